@@ -1,0 +1,210 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// A keyError names the setting that is wrong and what is expected of it, never
+// what it held: it may be a secret.
+type keyError struct {
+	key      string // as in store.memory.max_bytes or rules[0].window
+	expected string
+}
+
+func (e *keyError) Error() string { return e.key + ": expected " + e.expected }
+
+// readFile lays the file's settings over s.
+func readFile(path string, s *settings) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("config: cannot read the file: %w", err)
+	}
+	if err := readYAML(text, s); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+func readYAML(text []byte, s *settings) error {
+	var document yaml.Node
+	file := yaml.NewDecoder(bytes.NewReader(text))
+	if err := file.Decode(&document); errors.Is(err, io.EOF) {
+		return nil // an empty file says nothing
+	} else if err != nil {
+		return notYAML(err)
+	}
+	if err := file.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return errors.New("expected one YAML document")
+	}
+	return read(document.Content[0], "", reflect.ValueOf(s).Elem(), "")
+}
+
+var lineNumber = regexp.MustCompile(`line \d+`)
+
+// notYAML keeps the line of the library's error and drops its text, which quotes
+// the file.
+func notYAML(err error) error {
+	if at := lineNumber.FindString(err.Error()); at != "" {
+		return errors.New(at + ": expected well-formed YAML")
+	}
+	return errors.New("expected well-formed YAML")
+}
+
+// read sets v from the node. tag is v's in the struct that holds it.
+func read(node *yaml.Node, key string, v reflect.Value, tag reflect.StructTag) error {
+	if node.Kind == yaml.AliasNode {
+		node = node.Alias
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		return readStruct(node, key, v)
+	case reflect.Slice:
+		return readList(node, key, v, tag)
+	}
+	if node.Kind != yaml.ScalarNode || node.Tag == "!!null" {
+		return &keyError{key, wanted(v, tag)}
+	}
+	if quoted := node.Tag == "!!str"; quoted != textual(v) && v.Type() != reflect.TypeFor[byteSize]() {
+		return &keyError{key, wanted(v, tag)}
+	}
+	return set(key, node.Value, v, tag)
+}
+
+// textual reports whether v is written as a YAML string; numbers are not.
+func textual(v reflect.Value) bool {
+	return v.Kind() == reflect.String || v.Type() == reflect.TypeFor[time.Duration]()
+}
+
+func readStruct(node *yaml.Node, key string, v reflect.Value) error {
+	if node.Kind != yaml.MappingNode {
+		if key == "" {
+			return errors.New("expected a mapping of settings")
+		}
+		return &keyError{key, "a mapping"}
+	}
+	seen := make(map[string]bool)
+	for i := 0; i < len(node.Content); i += 2 {
+		name := node.Content[i].Value
+		path := join(key, name)
+		field, ok := fieldOf(v, name)
+		switch {
+		case !ok:
+			return fmt.Errorf("%s: unknown setting (line %d)", path, node.Content[i].Line)
+		case seen[name]:
+			return fmt.Errorf("%s: set twice (line %d)", path, node.Content[i].Line)
+		}
+		seen[name] = true
+		if err := read(node.Content[i+1], path, v.FieldByIndex(field.Index), field.Tag); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func readList(node *yaml.Node, key string, v reflect.Value, tag reflect.StructTag) error {
+	if node.Kind != yaml.SequenceNode {
+		return &keyError{key, "a list"}
+	}
+	v.Set(reflect.MakeSlice(v.Type(), len(node.Content), len(node.Content)))
+	for i, n := range node.Content {
+		entry := v.Index(i)
+		if p, ok := entry.Addr().Interface().(interface{ preset() }); ok {
+			p.preset()
+		}
+		if err := read(n, fmt.Sprintf("%s[%d]", key, i), entry, tag); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func join(key, name string) string {
+	if key == "" {
+		return name
+	}
+	return key + "." + name
+}
+
+func fieldOf(v reflect.Value, name string) (reflect.StructField, bool) {
+	return v.Type().FieldByNameFunc(func(field string) bool {
+		f, _ := v.Type().FieldByName(field)
+		return f.Tag.Get("yaml") == name
+	})
+}
+
+// set reads the text into v and holds it to the tag's oneof, min and max.
+func set(key, text string, v reflect.Value, tag reflect.StructTag) error {
+	if !assign(text, v) || !within(v, tag) {
+		return &keyError{key, wanted(v, tag)}
+	}
+	return nil
+}
+
+func assign(text string, v reflect.Value) bool {
+	switch p := v.Addr().Interface().(type) {
+	case *time.Duration:
+		d, err := time.ParseDuration(text)
+		*p = d
+		return err == nil
+	case *byteSize:
+		b, ok := parseByteSize(text)
+		*p = b
+		return ok
+	case *int:
+		n, err := strconv.Atoi(text)
+		*p = n
+		return err == nil
+	}
+	v.SetString(text)
+	return true
+}
+
+func within(v reflect.Value, tag reflect.StructTag) bool {
+	if names := tag.Get("oneof"); names != "" {
+		return slices.Contains(strings.Split(names, ","), v.String())
+	}
+	if tag.Get("min") == "" {
+		return true
+	}
+	least, most := reflect.New(v.Type()).Elem(), reflect.New(v.Type()).Elem()
+	assign(tag.Get("min"), least)
+	assign(tag.Get("max"), most)
+	return least.Int() <= v.Int() && v.Int() <= most.Int()
+}
+
+// wanted says what a value may be.
+func wanted(v reflect.Value, tag reflect.StructTag) string {
+	if names := tag.Get("oneof"); names != "" {
+		if !strings.Contains(names, ",") {
+			return names
+		}
+		return "one of " + strings.ReplaceAll(names, ",", ", ")
+	}
+	var what string
+	switch v.Interface().(type) {
+	case time.Duration:
+		what = "a duration such as 5s or 1h"
+	case byteSize:
+		what = "a size such as 64MiB or 1GiB"
+	case int:
+		what = "a whole number"
+	default:
+		what = "a string, in quotes where it looks like something else"
+	}
+	if least := tag.Get("min"); least != "" {
+		what += ", from " + least + " to " + tag.Get("max")
+	}
+	return what
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"bytes"
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"reflect"
+	"strconv"
+
+	"fraudcheck/internal/auth"
+	"fraudcheck/internal/velocity"
+)
+
+// parts are the settings made into what the program is put together from. All
+// that can be wrong with a configuration is found in making them.
+type parts struct {
+	settings *settings
+	warnings []string
+
+	keys   *velocity.Keys
+	plan   *velocity.Plan
+	memory *velocity.Memory
+	guard  *auth.Guard
+	logKey []byte // hashes callers and addresses for the log
+
+	madeUser string // the credential of its own making, when no user is configured
+	madePass string
+}
+
+// configure settles the configuration: flags before environment before file
+// before defaults. An error names the key that is wrong.
+func configure(f *flags) (*parts, error) {
+	s := defaults()
+	if f.Config != "" {
+		if err := readFile(f.Config, s); err != nil {
+			return nil, err
+		}
+	}
+	for key, text := range map[string]*string{
+		"listen": f.Listen, "store.kind": f.Store, "hash_key_file": f.HashKeyFile, "log.level": f.LogLevel,
+	} {
+		if text == nil {
+			continue
+		}
+		v, tag := settingAt(s, key)
+		if err := set(key, *text, v, tag); err != nil {
+			return nil, err
+		}
+	}
+	p := &parts{settings: s}
+	for _, step := range []func() error{p.checkListen, p.makeKeys, p.makePlan, p.makeMemory, p.makeGuard} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// settingAt finds the setting by its dotted key.
+func settingAt(s *settings, key string) (v reflect.Value, tag reflect.StructTag) {
+	v = reflect.ValueOf(s).Elem()
+	for _, name := range bytes.Split([]byte(key), []byte(".")) {
+		field, _ := fieldOf(v, string(name))
+		v, tag = v.FieldByIndex(field.Index), field.Tag
+	}
+	return v, tag
+}
+
+func (p *parts) checkListen() error {
+	_, port, err := net.SplitHostPort(p.settings.Listen)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return &keyError{"listen", "host:port, such as 127.0.0.1:8080"}
+	}
+	return nil
+}
+
+func (p *parts) makeKeys() error {
+	key, hashKey := "hash_key", []byte(p.settings.HashKey)
+	if file := p.settings.HashKeyFile; file != "" {
+		if len(hashKey) > 0 {
+			return &keyError{"hash_key_file", "only one of hash_key and hash_key_file"}
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return fmt.Errorf("hash_key_file: cannot read it: %w", err)
+		}
+		key, hashKey = "hash_key_file", bytes.TrimRight(text, "\r\n")
+	} else if len(hashKey) == 0 {
+		hashKey = make([]byte, velocity.MinHashKey)
+		_, _ = rand.Read(hashKey) // it never fails
+	}
+	var err error
+	if p.keys, err = velocity.NewKeys(hashKey); err != nil {
+		return fmt.Errorf("%s: %w", key, err)
+	}
+	p.logKey, err = hkdf.Key(sha256.New, hashKey, nil, "fraudcheck log", sha256.Size)
+	return err
+}
+
+func (p *parts) makePlan() error {
+	if len(p.settings.Rules) == 0 {
+		return &keyError{"rules", "at least one rule"}
+	}
+	rules := make([]velocity.Rule, len(p.settings.Rules))
+	for i, r := range p.settings.Rules {
+		rules[i] = r.rule()
+		for _, w := range rules[i].Warnings() {
+			p.warnings = append(p.warnings, fmt.Sprintf("rules[%d] (%s) %s", i, r.Name, w))
+		}
+	}
+	var err error
+	p.plan, err = velocity.NewPlan(rules, p.settings.IPv6Prefix)
+	return err
+}
+
+func (p *parts) makeMemory() error {
+	var err error
+	if p.memory, err = velocity.NewMemory(int64(p.settings.Store.Memory.MaxBytes)); err != nil {
+		return fmt.Errorf("store.memory.max_bytes: %w", err)
+	}
+	return nil
+}
+
+// makeGuard never leaves the door unguarded: without a user it makes one.
+func (p *parts) makeGuard() error {
+	var users []auth.User
+	for i, u := range p.settings.Auth.Basic.Users {
+		user := auth.User{Name: u.Username, Password: string(u.Password), Encryption: auth.Encryption(u.Encryption)}
+		if len(u.Roles) == 0 {
+			return &keyError{fmt.Sprintf("auth.basic.users[%d].roles", i), "at least one role"}
+		}
+		for _, name := range u.Roles {
+			role, _ := auth.RoleNamed(name) // the settings allow only known names
+			user.Roles |= role
+		}
+		users = append(users, user)
+	}
+	if len(users) == 0 {
+		p.madeUser, p.madePass = "fraudcheck", rand.Text()
+		users = []auth.User{{Name: p.madeUser, Password: p.madePass, Encryption: auth.Clear, Roles: auth.Operator}}
+	}
+	basic, err := auth.NewBasic(users)
+	if err != nil {
+		var wrong *auth.UserError
+		if errors.As(err, &wrong) {
+			return &keyError{fmt.Sprintf("auth.basic.users[%d].%s", wrong.Index, wrong.Key), wrong.Expected}
+		}
+		return err
+	}
+	p.guard = auth.NewGuard(basic)
+	return nil
+}

@@ -1,0 +1,90 @@
+// Fraudcheck answers a checkout that asks, before it charges a card: is this
+// address testing stolen cards?
+//
+//	fraudcheck [serve]        serve
+//	fraudcheck check-config   say what would run, or the one line that is wrong
+//	fraudcheck version        say which version this is
+//
+// It exits 0 after a clean stop and 1 after anything else.
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"strings"
+
+	"github.com/alecthomas/kong"
+	"go.yaml.in/yaml/v3"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// flags are the command line and its environment: what overrides the file.
+type flags struct {
+	Config      string  `help:"Configuration file (YAML)." env:"FRAUDCHECK_CONFIG" placeholder:"FILE"`
+	Listen      *string `help:"Where callers are answered." env:"FRAUDCHECK_LISTEN" placeholder:"HOST:PORT"`
+	Store       *string `help:"Where the records live: memory." env:"FRAUDCHECK_STORE" placeholder:"KIND"`
+	HashKeyFile *string `help:"File that holds the hash key." env:"FRAUDCHECK_HASH_KEY_FILE" placeholder:"FILE"`
+	LogLevel    *string `help:"DISABLED, DEBUG, INFO, WARNING, ERROR or CRITICAL." env:"FRAUDCHECK_LOG_LEVEL" placeholder:"LEVEL"`
+
+	Serve       struct{} `cmd:"" default:"1" help:"Serve (also when no command is given)."`
+	CheckConfig struct{} `cmd:"" help:"Say what would run, or the one line that is wrong."`
+	Version     struct{} `cmd:"" help:"Say which version this is."`
+}
+
+func run(args []string, stdout, stderr io.Writer) int {
+	var f flags
+	parser := kong.Must(&f, kong.Name("fraudcheck"), kong.Writers(stdout, stderr),
+		kong.Description("Is this address testing stolen cards? A velocity check to ask before charging a card."))
+	command, err := parser.Parse(args)
+	if err == nil {
+		switch command.Command() {
+		case "version":
+			_, err = fmt.Fprintln(stdout, version())
+		case "check-config":
+			err = checkConfig(&f, stdout)
+		default:
+			err = serve(&f, stdout, stderr)
+		}
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "fraudcheck: %s\n", oneLine(err))
+		return 1
+	}
+	return 0
+}
+
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
+
+// checkConfig prints what would run, then what may be unwise about it.
+func checkConfig(f *flags, stdout io.Writer) error {
+	p, err := configure(f)
+	if err != nil {
+		return err
+	}
+	text, err := yaml.Marshal(p.settings)
+	if err != nil {
+		return err
+	}
+	_, err = stdout.Write(text)
+	for _, w := range p.warnings {
+		_, err = fmt.Fprintln(stdout, "# warning: "+w)
+	}
+	return err
+}
+
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "fraudcheck (unknown build)"
+	}
+	text := "fraudcheck " + info.Main.Version + " " + info.GoVersion
+	for _, m := range info.Deps {
+		if m.Path == "github.com/valyala/fasthttp" {
+			text += " fasthttp " + m.Version
+		}
+	}
+	return text
+}

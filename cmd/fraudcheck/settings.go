@@ -1,0 +1,95 @@
+package main
+
+import (
+	"time"
+
+	"fraudcheck/internal/velocity"
+)
+
+// settings is the whole configuration. Its yaml tags are the keys of the file;
+// oneof, min and max are what a value may be; help is the README's table.
+type settings struct {
+	Listen      string `yaml:"listen" help:"the callers' door, host:port"`
+	HashKey     secret `yaml:"hash_key" help:"secret of at least 32 bytes that all stored hashes are made with; made anew at every start when neither is given"`
+	HashKeyFile string `yaml:"hash_key_file" help:"file that holds the hash key; line ends at its end do not count"`
+	Limits      struct {
+		InFlight int           `yaml:"in_flight" min:"1" max:"1000000" help:"requests served at once; more get 503"`
+		Read     time.Duration `yaml:"read" min:"10ms" max:"1h" help:"longest a whole request may take to arrive"`
+		Write    time.Duration `yaml:"write" min:"10ms" max:"1h" help:"longest an answer may take to leave"`
+		Idle     time.Duration `yaml:"idle" min:"10ms" max:"24h" help:"longest a connection may wait for its next request"`
+	} `yaml:"limits"`
+	Drain time.Duration `yaml:"drain" min:"0s" max:"1h" help:"longest a stop waits for what is in flight"`
+	Store struct {
+		Kind   string `yaml:"kind" oneof:"memory" help:"where the records live"`
+		Memory struct {
+			MaxBytes byteSize `yaml:"max_bytes" min:"1MiB" max:"1TiB" help:"most memory the records may take"`
+		} `yaml:"memory"`
+	} `yaml:"store"`
+	IPv6Prefix int            `yaml:"ipv6_prefix" min:"48" max:"128" help:"bits of an IPv6 address that make one subject"`
+	Rules      []ruleSettings `yaml:"rules" help:"see below"`
+	Auth       struct {
+		Basic struct {
+			Users []userSettings `yaml:"users" help:"see below; none: one is made at the start and printed"`
+		} `yaml:"basic"`
+	} `yaml:"auth"`
+	Log struct {
+		Level  string `yaml:"level" oneof:"DISABLED,DEBUG,INFO,WARNING,ERROR,CRITICAL" help:"the least level that is logged"`
+		Format string `yaml:"format" oneof:"canister,json" help:"form of a line"`
+		IP     string `yaml:"ip" oneof:"full,prefix,hash,none" help:"how a shopper's address is logged; prefix is its /24 or /48"`
+	} `yaml:"log"`
+}
+
+type ruleSettings struct {
+	Name       string        `yaml:"name" help:"1 to 40 of a-z, 0-9, _"`
+	Per        string        `yaml:"per" help:"who is watched: ip, network, card, email, device, cart or account"`
+	Count      string        `yaml:"count" help:"what is counted: cards, attempts, ips or declined_cards"`
+	Window     time.Duration `yaml:"window" help:"how long an element counts, 1s to 720h"`
+	ReviewOver int           `yaml:"review_over" help:"review when the count is higher; 0: no review stage"`
+	BlockOver  int           `yaml:"block_over" help:"block when the count is higher, 1 to 4096"`
+	Retention  string        `yaml:"retention" help:"sliding or idle, see how it counts"`
+	Mode       string        `yaml:"mode" help:"enforce, or shadow: reported without effect"`
+}
+
+type userSettings struct {
+	Username   string   `yaml:"username" help:"no colon"`
+	Password   secret   `yaml:"password" help:"as encryption says"`
+	Encryption string   `yaml:"encryption" oneof:"clear,sha256" help:"clear, or sha256: 64 hexadecimal digits"`
+	Roles      []string `yaml:"roles" oneof:"checker,analyst,operator" help:"checker may check and report outcomes; operator may do everything; analyst has no route yet"`
+}
+
+func defaults() *settings {
+	s := new(settings)
+	s.Listen = "127.0.0.1:8080"
+	s.Limits.InFlight = 2048
+	s.Limits.Read = 5 * time.Second
+	s.Limits.Write = 5 * time.Second
+	s.Limits.Idle = time.Minute
+	s.Drain = 5 * time.Second
+	s.Store.Kind = "memory"
+	s.Store.Memory.MaxBytes = 1 << 30
+	s.IPv6Prefix = 64
+	s.Rules = []ruleSettings{ruleOf(velocity.DefaultRule)}
+	s.Log.Level = "INFO"
+	s.Log.Format = "canister"
+	s.Log.IP = "prefix"
+	return s
+}
+
+// preset gives an entry of a list what it has where the file is silent.
+func (r *ruleSettings) preset() { r.Retention, r.Mode = "sliding", "enforce" }
+func (u *userSettings) preset() { u.Encryption, u.Roles = "clear", []string{"checker"} }
+
+func ruleOf(r velocity.Rule) ruleSettings {
+	return ruleSettings{
+		Name: r.Name, Per: r.Per, Count: r.Count, Window: r.Window,
+		ReviewOver: r.ReviewOver, BlockOver: r.BlockOver, Retention: string(r.Retention), Mode: string(r.Mode),
+	}
+}
+
+func (r ruleSettings) rule() velocity.Rule {
+	return velocity.Rule{
+		Name: r.Name, Per: r.Per, Count: r.Count, Window: r.Window,
+		ReviewOver: r.ReviewOver, BlockOver: r.BlockOver,
+		Retention: velocity.Retention(r.Retention), Mode: velocity.Mode(r.Mode),
+	}
+}

@@ -1,0 +1,112 @@
+package auth
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// An Encryption is how a user's password stands in the configuration.
+type Encryption string
+
+// The encryptions.
+const (
+	Clear  Encryption = "clear"  // the password itself
+	SHA256 Encryption = "sha256" // 64 hexadecimal digits
+)
+
+// A User is one entry of the configuration.
+type User struct {
+	Name       string // at least one character, no colon (RFC 7617)
+	Password   string
+	Encryption Encryption
+	Roles      Roles
+}
+
+// Basic is the scheme of RFC 7617: a user name and a password.
+type Basic struct {
+	users map[string]*basicUser
+	// nobody stands in for an unknown user, so that one costs what a known one costs.
+	nobody basicUser
+}
+
+type basicUser struct {
+	caller   Caller
+	password [sha256.Size]byte
+}
+
+// A UserError names the setting of the user that cannot be.
+type UserError struct {
+	Index    int    // of the user in the list, from 0
+	Key      string // the setting, as the configuration spells it
+	Expected string
+}
+
+func (e *UserError) Error() string {
+	return fmt.Sprintf("users[%d].%s: expected %s", e.Index, e.Key, e.Expected)
+}
+
+// NewBasic checks the users; the error is a *UserError.
+func NewBasic(users []User) (*Basic, error) {
+	b := &Basic{users: make(map[string]*basicUser, len(users))}
+	for i, u := range users {
+		fail := func(key, expected string) (*Basic, error) {
+			return nil, &UserError{Index: i, Key: key, Expected: expected}
+		}
+		if u.Name == "" || strings.Contains(u.Name, ":") {
+			return fail("username", "at least one character and no colon")
+		}
+		if b.users[u.Name] != nil {
+			return fail("username", "a name no other user has")
+		}
+		password, err := u.digest()
+		if err != nil {
+			return fail("password", err.Error())
+		}
+		b.users[u.Name] = &basicUser{caller: Caller{Name: u.Name, Roles: u.Roles}, password: password}
+	}
+	return b, nil
+}
+
+// digest is what a presented password is compared by: its SHA-256, whichever way
+// it was configured.
+func (u *User) digest() (digest [sha256.Size]byte, err error) {
+	if u.Encryption == Clear {
+		if u.Password == "" {
+			return digest, errors.New("at least one character")
+		}
+		return sha256.Sum256([]byte(u.Password)), nil
+	}
+	raw, err := hex.DecodeString(u.Password)
+	if err != nil || len(raw) != sha256.Size {
+		return digest, errors.New("64 hexadecimal digits, the SHA-256 of the password")
+	}
+	return [sha256.Size]byte(raw), nil
+}
+
+func (b *Basic) authenticate(credentials []byte) (*Caller, error) {
+	var buf [maxHeader]byte
+	n, err := base64.StdEncoding.Strict().Decode(buf[:], credentials)
+	if err != nil {
+		return nil, Malformed
+	}
+	name, password, found := bytes.Cut(buf[:n], []byte(":"))
+	if !found {
+		return nil, Malformed
+	}
+	user := b.users[string(name)]
+	known := user != nil
+	if !known {
+		user = &b.nobody
+	}
+	given := sha256.Sum256(password)
+	if subtle.ConstantTimeCompare(given[:], user.password[:]) != 1 || !known {
+		return nil, Invalid
+	}
+	return &user.caller, nil
+}

@@ -1,0 +1,107 @@
+package server
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"hash"
+	"log/slog"
+	"net"
+	"strconv"
+	"time"
+
+	"fraudcheck/internal/velocity"
+)
+
+// A request leaves two lines: what was asked, with the route and never the path
+// as sent, and what was answered. Their tag is the caller's address and six
+// characters of a keyed hash, so that one conversation can be followed.
+
+// logRequest comes after routing, so that only known paths are written.
+func (s *Server) logRequest(q *request) {
+	ctx := context.Background()
+	if !s.Log.Enabled(ctx, slog.LevelInfo) {
+		return
+	}
+	path := "(no such path)"
+	if q.route != nil {
+		path = q.route.path
+	}
+	q.tag = s.tagOf(q)
+	s.Log.LogAttrs(ctx, slog.LevelInfo, knownMethod(q.ctx.Method())+" "+path, slog.String("tag", q.tag))
+}
+
+func (s *Server) logResponse(q *request) {
+	ctx := context.Background()
+	if !s.Log.Enabled(ctx, slog.LevelInfo) {
+		return
+	}
+	if q.tag == "" {
+		q.tag = s.tagOf(q)
+	}
+	attrs := append(make([]slog.Attr, 0, 6), slog.String("tag", q.tag), slog.Int("status", q.ctx.Response.StatusCode()))
+	switch {
+	case q.judged:
+		attrs = append(attrs, slog.String("decision", q.decision.Outcome.String()),
+			slog.String("address", s.Address(q.attempt.Address)), slog.String("rules", reached(&q.decision)))
+	case q.problem != nil:
+		attrs = append(attrs, slog.String("code", q.problem.code), slog.String("field", q.problem.field))
+	}
+	s.Log.LogAttrs(ctx, slog.LevelInfo, "Response:", append(attrs, slog.Duration("took", time.Since(q.start)))...)
+}
+
+// reached lists the rules that led to the decision, with the count and what it is over.
+func reached(d *velocity.Decision) string {
+	var b []byte
+	for i := range d.Rules {
+		r := &d.Rules[i]
+		if d.Outcome == velocity.Allow || r.Outcome != d.Outcome || r.Rule.Mode != velocity.Enforce {
+			continue
+		}
+		over := r.Rule.BlockOver
+		if r.Outcome == velocity.Review {
+			over = r.Rule.ReviewOver
+		}
+		if len(b) > 0 {
+			b = append(b, ' ')
+		}
+		b = append(append(b, r.Rule.Name...), '=')
+		b = append(strconv.AppendInt(b, int64(r.Count), 10), '>')
+		b = strconv.AppendInt(b, int64(over), 10)
+	}
+	return string(b)
+}
+
+// knownMethod keeps a stranger's word out of the log.
+func knownMethod(method []byte) string {
+	for _, m := range [...]string{"GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"} {
+		if m == string(method) {
+			return m
+		}
+	}
+	return "(other method)"
+}
+
+// tagger hashes what tells two callers behind one address apart.
+type tagger struct {
+	mac hash.Hash
+	sum []byte
+}
+
+func newTagger(key []byte) *tagger { return &tagger{mac: hmac.New(sha256.New, key)} }
+
+func (s *Server) tagOf(q *request) string {
+	t := s.taggers.Get().(*tagger)
+	defer s.taggers.Put(t)
+	t.mac.Reset()
+	t.mac.Write(q.id)
+	t.sum = t.mac.Sum(t.sum[:0])
+	tag := make([]byte, 0, 48)
+	if a, ok := q.ctx.RemoteAddr().(*net.TCPAddr); ok {
+		tag = a.AddrPort().Addr().Unmap().WithZone("").AppendTo(tag)
+	}
+	tag = append(tag, '-')
+	tag = base64.RawURLEncoding.AppendEncode(tag, t.sum[:6])
+	return string(tag[:len(tag)-2])
+}

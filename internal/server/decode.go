@@ -1,0 +1,77 @@
+package server
+
+import (
+	"fmt"
+	"regexp"
+
+	"fraudcheck/internal/velocity"
+)
+
+// DecodeError is a request body or query that cannot be taken. It tells what
+// was expected and where, never what was sent: a value may be card data.
+type DecodeError struct {
+	Code   string // body_invalid, field_unknown, field_repeated or field_invalid
+	Field  string // empty when no field is at fault, or its name is unfit to show
+	Detail string
+}
+
+func (e *DecodeError) Error() string {
+	if e.Field == "" {
+		return e.Code + ": " + e.Detail
+	}
+	return e.Code + ": " + e.Field + ": " + e.Detail
+}
+
+// FieldSet is the set of fields a route takes.
+type FieldSet uint16
+
+const (
+	outcomeFields FieldSet = 1<<(velocity.FieldOutcome+1) - 1
+	checkFields   FieldSet = outcomeFields &^ (1 << velocity.FieldOutcome)
+)
+
+func (s FieldSet) has(f velocity.Field) bool { return s&(1<<f) != 0 }
+
+// admit finds the field a request named, if it may be given and was not yet:
+// by this text or, when a body follows a query, by the one before.
+func (s FieldSet) admit(name string, f *velocity.Fields) (velocity.Field, error) {
+	field, known := velocity.FieldByName(name)
+	if !known || !s.has(field) {
+		return 0, fieldUnknown(name)
+	}
+	if f.Has(field) {
+		return 0, fieldRepeated(field)
+	}
+	return field, nil
+}
+
+// bodyInvalid is a fault of grammar; at counts bytes from 0.
+func bodyInvalid(at int, expected string) error {
+	return &DecodeError{Code: "body_invalid", Detail: fmt.Sprintf("expected %s at byte %d", expected, at)}
+}
+
+func fieldInvalid(field velocity.Field, expected string) error {
+	return &DecodeError{Code: "field_invalid", Field: field.String(), Detail: "expected " + expected}
+}
+
+func fieldRepeated(field velocity.Field) error {
+	return &DecodeError{Code: "field_repeated", Field: field.String(), Detail: "given more than once"}
+}
+
+func fieldUnknown(name string) error {
+	if !showable(name) {
+		name = ""
+	}
+	return &DecodeError{Code: "field_unknown", Field: name, Detail: "not a field of this request"}
+}
+
+var (
+	identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,31}$`)
+	digitRun   = regexp.MustCompile(`[0-9]{5}`)
+)
+
+// showable tells a mistyped name, worth showing to its author, from a value
+// that strayed into a name's place: a card number must not come back.
+func showable(name string) bool {
+	return identifier.MatchString(name) && !digitRun.MatchString(name)
+}

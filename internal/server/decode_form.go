@@ -1,0 +1,80 @@
+package server
+
+import (
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"fraudcheck/internal/velocity"
+)
+
+// DecodeForm reads application/x-www-form-urlencoded text (a body or a URL's
+// query) into f. allowed says which fields this route takes. Values without
+// escapes are substrings of text. After an error, a *[DecodeError], f holds
+// what came before the fault.
+func DecodeForm(text string, allowed FieldSet, f *velocity.Fields) error {
+	rest, more := text, text != ""
+	for more {
+		at := len(text) - len(rest)
+		var pair string
+		pair, rest, more = strings.Cut(rest, "&")
+		if err := decodePair(pair, at, allowed, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func decodePair(pair string, at int, allowed FieldSet, f *velocity.Fields) error {
+	rawName, rawValue, ok := strings.Cut(pair, "=")
+	if !ok {
+		return bodyInvalid(at, "name=value")
+	}
+	name, ok := unescapeForm(rawName)
+	if !ok {
+		return bodyInvalid(at, "a name in valid percent-encoding")
+	}
+	if !utf8.ValidString(name) {
+		return bodyInvalid(at, "a name in valid UTF-8")
+	}
+	field, err := allowed.admit(name, f)
+	if err != nil {
+		return err
+	}
+	value, ok := unescapeForm(rawValue)
+	if !ok {
+		return fieldInvalid(field, "valid percent-encoding")
+	}
+	if !utf8.ValidString(value) {
+		return fieldInvalid(field, "valid UTF-8")
+	}
+	f.Set(field, value) // cannot be refused: admit looked
+	return nil
+}
+
+// unescapeForm undoes '+' and %XX; it reports false for any other use of '%'.
+func unescapeForm(s string) (string, bool) {
+	if !strings.ContainsAny(s, "+%") {
+		return s, true
+	}
+	unescaped := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '+':
+			unescaped = append(unescaped, ' ')
+		case '%':
+			if len(s) < i+3 {
+				return "", false
+			}
+			b, err := strconv.ParseUint(s[i+1:i+3], 16, 8)
+			if err != nil {
+				return "", false
+			}
+			unescaped = append(unescaped, byte(b))
+			i += 2
+		default:
+			unescaped = append(unescaped, s[i])
+		}
+	}
+	return string(unescaped), true
+}

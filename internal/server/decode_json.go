@@ -1,0 +1,239 @@
+package server
+
+import (
+	"strconv"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"fraudcheck/internal/velocity"
+)
+
+// DecodeJSON reads one flat JSON object (RFC 8259, strictly) into f. allowed
+// says which fields this route takes. Values without escapes are substrings of
+// body. After an error, a *[DecodeError], f holds what came before the fault.
+func DecodeJSON(body string, allowed FieldSet, f *velocity.Fields) error {
+	c := jsonCursor{text: body}
+	c.skipSpace()
+	if !c.take('{') {
+		return c.expected("'{'")
+	}
+	c.skipSpace()
+	if !c.take('}') {
+		if err := c.members(allowed, f); err != nil {
+			return err
+		}
+	}
+	c.skipSpace()
+	if c.at < len(c.text) {
+		return c.expected("nothing more")
+	}
+	return nil
+}
+
+// A jsonCursor is a place in a JSON text. Nothing nests in a request, so it
+// needs no stack: a nested value is refused at its first byte.
+type jsonCursor struct {
+	text string
+	at   int
+}
+
+// members reads up to and with the closing brace.
+func (c *jsonCursor) members(allowed FieldSet, f *velocity.Fields) error {
+	for {
+		c.skipSpace()
+		field, err := c.name(allowed, f)
+		if err != nil {
+			return err
+		}
+		c.skipSpace()
+		if !c.take(':') {
+			return c.expected("':'")
+		}
+		c.skipSpace()
+		value, err := c.value(field)
+		if err != nil {
+			return err
+		}
+		f.Set(field, value) // cannot be refused: admit looked
+		c.skipSpace()
+		if c.take('}') {
+			return nil
+		}
+		if !c.take(',') {
+			return c.expected("',' or '}'")
+		}
+	}
+}
+
+func (c *jsonCursor) name(allowed FieldSet, f *velocity.Fields) (velocity.Field, error) {
+	start := c.at
+	if !c.take('"') {
+		return 0, c.expected("a name in double quotes")
+	}
+	name, err := c.quoted()
+	if err != nil {
+		return 0, err
+	}
+	if !utf8.ValidString(name) {
+		return 0, bodyInvalid(start, "a name in valid UTF-8")
+	}
+	return allowed.admit(name, f)
+}
+
+// value judges by the first byte, so what has the wrong type is never read.
+func (c *jsonCursor) value(field velocity.Field) (string, error) {
+	number := field == velocity.FieldExpMonth || field == velocity.FieldExpYear
+	switch first := c.peek(); {
+	case c.take('"'):
+		value, err := c.quoted()
+		if err != nil {
+			return "", err
+		}
+		if !utf8.ValidString(value) {
+			return "", fieldInvalid(field, "valid UTF-8")
+		}
+		return value, nil
+	case number && (first == '-' || isDigit(first)):
+		return c.number()
+	case !strings.ContainsRune("-0123456789tfn{[", rune(first)):
+		return "", c.expected("a value")
+	case number:
+		return "", fieldInvalid(field, "a number or a string")
+	default:
+		return "", fieldInvalid(field, "a string")
+	}
+}
+
+// number checks the grammar only: 1.0 and 1e1 come through as they were sent.
+func (c *jsonCursor) number() (string, error) {
+	start := c.at
+	c.take('-')
+	if !c.take('0') && !c.digits() { // a digit after a leading zero is left over, and refused there
+		return "", c.expected("a digit")
+	}
+	if c.take('.') && !c.digits() {
+		return "", c.expected("a digit")
+	}
+	if c.take('e') || c.take('E') {
+		if !c.take('+') {
+			c.take('-')
+		}
+		if !c.digits() {
+			return "", c.expected("a digit")
+		}
+	}
+	return c.text[start:c.at], nil
+}
+
+// digits takes as many as there are; it reports whether there was any.
+func (c *jsonCursor) digits() bool {
+	start := c.at
+	for isDigit(c.peek()) {
+		c.at++
+	}
+	return c.at > start
+}
+
+// quoted reads a string from behind its opening quote, with the closing one. It
+// leaves UTF-8 to be judged by who knows what the string is.
+func (c *jsonCursor) quoted() (string, error) {
+	var unescaped []byte // nil until there is an escape
+	run := c.at          // start of what is not yet in unescaped
+	for c.at < len(c.text) {
+		switch b := c.text[c.at]; {
+		case b == '"':
+			last := c.text[run:c.at]
+			c.at++
+			if unescaped == nil {
+				return last, nil
+			}
+			return string(append(unescaped, last...)), nil
+		case b == '\\':
+			var err error
+			if unescaped, err = c.escape(append(unescaped, c.text[run:c.at]...)); err != nil {
+				return "", err
+			}
+			run = c.at
+		case b < 0x20:
+			return "", c.expected("an escape in place of a control character")
+		default:
+			c.at++
+		}
+	}
+	return "", c.expected("a closing quote")
+}
+
+// escape appends what the escape at the cursor stands for.
+func (c *jsonCursor) escape(to []byte) ([]byte, error) {
+	const letters, meanings = `"\/bfnrt`, "\"\\/\b\f\n\r\t"
+
+	escape := c.text[c.at:]
+	if strings.HasPrefix(escape, `\u`) {
+		return c.unicodeEscape(to)
+	}
+	if len(escape) < 2 {
+		return nil, c.expected("an escape")
+	}
+	i := strings.IndexByte(letters, escape[1])
+	if i < 0 {
+		return nil, c.expected("an escape")
+	}
+	c.at += 2
+	return append(to, meanings[i]), nil
+}
+
+// unicodeEscape appends a byte that is never valid UTF-8 for a surrogate that
+// has lost its other half, so that both faults are found by one look.
+func (c *jsonCursor) unicodeEscape(to []byte) ([]byte, error) {
+	r, ok := codeUnit(c.text[c.at:])
+	if !ok {
+		return nil, c.expected("an escape with four hexadecimal digits")
+	}
+	c.at += len(`\u0000`)
+	if !utf16.IsSurrogate(r) {
+		return utf8.AppendRune(to, r), nil
+	}
+	low, _ := codeUnit(c.text[c.at:])
+	pair := utf16.DecodeRune(r, low)
+	if pair == utf8.RuneError {
+		return append(to, 0xff), nil
+	}
+	c.at += len(`\u0000`)
+	return utf8.AppendRune(to, pair), nil
+}
+
+// codeUnit reads the \uXXXX that s starts with.
+func codeUnit(s string) (rune, bool) {
+	if len(s) < len(`\u0000`) || s[:2] != `\u` {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(s[2:6], 16, 16)
+	return rune(n), err == nil
+}
+
+func (c *jsonCursor) skipSpace() {
+	for c.take(' ') || c.take('\n') || c.take('\r') || c.take('\t') {
+	}
+}
+
+// peek is the byte at the cursor, 0 at the end: no grammar rule takes a NUL.
+func (c *jsonCursor) peek() byte {
+	if c.at < len(c.text) {
+		return c.text[c.at]
+	}
+	return 0
+}
+
+// take steps over b, if it is there.
+func (c *jsonCursor) take(b byte) bool {
+	if c.at == len(c.text) || c.text[c.at] != b {
+		return false
+	}
+	c.at++
+	return true
+}
+
+func (c *jsonCursor) expected(what string) error { return bodyInvalid(c.at, what) }
+
+func isDigit(b byte) bool { return '0' <= b && b <= '9' }

@@ -1,0 +1,153 @@
+package server
+
+import (
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"fraudcheck/internal/auth"
+)
+
+// A route is a path, what may be done with it, and who may.
+type route struct {
+	path  string
+	get   bool       // GET and HEAD, without a body; otherwise POST
+	needs auth.Roles // none: open to everybody, and never refused for load
+	serve func(*Server, *request) *problem
+}
+
+var routes = [...]route{
+	{path: "/v1/check", needs: auth.Checker, serve: (*Server).check},
+	{path: "/v1/outcomes", needs: auth.Checker, serve: (*Server).outcome},
+	{path: "/healthz", get: true, serve: (*Server).healthy},
+	{path: "/readyz", get: true, serve: (*Server).ready},
+}
+
+func routeOf(path []byte) *route {
+	for i := range routes {
+		if routes[i].path == string(path) {
+			return &routes[i]
+		}
+	}
+	return nil
+}
+
+func (r *route) takes(ctx *fasthttp.RequestCtx) bool {
+	if r.get {
+		return ctx.IsGet() || ctx.IsHead()
+	}
+	return ctx.IsPost()
+}
+
+func (r *route) allow() string {
+	if r.get {
+		return "GET, HEAD"
+	}
+	return "POST"
+}
+
+// handle answers one request.
+func (s *Server) handle(ctx *fasthttp.RequestCtx) { s.serve(ctx, nil) }
+
+// serve answers a request that was read whole, or of which unread says why not.
+func (s *Server) serve(ctx *fasthttp.RequestCtx, unread *problem) {
+	s.served.Add(1)
+	inFlight := s.inFlight.Add(1)
+	defer s.inFlight.Add(-1)
+	q := s.requests.Get().(*request)
+	q.begin(ctx, time.Now())
+	defer s.end(q)
+	if p := s.answer(q, unread, inFlight); p != nil {
+		q.refuse(p)
+	}
+}
+
+// answer takes the request through all rooms; what it returns was refused.
+func (s *Server) answer(q *request, unread *problem, inFlight int64) *problem {
+	if unread != nil && unread != tooLarge {
+		return unread // there is no request to route
+	}
+	q.route = routeOf(q.ctx.URI().PathOriginal())
+	s.logRequest(q)
+	r := q.route
+	if r == nil {
+		return notFound
+	}
+	if !r.takes(q.ctx) {
+		q.ctx.Response.Header.Set(fasthttp.HeaderAllow, r.allow())
+		return noMethod
+	}
+	if r.needs != 0 {
+		if inFlight > int64(s.InFlight) {
+			return crowded
+		}
+		if p := s.authenticate(q, r.needs); p != nil {
+			return p
+		}
+	}
+	if unread != nil || len(q.ctx.PostBody()) > maxBody {
+		return tooLarge
+	}
+	if r.get && len(q.ctx.PostBody()) > 0 {
+		return notEmpty
+	}
+	return r.serve(s, q)
+}
+
+func (s *Server) authenticate(q *request, needs auth.Roles) *problem {
+	headers := q.ctx.Request.Header.PeekAll(fasthttp.HeaderAuthorization)
+	var err error = auth.Malformed // more than one: which is meant?
+	var caller *auth.Caller
+	switch len(headers) {
+	case 0:
+		caller, err = s.Guard.Authenticate(nil)
+	case 1:
+		caller, err = s.Guard.Authenticate(headers[0])
+	}
+	if err != nil {
+		q.ctx.Response.Header.Set(fasthttp.HeaderWWWAuthenticate, s.Guard.Challenge())
+		failure := err.(auth.Failure)
+		return &problem{status: 401, code: string(failure), detail: failure.Error()}
+	}
+	if !caller.Roles.Permit(needs) {
+		return noRole
+	}
+	return nil
+}
+
+// end closes what serve began, also when the handler panicked: a fault of ours
+// costs one answer, not the process.
+func (s *Server) end(q *request) {
+	if fault := recover(); fault != nil {
+		// The value may quote what it choked on; its type and the stack do not.
+		s.Log.Error("panic in a handler", "tag", q.tag, "type", fmt.Sprintf("%T", fault), "stack", string(debug.Stack()))
+		q.ctx.Response.ResetBody()
+		q.refuse(internal)
+	}
+	if s.draining.Load() || q.ctx.Request.Header.ContentLength() == -1 {
+		// A chunked body may hide where the next request begins.
+		q.ctx.SetConnectionClose()
+	}
+	s.logResponse(q)
+	q.ctx = nil
+	s.requests.Put(q)
+}
+
+func (s *Server) healthy(q *request) *problem {
+	return q.say(`{"status":"alive"}`)
+}
+
+func (s *Server) ready(q *request) *problem {
+	if s.draining.Load() {
+		return draining
+	}
+	return q.say(`{"status":"ready"}`)
+}
+
+func (q *request) say(json string) *problem {
+	q.ctx.Response.Header.SetContentType("application/json")
+	q.ctx.Response.SetBodyString(json)
+	return nil
+}

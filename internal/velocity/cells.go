@@ -1,0 +1,132 @@
+package velocity
+
+import "encoding/binary"
+
+// A cell is 64 bytes, one cache line. A chain of them holds one record; most
+// records need one. There are no pointers in it, so the garbage collector has
+// nothing to look at.
+//
+//	first cell  0 key · 16 next · 20 newer · 24 older · 28 ends · 32 size · 34 kind · 36 record
+//	the others  0 next · 4 record
+type cell [cellSize]byte
+
+const (
+	cellSize   = 64
+	chunkCells = 128
+	headData   = 36
+	tailData   = 4
+)
+
+// A ref is a cell's number; 0 is none.
+type ref uint32
+
+func (c *cell) init(key Key, kind byte) {
+	*c = cell{}
+	copy(c[:16], key[:])
+	c[34] = kind
+}
+
+func (c *cell) key() Key         { return Key(c[:16]) }
+func (c *cell) kind() byte       { return c[34] }
+func (c *cell) newer() ref       { return c.ref(20) }
+func (c *cell) setNewer(r ref)   { c.setRef(20, r) }
+func (c *cell) older() ref       { return c.ref(24) }
+func (c *cell) setOlder(r ref)   { c.setRef(24, r) }
+func (c *cell) ends() uint32     { return uint32(c.ref(28)) }
+func (c *cell) setEnds(t uint32) { c.setRef(28, ref(t)) }
+func (c *cell) size() int        { return int(binary.LittleEndian.Uint16(c[32:])) }
+func (c *cell) setSize(n int)    { binary.LittleEndian.PutUint16(c[32:], uint16(n)) }
+
+func (c *cell) ref(at int) ref       { return ref(binary.LittleEndian.Uint32(c[at:])) }
+func (c *cell) setRef(at int, r ref) { binary.LittleEndian.PutUint32(c[at:], uint32(r)) }
+
+// Where a cell says which one is next, in the first and in the others.
+const (
+	headNext = 16
+	tailNext = 0
+)
+
+// cells are all cells of a shard, taken from the system in chunks.
+type cells struct {
+	chunks []*[chunkCells]cell
+	used   ref // highest number handed out
+	free   ref // first of the chain of cells given back
+}
+
+func (c *cells) at(r ref) *cell { return &c.chunks[r/chunkCells][r%chunkCells] }
+
+func (c *cells) bytes() int { return len(c.chunks) * chunkCells * cellSize }
+
+// take returns a cell that ends its chain, or 0 when that would need more than
+// limit bytes.
+func (c *cells) take(limit int) ref {
+	if r := c.free; r != 0 {
+		c.free = c.at(r).ref(tailNext)
+		c.at(r).setRef(tailNext, 0)
+		return r
+	}
+	if int(c.used)+1 >= len(c.chunks)*chunkCells {
+		if c.bytes()+chunkCells*cellSize > limit {
+			return 0
+		}
+		c.chunks = append(c.chunks, new([chunkCells]cell))
+	}
+	c.used++ // cell 0 is never used: its number means none
+	return c.used
+}
+
+// give takes back the record's whole chain.
+func (c *cells) give(r ref) {
+	head := c.at(r)
+	next := head.ref(headNext)
+	head.setRef(tailNext, next)
+	c.giveTail(r)
+}
+
+// giveTail takes back a chain of cells that are linked like those after the first.
+func (c *cells) giveTail(r ref) {
+	last := r
+	for next := r; next != 0; next = c.at(next).ref(tailNext) {
+		last = next
+	}
+	c.at(last).setRef(tailNext, c.free)
+	c.free = r
+}
+
+// read appends the record in r's chain to dst.
+func (c *cells) read(r ref, dst []byte) []byte {
+	head := c.at(r)
+	left := head.size()
+	n := min(left, cellSize-headData)
+	dst = append(dst, head[headData:headData+n]...)
+	for next := head.ref(headNext); next != 0; {
+		left -= n
+		tail := c.at(next)
+		n = min(left, cellSize-tailData)
+		dst = append(dst, tail[tailData:tailData+n]...)
+		next = tail.ref(tailNext)
+	}
+	return dst
+}
+
+// write puts the record into r's chain, longer or shorter as it needs; room
+// provides further cells.
+func (c *cells) write(r ref, record []byte, room func() ref) {
+	head := c.at(r)
+	head.setSize(len(record))
+	record = record[copy(head[headData:], record):]
+	last, at := head, headNext
+	for len(record) > 0 {
+		next := last.ref(at)
+		if next == 0 {
+			next = room()
+			last.setRef(at, next)
+		}
+		last, at = c.at(next), tailNext
+		record = record[copy(last[tailData:], record):]
+	}
+	if rest := last.ref(at); rest != 0 {
+		last.setRef(at, 0)
+		c.giveTail(rest)
+	}
+}

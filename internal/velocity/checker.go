@@ -1,0 +1,107 @@
+package velocity
+
+import "sync"
+
+// A Store keeps the records. Update is the one operation that matters: it applies
+// u to the record of its subject, atomically among all updates of that subject,
+// and keeps the result at least as long as the longest window of its lists. It
+// never fails: what it could not ask anybody it answers from what it knows.
+type Store interface {
+	Update(u *Update)
+}
+
+// A Checker answers checks and takes outcomes. It may be used from many
+// goroutines at once.
+type Checker struct {
+	plan   *Plan
+	keys   *Keys
+	store  Store
+	visits sync.Pool // *visit
+}
+
+// visit is the memory of one call.
+type visit struct {
+	update  Update
+	results []RuleResult // by the plan's rules; no Rule: left out
+}
+
+// NewChecker puts rules, keys and store together.
+func NewChecker(plan *Plan, keys *Keys, store Store) *Checker {
+	return &Checker{plan: plan, keys: keys, store: store, visits: sync.Pool{New: func() any {
+		return &visit{results: make([]RuleResult, len(plan.rules))}
+	}}}
+}
+
+// Check records the attempt at now, under all rules, and decides; d is
+// overwritten and its memory used again.
+func (c *Checker) Check(a *Attempt, now Time, d *Decision) {
+	v := c.visits.Get().(*visit)
+	defer c.visits.Put(v)
+	clear(v.results)
+	for i := range c.plan.subjects {
+		c.check(v, &c.plan.subjects[i], a, now)
+	}
+	d.reset(len(v.results))
+	for i := range v.results {
+		if v.results[i].Rule != nil {
+			d.Rules = append(d.Rules, v.results[i])
+		}
+	}
+	d.judge()
+}
+
+// check updates one subject's record and notes what its rules found.
+func (c *Checker) check(v *visit, s *subjectPlan, a *Attempt, now Time) {
+	u := &v.update
+	if !c.begin(u, s, a, now, false) {
+		return
+	}
+	c.store.Update(u)
+	for i := range s.rules {
+		rp := &s.rules[i]
+		if l := &s.lists[rp.list]; !u.shown[rp.list].present && !l.kind.declines {
+			continue // the attempt lacks the element
+		}
+		rule, t := &c.plan.rules[rp.index], u.tallies[i]
+		v.results[rp.index] = RuleResult{Rule: rule, Outcome: rule.outcome(t.count), Count: t.count, ClearsIn: t.clearsIn}
+	}
+}
+
+// Declined records at now that the issuer declined the attempt's card. Told
+// again of the same attempt, it changes nothing.
+func (c *Checker) Declined(a *Attempt, now Time) {
+	v := c.visits.Get().(*visit)
+	defer c.visits.Put(v)
+	for i := range c.plan.subjects {
+		s := &c.plan.subjects[i]
+		if c.begin(&v.update, s, a, now, true) && v.update.changes() {
+			c.store.Update(&v.update)
+		}
+	}
+}
+
+// begin fills u for the subject: who it is, and what of the attempt its lists
+// observe, those of the issuer's answers or all the others. It reports false
+// when the attempt has no such subject.
+func (c *Checker) begin(u *Update, s *subjectPlan, a *Attempt, now Time, declined bool) bool {
+	id, ok := s.kind.identity(a, c.plan)
+	if !ok {
+		return false
+	}
+	m := c.keys.macs.Get().(*macs)
+	defer c.keys.macs.Put(m)
+	u.begin(c.plan, s, m.key(s.kind, &id), now)
+	for i := range s.lists {
+		l := &s.lists[i]
+		if l.kind.declines != declined {
+			continue
+		}
+		if id, ok := l.kind.identity(a, c.plan); ok {
+			u.shown[i] = shown{fingerprint: m.fingerprint(&u.key, l.kind, &id), present: true}
+		}
+		if l.kind == &kinds[declinedAttempts] {
+			u.once = i
+		}
+	}
+	return true
+}

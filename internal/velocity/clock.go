@@ -1,0 +1,51 @@
+package velocity
+
+import (
+	"sync"
+	"time"
+)
+
+// drawn is how much of each second that passes a clock may make up towards the
+// wall clock: 10 ms.
+const drawn = 100
+
+// A Clock is the wall clock at its start, carried on by the monotonic clock and
+// drawn towards the wall clock by at most 10 ms a second, so that a step of the
+// machine's clock moves no window.
+type Clock struct {
+	start time.Time // with its monotonic reading
+
+	mu      sync.Mutex
+	offset  time.Duration // made up so far
+	settled time.Duration // monotonic time up to which it was
+	behind  time.Duration // what the wall clock was ahead when last looked at
+}
+
+// NewClock starts a clock at the given reading of time.Now.
+func NewClock(start time.Time) *Clock { return &Clock{start: start} }
+
+// Now is the instance's time at the given reading of time.Now.
+func (c *Clock) Now(reading time.Time) Time {
+	return c.at(reading.Sub(c.start), reading.Round(0).Sub(c.start.Round(0)))
+}
+
+// at takes both clocks as time passed since the start.
+func (c *Clock) at(monotonic, wall time.Duration) Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if passed := monotonic - c.settled; passed > 0 {
+		c.settled = monotonic
+		c.behind = wall - monotonic - c.offset
+		most := passed / drawn
+		c.offset += min(max(c.behind, -most), most)
+	}
+	return TimeOf(c.start.Add(monotonic + c.offset))
+}
+
+// Behind is how far the wall clock was ahead of this one when last read;
+// negative when it was behind.
+func (c *Clock) Behind() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.behind
+}

@@ -1,0 +1,59 @@
+package velocity
+
+import "slices"
+
+// An Outcome is what a rule says of an attempt, and what all together decide.
+// They are ordered: the greater is the stricter.
+type Outcome uint8
+
+// Allow, Review and Block are the outcomes.
+const (
+	Allow Outcome = iota
+	Review
+	Block
+)
+
+func (o Outcome) String() string { return [...]string{"allow", "review", "block"}[o] }
+
+// A Decision answers a check and says what it rests on.
+type Decision struct {
+	Outcome  Outcome
+	Reasons  []string     // the enforced rules whose outcome it is; none for Allow
+	Rules    []RuleResult // every rule the attempt has a subject and element for, in configuration order
+	Degraded bool         // some record came from this instance's own knowledge only
+}
+
+// A RuleResult is what one rule found.
+type RuleResult struct {
+	Rule     *Rule
+	Outcome  Outcome
+	Count    int // distinct elements, this attempt's included; "at least" at block_over + 1
+	ClearsIn int // seconds until the count is at most review_over (block_over without a review stage)
+}
+
+// judge settles the outcome from the rules' results: the strictest enforced rule
+// decides, and the reasons are those that agree with it. Shadow rules are
+// reported all the same.
+func (d *Decision) judge() {
+	d.Outcome = Allow
+	for i := range d.Rules {
+		if r := &d.Rules[i]; r.Rule.Mode == Enforce {
+			d.Outcome = max(d.Outcome, r.Outcome)
+		}
+	}
+	d.Reasons = d.Reasons[:0]
+	if d.Outcome == Allow {
+		return
+	}
+	for i := range d.Rules {
+		if r := &d.Rules[i]; r.Rule.Mode == Enforce && r.Outcome == d.Outcome {
+			d.Reasons = append(d.Reasons, r.Rule.Name)
+		}
+	}
+}
+
+func (d *Decision) reset(rules int) {
+	d.Degraded = false
+	d.Rules = slices.Grow(d.Rules[:0], rules)
+	d.Reasons = d.Reasons[:0]
+}

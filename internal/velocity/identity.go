@@ -1,0 +1,67 @@
+package velocity
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"net/netip"
+)
+
+// An identity names one subject or element in a fixed width, so that no two
+// different ones are ever written alike: a tag for how it was made, then 32
+// bytes. It still tells who it is and never leaves memory; Keys hashes it.
+type identity [33]byte
+
+const (
+	tagNetwork = 'N' // 16 address bytes, prefix length
+	tagCard    = 'C' // last four digits and expiry
+	tagText    = 'T' // SHA-256 of a caller's string
+)
+
+func (id *identity) known() bool { return id[0] != 0 }
+
+// networkIdentity is the address cut to the prefix of its family. The prefix
+// length is part of it: a /64 and a /56 that begin alike are two networks.
+func networkIdentity(addr netip.Addr, bits4, bits6 int) (id identity) {
+	bits := bits6
+	if addr.Is4() {
+		bits = bits4
+	}
+	network, err := addr.Prefix(bits)
+	if err != nil { // the plan checked the prefix lengths
+		panic("velocity: prefix length out of range")
+	}
+	id[0] = tagNetwork
+	a := network.Addr().As16()
+	copy(id[1:], a[:])
+	id[17] = byte(bits)
+	if addr.Is4() {
+		id[17] += 96
+	}
+	return id
+}
+
+// cardIdentity is what a card shows without its number. Two cards may share it:
+// there are about 600,000 pairs of last four digits and expiry.
+func cardIdentity(last4 string, month, year int) (id identity) {
+	id[0] = tagCard
+	copy(id[1:5], last4)
+	id[5] = byte(month)
+	binary.BigEndian.PutUint16(id[6:], uint16(year))
+	return id
+}
+
+// textIdentity stands for a caller's string of at most maxText characters, with
+// ASCII letters in lower case when fold is set.
+func textIdentity(text string, fold bool) (id identity) {
+	var buf [maxText * 4]byte
+	b := buf[:copy(buf[:], text)]
+	for i, c := range b {
+		if fold && 'A' <= c && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	sum := sha256.Sum256(b)
+	id[0] = tagText
+	copy(id[1:], sum[:])
+	return id
+}

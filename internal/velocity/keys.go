@@ -1,0 +1,80 @@
+package velocity
+
+import (
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"hash"
+	"sync"
+)
+
+// MinHashKey is the least length of the hash key, in bytes.
+const MinHashKey = 32
+
+// A Key is where a subject's record is stored: 128 bits of a keyed hash, so a
+// store that is read or stolen names nobody.
+type Key [16]byte
+
+// Keys turns subjects and elements into what may leave this process. One hash
+// key gives independent keys per purpose (HKDF, RFC 5869), so that a value made
+// for one purpose is worthless for another.
+//
+// A fingerprint is 64 bits of HMAC-SHA-256 over the subject's key and the
+// element: one card has another fingerprint under every address, so a stolen
+// store cannot follow it. Two cards may share last four digits and expiry, and
+// then share the fingerprint.
+type Keys struct {
+	subject, element, record []byte
+	macs                     sync.Pool // *macs: a ready state costs a fifth of a new one
+}
+
+type macs struct {
+	subject, element, record hash.Hash
+	in, out                  []byte
+}
+
+// NewKeys derives the keys from the hash key, which must hold MinHashKey bytes
+// and be the same on all instances that share a store.
+func NewKeys(hashKey []byte) (*Keys, error) {
+	if len(hashKey) < MinHashKey {
+		return nil, errors.New("expected at least 32 bytes")
+	}
+	derive := func(purpose string) []byte {
+		key, err := hkdf.Key(sha256.New, hashKey, nil, "fraudcheck "+purpose, sha256.Size)
+		if err != nil { // only for lengths beyond 8 KiB
+			panic("velocity: " + err.Error())
+		}
+		return key
+	}
+	k := &Keys{subject: derive("subject"), element: derive("element"), record: derive("record")}
+	k.macs.New = func() any {
+		return &macs{
+			subject: hmac.New(sha256.New, k.subject),
+			element: hmac.New(sha256.New, k.element),
+			record:  hmac.New(sha256.New, k.record),
+			out:     make([]byte, 0, sha256.Size),
+		}
+	}
+	return k, nil
+}
+
+// sum is valid until the next call on m.
+func (m *macs) sum(h hash.Hash) []byte {
+	h.Reset()
+	h.Write(m.in)
+	m.out = h.Sum(m.out[:0])
+	return m.out
+}
+
+func (m *macs) key(k *kind, id *identity) (key Key) {
+	m.in = append(append(m.in[:0], k.id), id[:]...)
+	copy(key[:], m.sum(m.subject))
+	return key
+}
+
+func (m *macs) fingerprint(subject *Key, k *kind, id *identity) uint64 {
+	m.in = append(append(append(m.in[:0], k.id), subject[:]...), id[:]...)
+	return binary.BigEndian.Uint64(m.sum(m.element))
+}

@@ -1,0 +1,203 @@
+package velocity
+
+import (
+	"encoding/binary"
+	"errors"
+	"math/bits"
+	"sync"
+)
+
+// MinMemoryBytes is the least memory a Memory can be given.
+const MinMemoryBytes = 1 << 20
+
+const maxShards = 256
+
+// Memory is the embedded store: the records of this process, in memory it bounds
+// itself. Many shards, each with its own lock, share nothing.
+//
+// A record is kept until its rules' longest window has passed since it was last
+// written. Only when the bound is reached are records forgotten before, the one
+// nearest to its end first, and counted.
+type Memory struct {
+	shards []shard
+	mask   uint16
+}
+
+// MemoryStats is what a Memory holds, and lost.
+type MemoryStats struct {
+	Records         int    // kept now
+	Bytes           int    // taken from the system for them
+	EvictedInWindow uint64 // forgotten because of the bound, since the start
+}
+
+// NewMemory makes an empty store that takes at most maxBytes for its records.
+func NewMemory(maxBytes int64) (*Memory, error) {
+	if maxBytes < MinMemoryBytes {
+		return nil, errors.New("expected at least 1MiB")
+	}
+	// Each shard has room for several records of the greatest size.
+	n := min(maxShards, 1<<(bits.Len64(uint64(maxBytes/MinMemoryBytes))-1))
+	m := &Memory{shards: make([]shard, n), mask: uint16(n - 1)}
+	for i := range m.shards {
+		m.shards[i].init(int(maxBytes / int64(n)))
+	}
+	return m, nil
+}
+
+// Update implements Store.
+func (m *Memory) Update(u *Update) {
+	// Keys are keyed hashes: any of their bits spread evenly.
+	m.shards[binary.LittleEndian.Uint16(u.key[:])&m.mask].update(u)
+}
+
+// Stats adds up all shards.
+func (m *Memory) Stats() (total MemoryStats) {
+	for i := range m.shards {
+		s := &m.shards[i]
+		s.mu.Lock()
+		total.Records += s.index.used
+		total.Bytes += s.bytes()
+		total.EvictedInWindow += s.evicted
+		s.mu.Unlock()
+	}
+	return total
+}
+
+// A shard keeps written records in chains of cells, finds them through an index,
+// and strings each kind of subject in the order of writing. One kind's records
+// live equally long, so that order is also the order in which they end.
+type shard struct {
+	mu      sync.Mutex
+	limit   int // bytes
+	cells   cells
+	index   index
+	ages    [len(kinds) + 1]age // by kind id
+	evicted uint64
+
+	record  Record // the record at hand, decoded
+	written []byte // and encoded
+}
+
+// age is one kind's records in the order of writing.
+type age struct{ newest, oldest ref }
+
+func (s *shard) init(limit int) {
+	s.limit = limit
+	s.index.slots = make([]slot, 64)
+}
+
+func (s *shard) bytes() int { return s.cells.bytes() + s.index.bytes() }
+
+func (s *shard) update(u *Update) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	hash := hashOf(u.key)
+	r := s.index.find(hash, u.key, &s.cells)
+	s.record.reset()
+	if r != 0 {
+		s.written = s.cells.read(r, s.written[:0])
+		if s.record.decode(s.written) != nil {
+			s.record.reset() // only a fault of this program leads here
+		}
+	}
+	u.apply(&s.record)
+	if !u.changes() {
+		return
+	}
+	s.written = s.record.append(s.written[:0])
+	if r != 0 {
+		s.unlink(r) // so that making room does not take this very record
+	} else {
+		r = s.add(hash, u)
+	}
+	s.cells.write(r, s.written, s.room)
+	s.cells.at(r).setEnds(endOf(u))
+	s.link(r)
+	s.dropEnded(u.subject.kind.id, u.now)
+}
+
+// hashOf is where a key stands in its shard's index. Keys are keyed hashes
+// already; the first bytes chose the shard.
+func hashOf(key Key) uint32 { return binary.LittleEndian.Uint32(key[2:]) }
+
+// endOf is when u's record stops to matter, in seconds since the epoch, rounded
+// up: a window after the latest time it may hold.
+func endOf(u *Update) uint32 { return uint32((u.now+ahead+u.subject.retain)/1000) + 1 }
+
+// add makes an empty record for u, in the index and not yet in any order.
+func (s *shard) add(hash uint32, u *Update) ref {
+	r := s.room()
+	s.cells.at(r).init(u.key, u.subject.kind.id)
+	for !s.index.fits() && !s.index.grow(s.limit-s.cells.bytes()) {
+		s.evict()
+	}
+	s.index.insert(hash, r)
+	return r
+}
+
+// room returns a free cell, at the cost of other records when it must.
+func (s *shard) room() ref {
+	for {
+		if r := s.cells.take(s.limit - s.index.bytes()); r != 0 {
+			return r
+		}
+		s.evict()
+	}
+}
+
+// dropEnded forgets what has ended, two at a time: more than one update can add,
+// so the ended never pile up, and no update pays for many.
+func (s *shard) dropEnded(kind byte, now Time) {
+	for range 2 {
+		if r := s.ages[kind].oldest; r != 0 && int64(s.cells.at(r).ends()) <= int64(now/1000) {
+			s.drop(r)
+		}
+	}
+}
+
+// evict forgets the record nearest to its end, whatever its kind.
+func (s *shard) evict() {
+	var first ref
+	for _, a := range s.ages {
+		if a.oldest != 0 && (first == 0 || s.cells.at(a.oldest).ends() < s.cells.at(first).ends()) {
+			first = a.oldest
+		}
+	}
+	s.evicted++
+	s.drop(first)
+}
+
+func (s *shard) drop(r ref) {
+	s.unlink(r)
+	s.index.remove(hashOf(s.cells.at(r).key()), r)
+	s.cells.give(r)
+}
+
+// link makes r the newest of its kind.
+func (s *shard) link(r ref) {
+	c := s.cells.at(r)
+	a := &s.ages[c.kind()]
+	c.setNewer(0)
+	c.setOlder(a.newest)
+	if a.newest != 0 {
+		s.cells.at(a.newest).setNewer(r)
+	} else {
+		a.oldest = r
+	}
+	a.newest = r
+}
+
+func (s *shard) unlink(r ref) {
+	c := s.cells.at(r)
+	a := &s.ages[c.kind()]
+	if n := c.newer(); n != 0 {
+		s.cells.at(n).setOlder(c.older())
+	} else {
+		a.newest = c.older()
+	}
+	if o := c.older(); o != 0 {
+		s.cells.at(o).setNewer(c.newer())
+	} else {
+		a.oldest = c.newer()
+	}
+}

@@ -1,0 +1,133 @@
+package velocity
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Limits of a rule.
+const (
+	MinWindow    = time.Second
+	MaxWindow    = 720 * time.Hour
+	MaxBlockOver = 4096
+)
+
+// A Retention says when an element leaves its list.
+type Retention string
+
+const (
+	// Sliding: each element leaves one window after it was last seen.
+	Sliding Retention = "sliding"
+	// Idle: all elements stay until none was added or refreshed for a whole window.
+	Idle Retention = "idle"
+)
+
+// A Mode says whether a rule may decide.
+type Mode string
+
+const (
+	// Enforce: the rule's outcome counts for the decision.
+	Enforce Mode = "enforce"
+	// Shadow: recorded, evaluated and reported, without effect on the decision.
+	Shadow Mode = "shadow"
+)
+
+// A Rule asks how many different elements a subject has shown within a window.
+type Rule struct {
+	Name       string        // [a-z0-9_]{1,40}
+	Per        string        // the subject: ip, network, card, email, device, cart, account
+	Count      string        // the element: cards, attempts, ips, declined_cards
+	Window     time.Duration // whole seconds, MinWindow to MaxWindow
+	ReviewOver int           // 0: no review stage; otherwise below BlockOver
+	BlockOver  int           // 1 to MaxBlockOver
+	Retention  Retention
+	Mode       Mode
+}
+
+// DefaultRule is the shotgun rule: distinct cards per address in a sliding hour.
+var DefaultRule = Rule{
+	Name: "cards_per_ip", Per: "ip", Count: "cards", Window: time.Hour,
+	ReviewOver: 3, BlockOver: 5, Retention: Sliding, Mode: Enforce,
+}
+
+// A RuleError names the setting of the rule that cannot be.
+type RuleError struct {
+	Index    int    // of the rule in the configuration, from 0
+	Key      string // the setting, as the configuration spells it
+	Expected string
+}
+
+func (e *RuleError) Error() string {
+	return fmt.Sprintf("rules[%d].%s: expected %s", e.Index, e.Key, e.Expected)
+}
+
+// check says which setting of the rule cannot be, and what is expected of it.
+func (r *Rule) check() (key, expected string) {
+	switch {
+	case !ruleName(r.Name):
+		return "name", "1 to 40 characters of a-z, 0-9 and _"
+	case kindNamed(r.Per, subjectName) == nil:
+		return "per", "one of " + strings.Join(kindNames(subjectName), ", ")
+	case kindNamed(r.Count, elementName) == nil:
+		return "count", "one of " + strings.Join(kindNames(elementName), ", ")
+	case r.countsItself():
+		return "count", "something a subject can show more than one of"
+	case r.Window < MinWindow || r.Window > MaxWindow || r.Window%time.Second != 0:
+		return "window", "whole seconds from 1s to 720h"
+	case r.BlockOver < 1 || r.BlockOver > MaxBlockOver:
+		return "block_over", "a number from 1 to 4096"
+	case r.ReviewOver < 0 || r.ReviewOver >= r.BlockOver:
+		return "review_over", "0 for no review stage, or a number below block_over"
+	case r.Retention != Sliding && r.Retention != Idle:
+		return "retention", "sliding or idle"
+	case r.Mode != Enforce && r.Mode != Shadow:
+		return "mode", "enforce or shadow"
+	}
+	return "", ""
+}
+
+func ruleName(name string) bool {
+	for _, c := range []byte(name) {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' {
+			return false
+		}
+	}
+	return 1 <= len(name) && len(name) <= 40
+}
+
+// countsItself: an address counted per address, or a card per card, is always one.
+func (r *Rule) countsItself() bool {
+	return r.Per == "ip" && r.Count == "ips" ||
+		r.Per == "card" && (r.Count == "cards" || r.Count == "declined_cards")
+}
+
+// limit is the greatest count at which the subject is not yet noticed.
+func (r *Rule) limit() int {
+	if r.ReviewOver > 0 {
+		return r.ReviewOver
+	}
+	return r.BlockOver
+}
+
+func (r *Rule) outcome(count int) Outcome {
+	switch {
+	case count > r.BlockOver:
+		return Block
+	case r.ReviewOver > 0 && count > r.ReviewOver:
+		return Review
+	}
+	return Allow
+}
+
+// Warnings are the ways in which the rule can hurt an honest shopper by being
+// what it is, for the one who configures it.
+func (r *Rule) Warnings() (warnings []string) {
+	if r.Per == "card" {
+		warnings = append(warnings, "counts per card: send card_id, or strangers whose cards share last four digits and expiry are counted as one")
+	}
+	if r.Per == "email" && r.Mode == Enforce {
+		warnings = append(warnings, "blocks by email: an attacker can fill a victim's address and lock the victim out; consider mode: shadow")
+	}
+	return warnings
+}
