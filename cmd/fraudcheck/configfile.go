@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -87,6 +88,10 @@ func textual(v reflect.Value) bool {
 	return v.Kind() == reflect.String || v.Type() == reflect.TypeFor[time.Duration]()
 }
 
+// settingName is what a mistyped name looks like. Anything else may be a secret
+// that strayed: "password:hunter2" without the space is a name.
+var settingName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,31}$`)
+
 func readStruct(node *yaml.Node, key string, v reflect.Value) error {
 	if node.Kind != yaml.MappingNode {
 		if key == "" {
@@ -100,6 +105,8 @@ func readStruct(node *yaml.Node, key string, v reflect.Value) error {
 		path := join(key, name)
 		field, ok := fieldOf(v, name)
 		switch {
+		case !ok && !settingName.MatchString(name):
+			return fmt.Errorf("%s: unknown setting (line %d)", cmp.Or(key, "top level"), node.Content[i].Line)
 		case !ok:
 			return fmt.Errorf("%s: unknown setting (line %d)", path, node.Content[i].Line)
 		case seen[name]:

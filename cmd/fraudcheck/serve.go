@@ -66,7 +66,7 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 	case err := <-failed:
 		return fmt.Errorf("listen: %w", err)
 	case sig := <-signals:
-		log.Info("Stopping after "+sig.String(), "within", s.Drain)
+		log.Info(fmt.Sprintf("Stopping (%s, within %s)", sig, s.Drain))
 	}
 	if err := p.drain(door, signals); err != nil {
 		log.Error("Stopped: " + err.Error())

@@ -44,7 +44,7 @@ type ruleSettings struct {
 	Per        string        `yaml:"per" help:"who is watched: ip, network, card, email, device, cart or account"`
 	Count      string        `yaml:"count" help:"what is counted: cards, attempts, ips or declined_cards"`
 	Window     time.Duration `yaml:"window" help:"how long an element counts, 1s to 720h"`
-	ReviewOver int           `yaml:"review_over" help:"review when the count is higher; 0: no review stage"`
+	ReviewOver int           `yaml:"review_over" help:"review when the count is higher; 0, the default: no review stage"`
 	BlockOver  int           `yaml:"block_over" help:"block when the count is higher, 1 to 4096"`
 	Retention  string        `yaml:"retention" help:"sliding or idle, see how it counts"`
 	Mode       string        `yaml:"mode" help:"enforce, or shadow: reported without effect"`

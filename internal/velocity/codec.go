@@ -35,16 +35,16 @@ var (
 	ErrNewer = errors.New("stored record has a newer version")
 )
 
-// Seal appends the record's written form and its check to dst.
-func (k *Keys) Seal(dst []byte, key Key, r *Record) []byte {
+// seal appends the record's written form and its check to dst.
+func (k *Keys) seal(dst []byte, key Key, r *Record) []byte {
 	start := len(dst)
 	dst = r.append(dst)
 	return append(dst, k.check(key, dst[start:])...)
 }
 
-// Open reads what Seal wrote under the same key into r; the error is ErrDamaged
+// open reads what seal wrote under the same key into r; the error is ErrDamaged
 // or ErrNewer, and r then remembers nothing.
-func (k *Keys) Open(r *Record, key Key, sealed []byte) error {
+func (k *Keys) open(r *Record, key Key, sealed []byte) error {
 	r.reset()
 	n := len(sealed) - checkSize
 	if n < 0 || !hmac.Equal(k.check(key, sealed[:n]), sealed[n:]) {

@@ -1,0 +1,206 @@
+// Package bench measures what each part of a check costs, HTTP aside, and holds
+// the allocation budgets. The ceiling of each is beside it: what the library
+// below it needs for the least it could do.
+//
+//	make bench                       every benchmark
+//	go test ./bench                  the budgets (without -race: it allocates)
+package bench
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/auth"
+	"fraudcheck/internal/server"
+	"fraudcheck/internal/velocity"
+	"fraudcheck/internal/velocity/velocitytest"
+)
+
+const body = `{"ip":"203.0.113.7","last4":"4242","exp_month":12,"exp_year":2030,"attempt_id":"order-8812-1"}`
+
+var allFields = server.FieldSet(1<<16 - 1)
+
+// part is one thing that is measured: run does it once.
+type part struct {
+	name   string
+	budget float64 // allocations
+	run    func()
+}
+
+func check(ok bool, what string) {
+	if !ok {
+		panic("the fixture does not do what it says: " + what)
+	}
+}
+
+func parts(t testing.TB) []part {
+	var f velocity.Fields
+	var a velocity.Attempt
+	var err error
+	require.NoError(t, server.DecodeJSON(body, allFields, &f))
+	known := f
+	a, err = velocity.ParseAttempt(&known)
+	require.NoError(t, err)
+
+	basic, err := auth.NewBasic([]auth.User{{Name: "checkout", Password: strings.Repeat("p", 24), Encryption: auth.Clear, Roles: auth.Checker}})
+	require.NoError(t, err)
+	guard := auth.NewGuard(basic)
+	header := []byte("Basic Y2hlY2tvdXQ6cHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBw")
+
+	mac, sum, input := hmac.New(sha256.New, make([]byte, 32)), make([]byte, 0, 32), make([]byte, 50)
+	keys := velocitytest.NewKeys(t)
+	onMemory, now := checker(t, keys, velocity.DefaultRule), velocitytest.Start
+	var d velocity.Decision
+	var flat map[string]any
+
+	return []part{
+		{"decode/ceiling: scan the bytes", 0, func() { check(strings.Count(body, `"`) == 16, "body") }},
+		{"decode/DecodeJSON", 0, func() {
+			f = velocity.Fields{}
+			check(server.DecodeJSON(body, allFields, &f) == nil && f.Value(velocity.FieldLast4) == "4242", "decode")
+		}},
+		{"decode/encoding,json", 60, func() {
+			flat = nil
+			check(json.Unmarshal([]byte(body), &flat) == nil && flat["last4"] == "4242", "decode")
+		}},
+		{"parse/ceiling: netip.ParseAddr", 0, func() {
+			addr, err := netip.ParseAddr("203.0.113.7")
+			check(err == nil && addr.Is4(), "address")
+		}},
+		{"parse/ParseAttempt", 0, func() { a, err = velocity.ParseAttempt(&known); check(err == nil, "parse") }},
+		{"auth/Basic", 0, func() { c, err := guard.Authenticate(header); check(err == nil && c.Name == "checkout", "auth") }},
+		{"fingerprint/ceiling: two reused HMAC states", 0, func() {
+			for range 2 {
+				mac.Reset()
+				mac.Write(input)
+				sum = mac.Sum(sum[:0])
+			}
+		}},
+		{"check/known subject", 0, func() {
+			now++
+			onMemory.Check(&a, now, &d)
+			check(d.Outcome == velocity.Allow && d.Rules[0].Count == 1, "one card")
+		}},
+		{"whole/body to decision, known subject", 0, func() {
+			now++
+			f = velocity.Fields{}
+			check(server.DecodeJSON(body, allFields, &f) == nil, "decode")
+			a, err = velocity.ParseAttempt(&f)
+			onMemory.Check(&a, now, &d)
+			check(err == nil && d.Outcome == velocity.Allow && d.Rules[0].Count == 1, "one card")
+		}},
+	}
+}
+
+func checker(t testing.TB, keys *velocity.Keys, rules ...velocity.Rule) *velocity.Checker {
+	plan, err := velocity.NewPlan(rules, 64)
+	require.NoError(t, err)
+	memory, err := velocity.NewMemory(1 << 30)
+	require.NoError(t, err)
+	return velocity.NewChecker(plan, keys, memory)
+}
+
+func TestAllocationBudgets(t *testing.T) {
+	for _, p := range parts(t) {
+		require.LessOrEqual(t, testing.AllocsPerRun(500, p.run), p.budget, p.name)
+	}
+}
+
+func BenchmarkParts(b *testing.B) {
+	for _, p := range parts(b) {
+		b.Run(p.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				p.run()
+			}
+		})
+	}
+}
+
+// New addresses with one card each: the bulk of honest traffic.
+func BenchmarkCheckNewSubject(b *testing.B) {
+	c := checker(b, velocitytest.NewKeys(b), velocity.DefaultRule)
+	a := velocitytest.Attempt(b, "203.0.113.7", 1)
+	var d velocity.Decision
+	b.ReportAllocs()
+	n := uint32(0)
+	for b.Loop() {
+		n++
+		a.Address = netip.AddrFrom4([4]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
+		c.Check(&a, velocitytest.Start, &d)
+		check(d.Rules[0].Count == 1, "a new address")
+	}
+}
+
+// One address, always another card: blocked from the sixth on, and no dearer.
+func BenchmarkCheckAttack(b *testing.B) {
+	for _, cards := range []int{1, 10, 100, 1000} {
+		b.Run(fmt.Sprintf("cards=%d", cards), func(b *testing.B) {
+			c := checker(b, velocitytest.NewKeys(b), velocity.DefaultRule)
+			attempts := make([]velocity.Attempt, cards)
+			for i := range attempts {
+				attempts[i] = velocitytest.Attempt(b, "203.0.113.7", i)
+			}
+			var d velocity.Decision
+			for i := range attempts {
+				c.Check(&attempts[i], velocitytest.Start, &d)
+			}
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				i++
+				c.Check(&attempts[i%cards], velocitytest.Start+velocity.Time(i), &d)
+				check(d.Rules[0].Count == min(cards, 6), "count")
+			}
+		})
+	}
+}
+
+func BenchmarkCheckParallel(b *testing.B) {
+	c := checker(b, velocitytest.NewKeys(b), velocity.DefaultRule)
+	var worker atomic.Uint32
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		a := velocitytest.Attempt(b, "203.0.113.7", 1)
+		w, n := byte(worker.Add(1)), uint32(0)
+		var d velocity.Decision
+		for pb.Next() {
+			n++
+			a.Address = netip.AddrFrom4([4]byte{w, byte(n >> 16), byte(n >> 8), byte(n)})
+			c.Check(&a, velocitytest.Start, &d)
+		}
+		check(n == 0 || d.Rules[0].Count == 1, "a new address")
+	})
+}
+
+// What a record costs by the number of elements it holds.
+func BenchmarkRecord(b *testing.B) {
+	for _, elements := range []int{2, 6, 100, 1000, velocity.MaxBlockOver + 1} {
+		b.Run(fmt.Sprintf("elements=%d", elements), func(b *testing.B) {
+			rule := velocity.DefaultRule
+			rule.ReviewOver, rule.BlockOver = 0, elements-1
+			c := checker(b, velocitytest.NewKeys(b), rule)
+			var d velocity.Decision
+			for i := range elements {
+				a := velocitytest.Attempt(b, "203.0.113.7", i)
+				c.Check(&a, velocitytest.Start, &d)
+			}
+			a := velocitytest.Attempt(b, "203.0.113.7", 0)
+			b.ReportAllocs()
+			now := velocitytest.Start
+			for b.Loop() {
+				now++
+				c.Check(&a, now, &d)
+				check(d.Rules[0].Count == elements, "a full record")
+			}
+		})
+	}
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+)
+
+const readme = "../../README.md"
+
+// The README's tables of settings are these, word for word.
+func TestTheReadmeTellsEverySettingAsTheCodeHasIt(t *testing.T) {
+	text, err := os.ReadFile(readme)
+	require.NoError(t, err)
+	_, rest, found := strings.Cut(string(text), "<!-- settings: cmd/fraudcheck/readme_test.go holds these tables equal to the code -->\n")
+	require.True(t, found)
+	have, _, found := strings.Cut(rest, "<!-- /settings -->")
+	require.True(t, found)
+
+	var want strings.Builder
+	table(&want, "setting", reflect.ValueOf(defaults()).Elem(), "")
+	rule, user := new(ruleSettings), new(userSettings)
+	rule.preset()
+	user.preset()
+	table(&want, "of each rule", reflect.ValueOf(rule).Elem(), "")
+	table(&want, "of each user", reflect.ValueOf(user).Elem(), "")
+	require.Equal(t, "\n"+want.String(), have)
+}
+
+func table(b *strings.Builder, title string, v reflect.Value, key string) {
+	fmt.Fprintf(b, "| %s | default | |\n|---|---|---|\n", title)
+	rows(b, v, key)
+	b.WriteString("\n")
+}
+
+func rows(b *strings.Builder, v reflect.Value, key string) {
+	for i := range v.NumField() {
+		f, value := v.Type().Field(i), v.Field(i)
+		name := join(key, f.Tag.Get("yaml"))
+		if f.Type.Kind() == reflect.Struct {
+			rows(b, value, name)
+			continue
+		}
+		standard := fmt.Sprintf("`%v`", value.Interface())
+		switch {
+		case f.Type == reflect.TypeFor[[]ruleSettings]():
+			standard = "`cards_per_ip`"
+		case value.IsZero():
+			standard = ""
+		}
+		help := f.Tag.Get("help")
+		if least := f.Tag.Get("min"); least != "" {
+			help += fmt.Sprintf(" (%s to %s)", least, f.Tag.Get("max"))
+		}
+		fmt.Fprintf(b, "| `%s` | %s | %s |\n", name, standard, help)
+	}
+}
+
+func TestTheReadmesConfigurationRuns(t *testing.T) {
+	text, err := os.ReadFile(readme)
+	require.NoError(t, err)
+	_, rest, found := strings.Cut(string(text), "```yaml\n")
+	require.True(t, found)
+	example, _, _ := strings.Cut(rest, "```")
+	var keyFile struct {
+		HashKeyFile string `yaml:"hash_key_file"`
+	}
+	require.NoError(t, yaml.Unmarshal([]byte(example), &keyFile))
+	key := t.TempDir() + "/hash.key"
+	require.NoError(t, os.WriteFile(key, []byte(strings.Repeat("k", 32)+"\n"), 0o600))
+	file := t.TempDir() + "/fraudcheck.yaml"
+	require.NoError(t, os.WriteFile(file, []byte(strings.ReplaceAll(example, keyFile.HashKeyFile, key)), 0o600))
+	p, err := configure(&flags{Config: file})
+	require.NoError(t, err)
+	require.Len(t, p.settings.Rules, 2)
+	require.Empty(t, p.warnings)
+}

@@ -1,0 +1,231 @@
+package velocity
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func fieldsOf(pairs ...string) *Fields {
+	f := new(Fields)
+	for _, p := range pairs {
+		name, value, _ := strings.Cut(p, "=")
+		field, ok := FieldByName(name)
+		if !ok || !f.Set(field, value) {
+			panic(name)
+		}
+	}
+	return f
+}
+
+func parseAttempt(t *testing.T, pairs ...string) Attempt {
+	a, err := ParseAttempt(fieldsOf(pairs...))
+	require.NoError(t, err, pairs)
+	return a
+}
+
+func TestAddresses(t *testing.T) {
+	for text, want := range map[string]string{
+		"203.0.113.7":               "203.0.113.7",
+		"2001:DB8::7":               "2001:db8::7",
+		"::ffff:203.0.113.7":        "203.0.113.7",
+		"::ffff:cb00:7107":          "203.0.113.7",
+		"64:ff9b::203.0.113.7":      "203.0.113.7",
+		"64:ff9b::cb00:7107":        "203.0.113.7",
+		"64:ff9b:1::203.0.113.7":    "64:ff9b:1::cb00:7107",
+		"::203.0.113.7":             "::cb00:7107",
+		"0.0.0.0":                   "0.0.0.0",
+		"::":                        "::",
+		"fe80::1":                   "fe80::1",
+		"2001:db8:0:0:0:0:0:1":      "2001:db8::1",
+		"2001:db8::00AB":            "2001:db8::ab",
+		"255.255.255.255":           "255.255.255.255",
+		"":                          "",
+		" 203.0.113.7":              "",
+		"203.0.113.7 ":              "",
+		"203.0.113":                 "",
+		"203.0.113.07":              "",
+		"0xcb.0.113.7":              "",
+		"3405803783":                "",
+		"203.0.113.256":             "",
+		"203.0.113.7/24":            "",
+		"203.0.113.7:80":            "",
+		"[2001:db8::1]":             "",
+		"fe80::1%eth0":              "",
+		"::ffff:203.0.113.7%eth0":   "",
+		"2001:db8::1::":             "",
+		"2001:db8":                  "",
+		"localhost":                 "",
+		"２０３.0.113.7":               "",
+		"203.0.113.7\x00":           "",
+		"2001:db8::12345":           "",
+		"1:2:3:4:5:6:7:8:9":         "",
+		strings.Repeat("1", 10_000): "",
+	} {
+		addr, ok := ParseAddress(text)
+		require.Equal(t, want != "", ok, text)
+		if ok {
+			require.Equal(t, want, addr.String(), text)
+		}
+	}
+}
+
+func TestWhatIsNotAnAttempt(t *testing.T) {
+	long := func(n int) string { return strings.Repeat("é", n) }
+	for _, c := range []struct {
+		change  string // of a valid attempt: name=value, or -name
+		field   Field
+		missing bool
+		panLike bool
+	}{
+		{"-ip", FieldIP, true, false},
+		{"ip=", FieldIP, false, false},
+		{"ip=10.0.0", FieldIP, false, false},
+		{"-last4", FieldLast4, true, false},
+		{"last4=", FieldLast4, false, false},
+		{"last4=424", FieldLast4, false, false},
+		{"last4=4 42", FieldLast4, false, false},
+		{"last4=42a2", FieldLast4, false, false},
+		{"last4=４２４２", FieldLast4, false, false},
+		{"last4=42424", FieldLast4, false, true},
+		{"last4=4242424242424242", FieldLast4, false, true},
+		{"last4=4242 4242 4242 4242", FieldLast4, false, true},
+		{"-exp_month", FieldExpMonth, true, false},
+		{"exp_month=0", FieldExpMonth, false, false},
+		{"exp_month=13", FieldExpMonth, false, false},
+		{"exp_month=001", FieldExpMonth, false, false},
+		{"exp_month=-1", FieldExpMonth, false, false},
+		{"exp_month=1.0", FieldExpMonth, false, false},
+		{"exp_month=", FieldExpMonth, false, false},
+		{"-exp_year", FieldExpYear, true, false},
+		{"exp_year=5", FieldExpYear, false, false},
+		{"exp_year=130", FieldExpYear, false, false},
+		{"exp_year=1999", FieldExpYear, false, false},
+		{"exp_year=2100", FieldExpYear, false, false},
+		{"exp_year=02030", FieldExpYear, false, false},
+		{"exp_year=99999999999999999999", FieldExpYear, false, false},
+		{"card_id=", FieldCardID, false, false},
+		{"card_id=" + long(129), FieldCardID, false, false},
+		{"card_id=424242424242", FieldCardID, false, true},
+		{"card_id=4242-4242 4242-4242", FieldCardID, false, true},
+		{"card_id=4242424242424242424", FieldCardID, false, true},
+		{"attempt_id=", FieldAttemptID, false, false},
+		{"attempt_id=" + long(129), FieldAttemptID, false, false},
+		{"email=", FieldEmail, false, false},
+		{"email= \t ", FieldEmail, false, false},
+		{"email=" + long(257), FieldEmail, false, false},
+		{"device=", FieldDevice, false, false},
+		{"device=" + long(257), FieldDevice, false, false},
+		{"cart=", FieldCart, false, false},
+		{"account=", FieldAccount, false, false},
+	} {
+		f := fieldsOf("attempt_id=a")
+		if strings.HasPrefix(c.change, "attempt_id") {
+			f = new(Fields)
+		}
+		for _, p := range []string{"ip=203.0.113.7", "last4=4242", "exp_month=12", "exp_year=30", c.change} {
+			name, value, given := strings.Cut(p, "=")
+			changed, _, _ := strings.Cut(strings.TrimPrefix(c.change, "-"), "=")
+			if !given || name == changed && p != c.change {
+				continue
+			}
+			field, _ := FieldByName(name)
+			require.True(t, f.Set(field, value))
+		}
+		_, err := ParseAttempt(f)
+		var wrong *FieldError
+		require.ErrorAs(t, err, &wrong, c.change)
+		require.Equal(t, c.field, wrong.Field, c.change)
+		require.Equal(t, c.missing, wrong.Missing, c.change)
+		require.Equal(t, c.panLike, wrong.PANLike, c.change)
+		if _, value, _ := strings.Cut(c.change, "="); len(value) > 3 {
+			require.NotContains(t, wrong.Error(), value)
+		}
+	}
+}
+
+func TestWhatIsOneCard(t *testing.T) {
+	card := func(pairs ...string) identity {
+		return parseAttempt(t, append(pairs, "ip=203.0.113.7")...).card
+	}
+	one := card("last4=4242", "exp_month=1", "exp_year=30")
+	require.Equal(t, one, card("last4=4242", "exp_month=01", "exp_year=2030"))
+	require.NotEqual(t, one, card("last4=4243", "exp_month=1", "exp_year=30"))
+	require.NotEqual(t, one, card("last4=4242", "exp_month=11", "exp_year=30"))
+	require.NotEqual(t, one, card("last4=4242", "exp_month=1", "exp_year=31"))
+	require.NotEqual(t, one, card("card_id=4242"))
+
+	id := card("card_id=tok_A")
+	require.Equal(t, id, card("card_id=tok_A", "last4=4242", "exp_month=1", "exp_year=30"), "the fingerprint is the identity when given")
+	require.Equal(t, id, card("card_id=tok_A", "last4=4242"))
+	require.NotEqual(t, id, card("card_id=tok_a"))
+	require.NotEqual(t, id, card("card_id= tok_A"))
+	card("card_id=42424242424")          // 11 digits, no card number is that short
+	card("card_id=42424242424242424242") // 20, nor that long
+	card("card_id=card-4242424242424242")
+
+	_, err := ParseAttempt(fieldsOf("ip=203.0.113.7", "card_id=tok_A", "last4=4242424242424242"))
+	var wrong *FieldError
+	require.ErrorAs(t, err, &wrong, "what is sent must be valid all the same")
+	require.True(t, wrong.PANLike)
+}
+
+func TestWhatIsOneMailbox(t *testing.T) {
+	email := func(text string) identity {
+		return parseAttempt(t, "ip=203.0.113.7", "card_id=t", "email="+text).email
+	}
+	require.Equal(t, email("eve@example.com"), email(" Eve@EXAMPLE.com\n"))
+	require.NotEqual(t, email("émile@example.com"), email("Émile@example.com"), "ASCII only")
+	require.NotEqual(t, email("eve@example.com"), email("eve+1@example.com"))
+
+	exact := parseAttempt(t, "ip=203.0.113.7", "card_id=t", "device=D ", "cart=d ")
+	require.NotEqual(t, exact.device, exact.cart)
+	require.Equal(t, exact.device, parseAttempt(t, "ip=203.0.113.7", "card_id=t", "device=D ").device)
+}
+
+func TestTheLongestTextsAreTakenWhole(t *testing.T) {
+	most := strings.Repeat("\U0001F6D2", maxText)
+	a := parseAttempt(t, "ip=203.0.113.7", "card_id=t", "account="+most)
+	b := parseAttempt(t, "ip=203.0.113.7", "card_id=t", "account="+most[:len(most)-4]+"\U0001F6D3")
+	require.NotEqual(t, a.account, b.account)
+}
+
+func TestNetworksThatBeginAlikeAreApart(t *testing.T) {
+	addr := netip.MustParseAddr("2001:db8::1")
+	require.NotEqual(t, networkIdentity(addr, 32, 64), networkIdentity(addr, 32, 56))
+	require.NotEqual(t,
+		networkIdentity(netip.MustParseAddr("::cb00:7107"), 32, 128),
+		networkIdentity(netip.MustParseAddr("203.0.113.7"), 32, 128))
+	require.Equal(t, "203.0.113.0/24", Network(netip.MustParseAddr("203.0.113.7")).String())
+	require.Equal(t, "2001:db8:1::/48", Network(netip.MustParseAddr("2001:db8:1:2::3")).String())
+}
+
+func TestFingerprintsTellNothingAcrossSubjects(t *testing.T) {
+	keys := testKeys(t)
+	m := keys.macs.Get().(*macs)
+	ip, network, card := &kinds[0], &kinds[1], &kinds[2]
+	card1, card2 := cardIdentity("4242", 1, 2030), cardIdentity("4243", 1, 2030)
+	a, b := networkIdentity(netip.MustParseAddr("203.0.113.7"), 32, 64), networkIdentity(netip.MustParseAddr("203.0.113.8"), 32, 64)
+	ka, kb := m.key(ip, &a), m.key(ip, &b)
+	require.NotEqual(t, ka, kb)
+	require.NotEqual(t, ka, m.key(network, &a), "one identity, two kinds")
+	require.NotEqual(t, m.fingerprint(&ka, card, &card1), m.fingerprint(&ka, card, &card2))
+	require.NotEqual(t, m.fingerprint(&ka, card, &card1), m.fingerprint(&kb, card, &card1))
+	require.Equal(t, ka, m.key(ip, &a))
+	others, err := NewKeys([]byte(strings.Repeat("z", 40)))
+	require.NoError(t, err)
+	require.NotEqual(t, ka, others.macs.Get().(*macs).key(ip, &a), "without the hash key there is no table to look up")
+	_, err = NewKeys([]byte(strings.Repeat("z", 31)))
+	require.Error(t, err)
+}
+
+func TestEveryKindHasItsOwnID(t *testing.T) {
+	seen := map[byte]bool{0: true}
+	for _, k := range kinds {
+		require.False(t, seen[k.id])
+		require.LessOrEqual(t, int(k.id), len(kinds), "ages of a shard are kept by id")
+		seen[k.id] = true
+	}
+}

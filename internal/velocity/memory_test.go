@@ -1,0 +1,172 @@
+package velocity
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+var testStart = TimeOf(time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC))
+
+// shop is a checker over a memory, with one rule.
+type shop struct {
+	*Checker
+	memory *Memory
+	t      require.TestingT
+}
+
+func newShop(t require.TestingT, maxBytes int64, rules ...Rule) *shop {
+	plan, err := NewPlan(rules, 64)
+	require.NoError(t, err)
+	memory, err := NewMemory(maxBytes)
+	require.NoError(t, err)
+	return &shop{NewChecker(plan, testKeys(t), memory), memory, t}
+}
+
+// show has the address number n show a card, and returns the first rule's count.
+func (s *shop) show(n, card int, at time.Duration) int {
+	a := Attempt{
+		Address: netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, uint32(n)))),
+		card:    cardIdentity(fmt.Sprintf("%04d", card%10_000), 12, 2030+card/10_000),
+		attempt: textIdentity(fmt.Sprint(n, card), false),
+	}
+	var d Decision
+	s.Check(&a, testStart+Time(at.Milliseconds()), &d)
+	return d.Rules[0].Count
+}
+
+func TestMemoryStaysWithinItsBoundAndSaysWhatItForgot(t *testing.T) {
+	const bound = 2 << 20
+	s := newShop(t, bound, DefaultRule)
+	const addresses = 100_000
+	for n := range addresses {
+		require.Equal(t, 1, s.show(n, 1, 0))
+		if n%1000 == 0 {
+			require.LessOrEqual(t, s.memory.Stats().Bytes, bound)
+		}
+	}
+	stats := s.memory.Stats()
+	require.LessOrEqual(t, stats.Bytes, bound)
+	require.Greater(t, stats.Records, bound/100, "the bound is used")
+	require.EqualValues(t, addresses-stats.Records, stats.EvictedInWindow, "kept or counted, nothing else")
+
+	require.Equal(t, 2, s.show(addresses-1, 2, time.Second), "the newest are kept")
+	require.Equal(t, 1, s.show(0, 2, time.Second), "the oldest was forgotten")
+}
+
+func TestMemoryForgetsNothingInItsWindowWhileThereIsRoom(t *testing.T) {
+	s := newShop(t, 32<<20, DefaultRule)
+	for n := range 100_000 {
+		s.show(n, 1, 0)
+	}
+	for n := range 100_000 {
+		require.Equal(t, 2, s.show(n, 2, time.Hour-time.Second))
+	}
+	require.Zero(t, s.memory.Stats().EvictedInWindow)
+	require.Equal(t, 100_000, s.memory.Stats().Records)
+}
+
+func TestMemoryGivesBackWhatHasEnded(t *testing.T) {
+	s := newShop(t, 1<<20, DefaultRule)
+	for hour := range 20 {
+		for n := range 5_000 {
+			require.Equal(t, 1, s.show(hour*5_000+n, 1, time.Duration(hour)*2*time.Hour))
+		}
+	}
+	require.Zero(t, s.memory.Stats().EvictedInWindow)
+	require.Equal(t, 5_000, s.memory.Stats().Records)
+}
+
+func TestAnAddressUnderAttackOutlivesAFlood(t *testing.T) {
+	s := newShop(t, 1<<20, DefaultRule)
+	for n := range 200_000 {
+		if n%500 == 0 {
+			require.Equal(t, min(n/500+1, 6), s.show(-1, n/500, 0))
+		}
+		s.show(n, 1, 0)
+	}
+	require.NotZero(t, s.memory.Stats().EvictedInWindow)
+}
+
+func TestTheRecordNearestToItsEndIsForgottenFirst(t *testing.T) {
+	day := DefaultRule
+	day.Name, day.Per, day.Window = "day", "account", 24*time.Hour
+	s := newShop(t, 1<<20, DefaultRule, day)
+	var d Decision
+	for n := range 1000 {
+		a := Attempt{Address: netip.MustParseAddr("203.0.113.7"), card: cardIdentity("4242", 1, 2030), account: textIdentity(fmt.Sprint(n), false)}
+		s.Check(&a, testStart, &d)
+	}
+	for n := range 50_000 {
+		s.show(n, 1, 0)
+	}
+	for n := range 1000 {
+		a := Attempt{Address: netip.MustParseAddr("203.0.113.7"), card: cardIdentity("4243", 1, 2030), account: textIdentity(fmt.Sprint(n), false)}
+		s.Check(&a, testStart, &d)
+		require.Equal(t, 2, d.Rules[1].Count, "a day's record is worth more than an hour's")
+	}
+}
+
+func TestMemoryTakesWhatItIsGiven(t *testing.T) {
+	_, err := NewMemory(MinMemoryBytes - 1)
+	require.Error(t, err)
+	for _, maxBytes := range []int64{MinMemoryBytes, 3 << 20, 255 << 20, 1 << 40} {
+		m, err := NewMemory(maxBytes)
+		require.NoError(t, err)
+		require.Equal(t, len(m.shards), int(m.mask)+1)
+		require.Less(t, m.Stats().Bytes, MinMemoryBytes, "nothing is taken before it is needed")
+	}
+}
+
+// Cells and index against the plainest model of them.
+func TestCellsAndIndexKeepEveryRecord(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var c cells
+		x := index{slots: make([]slot, 4)}
+		model := map[Key]string{}
+		room := func() ref { return c.take(1 << 30) }
+		for range rapid.IntRange(1, 200).Draw(t, "steps") {
+			// Hashes of few values: long probes, and gaps to close.
+			key := Key{byte(rapid.IntRange(0, 40).Draw(t, "key"))}
+			hash := uint32(key[0]) % 7
+			r := x.find(hash, key, &c)
+			require.Equal(t, model[key] != "", r != 0)
+			if r != 0 && rapid.Bool().Draw(t, "remove") {
+				x.remove(hash, r)
+				c.give(r)
+				delete(model, key)
+				continue
+			}
+			if r == 0 {
+				r = room()
+				c.at(r).init(key, 1)
+				if !x.fits() {
+					require.True(t, x.grow(1<<30))
+				}
+				x.insert(hash, r)
+			}
+			record := strings.Repeat(string(rune('a'+key[0])), rapid.IntRange(1, 300).Draw(t, "size"))
+			c.write(r, []byte(record), room)
+			model[key] = record
+		}
+		require.Equal(t, len(model), x.used)
+		needed := 0
+		for key, record := range model {
+			r := x.find(uint32(key[0])%7, key, &c)
+			require.NotZero(t, r)
+			require.Equal(t, record, string(c.read(r, nil)))
+			needed += 1 + (max(0, len(record)-(cellSize-headData))+cellSize-tailData-1)/(cellSize-tailData)
+		}
+		free := 0
+		for r := c.free; r != 0; r = c.at(r).ref(tailNext) {
+			free++
+		}
+		require.Equal(t, int(c.used), needed+free, "no cell is lost")
+	})
+}

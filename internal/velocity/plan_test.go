@@ -1,0 +1,141 @@
+package velocity
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestRulesThatCannotBe(t *testing.T) {
+	for _, c := range []struct {
+		key    string
+		change func(*Rule)
+	}{
+		{"name", func(r *Rule) { r.Name = "" }},
+		{"name", func(r *Rule) { r.Name = "Cards" }},
+		{"name", func(r *Rule) { r.Name = strings.Repeat("a", 41) }},
+		{"per", func(r *Rule) { r.Per = "" }},
+		{"per", func(r *Rule) { r.Per = "cards" }},
+		{"per", func(r *Rule) { r.Per = "attempts" }},
+		{"count", func(r *Rule) { r.Count = "" }},
+		{"count", func(r *Rule) { r.Count = "emails" }},
+		{"count", func(r *Rule) { r.Count = "ips" }}, // per ip: always one
+		{"window", func(r *Rule) { r.Window = 0 }},
+		{"window", func(r *Rule) { r.Window = 999 * time.Millisecond }},
+		{"window", func(r *Rule) { r.Window = 1500 * time.Millisecond }},
+		{"window", func(r *Rule) { r.Window = 720*time.Hour + time.Second }},
+		{"block_over", func(r *Rule) { r.ReviewOver, r.BlockOver = 0, 0 }},
+		{"block_over", func(r *Rule) { r.BlockOver = 4097 }},
+		{"review_over", func(r *Rule) { r.ReviewOver = -1 }},
+		{"review_over", func(r *Rule) { r.ReviewOver = r.BlockOver }},
+		{"retention", func(r *Rule) { r.Retention = "" }},
+		{"mode", func(r *Rule) { r.Mode = "off" }},
+	} {
+		r := DefaultRule
+		r.Name = "second"
+		c.change(&r)
+		_, err := NewPlan([]Rule{DefaultRule, r}, 64)
+		var wrong *RuleError
+		require.ErrorAs(t, err, &wrong)
+		require.Equal(t, 1, wrong.Index)
+		require.Equal(t, c.key, wrong.Key)
+		require.Contains(t, err.Error(), "rules[1]."+c.key+": expected ")
+	}
+	_, err := NewPlan([]Rule{DefaultRule, DefaultRule}, 64)
+	require.ErrorContains(t, err, "rules[1].name")
+}
+
+func TestRulesThatCountTheSameThingShareTheList(t *testing.T) {
+	rule := func(name string, window time.Duration, over int, retention Retention) Rule {
+		r := DefaultRule
+		r.Name, r.Window, r.ReviewOver, r.BlockOver, r.Retention = name, window, 0, over, retention
+		return r
+	}
+	plan, err := NewPlan([]Rule{
+		rule("hour", time.Hour, 5, Sliding),
+		rule("day", 24*time.Hour, 20, Sliding),
+		rule("minute", time.Minute, 30, Sliding),
+		rule("idle", time.Hour, 5, Idle),
+		rule("idle_too", time.Hour, 7, Idle),
+		rule("idle_day", 24*time.Hour, 5, Idle),
+	}, 64)
+	require.NoError(t, err)
+	require.Len(t, plan.subjects, 1)
+	s := plan.subjects[0]
+	require.Len(t, s.lists, 3)
+	require.Equal(t, 31, s.lists[0].bound, "the largest block_over + 1")
+	require.Equal(t, spanOf(24*time.Hour), s.lists[0].window, "the longest window")
+	require.Equal(t, 8, s.lists[1].bound)
+	require.Equal(t, spanOf(24*time.Hour), s.retain)
+}
+
+func TestARecordThatCouldPass60KiBIsRefusedByName(t *testing.T) {
+	large := func(name, count string) Rule {
+		return Rule{Name: name, Per: "ip", Count: count, Window: MaxWindow, BlockOver: MaxBlockOver, Retention: Sliding, Mode: Enforce}
+	}
+	_, err := NewPlan([]Rule{large("cards", "cards")}, 64)
+	require.NoError(t, err, "the largest single rule fits")
+	_, err = NewPlan([]Rule{large("cards", "cards"), large("attempts", "attempts")}, 64)
+	require.ErrorContains(t, err, "rules[1].block_over")
+	_, err = NewPlan([]Rule{large("declined", "declined_cards")}, 64)
+	require.NoError(t, err)
+	other := large("attempts", "attempts")
+	other.Per = "account"
+	_, err = NewPlan([]Rule{large("cards", "cards"), other}, 64)
+	require.NoError(t, err, "another subject has a record of its own")
+}
+
+func TestTheWorstSizeIsNotPassed(t *testing.T) {
+	rules := []Rule{
+		{Name: "a", Per: "ip", Count: "cards", Window: MaxWindow, BlockOver: 500, Retention: Sliding, Mode: Enforce},
+		{Name: "b", Per: "ip", Count: "attempts", Window: MaxWindow, BlockOver: 500, Retention: Idle, Mode: Enforce},
+		{Name: "c", Per: "ip", Count: "declined_cards", Window: MaxWindow, BlockOver: 500, Retention: Sliding, Mode: Enforce},
+	}
+	plan, err := NewPlan(rules, 64)
+	require.NoError(t, err)
+	s := &plan.subjects[0]
+	r := &Record{generation: 1 << 60}
+	gap := spanOf(MaxWindow) - 1
+	for _, l := range s.lists {
+		for i := range l.bound {
+			r.grow(l.key).observe(uint64(i), testStart+Time(i)*gap, l.bound)
+		}
+	}
+	size := len(r.append(nil))
+	require.LessOrEqual(t, size, s.worstSize())
+	require.Greater(t, size, s.worstSize()*9/10, "nor far from it")
+}
+
+func TestTheStrictestEnforcedRuleDecides(t *testing.T) {
+	rule := func(name string, mode Mode) *Rule { return &Rule{Name: name, Mode: mode} }
+	for _, c := range []struct {
+		results []RuleResult
+		outcome Outcome
+		reasons []string
+	}{
+		{nil, Allow, nil},
+		{[]RuleResult{{Rule: rule("a", Enforce), Outcome: Allow}}, Allow, nil},
+		{[]RuleResult{{Rule: rule("a", Shadow), Outcome: Block}}, Allow, nil},
+		{[]RuleResult{
+			{Rule: rule("a", Enforce), Outcome: Review}, {Rule: rule("b", Enforce), Outcome: Block},
+			{Rule: rule("c", Shadow), Outcome: Block}, {Rule: rule("d", Enforce), Outcome: Block},
+		}, Block, []string{"b", "d"}},
+		{[]RuleResult{
+			{Rule: rule("a", Enforce), Outcome: Review}, {Rule: rule("b", Shadow), Outcome: Block},
+		}, Review, []string{"a"}},
+	} {
+		d := Decision{Rules: c.results, Reasons: []string{"stale"}}
+		d.judge()
+		require.Equal(t, c.outcome, d.Outcome)
+		require.ElementsMatch(t, c.reasons, d.Reasons)
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	require.Empty(t, DefaultRule.Warnings())
+	require.Len(t, (&Rule{Per: "card"}).Warnings(), 1)
+	require.Len(t, (&Rule{Per: "email", Mode: Enforce}).Warnings(), 1)
+	require.Empty(t, (&Rule{Per: "email", Mode: Shadow}).Warnings())
+}

@@ -1,0 +1,266 @@
+// Package velocitytest holds what the tests of several packages share: the
+// scenario files, and the contract every store keeps.
+//
+// A scenario is a story an analyst can read. Its lines are:
+//
+//	# a comment; those on top tell the story
+//	rule NAME PER COUNT WINDOW [review N] block N [idle] [shadow]
+//	CLOCK check ADDRESS CARD [field=value ...] -> DECISION COUNT ...
+//	CLOCK declined|approved|error ADDRESS CARD [field=value ...]
+//
+// CLOCK is the time since the scenario began; 0s+30s*100 stands for a hundred
+// lines, 30 s apart. CARD is 4242/1230 (last four digits, expiry), with 4242+
+// counting up line by line, or id:FINGERPRINT. COUNT is a number when one rule
+// answers, otherwise rule=number for each that does, in configuration order;
+// rule=3~120 adds that it clears in 120 s. What is not said is not there: a rule
+// that is not named must be left out of the answer.
+package velocitytest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/velocity"
+)
+
+// A Scenario is one file.
+type Scenario struct {
+	Name  string
+	Rules []velocity.Rule
+	Steps []Step
+}
+
+// A Step is one call at one time.
+type Step struct {
+	Line   int
+	At     velocity.Time
+	Fields velocity.Fields
+	Want   *Answer // nil for an outcome
+}
+
+// An Answer is what a scenario says of a check.
+type Answer struct {
+	Decision string
+	Rules    []RuleAnswer
+}
+
+// A RuleAnswer is one rule's part. ClearsIn is -1 where the scenario is silent.
+type RuleAnswer struct {
+	Name     string
+	Count    int
+	ClearsIn int
+}
+
+// Start is when scenarios begin.
+var Start = velocity.TimeOf(time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC))
+
+// A Driver makes one call and says what came back; nil for an outcome.
+type Driver func(t *testing.T, step *Step) *Answer
+
+// RunAll plays every scenario of the folder, each against a driver of its own.
+func RunAll(t *testing.T, folder string, start func(t *testing.T, rules []velocity.Rule) Driver) {
+	files, err := filepath.Glob(filepath.Join(folder, "*.txt"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		s := parse(t, file)
+		t.Run(s.Name, func(t *testing.T) {
+			drive := start(t, s.Rules)
+			for i := range s.Steps {
+				step := &s.Steps[i]
+				got := drive(t, step)
+				if step.Want != nil {
+					silence(got, step.Want)
+				}
+				require.Equal(t, step.Want, got, "%s:%d", s.Name, step.Line)
+			}
+		})
+	}
+}
+
+// silence drops what the scenario does not speak of.
+func silence(got, want *Answer) {
+	for i := range min(len(got.Rules), len(want.Rules)) {
+		if want.Rules[i].Name == "" {
+			got.Rules[i].Name = ""
+		}
+		if want.Rules[i].ClearsIn < 0 {
+			got.Rules[i].ClearsIn = -1
+		}
+	}
+}
+
+func parse(t *testing.T, file string) *Scenario {
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	s := &Scenario{Name: strings.TrimSuffix(filepath.Base(file), ".txt")}
+	for i, line := range strings.Split(string(text), "\n") {
+		words := strings.Fields(line)
+		if len(words) == 0 || words[0] == "#" {
+			continue
+		}
+		if words[0] == "rule" {
+			s.Rules = append(s.Rules, parseRule(t, words[1:]))
+			continue
+		}
+		s.Steps = append(s.Steps, parseSteps(t, i+1, words)...)
+	}
+	require.NotEmpty(t, s.Rules, file)
+	require.NotEmpty(t, s.Steps, file)
+	return s
+}
+
+func parseRule(t *testing.T, words []string) velocity.Rule {
+	r := velocity.Rule{Name: words[0], Per: words[1], Count: words[2], Window: duration(t, words[3]),
+		Retention: velocity.Sliding, Mode: velocity.Enforce}
+	for words = words[4:]; len(words) > 0; words = words[1:] {
+		switch words[0] {
+		case "idle":
+			r.Retention = velocity.Idle
+		case "shadow":
+			r.Mode = velocity.Shadow
+		case "review":
+			r.ReviewOver, words = number(t, words[1]), words[1:]
+		case "block":
+			r.BlockOver, words = number(t, words[1]), words[1:]
+		default:
+			require.Fail(t, "a rule has no "+words[0])
+		}
+	}
+	return r
+}
+
+func parseSteps(t *testing.T, line int, words []string) (steps []Step) {
+	clock, verb, rest := words[0], words[1], words[2:]
+	first, times, _ := strings.Cut(clock, "*")
+	first, every, _ := strings.Cut(first, "+")
+	at, step, n := duration(t, first), time.Duration(0), 1
+	if times != "" {
+		step, n = duration(t, every), number(t, times)
+	}
+	var want *Answer
+	for i, w := range rest {
+		if w == "->" {
+			want = parseAnswer(t, rest[i+1:])
+			rest = rest[:i]
+			break
+		}
+	}
+	require.Equal(t, verb == "check", want != nil, "line %d: a check says what it expects", line)
+	for i := range n {
+		s := Step{Line: line, At: Start + velocity.Time((at + time.Duration(i)*step).Milliseconds())}
+		fill(t, &s.Fields, verb, rest, i)
+		if want != nil {
+			w := *want
+			s.Want = &w
+		}
+		steps = append(steps, s)
+	}
+	return steps
+}
+
+func fill(t *testing.T, f *velocity.Fields, verb string, words []string, repetition int) {
+	f.Set(velocity.FieldIP, words[0])
+	if id, ok := strings.CutPrefix(words[1], "id:"); ok {
+		f.Set(velocity.FieldCardID, id)
+	} else {
+		last4, expiry, _ := strings.Cut(words[1], "/")
+		if counting, ok := strings.CutSuffix(last4, "+"); ok {
+			last4 = fmt.Sprintf("%04d", number(t, counting)+repetition)
+		}
+		f.Set(velocity.FieldLast4, last4)
+		f.Set(velocity.FieldExpMonth, expiry[:2])
+		f.Set(velocity.FieldExpYear, expiry[2:])
+	}
+	for _, w := range words[2:] {
+		name, value, _ := strings.Cut(w, "=")
+		field, ok := velocity.FieldByName(name)
+		require.True(t, ok, name)
+		f.Set(field, value)
+	}
+	if verb != "check" {
+		f.Set(velocity.FieldOutcome, verb)
+	}
+}
+
+func parseAnswer(t *testing.T, words []string) *Answer {
+	a := &Answer{Decision: words[0]}
+	for _, w := range words[1:] {
+		r := RuleAnswer{ClearsIn: -1}
+		if name, rest, named := strings.Cut(w, "="); named {
+			r.Name, w = name, rest
+		}
+		count, clears, said := strings.Cut(w, "~")
+		r.Count = number(t, count)
+		if said {
+			r.ClearsIn = number(t, clears)
+		}
+		a.Rules = append(a.Rules, r)
+	}
+	return a
+}
+
+func duration(t *testing.T, text string) time.Duration {
+	d, err := time.ParseDuration(text)
+	require.NoError(t, err)
+	return d
+}
+
+func number(t *testing.T, text string) int {
+	n, err := strconv.Atoi(text)
+	require.NoError(t, err)
+	return n
+}
+
+// CheckerDriver plays steps on a checker over the store.
+func CheckerDriver(t *testing.T, rules []velocity.Rule, store velocity.Store) Driver {
+	c := NewChecker(t, rules, store)
+	attempts := 0
+	return func(t *testing.T, step *Step) *Answer {
+		f := step.Fields
+		if !f.Has(velocity.FieldAttemptID) {
+			attempts++
+			f.Set(velocity.FieldAttemptID, fmt.Sprintf("attempt %d", attempts))
+		}
+		a, err := velocity.ParseAttempt(&f)
+		require.NoError(t, err)
+		switch f.Value(velocity.FieldOutcome) {
+		case "":
+			var d velocity.Decision
+			c.Check(&a, step.At, &d)
+			return answerOf(&d)
+		case "declined":
+			c.Declined(&a, step.At)
+		}
+		return nil
+	}
+}
+
+func answerOf(d *velocity.Decision) *Answer {
+	a := &Answer{Decision: d.Outcome.String()}
+	for _, r := range d.Rules {
+		a.Rules = append(a.Rules, RuleAnswer{Name: r.Rule.Name, Count: r.Count, ClearsIn: r.ClearsIn})
+	}
+	return a
+}
+
+// NewChecker makes a checker with the rules and a hash key for tests.
+func NewChecker(t testing.TB, rules []velocity.Rule, store velocity.Store) *velocity.Checker {
+	plan, err := velocity.NewPlan(rules, 64)
+	require.NoError(t, err)
+	return velocity.NewChecker(plan, NewKeys(t), store)
+}
+
+// NewKeys makes keys of a hash key that no installation has.
+func NewKeys(t testing.TB) *velocity.Keys {
+	keys, err := velocity.NewKeys([]byte(strings.Repeat("test key ", 4)))
+	require.NoError(t, err)
+	return keys
+}

@@ -1,0 +1,165 @@
+// Does the program do what it promises? A card tester is let through, reviewed
+// and blocked at exactly the counts of the default rule, a call that is wrong is
+// refused for the right reason, and honest shoppers notice nothing. How fast it
+// answers is not judged here.
+import http from 'k6/http';
+import encoding from 'k6/encoding';
+import exec from 'k6/execution';
+import { check } from 'k6';
+import { Counter } from 'k6/metrics';
+
+const { BASE_URL, USERNAME, PASSWORD, ANALYST_USERNAME, ANALYST_PASSWORD } = __ENV;
+
+export const options = {
+  scenarios: {
+    story: { exec: 'story', executor: 'shared-iterations', vus: 3, iterations: 3, maxDuration: '10s', gracefulStop: '2s' },
+    refusals: { exec: 'refusals', executor: 'per-vu-iterations', vus: 3, iterations: 5, maxDuration: '10s', gracefulStop: '2s' },
+    honest: { exec: 'honest', executor: 'constant-arrival-rate', rate: 200, duration: '5s', preAllocatedVUs: 100, gracefulStop: '2s' },
+  },
+  thresholds: {
+    checks: ['rate==1'],
+    http_req_failed: ['rate==0'],
+    'dropped_iterations{scenario:honest}': ['count==0'],
+    // What never began, was cut off or threw has no check that fails.
+    'finished{scenario:story}': ['count==3'],
+    'finished{scenario:refusals}': ['count==15'],
+    'finished{scenario:honest}': ['count>=900'],
+  },
+};
+
+const finished = new Counter('finished');
+http.setResponseCallback(http.expectedStatuses(200));
+
+const url = `${BASE_URL}/v1/check`;
+const basic = (user, password) => ({ Authorization: `Basic ${encoding.b64encode(`${user}:${password}`)}` });
+const checker = basic(USERNAME, PASSWORD);
+const json = { 'Content-Type': 'application/json' };
+const params = (headers) => ({ headers, timeout: '5s', tags: { name: '/v1/check' } });
+
+const postJSON = (attempt) => http.post(url, JSON.stringify(attempt), params({ ...checker, ...json }));
+const postForm = (attempt) => http.post(url, attempt, params(checker));
+const postQuery = (attempt) => {
+  const query = Object.entries(attempt).map(([name, value]) => `${name}=${encodeURIComponent(value)}`);
+  return http.post(`${url}?${query.join('&')}`, null, params(checker));
+};
+
+// The scenarios share one program, so their addresses must never meet.
+const stories = [
+  { by: 'JSON', post: postJSON, address: () => '192.0.2.1' },
+  { by: 'form', post: postForm, address: () => '192.0.2.2' },
+  // A /64 is one shopper, whichever of its addresses they use.
+  { by: 'URL parameters', post: postQuery, address: (i) => `2001:db8:ffff:1::${i}` },
+];
+const refusedAddress = '203.0.113.7';
+const honestAddress = (i) => (i % 2 ? `2001:db8:0:${i.toString(16)}::1` : `198.18.${i >> 8}.${i & 255}`);
+
+const card = (i) => ({ last4: String(i % 10000).padStart(4, '0'), exp_month: 1 + (i % 12), exp_year: 2030 });
+
+export function story() {
+  const { by, post, address } = stories[exec.scenario.iterationInTest];
+  let attempts = 0;
+  const show = (shown, decision, count) => {
+    const attempt_id = `${by} ${++attempts}`;
+    const res = post({ ip: address(attempts), ...card(shown), attempt_id });
+    holds(`story by ${by}: ${decision}`, res, () => decides(res, decision, count) && res.json('attempt_id') === attempt_id);
+  };
+  const decisions = ['allow', 'allow', 'allow', 'review', 'review', 'block', 'block', 'block'];
+  decisions.forEach((decision, i) => {
+    const count = Math.min(i + 1, 6); // a count ends at block_over + 1
+    for (let times = 0; times < 6; times++) show(i, decision, count);
+    show(0, decision, count);
+  });
+  finished.add(1);
+}
+
+const attempt = { ip: refusedAddress, ...card(4242) };
+const { ip: _, ...noAddress } = attempt;
+
+const wrong = [
+  { what: 'no credentials', headers: json, status: 401, code: 'authorization_missing' },
+  { what: 'a wrong password', headers: { ...json, ...basic(USERNAME, `${PASSWORD}x`) }, status: 401, code: 'credentials_invalid' },
+  { what: 'an unknown user', headers: { ...json, ...basic(`${USERNAME}x`, PASSWORD) }, status: 401, code: 'credentials_invalid' },
+  { what: 'an analyst', headers: { ...json, ...basic(ANALYST_USERNAME, ANALYST_PASSWORD) }, status: 403, code: 'role_missing' },
+  { what: 'no such path', path: '/v1/nothing', status: 404, code: 'not_found' },
+  { what: 'GET of a check', method: 'GET', body: null, status: 405, code: 'method', allow: 'POST' },
+  { what: 'POST to healthz', path: '/healthz', status: 405, code: 'method', allow: 'GET, HEAD' },
+  { what: 'a large body', body: JSON.stringify({ ...attempt, email: 'x'.repeat(9000) }), status: 413, code: 'body_too_large' },
+  { what: 'plain text', headers: { ...checker, 'Content-Type': 'text/plain' }, status: 415, code: 'media_type' },
+  { what: 'no address', body: JSON.stringify(noAddress), status: 400, code: 'field_missing', field: 'ip' },
+  { what: 'five last digits', body: JSON.stringify({ ...attempt, last4: '04242' }), status: 400, code: 'field_invalid', field: 'last4' },
+  { what: 'an unknown field', body: JSON.stringify({ ...attempt, colour: 'red' }), status: 400, code: 'field_unknown', field: 'colour' },
+  { what: 'a repeated field', body: JSON.stringify(attempt).replace('{', '{"last4":"4242",'), status: 400, code: 'field_repeated', field: 'last4' },
+  { what: 'a field in URL and body', path: '/v1/check?last4=4242', status: 400, code: 'field_repeated', field: 'last4' },
+];
+
+export function refusals() {
+  for (const call of wrong) {
+    const { what, method = 'POST', path = '/v1/check', body = JSON.stringify(attempt), headers = { ...checker, ...json } } = call;
+    const res = http.request(method, BASE_URL + path, body, {
+      ...params(headers),
+      responseCallback: http.expectedStatuses(call.status),
+    });
+    holds(`${what}: ${call.status}`, res, () => refuses(res, call));
+  }
+  const res = postJSON({ ip: refusedAddress, ...card(1) });
+  holds('what was refused is not counted', res, () => decides(res, 'allow', 1) && /^[0-9A-Z]{26}$/.test(res.json('attempt_id')));
+  finished.add(1);
+}
+
+// An honest shopper has one card, and tries it again when it fails.
+export function honest() {
+  const i = exec.scenario.iterationInTest;
+  for (let times = 0; times <= i % 3; times++) {
+    const res = postJSON({ ip: honestAddress(i), ...card(i) });
+    holds('honest: allow', res, () => decides(res, 'allow', 1));
+  }
+  finished.add(1);
+}
+
+function decides(res, decision, count) {
+  const { attempt_id, ...answer } = res.json();
+  const clears = answer.rules[0].clears_in_seconds;
+  return res.status === 200 && res.headers['Content-Type'] === 'application/json' &&
+    Number.isInteger(clears) && (decision === 'allow' ? clears === 0 : 0 < clears && clears <= 3600) &&
+    same(answer, {
+      decision,
+      reasons: decision === 'allow' ? [] : ['cards_per_ip'],
+      rules: [{
+        name: 'cards_per_ip', outcome: decision, mode: 'enforce', count, review_over: 3, block_over: 5,
+        window_seconds: 3600, clears_in_seconds: clears,
+      }],
+      degraded: false,
+    });
+}
+
+function refuses(res, { status, code, field, allow }) {
+  const { title, detail, ...problem } = res.json();
+  const request_id = res.headers['X-Request-Id'];
+  return res.status === status && res.headers['Content-Type'] === 'application/problem+json' &&
+    /^Basic /.test(res.headers['Www-Authenticate']) === (status === 401) && res.headers.Allow === allow &&
+    Boolean(title && detail && request_id) &&
+    same(problem, { type: 'about:blank', status, code, ...(field && { field }), request_id });
+}
+
+function same(a, b) {
+  if (a === null || b === null || typeof a !== 'object' || typeof b !== 'object') return a === b;
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => key in b && same(a[key], b[key]));
+}
+
+let told = false; // one answer from each VU is enough to see what is wrong
+
+function holds(what, res, expected) {
+  const ok = check(res, {
+    [what]: () => {
+      try {
+        return expected();
+      } catch (_) {
+        return false; // not an answer of the expected form; the rest is still tried
+      }
+    },
+  });
+  if (ok || told) return;
+  told = true;
+  console.error(`${what}: got ${res.status} ${res.body || res.error}`);
+}
