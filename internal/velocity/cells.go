@@ -6,7 +6,7 @@ import "encoding/binary"
 // records need one. There are no pointers in it, so the garbage collector has
 // nothing to look at.
 //
-//	first cell  0 key · 16 next · 20 newer · 24 older · 28 ends · 32 size · 34 kind · 36 record
+//	first cell  0 key · 16 next · 20 newer · 24 older · 28 ends · 32 size · 35 kind · 36 record
 //	the others  0 next · 4 record
 type cell [cellSize]byte
 
@@ -23,19 +23,19 @@ type ref uint32
 func (c *cell) init(key Key, kind byte) {
 	*c = cell{}
 	copy(c[:16], key[:])
-	c[34] = kind
+	c[35] = kind
 }
 
 func (c *cell) key() Key         { return Key(c[:16]) }
-func (c *cell) kind() byte       { return c[34] }
+func (c *cell) kind() byte       { return c[35] }
 func (c *cell) newer() ref       { return c.ref(20) }
 func (c *cell) setNewer(r ref)   { c.setRef(20, r) }
 func (c *cell) older() ref       { return c.ref(24) }
 func (c *cell) setOlder(r ref)   { c.setRef(24, r) }
 func (c *cell) ends() uint32     { return uint32(c.ref(28)) }
 func (c *cell) setEnds(t uint32) { c.setRef(28, ref(t)) }
-func (c *cell) size() int        { return int(binary.LittleEndian.Uint16(c[32:])) }
-func (c *cell) setSize(n int)    { binary.LittleEndian.PutUint16(c[32:], uint16(n)) }
+func (c *cell) size() int        { return int(c[32]) | int(c[33])<<8 | int(c[34])<<16 }
+func (c *cell) setSize(n int)    { c[32], c[33], c[34] = byte(n), byte(n>>8), byte(n>>16) }
 
 func (c *cell) ref(at int) ref       { return ref(binary.LittleEndian.Uint32(c[at:])) }
 func (c *cell) setRef(at int, r ref) { binary.LittleEndian.PutUint32(c[at:], uint32(r)) }

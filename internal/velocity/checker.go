@@ -84,8 +84,8 @@ func (c *Checker) Declined(a *Attempt, now Time) {
 // observe, those of the issuer's answers or all the others. It reports false
 // when the attempt has no such subject.
 func (c *Checker) begin(u *Update, s *subjectPlan, a *Attempt, now Time, declined bool) bool {
-	id, ok := s.kind.identity(a, c.plan)
-	if !ok {
+	id := s.kind.identity(a, c.plan)
+	if !id.known() {
 		return false
 	}
 	m := c.keys.macs.Get().(*macs)
@@ -96,7 +96,7 @@ func (c *Checker) begin(u *Update, s *subjectPlan, a *Attempt, now Time, decline
 		if l.kind.declines != declined {
 			continue
 		}
-		if id, ok := l.kind.identity(a, c.plan); ok {
+		if id := l.kind.identity(a, c.plan); id.known() {
 			u.shown[i] = shown{fingerprint: m.fingerprint(&u.key, l.kind, &id), present: true}
 		}
 		if l.kind == &kinds[declinedAttempts] {

@@ -19,16 +19,17 @@ const (
 
 func (id *identity) known() bool { return id[0] != 0 }
 
-// networkIdentity is the address cut to the prefix of its family. The prefix
-// length is part of it: a /64 and a /56 that begin alike are two networks.
+// networkIdentity is the address cut to the prefix of its family; unknown where
+// there is no address. The prefix length is part of it: a /64 and a /56 that
+// begin alike are two networks.
 func networkIdentity(addr netip.Addr, bits4, bits6 int) (id identity) {
 	bits := bits6
 	if addr.Is4() {
 		bits = bits4
 	}
 	network, err := addr.Prefix(bits)
-	if err != nil { // the plan checked the prefix lengths
-		panic("velocity: prefix length out of range")
+	if err != nil || !addr.IsValid() {
+		return id
 	}
 	id[0] = tagNetwork
 	a := network.Addr().As16()

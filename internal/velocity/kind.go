@@ -6,24 +6,20 @@ type kind struct {
 	id      byte   // stands in store keys and records: never changed, never used again
 	subject string // the name after "per:", empty when it cannot be watched
 	element string // the name after "count:", empty when it cannot be counted
-	// identity says which one it is in this attempt, or that the attempt has none.
-	identity func(*Attempt, *Plan) (identity, bool)
+	// identity says which one it is in this attempt; unknown when the attempt has none.
+	identity func(*Attempt, *Plan) identity
 	// declines: counted when the issuer declined, never when the card was shown.
 	declines bool
 }
 
 var kinds = [...]kind{
-	{id: 1, subject: "ip", element: "ips", identity: func(a *Attempt, p *Plan) (identity, bool) {
-		return networkIdentity(a.Address, 32, p.ipv6Prefix), true
-	}},
-	{id: 2, subject: "network", identity: func(a *Attempt, _ *Plan) (identity, bool) {
-		return networkIdentity(a.Address, 24, 48), true
-	}},
+	{id: 1, subject: "ip", element: "ips", identity: func(a *Attempt, p *Plan) identity { return networkIdentity(a.Address, 32, p.ipv6Prefix) }},
+	{id: 2, subject: "network", identity: func(a *Attempt, _ *Plan) identity { return networkIdentity(a.Address, 24, 48) }},
 	{id: 3, subject: "card", element: "cards", identity: cardOf},
-	{id: 4, subject: "email", identity: func(a *Attempt, _ *Plan) (identity, bool) { return a.email, a.email.known() }},
-	{id: 5, subject: "device", identity: func(a *Attempt, _ *Plan) (identity, bool) { return a.device, a.device.known() }},
-	{id: 6, subject: "cart", identity: func(a *Attempt, _ *Plan) (identity, bool) { return a.cart, a.cart.known() }},
-	{id: 7, subject: "account", identity: func(a *Attempt, _ *Plan) (identity, bool) { return a.account, a.account.known() }},
+	{id: 4, subject: "email", identity: func(a *Attempt, _ *Plan) identity { return a.email }},
+	{id: 5, subject: "device", identity: func(a *Attempt, _ *Plan) identity { return a.device }},
+	{id: 6, subject: "cart", identity: func(a *Attempt, _ *Plan) identity { return a.cart }},
+	{id: 7, subject: "account", identity: func(a *Attempt, _ *Plan) identity { return a.account }},
 	{id: 8, element: "attempts", identity: attemptOf},
 	{id: 9, element: "declined_cards", identity: cardOf, declines: true},
 	// Which attempts a declined_cards list has heard of, so that an outcome
@@ -33,8 +29,8 @@ var kinds = [...]kind{
 
 const declinedAttempts = 9
 
-func cardOf(a *Attempt, _ *Plan) (identity, bool)    { return a.card, a.card.known() }
-func attemptOf(a *Attempt, _ *Plan) (identity, bool) { return a.attempt, a.attempt.known() }
+func cardOf(a *Attempt, _ *Plan) identity    { return a.card }
+func attemptOf(a *Attempt, _ *Plan) identity { return a.attempt }
 
 func kindNamed(name string, of func(*kind) string) *kind {
 	for i := range kinds {
