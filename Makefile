@@ -1,15 +1,15 @@
 .PHONY: test k6 bench fuzz
 
-# The race detector needs a C compiler. Where there is none and it may not be
-# installed, the tests run without it, and say so.
-compiler = command -v cc >/dev/null || command -v gcc >/dev/null
+# need PROGRAM,PACKAGES,WHAT FOR,WITHOUT IT: says what is missing, and installs it
+# where that may be done.
+need = command -v $(1) >/dev/null || { echo "$(1) is missing: needed for $(3)"; \
+	[ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq $(2) >/dev/null; } || echo "cannot install $(1): $(4)"
 
 test: ## everything that must hold
-	@$(compiler) || { echo "make test: a C compiler is missing, for the race detector"; \
-		[ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq gcc libc6-dev; } || \
-		echo "make test: cannot install one: going without -race"
+	@$(call need,cc,gcc libc6-dev,the race detector,tests run without -race)
+	@$(call need,memcached,memcached,the shared store,its tests are skipped)
 	go vet ./...
-	@race=$$({ $(compiler); } && echo -race); set -x; \
+	@race=$$(command -v cc >/dev/null && echo -race); set -x; \
 	go test $$race -shuffle=on -count=1 ./...
 	go test -count=1 ./bench # the allocation budgets, which -race would spoil
 

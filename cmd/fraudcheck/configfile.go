@@ -22,9 +22,16 @@ import (
 type keyError struct {
 	key      string // as in store.memory.max_bytes or rules[0].window
 	expected string
+	line     int // of the file, 0 where it is not known
 }
 
-func (e *keyError) Error() string { return e.key + ": expected " + e.expected }
+func (e *keyError) Error() string {
+	text := e.key + ": expected " + e.expected
+	if e.line > 0 {
+		text += fmt.Sprintf(" (line %d)", e.line)
+	}
+	return text
+}
 
 // readFile lays the file's settings over s.
 func readFile(path string, s *settings) error {
@@ -75,12 +82,15 @@ func read(node *yaml.Node, key string, v reflect.Value, tag reflect.StructTag) e
 		return readList(node, key, v, tag)
 	}
 	if node.Kind != yaml.ScalarNode || node.Tag == "!!null" {
-		return &keyError{key, wanted(v, tag)}
+		return &keyError{key, wanted(v, tag), node.Line}
 	}
 	if quoted := node.Tag == "!!str"; quoted != textual(v) && v.Type() != reflect.TypeFor[byteSize]() {
-		return &keyError{key, wanted(v, tag)}
+		return &keyError{key, wanted(v, tag), node.Line}
 	}
-	return set(key, node.Value, v, tag)
+	if !assign(node.Value, v) || !within(v, tag) {
+		return &keyError{key, wanted(v, tag), node.Line}
+	}
+	return nil
 }
 
 // textual reports whether v is written as a YAML string; numbers are not.
@@ -97,7 +107,7 @@ func readStruct(node *yaml.Node, key string, v reflect.Value) error {
 		if key == "" {
 			return errors.New("expected a mapping of settings")
 		}
-		return &keyError{key, "a mapping"}
+		return &keyError{key, "a mapping", node.Line}
 	}
 	seen := make(map[string]bool)
 	for i := 0; i < len(node.Content); i += 2 {
@@ -105,7 +115,7 @@ func readStruct(node *yaml.Node, key string, v reflect.Value) error {
 		path := join(key, name)
 		field, ok := fieldOf(v, name)
 		switch {
-		case !ok && !settingName.MatchString(name):
+		case node.Content[i].Kind != yaml.ScalarNode, !ok && !settingName.MatchString(name):
 			return fmt.Errorf("%s: unknown setting (line %d)", cmp.Or(key, "top level"), node.Content[i].Line)
 		case !ok:
 			return fmt.Errorf("%s: unknown setting (line %d)", path, node.Content[i].Line)
@@ -122,7 +132,7 @@ func readStruct(node *yaml.Node, key string, v reflect.Value) error {
 
 func readList(node *yaml.Node, key string, v reflect.Value, tag reflect.StructTag) error {
 	if node.Kind != yaml.SequenceNode {
-		return &keyError{key, "a list"}
+		return &keyError{key, "a list", node.Line}
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(node.Content), len(node.Content)))
 	for i, n := range node.Content {
@@ -154,7 +164,7 @@ func fieldOf(v reflect.Value, name string) (reflect.StructField, bool) {
 // set reads the text into v and holds it to the tag's oneof, min and max.
 func set(key, text string, v reflect.Value, tag reflect.StructTag) error {
 	if !assign(text, v) || !within(v, tag) {
-		return &keyError{key, wanted(v, tag)}
+		return &keyError{key, wanted(v, tag), 0}
 	}
 	return nil
 }
@@ -175,7 +185,7 @@ func assign(text string, v reflect.Value) bool {
 		return err == nil
 	}
 	v.SetString(text)
-	return true
+	return v.Type() != reflect.TypeFor[secret]() || text != hidden // printed for one, it is none
 }
 
 func within(v reflect.Value, tag reflect.StructTag) bool {

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"reflect"
@@ -41,16 +42,22 @@ func configure(f *flags) (*parts, error) {
 			return nil, err
 		}
 	}
-	for key, text := range map[string]*string{
-		"listen": f.Listen, "store.kind": f.Store, "hash_key_file": f.HashKeyFile, "log.level": f.LogLevel,
+	for _, o := range []struct {
+		key  string
+		text *string
+	}{
+		{"listen", f.Listen}, {"store.kind", f.Store}, {"hash_key_file", f.HashKeyFile}, {"log.level", f.LogLevel},
 	} {
-		if text == nil {
+		if o.text == nil {
 			continue
 		}
-		v, tag := settingAt(s, key)
-		if err := set(key, *text, v, tag); err != nil {
+		v, tag := settingAt(s, o.key)
+		if err := set(o.key, *o.text, v, tag); err != nil {
 			return nil, err
 		}
+	}
+	if f.HashKeyFile != nil {
+		s.HashKey = "" // the file's other way of giving it
 	}
 	p := &parts{settings: s}
 	for _, step := range []func() error{p.checkListen, p.makeKeys, p.makePlan, p.makeMemory, p.makeGuard} {
@@ -77,7 +84,7 @@ func (p *parts) checkListen() error {
 		_, err = strconv.ParseUint(port, 10, 16)
 	}
 	if err != nil {
-		return &keyError{"listen", "host:port, such as 127.0.0.1:8080"}
+		return &keyError{"listen", "host:port, such as 127.0.0.1:8080", 0}
 	}
 	return nil
 }
@@ -86,10 +93,14 @@ func (p *parts) makeKeys() error {
 	key, hashKey := "hash_key", []byte(p.settings.HashKey)
 	if file := p.settings.HashKeyFile; file != "" {
 		if len(hashKey) > 0 {
-			return &keyError{"hash_key_file", "only one of hash_key and hash_key_file"}
+			return &keyError{"hash_key_file", "only one of hash_key and hash_key_file", 0}
 		}
 		text, err := os.ReadFile(file)
 		if err != nil {
+			var where *fs.PathError
+			if errors.As(err, &where) {
+				err = where.Err // without the path: it may be the key, in the wrong place
+			}
 			return fmt.Errorf("hash_key_file: cannot read it: %w", err)
 		}
 		key, hashKey = "hash_key_file", bytes.TrimRight(text, "\r\n")
@@ -107,7 +118,7 @@ func (p *parts) makeKeys() error {
 
 func (p *parts) makePlan() error {
 	if len(p.settings.Rules) == 0 {
-		return &keyError{"rules", "at least one rule"}
+		return &keyError{"rules", "at least one rule", 0}
 	}
 	rules := make([]velocity.Rule, len(p.settings.Rules))
 	for i, r := range p.settings.Rules {
@@ -135,7 +146,7 @@ func (p *parts) makeGuard() error {
 	for i, u := range p.settings.Auth.Basic.Users {
 		user := auth.User{Name: u.Username, Password: string(u.Password), Encryption: auth.Encryption(u.Encryption)}
 		if len(u.Roles) == 0 {
-			return &keyError{fmt.Sprintf("auth.basic.users[%d].roles", i), "at least one role"}
+			return &keyError{fmt.Sprintf("auth.basic.users[%d].roles", i), "at least one role", 0}
 		}
 		for _, name := range u.Roles {
 			role, _ := auth.RoleNamed(name) // the settings allow only known names
@@ -151,7 +162,7 @@ func (p *parts) makeGuard() error {
 	if err != nil {
 		var wrong *auth.UserError
 		if errors.As(err, &wrong) {
-			return &keyError{fmt.Sprintf("auth.basic.users[%d].%s", wrong.Index, wrong.Key), wrong.Expected}
+			return &keyError{fmt.Sprintf("auth.basic.users[%d].%s", wrong.Index, wrong.Key), wrong.Expected, 0}
 		}
 		return err
 	}

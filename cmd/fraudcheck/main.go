@@ -68,10 +68,10 @@ func checkConfig(f *flags, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	_, err = stdout.Write(text)
 	for _, w := range p.warnings {
-		_, err = fmt.Fprintln(stdout, "# warning: "+w)
+		text = append(text, "# warning: "+w+"\n"...)
 	}
+	_, err = stdout.Write(text)
 	return err
 }
 

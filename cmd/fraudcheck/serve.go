@@ -33,6 +33,7 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(signals)
+	signal.Ignore(syscall.SIGPIPE) // whoever reads the log may go away
 
 	ln, err := net.Listen("tcp", s.Listen)
 	if err != nil {
@@ -57,7 +58,9 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 	go func() { failed <- door.Serve(ln) }()
 	log.Info(fmt.Sprintf("Listening on %s (store %s, %s)", ln.Addr(), s.Store.Kind, plural(len(s.Rules), "rule")))
 	if p.madeUser != "" {
-		p.printCredential(stdout, ln.Addr())
+		if err := p.printCredential(stdout, ln.Addr()); err != nil {
+			return fmt.Errorf("cannot show the credential that was made: %w", err)
+		}
 	}
 	stopWatch := watchClock(clock, log)
 	defer stopWatch()
@@ -73,8 +76,7 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 		return err
 	}
 	kept := p.memory.Stats()
-	log.Info(fmt.Sprintf("Stopped (%s let go, %d of others inside their window for want of memory)",
-		plural(kept.Records, "record"), kept.EvictedInWindow))
+	log.Info(fmt.Sprintf("Stopped (%s in memory, %d forgotten inside their window)", plural(kept.Records, "record"), kept.EvictedInWindow))
 	return nil
 }
 
@@ -112,12 +114,12 @@ func (p *parts) introduce(log *slog.Logger) {
 }
 
 // printCredential shows the credential this once, with a command to try it.
-func (p *parts) printCredential(stdout io.Writer, addr net.Addr) {
+func (p *parts) printCredential(stdout io.Writer, addr net.Addr) error {
 	host, port, _ := net.SplitHostPort(addr.String())
 	if ip, err := netip.ParseAddr(host); err == nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
-	fmt.Fprintf(stdout, `No user is configured. This one was made for this run and is shown only here:
+	_, err := fmt.Fprintf(stdout, `No user is configured. This one was made for this run and is shown only here:
 
   username  %[1]s
   password  %[2]s
@@ -129,6 +131,7 @@ Try it:
     http://%[3]s/v1/check
 
 `, p.madeUser, p.madePass, net.JoinHostPort(host, port))
+	return err
 }
 
 // addressForm is how log lines show a shopper's address.

@@ -21,8 +21,8 @@ func (s secret) String() string {
 // GoString keeps %#v from showing it.
 func (s secret) GoString() string { return s.String() }
 
-// MarshalYAML keeps a printed configuration from showing it.
-func (s secret) MarshalYAML() (any, error) { return s.String(), nil }
+// MarshalText keeps YAML and JSON from showing it.
+func (s secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // byteSize is a number of bytes, written with a unit: 64MiB.
 type byteSize int64

@@ -89,7 +89,7 @@ func (g *Guard) Authenticate(header []byte) (*Caller, error) {
 		return nil, Malformed
 	}
 	switch {
-	case bytes.EqualFold(scheme, []byte("Basic")):
+	case len(scheme) == len("Basic") && bytes.EqualFold(scheme, []byte("Basic")):
 		return g.basic.authenticate(credentials)
 	}
 	return nil, Malformed

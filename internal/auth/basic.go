@@ -64,6 +64,9 @@ func NewBasic(users []User) (*Basic, error) {
 		if b.users[u.Name] != nil {
 			return fail("username", "a name no other user has")
 		}
+		if u.Encryption != Clear && u.Encryption != SHA256 {
+			return fail("encryption", "clear or sha256")
+		}
 		password, err := u.digest()
 		if err != nil {
 			return fail("password", err.Error())

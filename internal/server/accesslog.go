@@ -46,7 +46,10 @@ func (s *Server) logResponse(q *request) {
 		attrs = append(attrs, slog.String("decision", q.decision.Outcome.String()),
 			slog.String("address", s.Address(q.attempt.Address)), slog.String("rules", reached(&q.decision)))
 	case q.problem != nil:
-		attrs = append(attrs, slog.String("code", q.problem.code), slog.String("field", q.problem.field))
+		attrs = append(attrs, slog.String("code", q.problem.code))
+		if _, ours := velocity.FieldByName(q.problem.field); ours { // a stranger's word stays out
+			attrs = append(attrs, slog.String("field", q.problem.field))
+		}
 	}
 	s.Log.LogAttrs(ctx, slog.LevelInfo, "Response:", append(attrs, slog.Duration("took", time.Since(q.start)))...)
 }

@@ -50,16 +50,16 @@ func (s *Server) outcome(q *request) *problem {
 
 // parse reads the fields from URL parameters and body, and the attempt from them.
 func (q *request) parse(allowed FieldSet) *problem {
+	raw, decode := q.ctx.PostBody(), decoderFor(&q.ctx.Request.Header)
+	if len(raw) > 0 && decode == nil {
+		return noMedia
+	}
 	if query := q.ctx.URI().QueryString(); len(query) > 0 {
 		if err := DecodeForm(string(query), allowed, &q.fields); err != nil {
 			return decodeProblem(err)
 		}
 	}
-	if raw := q.ctx.PostBody(); len(raw) > 0 {
-		decode := decoderFor(&q.ctx.Request.Header)
-		if decode == nil {
-			return noMedia
-		}
+	if len(raw) > 0 {
 		// One copy of the whole: all fields are parts of it, and none of fasthttp.
 		if err := decode(string(raw), allowed, &q.fields); err != nil {
 			return decodeProblem(err)
@@ -81,17 +81,23 @@ type decodeFunc func(string, FieldSet, *velocity.Fields) error
 
 // decoderFor chooses by Content-Type; JSON where there is none.
 func decoderFor(h *fasthttp.RequestHeader) decodeFunc {
-	if coding := h.Peek(fasthttp.HeaderContentEncoding); len(coding) > 0 && string(coding) != "identity" {
+	if coding := h.Peek(fasthttp.HeaderContentEncoding); len(coding) > 0 && !isWord(coding, "identity") {
 		return nil
 	}
 	media, _, _ := bytes.Cut(h.ContentType(), []byte(";"))
 	switch media = bytes.TrimSpace(media); {
-	case len(media) == 0, bytes.EqualFold(media, []byte("application/json")):
+	case len(media) == 0, isWord(media, "application/json"):
 		return DecodeJSON
-	case bytes.EqualFold(media, []byte("application/x-www-form-urlencoded")):
+	case isWord(media, "application/x-www-form-urlencoded"):
 		return DecodeForm
 	}
 	return nil
+}
+
+// isWord compares ASCII words without regard to case. Only the length keeps
+// Unicode's look-alikes out, which are all longer.
+func isWord(b []byte, word string) bool {
+	return len(b) == len(word) && bytes.EqualFold(b, []byte(word))
 }
 
 func decodeProblem(err error) *problem {

@@ -4,19 +4,25 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 )
 
 // listener keeps accepting where fasthttp would give up for good: out of file
 // descriptors, or a caller gone before it was accepted.
-type listener struct{ net.Listener }
+type listener struct {
+	net.Listener
+	silent *sync.Map // see Server
+}
 
 func (l *listener) Accept() (net.Conn, error) {
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		c, err := l.Listener.Accept()
 		if err == nil {
-			return &conn{Conn: c}, nil
+			accepted := &conn{Conn: c, silent: l.silent}
+			l.silent.Store(accepted, nil)
+			return accepted, nil
 		}
 		if errors.Is(err, net.ErrClosed) {
 			return nil, err
@@ -25,11 +31,23 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
-// conn may linger when it is closed: a caller that is still sending a refused
-// body would otherwise get a reset in place of the answer that says why.
+// conn knows whether it was ever spoken on. And it may linger when it is closed: a
+// caller that is still sending a refused body would otherwise get a reset in place
+// of the answer that says why.
 type conn struct {
 	net.Conn
 	linger atomic.Bool
+	silent *sync.Map
+	heard  bool
+}
+
+func (c *conn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if !c.heard {
+		c.heard = true
+		c.silent.Delete(c)
+	}
+	return n, err
 }
 
 func lingerOnClose(c net.Conn) {
@@ -39,6 +57,7 @@ func lingerOnClose(c net.Conn) {
 }
 
 func (c *conn) Close() error {
+	c.silent.Delete(c)
 	if tcp, ok := c.Conn.(*net.TCPConn); ok && c.linger.Load() {
 		const most, longest = 1 << 20, time.Second
 		if tcp.CloseWrite() == nil && tcp.SetReadDeadline(time.Now().Add(longest)) == nil {

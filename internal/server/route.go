@@ -54,6 +54,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) { s.serve(ctx, nil) }
 // serve answers a request that was read whole, or of which unread says why not.
 func (s *Server) serve(ctx *fasthttp.RequestCtx, unread *problem) {
 	s.served.Add(1)
+	defer s.chunked.Delete(&ctx.Request.Header)
 	inFlight := s.inFlight.Add(1)
 	defer s.inFlight.Add(-1)
 	q := s.requests.Get().(*request)
@@ -121,6 +122,9 @@ func (s *Server) authenticate(q *request, needs auth.Roles) *problem {
 // costs one answer, not the process.
 func (s *Server) end(q *request) {
 	if fault := recover(); fault != nil {
+		if q.tag == "" {
+			q.tag = s.tagOf(q)
+		}
 		// The value may quote what it choked on; its type and the stack do not.
 		s.Log.Error("panic in a handler", "tag", q.tag, "type", fmt.Sprintf("%T", fault), "stack", string(debug.Stack()))
 		q.ctx.Response.ResetBody()

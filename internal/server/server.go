@@ -19,6 +19,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -56,6 +57,8 @@ type Server struct {
 	http     fasthttp.Server
 	requests sync.Pool // *request
 	taggers  sync.Pool // *tagger
+	silent   sync.Map  // *conn that nothing was read from yet
+	chunked  sync.Map  // *fasthttp.RequestHeader to a copy of it
 
 	draining atomic.Bool
 	inFlight atomic.Int64
@@ -70,6 +73,7 @@ func New(settings Settings) *Server {
 	s.http = fasthttp.Server{
 		Handler:                      s.handle,
 		ErrorHandler:                 s.handleUnread,
+		HeaderReceived:               s.keepChunked,
 		ReadTimeout:                  s.Read,
 		WriteTimeout:                 s.Write,
 		IdleTimeout:                  s.Idle,
@@ -93,7 +97,7 @@ func (quiet) Printf(string, ...any) {}
 
 // Serve answers on the listener until Drain; it returns nil then.
 func (s *Server) Serve(ln net.Listener) error {
-	return s.http.Serve(&listener{Listener: ln})
+	return s.http.Serve(&listener{Listener: ln, silent: &s.silent})
 }
 
 // Drain makes the server unready, answers what is on its way and closes its
@@ -101,41 +105,66 @@ func (s *Server) Serve(ln net.Listener) error {
 // ctx ends, with ctx's error.
 func (s *Server) Drain(ctx context.Context) error {
 	s.draining.Store(true)
-	if err := s.settle(ctx); err != nil {
-		return err
-	}
+	s.settle(ctx)
+	s.closeSilent()
 	return s.http.ShutdownWithContext(ctx)
 }
 
+// closeSilent closes the connections that never said a word: fasthttp takes them
+// for busy until they are 5 s old.
+func (s *Server) closeSilent() {
+	s.silent.Range(func(c, _ any) bool {
+		_ = c.(*conn).Close()
+		return true
+	})
+}
+
 // settle waits for a moment in which nothing arrives and nothing is in flight:
-// fasthttp closes idle connections at once, and a request just sent on one would
-// be lost. Until then every answer asks its caller to close.
-func (s *Server) settle(ctx context.Context) error {
+// fasthttp closes idle connections at once, and a request just sent on one, or on
+// one not accepted yet, would be lost. Until then every answer asks its caller to
+// close.
+func (s *Server) settle(ctx context.Context) {
 	const quiet = 100 * time.Millisecond
 	tick := time.NewTicker(quiet)
 	defer tick.Stop()
-	for served := int64(-1); s.http.GetOpenConnectionsCount() > 0; {
-		if n := s.served.Load(); n == served && s.inFlight.Load() == 0 {
-			return nil
-		} else {
-			served = n
+	for served := int64(-1); ; {
+		n := s.served.Load()
+		if n == served && s.inFlight.Load() == 0 {
+			return
 		}
+		served = n
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return
 		case <-tick.C:
 		}
 	}
-	return nil
+}
+
+// keepChunked keeps the header of a body in chunks: fasthttp forgets it when they
+// turn out too many, and who sent it is still to be judged.
+func (s *Server) keepChunked(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
+	if h.ContentLength() == -1 {
+		kept := new(fasthttp.RequestHeader)
+		h.CopyTo(kept)
+		s.chunked.Store(h, kept)
+	}
+	return fasthttp.RequestConfig{}
 }
 
 // handleUnread answers what fasthttp gave up reading.
 func (s *Server) handleUnread(ctx *fasthttp.RequestCtx, err error) {
+	if errors.Is(err, syscall.ECONNRESET) {
+		return // nobody is there: a probe, as a rule
+	}
 	defer lingerOnClose(ctx.Conn())
 	var small *fasthttp.ErrSmallBuffer
 	var timeout net.Error
 	switch {
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
+		if kept, ok := s.chunked.Load(&ctx.Request.Header); ok {
+			kept.(*fasthttp.RequestHeader).CopyTo(&ctx.Request.Header)
+		}
 		// The header was read: who may not be here at all is told that first.
 		s.serve(ctx, tooLarge)
 	case errors.As(err, &small):

@@ -5,7 +5,8 @@ import "sync"
 // A Store keeps the records. Update is the one operation that matters: it applies
 // u to the record of its subject, atomically among all updates of that subject,
 // and keeps the result at least as long as the longest window of its lists. It
-// never fails: what it could not ask anybody it answers from what it knows.
+// never fails: what others know and it cannot learn in time, it answers from what
+// this instance knows, and says so.
 type Store interface {
 	Update(u *Update)
 }
@@ -38,10 +39,11 @@ func (c *Checker) Check(a *Attempt, now Time, d *Decision) {
 	v := c.visits.Get().(*visit)
 	defer c.visits.Put(v)
 	clear(v.results)
-	for i := range c.plan.subjects {
-		c.check(v, &c.plan.subjects[i], a, now)
-	}
+	v.update.waited = 0
 	d.reset(len(v.results))
+	for i := range c.plan.subjects {
+		d.Degraded = c.check(v, &c.plan.subjects[i], a, now) || d.Degraded
+	}
 	for i := range v.results {
 		if v.results[i].Rule != nil {
 			d.Rules = append(d.Rules, v.results[i])
@@ -51,10 +53,10 @@ func (c *Checker) Check(a *Attempt, now Time, d *Decision) {
 }
 
 // check updates one subject's record and notes what its rules found.
-func (c *Checker) check(v *visit, s *subjectPlan, a *Attempt, now Time) {
+func (c *Checker) check(v *visit, s *subjectPlan, a *Attempt, now Time) (degraded bool) {
 	u := &v.update
 	if !c.begin(u, s, a, now, false) {
-		return
+		return false
 	}
 	c.store.Update(u)
 	for i := range s.rules {
@@ -62,9 +64,9 @@ func (c *Checker) check(v *visit, s *subjectPlan, a *Attempt, now Time) {
 		if l := &s.lists[rp.list]; !u.shown[rp.list].present && !l.kind.declines {
 			continue // the attempt lacks the element
 		}
-		rule, t := &c.plan.rules[rp.index], u.tallies[i]
-		v.results[rp.index] = RuleResult{Rule: rule, Outcome: rule.outcome(t.count), Count: t.count, ClearsIn: t.clearsIn}
+		v.results[rp.index] = u.result(i)
 	}
+	return u.degraded
 }
 
 // Declined records at now that the issuer declined the attempt's card. Told
@@ -72,6 +74,7 @@ func (c *Checker) check(v *visit, s *subjectPlan, a *Attempt, now Time) {
 func (c *Checker) Declined(a *Attempt, now Time) {
 	v := c.visits.Get().(*visit)
 	defer c.visits.Put(v)
+	v.update.waited = 0
 	for i := range c.plan.subjects {
 		s := &c.plan.subjects[i]
 		if c.begin(&v.update, s, a, now, true) && v.update.changes() {
@@ -84,13 +87,11 @@ func (c *Checker) Declined(a *Attempt, now Time) {
 // observe, those of the issuer's answers or all the others. It reports false
 // when the attempt has no such subject.
 func (c *Checker) begin(u *Update, s *subjectPlan, a *Attempt, now Time, declined bool) bool {
-	id := s.kind.identity(a, c.plan)
-	if !id.known() {
+	if !c.address(u, s, a, now) {
 		return false
 	}
 	m := c.keys.macs.Get().(*macs)
 	defer c.keys.macs.Put(m)
-	u.begin(c.plan, s, m.key(s.kind, &id), now)
 	for i := range s.lists {
 		l := &s.lists[i]
 		if l.kind.declines != declined {
@@ -103,5 +104,18 @@ func (c *Checker) begin(u *Update, s *subjectPlan, a *Attempt, now Time, decline
 			u.once = i
 		}
 	}
+	return true
+}
+
+// address begins an update of the subject that observes nothing; it reports false
+// when the attempt has no such subject.
+func (c *Checker) address(u *Update, s *subjectPlan, a *Attempt, now Time) bool {
+	id := s.kind.identity(a, c.plan)
+	if !id.known() {
+		return false
+	}
+	m := c.keys.macs.Get().(*macs)
+	defer c.keys.macs.Put(m)
+	u.begin(c.plan, s, m.key(s.kind, &id), now)
 	return true
 }

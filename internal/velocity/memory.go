@@ -45,9 +45,30 @@ func NewMemory(maxBytes int64) (*Memory, error) {
 }
 
 // Update implements Store.
-func (m *Memory) Update(u *Update) {
-	// Keys are keyed hashes: any of their bits spread evenly.
-	m.shards[binary.LittleEndian.Uint16(u.key[:])&m.mask].update(u)
+func (m *Memory) Update(u *Update) { m.shard(u.key).update(u) }
+
+// shard: keys are keyed hashes, any of their bits spread evenly.
+func (m *Memory) shard(key Key) *shard {
+	return &m.shards[binary.LittleEndian.Uint16(key[:])&m.mask]
+}
+
+// recall copies the record of u's subject to r and reports whether there is one.
+func (m *Memory) recall(u *Update, r *Record) bool {
+	s := m.shard(u.key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.read(u.key, r) != 0
+}
+
+// absorb merges r into the record of u's subject.
+func (m *Memory) absorb(u *Update, r *Record) {
+	s := m.shard(u.key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := s.read(u.key, &s.record)
+	s.record.prune(u.subject, u.now) // a time pulled back must not come again
+	s.record.merge(r, u.subject)
+	s.keep(at, u)
 }
 
 // Stats adds up all shards.
@@ -91,24 +112,34 @@ func (s *shard) bytes() int { return s.cells.bytes() + s.index.bytes() }
 func (s *shard) update(u *Update) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	hash := hashOf(u.key)
-	r := s.index.find(hash, u.key, &s.cells)
-	s.record.reset()
+	r := s.read(u.key, &s.record)
+	u.apply(&s.record)
+	if u.changes() {
+		s.keep(r, u)
+	}
+}
+
+// read decodes the record under key into record, and returns where it is kept;
+// 0 when it is not.
+func (s *shard) read(key Key, record *Record) ref {
+	record.reset()
+	r := s.index.find(hashOf(key), key, &s.cells)
 	if r != 0 {
 		s.written = s.cells.read(r, s.written[:0])
-		if s.record.decode(s.written) != nil {
-			s.record.reset() // only a fault of this program leads here
+		if record.decode(s.written) != nil {
+			record.reset() // only a fault of this program leads here
 		}
 	}
-	u.apply(&s.record)
-	if !u.changes() {
-		return
-	}
+	return r
+}
+
+// keep writes the record at hand as that of u's subject, over r when there is one.
+func (s *shard) keep(r ref, u *Update) {
 	s.written = s.record.append(s.written[:0])
 	if r != 0 {
 		s.unlink(r) // so that making room does not take this very record
 	} else {
-		r = s.add(hash, u)
+		r = s.add(u)
 	}
 	s.cells.write(r, s.written, s.room)
 	s.cells.at(r).setEnds(endOf(u))
@@ -125,13 +156,13 @@ func hashOf(key Key) uint32 { return binary.LittleEndian.Uint32(key[2:]) }
 func endOf(u *Update) uint32 { return uint32((u.now+ahead+u.subject.retain)/1000) + 1 }
 
 // add makes an empty record for u, in the index and not yet in any order.
-func (s *shard) add(hash uint32, u *Update) ref {
+func (s *shard) add(u *Update) ref {
 	r := s.room()
 	s.cells.at(r).init(u.key, u.subject.kind.id)
 	for !s.index.fits() && !s.index.grow(s.limit-s.cells.bytes()) {
 		s.evict()
 	}
-	s.index.insert(hash, r)
+	s.index.insert(hashOf(u.key), r)
 	return r
 }
 

@@ -1,7 +1,9 @@
 package velocity_test
 
 import (
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -17,6 +19,23 @@ func newMemory(t *testing.T) velocity.Store {
 	return m
 }
 
+// newMemcached is an instance of its own on the server.
+func newMemcached(t *testing.T, addr string) *velocity.Memcached {
+	local, err := velocity.NewMemory(16 << 20)
+	require.NoError(t, err)
+	m, err := velocity.NewMemcached(velocity.MemcachedSettings{
+		Servers: []string{addr}, MaxConns: 64, Budget: 10 * time.Second,
+		Keys: velocitytest.NewKeys(t), Local: local,
+		Observe: func(string, string, velocity.Result, time.Duration) {},
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.NoError(t, m.Close())
+		require.NoError(t, m.Close())
+	})
+	return m
+}
+
 func TestScenariosOnTheCore(t *testing.T) {
 	velocitytest.RunAll(t, scenarios, func(t *testing.T, rules []velocity.Rule) velocitytest.Driver {
 		return velocitytest.CheckerDriver(t, rules, velocity.NewRecords())
@@ -29,9 +48,46 @@ func TestScenariosOnMemory(t *testing.T) {
 	})
 }
 
+func TestScenariosOnMemcached(t *testing.T) {
+	velocitytest.RunAll(t, scenarios, func(t *testing.T, rules []velocity.Rule) velocitytest.Driver {
+		return velocitytest.CheckerDriver(t, rules, newMemcached(t, velocitytest.StartMemcached(t).Addr))
+	})
+}
+
+// The instances take turns: what one counted the other knows.
+func TestScenariosOnTwoInstances(t *testing.T) {
+	velocitytest.RunAll(t, scenarios, func(t *testing.T, rules []velocity.Rule) velocitytest.Driver {
+		addr := velocitytest.StartMemcached(t).Addr
+		return velocitytest.CheckerDriver(t, rules, &taking{turns: []velocity.Store{newMemcached(t, addr), newMemcached(t, addr)}})
+	})
+}
+
+// taking sends every update to the next of its stores.
+type taking struct {
+	turns []velocity.Store
+	n     atomic.Int64
+}
+
+func (s *taking) Update(u *velocity.Update) {
+	s.turns[int(s.n.Add(1))%len(s.turns)].Update(u)
+}
+
 func TestContract(t *testing.T) {
 	t.Run("core", func(t *testing.T) {
 		velocitytest.StoreContract(t, func(*testing.T) velocity.Store { return velocity.NewRecords() })
 	})
 	t.Run("memory", func(t *testing.T) { velocitytest.StoreContract(t, newMemory) })
+	t.Run("memcached", func(t *testing.T) {
+		velocitytest.StoreContract(t, func(t *testing.T) velocity.Store {
+			return newMemcached(t, velocitytest.StartMemcached(t).Addr)
+		})
+	})
+	t.Run("four instances on one memcached", func(t *testing.T) {
+		velocitytest.StoreContract(t, func(t *testing.T) velocity.Store {
+			addr := velocitytest.StartMemcached(t).Addr
+			return &taking{turns: []velocity.Store{
+				newMemcached(t, addr), newMemcached(t, addr), newMemcached(t, addr), newMemcached(t, addr),
+			}}
+		})
+	})
 }

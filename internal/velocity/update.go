@@ -1,5 +1,7 @@
 package velocity
 
+import "time"
+
 // An Update is one attempt's, or one outcome's, change to the record of one
 // subject, together with what the rules then find there. A store applies it as
 // often as it must to make the change stick: only the last time counts.
@@ -13,8 +15,16 @@ type Update struct {
 	// once is set for an outcome: when the list of that place already holds what
 	// it would observe, the update changes nothing.
 	once int
+	// forget empties the record instead.
+	forget bool
 	// What was found, by the subject's rules.
 	tallies []tally
+
+	// waited is how long the check has waited for the store so far, all its
+	// subjects together.
+	waited time.Duration
+	// degraded: the store answered from this instance's own knowledge.
+	degraded bool
 }
 
 type shown struct {
@@ -29,7 +39,7 @@ type tally struct {
 }
 
 func (u *Update) begin(p *Plan, s *subjectPlan, key Key, now Time) {
-	u.plan, u.subject, u.key, u.now, u.once = p, s, key, now, -1
+	u.plan, u.subject, u.key, u.now, u.once, u.forget, u.degraded = p, s, key, now, -1, false, false
 	u.shown = append(u.shown[:0], make([]shown, len(s.lists))...)
 	u.tallies = append(u.tallies[:0], make([]tally, len(s.rules))...)
 }
@@ -41,13 +51,15 @@ func (u *Update) changes() bool {
 			return true
 		}
 	}
-	return false
+	return u.forget
 }
 
 // apply brings the record up to date, observes, and evaluates the rules.
 func (u *Update) apply(r *Record) {
 	r.prune(u.subject, u.now)
-	if !u.repeated(r) {
+	if u.forget {
+		r.forget()
+	} else if !u.repeated(r) {
 		for i, e := range u.shown {
 			if e.present {
 				l := &u.subject.lists[i]
@@ -58,6 +70,12 @@ func (u *Update) apply(r *Record) {
 	for i := range u.subject.rules {
 		u.tallies[i] = u.tally(r, &u.subject.rules[i])
 	}
+}
+
+// result is what the subject's i-th rule found.
+func (u *Update) result(i int) RuleResult {
+	rule, t := &u.plan.rules[u.subject.rules[i].index], u.tallies[i]
+	return RuleResult{Rule: rule, Outcome: rule.outcome(t.count), Count: t.count, ClearsIn: t.clearsIn}
 }
 
 func (u *Update) repeated(r *Record) bool {

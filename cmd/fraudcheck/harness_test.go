@@ -1,0 +1,230 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestMain(m *testing.M) {
+	for _, variable := range os.Environ() {
+		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "FRAUDCHECK_") {
+			_ = os.Unsetenv(name) // the tests set what they mean
+		}
+	}
+	code := m.Run()
+	_ = os.RemoveAll(buildDir)
+	os.Exit(code)
+}
+
+var buildDir string
+
+// built is the path of the real program; it is built for the first test that asks.
+var built = sync.OnceValues(func() (path string, err error) {
+	if buildDir, err = os.MkdirTemp("", "fraudcheck"); err != nil {
+		return "", err
+	}
+	path = filepath.Join(buildDir, "fraudcheck")
+	build := exec.Command("go", "build", "-o", path, ".")
+	build.Stderr = os.Stderr
+	return path, build.Run()
+})
+
+// prompt is the most a test waits for what should come at once.
+const prompt = 10 * time.Second
+
+// output collects what a program writes and tells who waits for more of it.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+	more chan struct{} // closed at the next write
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	close(o.more)
+	o.more = make(chan struct{})
+	return o.text.Write(p)
+}
+
+func (o *output) now() (text string, more <-chan struct{}) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String(), o.more
+}
+
+func (o *output) String() string {
+	text, _ := o.now()
+	return text
+}
+
+// A program is the real one, running as a process of its own.
+type program struct {
+	cmd            *exec.Cmd
+	stdout, stderr *output
+	exited         chan struct{}
+	addr           string // where it listens
+	client         http.Client
+}
+
+// launch starts the program with the configuration, or without any when empty.
+func launch(t *testing.T, config string, args ...string) *program {
+	t.Helper()
+	path, err := built()
+	require.NoError(t, err)
+	if config != "" {
+		args = append(args, "--config", writeFile(t, "fraudcheck.yaml", config))
+	}
+	p := &program{
+		cmd: exec.Command(path, args...), exited: make(chan struct{}),
+		stdout: &output{more: make(chan struct{})}, stderr: &output{more: make(chan struct{})},
+		client: http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 8}, Timeout: prompt},
+	}
+	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
+	require.NoError(t, p.cmd.Start())
+	go func() {
+		_ = p.cmd.Wait() // its exit code is looked at by who expects one
+		close(p.exited)
+	}()
+	t.Cleanup(func() {
+		p.client.CloseIdleConnections()
+		_ = p.cmd.Process.Kill()
+		<-p.exited
+	})
+	return p
+}
+
+// start launches the program and waits until it listens.
+func start(t *testing.T, config string, args ...string) *program {
+	t.Helper()
+	p := launch(t, config, args...)
+	p.addr = p.await(t, p.stderr, `Listening on (127\.0\.0\.1:\d+) `)[1]
+	return p
+}
+
+// await returns the first match of the pattern in what the program writes.
+func (p *program) await(t *testing.T, o *output, pattern string) []string {
+	t.Helper()
+	want, late := regexp.MustCompile(pattern), time.After(prompt)
+	for ended := false; ; {
+		text, more := o.now()
+		if found := want.FindStringSubmatch(text); found != nil {
+			return found
+		}
+		require.False(t, ended, "the program ended without writing %q:\n%s", pattern, text)
+		select {
+		case <-more:
+		case <-p.exited:
+			ended = true // look at its last words
+		case <-late:
+			require.Fail(t, "the program does not write "+pattern, text)
+		}
+	}
+}
+
+func (p *program) signal(t *testing.T, sig os.Signal) {
+	t.Helper()
+	require.NoError(t, p.cmd.Process.Signal(sig))
+}
+
+// exitCode waits for the end and says how long that took.
+func (p *program) exitCode(t *testing.T) (code int, took time.Duration) {
+	t.Helper()
+	since := time.Now()
+	select {
+	case <-p.exited:
+	case <-time.After(prompt):
+		require.Fail(t, "the program does not end", p.stderr)
+	}
+	return p.cmd.ProcessState.ExitCode(), time.Since(since)
+}
+
+// An answer is what came back over HTTP.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+	last   bool // of its connection
+
+	Decision string
+	Code     string
+	Rules    []struct{ Count int }
+}
+
+// send makes one request, as guarded's user unless the header says who.
+func (p *program) send(t *testing.T, method, path, body string, header ...string) (a answer) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, "http://"+p.addr+path, strings.NewReader(body))
+	require.NoError(t, err)
+	r.SetBasicAuth("checkout", password)
+	for i := 0; i < len(header); i += 2 {
+		if r.Header.Del(header[i]); header[i+1] != "" {
+			r.Header.Set(header[i], header[i+1])
+		}
+	}
+	response, err := p.client.Do(r)
+	require.NoError(t, err)
+	return readAnswer(t, response)
+}
+
+func readAnswer(t *testing.T, response *http.Response) (a answer) {
+	t.Helper()
+	defer func() { assert.NoError(t, response.Body.Close()) }()
+	body, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(body, &a), "%s", body)
+	a.status, a.header, a.body, a.last = response.StatusCode, response.Header, string(body), response.Close
+	return a
+}
+
+// attempt is the JSON of one card shown from one address.
+func attempt(ip, last4 string) string {
+	return `{"ip":"` + ip + `","last4":"` + last4 + `","exp_month":12,"exp_year":2030}`
+}
+
+// decide shows the card and returns the decision.
+func (p *program) decide(t *testing.T, ip, last4 string) string {
+	t.Helper()
+	a := p.send(t, "POST", "/v1/check", attempt(ip, last4))
+	require.Equal(t, http.StatusOK, a.status, a.body)
+	return a.Decision
+}
+
+const (
+	password = "correct-horse-battery"
+	hashKey  = "staple-0123456789-0123456789-0123456789"
+)
+
+// guarded configures one user and one hash key; further settings may follow.
+const guarded = `
+listen: 127.0.0.1:0
+hash_key: ` + hashKey + `
+auth: {basic: {users: [{username: checkout, password: ` + password + `}]}}
+`
+
+func writeFile(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	return path
+}
+
+// command runs the program's command line in this process.
+func command(args ...string) (stdout, stderr string, code int) {
+	var out, err strings.Builder
+	code = run(args, &out, &err)
+	return out.String(), err.String(), code
+}

@@ -1,0 +1,186 @@
+package velocity
+
+import (
+	"errors"
+	"io"
+	"math/rand/v2"
+	"syscall"
+	"time"
+
+	"github.com/bradfitz/gomemcache/memcache"
+)
+
+// A Result is how an operation on a server ended.
+type Result string
+
+// The results.
+const (
+	OK       Result = "ok"
+	Miss     Result = "miss"     // nothing there; for a write, not any more or already
+	Conflict Result = "conflict" // changed by another in between
+	Fault    Result = "fault"    // a value that no instance with this hash key wrote
+	Newer    Result = "newer"    // a value of a newer version, left alone
+	Timeout  Result = "timeout"
+	Failed   Result = "error"
+)
+
+// scratch is the memory of one exchange.
+type scratch struct {
+	shared, local Record
+	sealed        []byte
+}
+
+// exchange applies a batch of updates of one subject to its shared record:
+// read, merge with what this instance knows, apply, write if nothing changed
+// meanwhile; otherwise again. It reports whether the server holds the result.
+func (m *Memcached) exchange(batch []*passenger) (shared bool) {
+	deadline := latest(batch)
+	u := &batch[0].update
+	s := pick(m.servers, u.key)
+	if !s.enter(deadline) {
+		return false
+	}
+	defer s.leave()
+	defer func() {
+		if recover() != nil { // an answer that the library chokes on must not end the process
+			m.Observe(s.name, "exchange", Failed, 0)
+			shared = false
+		}
+	}()
+	x := m.scratch.Get().(*scratch)
+	defer m.scratch.Put(x)
+	key := m.itemKey(u.key)
+	known := m.Local.recall(u, &x.local)
+	changes := false
+	for _, p := range batch {
+		changes = changes || p.update.changes()
+	}
+	for try := 0; time.Now().Before(deadline); try++ {
+		if try > 1 {
+			time.Sleep(rand.N(time.Duration(try) * 200 * time.Microsecond))
+		}
+		var item *memcache.Item
+		x.shared.reset()
+		// A subject this instance has never met is new to all more often than
+		// not: writing first saves reading.
+		if known || try > 0 || !changes {
+			var result Result
+			if item, result = m.read(s, &x.shared, u.key, key); result != OK && result != Miss && result != Fault {
+				return false
+			}
+		}
+		x.shared.merge(&x.local, u.subject)
+		for _, p := range batch {
+			p.update.apply(&x.shared)
+		}
+		if !changes {
+			if item != nil {
+				m.Local.absorb(u, &x.shared)
+			}
+			return true
+		}
+		x.sealed = m.Keys.seal(x.sealed[:0], u.key, &x.shared)
+		switch m.write(s, item, key, x.sealed, expiry(u)) {
+		case OK:
+			m.Local.absorb(u, &x.shared)
+			return true
+		case Miss, Conflict:
+		default:
+			return false
+		}
+	}
+	return false
+}
+
+func (s *server) enter(deadline time.Time) bool {
+	select {
+	case s.slots <- struct{}{}:
+		return true
+	default:
+	}
+	timer := time.NewTimer(time.Until(deadline))
+	defer timer.Stop()
+	select {
+	case s.slots <- struct{}{}:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+func (s *server) leave() { <-s.slots }
+
+// read gets the record. A value that is none is a fault: it counts as nothing,
+// and the item comes back to be replaced by what is known.
+func (m *Memcached) read(s *server, r *Record, key Key, itemKey string) (item *memcache.Item, result Result) {
+	result = m.do(s, "get", func() (err error) {
+		item, err = s.client.Get(itemKey)
+		return err
+	}, func() Result {
+		if item.Key != itemKey {
+			return Failed // an answer to another question
+		}
+		switch err := m.Keys.open(r, key, item.Value); {
+		case errors.Is(err, ErrNewer):
+			return Newer
+		case err != nil:
+			return Fault
+		}
+		return OK
+	})
+	if result == OK || result == Fault {
+		return item, result
+	}
+	return nil, result
+}
+
+// write puts the sealed record where item was, or where nothing was.
+func (m *Memcached) write(s *server, item *memcache.Item, key string, sealed []byte, expires int32) Result {
+	stored := func() Result { return OK }
+	if item == nil {
+		return m.do(s, "add", func() error {
+			return s.client.Add(&memcache.Item{Key: key, Value: sealed, Expiration: expires})
+		}, stored)
+	}
+	item.Value, item.Expiration = sealed, expires
+	return m.do(s, "cas", func() error { return s.client.CompareAndSwap(item) }, stored)
+}
+
+// do runs one operation and tells how it ended; judge looks at an answer that
+// came. All connections of before a restart fail once: then it is tried again, on
+// a new one. Trying again is safe, because every write is conditional.
+func (m *Memcached) do(s *server, op string, run func() error, judge func() Result) (result Result) {
+	start := time.Now()
+	err := run()
+	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+		_ = s.client.Close() // the others are as stale
+		err = run()
+	}
+	var timeout interface{ Timeout() bool }
+	var dial *memcache.ConnectTimeoutError
+	switch {
+	case err == nil:
+		result = judge()
+	case errors.Is(err, memcache.ErrCacheMiss), errors.Is(err, memcache.ErrNotStored):
+		result = Miss
+	case errors.Is(err, memcache.ErrCASConflict):
+		result = Conflict
+	case errors.As(err, &dial), errors.As(err, &timeout) && timeout.Timeout():
+		result = Timeout
+	default:
+		result = Failed
+	}
+	m.Observe(s.name, op, result, time.Since(start))
+	return result
+}
+
+// expiry is when the server may drop u's record, as memcached wants it: seconds
+// from now, or beyond 30 days a point in time.
+func expiry(u *Update) int32 {
+	const most = 30 * 24 * 3600
+	seconds := int64(u.subject.retain+ahead)/1000 + 1
+	if seconds > most {
+		return int32(endOf(u))
+	}
+	return int32(seconds)
+}

@@ -1,0 +1,81 @@
+package velocity
+
+import "slices"
+
+// A Report is what is known of one subject, and what that would mean for it.
+type Report struct {
+	Rules []RuleResult // the rules on this subject, in configuration order
+	// KnownCard and NewCard are what the enforced ones would decide now for a card
+	// the subject has shown already, and for another one.
+	KnownCard, NewCard Outcome
+	Degraded           bool
+}
+
+// Inspect reports on the attempt's subjects of the kinds named in per. It counts
+// nothing.
+func (c *Checker) Inspect(a *Attempt, per []string, now Time) (r Report) {
+	v := c.visits.Get().(*visit)
+	defer c.visits.Put(v)
+	u := &v.update
+	u.waited = 0
+	results := make([]RuleResult, len(c.plan.rules))
+	for i := range c.plan.subjects {
+		s := &c.plan.subjects[i]
+		if !slices.Contains(per, s.kind.subject) || !c.address(u, s, a, now) {
+			continue
+		}
+		c.store.Update(u)
+		r.Degraded = r.Degraded || u.degraded
+		for j := range s.rules {
+			result := u.result(j)
+			results[s.rules[j].index] = result
+			if result.Rule.Mode == Enforce {
+				known, fresh := s.next(j, result)
+				r.KnownCard, r.NewCard = max(r.KnownCard, known), max(r.NewCard, fresh)
+			}
+		}
+	}
+	for _, result := range results {
+		if result.Rule != nil {
+			r.Rules = append(r.Rules, result)
+		}
+	}
+	return r
+}
+
+// next is what the rule would say to the subject's next attempt, with a card it
+// has shown and with a new one. Every attempt is new; an address is taken to be
+// known; what was declined stays as it is.
+func (s *subjectPlan) next(rule int, r RuleResult) (known, fresh Outcome) {
+	one := func(more bool) Outcome {
+		if more {
+			return r.Rule.outcome(r.Count + 1)
+		}
+		return r.Outcome
+	}
+	switch s.lists[s.rules[rule].list].kind.element {
+	case "cards":
+		return one(r.Count == 0), one(true)
+	case "attempts":
+		return one(true), one(true)
+	}
+	return r.Outcome, r.Outcome
+}
+
+// Forget empties the record of the attempt's subject of that kind, so that no
+// older copy brings it back. It reports false when other instances have not heard.
+func (c *Checker) Forget(a *Attempt, per string, now Time) (shared bool) {
+	v := c.visits.Get().(*visit)
+	defer c.visits.Put(v)
+	u := &v.update
+	u.waited = 0
+	for i := range c.plan.subjects {
+		s := &c.plan.subjects[i]
+		if s.kind.subject == per && c.address(u, s, a, now) {
+			u.forget = true
+			c.store.Update(u)
+			return !u.degraded
+		}
+	}
+	return true // no rule watches it: there is nothing to forget
+}

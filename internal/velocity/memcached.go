@@ -1,0 +1,82 @@
+package velocity
+
+import (
+	"encoding/base64"
+	"errors"
+	"sync"
+	"time"
+)
+
+// MemcachedSettings are what a Memcached works with.
+type MemcachedSettings struct {
+	Servers  []string      // host:port or /unix/socket, at least one
+	MaxConns int           // operations under way at once, per server
+	Budget   time.Duration // longest a whole check waits, all subjects and all retries
+	Keys     *Keys
+	Local    *Memory // what this instance knows by itself
+	// Observe is told of every operation: its name, how it ended and how long it took.
+	Observe func(server, op string, result Result, took time.Duration)
+}
+
+// Memcached shares records among instances. Every record this instance read or
+// wrote is also kept in its own Memory, as merged from all: that answers when the
+// servers do not within the budget, goes on counting, and is merged back with the
+// next write, so that a server which lost its memory learns again from ordinary
+// traffic.
+//
+// A subject's updates that meet in this process are combined into one read and
+// one conditional write (flight.go, exchange.go): so many concurrent attempts of
+// one address cost few round trips, and each still gets a count of its own.
+type Memcached struct {
+	MemcachedSettings
+	servers []*server
+	flights [64]flights
+	scratch sync.Pool // *scratch
+	prefix  string    // of item keys
+}
+
+// NewMemcached makes the store; it connects when it is first used.
+func NewMemcached(settings MemcachedSettings) (*Memcached, error) {
+	if len(settings.Servers) == 0 {
+		return nil, errors.New("expected at least one server")
+	}
+	m := &Memcached{MemcachedSettings: settings}
+	for _, name := range settings.Servers {
+		m.servers = append(m.servers, newServer(name, settings.MaxConns, settings.Budget))
+	}
+	for i := range m.flights {
+		m.flights[i].byKey = make(map[Key]*flight)
+	}
+	m.scratch.New = func() any { return new(scratch) }
+	m.prefix = "fraudcheck:" + base64.RawURLEncoding.EncodeToString(settings.Keys.id[:]) + ":"
+	return m, nil
+}
+
+// itemKey is where a record lies: it names the hash key it was made with, in
+// short, and nobody.
+func (m *Memcached) itemKey(key Key) string {
+	return m.prefix + base64.RawURLEncoding.EncodeToString(key[:])
+}
+
+// Update implements Store.
+func (m *Memcached) Update(u *Update) {
+	start := time.Now()
+	shared := false
+	if left := m.Budget - u.waited; left > 0 {
+		shared = m.share(u, start.Add(left))
+	}
+	u.waited += time.Since(start)
+	if !shared {
+		u.degraded = true
+		m.Local.Update(u)
+	}
+}
+
+// Close closes the connections that are not in use.
+func (m *Memcached) Close() error {
+	var all []error
+	for _, s := range m.servers {
+		all = append(all, s.client.Close())
+	}
+	return errors.Join(all...)
+}
