@@ -20,6 +20,6 @@ bench: ## what each part costs
 	go test -run '^$$' -bench . ./bench
 
 fuzz: ## a minute of random input for each parser and codec
-	go test -run '^$$' -fuzz FuzzDecodeJSON -fuzztime 1m -fuzzminimizetime 200x ./internal/server
-	go test -run '^$$' -fuzz FuzzDecodeForm -fuzztime 1m -fuzzminimizetime 200x ./internal/server
+	go test -run '^$$' -fuzz FuzzDecodeJSON -fuzztime 1m -fuzzminimizetime 200x ./internal/wire
+	go test -run '^$$' -fuzz FuzzDecodeForm -fuzztime 1m -fuzzminimizetime 200x ./internal/wire
 	go test -run '^$$' -fuzz FuzzDecodeRecord -fuzztime 1m -fuzzminimizetime 200x ./internal/velocity

@@ -21,14 +21,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/auth"
-	"fraudcheck/internal/server"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/velocity/velocitytest"
+	"fraudcheck/internal/wire"
 )
 
 const body = `{"ip":"203.0.113.7","last4":"4242","exp_month":12,"exp_year":2030,"attempt_id":"order-8812-1"}`
-
-var allFields = server.FieldSet(1<<16 - 1)
 
 // part is one thing that is measured: run does it once.
 type part struct {
@@ -47,14 +45,14 @@ func parts(t testing.TB) []part {
 	var f velocity.Fields
 	var a velocity.Attempt
 	var err error
-	require.NoError(t, server.DecodeJSON(body, allFields, &f))
+	require.NoError(t, wire.DecodeJSON(body, wire.CheckFields, &f))
 	known := f
 	a, err = velocity.ParseAttempt(&known)
 	require.NoError(t, err)
 
 	basic, err := auth.NewBasic([]auth.User{{Name: "checkout", Password: strings.Repeat("p", 24), Encryption: auth.Clear, Roles: auth.Checker}})
 	require.NoError(t, err)
-	guard := auth.NewGuard(basic)
+	guard := auth.NewGuard(basic, nil)
 	header := []byte("Basic Y2hlY2tvdXQ6cHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBw")
 
 	mac, sum, input := hmac.New(sha256.New, make([]byte, 32)), make([]byte, 0, 32), make([]byte, 50)
@@ -67,7 +65,7 @@ func parts(t testing.TB) []part {
 		{"decode/ceiling: scan the bytes", 0, func() { check(strings.Count(body, `"`) == 16, "body") }},
 		{"decode/DecodeJSON", 0, func() {
 			f = velocity.Fields{}
-			check(server.DecodeJSON(body, allFields, &f) == nil && f.Value(velocity.FieldLast4) == "4242", "decode")
+			check(wire.DecodeJSON(body, wire.CheckFields, &f) == nil && f.Value(velocity.FieldLast4) == "4242", "decode")
 		}},
 		{"decode/encoding,json", 60, func() {
 			flat = nil
@@ -94,7 +92,7 @@ func parts(t testing.TB) []part {
 		{"whole/body to decision, known subject", 0, func() {
 			now++
 			f = velocity.Fields{}
-			check(server.DecodeJSON(body, allFields, &f) == nil, "decode")
+			check(wire.DecodeJSON(body, wire.CheckFields, &f) == nil, "decode")
 			a, err = velocity.ParseAttempt(&f)
 			onMemory.Check(&a, now, &d)
 			check(err == nil && d.Outcome == velocity.Allow && d.Rules[0].Count == 1, "one card")

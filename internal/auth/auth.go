@@ -8,7 +8,10 @@
 // another, and telling an unknown user from a wrong password.
 package auth
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // Roles is a set of roles.
 type Roles uint8
@@ -51,6 +54,9 @@ const (
 	Missing   Failure = "authorization_missing"
 	Malformed Failure = "authorization_malformed"
 	Invalid   Failure = "credentials_invalid"
+	// The token was ours once. Any other flaw of a token makes it invalid.
+	TokenExpired Failure = "token_expired"
+	TokenInvalid Failure = "token_invalid"
 )
 
 func (f Failure) Error() string {
@@ -59,24 +65,40 @@ func (f Failure) Error() string {
 		return "the Authorization header is missing"
 	case Malformed:
 		return "the Authorization header is not one of a known scheme with well-formed credentials"
+	case TokenExpired:
+		return "the token has expired"
+	case TokenInvalid:
+		return "the token is not valid"
 	default:
 		return "the credentials are not valid"
 	}
 }
 
-// maxHeader bounds what is decoded of a stranger's header, in bytes.
+// maxHeader bounds what is decoded of a stranger's Basic header, in bytes.
 const maxHeader = 4096
 
 // A Guard knows the configured schemes. It may be used from many goroutines at once.
 type Guard struct {
-	basic *Basic
+	basic     *Basic
+	jwt       *JWT
+	challenge string
 }
 
-// NewGuard makes a guard.
-func NewGuard(basic *Basic) *Guard { return &Guard{basic: basic} }
+// NewGuard makes a guard; a scheme that is not configured is nil.
+func NewGuard(basic *Basic, jwt *JWT) *Guard {
+	var schemes []string
+	if basic != nil {
+		schemes = append(schemes, `Basic realm="fraudcheck", charset="UTF-8"`)
+	}
+	if jwt != nil {
+		schemes = append(schemes, `Bearer realm="fraudcheck"`)
+	}
+	return &Guard{basic: basic, jwt: jwt, challenge: strings.Join(schemes, ", ")}
+}
 
-// Challenge is the value of the WWW-Authenticate header of a 401.
-func (g *Guard) Challenge() string { return `Basic realm="fraudcheck", charset="UTF-8"` }
+// Challenge is the value of the WWW-Authenticate header of a 401: the configured
+// schemes.
+func (g *Guard) Challenge() string { return g.challenge }
 
 // Authenticate finds the caller by the value of the Authorization header, empty
 // when there is none; it keeps nothing of it. The error is a Failure.
@@ -85,12 +107,14 @@ func (g *Guard) Authenticate(header []byte) (*Caller, error) {
 		return nil, Missing
 	}
 	scheme, credentials, found := bytes.Cut(header, []byte(" "))
-	if !found || len(header) > maxHeader {
+	if !found {
 		return nil, Malformed
 	}
 	switch {
-	case len(scheme) == len("Basic") && bytes.EqualFold(scheme, []byte("Basic")):
+	case g.basic != nil && len(header) <= maxHeader && len(scheme) == len("Basic") && bytes.EqualFold(scheme, []byte("Basic")):
 		return g.basic.authenticate(credentials)
+	case g.jwt != nil && len(scheme) == len("Bearer") && bytes.EqualFold(scheme, []byte("Bearer")):
+		return g.jwt.authenticate(credentials)
 	}
 	return nil, Malformed
 }

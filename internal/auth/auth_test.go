@@ -36,7 +36,7 @@ func newGuard(t testing.TB) *auth.Guard {
 	}
 	b, err := auth.NewBasic(users)
 	require.NoError(t, err)
-	return auth.NewGuard(b)
+	return auth.NewGuard(b, nil)
 }
 
 func TestAValidHeaderNamesTheCaller(t *testing.T) {

@@ -2,12 +2,9 @@ package server
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
-	"hash"
 	"log/slog"
 	"net"
+	"net/netip"
 	"strconv"
 	"time"
 
@@ -46,9 +43,9 @@ func (s *Server) logResponse(q *request) {
 		attrs = append(attrs, slog.String("decision", q.decision.Outcome.String()),
 			slog.String("address", s.Address(q.attempt.Address)), slog.String("rules", reached(&q.decision)))
 	case q.problem != nil:
-		attrs = append(attrs, slog.String("code", q.problem.code))
-		if _, ours := velocity.FieldByName(q.problem.field); ours { // a stranger's word stays out
-			attrs = append(attrs, slog.String("field", q.problem.field))
+		attrs = append(attrs, slog.String("code", q.problem.Code))
+		if _, ours := velocity.FieldByName(q.problem.Field); ours { // a stranger's word stays out
+			attrs = append(attrs, slog.String("field", q.problem.Field))
 		}
 	}
 	s.Log.LogAttrs(ctx, slog.LevelInfo, "Response:", append(attrs, slog.Duration("took", time.Since(q.start)))...)
@@ -86,25 +83,10 @@ func knownMethod(method []byte) string {
 	return "(other method)"
 }
 
-// tagger hashes what tells two callers behind one address apart.
-type tagger struct {
-	mac hash.Hash
-	sum []byte
-}
-
-func newTagger(key []byte) *tagger { return &tagger{mac: hmac.New(sha256.New, key)} }
-
 func (s *Server) tagOf(q *request) string {
-	t := s.taggers.Get().(*tagger)
-	defer s.taggers.Put(t)
-	t.mac.Reset()
-	t.mac.Write(q.id)
-	t.sum = t.mac.Sum(t.sum[:0])
-	tag := make([]byte, 0, 48)
+	var caller netip.Addr
 	if a, ok := q.ctx.RemoteAddr().(*net.TCPAddr); ok {
-		tag = a.AddrPort().Addr().Unmap().WithZone("").AppendTo(tag)
+		caller = a.AddrPort().Addr()
 	}
-	tag = append(tag, '-')
-	tag = base64.RawURLEncoding.AppendEncode(tag, t.sum[:6])
-	return string(tag[:len(tag)-2])
+	return s.tags.Of(caller, q.id)
 }

@@ -60,7 +60,7 @@ func newGuard(t testing.TB) *auth.Guard {
 		{Name: "operator", Password: "everything", Encryption: auth.Clear, Roles: auth.Operator},
 	})
 	require.NoError(t, err)
-	return auth.NewGuard(users)
+	return auth.NewGuard(users, nil)
 }
 
 func newChecker(t testing.TB, rules ...velocity.Rule) *velocity.Checker {

@@ -8,6 +8,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/wire"
 )
 
 // A route is a path, what may be done with it, and who may.
@@ -15,7 +16,7 @@ type route struct {
 	path  string
 	get   bool       // GET and HEAD, without a body; otherwise POST
 	needs auth.Roles // none: open to everybody, and never refused for load
-	serve func(*Server, *request) *problem
+	serve func(*Server, *request) *wire.Problem
 }
 
 var routes = [...]route{
@@ -52,7 +53,7 @@ func (r *route) allow() string {
 func (s *Server) handle(ctx *fasthttp.RequestCtx) { s.serve(ctx, nil) }
 
 // serve answers a request that was read whole, or of which unread says why not.
-func (s *Server) serve(ctx *fasthttp.RequestCtx, unread *problem) {
+func (s *Server) serve(ctx *fasthttp.RequestCtx, unread *wire.Problem) {
 	s.served.Add(1)
 	defer s.chunked.Delete(&ctx.Request.Header)
 	inFlight := s.inFlight.Add(1)
@@ -66,19 +67,19 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx, unread *problem) {
 }
 
 // answer takes the request through all rooms; what it returns was refused.
-func (s *Server) answer(q *request, unread *problem, inFlight int64) *problem {
-	if unread != nil && unread != tooLarge {
+func (s *Server) answer(q *request, unread *wire.Problem, inFlight int64) *wire.Problem {
+	if unread != nil && unread != wire.TooLarge {
 		return unread // there is no request to route
 	}
 	q.route = routeOf(q.ctx.URI().PathOriginal())
 	s.logRequest(q)
 	r := q.route
 	if r == nil {
-		return notFound
+		return wire.NotFound
 	}
 	if !r.takes(q.ctx) {
 		q.ctx.Response.Header.Set(fasthttp.HeaderAllow, r.allow())
-		return noMethod
+		return wire.NoMethod
 	}
 	if r.needs != 0 {
 		if inFlight > int64(s.InFlight) {
@@ -88,16 +89,16 @@ func (s *Server) answer(q *request, unread *problem, inFlight int64) *problem {
 			return p
 		}
 	}
-	if unread != nil || len(q.ctx.PostBody()) > maxBody {
-		return tooLarge
+	if unread != nil || len(q.ctx.PostBody()) > wire.MaxBody {
+		return wire.TooLarge
 	}
 	if r.get && len(q.ctx.PostBody()) > 0 {
-		return notEmpty
+		return wire.NotEmpty
 	}
 	return r.serve(s, q)
 }
 
-func (s *Server) authenticate(q *request, needs auth.Roles) *problem {
+func (s *Server) authenticate(q *request, needs auth.Roles) *wire.Problem {
 	headers := q.ctx.Request.Header.PeekAll(fasthttp.HeaderAuthorization)
 	var err error = auth.Malformed // more than one: which is meant?
 	var caller *auth.Caller
@@ -109,11 +110,10 @@ func (s *Server) authenticate(q *request, needs auth.Roles) *problem {
 	}
 	if err != nil {
 		q.ctx.Response.Header.Set(fasthttp.HeaderWWWAuthenticate, s.Guard.Challenge())
-		failure := err.(auth.Failure)
-		return &problem{status: 401, code: string(failure), detail: failure.Error()}
+		return wire.Unauthenticated(err)
 	}
 	if !caller.Roles.Permit(needs) {
-		return noRole
+		return wire.NoRole
 	}
 	return nil
 }
@@ -128,7 +128,7 @@ func (s *Server) end(q *request) {
 		// The value may quote what it choked on; its type and the stack do not.
 		s.Log.Error("panic in a handler", "tag", q.tag, "type", fmt.Sprintf("%T", fault), "stack", string(debug.Stack()))
 		q.ctx.Response.ResetBody()
-		q.refuse(internal)
+		q.refuse(wire.Internal)
 	}
 	if s.draining.Load() || q.ctx.Request.Header.ContentLength() == -1 {
 		// A chunked body may hide where the next request begins.
@@ -139,18 +139,18 @@ func (s *Server) end(q *request) {
 	s.requests.Put(q)
 }
 
-func (s *Server) healthy(q *request) *problem {
+func (s *Server) healthy(q *request) *wire.Problem {
 	return q.say(`{"status":"alive"}`)
 }
 
-func (s *Server) ready(q *request) *problem {
+func (s *Server) ready(q *request) *wire.Problem {
 	if s.draining.Load() {
-		return draining
+		return wire.Draining
 	}
 	return q.say(`{"status":"ready"}`)
 }
 
-func (q *request) say(json string) *problem {
+func (q *request) say(json string) *wire.Problem {
 	q.ctx.Response.Header.SetContentType("application/json")
 	q.ctx.Response.SetBodyString(json)
 	return nil

@@ -28,7 +28,7 @@ func TestScenariosThroughTheDoor(t *testing.T) {
 		var now velocity.Time
 		s := New(Settings{
 			Checker: velocitytest.NewChecker(t, rules, memory),
-			Guard:   auth.NewGuard(basic),
+			Guard:   auth.NewGuard(basic, nil),
 			Now:     func(time.Time) velocity.Time { return now },
 			Log:     slog.New(slog.DiscardHandler), Address: netip.Addr.String,
 			InFlight: 10, Read: time.Minute, Write: time.Minute, Idle: time.Minute,

@@ -26,13 +26,11 @@ import (
 
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/velocity"
+	"fraudcheck/internal/wire"
 )
 
-// Limits of what a request may hold, in bytes.
-const (
-	maxBody   = 8 << 10
-	maxHeader = 8 << 10
-)
+// maxHeader is how long request line and headers may be together, in bytes.
+const maxHeader = 8 << 10
 
 // Settings are what a Server works with.
 type Settings struct {
@@ -56,9 +54,9 @@ type Server struct {
 	Settings
 	http     fasthttp.Server
 	requests sync.Pool // *request
-	taggers  sync.Pool // *tagger
-	silent   sync.Map  // *conn that nothing was read from yet
-	chunked  sync.Map  // *fasthttp.RequestHeader to a copy of it
+	tags     *wire.Tags
+	silent   sync.Map // *conn that nothing was read from yet
+	chunked  sync.Map // *fasthttp.RequestHeader to a copy of it
 
 	draining atomic.Bool
 	inFlight atomic.Int64
@@ -67,9 +65,8 @@ type Server struct {
 
 // New makes a server; Serve starts it.
 func New(settings Settings) *Server {
-	s := &Server{Settings: settings}
+	s := &Server{Settings: settings, tags: wire.NewTags(settings.TagKey)}
 	s.requests.New = func() any { return new(request) }
-	s.taggers.New = func() any { return newTagger(s.TagKey) }
 	s.http = fasthttp.Server{
 		Handler:                      s.handle,
 		ErrorHandler:                 s.handleUnread,
@@ -78,7 +75,7 @@ func New(settings Settings) *Server {
 		WriteTimeout:                 s.Write,
 		IdleTimeout:                  s.Idle,
 		ReadBufferSize:               maxHeader,
-		MaxRequestBodySize:           maxBody,
+		MaxRequestBodySize:           wire.MaxBody,
 		DisablePreParseMultipartForm: true,
 		NoDefaultServerHeader:        true,
 		NoDefaultContentType:         true,
@@ -166,7 +163,7 @@ func (s *Server) handleUnread(ctx *fasthttp.RequestCtx, err error) {
 			kept.(*fasthttp.RequestHeader).CopyTo(&ctx.Request.Header)
 		}
 		// The header was read: who may not be here at all is told that first.
-		s.serve(ctx, tooLarge)
+		s.serve(ctx, wire.TooLarge)
 	case errors.As(err, &small):
 		s.serve(ctx, headerTooLarge)
 	case errors.As(err, &timeout) && timeout.Timeout():

@@ -6,7 +6,8 @@ import "fmt"
 // spelling, in JSON, forms and URL parameters alike.
 type Field uint8
 
-// The fields of an attempt. FieldOutcome belongs to outcomes alone.
+// The fields of an attempt; then the one an outcome adds, and the two that name a
+// subject to an analyst.
 const (
 	FieldIP Field = iota
 	FieldLast4
@@ -19,12 +20,14 @@ const (
 	FieldCart
 	FieldAccount
 	FieldOutcome
+	FieldPer
+	FieldValue
 	fieldCount
 )
 
 var fieldNames = [fieldCount]string{
 	"ip", "last4", "exp_month", "exp_year", "card_id", "attempt_id",
-	"email", "device", "cart", "account", "outcome",
+	"email", "device", "cart", "account", "outcome", "per", "value",
 }
 
 func (f Field) String() string { return fieldNames[f] }

@@ -1,4 +1,4 @@
-package server
+package wire
 
 import (
 	"fmt"
@@ -25,9 +25,12 @@ func (e *DecodeError) Error() string {
 // FieldSet is the set of fields a route takes.
 type FieldSet uint16
 
+// The fields of each route that takes any.
 const (
-	outcomeFields FieldSet = 1<<(velocity.FieldOutcome+1) - 1
-	checkFields   FieldSet = outcomeFields &^ (1 << velocity.FieldOutcome)
+	CheckFields   FieldSet = 1<<velocity.FieldOutcome - 1
+	OutcomeFields          = CheckFields | 1<<velocity.FieldOutcome
+	SubjectFields FieldSet = 1<<velocity.FieldPer | 1<<velocity.FieldValue | 1<<velocity.FieldCardID |
+		1<<velocity.FieldLast4 | 1<<velocity.FieldExpMonth | 1<<velocity.FieldExpYear
 )
 
 func (s FieldSet) has(f velocity.Field) bool { return s&(1<<f) != 0 }

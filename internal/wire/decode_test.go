@@ -1,4 +1,4 @@
-package server
+package wire
 
 import (
 	"strings"
@@ -43,8 +43,8 @@ func TestRoutesTakeTheirFields(t *testing.T) {
 	for _, name := range everyField {
 		field, ok := velocity.FieldByName(name)
 		require.True(t, ok, name)
-		assert.True(t, outcomeFields.has(field), name)
-		assert.Equal(t, name != "outcome", checkFields.has(field), name)
+		assert.True(t, OutcomeFields.has(field), name)
+		assert.Equal(t, name != "outcome", CheckFields.has(field), name)
 	}
 }
 
@@ -76,7 +76,7 @@ func TestDecodeJSONAccepts(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var f velocity.Fields
-			require.NoError(t, DecodeJSON(tt.body, outcomeFields, &f))
+			require.NoError(t, DecodeJSON(tt.body, OutcomeFields, &f))
 			assert.Equal(t, tt.want, sent(t, &f))
 		})
 	}
@@ -146,7 +146,7 @@ func TestDecodeJSONRefusesBadGrammar(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			err := DecodeJSON(tt.body, outcomeFields, new(velocity.Fields))
+			err := DecodeJSON(tt.body, OutcomeFields, new(velocity.Fields))
 			assert.Equal(t, &DecodeError{Code: "body_invalid", Detail: tt.detail}, requireDecodeError(t, err))
 		})
 	}
@@ -182,7 +182,7 @@ func TestDecodeJSONRefusesWrongValues(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			err := DecodeJSON(tt.body, outcomeFields, new(velocity.Fields))
+			err := DecodeJSON(tt.body, OutcomeFields, new(velocity.Fields))
 			assert.Equal(t, &DecodeError{Code: "field_invalid", Field: tt.field, Detail: tt.detail}, requireDecodeError(t, err))
 		})
 	}
@@ -210,7 +210,7 @@ func TestDecodeFormAccepts(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var f velocity.Fields
-			require.NoError(t, DecodeForm(tt.text, outcomeFields, &f))
+			require.NoError(t, DecodeForm(tt.text, OutcomeFields, &f))
 			assert.Equal(t, tt.want, sent(t, &f))
 		})
 	}
@@ -243,7 +243,7 @@ func TestDecodeFormRefuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			err := DecodeForm(tt.text, outcomeFields, new(velocity.Fields))
+			err := DecodeForm(tt.text, OutcomeFields, new(velocity.Fields))
 			assert.Equal(t, &tt.want, requireDecodeError(t, err))
 		})
 	}
@@ -267,7 +267,7 @@ func TestAFieldIsTakenOnce(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			fault := requireDecodeError(t, tt.decode(tt.text, checkFields, new(velocity.Fields)))
+			fault := requireDecodeError(t, tt.decode(tt.text, CheckFields, new(velocity.Fields)))
 			assert.Equal(t, &DecodeError{Code: "field_repeated", Field: "ip", Detail: "given more than once"}, fault)
 		})
 	}
@@ -275,12 +275,12 @@ func TestAFieldIsTakenOnce(t *testing.T) {
 
 func TestAFieldIsTakenOnceFromQueryAndBody(t *testing.T) {
 	for name, decode := range map[string]func(f *velocity.Fields) error{
-		"JSON": func(f *velocity.Fields) error { return DecodeJSON(`{"cart":"c","ip":"b"}`, checkFields, f) },
-		"form": func(f *velocity.Fields) error { return DecodeForm("cart=c&ip=b", checkFields, f) },
+		"JSON": func(f *velocity.Fields) error { return DecodeJSON(`{"cart":"c","ip":"b"}`, CheckFields, f) },
+		"form": func(f *velocity.Fields) error { return DecodeForm("cart=c&ip=b", CheckFields, f) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			var f velocity.Fields
-			require.NoError(t, DecodeForm("ip=a", checkFields, &f))
+			require.NoError(t, DecodeForm("ip=a", CheckFields, &f))
 			fault := requireDecodeError(t, decode(&f))
 			assert.Equal(t, "field_repeated", fault.Code)
 			assert.Equal(t, "ip", fault.Field)
@@ -315,9 +315,9 @@ func TestUnknownNamesAreShownOnlyWhenHarmless(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.why, func(t *testing.T) {
 			want := &DecodeError{Code: "field_unknown", Field: tt.shown, Detail: "not a field of this request"}
-			err := DecodeJSON(`{"`+escape.Replace(tt.name)+`":"a"}`, checkFields, new(velocity.Fields))
+			err := DecodeJSON(`{"`+escape.Replace(tt.name)+`":"a"}`, CheckFields, new(velocity.Fields))
 			assert.Equal(t, want, requireDecodeError(t, err))
-			err = DecodeForm(encode.Replace(tt.name)+"=a", checkFields, new(velocity.Fields))
+			err = DecodeForm(encode.Replace(tt.name)+"=a", CheckFields, new(velocity.Fields))
 			assert.Equal(t, want, requireDecodeError(t, err))
 		})
 	}
@@ -345,7 +345,7 @@ func TestErrorsNeverRepeatAValue(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			err := tt.decode(tt.text, checkFields, new(velocity.Fields))
+			err := tt.decode(tt.text, CheckFields, new(velocity.Fields))
 			require.Error(t, err)
 			assert.NotContains(t, err.Error(), "4242")
 		})
@@ -371,11 +371,11 @@ func TestDecodingAllocatesNothing(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var f velocity.Fields
-			require.NoError(t, tt.decode(tt.text, checkFields, &f))
+			require.NoError(t, tt.decode(tt.text, CheckFields, &f))
 			require.Len(t, sent(t, &f), 5)
 			allocations := testing.AllocsPerRun(100, func() {
 				f = velocity.Fields{}
-				_ = tt.decode(tt.text, checkFields, &f)
+				_ = tt.decode(tt.text, CheckFields, &f)
 			})
 			assert.Zero(t, allocations)
 		})

@@ -1,4 +1,4 @@
-package server
+package wire
 
 import (
 	"encoding/json"
@@ -83,9 +83,9 @@ func FuzzDecodeForm(f *testing.F) {
 
 func routeFields(outcome bool) FieldSet {
 	if outcome {
-		return outcomeFields
+		return OutcomeFields
 	}
-	return checkFields
+	return CheckFields
 }
 
 // routeTakes says the same as routeFields, from the contract's list.

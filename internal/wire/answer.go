@@ -1,0 +1,68 @@
+package wire
+
+import (
+	"encoding/json"
+	"strconv"
+
+	"fraudcheck/internal/velocity"
+)
+
+// AppendDecision appends the answer to a check as JSON.
+func AppendDecision(b []byte, d *velocity.Decision, attemptID string) []byte {
+	b = append(b, `{"decision":"`...)
+	b = append(b, d.Outcome.String()...)
+	b = append(b, `","reasons":[`...)
+	for i, reason := range d.Reasons {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = AppendString(b, reason)
+	}
+	b = append(b, `],"rules":`...)
+	b = AppendRules(b, d.Rules)
+	b = append(b, `,"degraded":`...)
+	b = strconv.AppendBool(b, d.Degraded)
+	b = append(b, `,"attempt_id":`...)
+	return append(AppendString(b, attemptID), '}')
+}
+
+// AppendRules appends rule results as a JSON array.
+func AppendRules(b []byte, rules []velocity.RuleResult) []byte {
+	b = append(b, '[')
+	for i := range rules {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendResult(b, &rules[i])
+	}
+	return append(b, ']')
+}
+
+func appendResult(b []byte, r *velocity.RuleResult) []byte {
+	number := func(name string, n int) {
+		b = append(append(append(b, `,"`...), name...), `":`...)
+		b = strconv.AppendInt(b, int64(n), 10)
+	}
+	b = append(append(b, `{"name":"`...), r.Rule.Name...)
+	b = append(append(b, `","outcome":"`...), r.Outcome.String()...)
+	b = append(append(append(b, `","mode":"`...), r.Rule.Mode...), '"')
+	number("count", r.Count)
+	number("review_over", r.Rule.ReviewOver)
+	number("block_over", r.Rule.BlockOver)
+	number("window_seconds", int(r.Rule.Window.Seconds()))
+	number("clears_in_seconds", r.ClearsIn)
+	return append(b, '}')
+}
+
+// AppendString appends a JSON string.
+func AppendString(b []byte, text string) []byte {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' {
+			quoted, _ := json.Marshal(text) // a string always can be
+			return append(b, quoted...)
+		}
+	}
+	b = append(b, '"')
+	b = append(b, text...)
+	return append(b, '"')
+}

@@ -1,0 +1,34 @@
+package wire
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"hash"
+	"net/netip"
+	"sync"
+)
+
+// Tags makes what log lines call a caller by: the address, and six characters of a
+// keyed hash of what tells the conversations from there apart.
+type Tags struct{ macs sync.Pool }
+
+// NewTags makes tags with the key.
+func NewTags(key []byte) *Tags {
+	return &Tags{macs: sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
+}
+
+// Of is the tag of one conversation of the caller.
+func (t *Tags) Of(caller netip.Addr, conversation []byte) string {
+	mac := t.macs.Get().(hash.Hash)
+	defer t.macs.Put(mac)
+	mac.Reset()
+	mac.Write(conversation)
+	sum := mac.Sum(make([]byte, 0, sha256.Size))
+	tag := make([]byte, 0, 64)
+	if caller.IsValid() {
+		tag = caller.Unmap().WithZone("").AppendTo(tag)
+	}
+	tag = base64.RawURLEncoding.AppendEncode(append(tag, '-'), sum[:6])
+	return string(tag[:len(tag)-2])
+}
