@@ -80,6 +80,8 @@ func read(node *yaml.Node, key string, v reflect.Value, tag reflect.StructTag) e
 		return readStruct(node, key, v)
 	case reflect.Slice:
 		return readList(node, key, v, tag)
+	case reflect.Map:
+		return readMap(node, key, v, tag)
 	}
 	if node.Kind != yaml.ScalarNode || node.Tag == "!!null" {
 		return &keyError{key, wanted(v, tag), node.Line}
@@ -143,6 +145,25 @@ func readList(node *yaml.Node, key string, v reflect.Value, tag reflect.StructTa
 		if err := read(n, fmt.Sprintf("%s[%d]", key, i), entry, tag); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// readMap reads names of the configuration's own choosing.
+func readMap(node *yaml.Node, key string, v reflect.Value, tag reflect.StructTag) error {
+	if node.Kind != yaml.MappingNode {
+		return &keyError{key, "a mapping", node.Line}
+	}
+	v.Set(reflect.MakeMap(v.Type()))
+	for i := 0; i < len(node.Content); i += 2 {
+		name, value := node.Content[i], reflect.New(v.Type().Elem()).Elem()
+		if name.Kind != yaml.ScalarNode || v.MapIndex(reflect.ValueOf(name.Value)).IsValid() {
+			return &keyError{key, "names, each once", name.Line}
+		}
+		if err := read(node.Content[i+1], key, value, tag); err != nil {
+			return err
+		}
+		v.SetMapIndex(reflect.ValueOf(name.Value), value)
 	}
 	return nil
 }

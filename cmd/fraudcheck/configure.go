@@ -11,7 +11,9 @@ import (
 	"net"
 	"os"
 	"reflect"
+	"slices"
 	"strconv"
+	"strings"
 
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/velocity"
@@ -46,7 +48,8 @@ func configure(f *flags) (*parts, error) {
 		key  string
 		text *string
 	}{
-		{"listen", f.Listen}, {"store.kind", f.Store}, {"hash_key_file", f.HashKeyFile}, {"log.level", f.LogLevel},
+		{"listen", f.Listen}, {"operator_listen", f.OperatorListen}, {"store.kind", f.Store},
+		{"hash_key_file", f.HashKeyFile}, {"log.level", f.LogLevel},
 	} {
 		if o.text == nil {
 			continue
@@ -59,8 +62,11 @@ func configure(f *flags) (*parts, error) {
 	if f.HashKeyFile != nil {
 		s.HashKey = "" // the file's other way of giving it
 	}
+	if f.MemcachedServers != nil {
+		s.Store.Memcached.Servers = strings.Split(*f.MemcachedServers, ",")
+	}
 	p := &parts{settings: s}
-	for _, step := range []func() error{p.checkListen, p.makeKeys, p.makePlan, p.makeMemory, p.makeGuard} {
+	for _, step := range []func() error{p.checkAddresses, p.makeKeys, p.makePlan, p.makeMemory, p.makeGuard} {
 		if err := step(); err != nil {
 			return nil, err
 		}
@@ -78,15 +84,32 @@ func settingAt(s *settings, key string) (v reflect.Value, tag reflect.StructTag)
 	return v, tag
 }
 
-func (p *parts) checkListen() error {
-	_, port, err := net.SplitHostPort(p.settings.Listen)
+func (p *parts) checkAddresses() error {
+	s := p.settings
+	for key, address := range map[string]string{"listen": s.Listen, "operator_listen": s.OperatorListen} {
+		if !hostPort(address) {
+			return &keyError{key, "host:port, such as 127.0.0.1:8080", 0}
+		}
+	}
+	for i, server := range s.Store.Memcached.Servers {
+		if key := fmt.Sprintf("store.memcached.servers[%d]", i); !strings.HasPrefix(server, "/") && !hostPort(server) {
+			return &keyError{key, "host:port or the path of a unix socket", 0}
+		} else if slices.Contains(s.Store.Memcached.Servers[:i], server) {
+			return &keyError{key, "a server that is not listed yet", 0}
+		}
+	}
+	if s.Store.Kind == "memcached" && len(s.Store.Memcached.Servers) == 0 {
+		return &keyError{"store.memcached.servers", "at least one server", 0}
+	}
+	return nil
+}
+
+func hostPort(address string) bool {
+	_, port, err := net.SplitHostPort(address)
 	if err == nil {
 		_, err = strconv.ParseUint(port, 10, 16)
 	}
-	if err != nil {
-		return &keyError{"listen", "host:port, such as 127.0.0.1:8080", 0}
-	}
-	return nil
+	return err == nil
 }
 
 func (p *parts) makeKeys() error {
@@ -104,6 +127,8 @@ func (p *parts) makeKeys() error {
 			return fmt.Errorf("hash_key_file: cannot read it: %w", err)
 		}
 		key, hashKey = "hash_key_file", bytes.TrimRight(text, "\r\n")
+	} else if len(hashKey) == 0 && p.settings.Store.Kind == "memcached" {
+		return &keyError{"hash_key_file", "a hash key, the same on all instances, where store.kind is memcached", 0}
 	} else if len(hashKey) == 0 {
 		hashKey = make([]byte, velocity.MinHashKey)
 		_, _ = rand.Read(hashKey) // it never fails
@@ -154,11 +179,18 @@ func (p *parts) makeGuard() error {
 		}
 		users = append(users, user)
 	}
-	if len(users) == 0 {
+	jwt, err := p.makeJWT()
+	if err != nil {
+		return err
+	}
+	if len(users) == 0 && jwt == nil {
 		p.madeUser, p.madePass = "fraudcheck", rand.Text()
 		users = []auth.User{{Name: p.madeUser, Password: p.madePass, Encryption: auth.Clear, Roles: auth.Operator}}
 	}
-	basic, err := auth.NewBasic(users)
+	var basic *auth.Basic
+	if len(users) > 0 {
+		basic, err = auth.NewBasic(users)
+	}
 	if err != nil {
 		var wrong *auth.UserError
 		if errors.As(err, &wrong) {
@@ -166,6 +198,23 @@ func (p *parts) makeGuard() error {
 		}
 		return err
 	}
-	p.guard = auth.NewGuard(basic)
+	p.guard = auth.NewGuard(basic, jwt)
 	return nil
+}
+
+// makeJWT makes nothing where nothing of it is configured.
+func (p *parts) makeJWT() (*auth.JWT, error) {
+	s := p.settings.Auth.JWT
+	if s.ClientID == "" && s.Secret == "" {
+		return nil, nil
+	}
+	jwt, err := auth.NewJWT(auth.JWTSettings{
+		ClientID: s.ClientID, Secret: string(s.Secret), Encoding: auth.Encoding(s.Encoding), Algorithms: s.Algorithms,
+		Issuer: s.Issuer, RolesClaim: s.RolesClaim, RoleMap: s.RoleMap,
+	})
+	var wrong *auth.JWTError
+	if errors.As(err, &wrong) {
+		return nil, &keyError{"auth.jwt." + wrong.Key, wrong.Expected, 0}
+	}
+	return jwt, err
 }

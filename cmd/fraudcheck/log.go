@@ -21,12 +21,14 @@ const (
 	logMaxPooled = 16 << 10
 )
 
-// newLogger builds the program's logger. Lines go to w through a bounded
-// queue; close writes what is queued and stops, within one second should w be
-// stuck.
-func newLogger(w io.Writer, level string, format string) (logger *slog.Logger, close func()) {
+// newLogger builds the program's logger. Lines go through a bounded queue to
+// stderr and to file, which may be nil and is closed with the logger. close
+// writes what is queued and stops, within one second should a writer be stuck;
+// dropped says how many lines the queue had no room for so far.
+func newLogger(stderr io.Writer, file io.WriteCloser, level, format string) (logger *slog.Logger, close func(), dropped func() uint64) {
+	w := logWriter{stderr, file}
 	if level == "DISABLED" {
-		return slog.New(slog.DiscardHandler), func() {}
+		return slog.New(slog.DiscardHandler), func() { _ = w.Close() }, func() uint64 { return 0 }
 	}
 	form := appendCanister
 	if format == "json" {
@@ -38,7 +40,7 @@ func newLogger(w io.Writer, level string, format string) (logger *slog.Logger, c
 		return form(dst, logDefaultTag, nil, r)
 	})
 	h := &logHandler{queue: q, form: form, level: logLevel(level), tag: logDefaultTag}
-	return slog.New(h), q.close
+	return slog.New(h), q.close, q.droppedSoFar
 }
 
 // A logForm appends one event to dst as one line, newline included. The tag

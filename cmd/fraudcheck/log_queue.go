@@ -18,13 +18,14 @@ const (
 // gather in one buffer while the writer is busy with another, so a caller
 // waits for a copy of its line and never for w.
 type logQueue struct {
-	w      io.Writer
+	w      io.WriteCloser
 	report func(dst []byte, dropped uint64, last time.Time) []byte
 
 	mu       sync.Mutex
 	pending  []byte
-	lines    int // in pending
-	dropped  uint64
+	lines    int    // in pending
+	dropped  uint64 // since the start
+	told     uint64 // those of them a line has told of
 	lastDrop time.Time
 	closed   bool
 
@@ -32,9 +33,10 @@ type logQueue struct {
 	done chan struct{}
 }
 
-// newLogQueue starts the writing goroutine. report appends the line that says
-// how many were dropped; no level filters it, whatever was lost may have mattered.
-func newLogQueue(w io.Writer, report func([]byte, uint64, time.Time) []byte) *logQueue {
+// newLogQueue starts the writing goroutine, which closes w at its end. report
+// appends the line that says how many were dropped; no level filters it,
+// whatever was lost may have mattered.
+func newLogQueue(w io.WriteCloser, report func([]byte, uint64, time.Time) []byte) *logQueue {
 	q := &logQueue{w: w, report: report, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	go q.run()
 	return q
@@ -73,6 +75,12 @@ func (q *logQueue) close() {
 	}
 }
 
+func (q *logQueue) droppedSoFar() uint64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.dropped
+}
+
 func (q *logQueue) signal() {
 	select {
 	case q.wake <- struct{}{}:
@@ -82,6 +90,7 @@ func (q *logQueue) signal() {
 
 func (q *logQueue) run() {
 	defer close(q.done)
+	defer q.w.Close()
 	var batch []byte
 	for range q.wake {
 		var last bool
@@ -104,9 +113,9 @@ func (q *logQueue) take(empty []byte) (batch []byte, last bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	batch, q.pending, q.lines = q.pending, empty, 0
-	if q.dropped > 0 {
-		batch = q.report(batch, q.dropped, q.lastDrop)
-		q.dropped = 0
+	if q.dropped > q.told {
+		batch = q.report(batch, q.dropped-q.told, q.lastDrop)
+		q.told = q.dropped
 	}
 	return batch, q.closed
 }

@@ -25,7 +25,7 @@ import (
 func logged(t *testing.T, level, format string, log func(*slog.Logger)) string {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	var out bytes.Buffer
-	logger, closeLog := newLogger(&out, level, format)
+	logger, closeLog, _ := newLogger(&out, nil, level, format)
 	log(logger)
 	closeLog()
 	return out.String()
@@ -161,7 +161,7 @@ func (w *gatedWriter) Write(p []byte) (int, error) {
 func TestLogStuckWriterBlocksNobodyAndDropsAreTold(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	w := &gatedWriter{entered: make(chan struct{}), gate: make(chan struct{})}
-	logger, closeLog := newLogger(w, "ERROR", "canister")
+	logger, closeLog, dropped := newLogger(w, nil, "ERROR", "canister")
 	for _, lines := range []int{1, logQueueLines + 3, logQueueLines + 5} {
 		for i := range lines {
 			logAt(t, logger, logTime, slog.LevelError, "line", slog.Int("i", i))
@@ -176,16 +176,17 @@ func TestLogStuckWriterBlocksNobodyAndDropsAreTold(t *testing.T) {
 
 	lines := strings.Split(strings.TrimSuffix(w.out.String(), "\n"), "\n")
 	require.Len(t, lines, 1+logQueueLines+1+logQueueLines+1)
-	const dropped = "2026-11-21 09:38:33,217 WARNING  [main]              log lines dropped "
-	assert.Equal(t, dropped+"3", lines[1+logQueueLines])
-	assert.Equal(t, dropped+"5", lines[len(lines)-1])
+	const told = "2026-11-21 09:38:33,217 WARNING  [main]              log lines dropped "
+	assert.Equal(t, told+"3", lines[1+logQueueLines])
+	assert.Equal(t, told+"5", lines[len(lines)-1])
+	assert.EqualValues(t, 3+5, dropped())
 	assert.Contains(t, lines[logQueueLines], fmt.Sprint(" line ", logQueueLines-1))
 }
 
 func TestLogCloseGivesUpOnAStuckWriter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &gatedWriter{entered: make(chan struct{}), gate: make(chan struct{})}
-		logger, closeLog := newLogger(w, "INFO", "canister")
+		logger, closeLog, _ := newLogger(w, nil, "INFO", "canister")
 		logger.Info("first")
 		<-w.entered
 		logger.Info("second")
@@ -204,7 +205,7 @@ func TestLogConcurrentUseAndClose(t *testing.T) {
 	for format, form := range map[string]string{"canister": "[caller %d]          m %d\n", "json": `"message":"m","tag":"caller %d","i":%d}` + "\n"} {
 		const callers, each = 10, 500 // fewer than the queue holds: nothing is dropped
 		out, wg := &bytes.Buffer{}, sync.WaitGroup{}
-		logger, closeLog := newLogger(out, "INFO", format)
+		logger, closeLog, _ := newLogger(out, nil, "INFO", format)
 		log := func(caller int) {
 			mine := logger.With("tag", fmt.Sprint("caller ", caller))
 			for i := range each {
@@ -236,7 +237,7 @@ func TestLogConcurrentUseAndClose(t *testing.T) {
 // AllocsPerRun rounds down, which forgives the growing batch and the pool,
 // forgetful under the race detector, but not one allocation a line.
 func TestLogAllocatesNothing(t *testing.T) {
-	logger, closeLog := newLogger(io.Discard, "INFO", "canister")
+	logger, closeLog, _ := newLogger(io.Discard, nil, "INFO", "canister")
 	defer closeLog()
 	tagged := logger.With("tag", "10.0.0.5-VJ8zq5")
 	assert.Zero(t, testing.AllocsPerRun(2000, func() {

@@ -10,12 +10,14 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"go.yaml.in/yaml/v3"
 
+	"fraudcheck/internal/operator"
 	"fraudcheck/internal/server"
 	"fraudcheck/internal/velocity"
 )
@@ -39,24 +41,47 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	log, closeLog := newLogger(stderr, s.Log.Level, s.Log.Format)
+	operatorLn, err := net.Listen("tcp", s.OperatorListen)
+	if err != nil {
+		return fmt.Errorf("operator_listen: %w", err)
+	}
+	var logFile io.WriteCloser
+	if s.Log.Path != "" {
+		if logFile, err = newLogFile(s.Log.Path, s.Log.Days, time.Now); err != nil {
+			return err
+		}
+	}
+	log, closeLog, dropped := newLogger(stderr, logFile, s.Log.Level, s.Log.Format)
 	defer closeLog()
 	p.introduce(log)
 
 	clock := velocity.NewClock(time.Now())
-	door := server.New(server.Settings{
-		Checker:  velocity.NewChecker(p.plan, p.keys, p.memory),
+	metrics := p.makeMetrics(dropped, clock.Ahead)
+	p.guard.Observe = metrics.Auth
+	store, err := p.openStore(metrics.Operation)
+	if err != nil {
+		return err
+	}
+	checker := velocity.NewChecker(p.plan, p.keys, store)
+	callers := server.New(server.Settings{
+		Checker:  checker,
 		Guard:    p.guard,
 		Now:      clock.Now,
 		Log:      log,
 		Address:  addressForm(s.Log.IP, p.logKey),
 		TagKey:   p.logKey,
+		Events:   server.Events{Request: metrics.Request, Decision: metrics.Decision, PANLike: metrics.PANLike},
 		InFlight: s.Limits.InFlight,
 		Read:     s.Limits.Read, Write: s.Limits.Write, Idle: s.Limits.Idle,
 	})
-	failed := make(chan error, 1)
-	go func() { failed <- door.Serve(ln) }()
+	operators := operator.New(operator.Settings{
+		Checker: checker, Guard: p.guard, Metrics: metrics, Now: clock.Now, Ready: callers.Ready, Log: log, TagKey: p.logKey,
+	})
+	failed := make(chan error, 2)
+	go func() { failed <- callers.Serve(ln) }()
+	go func() { failed <- operators.Serve(operatorLn) }()
 	log.Info(fmt.Sprintf("Listening on %s (store %s, %s)", ln.Addr(), s.Store.Kind, plural(len(s.Rules), "rule")))
+	log.Info(fmt.Sprintf("Operators on %s", operatorLn.Addr()))
 	if p.madeUser != "" {
 		if err := p.printCredential(stdout, ln.Addr()); err != nil {
 			return fmt.Errorf("cannot show the credential that was made: %w", err)
@@ -67,11 +92,11 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 
 	select {
 	case err := <-failed:
-		return fmt.Errorf("listen: %w", err)
+		return fmt.Errorf("cannot go on listening: %w", err)
 	case sig := <-signals:
 		log.Info(fmt.Sprintf("Stopping (%s, within %s)", sig, s.Drain))
 	}
-	if err := p.drain(door, signals); err != nil {
+	if err := p.drain(callers, operators, signals); err != nil {
 		log.Error("Stopped: " + err.Error())
 		return err
 	}
@@ -80,13 +105,43 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 	return nil
 }
 
-// drain lets the door finish, for at most the configured time. Calls still in
-// flight then are cut off; that is what the bound means, and no error.
-func (p *parts) drain(door *server.Server, signals <-chan os.Signal) error {
+func (p *parts) makeMetrics(dropped func() uint64, ahead func() time.Duration) *operator.Metrics {
+	routes := append([]string{"none"}, server.Routes()...)
+	for _, route := range operator.Routes() {
+		if !slices.Contains(routes, route) {
+			routes = append(routes, route)
+		}
+	}
+	var servers []string
+	if p.settings.Store.Kind == "memcached" {
+		servers = p.settings.Store.Memcached.Servers
+	}
+	return operator.NewMetrics(p.plan.Rules(), routes, servers, operator.Sources{
+		Memory: p.memory.Stats, LogDropped: dropped, ClockAhead: ahead,
+	})
+}
+
+// openStore is the one place that knows the kinds of store. It does not fail
+// because a server does not answer.
+func (p *parts) openStore(observe func(server, op string, result velocity.Result, took time.Duration)) (velocity.Store, error) {
+	s := p.settings.Store
+	if s.Kind == "memory" {
+		return p.memory, nil
+	}
+	return velocity.NewMemcached(velocity.MemcachedSettings{
+		Servers: s.Memcached.Servers, MaxConns: s.Memcached.MaxConns, Budget: s.Budget,
+		Keys: p.keys, Local: p.memory, Observe: observe,
+	})
+}
+
+// drain lets the callers' door finish, for at most the configured time, and only
+// then closes the operators': a stop can be watched. Calls still in flight at the
+// end are cut off; that is what the bound means, and no error.
+func (p *parts) drain(callers *server.Server, operators *operator.Door, signals <-chan os.Signal) error {
 	ctx, cancel := context.WithTimeout(context.Background(), p.settings.Drain)
 	defer cancel()
 	done := make(chan error, 1)
-	go func() { done <- door.Drain(ctx) }()
+	go func() { done <- errors.Join(callers.Drain(ctx), operators.Shutdown(ctx)) }()
 	select {
 	case err := <-done:
 		if errors.Is(err, context.DeadlineExceeded) {
@@ -160,10 +215,10 @@ func watchClock(clock *velocity.Clock, log *slog.Logger) (stop func()) {
 			case now := <-tick.C:
 				clock.Now(now)
 			}
-			behind := clock.Behind()
-			if was := far; behind.Abs() > time.Minute {
+			ahead := clock.Ahead()
+			if was := far; ahead.Abs() > time.Minute {
 				if far = true; !was {
-					log.Warn("the machine's clock was set; windows go on by the old one and are drawn after it by 10 ms a second", "seconds", int(behind.Seconds()))
+					log.Warn("the machine's clock was set; windows go on by the old one and are drawn after it by 10 ms a second", "seconds", int(ahead.Seconds()))
 				}
 			} else {
 				far = false

@@ -9,10 +9,11 @@ import (
 // settings is the whole configuration. Its yaml tags are the keys of the file;
 // oneof, min and max are what a value may be; help is the README's table.
 type settings struct {
-	Listen      string `yaml:"listen" help:"the callers' door, host:port"`
-	HashKey     secret `yaml:"hash_key" help:"secret of at least 32 bytes that all stored hashes are made with; made anew at every start when neither is given"`
-	HashKeyFile string `yaml:"hash_key_file" help:"file that holds the hash key; line ends at its end do not count"`
-	Limits      struct {
+	Listen         string `yaml:"listen" help:"the callers' door, host:port"`
+	OperatorListen string `yaml:"operator_listen" help:"the operators' door, host:port"`
+	HashKey        secret `yaml:"hash_key" help:"secret of at least 32 bytes that all stored hashes are made with, the same on all instances; made anew at every start when neither is given, which memcached does not allow"`
+	HashKeyFile    string `yaml:"hash_key_file" help:"file that holds the hash key; line ends at its end do not count"`
+	Limits         struct {
 		InFlight int           `yaml:"in_flight" min:"1" max:"1000000" help:"requests served at once; more get 503"`
 		Read     time.Duration `yaml:"read" min:"10ms" max:"1h" help:"longest a whole request may take to arrive"`
 		Write    time.Duration `yaml:"write" min:"10ms" max:"1h" help:"longest an answer may take to leave"`
@@ -20,21 +21,37 @@ type settings struct {
 	} `yaml:"limits"`
 	Drain time.Duration `yaml:"drain" min:"0s" max:"1h" help:"longest a stop waits for what is in flight"`
 	Store struct {
-		Kind   string `yaml:"kind" oneof:"memory" help:"where the records live"`
+		Kind   string        `yaml:"kind" oneof:"memory,memcached" help:"where the records live: memory, of this process, or memcached, shared by all instances"`
+		Budget time.Duration `yaml:"budget" min:"1ms" max:"10s" help:"longest a whole check may wait for memcached, all subjects and all retries; then this instance answers from what it knows"`
 		Memory struct {
-			MaxBytes byteSize `yaml:"max_bytes" min:"1MiB" max:"1TiB" help:"most memory the records may take"`
+			MaxBytes byteSize `yaml:"max_bytes" min:"1MiB" max:"1TiB" help:"most memory the records may take; with memcached, this instance's copies"`
 		} `yaml:"memory"`
+		Memcached struct {
+			Servers  []string `yaml:"servers" help:"host:port or /unix/socket"`
+			MaxConns int      `yaml:"max_conns" min:"1" max:"10000" help:"operations under way at once, per server"`
+		} `yaml:"memcached"`
 	} `yaml:"store"`
 	IPv6Prefix int            `yaml:"ipv6_prefix" min:"48" max:"128" help:"bits of an IPv6 address that make one subject"`
 	Rules      []ruleSettings `yaml:"rules" help:"see below"`
 	Auth       struct {
 		Basic struct {
-			Users []userSettings `yaml:"users" help:"see below; none: one is made at the start and printed"`
+			Users []userSettings `yaml:"users" help:"see below; without users and jwt, one is made at the start and printed"`
 		} `yaml:"basic"`
+		JWT struct {
+			ClientID   string            `yaml:"client_id" help:"must be among a token's audiences (aud); with secret, it switches JWT on"`
+			Secret     secret            `yaml:"secret" help:"shared with who issues the tokens, at least 16 bytes"`
+			Encoding   string            `yaml:"encoding" oneof:"clear,base64std,base64url" help:"how secret is written: clear, base64std or base64url"`
+			Algorithms []string          `yaml:"algorithms" oneof:"HS256" help:"that a token may be signed with"`
+			Issuer     string            `yaml:"issuer" help:"must be a token's issuer (iss), when set"`
+			RolesClaim string            `yaml:"roles_claim" help:"the claim that holds the roles"`
+			RoleMap    map[string]string `yaml:"role_map" oneof:"checker,analyst,operator" help:"roles by values of that claim; checker and analyst need no entry, operator does"`
+		} `yaml:"jwt"`
 	} `yaml:"auth"`
 	Log struct {
 		Level  string `yaml:"level" oneof:"DISABLED,DEBUG,INFO,WARNING,ERROR,CRITICAL" help:"the least level that is logged"`
 		Format string `yaml:"format" oneof:"canister,json" help:"form of a line"`
+		Path   string `yaml:"path" help:"folder for log files as well: log, rotated at midnight UTC to log.YYYY-MM-DD"`
+		Days   int    `yaml:"days" min:"1" max:"3650" help:"rotated log files kept"`
 		IP     string `yaml:"ip" oneof:"full,prefix,hash,none" help:"how a shopper's address is logged; prefix is its /24 or /48"`
 	} `yaml:"log"`
 }
@@ -54,24 +71,32 @@ type userSettings struct {
 	Username   string   `yaml:"username" help:"no colon"`
 	Password   secret   `yaml:"password" help:"as encryption says"`
 	Encryption string   `yaml:"encryption" oneof:"clear,sha256" help:"clear, or sha256: 64 hexadecimal digits"`
-	Roles      []string `yaml:"roles" oneof:"checker,analyst,operator" help:"checker may check and report outcomes; operator may do everything; analyst has no route yet"`
+	Roles      []string `yaml:"roles" oneof:"checker,analyst,operator" help:"checker: check, report outcomes; analyst: read and forget addresses and subjects; operator: everything"`
 }
 
 func defaults() *settings {
 	s := new(settings)
 	s.Listen = "127.0.0.1:8080"
+	s.OperatorListen = "127.0.0.1:8081"
 	s.Limits.InFlight = 2048
 	s.Limits.Read = 5 * time.Second
 	s.Limits.Write = 5 * time.Second
 	s.Limits.Idle = time.Minute
 	s.Drain = 5 * time.Second
 	s.Store.Kind = "memory"
+	s.Store.Budget = 50 * time.Millisecond
 	s.Store.Memory.MaxBytes = 1 << 30
+	s.Store.Memcached.Servers = []string{"127.0.0.1:11211"}
+	s.Store.Memcached.MaxConns = 64
 	s.IPv6Prefix = 64
 	s.Rules = []ruleSettings{ruleOf(velocity.DefaultRule)}
 	s.Log.Level = "INFO"
 	s.Log.Format = "canister"
 	s.Log.IP = "prefix"
+	s.Log.Days = 30
+	s.Auth.JWT.Encoding = "base64url"
+	s.Auth.JWT.Algorithms = []string{"HS256"}
+	s.Auth.JWT.RolesClaim = "roles"
 	return s
 }
 

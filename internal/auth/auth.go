@@ -54,9 +54,9 @@ const (
 	Missing   Failure = "authorization_missing"
 	Malformed Failure = "authorization_malformed"
 	Invalid   Failure = "credentials_invalid"
-	// The token was ours once. Any other flaw of a token makes it invalid.
+	// The token's signature is good and its time is over.
 	TokenExpired Failure = "token_expired"
-	TokenInvalid Failure = "token_invalid"
+	TokenInvalid Failure = "token_invalid" // any other flaw of a token
 )
 
 func (f Failure) Error() string {
@@ -79,6 +79,10 @@ const maxHeader = 4096
 
 // A Guard knows the configured schemes. It may be used from many goroutines at once.
 type Guard struct {
+	// Observe is told how every authentication ended: the scheme's name, "none"
+	// where no known one was tried, and "ok" or the Failure. May be nil.
+	Observe func(scheme, result string)
+
 	basic     *Basic
 	jwt       *JWT
 	challenge string
@@ -103,18 +107,37 @@ func (g *Guard) Challenge() string { return g.challenge }
 // Authenticate finds the caller by the value of the Authorization header, empty
 // when there is none; it keeps nothing of it. The error is a Failure.
 func (g *Guard) Authenticate(header []byte) (*Caller, error) {
+	caller, scheme, err := g.authenticate(header)
+	if g.Observe != nil {
+		result := "ok"
+		if failure, ok := err.(Failure); ok {
+			result = string(failure)
+		}
+		g.Observe(scheme, result)
+	}
+	return caller, err
+}
+
+func (g *Guard) authenticate(header []byte) (c *Caller, scheme string, err error) {
 	if len(header) == 0 {
-		return nil, Missing
+		return nil, "none", Missing
 	}
-	scheme, credentials, found := bytes.Cut(header, []byte(" "))
-	if !found {
-		return nil, Malformed
-	}
+	name, credentials, found := bytes.Cut(header, []byte(" "))
+	credentials = bytes.TrimLeft(credentials, " ")
 	switch {
-	case g.basic != nil && len(header) <= maxHeader && len(scheme) == len("Basic") && bytes.EqualFold(scheme, []byte("Basic")):
-		return g.basic.authenticate(credentials)
-	case g.jwt != nil && len(scheme) == len("Bearer") && bytes.EqualFold(scheme, []byte("Bearer")):
-		return g.jwt.authenticate(credentials)
+	case !found:
+	case g.basic != nil && named(name, "Basic") && len(header) <= maxHeader:
+		c, err = g.basic.authenticate(credentials)
+		return c, "basic", err
+	case g.jwt != nil && named(name, "Bearer"):
+		c, err = g.jwt.authenticate(credentials)
+		return c, "bearer", err
 	}
-	return nil, Malformed
+	return nil, "none", Malformed
+}
+
+// named compares in any letter case. The length rules out the look-alikes beyond
+// ASCII, which EqualFold takes too.
+func named(scheme []byte, name string) bool {
+	return len(scheme) == len(name) && bytes.EqualFold(scheme, []byte(name))
 }

@@ -10,7 +10,7 @@ import (
 // maxKnown is how many tokens are remembered at most.
 const maxKnown = 10_000
 
-// A tokenCache remembers verified tokens, because verifying one costs twenty times
+// A tokenCache remembers verified tokens, because verifying one costs fifteen times
 // the look-up. It holds no token, and only what our issuer signed gets in: a
 // stranger cannot fill it.
 //

@@ -1,7 +1,7 @@
 package server
 
 import (
-	"bytes"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -11,11 +11,13 @@ import (
 
 // check answers POST /v1/check.
 func (s *Server) check(q *request) *wire.Problem {
-	if p := q.parse(wire.CheckFields); p != nil {
+	if p := s.parse(q, wire.CheckFields); p != nil {
 		return p
 	}
+	asked := time.Now()
 	s.Checker.Check(&q.attempt, s.Now(q.start), &q.decision)
 	q.judged = true
+	s.Events.Decision(&q.decision, time.Since(asked))
 	q.body = wire.AppendDecision(q.body[:0], &q.decision, q.fields.Value(velocity.FieldAttemptID))
 	q.ctx.Response.Header.SetContentType("application/json")
 	q.ctx.Response.SetBody(q.body)
@@ -25,7 +27,7 @@ func (s *Server) check(q *request) *wire.Problem {
 // outcome answers POST /v1/outcomes. Only a decline says something about the
 // card: an error is the processor's or the network's trouble.
 func (s *Server) outcome(q *request) *wire.Problem {
-	if p := q.parse(wire.OutcomeFields); p != nil {
+	if p := s.parse(q, wire.OutcomeFields); p != nil {
 		return p
 	}
 	const expected = "approved, declined or error"
@@ -48,8 +50,9 @@ func (s *Server) outcome(q *request) *wire.Problem {
 }
 
 // parse reads the fields from URL parameters and body, and the attempt from them.
-func (q *request) parse(allowed wire.FieldSet) *wire.Problem {
-	raw, decode := q.ctx.PostBody(), decoderFor(&q.ctx.Request.Header)
+func (s *Server) parse(q *request, allowed wire.FieldSet) *wire.Problem {
+	h := &q.ctx.Request.Header
+	raw, decode := q.ctx.PostBody(), wire.DecoderFor(h.ContentType(), h.Peek(fasthttp.HeaderContentEncoding))
 	if len(raw) > 0 && decode == nil {
 		return wire.NoMedia
 	}
@@ -69,30 +72,10 @@ func (q *request) parse(allowed wire.FieldSet) *wire.Problem {
 	}
 	var err error
 	if q.attempt, err = velocity.ParseAttempt(&q.fields); err != nil {
+		if wrong, ok := err.(*velocity.FieldError); ok && wrong.PANLike {
+			s.Events.PANLike()
+		}
 		return wire.Refused(err)
 	}
 	return nil
-}
-
-type decodeFunc func(string, wire.FieldSet, *velocity.Fields) error
-
-// decoderFor chooses by Content-Type; JSON where there is none.
-func decoderFor(h *fasthttp.RequestHeader) decodeFunc {
-	if coding := h.Peek(fasthttp.HeaderContentEncoding); len(coding) > 0 && !isWord(coding, "identity") {
-		return nil
-	}
-	media, _, _ := bytes.Cut(h.ContentType(), []byte(";"))
-	switch media = bytes.TrimSpace(media); {
-	case len(media) == 0, isWord(media, "application/json"):
-		return wire.DecodeJSON
-	case isWord(media, "application/x-www-form-urlencoded"):
-		return wire.DecodeForm
-	}
-	return nil
-}
-
-// isWord compares ASCII words without regard to case. Only the length keeps
-// Unicode's look-alikes out, which are all longer.
-func isWord(b []byte, word string) bool {
-	return len(b) == len(word) && bytes.EqualFold(b, []byte(word))
 }

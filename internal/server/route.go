@@ -26,6 +26,14 @@ var routes = [...]route{
 	{path: "/readyz", get: true, serve: (*Server).ready},
 }
 
+// Routes are the paths of this door, for the metrics.
+func Routes() (paths []string) {
+	for i := range routes {
+		paths = append(paths, routes[i].path)
+	}
+	return paths
+}
+
 func routeOf(path []byte) *route {
 	for i := range routes {
 		if routes[i].path == string(path) {
@@ -135,6 +143,11 @@ func (s *Server) end(q *request) {
 		q.ctx.SetConnectionClose()
 	}
 	s.logResponse(q)
+	route := "none"
+	if q.route != nil {
+		route = q.route.path
+	}
+	s.Events.Request(route, q.ctx.Response.StatusCode(), time.Since(q.start))
 	q.ctx = nil
 	s.requests.Put(q)
 }

@@ -32,7 +32,7 @@ import (
 // maxHeader is how long request line and headers may be together, in bytes.
 const maxHeader = 8 << 10
 
-// Settings are what a Server works with.
+// Settings are what a Server works with. Without Events nobody is told.
 type Settings struct {
 	Checker *velocity.Checker
 	Guard   *auth.Guard
@@ -43,10 +43,23 @@ type Settings struct {
 	// TagKey hashes what tells callers apart in the log.
 	TagKey []byte
 
+	Events Events
+
 	InFlight int // requests served at once; more are refused with 503
 	// Read bounds the time for a whole request to arrive, Write for its answer to
 	// leave, Idle between two requests of a connection.
 	Read, Write, Idle time.Duration
+}
+
+// Events are told what happens, for the metrics. They are called on the request's
+// path: they neither wait nor keep what they are given.
+type Events struct {
+	// Request is told of every answer; route is "none" where there is none.
+	Request func(route string, status int, took time.Duration)
+	// Decision is told of every check.
+	Decision func(d *velocity.Decision, took time.Duration)
+	// PANLike is told that somebody sent what looks like a card number.
+	PANLike func()
 }
 
 // A Server answers the callers.
@@ -67,6 +80,13 @@ type Server struct {
 func New(settings Settings) *Server {
 	s := &Server{Settings: settings, tags: wire.NewTags(settings.TagKey)}
 	s.requests.New = func() any { return new(request) }
+	if s.Events.Request == nil {
+		s.Events = Events{
+			Request:  func(string, int, time.Duration) {},
+			Decision: func(*velocity.Decision, time.Duration) {},
+			PANLike:  func() {},
+		}
+	}
 	s.http = fasthttp.Server{
 		Handler:                      s.handle,
 		ErrorHandler:                 s.handleUnread,
@@ -96,6 +116,9 @@ func (quiet) Printf(string, ...any) {}
 func (s *Server) Serve(ln net.Listener) error {
 	return s.http.Serve(&listener{Listener: ln, silent: &s.silent})
 }
+
+// Ready reports whether the server may take traffic.
+func (s *Server) Ready() bool { return !s.draining.Load() }
 
 // Drain makes the server unready, answers what is on its way and closes its
 // connections. It returns when nothing is in flight any more, at the latest when

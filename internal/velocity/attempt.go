@@ -9,6 +9,8 @@ import (
 const (
 	maxText = 256 // characters of email, device, cart, account
 	maxID   = 128 // characters of card_id, attempt_id
+
+	anAddress = "an IPv4 or IPv6 address such as 203.0.113.7 or 2001:db8::7"
 )
 
 // An Attempt is one presentation of a card, judged valid. It holds plain values
@@ -17,8 +19,12 @@ const (
 type Attempt struct {
 	Address netip.Addr // the shopper's, IPv4 wherever one is inside
 
-	card, attempt, email, device, cart, account identity
+	card, attempt identity
+	texts         [FieldAccount - FieldEmail + 1]identity // email, device, cart, account
 }
+
+// text is where the identity of a field from email to account is kept.
+func (a *Attempt) text(field Field) *identity { return &a.texts[field-FieldEmail] }
 
 // ParseAttempt judges the fields of a check or an outcome; it is the only place
 // where an address or a card digit is looked at. attempt_id must be present: the
@@ -32,44 +38,44 @@ func ParseAttempt(f *Fields) (Attempt, error) {
 }
 
 func (a *Attempt) parse(f *Fields) error {
-	const address = "an IPv4 or IPv6 address such as 203.0.113.7 or 2001:db8::7"
 	if !f.Has(FieldIP) {
-		return &FieldError{Field: FieldIP, Missing: true, Expected: address}
+		return &FieldError{Field: FieldIP, Missing: true, Expected: anAddress}
 	}
 	var ok bool
 	if a.Address, ok = ParseAddress(f.Value(FieldIP)); !ok {
-		return &FieldError{Field: FieldIP, Expected: address}
+		return &FieldError{Field: FieldIP, Expected: anAddress}
 	}
 	if err := a.parseCard(f); err != nil {
 		return err
 	}
-	for _, t := range [...]struct {
-		field Field
-		into  *identity
-		limit int
-	}{
-		{FieldAttemptID, &a.attempt, maxID},
-		{FieldEmail, &a.email, maxText},
-		{FieldDevice, &a.device, maxText},
-		{FieldCart, &a.cart, maxText},
-		{FieldAccount, &a.account, maxText},
-	} {
-		if !f.Has(t.field) {
-			continue
-		}
-		text := f.Value(t.field)
-		if err := checkLength(t.field, text, t.limit); err != nil {
+	var err error
+	if f.Has(FieldAttemptID) {
+		if a.attempt, err = parseText(FieldAttemptID, f.Value(FieldAttemptID), maxID, false); err != nil {
 			return err
 		}
-		if t.field == FieldEmail {
-			if text = strings.TrimSpace(text); text == "" {
-				return &FieldError{Field: FieldEmail, Expected: "more than blanks"}
+	}
+	for field := FieldEmail; field <= FieldAccount; field++ {
+		if f.Has(field) {
+			if *a.text(field), err = parseText(field, f.Value(field), maxText, field == FieldEmail); err != nil {
+				return err
 			}
 		}
-		// What else than letter case two mailboxes share is for their provider to say.
-		*t.into = textIdentity(text, t.field == FieldEmail)
 	}
 	return nil
+}
+
+// parseText reads a caller's string. Of a mailbox blanks around it and ASCII letter
+// case do not matter; what else two share is for their provider to say.
+func parseText(field Field, text string, limit int, mailbox bool) (id identity, err error) {
+	if err := checkLength(field, text, limit); err != nil {
+		return id, err
+	}
+	if mailbox {
+		if text = strings.TrimSpace(text); text == "" {
+			return id, &FieldError{Field: field, Expected: "more than blanks"}
+		}
+	}
+	return textIdentity(text, mailbox), nil
 }
 
 func checkLength(field Field, text string, limit int) error {

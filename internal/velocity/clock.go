@@ -18,7 +18,7 @@ type Clock struct {
 	mu      sync.Mutex
 	offset  time.Duration // made up so far
 	settled time.Duration // monotonic time up to which it was
-	behind  time.Duration // what the wall clock was ahead when last looked at
+	ahead   time.Duration // what the wall clock was ahead when last looked at
 }
 
 // NewClock starts a clock at the given reading of time.Now.
@@ -35,17 +35,17 @@ func (c *Clock) at(monotonic, wall time.Duration) Time {
 	defer c.mu.Unlock()
 	if passed := monotonic - c.settled; passed > 0 {
 		c.settled = monotonic
-		c.behind = wall - monotonic - c.offset
+		c.ahead = wall - monotonic - c.offset
 		most := passed / drawn
-		c.offset += min(max(c.behind, -most), most)
+		c.offset += min(max(c.ahead, -most), most)
 	}
 	return TimeOf(c.start.Add(monotonic + c.offset))
 }
 
-// Behind is how far the wall clock was ahead of this one when last read;
-// negative when it was behind.
-func (c *Clock) Behind() time.Duration {
+// Ahead is how far the wall clock was ahead of this one when last read; negative
+// when it was behind.
+func (c *Clock) Ahead() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.behind
+	return c.ahead
 }

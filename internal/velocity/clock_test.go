@@ -29,7 +29,7 @@ func TestTheClockIsDrawnAfterTheWallClock(t *testing.T) {
 		at := 110 * time.Second
 		want := at + min(max(step, -time.Second), time.Second)
 		require.Equal(t, want, passed(last), name)
-		require.InDelta(t, step-(want-at), c.Behind(), float64(11*time.Millisecond), name)
+		require.InDelta(t, step-(want-at), c.Ahead(), float64(11*time.Millisecond), name)
 	}
 }
 
@@ -44,5 +44,5 @@ func TestTheClockOfARealMachine(t *testing.T) {
 	c := NewClock(time.Now())
 	before := time.Now()
 	require.InDelta(t, float64(TimeOf(before)), float64(c.Now(before)), 2)
-	require.Zero(t, c.Behind().Truncate(time.Millisecond))
+	require.Zero(t, c.Ahead().Truncate(time.Millisecond))
 }

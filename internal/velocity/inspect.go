@@ -1,6 +1,10 @@
 package velocity
 
-import "slices"
+import (
+	"net/netip"
+	"slices"
+	"strings"
+)
 
 // A Report is what is known of one subject, and what that would mean for it.
 type Report struct {
@@ -8,6 +12,7 @@ type Report struct {
 	// KnownCard and NewCard are what the enforced ones would decide now for a card
 	// the subject has shown already, and for another one.
 	KnownCard, NewCard Outcome
+	Blocking           []string // the enforced rules that would block another card
 	Degraded           bool
 }
 
@@ -32,6 +37,9 @@ func (c *Checker) Inspect(a *Attempt, per []string, now Time) (r Report) {
 			if result.Rule.Mode == Enforce {
 				known, fresh := s.next(j, result)
 				r.KnownCard, r.NewCard = max(r.KnownCard, known), max(r.NewCard, fresh)
+				if fresh == Block {
+					r.Blocking = append(r.Blocking, result.Rule.Name)
+				}
 			}
 		}
 	}
@@ -78,4 +86,59 @@ func (c *Checker) Forget(a *Attempt, per string, now Time) (shared bool) {
 		}
 	}
 	return true // no rule watches it: there is nothing to forget
+}
+
+// Others names the enforced rules on subjects of other kinds than these: what
+// forgetting these does not touch.
+func (c *Checker) Others(per []string) (names []string) {
+	for i := range c.plan.rules {
+		if r := &c.plan.rules[i]; r.Mode == Enforce && !slices.Contains(per, r.Per) {
+			names = append(names, r.Name)
+		}
+	}
+	return names
+}
+
+// Subject is how the address counts: itself, or for IPv6 its network.
+func (c *Checker) Subject(addr netip.Addr) string {
+	if addr.Is4() {
+		return addr.String()
+	}
+	network, _ := addr.Prefix(c.plan.ipv6Prefix) // the plan checked its length
+	return network.String()
+}
+
+// ParseSubject judges the fields by which an analyst names a subject: per, and
+// value, or a card's own fields. The error is a *FieldError.
+func ParseSubject(f *Fields) (per string, a Attempt, err error) {
+	per = f.Value(FieldPer)
+	expected := "one of " + strings.Join(kindNames(subjectName), ", ")
+	switch {
+	case !f.Has(FieldPer):
+		return "", a, &FieldError{Field: FieldPer, Missing: true, Expected: expected}
+	case kindNamed(per, subjectName) == nil:
+		return "", a, &FieldError{Field: FieldPer, Expected: expected}
+	case per == "card" && f.Has(FieldValue):
+		return "", a, &FieldError{Field: FieldValue, Expected: "no value: a card is named by card_id, or by last4, exp_month and exp_year"}
+	case per == "card":
+		return per, a, a.parseCard(f)
+	}
+	for _, field := range [...]Field{FieldCardID, FieldLast4, FieldExpMonth, FieldExpYear} {
+		if f.Has(field) {
+			return "", a, &FieldError{Field: field, Expected: "no card where per is not card"}
+		}
+	}
+	if !f.Has(FieldValue) {
+		return "", a, &FieldError{Field: FieldValue, Missing: true, Expected: "the subject's " + per}
+	}
+	if per == "ip" || per == "network" {
+		var ok bool
+		if a.Address, ok = ParseAddress(f.Value(FieldValue)); !ok {
+			return "", a, &FieldError{Field: FieldValue, Expected: anAddress}
+		}
+		return per, a, nil
+	}
+	field, _ := FieldByName(per)
+	*a.text(field), err = parseText(FieldValue, f.Value(FieldValue), maxText, field == FieldEmail)
+	return per, a, err
 }

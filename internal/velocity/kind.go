@@ -16,10 +16,10 @@ var kinds = [...]kind{
 	{id: 1, subject: "ip", element: "ips", identity: func(a *Attempt, p *Plan) identity { return networkIdentity(a.Address, 32, p.ipv6Prefix) }},
 	{id: 2, subject: "network", identity: func(a *Attempt, _ *Plan) identity { return networkIdentity(a.Address, 24, 48) }},
 	{id: 3, subject: "card", element: "cards", identity: cardOf},
-	{id: 4, subject: "email", identity: func(a *Attempt, _ *Plan) identity { return a.email }},
-	{id: 5, subject: "device", identity: func(a *Attempt, _ *Plan) identity { return a.device }},
-	{id: 6, subject: "cart", identity: func(a *Attempt, _ *Plan) identity { return a.cart }},
-	{id: 7, subject: "account", identity: func(a *Attempt, _ *Plan) identity { return a.account }},
+	{id: 4, subject: "email", identity: textOf(FieldEmail)},
+	{id: 5, subject: "device", identity: textOf(FieldDevice)},
+	{id: 6, subject: "cart", identity: textOf(FieldCart)},
+	{id: 7, subject: "account", identity: textOf(FieldAccount)},
 	{id: 8, element: "attempts", identity: attemptOf},
 	{id: 9, element: "declined_cards", identity: cardOf, declines: true},
 	// Which attempts a declined_cards list has heard of, so that an outcome
@@ -31,6 +31,11 @@ const declinedAttempts = 9
 
 func cardOf(a *Attempt, _ *Plan) identity    { return a.card }
 func attemptOf(a *Attempt, _ *Plan) identity { return a.attempt }
+
+// textOf is for subjects that are named as the field that gives them.
+func textOf(field Field) func(*Attempt, *Plan) identity {
+	return func(a *Attempt, _ *Plan) identity { return *a.text(field) }
+}
 
 func kindNamed(name string, of func(*kind) string) *kind {
 	for i := range kinds {

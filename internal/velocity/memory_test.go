@@ -100,14 +100,16 @@ func TestTheRecordNearestToItsEndIsForgottenFirst(t *testing.T) {
 	s := newShop(t, 1<<20, DefaultRule, day)
 	var d Decision
 	for n := range 1000 {
-		a := Attempt{Address: netip.MustParseAddr("203.0.113.7"), card: cardIdentity("4242", 1, 2030), account: textIdentity(fmt.Sprint(n), false)}
+		a := Attempt{Address: netip.MustParseAddr("203.0.113.7"), card: cardIdentity("4242", 1, 2030)}
+		*a.text(FieldAccount) = textIdentity(fmt.Sprint(n), false)
 		s.Check(&a, testStart, &d)
 	}
 	for n := range 50_000 {
 		s.show(n, 1, 0)
 	}
 	for n := range 1000 {
-		a := Attempt{Address: netip.MustParseAddr("203.0.113.7"), card: cardIdentity("4243", 1, 2030), account: textIdentity(fmt.Sprint(n), false)}
+		a := Attempt{Address: netip.MustParseAddr("203.0.113.7"), card: cardIdentity("4243", 1, 2030)}
+		*a.text(FieldAccount) = textIdentity(fmt.Sprint(n), false)
 		s.Check(&a, testStart, &d)
 		require.Equal(t, 2, d.Rules[1].Count, "a day's record is worth more than an hour's")
 	}

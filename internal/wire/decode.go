@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"fmt"
 	"regexp"
 
@@ -46,6 +47,31 @@ func (s FieldSet) admit(name string, f *velocity.Fields) (velocity.Field, error)
 		return 0, fieldRepeated(field)
 	}
 	return field, nil
+}
+
+// A Decoder reads a body into f. See DecodeJSON and DecodeForm.
+type Decoder func(body string, allowed FieldSet, f *velocity.Fields) error
+
+// DecoderFor chooses by the values of Content-Type and Content-Encoding: JSON where
+// there is no type, nil for a body nobody can read.
+func DecoderFor(contentType, contentEncoding []byte) Decoder {
+	if len(contentEncoding) > 0 && !isWord(contentEncoding, "identity") {
+		return nil
+	}
+	media, _, _ := bytes.Cut(contentType, []byte(";"))
+	switch media = bytes.TrimSpace(media); {
+	case len(media) == 0, isWord(media, "application/json"):
+		return DecodeJSON
+	case isWord(media, "application/x-www-form-urlencoded"):
+		return DecodeForm
+	}
+	return nil
+}
+
+// isWord compares ASCII words without regard to case. Only the length keeps
+// Unicode's look-alikes out, which are all longer.
+func isWord(b []byte, word string) bool {
+	return len(b) == len(word) && bytes.EqualFold(b, []byte(word))
 }
 
 // bodyInvalid is a fault of grammar; at counts bytes from 0.

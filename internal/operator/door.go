@@ -1,0 +1,220 @@
+// Package operator is the operators' door: metrics for Prometheus, health for
+// whoever routes traffic, and for the analyst what is known of an address or
+// another subject, and the means to let it go.
+//
+// Requests go the same way as at the callers' door, and problems look the same:
+// 404, 405, 401, 403, 413, 415, 400. A change that other instances could not be
+// told of is made here and answered 503, which says so.
+//
+// What it refuses on purpose: to count what an analyst looks at, and to take an
+// e-mail address or a card in a path.
+package operator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"fraudcheck/internal/auth"
+	"fraudcheck/internal/velocity"
+	"fraudcheck/internal/wire"
+)
+
+// Settings are what a Door works with.
+type Settings struct {
+	Checker *velocity.Checker
+	Guard   *auth.Guard
+	Metrics *Metrics
+	Now     func(time.Time) velocity.Time
+	Ready   func() bool // whether the callers' door may take traffic
+	Log     *slog.Logger
+	TagKey  []byte // hashes what tells callers apart in the log
+}
+
+// A Door answers operators and analysts.
+type Door struct {
+	Settings
+	tags *wire.Tags
+	http http.Server
+}
+
+// New makes a door; Serve opens it.
+func New(settings Settings) *Door {
+	d := &Door{Settings: settings, tags: wire.NewTags(settings.TagKey)}
+	d.http = http.Server{
+		Handler:           d,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    8 << 10,
+		ErrorLog:          slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // it may quote a stranger
+	}
+	return d
+}
+
+// Serve answers on the listener until Shutdown; it returns nil then.
+func (d *Door) Serve(ln net.Listener) error {
+	if err := d.http.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// Shutdown answers what is in flight and closes, at the latest when ctx ends.
+func (d *Door) Shutdown(ctx context.Context) error { return d.http.Shutdown(ctx) }
+
+// A call is one request on its way.
+type call struct {
+	*http.Request
+	w       http.ResponseWriter
+	start   time.Time
+	id      []byte
+	route   *route
+	subject string // what stands for {ip} in the path
+	status  int
+	code    string // of the problem, when there is one
+}
+
+// ServeHTTP implements http.Handler.
+func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := &call{Request: r, w: w, start: time.Now(), status: http.StatusOK}
+	if given := []byte(r.Header.Get("X-Request-Id")); wire.Traceable(given) {
+		c.id = given
+	} else {
+		c.id = wire.NewID(c.start)
+	}
+	w.Header().Set("X-Request-Id", string(c.id))
+	w.Header().Set("Cache-Control", "no-store")
+	c.route, c.subject = find(r.URL.Path)
+	log := d.Log.With("tag", d.tag(c))
+	log.Info(c.asked())
+	defer func() {
+		if fault := recover(); fault != nil {
+			log.Error("panic in a handler", "type", fmt.Sprintf("%T", fault), "stack", string(debug.Stack()))
+			c.refuse(wire.Internal)
+		}
+		log.Info("Response:", "status", c.status, "code", c.code, "took", time.Since(c.start))
+		d.Metrics.Request(c.route.name(), c.status, time.Since(c.start))
+	}()
+	if p := d.answer(c); p != nil {
+		c.refuse(p)
+	}
+}
+
+func (d *Door) answer(c *call) *wire.Problem {
+	switch {
+	case c.route == nil:
+		return wire.NotFound
+	case !c.route.takes(c.Method):
+		c.w.Header().Set("Allow", c.route.allow())
+		return wire.NoMethod
+	case c.route.needs != 0:
+		if p := d.authenticate(c); p != nil {
+			return p
+		}
+	}
+	return c.route.serve(d, c)
+}
+
+func (d *Door) authenticate(c *call) *wire.Problem {
+	var caller *auth.Caller
+	var err error = auth.Malformed // more than one: which is meant?
+	if headers := c.Header.Values("Authorization"); len(headers) < 2 {
+		caller, err = d.Guard.Authenticate([]byte(strings.Join(headers, "")))
+	}
+	if err != nil {
+		c.w.Header().Set("WWW-Authenticate", d.Guard.Challenge())
+		return wire.Unauthenticated(err)
+	}
+	if !caller.Roles.Permit(c.route.needs) {
+		return wire.NoRole
+	}
+	return nil
+}
+
+func (c *call) refuse(p *wire.Problem) {
+	c.code = p.Code
+	if p.Status == http.StatusServiceUnavailable {
+		c.w.Header().Set("Retry-After", "1")
+	}
+	c.say(p.Status, wire.ProblemType, p.Append(nil, c.id))
+}
+
+func (c *call) say(status int, contentType string, body []byte) {
+	c.status = status
+	c.w.Header().Set("Content-Type", contentType)
+	c.w.WriteHeader(status)
+	_, _ = c.w.Write(body) // who asked may have gone
+}
+
+// asked is the log's first line of a request: the route, not the path, which may
+// hold an address.
+func (c *call) asked() string {
+	method := "(other method)"
+	switch c.Method {
+	case "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS":
+		method = c.Method
+	}
+	if c.route == nil {
+		return method + " (no such path)"
+	}
+	return method + " " + c.route.path
+}
+
+func (d *Door) tag(c *call) string {
+	caller, _ := netip.ParseAddrPort(c.RemoteAddr)
+	return d.tags.Of(caller.Addr(), c.id)
+}
+
+// fields reads a body of fields.
+func (c *call) fields(allowed wire.FieldSet) (*velocity.Fields, *wire.Problem) {
+	body, err := io.ReadAll(http.MaxBytesReader(c.w, c.Body, wire.MaxBody))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, wire.TooLarge
+	case err != nil:
+		return nil, &wire.Problem{Status: 400, Code: "body_invalid", Detail: "the body did not arrive whole"}
+	}
+	f := new(velocity.Fields)
+	if len(body) == 0 {
+		return f, nil
+	}
+	decode := wire.DecoderFor([]byte(c.Header.Get("Content-Type")), []byte(c.Header.Get("Content-Encoding")))
+	if decode == nil {
+		return nil, wire.NoMedia
+	}
+	if err := decode(string(body), allowed, f); err != nil {
+		return nil, wire.Refused(err)
+	}
+	return f, nil
+}
+
+func (d *Door) metrics(c *call) *wire.Problem {
+	promhttp.HandlerFor(d.Metrics.Registry, promhttp.HandlerOpts{}).ServeHTTP(c.w, c.Request)
+	return nil
+}
+
+func (d *Door) healthy(c *call) *wire.Problem {
+	c.say(http.StatusOK, "application/json", []byte(`{"status":"alive"}`))
+	return nil
+}
+
+func (d *Door) ready(c *call) *wire.Problem {
+	if !d.Ready() {
+		return wire.Draining
+	}
+	c.say(http.StatusOK, "application/json", []byte(`{"status":"ready"}`))
+	return nil
+}

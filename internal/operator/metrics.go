@@ -1,0 +1,202 @@
+package operator
+
+import (
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"fraudcheck/internal/velocity"
+)
+
+// Metrics are all metrics of the program. Their children are made at the start,
+// so that rates see zeros and a check looks nothing up under a lock. Labels come
+// from the source or the configuration, never from a request.
+type Metrics struct {
+	Registry *prometheus.Registry
+
+	checks   [3]prometheus.Counter // by decision
+	degraded prometheus.Counter
+	duration prometheus.Histogram
+	rules    []ruleMetrics // in configuration order
+	pan      prometheus.Counter
+
+	requests        *prometheus.CounterVec
+	requestChildren map[routeStatus]prometheus.Counter
+	requestDuration map[string]prometheus.Observer
+
+	operations        *prometheus.CounterVec
+	operationDuration map[string]prometheus.Observer
+	storeUp           *prometheus.GaugeVec
+
+	auth *prometheus.CounterVec
+}
+
+type routeStatus struct {
+	route  string
+	status int
+}
+
+type ruleMetrics struct {
+	name    string
+	by      [3]prometheus.Counter // outcome
+	skipped prometheus.Counter
+}
+
+// Sources are what the metrics read at each scrape.
+type Sources struct {
+	Memory     func() velocity.MemoryStats
+	LogDropped func() uint64
+	ClockAhead func() time.Duration // of the machine's clock before ours
+}
+
+// classic are the bounds of the histograms, 0.25 ms to 1 s; a native histogram
+// stands beside them.
+var classic = []float64{.00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1}
+
+// NewMetrics makes the metrics for these rules, routes and memcached servers.
+func NewMetrics(rules []velocity.Rule, routes, servers []string, from Sources) *Metrics {
+	m := &Metrics{Registry: prometheus.NewRegistry()}
+	m.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.forChecks(rules)
+	m.forRequests(routes)
+	m.forStore(servers)
+	m.auth = m.counters("fraudcheck_auth_total", "Authentications, by scheme and how they ended.", "scheme", "result")
+	m.fromSources(from)
+	return m
+}
+
+func (m *Metrics) forChecks(rules []velocity.Rule) {
+	checks := m.counters("fraudcheck_checks_total", "Checks answered, by decision.", "decision")
+	for o := range m.checks {
+		m.checks[o] = checks.WithLabelValues(velocity.Outcome(o).String())
+	}
+	m.degraded = m.counters("fraudcheck_degraded_checks_total", "Checks that rest on this instance's own knowledge, because the shared store did not answer in time.").WithLabelValues()
+	m.pan = m.counters("fraudcheck_pan_like_input_total", "Requests refused because a field looked like a whole card number.").WithLabelValues()
+	m.duration = m.histograms("fraudcheck_check_duration_seconds", "Time from a valid attempt to its decision.").WithLabelValues().(prometheus.Histogram)
+	outcomes := m.counters("fraudcheck_rule_outcomes_total", "What each rule said; skipped: the attempt lacked its subject or element.", "rule", "outcome", "mode")
+	for _, r := range rules {
+		of := ruleMetrics{name: r.Name, skipped: outcomes.WithLabelValues(r.Name, "skipped", string(r.Mode))}
+		for o := range of.by {
+			of.by[o] = outcomes.WithLabelValues(r.Name, velocity.Outcome(o).String(), string(r.Mode))
+		}
+		m.rules = append(m.rules, of)
+	}
+}
+
+func (m *Metrics) forRequests(routes []string) {
+	m.requests = m.counters("fraudcheck_http_requests_total", "Requests answered, by route and status.", "route", "code")
+	durations := m.histograms("fraudcheck_http_request_duration_seconds", "Time from a request read to its answer made.", "route")
+	m.requestChildren = make(map[routeStatus]prometheus.Counter)
+	m.requestDuration = make(map[string]prometheus.Observer)
+	for _, route := range routes {
+		m.requestDuration[route] = durations.WithLabelValues(route)
+		for _, status := range []int{200, 202, 400, 401, 403, 405, 413, 415, 500, 503} {
+			m.requestChildren[routeStatus{route, status}] = m.requests.WithLabelValues(route, strconv.Itoa(status))
+		}
+	}
+}
+
+func (m *Metrics) forStore(servers []string) {
+	if len(servers) == 0 {
+		return
+	}
+	m.operations = m.counters("fraudcheck_store_operations_total", "Operations on memcached, by how they ended.", "op", "result")
+	durations := m.histograms("fraudcheck_store_operation_duration_seconds", "Time of an operation on memcached.", "op")
+	m.operationDuration = make(map[string]prometheus.Observer)
+	for _, op := range []string{"get", "add", "cas", "exchange"} {
+		m.operationDuration[op] = durations.WithLabelValues(op)
+		for _, result := range []velocity.Result{velocity.OK, velocity.Miss, velocity.Conflict, velocity.Fault, velocity.Newer, velocity.Timeout, velocity.Failed} {
+			m.operations.WithLabelValues(op, string(result))
+		}
+	}
+	m.storeUp = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "fraudcheck_store_up", Help: "Whether the last operation on the server was answered."}, []string{"server"})
+	m.Registry.MustRegister(m.storeUp)
+	for _, s := range servers {
+		m.storeUp.WithLabelValues(s)
+	}
+}
+
+func (m *Metrics) fromSources(from Sources) {
+	counter := func(name, help string, value func() float64) {
+		m.Registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, value))
+	}
+	gauge := func(name, help string, value func() float64, labels prometheus.Labels) {
+		m.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels}, value))
+	}
+	counter("fraudcheck_store_evicted_in_window_total", "Records forgotten inside their window, because store.memory.max_bytes was reached.",
+		func() float64 { return float64(from.Memory().EvictedInWindow) })
+	counter("fraudcheck_log_dropped_total", "Log lines dropped because nobody took them in time.",
+		func() float64 { return float64(from.LogDropped()) })
+	gauge("fraudcheck_clock_ahead_seconds", "How far the machine's clock is ahead of the one that windows go by.",
+		func() float64 { return from.ClockAhead().Seconds() }, nil)
+	build := prometheus.Labels{"version": "unknown", "goversion": "unknown"}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		build["version"], build["goversion"] = info.Main.Version, info.GoVersion
+	}
+	gauge("fraudcheck_build_info", "What is running; always 1.", func() float64 { return 1 }, build)
+}
+
+func (m *Metrics) counters(name, help string, labels ...string) *prometheus.CounterVec {
+	v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	m.Registry.MustRegister(v)
+	return v
+}
+
+func (m *Metrics) histograms(name, help string, labels ...string) *prometheus.HistogramVec {
+	v := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: name, Help: help, Buckets: classic,
+		NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 100, NativeHistogramMinResetDuration: time.Hour,
+	}, labels)
+	m.Registry.MustRegister(v)
+	return v
+}
+
+// Request counts an answer of either door.
+func (m *Metrics) Request(route string, status int, took time.Duration) {
+	if c, ok := m.requestChildren[routeStatus{route, status}]; ok {
+		c.Inc()
+	} else {
+		m.requests.WithLabelValues(route, strconv.Itoa(status)).Inc()
+	}
+	if d, ok := m.requestDuration[route]; ok {
+		d.Observe(took.Seconds())
+	}
+}
+
+// Decision counts a check and what each rule said of it.
+func (m *Metrics) Decision(d *velocity.Decision, took time.Duration) {
+	m.checks[d.Outcome].Inc()
+	m.duration.Observe(took.Seconds())
+	if d.Degraded {
+		m.degraded.Inc()
+	}
+	answered := d.Rules // in configuration order too, those left out aside
+	for i := range m.rules {
+		if len(answered) == 0 || answered[0].Rule.Name != m.rules[i].name {
+			m.rules[i].skipped.Inc()
+			continue
+		}
+		m.rules[i].by[answered[0].Outcome].Inc()
+		answered = answered[1:]
+	}
+}
+
+// PANLike counts what looked like a card number.
+func (m *Metrics) PANLike() { m.pan.Inc() }
+
+// Auth counts an authentication.
+func (m *Metrics) Auth(scheme, result string) { m.auth.WithLabelValues(scheme, result).Inc() }
+
+// Operation counts an operation on a memcached.
+func (m *Metrics) Operation(server, op string, result velocity.Result, took time.Duration) {
+	m.operations.WithLabelValues(op, string(result)).Inc()
+	m.operationDuration[op].Observe(took.Seconds())
+	up := 1.0
+	if result == velocity.Timeout || result == velocity.Failed {
+		up = 0
+	}
+	m.storeUp.WithLabelValues(server).Set(up)
+}
