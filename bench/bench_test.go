@@ -17,7 +17,9 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/bradfitz/gomemcache/memcache"
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/auth"
@@ -206,4 +208,52 @@ func BenchmarkRecord(b *testing.B) {
 			}
 		})
 	}
+}
+
+// Checks on memcached, and beside them the least that can be asked of it.
+func BenchmarkMemcached(b *testing.B) {
+	server := velocitytest.StartMemcached(b)
+	keys := velocitytest.NewKeys(b)
+	local, err := velocity.NewMemory(1 << 30)
+	require.NoError(b, err)
+	store, err := velocity.NewMemcached(velocity.MemcachedSettings{
+		Servers: []string{server.Addr}, MaxConns: 64, Budget: time.Second, Keys: keys, Local: local,
+		Observe: func(string, string, velocity.Result, time.Duration) {},
+	})
+	require.NoError(b, err)
+	plan, err := velocity.NewPlan([]velocity.Rule{velocity.DefaultRule}, 64)
+	require.NoError(b, err)
+	c := velocity.NewChecker(plan, keys, store)
+	a := velocitytest.Attempt(b, "203.0.113.7", 1)
+	var d velocity.Decision
+	n := uint32(0)
+	visit := func(count int) {
+		c.Check(&a, velocitytest.Start, &d)
+		check(!d.Degraded && d.Rules[0].Count == count, "shared, and counted")
+	}
+
+	b.Run("ceiling: bare gomemcache Get", func(b *testing.B) {
+		bare := memcache.New(server.Addr)
+		require.NoError(b, bare.Set(&memcache.Item{Key: "key", Value: make([]byte, 40)}))
+		b.ReportAllocs()
+		for b.Loop() {
+			item, err := bare.Get("key")
+			check(err == nil && len(item.Value) == 40, "a hit")
+		}
+	})
+	b.Run("new subject", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			n++
+			a.Address = netip.AddrFrom4([4]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
+			visit(1)
+		}
+	})
+	b.Run("known subject", func(b *testing.B) {
+		a.Address = netip.MustParseAddr("203.0.113.7")
+		b.ReportAllocs()
+		for b.Loop() {
+			visit(1)
+		}
+	})
 }

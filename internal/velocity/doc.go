@@ -41,7 +41,16 @@
 // of a higher generation, so that no older copy brings it back.
 //
 // A record has one written form, with a version and, in a shared store, a keyed
-// check (codec.go).
+// check (codec.go). A record of a newer version is never overwritten.
+//
+// # Stores
+//
+// [Memory] holds records in this process (memory.go). [Memcached] shares them: a
+// write is merge(stored, this instance's copy, the attempts), conditional on
+// nobody having written in between (exchange.go), so that N concurrent attempts,
+// from any number of instances, let exactly block_over cards pass. Updates of one
+// subject that meet in a process go together (flight.go). What does not answer
+// within the budget is answered from the copy, marked degraded (memcached.go).
 //
 // # Time
 //
