@@ -56,7 +56,7 @@ func (f *logFile) Write(p []byte) (int, error) {
 	}
 	n, err := f.file.Write(p)
 	if err != nil {
-		f.drop()
+		_ = f.drop()
 	}
 	return n, err
 }

@@ -254,6 +254,11 @@ func TestLogFileComesBackWithTheDisk(t *testing.T) {
 	d.write("2026-11-20T09:00:03Z", "d")
 	require.Equal(t, map[string]string{"log.1": "c\n", "log": "d\n"}, d.holds())
 
+	require.NoError(t, os.Rename(filepath.Join(d.dir, "log"), filepath.Join(d.dir, "log.2")))
+	d.put("log", "theirs\n", "2026-11-20T09:00:03Z")
+	d.write("2026-11-20T09:00:04Z", "e")
+	require.Equal(t, map[string]string{"log.1": "c\n", "log.2": "d\n", "log": "theirs\ne\n"}, d.holds())
+
 	// The folder cannot be made again, whoever runs this test.
 	require.NoError(t, os.RemoveAll(d.dir))
 	require.NoError(t, os.WriteFile(d.dir, nil, 0o600))
@@ -262,8 +267,8 @@ func TestLogFileComesBackWithTheDisk(t *testing.T) {
 		require.ErrorIs(t, err, syscall.ENOTDIR)
 	}
 	require.NoError(t, os.Remove(d.dir))
-	d.write("2026-11-21T09:00:00Z", "e") // a day later, with nothing to put away
-	require.Equal(t, map[string]string{"log": "e\n"}, d.holds())
+	d.write("2026-11-21T09:00:00Z", "f") // a day later, with nothing to put away
+	require.Equal(t, map[string]string{"log": "f\n"}, d.holds())
 }
 
 // linkLog makes the log a name for something else.

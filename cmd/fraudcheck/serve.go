@@ -35,7 +35,8 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(signals)
-	signal.Ignore(syscall.SIGPIPE) // whoever reads the log may go away
+	// Whoever reads the log may go away, and its file may grow too large.
+	signal.Ignore(syscall.SIGPIPE, syscall.SIGXFSZ)
 
 	ln, err := net.Listen("tcp", s.Listen)
 	if err != nil {

@@ -1,6 +1,9 @@
 package velocity
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // Records is the core alone: a map of records, neither written nor bounded.
 type Records struct {
@@ -19,4 +22,36 @@ func (s *Records) Update(u *Update) {
 		s.records[u.key] = r
 	}
 	u.apply(r)
+}
+
+// ItemKeyOf is where the record of the attempt's address lies on a server.
+func ItemKeyOf(m *Memcached, c *Checker, a *Attempt) string {
+	var u Update
+	c.address(&u, &c.plan.subjects[0], a, 0)
+	return m.itemKey(u.key)
+}
+
+// OfNewerVersion is a value that a newer version might have written under a's key.
+func OfNewerVersion(m *Memcached, c *Checker, a *Attempt) []byte {
+	var u Update
+	c.address(&u, &c.plan.subjects[0], a, 0)
+	body := []byte{codecVersion + 1, 42}
+	return append(body, m.Keys.check(u.key, body)...)
+}
+
+// Picks says which of the servers each of n keys goes to.
+func Picks(names []string, n int) (picks []string) {
+	var servers []*server
+	for _, name := range names {
+		servers = append(servers, newServer(name, 1, 0))
+	}
+	for i := range n {
+		picks = append(picks, pick(servers, Key{byte(i), byte(i >> 8), 7}).name)
+	}
+	return picks
+}
+
+// ExpiryOf is what a server is told of a record that matters so long.
+func ExpiryOf(retain time.Duration, now Time) int32 {
+	return expiry(&Update{now: now, subject: &subjectPlan{retain: spanOf(retain)}})
 }

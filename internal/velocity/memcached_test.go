@@ -1,0 +1,253 @@
+package velocity_test
+
+import (
+	"io"
+	"net"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/bradfitz/gomemcache/memcache"
+	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/velocity"
+	"fraudcheck/internal/velocity/velocitytest"
+)
+
+// An instance is a checker on a shared store, and what it did there.
+type instance struct {
+	*velocity.Checker
+	store *velocity.Memcached
+	t     *testing.T
+
+	mu      sync.Mutex
+	results map[string]int // "op result"
+}
+
+func newInstance(t *testing.T, budget time.Duration, servers ...string) *instance {
+	i := &instance{t: t, results: make(map[string]int)}
+	local, err := velocity.NewMemory(1 << 20)
+	require.NoError(t, err)
+	i.store, err = velocity.NewMemcached(velocity.MemcachedSettings{
+		Servers: servers, MaxConns: 64, Budget: budget, Keys: velocitytest.NewKeys(t), Local: local,
+		Observe: func(_, op string, result velocity.Result, _ time.Duration) {
+			i.mu.Lock()
+			defer i.mu.Unlock()
+			i.results[op+" "+string(result)]++
+		},
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = i.store.Close() })
+	i.Checker = velocitytest.NewChecker(t, []velocity.Rule{velocity.DefaultRule}, i.store)
+	return i
+}
+
+// show returns the count, and whether it is of this instance's own knowledge.
+func (i *instance) show(ip string, card int) (count int, degraded bool) {
+	var d velocity.Decision
+	a := velocitytest.Attempt(i.t, ip, card)
+	i.Check(&a, velocitytest.Start, &d)
+	return d.Rules[0].Count, d.Degraded
+}
+
+func (i *instance) requireShared(ip string, card, want int) {
+	i.t.Helper()
+	count, degraded := i.show(ip, card)
+	require.False(i.t, degraded)
+	require.Equal(i.t, want, count)
+}
+
+func (i *instance) requireAlone(ip string, card, want int) {
+	i.t.Helper()
+	count, degraded := i.show(ip, card)
+	require.True(i.t, degraded)
+	require.Equal(i.t, want, count)
+}
+
+func (i *instance) did(what string) int {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.results[what]
+}
+
+const (
+	patient = 10 * time.Second
+	ip      = "203.0.113.7"
+)
+
+func TestAnInstanceAnswersFromItsCopyAndMergesItBack(t *testing.T) {
+	server := velocitytest.StartMemcached(t)
+	a, b := newInstance(t, patient, server.Addr), newInstance(t, patient, server.Addr)
+	a.requireShared(ip, 1, 1)
+	b.requireShared(ip, 2, 2)
+	a.requireShared(ip, 3, 3)
+
+	server.Kill()
+	a.requireAlone(ip, 4, 4)
+	a.requireAlone(ip, 5, 5)
+	b.requireAlone(ip, 6, 3) // b last read two cards
+
+	server.Start() // empty
+	b.requireShared(ip, 6, 3)
+	a.requireShared(ip, 4, 6)
+	b.requireShared(ip, 1, 6)
+}
+
+func TestForgottenStaysForgottenOnEveryInstance(t *testing.T) {
+	server := velocitytest.StartMemcached(t)
+	a, b := newInstance(t, patient, server.Addr), newInstance(t, patient, server.Addr)
+	for card := range 6 {
+		a.requireShared(ip, card, card+1)
+		b.requireShared(ip, card, card+1)
+	}
+	attempt := velocitytest.Attempt(t, ip, 0)
+	require.True(t, a.Forget(&attempt, "ip", velocitytest.Start))
+	b.requireShared(ip, 7, 1) // with six cards in its own copy
+	a.requireShared(ip, 8, 2)
+
+	// Also what was forgotten while the server was away, and came back empty.
+	server.Kill()
+	require.False(t, a.Forget(&attempt, "ip", velocitytest.Start), "others have not heard")
+	server.Start()
+	b.requireShared(ip, 7, 1)
+	a.requireShared(ip, 9, 1)
+	b.requireShared(ip, 9, 1)
+}
+
+func TestARestartCostsNoDegradedAnswer(t *testing.T) {
+	server := velocitytest.StartMemcached(t)
+	a := newInstance(t, patient, server.Addr)
+	var all sync.WaitGroup
+	for n := range 16 { // connections to go stale
+		all.Go(func() { a.show("198.51.100.1", n) })
+		all.Go(func() { a.show("198.51.100.2", n) })
+	}
+	all.Wait()
+	server.Kill()
+	server.Start()
+	a.requireShared(ip, 1, 1)
+}
+
+func TestAServerThatHangsIsWaitedForNoLongerThanTheBudget(t *testing.T) {
+	server := velocitytest.StartMemcached(t)
+	a := newInstance(t, 50*time.Millisecond, server.Addr)
+	a.requireShared(ip, 1, 1)
+	server.Signal(syscall.SIGSTOP)
+	began := time.Now()
+	a.requireAlone(ip, 2, 2)
+	require.Less(t, time.Since(began), 5*time.Second)
+	server.Signal(syscall.SIGCONT)
+	require.Eventually(t, func() bool {
+		count, degraded := a.show(ip, 2)
+		return !degraded && count == 2
+	}, patient, 10*time.Millisecond)
+}
+
+func TestAForgedValueIsAFaultAndNoCount(t *testing.T) {
+	server := velocitytest.StartMemcached(t)
+	a, b := newInstance(t, patient, server.Addr), newInstance(t, patient, server.Addr)
+	attempt := velocitytest.Attempt(t, ip, 0)
+	raw := memcache.New(server.Addr)
+	key := velocity.ItemKeyOf(a.store, a.Checker, &attempt)
+	for n, forged := range [][]byte{nil, []byte("x"), []byte("no record of ours, but as long as one"), make([]byte, 900_000)} {
+		require.NoError(t, raw.Set(&memcache.Item{Key: key, Value: forged}))
+		a.requireShared(ip, 1, 1)
+		require.Equal(t, n+1, a.did("get fault")+b.did("get fault"))
+		b.requireShared(ip, 1, 1) // it was replaced
+	}
+
+	// Nor is another address's record one.
+	other := velocitytest.Attempt(t, "203.0.113.8", 0)
+	for card := range 6 {
+		a.show("203.0.113.8", card)
+	}
+	item, err := raw.Get(velocity.ItemKeyOf(a.store, a.Checker, &other))
+	require.NoError(t, err)
+	require.NoError(t, raw.Set(&memcache.Item{Key: key, Value: item.Value}))
+	a.requireShared(ip, 1, 1)
+}
+
+func TestARecordOfANewerVersionIsNotOverwritten(t *testing.T) {
+	server := velocitytest.StartMemcached(t)
+	a := newInstance(t, patient, server.Addr)
+	attempt := velocitytest.Attempt(t, ip, 0)
+	raw := memcache.New(server.Addr)
+	newer := &memcache.Item{Key: velocity.ItemKeyOf(a.store, a.Checker, &attempt), Value: velocity.OfNewerVersion(a.store, a.Checker, &attempt)}
+	require.NoError(t, raw.Set(newer))
+	a.requireAlone(ip, 1, 1)
+	a.requireAlone(ip, 2, 2)
+	item, err := raw.Get(newer.Key)
+	require.NoError(t, err)
+	require.Equal(t, newer.Value, item.Value)
+}
+
+func TestAnAttackCostsFewRoundTrips(t *testing.T) {
+	server := velocitytest.StartMemcached(t)
+	a := newInstance(t, patient, server.Addr)
+	var all sync.WaitGroup
+	const checks = 640
+	for n := range 64 {
+		all.Go(func() {
+			for m := range checks / 64 {
+				a.show(ip, n*100+m)
+			}
+		})
+	}
+	all.Wait()
+	trips := 0
+	for _, n := range a.results {
+		trips += n
+	}
+	t.Logf("%d checks, %d round trips", checks, trips)
+	require.Less(t, trips, checks, "updates that meet go together")
+}
+
+func TestAUnixSocketServesToo(t *testing.T) {
+	socket := t.TempDir() + "/memcached"
+	server := velocitytest.StartMemcached(t)
+	ln, err := net.Listen("unix", socket)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = ln.Close() })
+	go forward(ln, server.Addr)
+	newInstance(t, patient, socket).requireShared(ip, 1, 1)
+	newInstance(t, patient, server.Addr).requireShared(ip, 2, 2)
+}
+
+func forward(ln net.Listener, to string) {
+	for {
+		from, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		c, err := net.Dial("tcp", to)
+		if err != nil {
+			return
+		}
+		go func() { _, _ = io.Copy(c, from) }()
+		go func() { _, _ = io.Copy(from, c) }()
+	}
+}
+
+func TestServersAreChosenByTheirNames(t *testing.T) {
+	const keys = 3000
+	three := velocity.Picks([]string{"a:1", "b:1", "c:1"}, keys)
+	require.Equal(t, three, velocity.Picks([]string{"c:1", "a:1", "b:1"}, keys), "the order does not matter")
+	shares := map[string]int{}
+	without := velocity.Picks([]string{"a:1", "c:1"}, keys)
+	for i := range three {
+		shares[three[i]]++
+		if three[i] != "b:1" {
+			require.Equal(t, three[i], without[i], "losing one moves only its own")
+		}
+	}
+	for name, n := range shares {
+		require.InDelta(t, keys/3, n, keys/15, name)
+	}
+}
+
+func TestLongWindowsAreAPointInTimeToMemcached(t *testing.T) {
+	now := velocitytest.Start
+	require.EqualValues(t, 3600+61, velocity.ExpiryOf(time.Hour, now))
+	require.EqualValues(t, int64(now)/1000+720*3600+61, velocity.ExpiryOf(velocity.MaxWindow, now))
+}
