@@ -216,12 +216,13 @@ func BenchmarkMemcached(b *testing.B) {
 	keys := velocitytest.NewKeys(b)
 	local, err := velocity.NewMemory(1 << 30)
 	require.NoError(b, err)
+	plan, err := velocity.NewPlan([]velocity.Rule{velocity.DefaultRule}, 64)
+	require.NoError(b, err)
 	store, err := velocity.NewMemcached(velocity.MemcachedSettings{
-		Servers: []string{server.Addr}, MaxConns: 64, Budget: time.Second, Keys: keys, Local: local,
+		Servers: []string{server.Addr}, MaxConns: 64, Budget: time.Second, Keys: keys, Local: local, Now: func() velocity.Time { return velocitytest.Start },
+		Plan:    func() *velocity.Plan { return plan },
 		Observe: func(string, string, velocity.Result, time.Duration) {},
 	})
-	require.NoError(b, err)
-	plan, err := velocity.NewPlan([]velocity.Rule{velocity.DefaultRule}, 64)
 	require.NoError(b, err)
 	c := velocity.NewChecker(plan, keys, store)
 	a := velocitytest.Attempt(b, "203.0.113.7", 1)

@@ -59,7 +59,7 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 	clock := velocity.NewClock(time.Now())
 	metrics := p.makeMetrics(dropped, clock.Ahead)
 	p.guard.Observe = metrics.Auth
-	store, err := p.openStore(metrics.Operation)
+	store, err := p.openStore(clock, metrics.Operation)
 	if err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func (p *parts) makeMetrics(dropped func() uint64, ahead func() time.Duration) *
 
 // openStore is the one place that knows the kinds of store. It does not fail
 // because a server does not answer.
-func (p *parts) openStore(observe func(server, op string, result velocity.Result, took time.Duration)) (velocity.Store, error) {
+func (p *parts) openStore(clock *velocity.Clock, observe func(server, op string, result velocity.Result, took time.Duration)) (velocity.Store, error) {
 	s := p.settings.Store
 	if s.Kind == "memory" {
 		return p.memory, nil
@@ -132,6 +132,8 @@ func (p *parts) openStore(observe func(server, op string, result velocity.Result
 	return velocity.NewMemcached(velocity.MemcachedSettings{
 		Servers: s.Memcached.Servers, MaxConns: s.Memcached.MaxConns, Budget: s.Budget,
 		Keys: p.keys, Local: p.memory, Observe: observe,
+		Now:  func() velocity.Time { return clock.Now(time.Now()) },
+		Plan: func() *velocity.Plan { return p.plan },
 	})
 }
 

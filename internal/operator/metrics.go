@@ -106,7 +106,7 @@ func (m *Metrics) forStore(servers []string) {
 	m.operations = m.counters("fraudcheck_store_operations_total", "Operations on memcached, by how they ended.", "op", "result")
 	durations := m.histograms("fraudcheck_store_operation_duration_seconds", "Time of an operation on memcached.", "op")
 	m.operationDuration = make(map[string]prometheus.Observer)
-	for _, op := range []string{"get", "add", "cas", "exchange"} {
+	for _, op := range []string{"get", "add", "cas", "probe", "exchange"} {
 		m.operationDuration[op] = durations.WithLabelValues(op)
 		for _, result := range []velocity.Result{velocity.OK, velocity.Miss, velocity.Conflict, velocity.Fault, velocity.Newer, velocity.Timeout, velocity.Failed} {
 			m.operations.WithLabelValues(op, string(result))

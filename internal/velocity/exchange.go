@@ -37,7 +37,7 @@ func (m *Memcached) exchange(batch []*passenger) (shared bool) {
 	deadline := latest(batch)
 	u := &batch[0].update
 	s := pick(m.servers, u.key)
-	if !s.enter(deadline) {
+	if s.open.Load() && !u.reseed || !s.enter(deadline) {
 		return false
 	}
 	defer s.leave()
@@ -117,9 +117,6 @@ func (m *Memcached) read(s *server, r *Record, key Key, itemKey string) (item *m
 		item, err = s.client.Get(itemKey)
 		return err
 	}, func() Result {
-		if item.Key != itemKey {
-			return Failed // an answer to another question
-		}
 		switch err := m.Keys.open(r, key, item.Value); {
 		case errors.Is(err, ErrNewer):
 			return Newer
@@ -128,10 +125,10 @@ func (m *Memcached) read(s *server, r *Record, key Key, itemKey string) (item *m
 		}
 		return OK
 	})
-	if result == OK || result == Fault {
-		return item, result
+	if result != OK && result != Fault {
+		item = nil
 	}
-	return nil, result
+	return item, result
 }
 
 // write puts the sealed record where item was, or where nothing was.
@@ -170,6 +167,7 @@ func (m *Memcached) do(s *server, op string, run func() error, judge func() Resu
 	default:
 		result = Failed
 	}
+	s.report(result != Timeout && result != Failed, time.Now())
 	m.Observe(s.name, op, result, time.Since(start))
 	return result
 }

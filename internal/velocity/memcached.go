@@ -14,6 +14,8 @@ type MemcachedSettings struct {
 	Budget   time.Duration // longest a whole check waits, all subjects and all retries
 	Keys     *Keys
 	Local    *Memory // what this instance knows by itself
+	Now      func() Time
+	Plan     func() *Plan // the rules in force, to know who is blocked
 	// Observe is told of every operation: its name, how it ended and how long it took.
 	Observe func(server, op string, result Result, took time.Duration)
 }
@@ -33,14 +35,18 @@ type Memcached struct {
 	flights [64]flights
 	scratch sync.Pool // *scratch
 	prefix  string    // of item keys
+	stop    chan struct{}
+	watches sync.WaitGroup
+	closing sync.Once
 }
 
-// NewMemcached makes the store; it connects when it is first used.
+// NewMemcached makes the store; it connects when it is first used. Close ends what
+// it does in the background.
 func NewMemcached(settings MemcachedSettings) (*Memcached, error) {
 	if len(settings.Servers) == 0 {
 		return nil, errors.New("expected at least one server")
 	}
-	m := &Memcached{MemcachedSettings: settings}
+	m := &Memcached{MemcachedSettings: settings, stop: make(chan struct{})}
 	for _, name := range settings.Servers {
 		m.servers = append(m.servers, newServer(name, settings.MaxConns, settings.Budget))
 	}
@@ -49,6 +55,9 @@ func NewMemcached(settings MemcachedSettings) (*Memcached, error) {
 	}
 	m.scratch.New = func() any { return new(scratch) }
 	m.prefix = "fraudcheck:" + base64.RawURLEncoding.EncodeToString(settings.Keys.id[:]) + ":"
+	for _, s := range m.servers {
+		m.watches.Go(func() { m.watch(s) })
+	}
 	return m, nil
 }
 
@@ -62,7 +71,7 @@ func (m *Memcached) itemKey(key Key) string {
 func (m *Memcached) Update(u *Update) {
 	start := time.Now()
 	shared := false
-	if left := m.Budget - u.waited; left > 0 {
+	if left := m.Budget - u.waited; left > 0 && !pick(m.servers, u.key).open.Load() {
 		shared = m.share(u, start.Add(left))
 	}
 	u.waited += time.Since(start)
@@ -72,8 +81,11 @@ func (m *Memcached) Update(u *Update) {
 	}
 }
 
-// Close closes the connections that are not in use.
+// Close stops watching the servers and closes the connections that are not in use.
+// It may be called more than once.
 func (m *Memcached) Close() error {
+	m.closing.Do(func() { close(m.stop) })
+	m.watches.Wait()
 	var all []error
 	for _, s := range m.servers {
 		all = append(all, s.client.Close())

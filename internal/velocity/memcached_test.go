@@ -30,7 +30,8 @@ func newInstance(t *testing.T, budget time.Duration, servers ...string) *instanc
 	local, err := velocity.NewMemory(1 << 20)
 	require.NoError(t, err)
 	i.store, err = velocity.NewMemcached(velocity.MemcachedSettings{
-		Servers: servers, MaxConns: 64, Budget: budget, Keys: velocitytest.NewKeys(t), Local: local,
+		Servers: servers, MaxConns: 64, Budget: budget, Keys: velocitytest.NewKeys(t), Local: local, Now: func() velocity.Time { return velocitytest.Start },
+		Plan: func() *velocity.Plan { return defaultPlan },
 		Observe: func(_, op string, result velocity.Result, _ time.Duration) {
 			i.mu.Lock()
 			defer i.mu.Unlock()
@@ -250,4 +251,47 @@ func TestLongWindowsAreAPointInTimeToMemcached(t *testing.T) {
 	now := velocitytest.Start
 	require.EqualValues(t, 3600+61, velocity.ExpiryOf(time.Hour, now))
 	require.EqualValues(t, int64(now)/1000+720*3600+61, velocity.ExpiryOf(velocity.MaxWindow, now))
+}
+
+func TestAServerThatLostItsMemoryIsToldWhoIsBlocked(t *testing.T) {
+	server := velocitytest.StartMemcached(t)
+	a := newInstance(t, patient, server.Addr)
+	for card := range 7 {
+		a.show(ip, card)
+	}
+	a.requireShared("203.0.113.8", 1, 1)
+	blocked, honest := velocitytest.Attempt(t, ip, 0), velocitytest.Attempt(t, "203.0.113.8", 0)
+	server.Kill()
+	server.Start()
+
+	// Nobody asks, and yet it comes to know; the one who is not blocked waits.
+	raw := memcache.New(server.Addr)
+	require.Eventually(t, func() bool {
+		_, err := raw.Get(velocity.ItemKeyOf(a.store, a.Checker, &blocked))
+		return err == nil
+	}, patient, 10*time.Millisecond)
+	_, err := raw.Get(velocity.ItemKeyOf(a.store, a.Checker, &honest))
+	require.ErrorIs(t, err, memcache.ErrCacheMiss)
+	newInstance(t, patient, server.Addr).requireShared(ip, 9, 6)
+}
+
+func TestWhileAServerIsDownNobodyWaitsForIt(t *testing.T) {
+	server := velocitytest.StartMemcached(t)
+	a := newInstance(t, 50*time.Millisecond, server.Addr)
+	a.requireShared(ip, 1, 1)
+	server.Signal(syscall.SIGSTOP)
+	for n := 2; n < 10; n++ {
+		a.requireAlone(ip, n, min(n, 6))
+	}
+	before := a.did("get timeout")
+	for n := range 10_000 {
+		a.requireAlone(ip, n%10, 6)
+	}
+	require.Equal(t, before, a.did("get timeout"), "only the probe asks")
+
+	server.Signal(syscall.SIGCONT)
+	require.Eventually(t, func() bool {
+		_, degraded := a.show(ip, 1)
+		return !degraded
+	}, patient, 10*time.Millisecond)
 }

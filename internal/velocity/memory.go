@@ -3,6 +3,7 @@ package velocity
 import (
 	"encoding/binary"
 	"errors"
+	"iter"
 	"math/bits"
 	"sync"
 )
@@ -231,4 +232,38 @@ func (s *shard) unlink(r ref) {
 	} else {
 		a.oldest = c.newer()
 	}
+}
+
+// blocked yields an update, which observes nothing, for every record that an
+// enforced rule of the plan blocks now.
+func (m *Memory) blocked(plan *Plan, now Time) iter.Seq[*Update] {
+	return func(yield func(*Update) bool) {
+		var found []Update
+		for i := range m.shards {
+			found = m.shards[i].blocked(plan, now, found[:0])
+			for j := range found {
+				if !yield(&found[j]) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (s *shard) blocked(plan *Plan, now Time, found []Update) []Update {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range plan.subjects {
+		subject := &plan.subjects[i]
+		for r := s.ages[subject.kind.id].newest; r != 0; r = s.cells.at(r).older() {
+			var u Update
+			u.begin(plan, subject, s.cells.at(r).key(), now)
+			s.read(u.key, &s.record)
+			u.apply(&s.record)
+			if u.blocks() {
+				found = append(found, u)
+			}
+		}
+	}
+	return found
 }

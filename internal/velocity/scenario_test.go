@@ -25,7 +25,8 @@ func newMemcached(t *testing.T, addr string) *velocity.Memcached {
 	require.NoError(t, err)
 	m, err := velocity.NewMemcached(velocity.MemcachedSettings{
 		Servers: []string{addr}, MaxConns: 64, Budget: 10 * time.Second,
-		Keys: velocitytest.NewKeys(t), Local: local,
+		Keys: velocitytest.NewKeys(t), Local: local, Now: func() velocity.Time { return velocitytest.Start },
+		Plan:    func() *velocity.Plan { return defaultPlan },
 		Observe: func(string, string, velocity.Result, time.Duration) {},
 	})
 	require.NoError(t, err)
@@ -91,3 +92,12 @@ func TestContract(t *testing.T) {
 		})
 	})
 }
+
+// defaultPlan is the plan of the default rule alone.
+var defaultPlan = func() *velocity.Plan {
+	p, err := velocity.NewPlan([]velocity.Rule{velocity.DefaultRule}, 64)
+	if err != nil {
+		panic(err)
+	}
+	return p
+}()

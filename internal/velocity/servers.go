@@ -17,6 +17,7 @@ type server struct {
 	weight uint64 // of the name, see pick
 	client *memcache.Client
 	slots  chan struct{} // one for each operation that may be under way
+	breaker
 }
 
 // address makes gomemcache dial the configured name anew for every connection:
@@ -40,6 +41,7 @@ func newServer(name string, maxConns int, timeout time.Duration) *server {
 	client := memcache.NewFromSelector(address(name))
 	client.Timeout = timeout
 	client.MaxIdleConns = maxConns
+	client.DialContext = dialReplies
 	h := fnv.New64a()
 	h.Write([]byte(name))
 	return &server{name: name, weight: mix(h.Sum64()), client: client, slots: make(chan struct{}, maxConns)}

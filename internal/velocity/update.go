@@ -17,6 +17,8 @@ type Update struct {
 	once int
 	// forget empties the record instead.
 	forget bool
+	// reseed writes what is known and observes nothing.
+	reseed bool
 	// What was found, by the subject's rules.
 	tallies []tally
 
@@ -39,7 +41,8 @@ type tally struct {
 }
 
 func (u *Update) begin(p *Plan, s *subjectPlan, key Key, now Time) {
-	u.plan, u.subject, u.key, u.now, u.once, u.forget, u.degraded = p, s, key, now, -1, false, false
+	u.plan, u.subject, u.key, u.now, u.once = p, s, key, now, -1
+	u.forget, u.reseed, u.degraded = false, false, false
 	u.shown = append(u.shown[:0], make([]shown, len(s.lists))...)
 	u.tallies = append(u.tallies[:0], make([]tally, len(s.rules))...)
 }
@@ -51,7 +54,7 @@ func (u *Update) changes() bool {
 			return true
 		}
 	}
-	return u.forget
+	return u.forget || u.reseed
 }
 
 // apply brings the record up to date, observes, and evaluates the rules.
@@ -76,6 +79,16 @@ func (u *Update) apply(r *Record) {
 func (u *Update) result(i int) RuleResult {
 	rule, t := &u.plan.rules[u.subject.rules[i].index], u.tallies[i]
 	return RuleResult{Rule: rule, Outcome: rule.outcome(t.count), Count: t.count, ClearsIn: t.clearsIn}
+}
+
+// blocks reports whether an enforced rule found the subject to be blocked.
+func (u *Update) blocks() bool {
+	for i := range u.tallies {
+		if r := u.result(i); r.Rule.Mode == Enforce && r.Outcome == Block {
+			return true
+		}
+	}
+	return false
 }
 
 func (u *Update) repeated(r *Record) bool {

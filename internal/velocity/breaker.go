@@ -1,0 +1,83 @@
+package velocity
+
+import (
+	"math/bits"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A breaker decides whether a server is asked at all. While it is open, answers
+// come from this instance's own knowledge at once; a probe in the background, not
+// a shopper, finds out whether the server is well again.
+//
+// Only what a server did counts: a command that was not answered in time, or a
+// connection that was refused, never a wait inside this process.
+type breaker struct {
+	open atomic.Bool // read on every check, written under mu
+
+	mu          sync.Mutex
+	consecutive int       // failures in a row
+	recent      uint32    // the last operations, one bit each, 1 for a failure
+	closed      time.Time // when it last closed
+	relapses    int       // openings soon after closing, in a row
+	wellSince   time.Time // of the probe, while open; zero when it failed last
+}
+
+const (
+	tooManyInARow = 5
+	tooManyOf32   = 8 // a server that fails one in four is not fit to wait for
+
+	wellFor      = 500 * time.Millisecond // before a server is used again
+	relapseAfter = 10 * time.Second       // failing sooner after that is a relapse
+	maxRelapses  = 3
+)
+
+// report takes the result of an operation.
+func (b *breaker) report(ok bool, now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.open.Load() {
+		return // the probe decides
+	}
+	b.recent <<= 1
+	b.consecutive++
+	if ok {
+		b.consecutive = 0
+		return
+	}
+	b.recent |= 1
+	if b.consecutive < tooManyInARow && bits.OnesCount32(b.recent) < tooManyOf32 {
+		return
+	}
+	if !b.closed.IsZero() && now.Sub(b.closed) < relapseAfter {
+		b.relapses = min(b.relapses+1, maxRelapses)
+	} else {
+		b.relapses = 0
+	}
+	b.wellSince = time.Time{}
+	b.open.Store(true)
+}
+
+// probed takes the result of a probe of an open breaker, and closes it when the
+// server has been well long enough: half a second, or 1, 2, then 4 seconds when it
+// keeps failing soon after it was believed.
+func (b *breaker) probed(ok bool, now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !ok {
+		b.wellSince = time.Time{}
+		return
+	}
+	if b.wellSince.IsZero() {
+		b.wellSince = now
+	}
+	enough := wellFor
+	if b.relapses > 0 {
+		enough = time.Second << (b.relapses - 1)
+	}
+	if now.Sub(b.wellSince) >= enough {
+		b.consecutive, b.recent, b.closed = 0, 0, now
+		b.open.Store(false)
+	}
+}
