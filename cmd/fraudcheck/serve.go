@@ -64,6 +64,12 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 		return err
 	}
 	checker := velocity.NewChecker(p.plan, p.keys, store)
+	switch s.Store.OnFailure {
+	case "allow":
+		checker.OnFailure(velocity.Allow)
+	case "block":
+		checker.OnFailure(velocity.Block)
+	}
 	callers := server.New(server.Settings{
 		Checker:  checker,
 		Guard:    p.guard,

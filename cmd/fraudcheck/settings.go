@@ -21,9 +21,10 @@ type settings struct {
 	} `yaml:"limits"`
 	Drain time.Duration `yaml:"drain" min:"0s" max:"1h" help:"longest a stop waits for what is in flight"`
 	Store struct {
-		Kind   string        `yaml:"kind" oneof:"memory,memcached" help:"where the records live: memory, of this process, or memcached, shared by all instances"`
-		Budget time.Duration `yaml:"budget" min:"1ms" max:"10s" help:"longest a whole check may wait for memcached, all subjects and all retries; then this instance answers from what it knows"`
-		Memory struct {
+		Kind      string        `yaml:"kind" oneof:"memory,memcached" help:"where the records live: memory, of this process, or memcached, shared by all instances"`
+		OnFailure string        `yaml:"on_failure" oneof:"local,allow,block" help:"what to answer when memcached does not: from what this instance knows, or always the same"`
+		Budget    time.Duration `yaml:"budget" min:"1ms" max:"10s" help:"longest a whole check may wait for memcached, all subjects and all retries; then this instance answers from what it knows"`
+		Memory    struct {
 			MaxBytes byteSize `yaml:"max_bytes" min:"1MiB" max:"1TiB" help:"most memory the records may take; with memcached, this instance's copies"`
 		} `yaml:"memory"`
 		Memcached struct {
@@ -84,6 +85,7 @@ func defaults() *settings {
 	s.Limits.Idle = time.Minute
 	s.Drain = 5 * time.Second
 	s.Store.Kind = "memory"
+	s.Store.OnFailure = "local"
 	s.Store.Budget = 50 * time.Millisecond
 	s.Store.Memory.MaxBytes = 1 << 30
 	s.Store.Memcached.Servers = []string{"127.0.0.1:11211"}

@@ -51,24 +51,26 @@ func (s *Server) logResponse(q *request) {
 	s.Log.LogAttrs(ctx, slog.LevelInfo, "Response:", append(attrs, slog.Duration("took", time.Since(q.start)))...)
 }
 
-// reached lists the rules that led to the decision, with the count and what it is over.
+// reached lists the reasons; those that are rules with the count and what it is over.
 func reached(d *velocity.Decision) string {
 	var b []byte
-	for i := range d.Rules {
-		r := &d.Rules[i]
-		if d.Outcome == velocity.Allow || r.Outcome != d.Outcome || r.Rule.Mode != velocity.Enforce {
-			continue
-		}
-		over := r.Rule.BlockOver
-		if r.Outcome == velocity.Review {
-			over = r.Rule.ReviewOver
-		}
+	for _, reason := range d.Reasons {
 		if len(b) > 0 {
 			b = append(b, ' ')
 		}
-		b = append(append(b, r.Rule.Name...), '=')
-		b = append(strconv.AppendInt(b, int64(r.Count), 10), '>')
-		b = strconv.AppendInt(b, int64(over), 10)
+		b = append(b, reason...)
+		for i := range d.Rules {
+			r := &d.Rules[i]
+			if r.Rule.Name != reason {
+				continue
+			}
+			over := r.Rule.BlockOver
+			if r.Outcome == velocity.Review {
+				over = r.Rule.ReviewOver
+			}
+			b = strconv.AppendInt(append(b, '='), int64(r.Count), 10)
+			b = strconv.AppendInt(append(b, '>'), int64(over), 10)
+		}
 	}
 	return string(b)
 }

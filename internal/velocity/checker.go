@@ -18,6 +18,9 @@ type Checker struct {
 	keys   *Keys
 	store  Store
 	visits sync.Pool // *visit
+
+	// onFailure, when set, is the answer in place of what this instance knows.
+	onFailure *Outcome
 }
 
 // visit is the memory of one call.
@@ -50,7 +53,18 @@ func (c *Checker) Check(a *Attempt, now Time, d *Decision) {
 		}
 	}
 	d.judge()
+	if d.Degraded && c.onFailure != nil {
+		d.Outcome, d.Reasons = *c.onFailure, append(d.Reasons[:0], storeFailure)
+	}
 }
+
+// storeFailure is the reason of an answer that rests on no record.
+const storeFailure = "store_failure"
+
+// OnFailure makes o the answer whenever the shared store did not give its own in
+// time, in place of what this instance knows; attempts are recorded all the same.
+// It must be called before the first check.
+func (c *Checker) OnFailure(o Outcome) { c.onFailure = &o }
 
 // check updates one subject's record and notes what its rules found.
 func (c *Checker) check(v *visit, s *subjectPlan, a *Attempt, now Time) (degraded bool) {

@@ -295,3 +295,32 @@ func TestWhileAServerIsDownNobodyWaitsForIt(t *testing.T) {
 		return !degraded
 	}, patient, 10*time.Millisecond)
 }
+
+func TestWhatToAnswerWithoutTheStoreIsForTheOperatorToSay(t *testing.T) {
+	for _, o := range []velocity.Outcome{velocity.Allow, velocity.Block} {
+		server := velocitytest.StartMemcached(t)
+		a := newInstance(t, patient, server.Addr)
+		a.OnFailure(o)
+		attempt := velocitytest.Attempt(t, ip, 1)
+		var d velocity.Decision
+		a.Check(&attempt, velocitytest.Start, &d)
+		require.Equal(t, velocity.Allow, d.Outcome)
+		require.Empty(t, d.Reasons)
+
+		server.Kill()
+		for card := range 9 {
+			attempt = velocitytest.Attempt(t, ip, card)
+			a.Check(&attempt, velocitytest.Start, &d)
+			require.Equal(t, o, d.Outcome)
+			require.Equal(t, []string{"store_failure"}, d.Reasons)
+			require.True(t, d.Degraded)
+		}
+		require.Equal(t, 6, d.Rules[0].Count, "it was counted all the same")
+		server.Start()
+		require.Eventually(t, func() bool {
+			a.Check(&attempt, velocitytest.Start, &d)
+			return !d.Degraded
+		}, patient, 10*time.Millisecond)
+		require.Equal(t, []string{"cards_per_ip"}, d.Reasons)
+	}
+}
