@@ -20,7 +20,7 @@ import (
 
 // liar answers every command with what say makes of it, and hangs up.
 func liar(t testing.TB, say func(command string) []byte) (addr string) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := net.Listen("unix", t.TempDir()+"/liar") // a fuzzer would run out of ports
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = ln.Close() })
 	go func() {
@@ -33,7 +33,7 @@ func liar(t testing.TB, say func(command string) []byte) (addr string) {
 				defer c.Close()
 				command, _ := bufio.NewReader(c).ReadString('\n')
 				_, _ = c.Write(say(strings.TrimSpace(command)))
-				_ = c.(*net.TCPConn).CloseWrite()
+				_ = c.(*net.UnixConn).CloseWrite()
 				_, _ = io.Copy(io.Discard, c) // the rest of a write
 			}()
 		}
