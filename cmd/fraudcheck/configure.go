@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/velocity"
@@ -152,9 +153,51 @@ func (p *parts) makePlan() error {
 			p.warnings = append(p.warnings, fmt.Sprintf("rules[%d] (%s) %s", i, r.Name, w))
 		}
 	}
-	var err error
-	p.plan, err = velocity.NewPlan(rules, p.settings.IPv6Prefix)
-	return err
+	plan, err := velocity.NewPlan(rules, p.settings.IPv6Prefix)
+	if err != nil {
+		return err
+	}
+	lists, err := p.makeLists()
+	if err != nil {
+		return err
+	}
+	p.plan = plan.With(lists)
+	return nil
+}
+
+func (p *parts) makeLists() (*velocity.Lists, error) {
+	var entries []velocity.Entry
+	var keys []string
+	add := func(list string, settings []entrySettings, outcome velocity.Outcome) error {
+		for i, s := range settings {
+			key := fmt.Sprintf("lists.%s[%d]", list, i)
+			e := velocity.Entry{Outcome: outcome, Note: s.Note}
+			var ok bool
+			if e.Net, ok = velocity.ParseNetwork(s.Net); !ok {
+				return &keyError{key + ".net", "an address, or a network without host bits such as 198.51.100.0/24", 0}
+			}
+			if s.Until != "" {
+				var err error
+				if e.Until, err = time.Parse(time.RFC3339, s.Until); err != nil {
+					return &keyError{key + ".until", "a time such as 2027-01-31T00:00:00Z", 0}
+				}
+			}
+			entries, keys = append(entries, e), append(keys, key)
+		}
+		return nil
+	}
+	if err := add("allow", p.settings.Lists.Allow, velocity.Allow); err != nil {
+		return nil, err
+	}
+	if err := add("block", p.settings.Lists.Block, velocity.Block); err != nil {
+		return nil, err
+	}
+	lists, err := velocity.NewLists(entries)
+	var twice *velocity.EntryError
+	if errors.As(err, &twice) {
+		return nil, &keyError{keys[twice.Index] + ".net", "a network that is not listed yet, in either list", 0}
+	}
+	return lists, err
 }
 
 func (p *parts) makeMemory() error {

@@ -28,6 +28,7 @@ func TestTheReadmeTellsEverySettingAsTheCodeHasIt(t *testing.T) {
 	rule.preset()
 	user.preset()
 	table(&want, "of each rule", reflect.ValueOf(rule).Elem(), "")
+	table(&want, "of each list entry", reflect.ValueOf(new(entrySettings)).Elem(), "")
 	table(&want, "of each user", reflect.ValueOf(user).Elem(), "")
 	require.Equal(t, "\n"+want.String(), have)
 }

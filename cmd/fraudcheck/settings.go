@@ -34,7 +34,11 @@ type settings struct {
 	} `yaml:"store"`
 	IPv6Prefix int            `yaml:"ipv6_prefix" min:"48" max:"128" help:"bits of an IPv6 address that make one subject"`
 	Rules      []ruleSettings `yaml:"rules" help:"see below"`
-	Auth       struct {
+	Lists      struct {
+		Allow []entrySettings `yaml:"allow" help:"always allowed, and recorded all the same; see below"`
+		Block []entrySettings `yaml:"block" help:"always blocked; of two networks that hold an address, the most specific decides"`
+	} `yaml:"lists"`
+	Auth struct {
 		Basic struct {
 			Users []userSettings `yaml:"users" help:"see below; without users and jwt, one is made at the start and printed"`
 		} `yaml:"basic"`
@@ -66,6 +70,12 @@ type ruleSettings struct {
 	BlockOver  int           `yaml:"block_over" help:"block when the count is higher, 1 to 4096"`
 	Retention  string        `yaml:"retention" help:"sliding or idle, see how it counts"`
 	Mode       string        `yaml:"mode" help:"enforce, or shadow: reported without effect"`
+}
+
+type entrySettings struct {
+	Net   string `yaml:"net" help:"address or network, such as 198.51.100.0/24"`
+	Until string `yaml:"until" help:"when it ends, such as 2027-01-31T00:00:00Z; never where it is not given"`
+	Note  string `yaml:"note" help:"why, for whoever reads it"`
 }
 
 type userSettings struct {

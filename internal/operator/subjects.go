@@ -24,13 +24,30 @@ func (d *Door) address(c *call) *wire.Problem {
 	a, now := &velocity.Attempt{Address: addr}, d.Now(time.Now())
 	if c.Method == http.MethodGet {
 		b := append([]byte(`{"subject":`), strconv.Quote(d.Checker.Subject(addr))...)
-		return c.report(b, `,"list":null,"override":null`, d.Checker.Inspect(a, byAddress, now))
+		r := d.Checker.Inspect(a, byAddress, now)
+		return c.report(b, `,"list":`+listed(r.Listed)+`,"override":null`, r)
 	}
 	if !d.Checker.Forget(a, "ip", now) {
 		return unheard
 	}
 	left := d.Checker.Inspect(a, byAddress, now)
 	return c.forgotten(left.Blocking, d.Checker.Others(byAddress))
+}
+
+// listed is the entry that decides for an address, as JSON.
+func listed(e *velocity.Entry) string {
+	if e == nil {
+		return "null"
+	}
+	b := append([]byte(`{"decision":"`), e.Outcome.String()...)
+	b = append(append(b, `","net":"`...), e.Net.String()...)
+	b = append(b, `","until":`...)
+	if e.Until.IsZero() {
+		b = append(b, "null"...)
+	} else {
+		b = wire.AppendString(b, e.Until.UTC().Format(time.RFC3339))
+	}
+	return string(append(wire.AppendString(append(b, `,"note":`...), e.Note), '}'))
 }
 
 // readSubject answers what is known of a subject that is not an address.

@@ -20,14 +20,14 @@ import (
 
 // The scenarios that the core and every store play, through the door.
 func TestScenariosThroughTheDoor(t *testing.T) {
-	velocitytest.RunAll(t, "../velocity/testdata/scenarios", func(t *testing.T, rules []velocity.Rule) velocitytest.Driver {
+	velocitytest.RunAll(t, "../velocity/testdata/scenarios", func(t *testing.T, plan *velocity.Plan) velocitytest.Driver {
 		memory, err := velocity.NewMemory(16 << 20)
 		require.NoError(t, err)
 		basic, err := auth.NewBasic([]auth.User{{Name: "checkout", Password: "secret", Encryption: auth.Clear, Roles: auth.Checker}})
 		require.NoError(t, err)
 		var now velocity.Time
 		s := New(Settings{
-			Checker: velocitytest.NewChecker(t, rules, memory),
+			Checker: velocity.NewChecker(plan, velocitytest.NewKeys(t), memory),
 			Guard:   auth.NewGuard(basic, nil),
 			Now:     func(time.Time) velocity.Time { return now },
 			Log:     slog.New(slog.DiscardHandler), Address: netip.Addr.String,

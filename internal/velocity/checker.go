@@ -52,14 +52,8 @@ func (c *Checker) Check(a *Attempt, now Time, d *Decision) {
 			d.Rules = append(d.Rules, v.results[i])
 		}
 	}
-	d.judge()
-	if d.Degraded && c.onFailure != nil {
-		d.Outcome, d.Reasons = *c.onFailure, append(d.Reasons[:0], storeFailure)
-	}
+	d.judge(c.plan.lists.find(a.Address, now), c.onFailure)
 }
-
-// storeFailure is the reason of an answer that rests on no record.
-const storeFailure = "store_failure"
 
 // OnFailure makes o the answer whenever the shared store did not give its own in
 // time, in place of what this instance knows; attempts are recorded all the same.

@@ -18,7 +18,7 @@ func (o Outcome) String() string { return [...]string{"allow", "review", "block"
 // A Decision answers a check and says what it rests on.
 type Decision struct {
 	Outcome  Outcome
-	Reasons  []string     // the enforced rules whose outcome it is; none for Allow
+	Reasons  []string     // the enforced rules whose outcome it is, none for Allow; or "list", or "store_failure"
 	Rules    []RuleResult // every rule the attempt has a subject and element for, in configuration order
 	Degraded bool         // some record came from this instance's own knowledge only
 }
@@ -31,10 +31,22 @@ type RuleResult struct {
 	ClearsIn int // seconds until the count is at most review_over (block_over without a review stage)
 }
 
-// judge settles the outcome from the rules' results: the strictest enforced rule
-// decides, and the reasons are those that agree with it. Shadow rules are
-// reported all the same.
-func (d *Decision) judge() {
+// judge settles the outcome, in this order: an entry of the lists; without the
+// shared store, what the operator wants said then; the strictest enforced rule.
+func (d *Decision) judge(listed *Entry, onFailure *Outcome) {
+	switch {
+	case listed != nil:
+		d.Outcome, d.Reasons = listed.Outcome, append(d.Reasons[:0], "list")
+	case d.Degraded && onFailure != nil:
+		d.Outcome, d.Reasons = *onFailure, append(d.Reasons[:0], "store_failure")
+	default:
+		d.judgeRules()
+	}
+}
+
+// judgeRules: the strictest enforced rule decides, and the reasons are those that
+// agree with it. Shadow rules are reported all the same.
+func (d *Decision) judgeRules() {
 	d.Outcome = Allow
 	for i := range d.Rules {
 		if r := &d.Rules[i]; r.Rule.Mode == Enforce {

@@ -12,7 +12,8 @@ type Report struct {
 	// KnownCard and NewCard are what the enforced ones would decide now for a card
 	// the subject has shown already, and for another one.
 	KnownCard, NewCard Outcome
-	Blocking           []string // the enforced rules that would block another card
+	Blocking           []string // what would block another card: enforced rules, or "list"
+	Listed             *Entry   // that decides for the attempt's address; nil for none
 	Degraded           bool
 }
 
@@ -46,6 +47,12 @@ func (c *Checker) Inspect(a *Attempt, per []string, now Time) (r Report) {
 	for _, result := range results {
 		if result.Rule != nil {
 			r.Rules = append(r.Rules, result)
+		}
+	}
+	if r.Listed = c.plan.lists.find(a.Address, now); r.Listed != nil {
+		r.KnownCard, r.NewCard, r.Blocking = r.Listed.Outcome, r.Listed.Outcome, nil
+		if r.Listed.Outcome == Block {
+			r.Blocking = []string{"list"}
 		}
 	}
 	return r

@@ -4,7 +4,6 @@ import (
 	"io"
 	"net"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -134,11 +133,11 @@ func TestAServerThatHangsIsWaitedForNoLongerThanTheBudget(t *testing.T) {
 	server := velocitytest.StartMemcached(t)
 	a := newInstance(t, 50*time.Millisecond, server.Addr)
 	a.requireShared(ip, 1, 1)
-	server.Signal(syscall.SIGSTOP)
+	server.Hang()
 	began := time.Now()
 	a.requireAlone(ip, 2, 2)
 	require.Less(t, time.Since(began), 5*time.Second)
-	server.Signal(syscall.SIGCONT)
+	server.Resume()
 	require.Eventually(t, func() bool {
 		count, degraded := a.show(ip, 2)
 		return !degraded && count == 2
@@ -279,7 +278,7 @@ func TestWhileAServerIsDownNobodyWaitsForIt(t *testing.T) {
 	server := velocitytest.StartMemcached(t)
 	a := newInstance(t, 50*time.Millisecond, server.Addr)
 	a.requireShared(ip, 1, 1)
-	server.Signal(syscall.SIGSTOP)
+	server.Hang()
 	for n := 2; n < 10; n++ {
 		a.requireAlone(ip, n, min(n, 6))
 	}
@@ -289,7 +288,7 @@ func TestWhileAServerIsDownNobodyWaitsForIt(t *testing.T) {
 	}
 	require.Equal(t, before, a.did("get timeout"), "only the probe asks")
 
-	server.Signal(syscall.SIGCONT)
+	server.Resume()
 	require.Eventually(t, func() bool {
 		_, degraded := a.show(ip, 1)
 		return !degraded

@@ -15,6 +15,7 @@ type Plan struct {
 	rules      []Rule
 	subjects   []subjectPlan
 	ipv6Prefix int
+	lists      *Lists
 }
 
 // subjectPlan is what the record of one kind of subject is for.
@@ -61,6 +62,13 @@ func NewPlan(rules []Rule, ipv6Prefix int) (*Plan, error) {
 		}
 	}
 	return p, nil
+}
+
+// With is the plan with these lists.
+func (p *Plan) With(lists *Lists) *Plan {
+	with := *p
+	with.lists = lists
+	return &with
 }
 
 // Rules are the plan's rules, in configuration order.

@@ -26,7 +26,7 @@ func newMemcached(t *testing.T, addr string) *velocity.Memcached {
 	m, err := velocity.NewMemcached(velocity.MemcachedSettings{
 		Servers: []string{addr}, MaxConns: 64, Budget: 10 * time.Second,
 		Keys: velocitytest.NewKeys(t), Local: local, Now: func() velocity.Time { return velocitytest.Start },
-		Plan:    func() *velocity.Plan { return defaultPlan },
+		Plan:    func() *velocity.Plan { return new(velocity.Plan) }, // nobody to write back
 		Observe: func(string, string, velocity.Result, time.Duration) {},
 	})
 	require.NoError(t, err)
@@ -38,28 +38,28 @@ func newMemcached(t *testing.T, addr string) *velocity.Memcached {
 }
 
 func TestScenariosOnTheCore(t *testing.T) {
-	velocitytest.RunAll(t, scenarios, func(t *testing.T, rules []velocity.Rule) velocitytest.Driver {
-		return velocitytest.CheckerDriver(t, rules, velocity.NewRecords())
+	velocitytest.RunAll(t, scenarios, func(t *testing.T, plan *velocity.Plan) velocitytest.Driver {
+		return velocitytest.CheckerDriver(t, plan, velocity.NewRecords())
 	})
 }
 
 func TestScenariosOnMemory(t *testing.T) {
-	velocitytest.RunAll(t, scenarios, func(t *testing.T, rules []velocity.Rule) velocitytest.Driver {
-		return velocitytest.CheckerDriver(t, rules, newMemory(t))
+	velocitytest.RunAll(t, scenarios, func(t *testing.T, plan *velocity.Plan) velocitytest.Driver {
+		return velocitytest.CheckerDriver(t, plan, newMemory(t))
 	})
 }
 
 func TestScenariosOnMemcached(t *testing.T) {
-	velocitytest.RunAll(t, scenarios, func(t *testing.T, rules []velocity.Rule) velocitytest.Driver {
-		return velocitytest.CheckerDriver(t, rules, newMemcached(t, velocitytest.StartMemcached(t).Addr))
+	velocitytest.RunAll(t, scenarios, func(t *testing.T, plan *velocity.Plan) velocitytest.Driver {
+		return velocitytest.CheckerDriver(t, plan, newMemcached(t, velocitytest.StartMemcached(t).Addr))
 	})
 }
 
 // The instances take turns: what one counted the other knows.
 func TestScenariosOnTwoInstances(t *testing.T) {
-	velocitytest.RunAll(t, scenarios, func(t *testing.T, rules []velocity.Rule) velocitytest.Driver {
+	velocitytest.RunAll(t, scenarios, func(t *testing.T, plan *velocity.Plan) velocitytest.Driver {
 		addr := velocitytest.StartMemcached(t).Addr
-		return velocitytest.CheckerDriver(t, rules, &taking{turns: []velocity.Store{newMemcached(t, addr), newMemcached(t, addr)}})
+		return velocitytest.CheckerDriver(t, plan, &taking{turns: []velocity.Store{newMemcached(t, addr), newMemcached(t, addr)}})
 	})
 }
 

@@ -1,10 +1,11 @@
 package velocitytest
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
-	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 type Server struct {
 	Addr string
 	t    testing.TB
+	args []string
 	run  *exec.Cmd
 }
 
@@ -28,34 +30,52 @@ func StartMemcached(t testing.TB, args ...string) *Server {
 		}
 		t.Skip("memcached is not installed")
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	s := &Server{Addr: ln.Addr().String(), t: t}
-	require.NoError(t, ln.Close())
-	s.Start(args...)
+	s := &Server{t: t, args: args}
+	s.Start()
 	t.Cleanup(s.Kill)
 	return s
 }
 
 // Start runs the process and waits until it answers: after Kill, on the same port
 // and empty.
-func (s *Server) Start(args ...string) {
-	_, port, err := net.SplitHostPort(s.Addr)
-	require.NoError(s.t, err)
-	args = append([]string{"-U", "0", "-l", "127.0.0.1", "-p", port, "-m", "64"}, args...)
+func (s *Server) Start() {
+	port, portFile := "-1", s.t.TempDir()+"/port" // -1: it takes a free one and says which
+	if s.Addr != "" {
+		_, port, _ = net.SplitHostPort(s.Addr)
+	}
+	args := append([]string{"-U", "0", "-l", "127.0.0.1", "-p", port, "-m", "64"}, s.args...)
 	if os.Geteuid() == 0 {
 		args = append(args, "-u", "root")
 	}
 	s.run = exec.Command("memcached", args...)
+	s.run.Env = append(os.Environ(), "MEMCACHED_PORT_FILENAME="+portFile)
 	s.run.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // should the test die first
-	require.NoError(s.t, s.run.Start(), strconv.Quote(s.Addr))
+	require.NoError(s.t, s.run.Start())
 	require.Eventually(s.t, func() bool {
-		c, err := net.Dial("tcp", s.Addr)
-		if err == nil {
-			_ = c.Close()
+		if s.Addr == "" {
+			text, _ := os.ReadFile(portFile)
+			_, port, found := strings.Cut(string(text), "TCP INET: ")
+			if port, whole := strings.CutSuffix(port, "\n"); found && whole {
+				s.Addr = net.JoinHostPort("127.0.0.1", port)
+			}
 		}
-		return err == nil
+		return s.Addr != "" && s.answers()
 	}, 10*time.Second, 5*time.Millisecond)
+}
+
+// answers reports whether it is this very process that answers at the address.
+func (s *Server) answers() bool {
+	c, err := net.Dial("tcp", s.Addr)
+	if err != nil {
+		return false
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(time.Second))
+	_, _ = c.Write([]byte("stats\r\n"))
+	var first, name string
+	var pid int
+	n, _ := fmt.Fscan(c, &first, &name, &pid)
+	return n == 3 && name == "pid" && pid == s.run.Process.Pid
 }
 
 // Kill ends the process at once, with all that it knew.
@@ -67,5 +87,14 @@ func (s *Server) Kill() {
 	}
 }
 
-// Signal stops (SIGSTOP) or continues (SIGCONT) the process.
-func (s *Server) Signal(signal os.Signal) { require.NoError(s.t, s.run.Process.Signal(signal)) }
+// Hang stops the process without ending it: it accepts, and answers nothing.
+func (s *Server) Hang() {
+	require.NoError(s.t, s.run.Process.Signal(syscall.SIGSTOP))
+	require.Eventually(s.t, func() bool { // the signal takes its time
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.run.Process.Pid))
+		return err == nil && strings.Contains(string(stat), ") T ")
+	}, 10*time.Second, time.Millisecond)
+}
+
+// Resume lets it go on.
+func (s *Server) Resume() { require.NoError(s.t, s.run.Process.Signal(syscall.SIGCONT)) }

@@ -5,6 +5,7 @@
 //
 //	# a comment; those on top tell the story
 //	rule NAME PER COUNT WINDOW [review N] block N [idle] [shadow]
+//	list allow|block NETWORK [until CLOCK]
 //	CLOCK check ADDRESS CARD [field=value ...] -> DECISION COUNT ...
 //	CLOCK declined|approved|error ADDRESS CARD [field=value ...]
 //
@@ -32,9 +33,19 @@ import (
 
 // A Scenario is one file.
 type Scenario struct {
-	Name  string
-	Rules []velocity.Rule
-	Steps []Step
+	Name    string
+	Rules   []velocity.Rule
+	Entries []velocity.Entry
+	Steps   []Step
+}
+
+// Plan is the scenario's rules and lists, made ready.
+func (s *Scenario) Plan(t testing.TB) *velocity.Plan {
+	plan, err := velocity.NewPlan(s.Rules, 64)
+	require.NoError(t, err)
+	lists, err := velocity.NewLists(s.Entries)
+	require.NoError(t, err)
+	return plan.With(lists)
 }
 
 // A Step is one call at one time.
@@ -65,14 +76,14 @@ var Start = velocity.TimeOf(time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC))
 type Driver func(t *testing.T, step *Step) *Answer
 
 // RunAll plays every scenario of the folder, each against a driver of its own.
-func RunAll(t *testing.T, folder string, start func(t *testing.T, rules []velocity.Rule) Driver) {
+func RunAll(t *testing.T, folder string, start func(t *testing.T, plan *velocity.Plan) Driver) {
 	files, err := filepath.Glob(filepath.Join(folder, "*.txt"))
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
 	for _, file := range files {
 		s := parse(t, file)
 		t.Run(s.Name, func(t *testing.T) {
-			drive := start(t, s.Rules)
+			drive := start(t, s.Plan(t))
 			for i := range s.Steps {
 				step := &s.Steps[i]
 				got := drive(t, step)
@@ -110,6 +121,10 @@ func parse(t *testing.T, file string) *Scenario {
 			s.Rules = append(s.Rules, parseRule(t, words[1:]))
 			continue
 		}
+		if words[0] == "list" {
+			s.Entries = append(s.Entries, parseEntry(t, words[1:]))
+			continue
+		}
 		s.Steps = append(s.Steps, parseSteps(t, i+1, words)...)
 	}
 	require.NotEmpty(t, s.Rules, file)
@@ -135,6 +150,19 @@ func parseRule(t *testing.T, words []string) velocity.Rule {
 		}
 	}
 	return r
+}
+
+func parseEntry(t *testing.T, words []string) velocity.Entry {
+	network, ok := velocity.ParseNetwork(words[1])
+	require.True(t, ok, words[1])
+	e := velocity.Entry{Net: network, Outcome: velocity.Allow}
+	if words[0] == "block" {
+		e.Outcome = velocity.Block
+	}
+	if len(words) > 2 {
+		e.Until = time.UnixMilli(int64(Start)).Add(duration(t, words[3]))
+	}
+	return e
 }
 
 func parseSteps(t *testing.T, line int, words []string) (steps []Step) {
@@ -220,8 +248,8 @@ func number(t *testing.T, text string) int {
 }
 
 // CheckerDriver plays steps on a checker over the store.
-func CheckerDriver(t *testing.T, rules []velocity.Rule, store velocity.Store) Driver {
-	c := NewChecker(t, rules, store)
+func CheckerDriver(t *testing.T, plan *velocity.Plan, store velocity.Store) Driver {
+	c := velocity.NewChecker(plan, NewKeys(t), store)
 	attempts := 0
 	return func(t *testing.T, step *Step) *Answer {
 		f := step.Fields
