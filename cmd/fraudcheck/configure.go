@@ -130,6 +130,8 @@ func (p *parts) makeKeys() error {
 		key, hashKey = "hash_key_file", bytes.TrimRight(text, "\r\n")
 	} else if len(hashKey) == 0 && p.settings.Store.Kind == "memcached" {
 		return &keyError{"hash_key_file", "a hash key, the same on all instances, where store.kind is memcached", 0}
+	} else if len(hashKey) == 0 && p.settings.Store.Memory.SnapshotFile != "" {
+		return &keyError{"hash_key_file", "a hash key, the same at every start, where store.memory.snapshot_file is set", 0}
 	} else if len(hashKey) == 0 {
 		hashKey = make([]byte, velocity.MinHashKey)
 		_, _ = rand.Read(hashKey) // it never fails

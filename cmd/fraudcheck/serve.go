@@ -84,6 +84,10 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 	operators := operator.New(operator.Settings{
 		Checker: checker, Guard: p.guard, Metrics: metrics, Now: clock.Now, Ready: callers.Ready, Log: log, TagKey: p.logKey,
 	})
+	if s.Store.Memory.SnapshotFile != "" {
+		p.loadSnapshot(clock.Now(time.Now()), log)
+		defer p.keepSnapshots(log)()
+	}
 	failed := make(chan error, 2)
 	go func() { failed <- callers.Serve(ln) }()
 	go func() { failed <- operators.Serve(operatorLn) }()
@@ -106,6 +110,11 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 	if err := p.drain(callers, operators, signals); err != nil {
 		log.Error("Stopped: " + err.Error())
 		return err
+	}
+	if s.Store.Memory.SnapshotFile != "" {
+		if err := p.saveSnapshot(); err != nil {
+			log.Error("store.memory.snapshot_file cannot be written", "error", err)
+		}
 	}
 	kept := p.memory.Stats()
 	log.Info(fmt.Sprintf("Stopped (%s in memory, %d forgotten inside their window)", plural(kept.Records, "record"), kept.EvictedInWindow))

@@ -25,7 +25,9 @@ type settings struct {
 		OnFailure string        `yaml:"on_failure" oneof:"local,allow,block" help:"what to answer when memcached does not: from what this instance knows, or always the same"`
 		Budget    time.Duration `yaml:"budget" min:"1ms" max:"10s" help:"longest a whole check may wait for memcached, all subjects and all retries; then this instance answers from what it knows"`
 		Memory    struct {
-			MaxBytes byteSize `yaml:"max_bytes" min:"1MiB" max:"1TiB" help:"most memory the records may take; with memcached, this instance's copies"`
+			MaxBytes      byteSize      `yaml:"max_bytes" min:"1MiB" max:"1TiB" help:"most memory the records may take; with memcached, this instance's copies"`
+			SnapshotFile  string        `yaml:"snapshot_file" help:"where the records are kept over a restart, written at every stop and read at start; none: they are not. Needs a hash key that stays"`
+			SnapshotEvery time.Duration `yaml:"snapshot_every" min:"1s" max:"24h" help:"and how often in between"`
 		} `yaml:"memory"`
 		Memcached struct {
 			Servers  []string `yaml:"servers" help:"host:port or /unix/socket"`
@@ -98,6 +100,7 @@ func defaults() *settings {
 	s.Store.OnFailure = "local"
 	s.Store.Budget = 50 * time.Millisecond
 	s.Store.Memory.MaxBytes = 1 << 30
+	s.Store.Memory.SnapshotEvery = time.Minute
 	s.Store.Memcached.Servers = []string{"127.0.0.1:11211"}
 	s.Store.Memcached.MaxConns = 64
 	s.IPv6Prefix = 64

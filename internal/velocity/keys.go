@@ -27,6 +27,7 @@ type Key [16]byte
 // then share the fingerprint.
 type Keys struct {
 	subject, element, record []byte
+	snapshot                 []byte
 	id                       [6]byte   // tells stores which hash key a record was made with
 	macs                     sync.Pool // *macs: a ready state costs a fifth of a new one
 }
@@ -49,7 +50,7 @@ func NewKeys(hashKey []byte) (*Keys, error) {
 		}
 		return key
 	}
-	k := &Keys{subject: derive("subject"), element: derive("element"), record: derive("record")}
+	k := &Keys{subject: derive("subject"), element: derive("element"), record: derive("record"), snapshot: derive("snapshot")}
 	copy(k.id[:], derive("key id"))
 	k.macs.New = func() any {
 		return &macs{

@@ -140,7 +140,7 @@ func (s *shard) keep(r ref, u *Update) {
 	if r != 0 {
 		s.unlink(r) // so that making room does not take this very record
 	} else {
-		r = s.add(u)
+		r = s.add(u.key, u.subject.kind.id)
 	}
 	s.cells.write(r, s.written, s.room)
 	s.cells.at(r).setEnds(endOf(u))
@@ -156,14 +156,14 @@ func hashOf(key Key) uint32 { return binary.LittleEndian.Uint32(key[2:]) }
 // up: a window after the latest time it may hold.
 func endOf(u *Update) uint32 { return uint32((u.now+ahead+u.subject.retain)/1000) + 1 }
 
-// add makes an empty record for u, in the index and not yet in any order.
-func (s *shard) add(u *Update) ref {
+// add makes an empty record, in the index and not yet in any order.
+func (s *shard) add(key Key, kind byte) ref {
 	r := s.room()
-	s.cells.at(r).init(u.key, u.subject.kind.id)
+	s.cells.at(r).init(key, kind)
 	for !s.index.fits() && !s.index.grow(s.limit-s.cells.bytes()) {
 		s.evict()
 	}
-	s.index.insert(hashOf(u.key), r)
+	s.index.insert(hashOf(key), r)
 	return r
 }
 
