@@ -219,8 +219,7 @@ func BenchmarkMemcached(b *testing.B) {
 	plan, err := velocity.NewPlan([]velocity.Rule{velocity.DefaultRule}, 64)
 	require.NoError(b, err)
 	store, err := velocity.NewMemcached(velocity.MemcachedSettings{
-		Servers: []string{server.Addr}, MaxConns: 64, Budget: time.Second, Keys: keys, Local: local, Now: func() velocity.Time { return velocitytest.Start },
-		Plan:    func() *velocity.Plan { return plan },
+		Servers: []string{server.Addr}, MaxConns: 64, Budget: time.Second, Keys: keys, Local: local,
 		Observe: func(string, string, velocity.Result, time.Duration) {},
 	})
 	require.NoError(b, err)

@@ -35,6 +35,9 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(signals)
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
 	// Whoever reads the log may go away, and its file may grow too large.
 	signal.Ignore(syscall.SIGPIPE, syscall.SIGXFSZ)
 
@@ -59,11 +62,15 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 	clock := velocity.NewClock(time.Now())
 	metrics := p.makeMetrics(dropped, clock.Ahead)
 	p.guard.Observe = metrics.Auth
-	store, err := p.openStore(clock, metrics.Operation)
+	store, err := p.openStore(metrics.Operation)
 	if err != nil {
 		return err
 	}
 	checker := velocity.NewChecker(p.plan, p.keys, store)
+	if shared, ok := store.(*velocity.Memcached); ok {
+		shared.Watch(checker.Plan, func() velocity.Time { return clock.Now(time.Now()) })
+		defer shared.Close()
+	}
 	switch s.Store.OnFailure {
 	case "allow":
 		checker.OnFailure(velocity.Allow)
@@ -101,11 +108,22 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 	stopWatch := watchClock(clock, log)
 	defer stopWatch()
 
-	select {
-	case err := <-failed:
-		return fmt.Errorf("cannot go on listening: %w", err)
-	case sig := <-signals:
-		log.Info(fmt.Sprintf("Stopping (%s, within %s)", sig, s.Drain))
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	again := reloader{flags: f, running: p, checker: checker, guard: p.guard, metrics: metrics, log: log}
+	changed := watchFile(ctx, f.Config)
+	for running := true; running; {
+		select {
+		case err := <-failed:
+			return fmt.Errorf("cannot go on listening: %w", err)
+		case <-hangup:
+			again.reload()
+		case <-changed:
+			again.reload()
+		case sig := <-signals:
+			log.Info(fmt.Sprintf("Stopping (%s, within %s)", sig, s.Drain))
+			running = false
+		}
 	}
 	if err := p.drain(callers, operators, signals); err != nil {
 		log.Error("Stopped: " + err.Error())
@@ -132,14 +150,14 @@ func (p *parts) makeMetrics(dropped func() uint64, ahead func() time.Duration) *
 	if p.settings.Store.Kind == "memcached" {
 		servers = p.settings.Store.Memcached.Servers
 	}
-	return operator.NewMetrics(p.plan.Rules(), routes, servers, operator.Sources{
+	return operator.NewMetrics(p.plan, routes, servers, operator.Sources{
 		Memory: p.memory.Stats, LogDropped: dropped, ClockAhead: ahead,
 	})
 }
 
 // openStore is the one place that knows the kinds of store. It does not fail
 // because a server does not answer.
-func (p *parts) openStore(clock *velocity.Clock, observe func(server, op string, result velocity.Result, took time.Duration)) (velocity.Store, error) {
+func (p *parts) openStore(observe func(server, op string, result velocity.Result, took time.Duration)) (velocity.Store, error) {
 	s := p.settings.Store
 	if s.Kind == "memory" {
 		return p.memory, nil
@@ -147,8 +165,6 @@ func (p *parts) openStore(clock *velocity.Clock, observe func(server, op string,
 	return velocity.NewMemcached(velocity.MemcachedSettings{
 		Servers: s.Memcached.Servers, MaxConns: s.Memcached.MaxConns, Budget: s.Budget,
 		Keys: p.keys, Local: p.memory, Observe: observe,
-		Now:  func() velocity.Time { return clock.Now(time.Now()) },
-		Plan: func() *velocity.Plan { return p.plan },
 	})
 }
 

@@ -11,6 +11,7 @@ package auth
 import (
 	"bytes"
 	"strings"
+	"sync/atomic"
 )
 
 // Roles is a set of roles.
@@ -83,6 +84,11 @@ type Guard struct {
 	// where no known one was tried, and "ok" or the Failure. May be nil.
 	Observe func(scheme, result string)
 
+	schemes atomic.Pointer[schemes]
+}
+
+// schemes are those configured; one that is not is nil.
+type schemes struct {
 	basic     *Basic
 	jwt       *JWT
 	challenge string
@@ -90,19 +96,24 @@ type Guard struct {
 
 // NewGuard makes a guard; a scheme that is not configured is nil.
 func NewGuard(basic *Basic, jwt *JWT) *Guard {
-	var schemes []string
+	var challenges []string
 	if basic != nil {
-		schemes = append(schemes, `Basic realm="fraudcheck", charset="UTF-8"`)
+		challenges = append(challenges, `Basic realm="fraudcheck", charset="UTF-8"`)
 	}
 	if jwt != nil {
-		schemes = append(schemes, `Bearer realm="fraudcheck"`)
+		challenges = append(challenges, `Bearer realm="fraudcheck"`)
 	}
-	return &Guard{basic: basic, jwt: jwt, challenge: strings.Join(schemes, ", ")}
+	g := new(Guard)
+	g.schemes.Store(&schemes{basic: basic, jwt: jwt, challenge: strings.Join(challenges, ", ")})
+	return g
 }
+
+// Replace makes g go by what other knows, from the next call on.
+func (g *Guard) Replace(other *Guard) { g.schemes.Store(other.schemes.Load()) }
 
 // Challenge is the value of the WWW-Authenticate header of a 401: the configured
 // schemes.
-func (g *Guard) Challenge() string { return g.challenge }
+func (g *Guard) Challenge() string { return g.schemes.Load().challenge }
 
 // Authenticate finds the caller by the value of the Authorization header, empty
 // when there is none; it keeps nothing of it. The error is a Failure.
@@ -122,15 +133,16 @@ func (g *Guard) authenticate(header []byte) (c *Caller, scheme string, err error
 	if len(header) == 0 {
 		return nil, "none", Missing
 	}
+	s := g.schemes.Load()
 	name, credentials, found := bytes.Cut(header, []byte(" "))
 	credentials = bytes.TrimLeft(credentials, " ")
 	switch {
 	case !found:
-	case g.basic != nil && named(name, "Basic") && len(header) <= maxHeader:
-		c, err = g.basic.authenticate(credentials)
+	case s.basic != nil && named(name, "Basic") && len(header) <= maxHeader:
+		c, err = s.basic.authenticate(credentials)
 		return c, "basic", err
-	case g.jwt != nil && named(name, "Bearer"):
-		c, err = g.jwt.authenticate(credentials)
+	case s.jwt != nil && named(name, "Bearer"):
+		c, err = s.jwt.authenticate(credentials)
 		return c, "bearer", err
 	}
 	return nil, "none", Malformed

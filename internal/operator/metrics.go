@@ -3,6 +3,7 @@ package operator
 import (
 	"runtime/debug"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,7 +21,8 @@ type Metrics struct {
 	checks   [3]prometheus.Counter // by decision
 	degraded prometheus.Counter
 	duration prometheus.Histogram
-	rules    []ruleMetrics // in configuration order
+	outcomes *prometheus.CounterVec
+	plan     atomic.Pointer[planMetrics] // of the plan of the last decision
 	pan      prometheus.Counter
 
 	requests        *prometheus.CounterVec
@@ -31,12 +33,19 @@ type Metrics struct {
 	operationDuration map[string]prometheus.Observer
 	storeUp           *prometheus.GaugeVec
 
-	auth *prometheus.CounterVec
+	auth    *prometheus.CounterVec
+	reloads *prometheus.CounterVec
 }
 
 type routeStatus struct {
 	route  string
 	status int
+}
+
+// planMetrics are the counters of a plan's rules, in configuration order.
+type planMetrics struct {
+	plan  *velocity.Plan
+	rules []ruleMetrics
 }
 
 type ruleMetrics struct {
@@ -56,19 +65,23 @@ type Sources struct {
 // stands beside them.
 var classic = []float64{.00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1}
 
-// NewMetrics makes the metrics for these rules, routes and memcached servers.
-func NewMetrics(rules []velocity.Rule, routes, servers []string, from Sources) *Metrics {
+// NewMetrics makes the metrics for this plan, routes and memcached servers.
+func NewMetrics(plan *velocity.Plan, routes, servers []string, from Sources) *Metrics {
 	m := &Metrics{Registry: prometheus.NewRegistry()}
 	m.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	m.forChecks(rules)
+	m.forChecks(plan)
 	m.forRequests(routes)
 	m.forStore(servers)
 	m.auth = m.counters("fraudcheck_auth_total", "Authentications, by scheme and how they ended.", "scheme", "result")
+	m.reloads = m.counters("fraudcheck_config_reloads_total", "Reloads of the configuration, by how they ended.", "result")
+	for _, result := range []string{"ok", "error"} {
+		m.reloads.WithLabelValues(result)
+	}
 	m.fromSources(from)
 	return m
 }
 
-func (m *Metrics) forChecks(rules []velocity.Rule) {
+func (m *Metrics) forChecks(plan *velocity.Plan) {
 	checks := m.counters("fraudcheck_checks_total", "Checks answered, by decision.", "decision")
 	for o := range m.checks {
 		m.checks[o] = checks.WithLabelValues(velocity.Outcome(o).String())
@@ -76,14 +89,23 @@ func (m *Metrics) forChecks(rules []velocity.Rule) {
 	m.degraded = m.counters("fraudcheck_degraded_checks_total", "Checks that rest on this instance's own knowledge, because the shared store did not answer in time.").WithLabelValues()
 	m.pan = m.counters("fraudcheck_pan_like_input_total", "Requests refused because a field looked like a whole card number.").WithLabelValues()
 	m.duration = m.histograms("fraudcheck_check_duration_seconds", "Time from a valid attempt to its decision.").WithLabelValues().(prometheus.Histogram)
-	outcomes := m.counters("fraudcheck_rule_outcomes_total", "What each rule said; skipped: the attempt lacked its subject or element.", "rule", "outcome", "mode")
-	for _, r := range rules {
-		of := ruleMetrics{name: r.Name, skipped: outcomes.WithLabelValues(r.Name, "skipped", string(r.Mode))}
+	m.outcomes = m.counters("fraudcheck_rule_outcomes_total", "What each rule said; skipped: the attempt lacked its subject or element.", "rule", "outcome", "mode")
+	m.rulesOf(plan)
+}
+
+// rulesOf makes the counters of a plan that was not seen before: at the start, and
+// by the first decision after a reload.
+func (m *Metrics) rulesOf(plan *velocity.Plan) *planMetrics {
+	p := &planMetrics{plan: plan}
+	for _, r := range plan.Rules() {
+		of := ruleMetrics{name: r.Name, skipped: m.outcomes.WithLabelValues(r.Name, "skipped", string(r.Mode))}
 		for o := range of.by {
-			of.by[o] = outcomes.WithLabelValues(r.Name, velocity.Outcome(o).String(), string(r.Mode))
+			of.by[o] = m.outcomes.WithLabelValues(r.Name, velocity.Outcome(o).String(), string(r.Mode))
 		}
-		m.rules = append(m.rules, of)
+		p.rules = append(p.rules, of)
 	}
+	m.plan.Store(p)
+	return p
 }
 
 func (m *Metrics) forRequests(routes []string) {
@@ -173,13 +195,17 @@ func (m *Metrics) Decision(d *velocity.Decision, took time.Duration) {
 	if d.Degraded {
 		m.degraded.Inc()
 	}
+	p := m.plan.Load()
+	if p.plan != d.Plan {
+		p = m.rulesOf(d.Plan)
+	}
 	answered := d.Rules // in configuration order too, those left out aside
-	for i := range m.rules {
-		if len(answered) == 0 || answered[0].Rule.Name != m.rules[i].name {
-			m.rules[i].skipped.Inc()
+	for i := range p.rules {
+		if len(answered) == 0 || answered[0].Rule.Name != p.rules[i].name {
+			p.rules[i].skipped.Inc()
 			continue
 		}
-		m.rules[i].by[answered[0].Outcome].Inc()
+		p.rules[i].by[answered[0].Outcome].Inc()
 		answered = answered[1:]
 	}
 }
@@ -189,6 +215,9 @@ func (m *Metrics) PANLike() { m.pan.Inc() }
 
 // Auth counts an authentication.
 func (m *Metrics) Auth(scheme, result string) { m.auth.WithLabelValues(scheme, result).Inc() }
+
+// Reload counts a reload of the configuration: ok or error.
+func (m *Metrics) Reload(result string) { m.reloads.WithLabelValues(result).Inc() }
 
 // Operation counts an operation on a memcached.
 func (m *Metrics) Operation(server, op string, result velocity.Result, took time.Duration) {

@@ -1,6 +1,9 @@
 package velocity
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // A Store keeps the records. Update is the one operation that matters: it applies
 // u to the record of its subject, atomically among all updates of that subject,
@@ -14,7 +17,7 @@ type Store interface {
 // A Checker answers checks and takes outcomes. It may be used from many
 // goroutines at once.
 type Checker struct {
-	plan   *Plan
+	plan   atomic.Pointer[Plan]
 	keys   *Keys
 	store  Store
 	visits sync.Pool // *visit
@@ -25,34 +28,50 @@ type Checker struct {
 
 // visit is the memory of one call.
 type visit struct {
+	plan    *Plan
 	update  Update
 	results []RuleResult // by the plan's rules; no Rule: left out
 }
 
+// begin makes room for the results of the plan's rules.
+func (v *visit) begin(plan *Plan) {
+	v.plan = plan
+	v.results = append(v.results[:0], make([]RuleResult, len(plan.rules))...)
+	v.update.waited = 0
+}
+
 // NewChecker puts rules, keys and store together.
 func NewChecker(plan *Plan, keys *Keys, store Store) *Checker {
-	return &Checker{plan: plan, keys: keys, store: store, visits: sync.Pool{New: func() any {
-		return &visit{results: make([]RuleResult, len(plan.rules))}
-	}}}
+	c := &Checker{keys: keys, store: store, visits: sync.Pool{New: func() any { return new(visit) }}}
+	c.plan.Store(plan)
+	return c
 }
+
+// Plan is the plan in force.
+func (c *Checker) Plan() *Plan { return c.plan.Load() }
+
+// Replace puts another plan in force, for the checks that begin from now on. A
+// lowered limit holds at once for records that exist; a raised one, and a longer
+// window, are exact for what is shown from now on.
+func (c *Checker) Replace(plan *Plan) { c.plan.Store(plan) }
 
 // Check records the attempt at now, under all rules, and decides; d is
 // overwritten and its memory used again.
 func (c *Checker) Check(a *Attempt, now Time, d *Decision) {
 	v := c.visits.Get().(*visit)
 	defer c.visits.Put(v)
-	clear(v.results)
-	v.update.waited = 0
-	d.reset(len(v.results))
-	for i := range c.plan.subjects {
-		d.Degraded = c.check(v, &c.plan.subjects[i], a, now) || d.Degraded
+	plan := c.Plan()
+	v.begin(plan)
+	d.reset(plan)
+	for i := range plan.subjects {
+		d.Degraded = c.check(v, &plan.subjects[i], a, now) || d.Degraded
 	}
 	for i := range v.results {
 		if v.results[i].Rule != nil {
 			d.Rules = append(d.Rules, v.results[i])
 		}
 	}
-	d.judge(c.plan.lists.find(a.Address, now), c.onFailure)
+	d.judge(plan.lists.find(a.Address, now), c.onFailure)
 }
 
 // OnFailure makes o the answer whenever the shared store did not give its own in
@@ -63,7 +82,7 @@ func (c *Checker) OnFailure(o Outcome) { c.onFailure = &o }
 // check updates one subject's record and notes what its rules found.
 func (c *Checker) check(v *visit, s *subjectPlan, a *Attempt, now Time) (degraded bool) {
 	u := &v.update
-	if !c.begin(u, s, a, now, false) {
+	if !c.begin(v, s, a, now, false) {
 		return false
 	}
 	c.store.Update(u)
@@ -82,22 +101,23 @@ func (c *Checker) check(v *visit, s *subjectPlan, a *Attempt, now Time) (degrade
 func (c *Checker) Declined(a *Attempt, now Time) {
 	v := c.visits.Get().(*visit)
 	defer c.visits.Put(v)
-	v.update.waited = 0
-	for i := range c.plan.subjects {
-		s := &c.plan.subjects[i]
-		if c.begin(&v.update, s, a, now, true) && v.update.changes() {
+	v.begin(c.Plan())
+	for i := range v.plan.subjects {
+		s := &v.plan.subjects[i]
+		if c.begin(v, s, a, now, true) && v.update.changes() {
 			c.store.Update(&v.update)
 		}
 	}
 }
 
-// begin fills u for the subject: who it is, and what of the attempt its lists
+// begin fills v's update for the subject: who it is, and what of the attempt its lists
 // observe, those of the issuer's answers or all the others. It reports false
 // when the attempt has no such subject.
-func (c *Checker) begin(u *Update, s *subjectPlan, a *Attempt, now Time, declined bool) bool {
-	if !c.address(u, s, a, now) {
+func (c *Checker) begin(v *visit, s *subjectPlan, a *Attempt, now Time, declined bool) bool {
+	if !c.address(v, s, a, now) {
 		return false
 	}
+	u := &v.update
 	m := c.keys.macs.Get().(*macs)
 	defer c.keys.macs.Put(m)
 	for i := range s.lists {
@@ -105,7 +125,7 @@ func (c *Checker) begin(u *Update, s *subjectPlan, a *Attempt, now Time, decline
 		if l.kind.declines != declined {
 			continue
 		}
-		if id := l.kind.identity(a, c.plan); id.known() {
+		if id := l.kind.identity(a, v.plan); id.known() {
 			u.shown[i] = shown{fingerprint: m.fingerprint(&u.key, l.kind, &id), present: true}
 		}
 		if l.kind == &kinds[declinedAttempts] {
@@ -117,13 +137,13 @@ func (c *Checker) begin(u *Update, s *subjectPlan, a *Attempt, now Time, decline
 
 // address begins an update of the subject that observes nothing; it reports false
 // when the attempt has no such subject.
-func (c *Checker) address(u *Update, s *subjectPlan, a *Attempt, now Time) bool {
-	id := s.kind.identity(a, c.plan)
+func (c *Checker) address(v *visit, s *subjectPlan, a *Attempt, now Time) bool {
+	id := s.kind.identity(a, v.plan)
 	if !id.known() {
 		return false
 	}
 	m := c.keys.macs.Get().(*macs)
 	defer c.keys.macs.Put(m)
-	u.begin(c.plan, s, m.key(s.kind, &id), now)
+	v.update.begin(v.plan, s, m.key(s.kind, &id), now)
 	return true
 }

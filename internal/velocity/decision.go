@@ -20,6 +20,7 @@ type Decision struct {
 	Outcome  Outcome
 	Reasons  []string     // the enforced rules whose outcome it is, none for Allow; or "list", or "store_failure"
 	Rules    []RuleResult // every rule the attempt has a subject and element for, in configuration order
+	Plan     *Plan        // that was in force
 	Degraded bool         // some record came from this instance's own knowledge only
 }
 
@@ -64,8 +65,8 @@ func (d *Decision) judgeRules() {
 	}
 }
 
-func (d *Decision) reset(rules int) {
-	d.Degraded = false
-	d.Rules = slices.Grow(d.Rules[:0], rules)
+func (d *Decision) reset(plan *Plan) {
+	d.Plan, d.Degraded = plan, false
+	d.Rules = slices.Grow(d.Rules[:0], len(plan.rules))
 	d.Reasons = d.Reasons[:0]
 }

@@ -26,17 +26,19 @@ func (s *Records) Update(u *Update) {
 
 // ItemKeyOf is where the record of the attempt's address lies on a server.
 func ItemKeyOf(m *Memcached, c *Checker, a *Attempt) string {
-	var u Update
-	c.address(&u, &c.plan.subjects[0], a, 0)
-	return m.itemKey(u.key)
+	return m.itemKey(keyOf(c, a))
 }
 
 // OfNewerVersion is a value that a newer version might have written under a's key.
 func OfNewerVersion(m *Memcached, c *Checker, a *Attempt) []byte {
-	var u Update
-	c.address(&u, &c.plan.subjects[0], a, 0)
 	body := []byte{codecVersion + 1, 42}
-	return append(body, m.Keys.check(u.key, body)...)
+	return append(body, m.Keys.check(keyOf(c, a), body)...)
+}
+
+func keyOf(c *Checker, a *Attempt) Key {
+	v := visit{plan: c.Plan()}
+	c.address(&v, &v.plan.subjects[0], a, 0)
+	return v.update.key
 }
 
 // Picks says which of the servers each of n keys goes to.

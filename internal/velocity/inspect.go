@@ -23,18 +23,17 @@ func (c *Checker) Inspect(a *Attempt, per []string, now Time) (r Report) {
 	v := c.visits.Get().(*visit)
 	defer c.visits.Put(v)
 	u := &v.update
-	u.waited = 0
-	results := make([]RuleResult, len(c.plan.rules))
-	for i := range c.plan.subjects {
-		s := &c.plan.subjects[i]
-		if !slices.Contains(per, s.kind.subject) || !c.address(u, s, a, now) {
+	v.begin(c.Plan())
+	for i := range v.plan.subjects {
+		s := &v.plan.subjects[i]
+		if !slices.Contains(per, s.kind.subject) || !c.address(v, s, a, now) {
 			continue
 		}
 		c.store.Update(u)
 		r.Degraded = r.Degraded || u.degraded
 		for j := range s.rules {
 			result := u.result(j)
-			results[s.rules[j].index] = result
+			v.results[s.rules[j].index] = result
 			if result.Rule.Mode == Enforce {
 				known, fresh := s.next(j, result)
 				r.KnownCard, r.NewCard = max(r.KnownCard, known), max(r.NewCard, fresh)
@@ -44,12 +43,12 @@ func (c *Checker) Inspect(a *Attempt, per []string, now Time) (r Report) {
 			}
 		}
 	}
-	for _, result := range results {
+	for _, result := range v.results {
 		if result.Rule != nil {
 			r.Rules = append(r.Rules, result)
 		}
 	}
-	if r.Listed = c.plan.lists.find(a.Address, now); r.Listed != nil {
+	if r.Listed = v.plan.lists.find(a.Address, now); r.Listed != nil {
 		r.KnownCard, r.NewCard, r.Blocking = r.Listed.Outcome, r.Listed.Outcome, nil
 		if r.Listed.Outcome == Block {
 			r.Blocking = []string{"list"}
@@ -83,10 +82,10 @@ func (c *Checker) Forget(a *Attempt, per string, now Time) (shared bool) {
 	v := c.visits.Get().(*visit)
 	defer c.visits.Put(v)
 	u := &v.update
-	u.waited = 0
-	for i := range c.plan.subjects {
-		s := &c.plan.subjects[i]
-		if s.kind.subject == per && c.address(u, s, a, now) {
+	v.begin(c.Plan())
+	for i := range v.plan.subjects {
+		s := &v.plan.subjects[i]
+		if s.kind.subject == per && c.address(v, s, a, now) {
 			u.forget = true
 			c.store.Update(u)
 			return !u.degraded
@@ -98,8 +97,8 @@ func (c *Checker) Forget(a *Attempt, per string, now Time) (shared bool) {
 // Others names the enforced rules on subjects of other kinds than these: what
 // forgetting these does not touch.
 func (c *Checker) Others(per []string) (names []string) {
-	for i := range c.plan.rules {
-		if r := &c.plan.rules[i]; r.Mode == Enforce && !slices.Contains(per, r.Per) {
+	for _, r := range c.Plan().rules {
+		if r.Mode == Enforce && !slices.Contains(per, r.Per) {
 			names = append(names, r.Name)
 		}
 	}
@@ -111,7 +110,7 @@ func (c *Checker) Subject(addr netip.Addr) string {
 	if addr.Is4() {
 		return addr.String()
 	}
-	network, _ := addr.Prefix(c.plan.ipv6Prefix) // the plan checked its length
+	network, _ := addr.Prefix(c.Plan().ipv6Prefix) // the plan checked its length
 	return network.String()
 }
 

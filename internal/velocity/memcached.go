@@ -14,8 +14,6 @@ type MemcachedSettings struct {
 	Budget   time.Duration // longest a whole check waits, all subjects and all retries
 	Keys     *Keys
 	Local    *Memory // what this instance knows by itself
-	Now      func() Time
-	Plan     func() *Plan // the rules in force, to know who is blocked
 	// Observe is told of every operation: its name, how it ended and how long it took.
 	Observe func(server, op string, result Result, took time.Duration)
 }
@@ -40,8 +38,8 @@ type Memcached struct {
 	closing sync.Once
 }
 
-// NewMemcached makes the store; it connects when it is first used. Close ends what
-// it does in the background.
+// NewMemcached makes the store; it connects when it is first used. A server that
+// failed is used again only when Watch finds it well.
 func NewMemcached(settings MemcachedSettings) (*Memcached, error) {
 	if len(settings.Servers) == 0 {
 		return nil, errors.New("expected at least one server")
@@ -55,9 +53,6 @@ func NewMemcached(settings MemcachedSettings) (*Memcached, error) {
 	}
 	m.scratch.New = func() any { return new(scratch) }
 	m.prefix = "fraudcheck:" + base64.RawURLEncoding.EncodeToString(settings.Keys.id[:]) + ":"
-	for _, s := range m.servers {
-		m.watches.Go(func() { m.watch(s) })
-	}
 	return m, nil
 }
 

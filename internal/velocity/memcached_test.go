@@ -29,8 +29,7 @@ func newInstance(t *testing.T, budget time.Duration, servers ...string) *instanc
 	local, err := velocity.NewMemory(1 << 20)
 	require.NoError(t, err)
 	i.store, err = velocity.NewMemcached(velocity.MemcachedSettings{
-		Servers: servers, MaxConns: 64, Budget: budget, Keys: velocitytest.NewKeys(t), Local: local, Now: func() velocity.Time { return velocitytest.Start },
-		Plan: func() *velocity.Plan { return defaultPlan },
+		Servers: servers, MaxConns: 64, Budget: budget, Keys: velocitytest.NewKeys(t), Local: local,
 		Observe: func(_, op string, result velocity.Result, _ time.Duration) {
 			i.mu.Lock()
 			defer i.mu.Unlock()
@@ -40,6 +39,7 @@ func newInstance(t *testing.T, budget time.Duration, servers ...string) *instanc
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = i.store.Close() })
 	i.Checker = velocitytest.NewChecker(t, []velocity.Rule{velocity.DefaultRule}, i.store)
+	i.store.Watch(i.Checker.Plan, func() velocity.Time { return velocitytest.Start })
 	return i
 }
 

@@ -130,7 +130,6 @@ func FuzzReply(f *testing.F) {
 		addr := liar(t, func(string) []byte { return reply })
 		m, err := velocity.NewMemcached(velocity.MemcachedSettings{
 			Servers: []string{addr}, MaxConns: 4, Budget: time.Second, Keys: velocitytest.NewKeys(t), Local: local,
-			Now: func() velocity.Time { return velocitytest.Start }, Plan: func() *velocity.Plan { return defaultPlan },
 			Observe: func(string, string, velocity.Result, time.Duration) {},
 		})
 		require.NoError(t, err)

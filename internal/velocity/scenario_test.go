@@ -25,8 +25,7 @@ func newMemcached(t *testing.T, addr string) *velocity.Memcached {
 	require.NoError(t, err)
 	m, err := velocity.NewMemcached(velocity.MemcachedSettings{
 		Servers: []string{addr}, MaxConns: 64, Budget: 10 * time.Second,
-		Keys: velocitytest.NewKeys(t), Local: local, Now: func() velocity.Time { return velocitytest.Start },
-		Plan:    func() *velocity.Plan { return new(velocity.Plan) }, // nobody to write back
+		Keys: velocitytest.NewKeys(t), Local: local,
 		Observe: func(string, string, velocity.Result, time.Duration) {},
 	})
 	require.NoError(t, err)
@@ -92,12 +91,3 @@ func TestContract(t *testing.T) {
 		})
 	})
 }
-
-// defaultPlan is the plan of the default rule alone.
-var defaultPlan = func() *velocity.Plan {
-	p, err := velocity.NewPlan([]velocity.Rule{velocity.DefaultRule}, 64)
-	if err != nil {
-		panic(err)
-	}
-	return p
-}()

@@ -23,7 +23,15 @@ const (
 	reseedPause = 2 * time.Millisecond
 )
 
-func (m *Memcached) watch(s *server) {
+// Watch watches every server until Close. plan and now tell who is blocked when a
+// server has lost its memory.
+func (m *Memcached) Watch(plan func() *Plan, now func() Time) {
+	for _, s := range m.servers {
+		m.watches.Go(func() { m.watch(s, plan, now) })
+	}
+}
+
+func (m *Memcached) watch(s *server, plan func() *Plan, now func() Time) {
 	tick := time.NewTicker(probeEvery)
 	defer tick.Stop()
 	for n := 0; ; n++ {
@@ -33,12 +41,12 @@ func (m *Memcached) watch(s *server) {
 		case <-tick.C:
 		}
 		if open := s.open.Load(); open || n%canaryEvery == 0 {
-			m.probe(s, open)
+			m.probe(s, open, func() { m.reseed(s, plan(), now()) })
 		}
 	}
 }
 
-func (m *Memcached) probe(s *server, open bool) {
+func (m *Memcached) probe(s *server, open bool, reseed func()) {
 	defer func() { _ = recover() }() // as in exchange
 	key := m.prefix + "canary"
 	result := m.do(s, "probe", func() error {
@@ -46,7 +54,7 @@ func (m *Memcached) probe(s *server, open bool) {
 		return err
 	}, func() Result { return OK })
 	if result == Miss {
-		m.reseed(s)
+		reseed()
 		result = m.do(s, "probe", func() error {
 			return s.client.Set(&memcache.Item{Key: key, Value: []byte("canary")})
 		}, func() Result { return OK })
@@ -57,8 +65,7 @@ func (m *Memcached) probe(s *server, open bool) {
 }
 
 // reseed writes the blocked records of the server's share back to it.
-func (m *Memcached) reseed(s *server) {
-	now, plan := m.Now(), m.Plan()
+func (m *Memcached) reseed(s *server, plan *Plan, now Time) {
 	n := 0
 	for u := range m.Local.blocked(plan, now) {
 		if pick(m.servers, u.key) != s {

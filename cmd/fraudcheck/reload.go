@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"reflect"
+	"strings"
+	"time"
+
+	"fraudcheck/internal/auth"
+	"fraudcheck/internal/operator"
+	"fraudcheck/internal/velocity"
+)
+
+// A reloader puts a changed configuration in force without a restart: rules, lists
+// and who may ask. All of it is checked first and swapped at once; when any of it
+// is wrong the old stays.
+type reloader struct {
+	flags   *flags
+	running *parts // what was put in force last
+	checker *velocity.Checker
+	guard   *auth.Guard
+	metrics *operator.Metrics
+	log     *slog.Logger
+}
+
+func (r *reloader) reload() {
+	next, err := configure(r.flags)
+	if err != nil {
+		r.metrics.Reload("error")
+		r.log.Error("Configuration not reloaded, the old one stays: " + oneLine(err))
+		return
+	}
+	for _, key := range needRestart(reflect.ValueOf(*r.running.settings), reflect.ValueOf(*next.settings), "") {
+		r.log.Warn("Configuration: " + key + " was changed and needs a restart")
+	}
+	r.checker.Replace(next.plan)
+	if next.madeUser == "" {
+		r.guard.Replace(next.guard)
+	} else if r.running.madeUser == "" {
+		r.log.Warn("Configuration: auth names nobody any more; those it named before stay until a restart")
+	}
+	for _, w := range next.warnings {
+		r.log.Warn("Configuration: " + w)
+	}
+	r.metrics.Reload("ok")
+	text := fmt.Sprintf("Configuration reloaded (%s)", plural(len(next.settings.Rules), "rule"))
+	if raised := raisedRules(r.running.settings.Rules, next.settings.Rules); len(raised) > 0 {
+		text += "; exact for what is shown from now on, and for old records after one window: " + strings.Join(raised, ", ")
+	}
+	r.log.Info(text)
+	r.running.settings.Rules, r.running.settings.Lists, r.running.settings.Auth = next.settings.Rules, next.settings.Lists, next.settings.Auth
+}
+
+// needRestart names the settings that differ and cannot be changed while running.
+func needRestart(old, next reflect.Value, key string) (keys []string) {
+	for i := range old.NumField() {
+		f := old.Type().Field(i)
+		name := join(key, f.Tag.Get("yaml"))
+		switch {
+		case name == "rules", name == "lists", name == "auth":
+		case f.Type.Kind() == reflect.Struct:
+			keys = append(keys, needRestart(old.Field(i), next.Field(i), name)...)
+		case !reflect.DeepEqual(old.Field(i).Interface(), next.Field(i).Interface()):
+			keys = append(keys, name)
+		}
+	}
+	return keys
+}
+
+// raisedRules names the rules that need to remember more than they did.
+func raisedRules(old, next []ruleSettings) (names []string) {
+	for _, n := range next {
+		for _, o := range old {
+			if o.Per == n.Per && o.Count == n.Count && o.Name == n.Name && (n.BlockOver > o.BlockOver || n.Window > o.Window) {
+				names = append(names, n.Name)
+			}
+		}
+	}
+	return names
+}
+
+// watchFile tells of every change of the configuration file, until ctx ends.
+func watchFile(ctx context.Context, path string) <-chan struct{} {
+	changed := make(chan struct{})
+	if path == "" {
+		return changed
+	}
+	look := func() (seen [2]int64) {
+		if info, err := os.Stat(path); err == nil {
+			seen = [2]int64{info.ModTime().UnixNano(), info.Size()}
+		}
+		return seen
+	}
+	last := look()
+	go func() {
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			if now := look(); now != last && now != [2]int64{} { // while it is replaced there is none
+				last = now
+				select {
+				case changed <- struct{}{}:
+				case <-ctx.Done():
+					return
+				}
+			}
+		}
+	}()
+	return changed
+}
