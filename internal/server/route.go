@@ -63,7 +63,6 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) { s.serve(ctx, nil) }
 // serve answers a request that was read whole, or of which unread says why not.
 func (s *Server) serve(ctx *fasthttp.RequestCtx, unread *wire.Problem) {
 	s.served.Add(1)
-	defer s.chunked.Delete(&ctx.Request.Header)
 	inFlight := s.inFlight.Add(1)
 	defer s.inFlight.Add(-1)
 	q := s.requests.Get().(*request)

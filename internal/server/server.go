@@ -32,6 +32,9 @@ import (
 // maxHeader is how long request line and headers may be together, in bytes.
 const maxHeader = 8 << 10
 
+// maxChunks is how long a body in chunks may grow before it is given up, in bytes.
+const maxChunks = 64 << 10
+
 // Settings are what a Server works with. Without Events nobody is told.
 type Settings struct {
 	Checker *velocity.Checker
@@ -69,7 +72,6 @@ type Server struct {
 	requests sync.Pool // *request
 	tags     *wire.Tags
 	silent   sync.Map // *conn that nothing was read from yet
-	chunked  sync.Map // *fasthttp.RequestHeader to a copy of it
 
 	draining atomic.Bool
 	inFlight atomic.Int64
@@ -90,7 +92,7 @@ func New(settings Settings) *Server {
 	s.http = fasthttp.Server{
 		Handler:                      s.handle,
 		ErrorHandler:                 s.handleUnread,
-		HeaderReceived:               s.keepChunked,
+		HeaderReceived:               s.allowChunks,
 		ReadTimeout:                  s.Read,
 		WriteTimeout:                 s.Write,
 		IdleTimeout:                  s.Idle,
@@ -161,15 +163,13 @@ func (s *Server) settle(ctx context.Context) {
 	}
 }
 
-// keepChunked keeps the header of a body in chunks: fasthttp forgets it when they
-// turn out too many, and who sent it is still to be judged.
-func (s *Server) keepChunked(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
+// allowChunks lets chunks grow beyond what is taken: fasthttp forgets the header of
+// those it gives up, and who sent them, and to where, is to be judged first.
+func (s *Server) allowChunks(h *fasthttp.RequestHeader) (c fasthttp.RequestConfig) {
 	if h.ContentLength() == -1 {
-		kept := new(fasthttp.RequestHeader)
-		h.CopyTo(kept)
-		s.chunked.Store(h, kept)
+		c.MaxRequestBodySize = maxChunks
 	}
-	return fasthttp.RequestConfig{}
+	return c
 }
 
 // handleUnread answers what fasthttp gave up reading.
@@ -182,8 +182,9 @@ func (s *Server) handleUnread(ctx *fasthttp.RequestCtx, err error) {
 	var timeout net.Error
 	switch {
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
-		if kept, ok := s.chunked.Load(&ctx.Request.Header); ok {
-			kept.(*fasthttp.RequestHeader).CopyTo(&ctx.Request.Header)
+		if len(ctx.Request.Header.Host()) == 0 {
+			s.serve(ctx, chunksTooLarge) // the header is forgotten
+			return
 		}
 		// The header was read: who may not be here at all is told that first.
 		s.serve(ctx, wire.TooLarge)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"syscall"
 	"time"
 
@@ -80,7 +81,7 @@ func (m *Memcached) exchange(batch []*passenger) (shared bool) {
 			return true
 		}
 		x.sealed = m.Keys.seal(x.sealed[:0], u.key, &x.shared)
-		switch m.write(s, item, key, x.sealed, expiry(u)) {
+		switch m.write(s, item, key, x.sealed, expiry(u, &x.shared)) {
 		case OK:
 			m.Local.absorb(u, &x.shared)
 			return true
@@ -173,12 +174,18 @@ func (m *Memcached) do(s *server, op string, run func() error, judge func() Resu
 }
 
 // expiry is when the server may drop u's record, as memcached wants it: seconds
-// from now, or beyond 30 days a point in time.
-func expiry(u *Update) int32 {
+// from now, or beyond 30 days a point in time. A list that no rule here reads
+// matters to an instance with other rules, and so does that the record was
+// forgotten: both are kept as long as any window may be.
+func expiry(u *Update, r *Record) int32 {
+	retain := u.subject.retain
+	if r.generation > 0 || slices.ContainsFunc(r.lists, func(l list) bool { return !u.subject.reads(l.key) }) {
+		retain = spanOf(MaxWindow)
+	}
 	const most = 30 * 24 * 3600
-	seconds := int64(u.subject.retain+ahead)/1000 + 1
+	seconds := int64(retain+ahead)/1000 + 1
 	if seconds > most {
-		return int32(endOf(u))
+		return int32(int64(u.now)/1000 + seconds)
 	}
 	return int32(seconds)
 }

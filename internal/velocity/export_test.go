@@ -55,5 +55,5 @@ func Picks(names []string, n int) (picks []string) {
 
 // ExpiryOf is what a server is told of a record that matters so long.
 func ExpiryOf(retain time.Duration, now Time) int32 {
-	return expiry(&Update{now: now, subject: &subjectPlan{retain: spanOf(retain)}})
+	return expiry(&Update{now: now, subject: &subjectPlan{retain: spanOf(retain)}}, new(Record))
 }

@@ -323,3 +323,24 @@ func TestWhatToAnswerWithoutTheStoreIsForTheOperatorToSay(t *testing.T) {
 		require.Equal(t, []string{"cards_per_ip"}, d.Reasons)
 	}
 }
+
+// While rules change from instance to instance, none cuts another's memory short.
+func TestAnInstanceWithoutTheRuleKeepsWhatOthersCount(t *testing.T) {
+	server := velocitytest.StartMemcached(t)
+	a := newInstance(t, patient, server.Addr)
+	a.show(ip, 1)
+	attempt := velocitytest.Attempt(t, ip, 2)
+	brief := velocity.DefaultRule
+	brief.Name, brief.Count, brief.Window = "brief", "attempts", time.Second
+	b := newInstance(t, patient, server.Addr)
+	b.Checker = velocitytest.NewChecker(t, []velocity.Rule{brief}, b.store)
+	var d velocity.Decision
+	for _, step := range []func(){
+		func() { b.Check(&attempt, velocitytest.Start, &d) },
+		func() { require.True(t, b.Forget(&attempt, "ip", velocitytest.Start)) },
+		func() { b.Check(&attempt, velocitytest.Start, &d) },
+	} {
+		step()
+		require.Greater(t, server.SecondsLeft(velocity.ItemKeyOf(a.store, a.Checker, &attempt)), 3600)
+	}
+}

@@ -140,9 +140,9 @@ func (s *shard) keep(r ref, u *Update) {
 	if r != 0 {
 		s.unlink(r) // so that making room does not take this very record
 	} else {
-		r = s.add(u.key, u.subject.kind.id)
+		r = s.add(u.key, u.subject.kind.id, u.now)
 	}
-	s.cells.write(r, s.written, s.room)
+	s.cells.write(r, s.written, func() ref { return s.room(u.now) })
 	s.cells.at(r).setEnds(endOf(u))
 	s.link(r)
 	s.dropEnded(u.subject.kind.id, u.now)
@@ -157,23 +157,25 @@ func hashOf(key Key) uint32 { return binary.LittleEndian.Uint32(key[2:]) }
 func endOf(u *Update) uint32 { return uint32((u.now+ahead+u.subject.retain)/1000) + 1 }
 
 // add makes an empty record, in the index and not yet in any order.
-func (s *shard) add(key Key, kind byte) ref {
-	r := s.room()
+func (s *shard) add(key Key, kind byte, now Time) ref {
+	r := s.room(now)
 	s.cells.at(r).init(key, kind)
 	for !s.index.fits() && !s.index.grow(s.limit-s.cells.bytes()) {
-		s.evict()
+		s.evict(now)
 	}
 	s.index.insert(hashOf(key), r)
 	return r
 }
 
-// room returns a free cell, at the cost of other records when it must.
-func (s *shard) room() ref {
+// room returns a free cell, at the cost of other records when it must. A quarter of
+// the memory is left to the index: cells are never given back, and many large
+// records would otherwise leave it no room for as many small ones.
+func (s *shard) room(now Time) ref {
 	for {
-		if r := s.cells.take(s.limit - s.index.bytes()); r != 0 {
+		if r := s.cells.take(s.limit / 4 * 3); r != 0 {
 			return r
 		}
-		s.evict()
+		s.evict(now)
 	}
 }
 
@@ -188,14 +190,16 @@ func (s *shard) dropEnded(kind byte, now Time) {
 }
 
 // evict forgets the record nearest to its end, whatever its kind.
-func (s *shard) evict() {
+func (s *shard) evict(now Time) {
 	var first ref
 	for _, a := range s.ages {
 		if a.oldest != 0 && (first == 0 || s.cells.at(a.oldest).ends() < s.cells.at(first).ends()) {
 			first = a.oldest
 		}
 	}
-	s.evicted++
+	if int64(s.cells.at(first).ends()) > int64(now/1000) {
+		s.evicted++
+	}
 	s.drop(first)
 }
 

@@ -172,3 +172,37 @@ func TestCellsAndIndexKeepEveryRecord(t *testing.T) {
 		require.Equal(t, int(c.used), needed+free, "no cell is lost")
 	})
 }
+
+func TestManySmallRecordsFindRoomAfterLargeOnes(t *testing.T) {
+	large := DefaultRule
+	large.Name, large.Per, large.Count, large.ReviewOver, large.BlockOver = "large", "network", "attempts", 0, 200
+	s := newShop(t, 16<<20, DefaultRule, large)
+	for n := range 1000 {
+		for card := range 200 {
+			s.show(n<<8, card, 0)
+		}
+	}
+	require.NotZero(t, s.memory.Stats().Bytes)
+	lost := s.memory.Stats().EvictedInWindow
+	for n := range 100_000 {
+		s.show(n|1<<31, 1, 3*time.Hour)
+	}
+	require.Equal(t, lost, s.memory.Stats().EvictedInWindow)
+	require.Greater(t, s.memory.Stats().Records, 100_000)
+}
+
+func TestWhatHasEndedIsNotCountedAsForgotten(t *testing.T) {
+	cart := DefaultRule
+	cart.Name, cart.Per = "cart", "cart"
+	s := newShop(t, 1<<20, DefaultRule, cart)
+	var d Decision
+	for n := range 5000 {
+		a := Attempt{Address: netip.MustParseAddr("203.0.113.7"), card: cardIdentity("4242", 1, 2030)}
+		*a.text(FieldCart) = textIdentity(fmt.Sprint(n), false)
+		s.Check(&a, testStart, &d)
+	}
+	for n := range 9000 {
+		s.show(n, 1, 3*time.Hour)
+	}
+	require.Zero(t, s.memory.Stats().EvictedInWindow)
+}

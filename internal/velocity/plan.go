@@ -5,8 +5,8 @@ import "slices"
 // maxRecord bounds the encoded size of any record, in bytes.
 const maxRecord = 60 << 10
 
-// maxDeclinedAttempts bounds how many attempts a record remembers to have been
-// told of; an outcome is repeated soon or not at all.
+// maxDeclinedAttempts is how many attempts a record remembers to have been told of:
+// an outcome is repeated soon or not at all.
 const maxDeclinedAttempts = 64
 
 // A Plan is the rules made ready: which lists each kind of subject keeps, and
@@ -88,7 +88,7 @@ func (p *Plan) add(i int) *subjectPlan {
 		attempts := &kinds[declinedAttempts]
 		s.need(listPlan{
 			key: listKey{kind: attempts.id}, kind: attempts,
-			bound: min(r.BlockOver+1, maxDeclinedAttempts), window: window,
+			bound: maxDeclinedAttempts, window: window,
 		})
 	}
 	s.rules = append(s.rules, rulePlan{index: i, list: list, window: window})
@@ -128,6 +128,11 @@ func (s *subjectPlan) bound(key listKey) int {
 		}
 	}
 	return MaxBlockOver + 1
+}
+
+// reads reports whether a rule of this instance reads the list.
+func (s *subjectPlan) reads(key listKey) bool {
+	return slices.ContainsFunc(s.lists, func(l listPlan) bool { return l.key == key })
 }
 
 // worstSize is the encoded size of a full record: 8 bytes for a fingerprint, and

@@ -82,20 +82,20 @@ func (m *Memory) Load(from io.ReadSeeker, keys *Keys, now Time) (records int, er
 			return records, err
 		}
 		if int64(ends) > int64(now/1000) && int(kind) < len(kinds)+1 {
-			m.shard(key).load(kind, ends, key, record)
+			m.shard(key).load(kind, ends, key, record, now)
 			records++
 		}
 	}
 }
 
-func (s *shard) load(kind byte, ends uint32, key Key, record []byte) {
+func (s *shard) load(kind byte, ends uint32, key Key, record []byte, now Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.index.find(hashOf(key), key, &s.cells) != 0 {
 		return
 	}
-	r := s.add(key, kind)
-	s.cells.write(r, record, s.room)
+	r := s.add(key, kind, now)
+	s.cells.write(r, record, func() ref { return s.room(now) })
 	s.cells.at(r).setEnds(ends)
 	s.link(r)
 }

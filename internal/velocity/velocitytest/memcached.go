@@ -98,3 +98,16 @@ func (s *Server) Hang() {
 
 // Resume lets it go on.
 func (s *Server) Resume() { require.NoError(s.t, s.run.Process.Signal(syscall.SIGCONT)) }
+
+// SecondsLeft is how long the server means to keep the item.
+func (s *Server) SecondsLeft(key string) int {
+	c, err := net.Dial("tcp", s.Addr)
+	require.NoError(s.t, err)
+	defer c.Close()
+	_, err = fmt.Fprintf(c, "mg %s t\r\n", key)
+	require.NoError(s.t, err)
+	var seconds int
+	_, err = fmt.Fscanf(c, "HD t%d\r\n", &seconds)
+	require.NoError(s.t, err)
+	return seconds
+}
