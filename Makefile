@@ -1,4 +1,4 @@
-.PHONY: test k6 bench fuzz
+.PHONY: test k6 prometheus bench fuzz
 
 # need PROGRAM,PACKAGES,WHAT FOR,WITHOUT IT: says what is missing, and installs it
 # where that may be done.
@@ -13,8 +13,11 @@ test: ## everything that must hold
 	go test $$race -shuffle=on -count=1 ./...
 	go test -count=1 ./bench # the allocation budgets, which -race would spoil
 
-k6: ## a short k6 run against the real program
+k6: ## k6 against the real program: a smoke run, and an attack on two instances
 	./k6/run.sh
+
+prometheus: ## the same attack, and what Prometheus saw of it
+	./deploy/prometheus/run.sh
 
 bench: ## what each part costs
 	go test -run '^$$' -bench . ./bench

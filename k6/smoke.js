@@ -3,10 +3,9 @@
 // refused for the right reason, and honest shoppers notice nothing. How fast it
 // answers is not judged here.
 import http from 'k6/http';
-import encoding from 'k6/encoding';
 import exec from 'k6/execution';
-import { check } from 'k6';
 import { Counter } from 'k6/metrics';
+import { basic, card, decides, holds, honestAddress, json, params, same } from './service.js';
 
 const { BASE_URL, USERNAME, PASSWORD, ANALYST_USERNAME, ANALYST_PASSWORD } = __ENV;
 
@@ -31,10 +30,7 @@ const finished = new Counter('finished');
 http.setResponseCallback(http.expectedStatuses(200));
 
 const url = `${BASE_URL}/v1/check`;
-const basic = (user, password) => ({ Authorization: `Basic ${encoding.b64encode(`${user}:${password}`)}` });
 const checker = basic(USERNAME, PASSWORD);
-const json = { 'Content-Type': 'application/json' };
-const params = (headers) => ({ headers, timeout: '5s', tags: { name: '/v1/check' } });
 
 const postJSON = (attempt) => http.post(url, JSON.stringify(attempt), params({ ...checker, ...json }));
 const postForm = (attempt) => http.post(url, attempt, params(checker));
@@ -51,9 +47,6 @@ const stories = [
   { by: 'URL parameters', post: postQuery, address: (i) => `2001:db8:ffff:1::${i}` },
 ];
 const refusedAddress = '203.0.113.7';
-const honestAddress = (i) => (i % 2 ? `2001:db8:0:${i.toString(16)}::1` : `198.18.${i >> 8}.${i & 255}`);
-
-const card = (i) => ({ last4: String(i % 10000).padStart(4, '0'), exp_month: 1 + (i % 12), exp_year: 2030 });
 
 export function story() {
   const { by, post, address } = stories[exec.scenario.iterationInTest];
@@ -116,22 +109,6 @@ export function honest() {
   finished.add(1);
 }
 
-function decides(res, decision, count) {
-  const { attempt_id, ...answer } = res.json();
-  const clears = answer.rules[0].clears_in_seconds;
-  return res.status === 200 && res.headers['Content-Type'] === 'application/json' &&
-    Number.isInteger(clears) && (decision === 'allow' ? clears === 0 : 0 < clears && clears <= 3600) &&
-    same(answer, {
-      decision,
-      reasons: decision === 'allow' ? [] : ['cards_per_ip'],
-      rules: [{
-        name: 'cards_per_ip', outcome: decision, mode: 'enforce', count, review_over: 3, block_over: 5,
-        window_seconds: 3600, clears_in_seconds: clears,
-      }],
-      degraded: false,
-    });
-}
-
 function refuses(res, { status, code, field, allow }) {
   const { title, detail, ...problem } = res.json();
   const request_id = res.headers['X-Request-Id'];
@@ -139,27 +116,4 @@ function refuses(res, { status, code, field, allow }) {
     /^Basic /.test(res.headers['Www-Authenticate']) === (status === 401) && res.headers.Allow === allow &&
     Boolean(title && detail && request_id) &&
     same(problem, { type: 'about:blank', status, code, ...(field && { field }), request_id });
-}
-
-function same(a, b) {
-  if (a === null || b === null || typeof a !== 'object' || typeof b !== 'object') return a === b;
-  const keys = Object.keys(a);
-  return keys.length === Object.keys(b).length && keys.every((key) => key in b && same(a[key], b[key]));
-}
-
-let told = false; // one answer from each VU is enough to see what is wrong
-
-function holds(what, res, expected) {
-  const ok = check(res, {
-    [what]: () => {
-      try {
-        return expected();
-      } catch (_) {
-        return false; // not an answer of the expected form; the rest is still tried
-      }
-    },
-  });
-  if (ok || told) return;
-  told = true;
-  console.error(`${what}: got ${res.status} ${res.body || res.error}`);
 }

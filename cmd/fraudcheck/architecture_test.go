@@ -1,0 +1,215 @@
+package main
+
+import (
+	"go/ast"
+	"go/doc"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Who may know whom:
+//
+//	cmd ──> server ──> velocity <── operator <── cmd
+//	         └──────────> auth <──────┘
+//
+// What both doors share is in wire. The tests below hold the arrows to that.
+
+const (
+	module     = "fraudcheck"
+	prometheus = "github.com/prometheus"
+	fasthttp   = "github.com/valyala/fasthttp"
+)
+
+// strangers are the packages that each may not know, not even by way of others.
+var strangers = map[string][]string{
+	// The subject matter: no HTTP, no metrics, no log, nobody who asks.
+	"internal/velocity": {"net/http", fasthttp, prometheus, "log", "internal/auth", "internal/wire", "internal/server", "internal/operator"},
+	"internal/auth":     {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/wire", "internal/server", "internal/operator"},
+	// net/http gives it the titles of problems: see below.
+	"internal/wire":     {fasthttp, prometheus, "log/slog", "internal/server", "internal/operator"},
+	"internal/server":   {prometheus, "internal/operator"},
+	"internal/operator": {fasthttp, "internal/server"},
+	// What tests need stays out of the program.
+	"cmd/fraudcheck": {"testing", "net/http/httptest", "github.com/stretchr", "pgregory.net/rapid", "go.uber.org/goleak", "internal/velocity/velocitytest"},
+}
+
+func TestNobodyKnowsMoreThanTheyMay(t *testing.T) {
+	for pkg, unknown := range strangers {
+		t.Run(pkg, func(t *testing.T) {
+			dependencies := goList(t, "-deps", "-f", "{{.ImportPath}}", module+"/"+pkg)
+			require.Contains(t, dependencies, module+"/"+pkg)
+			for _, stranger := range unknown {
+				if strings.HasPrefix(stranger, "internal/") {
+					stranger = module + "/" + stranger
+				}
+				for _, d := range dependencies {
+					assert.False(t, d == stranger || strings.HasPrefix(d, stranger+"/"), "%s knows %s", pkg, d)
+				}
+			}
+		})
+	}
+}
+
+// A new room says here whom it may not know.
+func TestEveryRoomIsOnThePlan(t *testing.T) {
+	for _, pkg := range goList(t, "-f", "{{.ImportPath}}", module+"/internal/...", module+"/cmd/...") {
+		pkg = strings.TrimPrefix(pkg, module+"/")
+		if pkg != "internal/velocity/velocitytest" {
+			assert.Contains(t, strangers, pkg)
+		}
+	}
+}
+
+func goList(t *testing.T, args ...string) []string {
+	t.Helper()
+	list := exec.Command("go", append([]string{"list"}, args...)...)
+	list.Stderr = os.Stderr
+	out, err := list.Output()
+	require.NoError(t, err)
+	lines := strings.Fields(string(out))
+	require.NotEmpty(t, lines)
+	return lines
+}
+
+// A sourceFile is one of ours; its path begins at the module's root.
+type sourceFile struct {
+	path  string
+	lines int
+	*ast.File
+}
+
+func (f *sourceFile) isTest() bool {
+	return strings.HasSuffix(f.path, "_test.go") || strings.Contains(f.path, "velocitytest/")
+}
+
+var fileSet = token.NewFileSet()
+
+// source is every Go file of this project.
+func source(t *testing.T) (files []*sourceFile) {
+	t.Helper()
+	const root = "../.."
+	require.NoError(t, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") || d.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		parsed, err := parser.ParseFile(fileSet, path, text, parser.ParseComments)
+		files = append(files, &sourceFile{path: filepath.ToSlash(path[len(root)+1:]), lines: strings.Count(string(text), "\n"), File: parsed})
+		return err
+	}))
+	require.True(t, slices.ContainsFunc(files, func(f *sourceFile) bool { return f.path == "cmd/fraudcheck/main.go" }))
+	require.True(t, slices.ContainsFunc(files, func(f *sourceFile) bool { return f.path == "internal/velocity/checker.go" }))
+	return files
+}
+
+// uses visits every name that the file takes from the imported package.
+func (f *sourceFile) uses(imported string, visit func(name string, at token.Position)) {
+	for _, spec := range f.Imports {
+		if path, _ := strconv.Unquote(spec.Path.Value); path != imported {
+			continue
+		}
+		name := imported[strings.LastIndex(imported, "/")+1:]
+		if spec.Name != nil {
+			name = spec.Name.Name
+		}
+		ast.Inspect(f.File, func(n ast.Node) bool {
+			if s, ok := n.(*ast.SelectorExpr); ok {
+				if x, ok := s.X.(*ast.Ident); ok && x.Name == name {
+					visit(s.Sel.Name, fileSet.Position(s.Pos()))
+				}
+			}
+			return true
+		})
+	}
+}
+
+func TestWireTakesOnlyTitlesFromNetHTTP(t *testing.T) {
+	for _, f := range source(t) {
+		if strings.HasPrefix(f.path, "internal/wire/") && !f.isTest() {
+			f.uses("net/http", func(name string, at token.Position) { assert.Equal(t, "StatusText", name, at) })
+		}
+	}
+}
+
+func TestNoTestSleeps(t *testing.T) {
+	for _, f := range source(t) {
+		if f.isTest() {
+			f.uses("time", func(name string, at token.Position) { assert.NotEqual(t, "Sleep", name, at) })
+		}
+	}
+}
+
+func TestNoFileIsTooLongToRead(t *testing.T) {
+	for _, f := range source(t) {
+		if !f.isTest() {
+			assert.LessOrEqual(t, f.lines, 400, f.path)
+		}
+	}
+}
+
+func TestEverythingExportedIsDocumented(t *testing.T) {
+	rooms := map[string][]*ast.File{}
+	for _, f := range source(t) {
+		if strings.HasPrefix(f.path, "internal/") && !strings.HasSuffix(f.path, "_test.go") {
+			room := filepath.Dir(f.path)
+			rooms[room] = append(rooms[room], f.File)
+		}
+	}
+	require.GreaterOrEqual(t, len(rooms), 5)
+	for room, files := range rooms {
+		t.Run(room, func(t *testing.T) {
+			p, err := doc.NewFromFiles(fileSet, files, module+"/"+room)
+			require.NoError(t, err)
+			assert.True(t, strings.HasPrefix(p.Doc, "Package "+p.Name+" "), "the package has no comment, or one that does not begin with its name")
+			for _, v := range append(p.Consts, p.Vars...) {
+				requireDocumentedValues(t, v)
+			}
+			requireDocumented(t, p.Funcs)
+			for _, typ := range p.Types {
+				assert.NotEmpty(t, typ.Doc, typ.Name)
+				requireDocumented(t, typ.Funcs)
+				requireDocumented(t, typ.Methods)
+				for _, v := range append(typ.Consts, typ.Vars...) {
+					requireDocumentedValues(t, v)
+				}
+			}
+		})
+	}
+}
+
+// requireDocumented spares what every Go programmer knows.
+func requireDocumented(t *testing.T, funcs []*doc.Func) {
+	t.Helper()
+	known := []string{"String", "Error", "Unwrap"}
+	for _, f := range funcs {
+		if !ast.IsExported(f.Name) || f.Recv != "" && slices.Contains(known, f.Name) {
+			continue
+		}
+		assert.NotEmpty(t, f.Doc, "%s %s", f.Recv, f.Name)
+	}
+}
+
+// requireDocumentedValues wants a word for the group or for each exported one of it.
+func requireDocumentedValues(t *testing.T, v *doc.Value) {
+	t.Helper()
+	for _, spec := range v.Decl.Specs {
+		spec := spec.(*ast.ValueSpec)
+		if v.Doc == "" && slices.ContainsFunc(spec.Names, (*ast.Ident).IsExported) {
+			assert.NotEmpty(t, spec.Doc.Text()+spec.Comment.Text(), "%s", spec.Names)
+		}
+	}
+}

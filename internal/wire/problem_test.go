@@ -1,0 +1,79 @@
+package wire
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/auth"
+	"fraudcheck/internal/velocity"
+)
+
+func TestAProblemIsThisJSON(t *testing.T) {
+	p := &Problem{Status: 400, Code: "field_invalid", Field: "ip", Detail: "expected an address"}
+	assert.Equal(t, `kept {"type":"about:blank","title":"Bad Request","status":400,"detail":"expected an address",`+
+		`"code":"field_invalid","field":"ip","request_id":"id-1"}`, string(p.Append([]byte("kept "), []byte("id-1"))))
+	p.Field = ""
+	assert.Equal(t, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"expected an address",`+
+		`"code":"field_invalid","request_id":"id-1"}`, string(p.Append(nil, []byte("id-1"))), "no field, no member")
+}
+
+// A field's name is shown as it was sent, and may be anything the decoder lets by.
+func TestAProblemIsJSONWhateverItSays(t *testing.T) {
+	for _, text := range []string{`"`, `\`, "\n", "\x00", "\x7f", "é", "\u2028", "<>&", `","status":200,"x":"`} {
+		var m map[string]any
+		b := (&Problem{Status: 400, Code: "field_invalid", Field: text, Detail: text}).Append(nil, []byte("id"))
+		require.NoError(t, json.Unmarshal(b, &m), "%s", b)
+		assert.Equal(t, text, m["field"])
+		assert.Equal(t, text, m["detail"])
+		assert.EqualValues(t, 400, m["status"])
+	}
+}
+
+func TestStandingProblems(t *testing.T) {
+	for p, want := range map[*Problem]string{
+		NotFound: "404 not_found", NoMethod: "405 method", NoRole: "403 role_missing", TooLarge: "413 body_too_large",
+		NoMedia: "415 media_type", NotEmpty: "400 body_invalid", Draining: "503 overloaded", Internal: "500 internal",
+	} {
+		assert.Equal(t, want, fmt.Sprint(p.Status, " ", p.Code))
+		assert.NotEmpty(t, p.Detail)
+		assert.Empty(t, p.Field)
+		var m map[string]any
+		require.NoError(t, json.Unmarshal(p.Append(nil, nil), &m))
+		assert.Equal(t, http.StatusText(p.Status), m["title"])
+	}
+	assert.Contains(t, TooLarge.Detail, fmt.Sprintf("%d KiB", MaxBody>>10))
+}
+
+func TestUnauthenticatedSaysWhy(t *testing.T) {
+	for failure, code := range map[auth.Failure]string{
+		auth.Missing: "authorization_missing", auth.Malformed: "authorization_malformed", auth.Invalid: "credentials_invalid",
+		auth.TokenExpired: "token_expired", auth.TokenInvalid: "token_invalid",
+	} {
+		for _, err := range []error{failure, fmt.Errorf("wrapped: %w", failure)} {
+			assert.Equal(t, &Problem{Status: 401, Code: code, Detail: failure.Error()}, Unauthenticated(err))
+		}
+	}
+}
+
+func TestRefusedNamesTheField(t *testing.T) {
+	tests := []struct {
+		err  error
+		want Problem
+	}{
+		{&DecodeError{Code: "body_invalid", Detail: "expected '{' at byte 0"}, Problem{400, "body_invalid", "", "expected '{' at byte 0"}},
+		{&DecodeError{Code: "field_unknown", Field: "foo", Detail: "d"}, Problem{400, "field_unknown", "foo", "d"}},
+		{&velocity.FieldError{Field: velocity.FieldIP, Missing: true, Expected: "an address"}, Problem{400, "field_missing", "ip", "expected an address"}},
+		{&velocity.FieldError{Field: velocity.FieldExpYear, Expected: "a year"}, Problem{400, "field_invalid", "exp_year", "expected a year"}},
+		{&velocity.FieldError{Field: velocity.FieldLast4, PANLike: true, Expected: "four digits"}, Problem{400, "field_invalid", "last4", "expected four digits"}},
+	}
+	for _, tt := range tests {
+		assert.Equal(t, &tt.want, Refused(tt.err))
+		assert.Equal(t, &tt.want, Refused(errors.Join(tt.err)), "wrapped")
+	}
+}
