@@ -19,8 +19,11 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"runtime/debug"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -46,6 +49,9 @@ type Door struct {
 	Settings
 	tags *wire.Tags
 	http http.Server
+
+	silent   sync.Map // net.Conn that nothing was read from yet
+	stopping atomic.Bool
 }
 
 // New makes a door; Serve opens it.
@@ -59,7 +65,9 @@ func New(settings Settings) *Door {
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    8 << 10,
 		ErrorLog:          slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // it may quote a stranger
+		ConnState:         d.noteSilent,
 	}
+	d.http.RegisterOnShutdown(d.closeSilent)
 	return d
 }
 
@@ -72,7 +80,34 @@ func (d *Door) Serve(ln net.Listener) error {
 }
 
 // Shutdown answers what is in flight and closes, at the latest when ctx ends.
-func (d *Door) Shutdown(ctx context.Context) error { return d.http.Shutdown(ctx) }
+func (d *Door) Shutdown(ctx context.Context) error {
+	err := d.http.Shutdown(ctx)
+	if err != nil {
+		_ = d.http.Close()
+	}
+	return err
+}
+
+// noteSilent keeps the connections that never said a word: net/http takes them for
+// busy until they are 5 s old, and a browser opens them in case.
+func (d *Door) noteSilent(c net.Conn, state http.ConnState) {
+	if state != http.StateNew {
+		d.silent.Delete(c)
+		return
+	}
+	d.silent.Store(c, nil)
+	if d.stopping.Load() {
+		_ = c.Close()
+	}
+}
+
+func (d *Door) closeSilent() {
+	d.stopping.Store(true)
+	d.silent.Range(func(c, _ any) bool {
+		_ = c.(net.Conn).Close()
+		return true
+	})
+}
 
 // A call is one request on its way.
 type call struct {
@@ -177,28 +212,23 @@ func (d *Door) tag(c *call) string {
 	return d.tags.Of(caller.Addr(), c.id)
 }
 
-// fields reads a body of fields.
-func (c *call) fields(allowed wire.FieldSet) (*velocity.Fields, *wire.Problem) {
-	body, err := io.ReadAll(http.MaxBytesReader(c.w, c.Body, wire.MaxBody))
+// body reads the whole body, and who can read it.
+func (c *call) body() (body string, decode wire.Decoder, p *wire.Problem) {
+	raw, err := io.ReadAll(http.MaxBytesReader(c.w, c.Body, wire.MaxBody))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return nil, wire.TooLarge
+		return "", nil, wire.TooLarge
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return "", nil, wire.TooSlow
 	case err != nil:
-		return nil, &wire.Problem{Status: 400, Code: "body_invalid", Detail: "the body did not arrive whole"}
+		return "", nil, &wire.Problem{Status: 400, Code: "body_invalid", Detail: "the body did not arrive whole"}
 	}
-	f := new(velocity.Fields)
-	if len(body) == 0 {
-		return f, nil
+	decode = wire.DecoderFor([]byte(c.Header.Get("Content-Type")), []byte(c.Header.Get("Content-Encoding")))
+	if decode == nil && len(raw) > 0 {
+		return "", nil, wire.NoMedia
 	}
-	decode := wire.DecoderFor([]byte(c.Header.Get("Content-Type")), []byte(c.Header.Get("Content-Encoding")))
-	if decode == nil {
-		return nil, wire.NoMedia
-	}
-	if err := decode(string(body), allowed, f); err != nil {
-		return nil, wire.Refused(err)
-	}
-	return f, nil
+	return string(raw), decode, nil
 }
 
 func (d *Door) metrics(c *call) *wire.Problem {

@@ -137,7 +137,7 @@ func openOver(t testing.TB, rules []velocity.Rule, store func(*velocity.Memory) 
 		store = func(local *velocity.Memory) velocity.Store { return local }
 	}
 	d.checker = velocitytest.NewChecker(t, rules, store(d.memory))
-	d.metrics = operator.NewMetrics(rules, allRoutes(), nil, sources(d.memory))
+	d.metrics = operator.NewMetrics(d.checker.Plan(), allRoutes(), nil, sources(d.memory))
 	guard := newGuard(t)
 	guard.Observe = d.metrics.Auth
 	settings := operator.Settings{

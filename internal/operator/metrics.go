@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"fraudcheck/internal/auth"
 	"fraudcheck/internal/velocity"
 )
 
@@ -29,12 +30,17 @@ type Metrics struct {
 	requestChildren map[routeStatus]prometheus.Counter
 	requestDuration map[string]prometheus.Observer
 
-	operations        *prometheus.CounterVec
+	operations        map[opResult]prometheus.Counter
 	operationDuration map[string]prometheus.Observer
-	storeUp           *prometheus.GaugeVec
+	storeUp           map[string]prometheus.Gauge // by server
 
 	auth    *prometheus.CounterVec
 	reloads *prometheus.CounterVec
+}
+
+type opResult struct {
+	op     string
+	result velocity.Result
 }
 
 type routeStatus struct {
@@ -72,7 +78,7 @@ func NewMetrics(plan *velocity.Plan, routes, servers []string, from Sources) *Me
 	m.forChecks(plan)
 	m.forRequests(routes)
 	m.forStore(servers)
-	m.auth = m.counters("fraudcheck_auth_total", "Authentications, by scheme and how they ended.", "scheme", "result")
+	m.forAuth()
 	m.reloads = m.counters("fraudcheck_config_reloads_total", "Reloads of the configuration, by how they ended.", "result")
 	for _, result := range []string{"ok", "error"} {
 		m.reloads.WithLabelValues(result)
@@ -115,8 +121,24 @@ func (m *Metrics) forRequests(routes []string) {
 	m.requestDuration = make(map[string]prometheus.Observer)
 	for _, route := range routes {
 		m.requestDuration[route] = durations.WithLabelValues(route)
-		for _, status := range []int{200, 202, 400, 401, 403, 405, 413, 415, 500, 503} {
+		for _, status := range []int{200, 202, 400, 401, 403, 404, 405, 408, 413, 415, 431, 500, 503} {
 			m.requestChildren[routeStatus{route, status}] = m.requests.WithLabelValues(route, strconv.Itoa(status))
+		}
+	}
+}
+
+func (m *Metrics) forAuth() {
+	m.auth = m.counters("fraudcheck_auth_total", "Authentications, by scheme and how they ended.", "scheme", "result")
+	for scheme, failures := range map[string][]auth.Failure{
+		"none":   {auth.Missing, auth.Malformed},
+		"basic":  {auth.Malformed, auth.Invalid},
+		"bearer": {auth.TokenExpired, auth.TokenInvalid},
+	} {
+		if scheme != "none" {
+			m.auth.WithLabelValues(scheme, "ok")
+		}
+		for _, f := range failures {
+			m.auth.WithLabelValues(scheme, string(f))
 		}
 	}
 }
@@ -125,19 +147,21 @@ func (m *Metrics) forStore(servers []string) {
 	if len(servers) == 0 {
 		return
 	}
-	m.operations = m.counters("fraudcheck_store_operations_total", "Operations on memcached, by how they ended.", "op", "result")
+	operations := m.counters("fraudcheck_store_operations_total", "Operations on memcached, by how they ended.", "op", "result")
 	durations := m.histograms("fraudcheck_store_operation_duration_seconds", "Time of an operation on memcached.", "op")
+	m.operations = make(map[opResult]prometheus.Counter)
 	m.operationDuration = make(map[string]prometheus.Observer)
 	for _, op := range []string{"get", "add", "cas", "probe", "exchange"} {
 		m.operationDuration[op] = durations.WithLabelValues(op)
 		for _, result := range []velocity.Result{velocity.OK, velocity.Miss, velocity.Conflict, velocity.Fault, velocity.Newer, velocity.Timeout, velocity.Failed} {
-			m.operations.WithLabelValues(op, string(result))
+			m.operations[opResult{op, result}] = operations.WithLabelValues(op, string(result))
 		}
 	}
-	m.storeUp = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "fraudcheck_store_up", Help: "Whether the last operation on the server was answered."}, []string{"server"})
-	m.Registry.MustRegister(m.storeUp)
+	up := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "fraudcheck_store_up", Help: "Whether the last operation on the server was answered; it is asked at the start."}, []string{"server"})
+	m.Registry.MustRegister(up)
+	m.storeUp = make(map[string]prometheus.Gauge)
 	for _, s := range servers {
-		m.storeUp.WithLabelValues(s)
+		m.storeUp[s] = up.WithLabelValues(s)
 	}
 }
 
@@ -221,11 +245,11 @@ func (m *Metrics) Reload(result string) { m.reloads.WithLabelValues(result).Inc(
 
 // Operation counts an operation on a memcached.
 func (m *Metrics) Operation(server, op string, result velocity.Result, took time.Duration) {
-	m.operations.WithLabelValues(op, string(result)).Inc()
+	m.operations[opResult{op, result}].Inc()
 	m.operationDuration[op].Observe(took.Seconds())
 	up := 1.0
 	if result == velocity.Timeout || result == velocity.Failed {
 		up = 0
 	}
-	m.storeUp.WithLabelValues(server).Set(up)
+	m.storeUp[server].Set(up)
 }

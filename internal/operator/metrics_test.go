@@ -29,7 +29,7 @@ var (
 // newMetrics are those of a program over two memcached servers.
 func newMetrics(t testing.TB) *operator.Metrics {
 	t.Helper()
-	return operator.NewMetrics(threeRules, allRoutes(), twoServers, sources(newMemory(t)))
+	return operator.NewMetrics(planOf(t, threeRules), allRoutes(), twoServers, sources(newMemory(t)))
 }
 
 // scrape is every series Prometheus would see, by name and labels as it writes them.
@@ -71,7 +71,7 @@ func changed(series map[string]float64, prefix string) map[string]float64 {
 
 func TestMetricsAreWellNamed(t *testing.T) {
 	for name, m := range map[string]*operator.Metrics{
-		"memory":    operator.NewMetrics(threeRules, allRoutes(), nil, sources(newMemory(t))),
+		"memory":    operator.NewMetrics(planOf(t, threeRules), allRoutes(), nil, sources(newMemory(t))),
 		"memcached": newMetrics(t),
 	} {
 		families, err := m.Registry.Gather()
@@ -185,6 +185,7 @@ fraudcheck_auth_total{result,scheme}
 fraudcheck_pan_like_input_total{}
 fraudcheck_log_dropped_total{}
 fraudcheck_clock_ahead_seconds{}
+fraudcheck_config_reloads_total{result}
 fraudcheck_build_info{goversion,version}`
 	m := newMetrics(t)
 	m.Auth("basic", "ok")
@@ -208,7 +209,7 @@ fraudcheck_build_info{goversion,version}`
 
 func TestHistogramsAreClassicFromAQuarterMillisecondToASecondAndNative(t *testing.T) {
 	m := newMetrics(t)
-	m.Decision(&velocity.Decision{}, 3*time.Millisecond)
+	m.Decision(&velocity.Decision{Plan: planOf(t, threeRules)}, 3*time.Millisecond)
 	m.Request("/v1/check", 200, 3*time.Millisecond)
 	m.Operation(twoServers[0], "get", velocity.OK, 3*time.Millisecond)
 	families, err := m.Registry.Gather()
@@ -279,7 +280,7 @@ func TestDecisionsAreCounted(t *testing.T) {
 // A decision that no rule had a word in, or only some.
 func TestEveryRuleIsCountedOnceForEachDecision(t *testing.T) {
 	answered := func(places ...int) *velocity.Decision {
-		var d velocity.Decision
+		d := velocity.Decision{Plan: planOf(t, threeRules)}
 		for _, i := range places {
 			d.Rules = append(d.Rules, velocity.RuleResult{Rule: &threeRules[i], Outcome: velocity.Review})
 		}
@@ -306,7 +307,7 @@ func TestDegradedChecksAreCounted(t *testing.T) {
 		require.True(t, decision.Degraded)
 		d.metrics.Decision(decision, 0)
 	}
-	d.metrics.Decision(&velocity.Decision{}, 0)
+	d.metrics.Decision(&velocity.Decision{Plan: planOf(t, threeRules)}, 0)
 	assert.EqualValues(t, 3, scrape(t, d.metrics)["fraudcheck_degraded_checks_total"])
 }
 
@@ -344,7 +345,7 @@ func TestWhatIsReadAtEachScrape(t *testing.T) {
 		evicted, dropped uint64
 		ahead            time.Duration
 	}
-	m := operator.NewMetrics(threeRules, nil, nil, operator.Sources{
+	m := operator.NewMetrics(planOf(t, threeRules), nil, nil, operator.Sources{
 		Memory:     func() velocity.MemoryStats { return velocity.MemoryStats{EvictedInWindow: from.evicted} },
 		LogDropped: func() uint64 { return from.dropped },
 		ClockAhead: func() time.Duration { return from.ahead },
@@ -473,7 +474,7 @@ func TestCountingADecisionAllocatesNothing(t *testing.T) {
 		t.Skip("the race detector allocates")
 	}
 	m := newMetrics(t)
-	d := &velocity.Decision{Outcome: velocity.Block, Degraded: true, Rules: []velocity.RuleResult{
+	d := &velocity.Decision{Plan: planOf(t, threeRules), Outcome: velocity.Block, Degraded: true, Rules: []velocity.RuleResult{
 		{Rule: &threeRules[0], Outcome: velocity.Block}, {Rule: &threeRules[2], Outcome: velocity.Allow},
 	}}
 	n := 0
@@ -483,4 +484,10 @@ func TestCountingADecisionAllocatesNothing(t *testing.T) {
 	}), "Decision")
 	assert.Zero(t, testing.AllocsPerRun(10_000, func() { m.Request("/v1/check", 200, time.Millisecond) }), "Request")
 	assert.Zero(t, testing.AllocsPerRun(10_000, m.PANLike), "PANLike")
+}
+
+func planOf(t testing.TB, rules []velocity.Rule) *velocity.Plan {
+	plan, err := velocity.NewPlan(rules, 64)
+	require.NoError(t, err)
+	return plan
 }

@@ -52,7 +52,7 @@ func listed(e *velocity.Entry) string {
 
 // readSubject answers what is known of a subject that is not an address.
 func (d *Door) readSubject(c *call) *wire.Problem {
-	per, a, p := c.parseSubject()
+	per, a, p := d.parseSubject(c)
 	if p != nil {
 		return p
 	}
@@ -61,7 +61,7 @@ func (d *Door) readSubject(c *call) *wire.Problem {
 }
 
 func (d *Door) forgetSubject(c *call) *wire.Problem {
-	per, a, p := c.parseSubject()
+	per, a, p := d.parseSubject(c)
 	if p != nil {
 		return p
 	}
@@ -73,16 +73,26 @@ func (d *Door) forgetSubject(c *call) *wire.Problem {
 	return c.forgotten(left.Blocking, d.Checker.Others([]string{per}))
 }
 
-func (c *call) parseSubject() (per string, a velocity.Attempt, p *wire.Problem) {
-	f, p := c.fields(wire.SubjectFields)
+func (d *Door) parseSubject(c *call) (per string, a velocity.Attempt, p *wire.Problem) {
+	body, decode, p := c.body()
 	if p != nil {
 		return "", a, p
 	}
-	per, a, err := velocity.ParseSubject(f)
-	if err != nil {
-		return "", a, wire.Refused(err)
+	var f velocity.Fields
+	var err error
+	if body != "" {
+		err = decode(body, wire.SubjectFields, &f)
 	}
-	return per, a, nil
+	if err == nil {
+		per, a, err = velocity.ParseSubject(&f)
+	}
+	if err == nil {
+		return per, a, nil
+	}
+	if wire.PANLike(&f, err) {
+		d.Metrics.PANLike()
+	}
+	return "", a, wire.Refused(err)
 }
 
 // report completes the object that b begins; more stands behind the rules.

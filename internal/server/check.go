@@ -52,30 +52,37 @@ func (s *Server) outcome(q *request) *wire.Problem {
 // parse reads the fields from URL parameters and body, and the attempt from them.
 func (s *Server) parse(q *request, allowed wire.FieldSet) *wire.Problem {
 	h := &q.ctx.Request.Header
-	raw, decode := q.ctx.PostBody(), wire.DecoderFor(h.ContentType(), h.Peek(fasthttp.HeaderContentEncoding))
-	if len(raw) > 0 && decode == nil {
+	decode := wire.DecoderFor(h.ContentType(), h.Peek(fasthttp.HeaderContentEncoding))
+	if decode == nil && len(q.ctx.PostBody()) > 0 {
 		return wire.NoMedia
 	}
+	err := q.decode(decode, allowed)
+	if err == nil {
+		q.attempt, err = velocity.ParseAttempt(&q.fields)
+	}
+	if err == nil {
+		return nil
+	}
+	if wire.PANLike(&q.fields, err) {
+		s.Events.PANLike()
+	}
+	return wire.Refused(err)
+}
+
+func (q *request) decode(decode wire.Decoder, allowed wire.FieldSet) error {
 	if query := q.ctx.URI().QueryString(); len(query) > 0 {
 		if err := wire.DecodeForm(string(query), allowed, &q.fields); err != nil {
-			return wire.Refused(err)
+			return err
 		}
 	}
-	if len(raw) > 0 {
+	if raw := q.ctx.PostBody(); len(raw) > 0 {
 		// One copy of the whole: all fields are parts of it, and none of fasthttp.
 		if err := decode(string(raw), allowed, &q.fields); err != nil {
-			return wire.Refused(err)
+			return err
 		}
 	}
 	if !q.fields.Has(velocity.FieldAttemptID) {
 		q.fields.Set(velocity.FieldAttemptID, string(wire.NewID(q.start)))
-	}
-	var err error
-	if q.attempt, err = velocity.ParseAttempt(&q.fields); err != nil {
-		if wrong, ok := err.(*velocity.FieldError); ok && wrong.PANLike {
-			s.Events.PANLike()
-		}
-		return wire.Refused(err)
 	}
 	return nil
 }

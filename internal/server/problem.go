@@ -7,7 +7,6 @@ var (
 
 	// What fasthttp refuses before there is a request.
 	headerTooLarge = &wire.Problem{Status: 431, Code: "body_too_large", Detail: "expected request line and headers of at most 8 KiB"}
-	tooSlow        = &wire.Problem{Status: 408, Code: "body_invalid", Detail: "the request did not arrive in time"}
 	chunksTooLarge = &wire.Problem{Status: 413, Code: wire.TooLarge.Code, Detail: wire.TooLarge.Detail}
 	notHTTP        = &wire.Problem{Status: 400, Code: "body_invalid", Detail: "expected a well-formed HTTP request"}
 )

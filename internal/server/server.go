@@ -191,7 +191,7 @@ func (s *Server) handleUnread(ctx *fasthttp.RequestCtx, err error) {
 	case errors.As(err, &small):
 		s.serve(ctx, headerTooLarge)
 	case errors.As(err, &timeout) && timeout.Timeout():
-		s.serve(ctx, tooSlow)
+		s.serve(ctx, wire.TooSlow)
 	default:
 		s.serve(ctx, notHTTP)
 	}

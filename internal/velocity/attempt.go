@@ -120,7 +120,7 @@ func (a *Attempt) parseCard(f *Fields) error {
 	if err := checkLength(FieldCardID, id, maxID); err != nil {
 		return err
 	}
-	if looksLikePAN(id) {
+	if PANLike(FieldCardID, id) {
 		return &FieldError{Field: FieldCardID, PANLike: true, Expected: "the payment provider's fingerprint of the card, not a card number"}
 	}
 	a.card = textIdentity(id, false)
@@ -136,8 +136,8 @@ func parseLast4(f *Fields, optional bool) (string, error) {
 		}
 		return "", &FieldError{Field: FieldLast4, Missing: true, Expected: expected}
 	}
-	if n := countDigits(last4); n != 4 || len(last4) != 4 {
-		return "", &FieldError{Field: FieldLast4, PANLike: n > 4, Expected: expected}
+	if len(last4) != 4 || countDigits(last4) != 4 {
+		return "", &FieldError{Field: FieldLast4, PANLike: PANLike(FieldLast4, last4), Expected: expected}
 	}
 	return last4, nil
 }

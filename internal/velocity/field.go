@@ -65,6 +65,23 @@ func (f *Fields) Has(name Field) bool { return f.present&(1<<name) != 0 }
 // Value is the field's raw text, empty when it was not sent.
 func (f *Fields) Value(name Field) string { return f.values[name] }
 
+// PANLike reports whether a field looks like a whole card number: more than four
+// digits as last4, or a card_id of nothing but 12 to 19.
+func (f *Fields) PANLike() bool {
+	return PANLike(FieldLast4, f.Value(FieldLast4)) || PANLike(FieldCardID, f.Value(FieldCardID))
+}
+
+// PANLike reports whether the value looks like a whole card number in that field.
+func PANLike(field Field, value string) bool {
+	switch field {
+	case FieldLast4:
+		return countDigits(value) > 4
+	case FieldCardID:
+		return looksLikePAN(value)
+	}
+	return false
+}
+
 // A FieldError says what is wrong with one field, never what it held.
 type FieldError struct {
 	Field    Field

@@ -57,21 +57,16 @@ func (c *Checker) Inspect(a *Attempt, per []string, now Time) (r Report) {
 	return r
 }
 
-// next is what the rule would say to the subject's next attempt, with a card it
-// has shown and with a new one. Every attempt is new; an address is taken to be
-// known; what was declined stays as it is.
+// next is what the rule would say to the subject's next attempt, with a card that
+// counts already and with another one. Every attempt is new; an address is taken to
+// be known; what was declined stays as it is.
 func (s *subjectPlan) next(rule int, r RuleResult) (known, fresh Outcome) {
-	one := func(more bool) Outcome {
-		if more {
-			return r.Rule.outcome(r.Count + 1)
-		}
-		return r.Outcome
-	}
+	one := r.Rule.outcome(r.Count + 1)
 	switch s.lists[s.rules[rule].list].kind.element {
 	case "cards":
-		return one(r.Count == 0), one(true)
+		return r.Outcome, one
 	case "attempts":
-		return one(true), one(true)
+		return one, one
 	}
 	return r.Outcome, r.Outcome
 }

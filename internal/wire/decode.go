@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"regexp"
 
@@ -14,6 +15,8 @@ type DecodeError struct {
 	Code   string // body_invalid, field_unknown, field_repeated or field_invalid
 	Field  string // empty when no field is at fault, or its name is unfit to show
 	Detail string
+	// PANLike: the value, of a wrong type, looks like a whole card number.
+	PANLike bool
 }
 
 func (e *DecodeError) Error() string {
@@ -47,6 +50,13 @@ func (s FieldSet) admit(name string, f *velocity.Fields) (velocity.Field, error)
 		return 0, fieldRepeated(field)
 	}
 	return field, nil
+}
+
+// PANLike reports whether a request that was refused for err, and of which f holds
+// what could be read, has what looks like a whole card number.
+func PANLike(f *velocity.Fields, err error) bool {
+	var undecoded *DecodeError
+	return f.PANLike() || errors.As(err, &undecoded) && undecoded.PANLike
 }
 
 // A Decoder reads a body into f. See DecodeJSON and DecodeForm.

@@ -101,7 +101,12 @@ func (c *jsonCursor) value(field velocity.Field) (string, error) {
 	case number:
 		return "", fieldInvalid(field, "a number or a string")
 	default:
-		return "", fieldInvalid(field, "a string")
+		start := c.at
+		c.digits()
+		return "", &DecodeError{
+			Code: "field_invalid", Field: field.String(), Detail: "expected a string",
+			PANLike: velocity.PANLike(field, c.text[start:c.at]),
+		}
 	}
 }
 

@@ -25,6 +25,7 @@ var (
 	NoRole   = &Problem{Status: 403, Code: "role_missing", Detail: "the caller lacks the role that this path needs"}
 	TooLarge = &Problem{Status: 413, Code: "body_too_large", Detail: "expected a body of at most 8 KiB"}
 	NoMedia  = &Problem{Status: 415, Code: "media_type", Detail: "expected application/json or application/x-www-form-urlencoded, not compressed"}
+	TooSlow  = &Problem{Status: 408, Code: "body_invalid", Detail: "the request did not arrive in time"}
 	NotEmpty = &Problem{Status: 400, Code: "body_invalid", Detail: "expected no body"}
 	Draining = &Problem{Status: 503, Code: "overloaded", Detail: "stopping, ask another instance"}
 	Internal = &Problem{Status: 500, Code: "internal", Detail: "a fault of this service, it was logged"}

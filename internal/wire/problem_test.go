@@ -37,7 +37,7 @@ func TestAProblemIsJSONWhateverItSays(t *testing.T) {
 
 func TestStandingProblems(t *testing.T) {
 	for p, want := range map[*Problem]string{
-		NotFound: "404 not_found", NoMethod: "405 method", NoRole: "403 role_missing", TooLarge: "413 body_too_large",
+		NotFound: "404 not_found", NoMethod: "405 method", NoRole: "403 role_missing", TooLarge: "413 body_too_large", TooSlow: "408 body_invalid",
 		NoMedia: "415 media_type", NotEmpty: "400 body_invalid", Draining: "503 overloaded", Internal: "500 internal",
 	} {
 		assert.Equal(t, want, fmt.Sprint(p.Status, " ", p.Code))
