@@ -1,4 +1,4 @@
-.PHONY: test k6 prometheus bench fuzz
+.PHONY: test k6 prometheus bench fuzz faults
 
 # need PROGRAM,PACKAGES,WHAT FOR,WITHOUT IT: says what is missing, and installs it
 # where that may be done.
@@ -21,6 +21,10 @@ prometheus: ## the same attack, and what Prometheus saw of it
 
 bench: ## what each part costs
 	go test -run '^$$' -bench . ./bench
+
+faults: ## the real program under load while memcached, callers and disks fail
+	@$(call need,memcached,memcached,the shared store,most faults cannot be staged)
+	go run ./loadtest
 
 fuzz: ## a minute of random input for each parser and codec
 	go test -run '^$$' -fuzz FuzzDecodeJSON -fuzztime 1m -fuzzminimizetime 200x ./internal/wire

@@ -220,7 +220,6 @@ func BenchmarkMemcached(b *testing.B) {
 	require.NoError(b, err)
 	store, err := velocity.NewMemcached(velocity.MemcachedSettings{
 		Servers: []string{server.Addr}, MaxConns: 64, Budget: time.Second, Keys: keys, Local: local,
-		Observe: func(string, string, velocity.Result, time.Duration) {},
 	})
 	require.NoError(b, err)
 	c := velocity.NewChecker(plan, keys, store)

@@ -21,26 +21,30 @@ const (
 	logMaxPooled = 16 << 10
 )
 
-// newLogger builds the program's logger. Lines go through a bounded queue to
-// stderr and to file, which may be nil and is closed with the logger. close
-// writes what is queued and stops, within one second should a writer be stuck;
-// dropped says how many lines the queue had no room for so far.
+// newLogger builds the program's logger. Lines go to stderr and to file, which may
+// be nil and is closed with the logger, through a bounded queue each: one that is
+// stuck does not silence the other. close writes what is queued and stops, within
+// one second should a writer be stuck; dropped says how many lines a queue had no
+// room for so far.
 func newLogger(stderr io.Writer, file io.WriteCloser, level, format string) (logger *slog.Logger, close func(), dropped func() uint64) {
-	w := logWriter{stderr, file}
-	if level == "DISABLED" {
-		return slog.New(slog.DiscardHandler), func() { _ = w.Close() }, func() uint64 { return 0 }
-	}
 	form := appendCanister
 	if format == "json" {
 		form = appendJSON
 	}
-	q := newLogQueue(w, func(dst []byte, dropped uint64, last time.Time) []byte {
+	report := func(dst []byte, dropped uint64, last time.Time) []byte {
 		r := slog.NewRecord(last, slog.LevelWarn, "log lines dropped", 0)
 		r.AddAttrs(slog.Uint64("count", dropped))
 		return form(dst, logDefaultTag, nil, r)
-	})
-	h := &logHandler{queue: q, form: form, level: logLevel(level), tag: logDefaultTag}
-	return slog.New(h), q.close, q.droppedSoFar
+	}
+	queues := logQueues{newLogQueue(stderr, nil, report)}
+	if file != nil {
+		queues = append(queues, newLogQueue(file, file, report))
+	}
+	if level == "DISABLED" {
+		return slog.New(slog.DiscardHandler), queues.close, queues.dropped
+	}
+	h := &logHandler{queues: queues, form: form, level: logLevel(level), tag: logDefaultTag}
+	return slog.New(h), queues.close, queues.dropped
 }
 
 // A logForm appends one event to dst as one line, newline included. The tag
@@ -49,11 +53,11 @@ type logForm func(dst []byte, tag string, with []slog.Attr, r slog.Record) []byt
 
 // logHandler turns events into lines of one form and queues them.
 type logHandler struct {
-	queue *logQueue
-	form  logForm
-	level slog.Level
-	tag   string
-	with  []slog.Attr
+	queues logQueues
+	form   logForm
+	level  slog.Level
+	tag    string
+	with   []slog.Attr
 }
 
 // logBuffers holds pointers, as a slice put in a pool would itself be allocated.
@@ -69,7 +73,7 @@ func (h *logHandler) Handle(_ context.Context, r slog.Record) error {
 	})
 	b := logBuffers.Get().(*[]byte)
 	*b = h.form((*b)[:0], tag, h.with, r)
-	h.queue.put(*b, r.Time)
+	h.queues.put(*b, r.Time)
 	if cap(*b) <= logMaxPooled {
 		logBuffers.Put(b)
 	}

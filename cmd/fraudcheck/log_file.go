@@ -178,25 +178,3 @@ func openLines(path string) (*os.File, fs.FileInfo, error) {
 }
 
 func logDay(t time.Time) string { return t.UTC().Format(time.DateOnly) }
-
-// logWriter writes everything to both, whatever becomes of it at the other.
-type logWriter struct {
-	stderr io.Writer
-	file   io.WriteCloser // may be nil
-}
-
-func (w logWriter) Write(p []byte) (int, error) {
-	_, _ = w.stderr.Write(p) // there is no one left to tell of a failure
-	if w.file != nil {
-		_, _ = w.file.Write(p)
-	}
-	return len(p), nil
-}
-
-// Close closes the file; standard error is not ours to close.
-func (w logWriter) Close() error {
-	if w.file == nil {
-		return nil
-	}
-	return w.file.Close()
-}

@@ -18,7 +18,8 @@ const (
 // gather in one buffer while the writer is busy with another, so a caller
 // waits for a copy of its line and never for w.
 type logQueue struct {
-	w      io.WriteCloser
+	w      io.Writer
+	closer io.Closer // w, when it is ours to close
 	report func(dst []byte, dropped uint64, last time.Time) []byte
 
 	mu       sync.Mutex
@@ -33,11 +34,12 @@ type logQueue struct {
 	done chan struct{}
 }
 
-// newLogQueue starts the writing goroutine, which closes w at its end. report
+// newLogQueue starts the writing goroutine, which closes w at its end when it is
+// given as closer too. report
 // appends the line that says how many were dropped; no level filters it,
 // whatever was lost may have mattered.
-func newLogQueue(w io.WriteCloser, report func([]byte, uint64, time.Time) []byte) *logQueue {
-	q := &logQueue{w: w, report: report, wake: make(chan struct{}, 1), done: make(chan struct{})}
+func newLogQueue(w io.Writer, closer io.Closer, report func([]byte, uint64, time.Time) []byte) *logQueue {
+	q := &logQueue{w: w, closer: closer, report: report, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	go q.run()
 	return q
 }
@@ -90,7 +92,9 @@ func (q *logQueue) signal() {
 
 func (q *logQueue) run() {
 	defer close(q.done)
-	defer q.w.Close()
+	if q.closer != nil {
+		defer q.closer.Close()
+	}
 	var batch []byte
 	for range q.wake {
 		var last bool
@@ -118,4 +122,29 @@ func (q *logQueue) take(empty []byte) (batch []byte, last bool) {
 		q.told = q.dropped
 	}
 	return batch, q.closed
+}
+
+// logQueues get every line alike.
+type logQueues []*logQueue
+
+func (qs logQueues) put(line []byte, at time.Time) {
+	for _, q := range qs {
+		q.put(line, at)
+	}
+}
+
+func (qs logQueues) close() {
+	var all sync.WaitGroup
+	for _, q := range qs {
+		all.Go(q.close)
+	}
+	all.Wait()
+}
+
+// dropped adds up all queues, since the start.
+func (qs logQueues) dropped() (n uint64) {
+	for _, q := range qs {
+		n += q.droppedSoFar()
+	}
+	return n
 }

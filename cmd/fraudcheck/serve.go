@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -62,7 +63,7 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 	clock := velocity.NewClock(time.Now())
 	metrics := p.makeMetrics(dropped, clock.Ahead)
 	p.guard.Observe = metrics.Auth
-	store, err := p.openStore(metrics.Operation)
+	store, err := p.openStore(metrics, log)
 	if err != nil {
 		return err
 	}
@@ -157,14 +158,24 @@ func (p *parts) makeMetrics(dropped func() uint64, ahead func() time.Duration) *
 
 // openStore is the one place that knows the kinds of store. It does not fail
 // because a server does not answer.
-func (p *parts) openStore(observe func(server, op string, result velocity.Result, took time.Duration)) (velocity.Store, error) {
+func (p *parts) openStore(metrics *operator.Metrics, log *slog.Logger) (velocity.Store, error) {
 	s := p.settings.Store
 	if s.Kind == "memory" {
 		return p.memory, nil
 	}
 	return velocity.NewMemcached(velocity.MemcachedSettings{
 		Servers: s.Memcached.Servers, MaxConns: s.Memcached.MaxConns, Budget: s.Budget,
-		Keys: p.keys, Local: p.memory, Observe: observe,
+		Keys: p.keys, Local: p.memory, Observe: metrics.Operation,
+		Changed: func(server string, up bool) {
+			if up {
+				log.Info("memcached is used again", "server", server)
+			} else {
+				log.Warn("memcached does not answer in time; answers rest on this instance's own knowledge until it does", "server", server)
+			}
+		},
+		Panicked: func(fault any) { // its value may quote what it choked on; type and stack do not
+			log.Error("panic in the store", "type", fmt.Sprintf("%T", fault), "stack", string(debug.Stack()))
+		},
 	})
 }
 

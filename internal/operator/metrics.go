@@ -151,7 +151,7 @@ func (m *Metrics) forStore(servers []string) {
 	durations := m.histograms("fraudcheck_store_operation_duration_seconds", "Time of an operation on memcached.", "op")
 	m.operations = make(map[opResult]prometheus.Counter)
 	m.operationDuration = make(map[string]prometheus.Observer)
-	for _, op := range []string{"get", "add", "cas", "probe", "exchange"} {
+	for _, op := range []string{"get", "add", "cas", "probe"} {
 		m.operationDuration[op] = durations.WithLabelValues(op)
 		for _, result := range []velocity.Result{velocity.OK, velocity.Miss, velocity.Conflict, velocity.Fault, velocity.Newer, velocity.Timeout, velocity.Failed} {
 			m.operations[opResult{op, result}] = operations.WithLabelValues(op, string(result))

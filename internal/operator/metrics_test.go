@@ -127,7 +127,7 @@ func TestEverySeriesIsThereFromTheStart(t *testing.T) {
 	add(`fraudcheck_http_requests_total{code="503",route="*"}`, []string{"/readyz", "/v1/check", "/v1/outcomes", "/v1/addresses/{ip}", "/v1/subjects/forget"})
 	histogram("fraudcheck_http_request_duration_seconds", braced("route", append([]string{"none", "/metrics", "/healthz", "/readyz"}, guarded...))...)
 	add(`fraudcheck_store_operations_total{op="*",result="*"}`, ops, []string{"ok", "miss", "timeout", "error"})
-	add(`fraudcheck_store_operations_total{op="*"}`, []string{`get",result="fault`, `get",result="newer`, `cas",result="conflict`, `exchange",result="error`})
+	add(`fraudcheck_store_operations_total{op="*"}`, []string{`get",result="fault`, `get",result="newer`, `cas",result="conflict`})
 	histogram("fraudcheck_store_operation_duration_seconds", braced("op", ops)...)
 	add(`fraudcheck_store_up{server="*"}`, twoServers)
 	add("fraudcheck_degraded_checks_total")
@@ -445,7 +445,7 @@ func TestAStormMakesNoSeries(t *testing.T) {
 	after := scrape(t, d.metrics)
 	assert.Len(t, after, before)
 
-	results := []string{"ok", "authorization_missing", "authorization_malformed", "credentials_invalid", "token_expired", "token_invalid"}
+	results := []string{"ok", "authorization_missing", "authorization_malformed", "credentials_invalid", "token_expired", "token_invalid", "error"}
 	closed := map[string][]string{
 		"route":    allRoutes(),
 		"decision": {"allow", "review", "block"},

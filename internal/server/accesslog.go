@@ -37,11 +37,14 @@ func (s *Server) logResponse(q *request) {
 	if q.tag == "" {
 		q.tag = s.tagOf(q)
 	}
-	attrs := append(make([]slog.Attr, 0, 6), slog.String("tag", q.tag), slog.Int("status", q.ctx.Response.StatusCode()))
+	attrs := append(make([]slog.Attr, 0, 7), slog.String("tag", q.tag), slog.Int("status", q.ctx.Response.StatusCode()))
 	switch {
 	case q.judged:
 		attrs = append(attrs, slog.String("decision", q.decision.Outcome.String()),
 			slog.String("address", s.Address(q.attempt.Address)), slog.String("rules", reached(&q.decision)))
+		if q.decision.Degraded {
+			attrs = append(attrs, slog.String("knowledge", "degraded"))
+		}
 	case q.problem != nil:
 		attrs = append(attrs, slog.String("code", q.problem.Code))
 		if _, ours := velocity.FieldByName(q.problem.Field); ours { // a stranger's word stays out

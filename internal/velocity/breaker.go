@@ -33,22 +33,22 @@ const (
 	maxRelapses  = 3
 )
 
-// report takes the result of an operation.
-func (b *breaker) report(ok bool, now time.Time) {
+// report takes the result of an operation, and reports whether it opened the breaker.
+func (b *breaker) report(ok bool, now time.Time) (opened bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.open.Load() {
-		return // the probe decides
+		return false // the probe decides
 	}
 	b.recent <<= 1
 	b.consecutive++
 	if ok {
 		b.consecutive = 0
-		return
+		return false
 	}
 	b.recent |= 1
 	if b.consecutive < tooManyInARow && bits.OnesCount32(b.recent) < tooManyOf32 {
-		return
+		return false
 	}
 	if !b.closed.IsZero() && now.Sub(b.closed) < relapseAfter {
 		b.relapses = min(b.relapses+1, maxRelapses)
@@ -57,17 +57,18 @@ func (b *breaker) report(ok bool, now time.Time) {
 	}
 	b.wellSince = time.Time{}
 	b.open.Store(true)
+	return true
 }
 
 // probed takes the result of a probe of an open breaker, and closes it when the
 // server has been well long enough: half a second, or 1, 2, then 4 seconds when it
-// keeps failing soon after it was believed.
-func (b *breaker) probed(ok bool, now time.Time) {
+// keeps failing soon after it was believed. It reports whether it closed.
+func (b *breaker) probed(ok bool, now time.Time) (closed bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !ok {
 		b.wellSince = time.Time{}
-		return
+		return false
 	}
 	if b.wellSince.IsZero() {
 		b.wellSince = now
@@ -76,8 +77,10 @@ func (b *breaker) probed(ok bool, now time.Time) {
 	if b.relapses > 0 {
 		enough = time.Second << (b.relapses - 1)
 	}
-	if now.Sub(b.wellSince) >= enough {
-		b.consecutive, b.recent, b.closed = 0, 0, now
-		b.open.Store(false)
+	if now.Sub(b.wellSince) < enough {
+		return false
 	}
+	b.consecutive, b.recent, b.closed = 0, 0, now
+	b.open.Store(false)
+	return true
 }

@@ -43,8 +43,8 @@ func (m *Memcached) exchange(batch []*passenger) (shared bool) {
 	}
 	defer s.leave()
 	defer func() {
-		if recover() != nil { // an answer that the library chokes on must not end the process
-			m.Observe(s.name, "exchange", Failed, 0)
+		if fault := recover(); fault != nil { // what the library chokes on must not end the process
+			m.Panicked(fault)
 			shared = false
 		}
 	}()
@@ -168,7 +168,9 @@ func (m *Memcached) do(s *server, op string, run func() error, judge func() Resu
 	default:
 		result = Failed
 	}
-	s.report(result != Timeout && result != Failed, time.Now())
+	if s.report(result != Timeout && result != Failed, time.Now()) {
+		m.Changed(s.name, false)
+	}
 	m.Observe(s.name, op, result, time.Since(start))
 	return result
 }

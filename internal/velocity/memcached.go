@@ -14,8 +14,14 @@ type MemcachedSettings struct {
 	Budget   time.Duration // longest a whole check waits, all subjects and all retries
 	Keys     *Keys
 	Local    *Memory // what this instance knows by itself
-	// Observe is told of every operation: its name, how it ended and how long it took.
+	// Observe is told of every operation: its name, how it ended and how long it
+	// took. It may be nil, as may the two below.
 	Observe func(server, op string, result Result, took time.Duration)
+	// Changed is told when a server is given up, and when it is used again.
+	Changed func(server string, up bool)
+	// Panicked is told of a panic that was caught: what was being done ended as if
+	// the server had not answered.
+	Panicked func(fault any)
 }
 
 // Memcached shares records among instances. Every record this instance read or
@@ -50,6 +56,15 @@ func NewMemcached(settings MemcachedSettings) (*Memcached, error) {
 	}
 	for i := range m.flights {
 		m.flights[i].byKey = make(map[Key]*flight)
+	}
+	if m.Observe == nil {
+		m.Observe = func(string, string, Result, time.Duration) {}
+	}
+	if m.Changed == nil {
+		m.Changed = func(string, bool) {}
+	}
+	if m.Panicked == nil {
+		m.Panicked = func(any) {}
 	}
 	m.scratch.New = func() any { return new(scratch) }
 	m.prefix = "fraudcheck:" + base64.RawURLEncoding.EncodeToString(settings.Keys.id[:]) + ":"

@@ -130,7 +130,6 @@ func FuzzReply(f *testing.F) {
 		addr := liar(t, func(string) []byte { return reply })
 		m, err := velocity.NewMemcached(velocity.MemcachedSettings{
 			Servers: []string{addr}, MaxConns: 4, Budget: time.Second, Keys: velocitytest.NewKeys(t), Local: local,
-			Observe: func(string, string, velocity.Result, time.Duration) {},
 		})
 		require.NoError(t, err)
 		c := velocitytest.NewChecker(t, []velocity.Rule{velocity.DefaultRule}, m)

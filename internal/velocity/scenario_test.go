@@ -26,7 +26,6 @@ func newMemcached(t *testing.T, addr string) *velocity.Memcached {
 	m, err := velocity.NewMemcached(velocity.MemcachedSettings{
 		Servers: []string{addr}, MaxConns: 64, Budget: 10 * time.Second,
 		Keys: velocitytest.NewKeys(t), Local: local,
-		Observe: func(string, string, velocity.Result, time.Duration) {},
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() {

@@ -47,7 +47,11 @@ func (m *Memcached) watch(s *server, plan func() *Plan, now func() Time) {
 }
 
 func (m *Memcached) probe(s *server, open bool, reseed func()) {
-	defer func() { _ = recover() }() // as in exchange
+	defer func() {
+		if fault := recover(); fault != nil {
+			m.Panicked(fault)
+		}
+	}()
 	key := m.prefix + "canary"
 	result := m.do(s, "probe", func() error {
 		_, err := s.client.Get(key)
@@ -59,8 +63,8 @@ func (m *Memcached) probe(s *server, open bool, reseed func()) {
 			return s.client.Set(&memcache.Item{Key: key, Value: []byte("canary")})
 		}, func() Result { return OK })
 	}
-	if open {
-		s.probed(result == OK, time.Now())
+	if open && s.probed(result == OK, time.Now()) {
+		m.Changed(s.name, true)
 	}
 }
 
