@@ -99,6 +99,9 @@ func (p *parts) checkAddresses() error {
 			return &keyError{key, "a server that is not listed yet", 0}
 		}
 	}
+	if _, port, _ := net.SplitHostPort(s.Listen); s.Listen == s.OperatorListen && port != "0" {
+		return &keyError{"operator_listen", "another address than listen", 0}
+	}
 	if s.Store.Kind == "memcached" && len(s.Store.Memcached.Servers) == 0 {
 		return &keyError{"store.memcached.servers", "at least one server", 0}
 	}
@@ -250,7 +253,7 @@ func (p *parts) makeGuard() error {
 // makeJWT makes nothing where nothing of it is configured.
 func (p *parts) makeJWT() (*auth.JWT, error) {
 	s := p.settings.Auth.JWT
-	if s.ClientID == "" && s.Secret == "" {
+	if s.ClientID == "" && s.Secret == "" && s.Issuer == "" && len(s.RoleMap) == 0 {
 		return nil, nil
 	}
 	jwt, err := auth.NewJWT(auth.JWTSettings{

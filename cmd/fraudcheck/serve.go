@@ -42,6 +42,10 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 	// Whoever reads the log may go away, and its file may grow too large.
 	signal.Ignore(syscall.SIGPIPE, syscall.SIGXFSZ)
 
+	connections, err := p.connections()
+	if err != nil {
+		return err
+	}
 	ln, err := net.Listen("tcp", s.Listen)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
@@ -86,8 +90,8 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 		Address:  addressForm(s.Log.IP, p.logKey),
 		TagKey:   p.logKey,
 		Events:   server.Events{Request: metrics.Request, Decision: metrics.Decision, PANLike: metrics.PANLike},
-		InFlight: s.Limits.InFlight,
-		Read:     s.Limits.Read, Write: s.Limits.Write, Idle: s.Limits.Idle,
+		InFlight: s.Limits.InFlight, Connections: connections,
+		Read: s.Limits.Read, Write: s.Limits.Write, Idle: s.Limits.Idle,
 	})
 	operators := operator.New(operator.Settings{
 		Checker: checker, Guard: p.guard, Metrics: metrics, Now: clock.Now, Ready: callers.Ready, Log: log, TagKey: p.logKey,
@@ -138,6 +142,24 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 	kept := p.memory.Stats()
 	log.Info(fmt.Sprintf("Stopped (%s in memory, %d forgotten inside their window)", plural(kept.Records, "record"), kept.EvictedInWindow))
 	return nil
+}
+
+// connections is how many callers may be connected at once: as many as the process
+// may have files open, less what memcached, the operators, logs and snapshots need.
+func (p *parts) connections() (int, error) {
+	const others, least = 64, 16
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return 0, fmt.Errorf("cannot find out how many files may be open: %w", err)
+	}
+	reserve := others
+	if s := p.settings.Store; s.Kind == "memcached" {
+		reserve += len(s.Memcached.Servers) * s.Memcached.MaxConns
+	}
+	if limit.Cur < uint64(reserve+least) {
+		return 0, fmt.Errorf("open files (ulimit -n): expected at least %d, or a smaller store.memcached.max_conns", reserve+least)
+	}
+	return int(min(limit.Cur, 1<<20)) - reserve, nil
 }
 
 func (p *parts) makeMetrics(dropped func() uint64, ahead func() time.Duration) *operator.Metrics {

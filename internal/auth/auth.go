@@ -115,10 +115,18 @@ func (g *Guard) Replace(other *Guard) { g.schemes.Store(other.schemes.Load()) }
 // schemes.
 func (g *Guard) Challenge() string { return g.schemes.Load().challenge }
 
-// Authenticate finds the caller by the value of the Authorization header, empty
-// when there is none; it keeps nothing of it. The error is a Failure.
-func (g *Guard) Authenticate(header []byte) (*Caller, error) {
-	caller, scheme, err := g.authenticate(header)
+// Authenticate finds the caller by the value of the Authorization header, empty or
+// none when there is none; it keeps nothing of it. Of several none is believed: which
+// would be meant? The error is a Failure.
+func (g *Guard) Authenticate(headers ...[]byte) (*Caller, error) {
+	var caller *Caller
+	scheme, err := "none", error(Malformed)
+	switch len(headers) {
+	case 0:
+		err = Missing
+	case 1:
+		caller, scheme, err = g.authenticate(headers[0])
+	}
 	if g.Observe != nil {
 		result := "ok"
 		if failure, ok := err.(Failure); ok {

@@ -21,7 +21,6 @@ import (
 	"net/netip"
 	"os"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -163,11 +162,11 @@ func (d *Door) answer(c *call) *wire.Problem {
 }
 
 func (d *Door) authenticate(c *call) *wire.Problem {
-	var caller *auth.Caller
-	var err error = auth.Malformed // more than one: which is meant?
-	if headers := c.Header.Values("Authorization"); len(headers) < 2 {
-		caller, err = d.Guard.Authenticate([]byte(strings.Join(headers, "")))
+	var headers [][]byte
+	for _, h := range c.Header.Values("Authorization") {
+		headers = append(headers, []byte(h))
 	}
+	caller, err := d.Guard.Authenticate(headers...)
 	if err != nil {
 		c.w.Header().Set("WWW-Authenticate", d.Guard.Challenge())
 		return wire.Unauthenticated(err)

@@ -14,11 +14,17 @@ import (
 type listener struct {
 	net.Listener
 	silent *sync.Map // see Server
+	full   func() bool
 }
 
 func (l *listener) Accept() (net.Conn, error) {
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		c, err := l.Listener.Accept()
+		if err == nil && l.full() {
+			_ = c.Close()
+			pause = 5 * time.Millisecond
+			continue
+		}
 		if err == nil {
 			accepted := &conn{Conn: c, silent: l.silent}
 			l.silent.Store(accepted, nil)

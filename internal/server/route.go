@@ -106,15 +106,7 @@ func (s *Server) answer(q *request, unread *wire.Problem, inFlight int64) *wire.
 }
 
 func (s *Server) authenticate(q *request, needs auth.Roles) *wire.Problem {
-	headers := q.ctx.Request.Header.PeekAll(fasthttp.HeaderAuthorization)
-	var err error = auth.Malformed // more than one: which is meant?
-	var caller *auth.Caller
-	switch len(headers) {
-	case 0:
-		caller, err = s.Guard.Authenticate(nil)
-	case 1:
-		caller, err = s.Guard.Authenticate(headers[0])
-	}
+	caller, err := s.Guard.Authenticate(q.ctx.Request.Header.PeekAll(fasthttp.HeaderAuthorization)...)
 	if err != nil {
 		q.ctx.Response.Header.Set(fasthttp.HeaderWWWAuthenticate, s.Guard.Challenge())
 		return wire.Unauthenticated(err)

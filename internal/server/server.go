@@ -48,7 +48,8 @@ type Settings struct {
 
 	Events Events
 
-	InFlight int // requests served at once; more are refused with 503
+	InFlight    int // requests served at once; more are refused with 503
+	Connections int // open at once, more are closed at once; 0 for any number
 	// Read bounds the time for a whole request to arrive, Write for its answer to
 	// leave, Idle between two requests of a connection.
 	Read, Write, Idle time.Duration
@@ -116,7 +117,13 @@ func (quiet) Printf(string, ...any) {}
 
 // Serve answers on the listener until Drain; it returns nil then.
 func (s *Server) Serve(ln net.Listener) error {
-	return s.http.Serve(&listener{Listener: ln, silent: &s.silent})
+	return s.http.Serve(&listener{Listener: ln, silent: &s.silent, full: s.full})
+}
+
+// full reports whether there are as many connections as there may be: file
+// descriptors are needed for more than callers.
+func (s *Server) full() bool {
+	return s.Connections > 0 && int(s.http.GetOpenConnectionsCount()) >= s.Connections
 }
 
 // Ready reports whether the server may take traffic.
