@@ -1,9 +1,12 @@
 package velocitytest
 
 import (
+	"bytes"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"syscall"
 	"testing"
@@ -67,5 +70,24 @@ func (s *Server) Kill() {
 	}
 }
 
-// Signal stops (SIGSTOP) or continues (SIGCONT) the process.
-func (s *Server) Signal(signal os.Signal) { require.NoError(s.t, s.run.Process.Signal(signal)) }
+// Signal stops (SIGSTOP) or continues (SIGCONT) the process; when it returns, a
+// stopped one answers nobody any more.
+func (s *Server) Signal(signal os.Signal) {
+	require.NoError(s.t, s.run.Process.Signal(signal))
+	if signal == syscall.SIGSTOP {
+		require.Eventually(s.t, s.stopped, 10*time.Second, time.Millisecond)
+	}
+}
+
+// stopped: each thread stops when it gets to it.
+func (s *Server) stopped() bool {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", s.run.Process.Pid))
+	require.NoError(s.t, err)
+	for _, thread := range threads {
+		text, err := os.ReadFile(thread)
+		if name := bytes.LastIndexByte(text, ')'); err != nil || !bytes.HasPrefix(text[name+1:], []byte(" T")) {
+			return false
+		}
+	}
+	return true
+}
