@@ -75,6 +75,10 @@ func everySetting(s reflect.Type, key string, tag reflect.StructTag, visit func(
 		}
 	case reflect.Slice:
 		everySetting(s.Elem(), key+"[0]", tag, visit)
+	case reflect.Map: // what is in it goes by its name
+		everySetting(s.Elem(), key, tag, func(_ string, s reflect.Type, tag reflect.StructTag) {
+			visit(key+".any", s, tag)
+		})
 	}
 }
 
@@ -94,6 +98,8 @@ func wrongFor(s reflect.Type, tag reflect.StructTag) []string {
 		return []string{"null", marker, markerNumber, "[" + marker + "]", `""`}
 	case reflect.Slice:
 		return []string{"null", marker, markerNumber, inFlow, `""`}
+	case reflect.Map:
+		return []string{"null", marker, markerNumber, "[" + marker + "]", `""`}
 	}
 	wrong := []string{"null", "~", "[" + marker + "]", inFlow, markerNumber, "true", "!" + marker + " x"}
 	if tag.Get("oneof") != "" {
@@ -107,11 +113,12 @@ func TestConfigurationRefusesWhatIsOfTheWrongTypeByName(t *testing.T) {
 	everySetting(reflect.TypeFor[settings](), "", "", func(key string, s reflect.Type, tag reflect.StructTag) {
 		seen = append(seen, key)
 		for _, value := range wrongFor(s, tag) {
-			refuses(t, nested(key, value), key+": expected ")
+			refuses(t, nested(key, value), strings.TrimSuffix(key, ".any")+": expected ")
 		}
 	})
 	assert.Subset(t, seen, []string{"listen", "hash_key", "limits", "limits.read", "store.memory.max_bytes",
-		"rules", "rules[0]", "rules[0].window", "auth.basic.users[0].password", "auth.basic.users[0].roles[0]", "log.ip"})
+		"rules", "rules[0]", "rules[0].window", "auth.basic.users[0].password", "auth.basic.users[0].roles[0]", "log.ip",
+		"store.memcached.servers[0]", "auth.jwt.secret", "auth.jwt.algorithms[0]", "auth.jwt.role_map", "auth.jwt.role_map.any"})
 }
 
 func TestConfigurationRefusesWhatIsOutOfRange(t *testing.T) {
@@ -124,6 +131,9 @@ func TestConfigurationRefusesWhatIsOutOfRange(t *testing.T) {
 		{"drain", "-1ns", "0s", "1h", "1h1ns"},
 		{"store.memory.max_bytes", "1048575", "1048576", "1TiB", "1025GiB"},
 		{"ipv6_prefix", "47", "48", "128", "129"},
+		{"store.budget", "999us", "1ms", "10s", "10001ms"},
+		{"store.memcached.max_conns", "0", "1", "10000", "10001"},
+		{"log.days", "0", "1", "3650", "3651"},
 	} {
 		refuses(t, nested(tt.key, tt.below), tt.key+": expected ")
 		refuses(t, nested(tt.key, tt.above), tt.key+": expected ")
@@ -135,12 +145,11 @@ func TestConfigurationRefusesWhatIsOutOfRange(t *testing.T) {
 func TestConfigurationRefusesAnUnknownSettingByName(t *testing.T) {
 	for _, key := range []string{
 		"rule", "Listen", "limits.in-flight", "store.size", "store.memory.max", "rules[0].windw", "auth.password", "auth.basic.user",
-		"auth.basic.users[0].role", "log.colour",
+		"auth.basic.users[0].role", "log.colour", "store.memcached.server", "auth.jwt.algorithm",
 		// Not there yet.
-		"operator_listen", "tls", "store.on_failure", "store.budget", "store.memcached", "store.memory.snapshot_file",
-		"store.memory.snapshot_every", "lists", "collapse_guard", "auth.basic.users_file", "auth.basic.users[0].networks",
-		"auth.basic.users[0].bind_ip", "auth.basic.users[0].signing_key", "auth.jwt", "auth.tokens", "auth.session_timeout",
-		"auth.networks", "trusted_proxies", "cors", "log.path", "log.days", "debug",
+		"tls", "collapse_guard", "auth.basic.users_file", "auth.basic.users[0].networks",
+		"auth.basic.users[0].bind_ip", "auth.basic.users[0].signing_key", "auth.jwt.public_key_file", "auth.jwt.jwks_file", "auth.tokens",
+		"auth.session_timeout", "auth.networks", "trusted_proxies", "cors", "debug",
 	} {
 		refuses(t, nested(key, marker), key+": unknown setting (line 1)")
 	}
@@ -170,6 +179,7 @@ func TestConfigurationRefusesASettingGivenTwice(t *testing.T) {
 		"hash_key":                       `{"hash_key": "hunter2", "hash_key": "hunter2"}`,
 		"rules":                          "rules: [{name: a, per: ip, count: cards, window: 1h, block_over: 1}]\nrules: hunter2",
 		"auth.basic.users[0].encryption": "auth: {basic: {users: [{encryption: clear, encryption: hunter2}]}}",
+		"auth.jwt.secret":                "auth: {jwt: {secret: hunter2, client_id: a, secret: hunter2}}",
 	} {
 		refuses(t, text, key+": set twice (line ")
 	}
@@ -231,13 +241,14 @@ func FuzzConfigurationFile(f *testing.F) {
 	f.Add("listen: 127.0.0.1:1\nrules: &r [{name: a, window: &w 1h}, {<<: *w}]")
 	f.Add(`{"auth":{"basic":{"users":[{"username":"a","password":"b","roles":["operator"]}]}},"store":{"memory":{"max_bytes":"3MiB"}}}`)
 	f.Add("--- !!map\n? [a]\n: 1\n...\n---")
+	f.Add("auth: {jwt: {role_map: {7: checker, ~: analyst, \"\": operator}, algorithms: [HS256]}}\nstore: {memcached: {servers: []}}")
 	f.Fuzz(func(t *testing.T, text string) {
 		s := defaults()
 		if err := readYAML([]byte(text), s); err != nil {
 			require.NotContains(t, oneLine(err), "\n")
 			return
 		}
-		s.HashKey = "" // what is hidden does not read the same
+		s.HashKey, s.Auth.JWT.Secret = "", "" // what is hidden does not read the same
 		for i := range s.Auth.Basic.Users {
 			s.Auth.Basic.Users[i].Password = ""
 		}

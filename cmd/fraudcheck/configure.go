@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/velocity"
@@ -109,11 +110,11 @@ func (p *parts) checkAddresses() error {
 }
 
 func hostPort(address string) bool {
-	_, port, err := net.SplitHostPort(address)
+	host, port, err := net.SplitHostPort(address)
 	if err == nil {
 		_, err = strconv.ParseUint(port, 10, 16)
 	}
-	return err == nil
+	return err == nil && !strings.ContainsFunc(host, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) })
 }
 
 func (p *parts) makeKeys() error {

@@ -105,19 +105,22 @@ func TestHashKeyIsOneAndLongEnough(t *testing.T) {
 }
 
 func TestListenIsHostAndPort(t *testing.T) {
-	for _, wrong := range []string{"", "hunter2", "127.0.0.1", "127.0.0.1:", "127.0.0.1:hunter2", "127.0.0.1:65536", "127.0.0.1:-1", "::1:80", "[::1]", "http://hunter2:80", ":http"} {
-		refuses(t, fmt.Sprintf("listen: %q", wrong), "listen: expected ")
-		refusesArgs(t, "listen: expected ", "check-config", "--listen="+wrong)
-		refusesArgs(t, "listen: expected ", "--listen="+wrong)
-	}
-	for _, right := range []string{"127.0.0.1:0", "[::1]:65535", ":8080", "localhost:8080"} {
-		assert.Contains(t, accepts(t, "", "--listen", right), right)
+	for key, flag := range map[string]string{"listen": "--listen=", "operator_listen": "--operator-listen="} {
+		for _, wrong := range []string{"", "hunter2", "127.0.0.1", "127.0.0.1:", "127.0.0.1:hunter2", "127.0.0.1:65536", "127.0.0.1:-1", "::1:80", "[::1]", "http://hunter2:80", ":http"} {
+			refuses(t, fmt.Sprintf("%s: %q", key, wrong), key+": expected ")
+			refusesArgs(t, key+": expected ", "check-config", flag+wrong)
+			refusesArgs(t, key+": expected ", flag+wrong)
+		}
+		for _, right := range []string{"127.0.0.1:0", "[::1]:65535", ":8080", "localhost:8080"} {
+			assert.Equal(t, right, effective(t, accepts(t, "", flag+right), key))
+		}
 	}
 }
 
 func TestCommandLineAndEnvironmentAreRefusedByTheSettingThatIsWrong(t *testing.T) {
 	for _, tt := range []struct{ flag, env, want string }{
 		{"--listen", "FRAUDCHECK_LISTEN", "listen: expected "},
+		{"--operator-listen", "FRAUDCHECK_OPERATOR_LISTEN", "operator_listen: expected "},
 		{"--store", "FRAUDCHECK_STORE", "store.kind: expected "},
 		{"--log-level", "FRAUDCHECK_LOG_LEVEL", "log.level: expected "},
 		{"--hash-key-file", "FRAUDCHECK_HASH_KEY_FILE", "hash_key_file: cannot read "},
@@ -136,13 +139,13 @@ func TestCommandLineAndEnvironmentAreRefusedByTheSettingThatIsWrong(t *testing.T
 		})
 	}
 	refusesArgs(t, "unknown flag --colour", "check-config", "--colour=hunter2")
-	refusesArgs(t, "unknown flag --operator-listen", "--operator-listen=hunter2")
 	refusesArgs(t, "unexpected argument nonsense", "nonsense")
 }
 
 func TestFlagBeforeEnvironmentBeforeFileBeforeDefault(t *testing.T) {
 	for _, tt := range []struct{ key, flag, env, byDefault, inFile, inEnv, inFlag string }{
 		{"listen", "--listen", "FRAUDCHECK_LISTEN", "127.0.0.1:8080", "127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"},
+		{"operator_listen", "--operator-listen", "FRAUDCHECK_OPERATOR_LISTEN", "127.0.0.1:8081", "127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"},
 		{"log.level", "--log-level", "FRAUDCHECK_LOG_LEVEL", "INFO", "ERROR", "DEBUG", "DISABLED"},
 		{"hash_key_file", "--hash-key-file", "FRAUDCHECK_HASH_KEY_FILE", "",
 			writeFile(t, "a.key", hashKey), writeFile(t, "b.key", hashKey), writeFile(t, "c.key", hashKey)},
@@ -156,15 +159,6 @@ func TestFlagBeforeEnvironmentBeforeFileBeforeDefault(t *testing.T) {
 			assert.Equal(t, tt.inFlag, effective(t, accepts(t, file, tt.flag, tt.inFlag), tt.key))
 		})
 	}
-}
-
-// There is one kind of store, so a wrong one shows who is asked.
-func TestStoreByFlagBeforeEnvironmentBeforeFile(t *testing.T) {
-	file := writeFile(t, "right.yaml", "store: {kind: memory}")
-	refusesArgs(t, "store.kind: expected memory", "check-config", "--config", file, "--store=hunter2")
-	t.Setenv("FRAUDCHECK_STORE", marker)
-	refusesArgs(t, "store.kind: expected memory", "check-config", "--config", file)
-	assert.Equal(t, "memory", effective(t, accepts(t, "", "--config", file, "--store=memory"), "store.kind"))
 }
 
 func TestConfigurationFileByFlagBeforeEnvironment(t *testing.T) {
@@ -190,6 +184,7 @@ func effective(t *testing.T, printed, key string) string {
 
 func TestCheckConfigSaysWhatWouldRun(t *testing.T) {
 	assert.Equal(t, `listen: 127.0.0.1:8080
+operator_listen: 127.0.0.1:8081
 hash_key: ""
 hash_key_file: ""
 limits:
@@ -200,8 +195,16 @@ limits:
 drain: 5s
 store:
     kind: memory
+    on_failure: local
+    budget: 50ms
     memory:
         max_bytes: 1GiB
+        snapshot_file: ""
+        snapshot_every: 1m0s
+    memcached:
+        servers:
+            - 127.0.0.1:11211
+        max_conns: 64
 ipv6_prefix: 64
 rules:
     - name: cards_per_ip
@@ -212,33 +215,53 @@ rules:
       block_over: 5
       retention: sliding
       mode: enforce
+lists:
+    allow: []
+    block: []
 auth:
     basic:
         users: []
+    jwt:
+        client_id: ""
+        secret: ""
+        encoding: base64url
+        algorithms:
+            - HS256
+        issuer: ""
+        roles_claim: roles
+        role_map: {}
 log:
     level: INFO
     format: canister
+    path: ""
+    days: 30
     ip: prefix
 `, accepts(t, ""))
 }
 
 func TestCheckConfigHidesSecretsAndOtherwiseReadsItself(t *testing.T) {
 	const open = "store: {memory: {max_bytes: 1048577}}\nipv6_prefix: 56\nlog: {format: json}\n"
+	const jwtSecret = "c2VjcmV0LXNlY3JldC1zZWNyZXQ"
+	users := guarded + "  jwt: {client_id: shop, secret: " + jwtSecret + ", role_map: {desk: analyst, root: operator}}\n"
 	sha := strings.Repeat("5e", 32)
-	printed := accepts(t, guarded+open)
-	assert.NotContains(t, printed, password)
-	assert.NotContains(t, printed, hashKey)
+	printed := accepts(t, users+open)
+	for _, shown := range []string{password, hashKey, jwtSecret} {
+		assert.NotContains(t, printed, shown)
+	}
 	assert.NotContains(t, accepts(t, "auth: {basic: {users: [{username: a, encryption: sha256, password: "+sha+"}]}}"), sha)
 	assert.Contains(t, printed, "hash_key: (hidden)\n")
-	assert.Contains(t, printed, "password: (hidden)\n")
+	assert.Contains(t, printed, " password: (hidden)\n")
+	assert.Contains(t, printed, " secret: (hidden)\n")
 	assert.Contains(t, printed, "max_bytes: 1048577B\n")
 
 	// What is hidden must be filled in again, everything else stands.
-	refuses(t, printed, "hash_key: expected ")
-	printed = strings.Replace(printed, "(hidden)", hashKey, 1)
-	refuses(t, printed, "auth.basic.users[0].password: expected ")
-	printed = strings.Replace(printed, "(hidden)", password, 1)
-	assert.Equal(t, accepts(t, guarded+open), accepts(t, printed))
+	for _, secret := range []struct{ key, value string }{
+		{"hash_key", hashKey}, {"auth.basic.users[0].password", password}, {"auth.jwt.secret", jwtSecret},
+	} {
+		refuses(t, printed, secret.key+": expected ")
+		printed = strings.Replace(printed, "(hidden)", secret.value, 1)
+	}
+	assert.Equal(t, accepts(t, users+open), accepts(t, printed))
 }
 
 func TestCheckConfigWarnsOfRulesThatHurtTheHonest(t *testing.T) {
@@ -258,6 +281,7 @@ func TestCheckConfigWarnsOfRulesThatHurtTheHonest(t *testing.T) {
 
 func TestSecretIsHiddenHoweverItIsPrinted(t *testing.T) {
 	s := settings{HashKey: marker}
+	s.Auth.JWT.Secret = marker
 	s.Auth.Basic.Users = []userSettings{{Password: marker}}
 	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
 		assert.NotContains(t, fmt.Sprintf(format, s), marker)

@@ -40,7 +40,8 @@ func TestUnconfiguredProgramPrintsACommandThatWorks(t *testing.T) {
 	r.Header.Set(pieces[3], pieces[4])
 	response, err := p.client.Do(r)
 	require.NoError(t, err)
-	a := readAnswer(t, response)
+	a, err := readAnswer(response)
+	require.NoError(t, err)
 	assert.Equal(t, http.StatusOK, a.status, a.body)
 	assert.Equal(t, "allow", a.Decision)
 
@@ -116,6 +117,20 @@ func TestBusyPortEndsTheProgramInOneLine(t *testing.T) {
 	assert.Equal(t, 1, code)
 	assert.Empty(t, p.stdout.String(), "no credential for nothing")
 	assert.Regexp(t, `^fraudcheck: listen: [^\n]+ in use\n$`, p.stderr.String())
+
+	p = launch(t, "", "--listen", "127.0.0.1:0", "--operator-listen", first.operators)
+	code, _ = p.exitCode(t)
+	assert.Equal(t, 1, code)
+	assert.Empty(t, p.stdout.String(), "no credential for nothing")
+	assert.Regexp(t, `^fraudcheck: operator_listen: [^\n]+ in use\n$`, p.stderr.String())
+}
+
+func TestLogFolderThatCannotBeMadeEndsTheProgramInOneLine(t *testing.T) {
+	p := launch(t, guarded+"log: {path: "+writeFile(t, "a-file", "")+"/log}")
+	code, _ := p.exitCode(t)
+	assert.Equal(t, 1, code)
+	assert.Empty(t, p.stdout.String())
+	assert.Regexp(t, `^fraudcheck: log\.path: [^\n]+\n$`, p.stderr.String())
 }
 
 func TestProgramBlocksCardTestingAndNobodyElse(t *testing.T) {
@@ -137,7 +152,7 @@ func TestProgramBlocksCardTestingAndNobodyElse(t *testing.T) {
 func TestProgramOutlivesTheReaderOfItsLog(t *testing.T) {
 	path, err := built()
 	require.NoError(t, err)
-	cmd := exec.Command(path, "--listen", "127.0.0.1:0")
+	cmd := exec.Command(path, "--listen", "127.0.0.1:0", "--operator-listen", "127.0.0.1:0")
 	reader, err := cmd.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())

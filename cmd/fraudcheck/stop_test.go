@@ -53,7 +53,9 @@ func (p *program) taken(t *testing.T) {
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: prompt}
 	response, err := client.Get("http://" + p.addr + "/healthz")
 	require.NoError(t, err)
-	assert.Equal(t, http.StatusOK, readAnswer(t, response).status)
+	a, err := readAnswer(response)
+	require.NoError(t, err)
+	assert.Equal(t, http.StatusOK, a.status)
 }
 
 func (c *call) finish(t *testing.T) answer {
@@ -62,7 +64,9 @@ func (c *call) finish(t *testing.T) answer {
 	require.NoError(t, err)
 	response, err := http.ReadResponse(bufio.NewReader(c.conn), nil)
 	require.NoError(t, err)
-	return readAnswer(t, response)
+	a, err := readAnswer(response)
+	require.NoError(t, err)
+	return a
 }
 
 // deaf waits until nobody listens any more.
@@ -133,17 +137,40 @@ func TestStopAnswersWhoWasConnectedBefore(t *testing.T) {
 	}
 }
 
-// A connection on which nothing was asked is nothing in flight.
-func TestStopDoesNotWaitForWhoNeverAsked(t *testing.T) {
+// The operators' door is the last to close.
+func TestStopCanBeWatched(t *testing.T) {
 	p := start(t, guarded)
-	conn, err := net.Dial("tcp", p.addr)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = conn.Close() })
+	c := begin(t, p)
 	p.taken(t)
 	p.signal(t, syscall.SIGTERM)
+	p.await(t, p.stderr, "Stopping .*terminated")
+	p.deaf(t)
+	for path, status := range map[string]int{"/metrics": 200, "/healthz": 200, "/readyz": 503} {
+		a, err := p.try(p.operators, "GET", path, "")
+		require.NoError(t, err)
+		assert.Equal(t, status, a.status, path)
+	}
+	assert.Equal(t, http.StatusOK, c.finish(t).status)
 	code, took := p.exitCode(t)
 	assert.Equal(t, 0, code)
 	assert.Less(t, took, 2*time.Second)
+}
+
+// A connection on which nothing was asked is nothing in flight.
+func TestStopDoesNotWaitForWhoNeverAsked(t *testing.T) {
+	for _, door := range []string{"callers", "operators"} {
+		p := start(t, guarded)
+		conn, err := net.Dial("tcp", map[string]string{"callers": p.addr, "operators": p.operators}[door])
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = conn.Close() })
+		p.taken(t)
+		_, err = p.try(p.operators, "GET", "/healthz", "", "Connection", "close")
+		require.NoError(t, err)
+		p.signal(t, syscall.SIGTERM)
+		code, took := p.exitCode(t)
+		assert.Equal(t, 0, code)
+		assert.Less(t, took, 2*time.Second, door)
+	}
 }
 
 func TestStopWaitsForWhatNeverFinishesNoLongerThanConfigured(t *testing.T) {
@@ -179,13 +206,19 @@ func TestStopLeavesNothingRunning(t *testing.T) {
 		// It sleeps ten seconds at a time, and ends when it wakes.
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"))
 	log, ended := &output{more: make(chan struct{})}, make(chan int)
-	go func() { ended <- run([]string{"--listen", "127.0.0.1:0"}, io.Discard, log) }()
+	go func() {
+		ended <- run([]string{"--listen", "127.0.0.1:0", "--operator-listen", "127.0.0.1:0"}, io.Discard, log)
+	}()
 	for {
 		text, more := log.now()
-		if strings.Contains(text, "Listening on ") {
+		if strings.Contains(text, "Operators on ") {
 			break
 		}
-		<-more
+		select {
+		case <-more:
+		case <-time.After(prompt):
+			require.Fail(t, "the program does not start", text)
+		}
 	}
 	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGTERM))
 	assert.Zero(t, <-ended)

@@ -153,7 +153,7 @@ func (m *Metrics) forStore(servers []string) {
 	m.operationDuration = make(map[string]prometheus.Observer)
 	for _, op := range []string{"get", "add", "cas", "probe"} {
 		m.operationDuration[op] = durations.WithLabelValues(op)
-		for _, result := range []velocity.Result{velocity.OK, velocity.Miss, velocity.Conflict, velocity.Fault, velocity.Newer, velocity.Timeout, velocity.Failed} {
+		for _, result := range []velocity.Result{velocity.OK, velocity.Miss, velocity.Conflict, velocity.Fault, velocity.Newer, velocity.Timeout, velocity.Failed, velocity.Lost} {
 			m.operations[opResult{op, result}] = operations.WithLabelValues(op, string(result))
 		}
 	}

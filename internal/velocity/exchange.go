@@ -1,8 +1,10 @@
 package velocity
 
 import (
+	"bytes"
 	"errors"
 	"io"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"syscall"
@@ -23,6 +25,7 @@ const (
 	Newer    Result = "newer"    // a value of a newer version, left alone
 	Timeout  Result = "timeout"
 	Failed   Result = "error"
+	Lost     Result = "lost" // a write on a connection that broke: done or not, reading will tell
 )
 
 // scratch is the memory of one exchange.
@@ -56,6 +59,7 @@ func (m *Memcached) exchange(batch []*passenger) (shared bool) {
 	for _, p := range batch {
 		changes = changes || p.update.changes()
 	}
+	lost := false // whether what was sealed last may have been stored
 	for try := 0; time.Now().Before(deadline); try++ {
 		if try > 1 {
 			time.Sleep(rand.N(time.Duration(try) * 200 * time.Microsecond))
@@ -69,6 +73,10 @@ func (m *Memcached) exchange(batch []*passenger) (shared bool) {
 			if item, result = m.read(s, &x.shared, u.key, key); result != OK && result != Miss && result != Fault {
 				return false
 			}
+		}
+		if lost && item != nil && bytes.Equal(item.Value, x.sealed) {
+			m.Local.absorb(u, &x.shared)
+			return true // it was, and what the updates found then holds
 		}
 		x.shared.merge(&x.local, u.subject)
 		for _, p := range batch {
@@ -85,6 +93,11 @@ func (m *Memcached) exchange(batch []*passenger) (shared bool) {
 		case OK:
 			m.Local.absorb(u, &x.shared)
 			return true
+		case Lost:
+			if lost {
+				return false // once is a restart
+			}
+			lost = true
 		case Miss, Conflict:
 		default:
 			return false
@@ -144,21 +157,25 @@ func (m *Memcached) write(s *server, item *memcache.Item, key string, sealed []b
 	return m.do(s, "cas", func() error { return s.client.CompareAndSwap(item) }, stored)
 }
 
-// do runs one operation and tells how it ended; judge looks at an answer that
-// came. All connections of before a restart fail once: then it is tried again, on
-// a new one. Trying again is safe, because every write is conditional.
+// do runs one operation and tells how it ended; judge looks at an answer that came.
 func (m *Memcached) do(s *server, op string, run func() error, judge func() Result) (result Result) {
 	start := time.Now()
 	err := run()
-	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
-		_ = s.client.Close() // the others are as stale
-		err = run()
+	broken := errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+	writes := op == "add" || op == "cas"
+	if broken { // as all connections of before a restart are, once
+		_ = s.client.Close()
+		if !writes {
+			err = run()
+		}
 	}
 	var timeout interface{ Timeout() bool }
 	var dial *memcache.ConnectTimeoutError
 	switch {
 	case err == nil:
 		result = judge()
+	case broken && writes:
+		result = Lost
 	case errors.Is(err, memcache.ErrCacheMiss), errors.Is(err, memcache.ErrNotStored):
 		result = Miss
 	case errors.Is(err, memcache.ErrCASConflict):
@@ -168,7 +185,7 @@ func (m *Memcached) do(s *server, op string, run func() error, judge func() Resu
 	default:
 		result = Failed
 	}
-	if s.report(result != Timeout && result != Failed, time.Now()) {
+	if s.report(result != Timeout && result != Failed && result != Lost, time.Now()) {
 		m.Changed(s.name, false)
 	}
 	m.Observe(s.name, op, result, time.Since(start))
@@ -186,8 +203,8 @@ func expiry(u *Update, r *Record) int32 {
 	}
 	const most = 30 * 24 * 3600
 	seconds := int64(retain+ahead)/1000 + 1
-	if seconds > most {
-		return int32(int64(u.now)/1000 + seconds)
+	if at := int64(u.now)/1000 + seconds; seconds > most && at <= math.MaxInt32 {
+		return int32(at)
 	}
-	return int32(seconds)
+	return int32(min(seconds, most))
 }

@@ -5,9 +5,10 @@ import "slices"
 // A Record is all that is remembered of one subject. Its zero value remembers
 // nothing. It is a plain value: methods compute, they neither lock nor wait.
 type Record struct {
-	// generation counts how often the record was forgotten. A record of a higher
-	// generation wins whole over one of a lower, so what was forgotten cannot
-	// come back from a copy that has not heard of it.
+	// generation is the time at which the record was last forgotten, 0 for never. A
+	// record of a higher generation wins whole over one of a lower, so what was
+	// forgotten cannot come back from a copy that has not heard of it; being a time,
+	// not a count, it does so too when the one who forgot knew of no earlier one.
 	generation uint64
 	lists      []list // ordered by key, none twice, none empty
 }
@@ -47,9 +48,9 @@ func (r *Record) reset() {
 	r.lists = r.lists[:0]
 }
 
-// forget empties the record and makes that stick: see generation.
-func (r *Record) forget() {
-	r.generation++
+// forget empties the record at now and makes that stick: see generation.
+func (r *Record) forget(now Time) {
+	r.generation = max(r.generation+1, uint64(now))
 	r.lists = r.lists[:0]
 }
 

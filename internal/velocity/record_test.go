@@ -173,13 +173,21 @@ func TestForgottenStaysForgotten(t *testing.T) {
 	r := new(Record)
 	r.grow(key).observe(1, 1000, 3)
 	stale := merged(s, r) // another instance's copy, from before
-	r.forget()
+	r.forget(1500)
 	require.Empty(t, r.lists)
 	require.Equal(t, written(r), written(merged(s, stale, r)))
 	require.Equal(t, written(r), written(merged(s, r, stale)))
 
 	r.grow(key).observe(2, 2000, 3)
 	require.Len(t, merged(s, stale, r).list(key).elements, 1, "what comes after is remembered")
+
+	// Who forgets need not have known, nor that it was forgotten before.
+	stranger := new(Record)
+	stranger.forget(3000)
+	require.Equal(t, written(stranger), written(merged(s, r, stranger)))
+	r.forget(2500) // a clock behind: what comes later is higher all the same
+	r.forget(2500)
+	require.EqualValues(t, 2501, r.generation)
 }
 
 func TestListsOfOtherInstancesAreCarriedThrough(t *testing.T) {

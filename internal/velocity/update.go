@@ -61,7 +61,7 @@ func (u *Update) changes() bool {
 func (u *Update) apply(r *Record) {
 	r.prune(u.subject, u.now)
 	if u.forget {
-		r.forget()
+		r.forget(u.now)
 	} else if !u.repeated(r) {
 		for i, e := range u.shown {
 			if e.present {

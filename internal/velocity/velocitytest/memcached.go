@@ -1,10 +1,12 @@
 package velocitytest
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -90,10 +92,20 @@ func (s *Server) Kill() {
 // Hang stops the process without ending it: it accepts, and answers nothing.
 func (s *Server) Hang() {
 	require.NoError(s.t, s.run.Process.Signal(syscall.SIGSTOP))
-	require.Eventually(s.t, func() bool { // the signal takes its time
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.run.Process.Pid))
-		return err == nil && strings.Contains(string(stat), ") T ")
-	}, 10*time.Second, time.Millisecond)
+	require.Eventually(s.t, s.stopped, 10*time.Second, time.Millisecond)
+}
+
+// stopped: each thread stops when it gets to it.
+func (s *Server) stopped() bool {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", s.run.Process.Pid))
+	require.NoError(s.t, err)
+	for _, thread := range threads {
+		text, err := os.ReadFile(thread)
+		if name := bytes.LastIndexByte(text, ')'); err != nil || !bytes.HasPrefix(text[name+1:], []byte(" T")) {
+			return false
+		}
+	}
+	return true
 }
 
 // Resume lets it go on.

@@ -75,13 +75,20 @@ var Start = velocity.TimeOf(time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC))
 // A Driver makes one call and says what came back; nil for an outcome.
 type Driver func(t *testing.T, step *Step) *Answer
 
-// RunAll plays every scenario of the folder, each against a driver of its own.
-func RunAll(t *testing.T, folder string, start func(t *testing.T, plan *velocity.Plan) Driver) {
+// Load reads every scenario of the folder.
+func Load(t *testing.T, folder string) (all []*Scenario) {
 	files, err := filepath.Glob(filepath.Join(folder, "*.txt"))
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
 	for _, file := range files {
-		s := parse(t, file)
+		all = append(all, parse(t, file))
+	}
+	return all
+}
+
+// RunAll plays every scenario of the folder, each against a driver of its own.
+func RunAll(t *testing.T, folder string, start func(t *testing.T, plan *velocity.Plan) Driver) {
+	for _, s := range Load(t, folder) {
 		t.Run(s.Name, func(t *testing.T) {
 			drive := start(t, s.Plan(t))
 			for i := range s.Steps {

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// What the tests of several instances on one memcached have in common.
+
+const deskPassword = "wrong-donkey-capacitor"
+
+// sharing configures an instance on the memcached at addr. A busy machine must not
+// make it degrade: it waits long. Beside the default rule one in shadow counts on,
+// so that nothing that was lost can hide behind "at least six".
+func sharing(addr string) string {
+	return `
+listen: 127.0.0.1:0
+hash_key: ` + hashKey + `
+store: {kind: memcached, budget: 5s, memory: {max_bytes: 16MiB}, memcached: {servers: ["` + addr + `"]}}
+rules:
+  - {name: cards_per_ip, per: ip, count: cards, window: 1h, review_over: 3, block_over: 5}
+  - {name: all_cards, per: ip, count: cards, window: 1h, block_over: 1000, mode: shadow}
+auth:
+  basic:
+    users:
+      - {username: checkout, password: ` + password + `}
+      - {username: desk, password: ` + deskPassword + `, roles: [analyst]}
+`
+}
+
+// startSharing starts n instances on the memcached at addr.
+func startSharing(t *testing.T, addr string, n int) (instances []*program) {
+	t.Helper()
+	for range n {
+		instances = append(instances, start(t, sharing(addr)))
+	}
+	return instances
+}
+
+// check shows a card; whatever becomes of memcached, the answer is a decision.
+func (p *program) check(t *testing.T, ip, last4 string) answer {
+	t.Helper()
+	a := p.send(t, "POST", "/v1/check", attempt(ip, last4))
+	require.Equal(t, http.StatusOK, a.status, a.body)
+	require.NotEmpty(t, a.Decision)
+	require.NotEmpty(t, a.Rules)
+	return a
+}
+
+// settled shows a card until the answer rests on what all instances know. Shown
+// again, a card counts no more than once.
+func (p *program) settled(t *testing.T, ip, last4 string) (a answer) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		var err error
+		a, err = p.try(p.addr, "POST", "/v1/check", attempt(ip, last4))
+		return err == nil && a.status == http.StatusOK && !a.Degraded
+	}, prompt, 20*time.Millisecond)
+	require.NotEmpty(t, a.Rules)
+	return a
+}
+
+// desk asks at the operators' door, as an analyst.
+func (p *program) desk(t *testing.T, method, path string) answer {
+	t.Helper()
+	a, err := p.try(p.operators, method, path, "", "Authorization", basic("desk", deskPassword))
+	require.NoError(t, err)
+	return a
+}
+
+// shows holds the instance to what it knows of an address: how many cards.
+func (p *program) shows(t *testing.T, ip string, cards int) {
+	t.Helper()
+	a := p.desk(t, "GET", "/v1/addresses/"+ip)
+	require.Equal(t, http.StatusOK, a.status, a.body)
+	require.Len(t, a.Rules, 2)
+	assert.Equal(t, min(cards, 6), a.Rules[0].Count, a.body)
+	assert.Equal(t, cards, a.Rules[1].Count, a.body)
+	assert.False(t, a.Degraded, a.body)
+}
+
+// fill shows so many cards from one address, and returns the last answer.
+func (p *program) fill(t *testing.T, ip string, cards int) (last answer) {
+	t.Helper()
+	for card := range cards {
+		last = p.check(t, ip, fmt.Sprintf("%04d", card))
+	}
+	return last
+}
+
+// shared waits until the instance reaches memcached, asking about another address.
+func (p *program) shared(t *testing.T) {
+	t.Helper()
+	p.settled(t, "192.0.2.200", "0000")
+}
+
+// metric is one sample of /metrics.
+func (p *program) metric(t *testing.T, sample string) string {
+	t.Helper()
+	a, err := p.try(p.operators, "GET", "/metrics", "")
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, a.status)
+	found := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(sample) + ` (\S+)$`).FindStringSubmatch(a.body)
+	require.NotNil(t, found, "%s in\n%s", sample, a.body)
+	return found[1]
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// reloading is a program whose configuration the test rewrites.
+type reloading struct {
+	*program
+	t    *testing.T
+	file string
+}
+
+func startReloading(t *testing.T, config string) *reloading {
+	file := writeFile(t, "fraudcheck.yaml", config)
+	return &reloading{start(t, "", "--config", file), t, file}
+}
+
+// rewrite replaces the file at once, as an editor or a configuration manager does,
+// and waits until the program says what became of it.
+func (r *reloading) rewrite(config, says string) {
+	r.t.Helper()
+	next := r.file + ".next"
+	require.NoError(r.t, os.WriteFile(next, []byte(config), 0o600))
+	require.NoError(r.t, os.Rename(next, r.file))
+	r.signal(r.t, syscall.SIGHUP)
+	r.await(r.t, r.stderr, says)
+}
+
+func rules(blockOver string) string {
+	return "rules: [{name: cards_per_ip, per: ip, count: cards, window: 1h, block_over: " + blockOver + "}]\n"
+}
+
+func TestReloadPutsRulesListsAndUsersInForce(t *testing.T) {
+	r := startReloading(t, guarded+rules("5"))
+	for _, last4 := range []string{"1001", "1002", "1003"} {
+		require.Equal(t, "allow", r.decide(t, "203.0.113.7", last4))
+	}
+	r.rewrite(guarded+rules("2"), `Configuration reloaded \(1 rule\)\n`)
+	require.Equal(t, "block", r.decide(t, "203.0.113.7", "1001"), "a lowered limit holds at once")
+
+	r.rewrite(guarded+rules("9"), `exact for what is shown from now on, and for old records after one window: cards_per_ip`)
+	require.Equal(t, "allow", r.decide(t, "203.0.113.7", "1001"))
+
+	r.rewrite(guarded+rules("9")+"lists: {block: [{net: 203.0.113.0/24}]}\n", `(?s)reloaded.*reloaded.*reloaded \(1 rule\)`)
+	a := r.send(t, "POST", "/v1/check", attempt("203.0.113.99", "1001"))
+	require.Equal(t, "block", a.Decision)
+	require.Contains(t, a.body, `"reasons":["list"]`)
+
+	r.rewrite(strings.ReplaceAll(guarded, "username: checkout", "username: newcomer")+rules("9"), `(?s)(reloaded.*){4}`)
+	require.Equal(t, http.StatusUnauthorized, r.send(t, "POST", "/v1/check", attempt("192.0.2.1", "1001")).status)
+	a = r.send(t, "POST", "/v1/check", attempt("192.0.2.1", "1001"), "Authorization", basic("newcomer", password))
+	require.Equal(t, http.StatusOK, a.status)
+	metrics, err := r.try(r.operators, "GET", "/metrics", "")
+	require.NoError(t, err)
+	require.Contains(t, metrics.body, `fraudcheck_config_reloads_total{result="ok"} 4`)
+}
+
+func TestReloadKeepsTheOldWhenTheNewIsWrong(t *testing.T) {
+	r := startReloading(t, guarded+rules("1"))
+	require.Equal(t, "allow", r.decide(t, "203.0.113.7", "1001"))
+	r.rewrite(guarded+rules("none"), `ERROR .*not reloaded, the old one stays: .*rules\[0\]\.block_over: expected a whole number \(line \d+\)`)
+	require.Equal(t, "block", r.decide(t, "203.0.113.7", "1002"))
+	metrics, err := r.try(r.operators, "GET", "/metrics", "")
+	require.NoError(t, err)
+	require.Contains(t, metrics.body, `fraudcheck_config_reloads_total{result="error"} 1`)
+}
+
+func TestReloadNamesWhatNeedsARestart(t *testing.T) {
+	r := startReloading(t, guarded)
+	r.rewrite(guarded+"limits: {in_flight: 7}\ndrain: 1s\n", `(?s)WARNING .*limits\.in_flight was changed and needs a restart.*WARNING .*drain was changed and needs a restart`)
+	r.rewrite("listen: 127.0.0.1:0\nhash_key: "+hashKey+"\n", `WARNING .*auth names nobody any more`)
+	require.Equal(t, "allow", r.decide(t, "203.0.113.7", "1001"), "those it named before stay")
+}
+
+func TestReloadComesByItselfWhenTheFileChanges(t *testing.T) {
+	r := startReloading(t, guarded+rules("5"))
+	require.NoError(t, os.WriteFile(r.file, []byte(guarded+rules("15")), 0o600))
+	r.await(t, r.stderr, `Configuration reloaded`)
+}
+
+func TestAHundredReloadsUnderLoadFailNothing(t *testing.T) {
+	r := startReloading(t, guarded+rules("1000"))
+	var stop atomic.Bool
+	var all sync.WaitGroup
+	for range 2 {
+		all.Go(func() {
+			for !stop.Load() {
+				a, err := r.try(r.addr, "POST", "/v1/check", attempt("203.0.113.7", "1001"))
+				if !assert.NoError(t, err) || !assert.Equal(t, http.StatusOK, a.status) || !assert.Equal(t, "allow", a.Decision) {
+					return
+				}
+			}
+		})
+	}
+	for n := range 100 {
+		require.NoError(t, os.WriteFile(r.file+".next", []byte(guarded+rules([]string{"1000", "2000"}[n%2])), 0o600))
+		require.NoError(t, os.Rename(r.file+".next", r.file))
+		r.signal(t, syscall.SIGHUP)
+		require.Eventually(t, func() bool { return r.reloads(t) > n }, prompt, time.Millisecond)
+	}
+	stop.Store(true)
+	all.Wait()
+	require.NotContains(t, r.stderr.String(), "not reloaded")
+}
+
+// reloads is how many the program says went well.
+func (r *reloading) reloads(t *testing.T) (n int) {
+	metrics, err := r.try(r.operators, "GET", "/metrics", "")
+	require.NoError(t, err)
+	_, rest, _ := strings.Cut(metrics.body, `fraudcheck_config_reloads_total{result="ok"} `)
+	_, err = fmt.Sscan(rest, &n)
+	require.NoError(t, err)
+	return n
+}
