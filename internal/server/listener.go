@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // listener keeps accepting where fasthttp would give up for good: out of file
@@ -35,6 +37,26 @@ func (l *listener) Accept() (net.Conn, error) {
 		}
 		time.Sleep(pause)
 	}
+}
+
+// Close waits for a moment in which nobody is waiting to be accepted: who is, has
+// connected already, and the kernel would reset them. It waits for a while at most.
+func (l *listener) Close() error {
+	if tcp, ok := l.Listener.(*net.TCPListener); ok {
+		if raw, err := tcp.SyscallConn(); err == nil {
+			for end := time.Now().Add(calm); time.Now().Before(end); time.Sleep(50 * time.Microsecond) {
+				waiting := false
+				_ = raw.Control(func(fd uintptr) {
+					n, _ := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+					waiting = n > 0
+				})
+				if !waiting {
+					break
+				}
+			}
+		}
+	}
+	return l.Listener.Close()
 }
 
 // conn knows whether it was ever spoken on. And it may linger when it is closed: a

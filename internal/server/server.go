@@ -35,6 +35,11 @@ const maxHeader = 8 << 10
 // maxChunks is how long a body in chunks may grow before it is given up, in bytes.
 const maxChunks = 64 << 10
 
+const (
+	calm      = 100 * time.Millisecond // without a request: none is on its way any more
+	lastCalls = 500 * time.Millisecond // of the time to drain, at most, once nobody new is let in
+)
+
 // Settings are what a Server works with. Without Events nobody is told.
 type Settings struct {
 	Checker *velocity.Checker
@@ -135,8 +140,15 @@ func (s *Server) Ready() bool { return !s.draining.Load() }
 func (s *Server) Drain(ctx context.Context) error {
 	s.draining.Store(true)
 	s.settle(ctx)
+	done := make(chan error, 1)
+	go func() { done <- s.http.ShutdownWithContext(ctx) }() // first it stops listening
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(calm): // who came last is only about to speak
+	}
 	s.closeSilent()
-	return s.http.ShutdownWithContext(ctx)
+	return <-done
 }
 
 // closeSilent closes the connections that never said a word: fasthttp takes them
@@ -153,8 +165,12 @@ func (s *Server) closeSilent() {
 // one not accepted yet, would be lost. Until then every answer asks its caller to
 // close.
 func (s *Server) settle(ctx context.Context) {
-	const quiet = 100 * time.Millisecond
-	tick := time.NewTicker(quiet)
+	if end, ok := ctx.Deadline(); ok { // the rest is for those who came last
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, end.Add(-min(lastCalls, time.Until(end)/4)))
+		defer cancel()
+	}
+	tick := time.NewTicker(calm)
 	defer tick.Stop()
 	for served := int64(-1); ; {
 		n := s.served.Load()

@@ -344,3 +344,24 @@ func TestAnInstanceWithoutTheRuleKeepsWhatOthersCount(t *testing.T) {
 		require.Greater(t, server.SecondsLeft(velocity.ItemKeyOf(a.store, a.Checker, &attempt)), 3600)
 	}
 }
+
+// The clocks of instances are never quite the same.
+func TestInstancesHalfAMinuteApartCountAsOne(t *testing.T) {
+	server := velocitytest.StartMemcached(t)
+	instances := []*instance{newInstance(t, patient, server.Addr), newInstance(t, patient, server.Addr)}
+	show := func(i, card int, at time.Duration) velocity.Decision {
+		var d velocity.Decision
+		a := velocitytest.Attempt(t, ip, card)
+		skew := time.Duration(i) * 30 * time.Second
+		instances[i].Check(&a, velocitytest.Start+velocity.Time((at+skew).Milliseconds()), &d)
+		require.False(t, d.Degraded)
+		return d
+	}
+	for card := range 8 {
+		d := show(card%2, card, time.Duration(card)*time.Second)
+		require.Equal(t, card >= 5, d.Outcome == velocity.Block, "no amnesty, and nobody blocked early")
+	}
+	require.Equal(t, velocity.Block, show(0, 1, 59*time.Minute).Outcome)
+	require.Equal(t, velocity.Allow, show(0, 1, 2*time.Hour).Outcome)
+	require.Equal(t, velocity.Allow, show(1, 1, 2*time.Hour).Outcome)
+}

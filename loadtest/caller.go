@@ -1,0 +1,159 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+const (
+	dialTimeout = 5 * time.Second
+	callTimeout = 10 * time.Second
+	avoided     = time.Second
+	maxIdle     = 30 * time.Second // a connection idle for longer may be closed by the server just now
+)
+
+// A caller makes one call at a time, over a kept-alive connection to each site. It
+// is no client library's, because those try again by themselves: here a lost call
+// is to be seen. With several sites it goes from one to the next. It does what a
+// well-behaved caller does: after an answer that says "Connection: close" it closes,
+// and avoids that site for a while; and it tries another site when a connection is
+// refused, or closed without a single byte in answer.
+type caller struct {
+	sites []site
+	at    int
+	head  []byte // the request up to the length of its body
+	buf   []byte
+	reply fasthttp.Response
+}
+
+type site struct {
+	addr string
+	conn net.Conn
+	in   *bufio.Reader
+	used time.Time
+	away time.Time // until when it is avoided
+}
+
+// An answer is how a call ended.
+type answer struct {
+	err      error // no answer
+	refused  bool  // err: nobody listened
+	status   int
+	retry    bool // it has Retry-After
+	decision string
+	degraded bool
+	moved    int // sites that did not take the call before one did
+}
+
+// errUnanswered: the connection was closed before a byte of an answer came.
+var errUnanswered = errors.New("closed without an answer")
+
+func basic(user, password string) string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
+}
+
+func newCaller(sites []string, auth string, n int) *caller {
+	c := &caller{at: n % len(sites)}
+	for _, addr := range sites {
+		c.sites = append(c.sites, site{addr: addr})
+	}
+	c.head = []byte("POST /v1/check HTTP/1.1\r\nHost: " + sites[0] + "\r\nAuthorization: " + auth +
+		"\r\nContent-Type: application/json\r\nContent-Length: ")
+	return c
+}
+
+func (c *caller) call(body []byte) (a answer) {
+	var s *site
+	for a.moved = 0; ; a.moved++ {
+		s = c.turn()
+		err := c.exchange(s, body)
+		if err == nil {
+			break
+		}
+		s.close()
+		s.away = time.Now().Add(avoided)
+		refused := notConnected(err)
+		if a.moved+1 == len(c.sites) || !refused && !errors.Is(err, errUnanswered) {
+			a.err, a.refused = err, refused
+			return a
+		}
+	}
+	if c.reply.ConnectionClose() {
+		s.close()
+		s.away = time.Now().Add(avoided)
+	}
+	a.status = c.reply.StatusCode()
+	a.retry = len(c.reply.Header.Peek(fasthttp.HeaderRetryAfter)) > 0
+	text := c.reply.Body()
+	for _, d := range [...]string{"allow", "review", "block"} {
+		if bytes.Contains(text, []byte(`"decision":"`+d+`"`)) {
+			a.decision = d
+		}
+	}
+	a.degraded = bytes.Contains(text, []byte(`"degraded":true`))
+	return a
+}
+
+// notConnected: nobody listened, or was just about to stop listening.
+func notConnected(err error) bool {
+	dial, ok := errors.AsType[*net.OpError](err)
+	return ok && dial.Op == "dial" && (errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET))
+}
+
+// turn is the next site, one that is not avoided where there is any.
+func (c *caller) turn() *site {
+	for range c.sites {
+		c.at = (c.at + 1) % len(c.sites)
+		if time.Now().After(c.sites[c.at].away) {
+			break
+		}
+	}
+	return &c.sites[c.at]
+}
+
+func (c *caller) exchange(s *site, body []byte) error {
+	if s.conn != nil && time.Since(s.used) > maxIdle {
+		s.close()
+	}
+	if s.conn == nil {
+		conn, err := net.DialTimeout("tcp", s.addr, dialTimeout)
+		if err != nil {
+			return err
+		}
+		s.conn, s.in = conn, bufio.NewReader(conn)
+	}
+	s.used = time.Now()
+	_ = s.conn.SetDeadline(s.used.Add(callTimeout))
+	c.buf = strconv.AppendInt(append(c.buf[:0], c.head...), int64(len(body)), 10)
+	c.buf = append(append(c.buf, "\r\n\r\n"...), body...)
+	_, sent := s.conn.Write(c.buf)
+	if _, err := s.in.Peek(1); err != nil {
+		if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+			return err
+		}
+		return fmt.Errorf("%w (%w)", errUnanswered, errors.Join(sent, err))
+	}
+	return c.reply.Read(s.in)
+}
+
+func (c *caller) close() {
+	for i := range c.sites {
+		c.sites[i].close()
+	}
+}
+
+func (s *site) close() {
+	if s.conn != nil {
+		_ = s.conn.Close()
+		s.conn = nil
+	}
+}

@@ -1,0 +1,259 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// A crowd is connections beside the load's.
+type crowd struct {
+	addr  string
+	mu    sync.Mutex
+	conns []net.Conn
+}
+
+// join opens n connections, several at once, and does with each what greet does.
+func (c *crowd) join(n int, greet func(net.Conn) error) error {
+	var joining sync.WaitGroup
+	failed := make(chan error, n)
+	queue := make(chan struct{}, n)
+	for range n {
+		queue <- struct{}{}
+	}
+	close(queue)
+	for range 16 {
+		joining.Go(func() {
+			for range queue {
+				conn, err := net.DialTimeout("tcp", c.addr, dialTimeout)
+				if err == nil {
+					c.mu.Lock()
+					c.conns = append(c.conns, conn)
+					c.mu.Unlock()
+					err = greet(conn)
+				}
+				if err != nil {
+					failed <- err
+				}
+			}
+		})
+	}
+	joining.Wait()
+	select {
+	case err := <-failed:
+		return err
+	default:
+		return nil
+	}
+}
+
+func (c *crowd) leave() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, conn := range c.conns {
+		_ = conn.Close()
+	}
+	c.conns = nil
+}
+
+// crowded starts an instance on memory, and a crowd before its door.
+func (s *scene) crowded() (*crowd, error) {
+	if err := s.start(); err != nil {
+		return nil, err
+	}
+	c := &crowd{addr: s.instances[0].addr}
+	s.closers = append(s.closers, c.leave)
+	return c, nil
+}
+
+// files makes room for that many file descriptors, as far as is permitted, and says
+// for how many there is.
+func files(n int) int {
+	var limit syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {
+		return 1024
+	}
+	if limit.Cur < uint64(n) {
+		higher := syscall.Rlimit{Cur: uint64(n), Max: max(limit.Max, uint64(n))}
+		if syscall.Setrlimit(syscall.RLIMIT_NOFILE, &higher) == nil {
+			return n
+		}
+	}
+	return int(min(limit.Cur, uint64(n)))
+}
+
+// slowloris: thousands of callers who take for ever to say what they want.
+func slowloris(s *scene) error {
+	n := 3000
+	if s.Short {
+		n = 1000
+	}
+	n = min(n, files(n+1000)-1000)
+	c, err := s.crowded()
+	if err != nil {
+		return err
+	}
+	s.begin = func() error {
+		err := c.join(n, func(conn net.Conn) error {
+			_, err := io.WriteString(conn, "POST /v1/check HTTP/1.1\r\n")
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		s.note("%d slow connections", n)
+		stop, stopped := make(chan struct{}), make(chan struct{})
+		s.closers = append(s.closers, func() { close(stop); <-stopped })
+		go func() {
+			defer close(stopped)
+			c.trickle(stop)
+		}()
+		return nil
+	}
+	s.end = func() error {
+		c.leave()
+		return nil
+	}
+	return nil
+}
+
+// trickle sends a byte of a header on every connection, twice a second.
+func (c *crowd) trickle(stop <-chan struct{}) {
+	tick := time.NewTicker(500 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		c.mu.Lock()
+		for _, conn := range c.conns {
+			_, _ = io.WriteString(conn, "X") // it may have been closed
+		}
+		c.mu.Unlock()
+		select {
+		case <-stop:
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// idle: ten thousand connections that were used once.
+func idle(s *scene) error {
+	n := 10_000
+	if s.Short {
+		n = 1000
+	}
+	n = min(n, files(n+1000)-1000)
+	c, err := s.crowded()
+	if err != nil {
+		return err
+	}
+	s.begin = func() error {
+		i := s.instances[0]
+		was := i.rss()
+		if err := c.join(n, healthy); err != nil {
+			return err
+		}
+		s.note("%d idle connections, %.1f KiB of resident memory each", n, float64(i.rss()-was)/float64(n))
+		return nil
+	}
+	s.end = func() error {
+		c.leave()
+		return nil
+	}
+	return nil
+}
+
+// healthy asks /healthz and stays connected.
+func healthy(conn net.Conn) error {
+	_ = conn.SetDeadline(time.Now().Add(callTimeout))
+	if _, err := io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		return err
+	}
+	r, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		return err
+	}
+	_ = r.Body.Close()
+	if r.StatusCode != http.StatusOK {
+		return fmt.Errorf("/healthz: %s", r.Status)
+	}
+	return nil
+}
+
+// overload: more calls at once than limits.in_flight, because memcached is slow.
+func overload(s *scene) error {
+	p, err := s.proxied()
+	if err != nil {
+		return err
+	}
+	s.config, s.budget = "limits: {in_flight: 4}\n", time.Second
+	s.callers = 64
+	s.begin = func() error {
+		p.set(trouble{delay: 20 * time.Millisecond})
+		return nil
+	}
+	s.end = func() error {
+		c, err := net.DialTimeout("tcp", s.instances[0].addr, dialTimeout)
+		if err == nil {
+			defer c.Close()
+			err = healthy(c)
+		}
+		if err != nil {
+			return broken("not alive under overload: " + err.Error())
+		}
+		p.set(trouble{})
+		return nil
+	}
+	return s.start()
+}
+
+// descriptors: others use up the program's file descriptors. Who is connected is
+// served on, and as soon as some are free, so is who comes anew.
+func descriptors(s *scene) error {
+	const files = 128
+	s.callers = 32
+	i, err := s.instance("", files)
+	if err != nil {
+		return err
+	}
+	s.instances = append(s.instances, i)
+	c := &crowd{addr: i.addr}
+	s.closers = append(s.closers, c.leave)
+	s.begin = func() error {
+		if err := c.join(2*files, func(net.Conn) error { return nil }); err != nil {
+			return err
+		}
+		// The last of them is not accepted any more, or the fault is none.
+		last := c.conns[len(c.conns)-1]
+		_, _ = io.WriteString(last, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+		_ = last.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
+		if n, _ := last.Read(make([]byte, 1)); n > 0 {
+			return errors.New("there are file descriptors left")
+		}
+		return nil
+	}
+	s.end = func() error {
+		c.leave()
+		free := time.Now()
+		conn, err := net.DialTimeout("tcp", c.addr, dialTimeout)
+		if err == nil {
+			defer conn.Close()
+			err = healthy(conn)
+		}
+		if err != nil {
+			return broken("nobody is accepted any more: " + err.Error())
+		}
+		took := time.Since(free)
+		s.note("accepts again after %.2f s", took.Seconds())
+		if took > recovery {
+			return broken("accepts again too late")
+		}
+		return nil
+	}
+	return nil
+}

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// stopped ends the instance with SIGTERM and waits for it.
+func (s *scene) stopped(i *instance, longest time.Duration) error {
+	if err := i.signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	gone, err := s.until(longest, func() bool {
+		select {
+		case <-i.exited:
+			return true
+		default:
+			return false
+		}
+	})
+	switch {
+	case err != nil:
+		return err
+	case !gone:
+		return broken(fmt.Sprintf("still there %s after SIGTERM", longest))
+	case i.cmd.ProcessState.ExitCode() != 0:
+		return broken(fmt.Sprintf("exit code %d after SIGTERM:\n%s", i.cmd.ProcessState.ExitCode(), i.lastLines()))
+	}
+	return nil
+}
+
+// drain: the program is stopped while callers, who close when they are told to,
+// keep coming.
+func drain(s *scene) error {
+	s.config = fmt.Sprintf("drain: %dms\n", s.lasts.Milliseconds())
+	s.tail = 200 * time.Millisecond
+	if err := s.start(); err != nil {
+		return err
+	}
+	s.begin = func() error {
+		since := time.Now()
+		err := s.stopped(s.instances[0], s.lasts+2*time.Second)
+		s.note("gone after %.2f s", time.Since(since).Seconds())
+		return err
+	}
+	return nil
+}
+
+// rollingRestart: of two instances that share a memcached one after the other is
+// stopped and started again; the callers know both.
+func rollingRestart(s *scene) error {
+	if _, err := s.memcached(); err != nil {
+		return err
+	}
+	for range 2 {
+		if err := s.start(); err != nil {
+			return err
+		}
+	}
+	s.begin = func() error {
+		for n := range s.instances {
+			since := time.Now()
+			if err := s.stopped(s.instances[n], 7*time.Second); err != nil {
+				return err
+			}
+			s.note("gone after %.2f s", time.Since(since).Seconds())
+			if err := s.restart(n); err != nil {
+				return err
+			}
+			if err := pause(s.ctx, 200*time.Millisecond); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return nil
+}
+
+// reloadStorm: the configuration changes a hundred times, each time with a SIGHUP.
+func reloadStorm(s *scene) error {
+	if _, err := s.oneMemcached(); err != nil {
+		return err
+	}
+	const times = 100
+	rule := "  - {name: cards_per_ip, per: ip, count: cards, window: 1h, review_over: 3, block_over: 5}\n"
+	s.begin = func() error {
+		for n := range times {
+			more := "rules:\n" + rule
+			if n%2 == 0 {
+				more += "  - {name: quiet, per: network, count: cards, window: 2h, block_over: 50, mode: shadow}\n" +
+					"lists: {allow: [{net: 192.0.2." + strconv.Itoa(n) + "/32}]}\n"
+			}
+			if _, err := s.writeConfig(more); err != nil {
+				return err
+			}
+			if err := s.instances[0].signal(syscall.SIGHUP); err != nil {
+				return err
+			}
+			if err := pause(s.ctx, s.lasts/times); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	s.check = func() error {
+		ok, err := s.metric(`fraudcheck_config_reloads_total{result="ok"}`)
+		if err != nil {
+			return err
+		}
+		failed, err := s.metric(`fraudcheck_config_reloads_total{result="error"}`)
+		if s.note("%d reloads", ok); failed > 0 || ok < times/10 {
+			return broken(fmt.Sprintf("%d reloads succeeded, %d did not", ok, failed))
+		}
+		return err
+	}
+	return nil
+}
+
+// snapshotKill: the program is killed, and remembers who was blocked.
+func snapshotKill(s *scene) error {
+	file := filepath.Join(s.dir, "snapshot")
+	s.config = "store: {memory: {snapshot_file: " + file + ", snapshot_every: 1s}}\n"
+	if err := s.start(); err != nil {
+		return err
+	}
+	s.begin = func() error {
+		blocked := time.Now()
+		saved := func() bool {
+			info, err := os.Stat(file)
+			return err == nil && info.ModTime().After(blocked)
+		}
+		switch ok, err := s.until(5*time.Second, saved); {
+		case err != nil:
+			return err
+		case !ok:
+			return broken("no snapshot within 5 s")
+		}
+		s.instances[0].kill()
+		return s.restart(0)
+	}
+	return nil
+}
+
+// logDiskFull: the disk that the log is written to is full for a while.
+func logDiskFull(s *scene) error {
+	dir := filepath.Join(s.dir, "logs")
+	log := filepath.Join(dir, "log")
+	s.config = "log: {path: " + dir + "}\n"
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	if err := os.Symlink("/dev/full", log); err != nil {
+		return err
+	}
+	if err := s.start(); err != nil { // it starts all the same
+		return err
+	}
+	s.end = func() error { return os.Remove(log) }
+	s.check = func() error {
+		if info, err := os.Lstat(log); err != nil || info.Size() == 0 {
+			return broken("nothing is logged once the disk has room again")
+		}
+		return nil
+	}
+	return nil
+}

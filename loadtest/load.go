@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A phase is what goes on when a call is due.
+type phase int32
+
+const (
+	before phase = iota // warming up: answers are judged, times are not
+	during
+	after
+	phases
+)
+
+// backlog is how many calls may be due and not begun; what is due beyond is dropped.
+const backlog = 1 << 16
+
+// A load is calls at fixed instants, open loop: one goroutine decides when a call
+// is due, the callers make them, and a call that finds all of them busy waits, with
+// its clock running.
+type load struct {
+	rate    int // a second
+	callers int // each with one connection to each site
+	sites   []string
+	auth    string // the Authorization header
+	next    func() call
+	phase   atomic.Int32
+}
+
+// A call is one attempt to be checked.
+type call struct {
+	body   []byte
+	attack bool // must be blocked; otherwise it must be allowed
+	due    time.Time
+	phase  phase
+}
+
+// run loads until ctx ends, and then waits for the answers to what was begun.
+func (l *load) run(ctx context.Context) *tally {
+	queue := make(chan call, backlog)
+	tallies := make([]*tally, l.callers)
+	var callers sync.WaitGroup
+	for i := range tallies {
+		t := newTally()
+		tallies[i] = t
+		c := newCaller(l.sites, l.auth, i)
+		callers.Go(func() {
+			defer c.close()
+			for next := range queue {
+				t.note(next, c.call(next.body), time.Now())
+			}
+		})
+	}
+	all := newTally()
+	start := time.Now()
+	for n := 0; ; n++ {
+		due := start.Add(time.Duration(n) * time.Second / time.Duration(l.rate))
+		if pause(ctx, time.Until(due)) != nil {
+			break
+		}
+		next := l.next()
+		next.due, next.phase = due, phase(l.phase.Load())
+		all.late = max(all.late, time.Since(due))
+		select {
+		case queue <- next:
+		default:
+			all.dropped++
+		}
+	}
+	close(queue)
+	callers.Wait()
+	for _, t := range tallies {
+		all.add(t)
+	}
+	return all
+}
+
+// pause waits for d, or until ctx ends, which is its error.
+func pause(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// loadOnly loads a program that runs already.
+func loadOnly(ctx context.Context, o *options, stdout io.Writer) error {
+	u, err := url.Parse(o.Target)
+	if err != nil || u.Scheme != "http" || u.Host == "" {
+		return errors.New("--target: expected http://host:port")
+	}
+	if u.Port() == "" {
+		u.Host += ":80"
+	}
+	t := newTraffic(o.Mix)
+	l := &load{rate: o.Rate, callers: 256, sites: []string{u.Host}, auth: basic(o.User, o.Password), next: t.next}
+	if o.Mix != "honest" {
+		if err := t.block(l.sites, l.auth); err != nil {
+			return err
+		}
+	}
+	l.phase.Store(int32(during))
+	ctx, stop := context.WithTimeout(ctx, o.Duration)
+	defer stop()
+	all := l.run(ctx)
+	fmt.Fprintln(stdout, all)
+	if all.failed+all.refused+all.dropped+all.wrong+all.letThrough > 0 {
+		return errBroken
+	}
+	return nil
+}

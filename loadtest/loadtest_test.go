@@ -1,0 +1,52 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// What must hold whatever happens to memcached, in short and with counts alone: a
+// machine that is busy elsewhere must not fail it.
+func TestPromisesHold(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs real processes for a quarter of a minute")
+	}
+	if _, err := exec.LookPath("memcached"); err != nil {
+		if os.Getenv("CI") != "" {
+			require.NoError(t, err)
+		}
+		t.Skip("memcached is not installed")
+	}
+	s, err := newStage(t.Context(), &options{Short: true, Rate: 150})
+	require.NoError(t, err)
+	t.Cleanup(s.close)
+	s.budget = 250 * time.Millisecond
+	chosen, err := choose("killed,hung,restarted-empty,drain")
+	require.NoError(t, err)
+	for _, f := range chosen {
+		t.Run(f.name, func(t *testing.T) {
+			r, err := s.play(t.Context(), f)
+			require.NoError(t, err)
+			assert.Empty(t, r.Broken)
+			assert.GreaterOrEqual(t, r.Calls, int64(150))
+		})
+	}
+}
+
+func TestChooseKnowsEveryFaultByItsName(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, f := range faults {
+		chosen, err := choose(f.name)
+		require.NoError(t, err)
+		require.Len(t, chosen, 1)
+		assert.False(t, seen[f.name], f.name)
+		seen[f.name] = true
+	}
+	_, err := choose("killed,nothing")
+	assert.ErrorContains(t, err, `"nothing"`)
+}

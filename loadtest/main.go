@@ -1,0 +1,164 @@
+// Loadtest puts the real fraudcheck program under load while things go wrong:
+// memcached dies, hangs, lies or forgets, callers are slow or far too many, the
+// program itself is stopped, killed or told to reload. It says which promises held.
+//
+//	go run ./loadtest                     every fault, one after the other
+//	go run ./loadtest --short             the same in a minute; times are not judged
+//	go run ./loadtest --only hung         one fault (its name is the first column)
+//	go run ./loadtest --json rows.json    the table for a program to read
+//
+// It exits 1 when a promise was broken, or when a fault could not be staged. It
+// needs memcached on the machine, and Linux; all that it starts listens on free
+// ports of the loopback and is ended again, whatever happens.
+//
+// # What is promised
+//
+//   - Every valid call is answered 200. Only beyond limits.in_flight may it be 503,
+//     with Retry-After. Calls that a killed program had on its hands do not count,
+//     nor do connections refused where nobody listens any more.
+//   - An honest shopper, who shows one card or two, is always allowed.
+//   - An address that is blocked stays blocked, whatever memcached forgets.
+//   - Within two seconds of the fault's end no answer is degraded any more.
+//   - 99 of 100 calls take less than 100 ms, from the moment they were due.
+//
+// # How to read the table
+//
+// Load is open: a call is due at its instant whether or not earlier ones were
+// answered, and its latency counts from there. Calls are all of them, from a second
+// before the fault until three after it; latencies and the degraded share are of the
+// calls due during the fault or of those due after it, whichever is worse. Recovery
+// is the time from the fault's end to the last degraded answer. Each fault is told,
+// in a line, where it is staged: faults_*.go.
+//
+// # Load alone
+//
+// Against a program that runs already, for as long as is asked:
+//
+//	go run ./loadtest --target http://127.0.0.1:8080 --user shop --password P --rate 2000 --duration 30s --mix mixed
+//
+// The mixes: honest shoppers, each from an address (2001:db8::/32) of its own; an
+// attack, a few addresses (203.0.113.0/24) that show a new card every time; or
+// mixed, one call in five of the attack. What is judged supposes the default rule.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+)
+
+// errBroken: the table says which promise.
+var errBroken = errors.New("a promise was broken")
+
+type options struct {
+	Only    string `help:"The only fault to stage, or several, separated by commas." placeholder:"NAME"`
+	Seconds int    `help:"How long a fault lasts (5; with --short 1)." placeholder:"N"`
+	Rate    int    `help:"Calls per second (1000; with --short 300)." placeholder:"N"`
+	Short   bool   `help:"A minute for all of it; times are not judged."`
+	JSON    string `help:"Where to write the rows as JSON as well." placeholder:"FILE"`
+
+	Target   string        `help:"Load only, against a program that runs already." placeholder:"URL"`
+	User     string        `help:"Its user." placeholder:"U"`
+	Password string        `help:"And password." placeholder:"P"`
+	Duration time.Duration `help:"How long to load it." default:"10s"`
+	Mix      string        `help:"honest, attack or mixed." enum:"honest,attack,mixed" default:"mixed"`
+}
+
+func main() {
+	var o options
+	kong.Parse(&o, kong.Description("Load and faults for the real fraudcheck program."))
+	if o.Seconds < 0 || o.Rate < 0 {
+		fmt.Fprintln(os.Stderr, "loadtest: --seconds and --rate are positive")
+		os.Exit(1)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, &o, os.Stdout, os.Stderr)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "loadtest:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o *options, stdout io.Writer, stderr *os.File) error {
+	if o.Rate == 0 {
+		o.Rate = 1000
+		if o.Short {
+			o.Rate = 300
+		}
+	}
+	if o.Target != "" {
+		return loadOnly(ctx, o, stdout)
+	}
+	chosen, err := choose(o.Only)
+	if err != nil {
+		return err
+	}
+	s, err := newStage(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if info, err := stderr.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+		s.progress = stderr
+	}
+	var rows []row
+	var all []error
+	printHeader(stdout)
+	for _, f := range chosen {
+		r, err := s.play(ctx, f)
+		if ctx.Err() != nil {
+			return errors.New("interrupted")
+		}
+		if err != nil {
+			all = append(all, fmt.Errorf("%s: cannot be staged: %w", f.name, err))
+			continue
+		}
+		r.print(stdout)
+		rows = append(rows, r)
+		if len(r.Broken) > 0 {
+			all = append(all, fmt.Errorf("%s: %w: %s", f.name, errBroken, strings.Join(r.Broken, "; ")))
+		}
+	}
+	if o.JSON != "" {
+		text, err := json.MarshalIndent(rows, "", "  ")
+		if err == nil {
+			err = os.WriteFile(o.JSON, append(text, '\n'), 0o644)
+		}
+		all = append(all, err)
+	}
+	return errors.Join(all...)
+}
+
+// choose returns the faults of these names, or all.
+func choose(names string) ([]fault, error) {
+	if names == "" {
+		return faults, nil
+	}
+	var chosen []fault
+	for name := range strings.SplitSeq(names, ",") {
+		n := len(chosen)
+		for _, f := range faults {
+			if f.name == name {
+				chosen = append(chosen, f)
+			}
+		}
+		if len(chosen) == n {
+			var known []string
+			for _, f := range faults {
+				known = append(known, f.name)
+			}
+			return nil, fmt.Errorf("no fault %q; there are %s", name, strings.Join(known, ", "))
+		}
+	}
+	return chosen, nil
+}

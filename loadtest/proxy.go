@@ -1,0 +1,174 @@
+package main
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A proxy stands between fraudcheck and a memcached, and does to the replies what
+// networks and failing servers do. Requests pass untouched.
+type proxy struct {
+	addr, to string
+	ln       net.Listener
+	trouble  atomic.Pointer[trouble]
+	replies  atomic.Uint64 // that met with trouble
+	mu       sync.Mutex
+	conns    map[net.Conn]struct{} // nil once closed
+	over     chan struct{}         // closed when another trouble begins, and at the end
+	running  sync.WaitGroup
+}
+
+// A trouble is what happens to replies. Its zero value is none.
+type trouble struct {
+	delay, jitter time.Duration // later by delay, and by up to jitter
+	cut           bool          // only the first bytes, one more each time, then the end
+	reset         bool          // as cut, but with a reset
+	garbage       bool          // something else in its place
+	stall         bool          // half of it, and the rest when the trouble is over
+}
+
+// garbage is what stands in for replies, beside random bytes.
+var garbage = [...]string{
+	"\n", "\r\n", "VALUE\r\n", "VALUE x 0 -1 1\r\n", "END", "STORED\r\nSTORED\r\n", "VALUE x 0 1900000000 1\r\n", "\x00\x00\x00\x00\r\n",
+	"VALUE fraudcheck 0 5 1\r\nhello\r\nEND\r\n", "ERROR\r\n", "SERVER_ERROR out of memory storing object\r\n", "CLIENT_ERROR \r\n",
+}
+
+func newProxy(to string) (*proxy, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	p := &proxy{addr: ln.Addr().String(), to: to, ln: ln, conns: make(map[net.Conn]struct{}), over: make(chan struct{})}
+	p.trouble.Store(&trouble{})
+	p.running.Go(p.accept)
+	return p, nil
+}
+
+func (p *proxy) set(t trouble) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.trouble.Store(&t)
+	close(p.over)
+	p.over = make(chan struct{})
+}
+
+// isOver is closed when the trouble of now is.
+func (p *proxy) isOver() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.over
+}
+
+// close ends every connection.
+func (p *proxy) close() {
+	_ = p.ln.Close()
+	p.set(trouble{})
+	p.mu.Lock()
+	for c := range p.conns {
+		_ = c.Close()
+	}
+	p.conns = nil
+	p.mu.Unlock()
+	p.running.Wait()
+}
+
+// keep has close close the connection; false when that was too late.
+func (p *proxy) keep(c net.Conn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.conns == nil {
+		_ = c.Close()
+		return false
+	}
+	p.conns[c] = struct{}{}
+	return true
+}
+
+func (p *proxy) drop(c net.Conn) {
+	_ = c.Close()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.conns, c)
+}
+
+func (p *proxy) accept() {
+	for {
+		client, err := p.ln.Accept()
+		if err != nil {
+			return
+		}
+		server, err := net.DialTimeout("tcp", p.to, time.Second)
+		if err != nil {
+			_ = client.Close()
+			continue
+		}
+		if !p.keep(client) || !p.keep(server) {
+			return
+		}
+		p.running.Go(func() {
+			pass(client, server)
+			p.drop(server)
+		})
+		p.running.Go(func() {
+			p.reply(server, client)
+			p.drop(client)
+			p.drop(server)
+		})
+	}
+}
+
+func pass(from, to net.Conn) {
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(buf)
+		if _, failed := to.Write(buf[:n]); err != nil || failed != nil {
+			return
+		}
+	}
+}
+
+// reply passes replies: what comes in one piece is taken for one.
+func (p *proxy) reply(from, to net.Conn) {
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(buf)
+		reply, over := buf[:n], p.isOver()
+		if t := *p.trouble.Load(); n > 0 && t != (trouble{}) {
+			count := p.replies.Add(1)
+			time.Sleep(t.delay + rand.N(t.jitter+1))
+			switch {
+			case t.garbage:
+				reply = nonsense(count)
+			case t.stall:
+				_, _ = to.Write(reply[:n/2])
+				reply = reply[n/2:]
+				<-over
+			}
+			if t.cut || t.reset {
+				_, _ = to.Write(reply[:count%uint64(len(reply))])
+				if tcp, ok := to.(*net.TCPConn); ok && t.reset {
+					_ = tcp.SetLinger(0)
+				}
+				return
+			}
+		}
+		if _, failed := to.Write(reply); err != nil || failed != nil {
+			return
+		}
+	}
+}
+
+func nonsense(n uint64) []byte {
+	if n%2 == 0 {
+		return []byte(garbage[n/2%uint64(len(garbage))])
+	}
+	b := bytes.Repeat([]byte{0}, 1+rand.IntN(300))
+	for i := range b {
+		b[i] = byte(rand.Uint32())
+	}
+	return b
+}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// A row is a line of the table. Times are in milliseconds where not said otherwise.
+type row struct {
+	Fault    string   `json:"fault"`
+	Calls    int64    `json:"calls"`
+	Non200   int64    `json:"non_200"` // shed ones aside
+	Shed     int64    `json:"shed"`
+	Refused  int64    `json:"refused"`
+	P50      float64  `json:"p50_ms"`
+	P99      float64  `json:"p99_ms"`
+	P999     float64  `json:"p99_9_ms"`
+	Max      float64  `json:"max_ms"`
+	Degraded float64  `json:"degraded_share"`
+	Recovery float64  `json:"recovery_seconds"`
+	Kept     bool     `json:"kept"`
+	Broken   []string `json:"broken,omitempty"`
+	Notes    []string `json:"notes,omitempty"`
+}
+
+// busy is how late a call may begin before the times are told to be those of a
+// machine that is short of processors, and not the program's.
+const busy = 20 * time.Millisecond
+
+func printHeader(w io.Writer) {
+	fmt.Fprintf(w, "%-17s %7s %8s %6s %8s %8s %8s %8s %9s %9s  %s\n",
+		"fault", "calls", "non-200", "shed", "p50 ms", "p99 ms", "p99.9 ms", "max ms", "degraded", "recover s", "promise")
+}
+
+func (r *row) print(w io.Writer) {
+	verdict := "kept"
+	if !r.Kept {
+		verdict = "BROKEN: " + strings.Join(r.Broken, "; ")
+	}
+	if len(r.Notes) > 0 {
+		verdict += " (" + strings.Join(r.Notes, ", ") + ")"
+	}
+	fmt.Fprintf(w, "%-17s %7d %8d %6d %8.1f %8.1f %8.1f %8.1f %8.1f%% %9.2f  %s\n",
+		r.Fault, r.Calls, r.Non200, r.Shed, r.P50, r.P99, r.P999, r.Max, 100*r.Degraded, r.Recovery, verdict)
+}
+
+// judge says which promises held; own, when not nil, is one of the
+// scene's own that did not.
+func (s *scene) judge(f fault, t *tally, end time.Time, own error) row {
+	r := row{
+		Fault: f.name, Calls: t.calls, Non200: t.failed, Shed: t.shed, Refused: t.refused,
+		P50: t.quantile(50), P99: t.quantile(99), P999: t.quantile(99.9), Max: t.quantile(100),
+		Degraded: t.degradedShare(), Recovery: max(0, t.lastDegraded.Sub(end).Seconds()), Notes: s.notes,
+	}
+	breaks := func(when bool, format string, args ...any) {
+		if when {
+			r.Broken = append(r.Broken, fmt.Sprintf(format, args...))
+		}
+	}
+	breaks(own != nil, "%v", own)
+	if f.promise&(answered|orShed) != 0 {
+		breaks(t.failed > 0, "%d calls failed (%s)", t.failed, strings.Join(t.examples, ", "))
+	}
+	breaks(f.promise&absent == 0 && t.refused > 0, "%d calls refused: nobody listened", t.refused)
+	breaks(f.promise&orShed == 0 && t.shed > 0, "%d calls shed", t.shed)
+	breaks(f.promise&orShed != 0 && t.shed == 0, "nothing shed")
+	breaks(t.dropped > 0, "%d calls not even begun", t.dropped)
+	breaks(t.wrong > 0, "%d honest calls not allowed", t.wrong)
+	breaks(f.promise&blocked != 0 && t.letThrough > 0, "%d calls of the blocked let through", t.letThrough)
+	breaks(f.promise&felt != 0 && r.Degraded == 0, "the fault was not felt")
+	breaks(s.mostDegraded > 0 && r.Degraded > s.mostDegraded, "%.0f%% degraded", 100*r.Degraded)
+	if starved := t.late > busy; f.promise&recovers != 0 && !(s.Short && starved) {
+		within := min(recovery, s.tail-200*time.Millisecond) // in a short run: before its end
+		breaks(r.Recovery > within.Seconds(), "recovered after %.1f s", r.Recovery)
+	}
+	if f.promise&quick != 0 && !s.Short {
+		breaks(r.P99 >= slowest, "p99 %.0f ms", r.P99)
+	}
+	if f.promise&absent != 0 && r.Refused > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("%d refused: nobody listened", r.Refused))
+	}
+	if t.moved > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("%d moved to another instance", t.moved))
+	}
+	if f.promise&blocked == 0 && t.letThrough > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("%d of the blocked let through", t.letThrough))
+	}
+	if t.late > busy {
+		r.Notes = append(r.Notes, fmt.Sprintf("this machine was busy elsewhere: calls began up to %d ms late", t.late.Milliseconds()))
+	}
+	r.Kept = len(r.Broken) == 0
+	return r
+}
