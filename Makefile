@@ -10,8 +10,9 @@ test: ## everything that must hold
 	@$(call need,memcached,memcached,the shared store,its tests are skipped)
 	go vet ./...
 	@race=$$(command -v cc >/dev/null && echo -race); set -x; \
-	go test $$race -shuffle=on -count=1 ./...
+	go test $$race -shuffle=on -count=1 $$(go list ./... | grep -v /loadtest)
 	go test -count=1 ./bench # the allocation budgets, which -race would spoil
+	go test -count=1 ./loadtest # alone: its load wants the machine
 
 k6: ## k6 against the real program: a smoke run, and an attack on two instances
 	./k6/run.sh

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -121,7 +122,7 @@ func (c *caller) turn() *site {
 }
 
 func (c *caller) exchange(s *site, body []byte) error {
-	if s.conn != nil && time.Since(s.used) > maxIdle {
+	if s.conn != nil && (time.Since(s.used) > maxIdle || hungUp(s.conn)) {
 		s.close()
 	}
 	if s.conn == nil {
@@ -143,6 +144,21 @@ func (c *caller) exchange(s *site, body []byte) error {
 		return fmt.Errorf("%w (%w)", errUnanswered, errors.Join(sent, err))
 	}
 	return c.reply.Read(s.in)
+}
+
+// hungUp reports whether the server has closed the connection meanwhile, which any
+// client looks for before it uses one again.
+func hungUp(c net.Conn) (gone bool) {
+	raw, err := c.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		return true
+	}
+	err = raw.Control(func(fd uintptr) {
+		var b [1]byte
+		_, _, err := unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		gone = !errors.Is(err, unix.EAGAIN) // nothing to read is all there should be
+	})
+	return gone || err != nil
 }
 
 func (c *caller) close() {

@@ -37,7 +37,7 @@ const maxChunks = 64 << 10
 
 const (
 	calm      = 100 * time.Millisecond // without a request: none is on its way any more
-	lastCalls = 500 * time.Millisecond // of the time to drain, at most, once nobody new is let in
+	lastCalls = 500 * time.Millisecond // for those who came last, once nobody new is let in
 )
 
 // Settings are what a Server works with. Without Events nobody is told.
@@ -145,7 +145,7 @@ func (s *Server) Drain(ctx context.Context) error {
 	select {
 	case err := <-done:
 		return err
-	case <-time.After(calm): // who came last is only about to speak
+	case <-time.After(lastCalls): // who came last is only about to speak
 	}
 	s.closeSilent()
 	return <-done
