@@ -132,13 +132,17 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	c.route, c.subject = find(r.URL.Path)
 	log := d.Log.With("tag", d.tag(c))
-	log.Info(c.asked())
+	level := slog.LevelInfo
+	if c.route != nil && c.route.needs == 0 {
+		level = slog.LevelDebug // scrapes and probes, every few seconds, for ever
+	}
+	log.Log(r.Context(), level, c.asked())
 	defer func() {
 		if fault := recover(); fault != nil {
 			log.Error("panic in a handler", "type", fmt.Sprintf("%T", fault), "stack", string(debug.Stack()))
 			c.refuse(wire.Internal)
 		}
-		log.Info("Response:", "status", c.status, "code", c.code, "took", time.Since(c.start))
+		log.Log(r.Context(), level, "Response:", "status", c.status, "code", c.code, "took", time.Since(c.start))
 		d.Metrics.Request(c.route.name(), c.status, time.Since(c.start))
 	}()
 	if p := d.answer(c); p != nil {
