@@ -1,6 +1,6 @@
 // Package velocity is the velocity check itself: how many different X has this Y
-// shown lately? It knows neither HTTP, nor who asks, nor Prometheus, and it reads
-// no clock.
+// shown lately? It knows neither HTTP, nor who asks, nor Prometheus. It judges by
+// times it is given; only the way to memcached reads a clock, for its deadlines.
 //
 // Y is the subject (who is watched), X the element (what is counted); the kinds
 // of both stand in one table, kind.go. A [Rule] pairs them. The default one

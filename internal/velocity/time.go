@@ -3,7 +3,7 @@ package velocity
 import "time"
 
 // Time is an instant in milliseconds since the Unix epoch. All judging is done
-// on instants handed in; nothing in the core reads a clock.
+// on instants handed in.
 type Time int64
 
 // TimeOf rounds t down to the millisecond.
