@@ -1,6 +1,5 @@
-// Package auth says who is asking: it turns an Authorization header into a
-// [Caller] with roles, or into a [Failure]. It knows no HTTP library; both doors
-// use it.
+// Package auth says who is asking: it turns a [Request] into a [Caller] with
+// roles, or into a [Failure]. It knows no HTTP library; both doors use it.
 //
 // A further scheme is one file here and one line in [Guard.Authenticate].
 //
@@ -75,6 +74,18 @@ func (f Failure) Error() string {
 	}
 }
 
+// A Request is what the guard looks at of a request. It keeps nothing of it.
+type Request struct {
+	Header Header
+}
+
+// A Header has the fields of a request's header.
+type Header interface {
+	// Values are the field's values, in the order they were sent; name is spelled
+	// as in Content-Type. They are good until the next call.
+	Values(name string) [][]byte
+}
+
 // maxHeader bounds what is decoded of a stranger's Basic header, in bytes.
 const maxHeader = 4096
 
@@ -115,13 +126,12 @@ func (g *Guard) Replace(other *Guard) { g.schemes.Store(other.schemes.Load()) }
 // schemes.
 func (g *Guard) Challenge() string { return g.schemes.Load().challenge }
 
-// Authenticate finds the caller by the value of the Authorization header, empty or
-// none when there is none; it keeps nothing of it. Of several none is believed: which
-// would be meant? The error is a Failure.
-func (g *Guard) Authenticate(headers ...[]byte) (*Caller, error) {
+// Authenticate finds the caller. Of several Authorization headers none is believed:
+// which would be meant? The error is a Failure.
+func (g *Guard) Authenticate(r *Request) (*Caller, error) {
 	var caller *Caller
 	scheme, err := "none", error(Malformed)
-	switch len(headers) {
+	switch headers := r.Header.Values("Authorization"); len(headers) {
 	case 0:
 		err = Missing
 	case 1:

@@ -19,6 +19,20 @@ func basic(userinfo string) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(userinfo))
 }
 
+// header is a request's header, by name.
+type header map[string][][]byte
+
+func (h header) Values(name string) [][]byte { return h[name] }
+
+// authorization is a request with these Authorization headers.
+func authorization(values ...string) *auth.Request {
+	h := header{}
+	for _, v := range values {
+		h["Authorization"] = append(h["Authorization"], []byte(v))
+	}
+	return &auth.Request{Header: h}
+}
+
 func hexSHA256(password string) string {
 	sum := sha256.Sum256([]byte(password))
 	return hex.EncodeToString(sum[:])
@@ -56,7 +70,7 @@ func TestAValidHeaderNamesTheCaller(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			caller, err := guard.Authenticate([]byte(tt.header))
+			caller, err := guard.Authenticate(authorization(tt.header))
 			require.NoError(t, err)
 			assert.Equal(t, tt.want, *caller)
 		})
@@ -103,7 +117,7 @@ func TestAnyOtherHeaderFails(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			caller, err := guard.Authenticate([]byte(tt.header))
+			caller, err := guard.Authenticate(authorization(tt.header))
 			assert.Nil(t, caller)
 			require.Equal(t, error(tt.want), err)
 			assert.NotEmpty(t, err.Error())
@@ -129,8 +143,8 @@ func TestPaddedHeadersHaveTheLengthTheySay(t *testing.T) {
 
 func TestAFailureSaysNothingOfTheCredentials(t *testing.T) {
 	guard := newGuard(t)
-	_, unknown := guard.Authenticate([]byte(basic("stranger:open sesame")))
-	_, wrong := guard.Authenticate([]byte(basic("checkout:wrong")))
+	_, unknown := guard.Authenticate(authorization(basic("stranger:open sesame")))
+	_, wrong := guard.Authenticate(authorization(basic("checkout:wrong")))
 	assert.Equal(t, unknown, wrong)
 	for _, word := range []string{"stranger", "checkout", "open", "wrong"} {
 		assert.NotContains(t, wrong.Error(), word)
@@ -139,8 +153,9 @@ func TestAFailureSaysNothingOfTheCredentials(t *testing.T) {
 
 func TestNothingOfTheHeaderIsKept(t *testing.T) {
 	guard := newGuard(t)
-	header := []byte(basic("checkout:open sesame"))
-	caller, err := guard.Authenticate(header)
+	request := authorization(basic("checkout:open sesame"))
+	header := request.Header.Values("Authorization")[0]
+	caller, err := guard.Authenticate(request)
 	require.NoError(t, err)
 	copy(header, bytes.Repeat([]byte("X"), len(header)))
 	assert.Equal(t, "checkout", caller.Name)
@@ -149,9 +164,9 @@ func TestNothingOfTheHeaderIsKept(t *testing.T) {
 func TestAValidHeaderCostsNoAllocation(t *testing.T) {
 	guard := newGuard(t)
 	for _, userinfo := range []string{"checkout:open sesame", "hashed:zum Glück"} {
-		header := []byte(basic(userinfo))
+		request := authorization(basic(userinfo))
 		allocations := testing.AllocsPerRun(100, func() {
-			if caller, err := guard.Authenticate(header); err != nil || caller == nil {
+			if caller, err := guard.Authenticate(request); err != nil || caller == nil {
 				t.Fatal(err)
 			}
 		})

@@ -34,7 +34,7 @@ func TestAKnownTokenIsGoodUntilItExpires(t *testing.T) {
 	guard := bearerGuard(t, settings)
 	for _, step := range steps {
 		now = noon.Add(step.at)
-		caller, err := guard.Authenticate([]byte("Bearer " + token()))
+		caller, err := guard.Authenticate(authorization("Bearer " + token()))
 		require.Equal(t, step.want, err, step.at)
 		assert.Equal(t, step.want == nil, caller != nil, step.at)
 	}
@@ -42,18 +42,19 @@ func TestAKnownTokenIsGoodUntilItExpires(t *testing.T) {
 
 func TestAKnownTokenCostsNoAllocation(t *testing.T) {
 	guard := bearerGuard(t, jwtSettings())
-	cost := func(header []byte) float64 {
+	cost := func(header string) float64 {
+		request := authorization(header)
 		return testing.AllocsPerRun(1, func() { // one run before the one that is measured
-			if caller, err := guard.Authenticate(header); err != nil || caller == nil {
+			if caller, err := guard.Authenticate(request); err != nil || caller == nil {
 				t.Fatal(err)
 			}
 		})
 	}
-	assert.Zero(t, cost([]byte("Bearer "+token())))
-	assert.Zero(t, cost([]byte("Bearer "+token("exp", after(-29)))), "within the leeway")
-	assert.Zero(t, cost([]byte("Bearer "+sized(t, 4096))))
+	assert.Zero(t, cost("Bearer "+token()))
+	assert.Zero(t, cost("Bearer "+token("exp", after(-29))), "within the leeway")
+	assert.Zero(t, cost("Bearer "+sized(t, 4096)))
 
-	expired := []byte("Bearer " + token("exp", "1"))
+	expired := authorization("Bearer " + token("exp", "1"))
 	verifying := testing.AllocsPerRun(1, func() { guard.Authenticate(expired) })
 	assert.NotZero(t, verifying, "what a token costs that is not known")
 }
@@ -61,15 +62,15 @@ func TestAKnownTokenCostsNoAllocation(t *testing.T) {
 func TestATokenLikeAKnownOneIsNotConfusedWithIt(t *testing.T) {
 	guard := bearerGuard(t, jwtSettings())
 	known := token()
-	_, err := guard.Authenticate([]byte("Bearer " + known))
+	_, err := guard.Authenticate(authorization("Bearer " + known))
 	require.NoError(t, err)
 	for i := range known {
 		for _, other := range []string{known[:i], known[:i] + "A" + known[i:], known[:i] + string(known[i]^1) + known[i+1:]} {
-			_, err := guard.Authenticate([]byte("Bearer " + other))
+			_, err := guard.Authenticate(authorization("Bearer " + other))
 			require.Equal(t, auth.TokenInvalid, err, "changed at %d", i)
 		}
 	}
-	caller, err := guard.Authenticate([]byte("Bearer " + token("sub", `"checkouu"`, "roles", `"analyst"`)))
+	caller, err := guard.Authenticate(authorization("Bearer " + token("sub", `"checkouu"`, "roles", `"analyst"`)))
 	require.NoError(t, err)
 	assert.Equal(t, auth.Caller{Name: "checkouu", Roles: auth.Analyst}, *caller)
 }
@@ -81,7 +82,7 @@ func TestManyCallersAtOnceAreNotMixed(t *testing.T) {
 		callers.Go(func() {
 			for j := range 50 {
 				name := fmt.Sprintf("caller-%d", (i+j)%20)
-				caller, err := guard.Authenticate([]byte("Bearer " + token("sub", `"`+name+`"`)))
+				caller, err := guard.Authenticate(authorization("Bearer " + token("sub", `"`+name+`"`)))
 				if assert.NoError(t, err) {
 					assert.Equal(t, name, caller.Name)
 				}
@@ -93,12 +94,13 @@ func TestManyCallersAtOnceAreNotMixed(t *testing.T) {
 
 func TestNothingOfABearerHeaderIsKept(t *testing.T) {
 	guard := bearerGuard(t, jwtSettings())
-	header := []byte("Bearer " + token())
-	caller, err := guard.Authenticate(header)
+	request := authorization("Bearer " + token())
+	header := request.Header.Values("Authorization")[0]
+	caller, err := guard.Authenticate(request)
 	require.NoError(t, err)
 	copy(header, bytes.Repeat([]byte("X"), len(header)))
 	assert.Equal(t, "checkout", caller.Name)
-	again, err := guard.Authenticate([]byte("Bearer " + token()))
+	again, err := guard.Authenticate(authorization("Bearer " + token()))
 	require.NoError(t, err)
 	assert.Equal(t, "checkout", again.Name)
 }
@@ -112,7 +114,7 @@ func FuzzBearer(f *testing.F) {
 	}
 	guard := bearerGuard(f, jwtSettings())
 	for good := range signed {
-		_, err := guard.Authenticate([]byte("Bearer " + good))
+		_, err := guard.Authenticate(authorization("Bearer " + good))
 		require.NoError(f, err)
 		f.Add([]byte("Bearer " + good))
 		f.Add([]byte("bearer " + good + "="))
@@ -123,8 +125,8 @@ func FuzzBearer(f *testing.F) {
 		f.Add([]byte(bad))
 	}
 	f.Fuzz(func(t *testing.T, header []byte) {
-		caller, err := guard.Authenticate(header)
-		fresh, freshErr := bearerGuard(t, jwtSettings()).Authenticate(header)
+		caller, err := guard.Authenticate(authorization(string(header)))
+		fresh, freshErr := bearerGuard(t, jwtSettings()).Authenticate(authorization(string(header)))
 		require.Equal(t, freshErr, err)
 		require.Equal(t, fresh, caller)
 		if err == nil {

@@ -30,7 +30,7 @@ func TestOneSecretInThreeEncodings(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			settings := jwtSettings()
 			settings.Encoding, settings.Secret = tt.encoding, tt.secret
-			caller, err := bearerGuard(t, settings).Authenticate([]byte("Bearer " + token()))
+			caller, err := bearerGuard(t, settings).Authenticate(authorization("Bearer " + token()))
 			require.NoError(t, err)
 			assert.Equal(t, "checkout", caller.Name)
 		})
@@ -95,7 +95,7 @@ func TestAnIssuerIsOnlyAskedForWhenConfigured(t *testing.T) {
 	settings.Issuer = ""
 	guard := bearerGuard(t, settings)
 	for _, issuer := range []string{`"https://id.example"`, `"https://elsewhere.example"`, ""} {
-		_, err := guard.Authenticate([]byte("Bearer " + token("iss", issuer)))
+		_, err := guard.Authenticate(authorization("Bearer " + token("iss", issuer)))
 		assert.NoError(t, err, issuer)
 	}
 }
@@ -139,7 +139,7 @@ func TestRolesAreReadFromTheClaim(t *testing.T) {
 			t.Run(tt.name+", in "+claim, func(t *testing.T) {
 				settings := jwtSettings()
 				settings.RolesClaim, settings.RoleMap = claim, tt.roleMap
-				caller, err := bearerGuard(t, settings).Authenticate([]byte("Bearer " + token("roles", "", claim, tt.claim)))
+				caller, err := bearerGuard(t, settings).Authenticate(authorization("Bearer " + token("roles", "", claim, tt.claim)))
 				require.NoError(t, err)
 				assert.Equal(t, tt.want, caller.Roles)
 			})
@@ -167,13 +167,13 @@ func TestSchemesStandBesideEachOther(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			assert.Equal(t, tt.challenge, tt.guard.Challenge())
-			_, err := tt.guard.Authenticate([]byte(byName))
+			_, err := tt.guard.Authenticate(authorization(byName))
 			assert.Equal(t, tt.basic, err)
-			_, err = tt.guard.Authenticate([]byte(byToken))
+			_, err = tt.guard.Authenticate(authorization(byToken))
 			assert.Equal(t, tt.bearer, err)
-			_, err = tt.guard.Authenticate([]byte("Bearer" + strings.TrimPrefix(byName, "Basic")))
+			_, err = tt.guard.Authenticate(authorization("Bearer" + strings.TrimPrefix(byName, "Basic")))
 			assert.Error(t, err, "one scheme is not tried after the other")
-			_, err = tt.guard.Authenticate(nil)
+			_, err = tt.guard.Authenticate(authorization())
 			assert.Equal(t, auth.Missing, err)
 		})
 	}

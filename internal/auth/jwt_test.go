@@ -110,7 +110,7 @@ func TestAValidTokenNamesTheCaller(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			caller, err := bearerGuard(t, jwtSettings()).Authenticate([]byte(tt.header))
+			caller, err := bearerGuard(t, jwtSettings()).Authenticate(authorization(tt.header))
 			require.NoError(t, err)
 			assert.Equal(t, auth.Caller{Name: tt.caller, Roles: auth.Checker}, *caller)
 		})
@@ -222,13 +222,13 @@ func TestAnyOtherTokenFails(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			for range 2 { // nothing refused is remembered as good
-				caller, err := guard.Authenticate([]byte("Bearer " + tt.token))
+				caller, err := guard.Authenticate(authorization("Bearer " + tt.token))
 				assert.Nil(t, caller)
 				require.Equal(t, error(tt.want), err)
 			}
 		})
 	}
-	caller, err := guard.Authenticate([]byte("Bearer " + good))
+	caller, err := guard.Authenticate(authorization("Bearer " + good))
 	require.NoError(t, err, "what the bad ones were made of")
 	assert.Equal(t, "checkout", caller.Name)
 }

@@ -166,11 +166,7 @@ func (d *Door) answer(c *call) *wire.Problem {
 }
 
 func (d *Door) authenticate(c *call) *wire.Problem {
-	var headers [][]byte
-	for _, h := range c.Header.Values("Authorization") {
-		headers = append(headers, []byte(h))
-	}
-	caller, err := d.Guard.Authenticate(headers...)
+	caller, err := d.Guard.Authenticate(&auth.Request{Header: header{c.Header}})
 	if err != nil {
 		c.w.Header().Set("WWW-Authenticate", d.Guard.Challenge())
 		return wire.Unauthenticated(err)
@@ -179,6 +175,16 @@ func (d *Door) authenticate(c *call) *wire.Problem {
 		return wire.NoRole
 	}
 	return nil
+}
+
+// header shows the guard the header of a request.
+type header struct{ http.Header }
+
+func (h header) Values(name string) (values [][]byte) {
+	for _, v := range h.Header.Values(name) {
+		values = append(values, []byte(v))
+	}
+	return values
 }
 
 func (c *call) refuse(p *wire.Problem) {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"fraudcheck/internal/auth"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/wire"
 )
@@ -18,6 +19,7 @@ type request struct {
 	route *route // nil: no such path
 	start time.Time
 	id    []byte // what X-Request-ID answers
+	asks  auth.Request
 	tag   string // who speaks, in the log; empty when nothing is logged
 
 	fields   velocity.Fields
@@ -41,3 +43,8 @@ func (q *request) begin(ctx *fasthttp.RequestCtx, start time.Time) {
 	h.SetBytesV(headerRequestID, q.id)
 	h.Set(fasthttp.HeaderCacheControl, "no-store")
 }
+
+// header shows the guard the header of a request.
+type header struct{ *fasthttp.RequestHeader }
+
+func (h header) Values(name string) [][]byte { return h.PeekAll(name) }

@@ -106,7 +106,8 @@ func (s *Server) answer(q *request, unread *wire.Problem, inFlight int64) *wire.
 }
 
 func (s *Server) authenticate(q *request, needs auth.Roles) *wire.Problem {
-	caller, err := s.Guard.Authenticate(q.ctx.Request.Header.PeekAll(fasthttp.HeaderAuthorization)...)
+	q.asks = auth.Request{Header: header{&q.ctx.Request.Header}}
+	caller, err := s.Guard.Authenticate(&q.asks)
 	if err != nil {
 		q.ctx.Response.Header.Set(fasthttp.HeaderWWWAuthenticate, s.Guard.Challenge())
 		return wire.Unauthenticated(err)
