@@ -30,6 +30,9 @@ import (
 
 const body = `{"ip":"203.0.113.7","last4":"4242","exp_month":12,"exp_year":2030,"attempt_id":"order-8812-1"}`
 
+// argonHash is the password of the request that is authenticated.
+const argonHash = "$argon2id$v=19$m=19456,t=2,p=1$MDEyMzQ1Njc4OWFiY2RlZg$xkRp5t8nKGXY253q/lKMAgps0oqUKMF6Uzqpkr+Jno0"
+
 // part is one thing that is measured: run does it once.
 type part struct {
 	name   string
@@ -55,6 +58,9 @@ func parts(t testing.TB) []part {
 	basic, err := auth.NewBasic([]auth.User{{Name: "checkout", Password: strings.Repeat("p", 24), Encryption: auth.Clear, Roles: auth.Checker}})
 	require.NoError(t, err)
 	guard := auth.NewGuard(basic, nil)
+	slow, err := auth.NewBasic([]auth.User{{Name: "checkout", Password: argonHash, Encryption: auth.Argon2id, Roles: auth.Checker}})
+	require.NoError(t, err)
+	remembering := auth.NewGuard(slow, nil)
 	request := &auth.Request{Header: header{[]byte("Basic Y2hlY2tvdXQ6cHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBw")}}
 
 	mac, sum, input := hmac.New(sha256.New, make([]byte, 32)), make([]byte, 0, 32), make([]byte, 50)
@@ -79,6 +85,7 @@ func parts(t testing.TB) []part {
 		}},
 		{"parse/ParseAttempt", 0, func() { a, err = velocity.ParseAttempt(&known); check(err == nil, "parse") }},
 		{"auth/Basic", 0, func() { c, err := guard.Authenticate(request); check(err == nil && c.Name == "checkout", "auth") }},
+		{"auth/Basic, argon2id", 0, func() { c, err := remembering.Authenticate(request); check(err == nil && c.Name == "checkout", "auth") }},
 		{"fingerprint/ceiling: two reused HMAC states", 0, func() {
 			for range 2 {
 				mac.Reset()

@@ -33,6 +33,8 @@ type parts struct {
 	guard  *auth.Guard
 	logKey []byte // hashes callers and addresses for the log
 
+	fileUsers int // how many the users file holds
+
 	madeUser string // the credential of its own making, when no user is configured
 	madePass string
 }
@@ -216,39 +218,20 @@ func (p *parts) makeMemory() error {
 
 // makeGuard never leaves the door unguarded: without a user it makes one.
 func (p *parts) makeGuard() error {
-	var users []auth.User
-	for i, u := range p.settings.Auth.Basic.Users {
-		user := auth.User{Name: u.Username, Password: string(u.Password), Encryption: auth.Encryption(u.Encryption)}
-		if len(u.Roles) == 0 {
-			return &keyError{fmt.Sprintf("auth.basic.users[%d].roles", i), "at least one role", 0}
-		}
-		for _, name := range u.Roles {
-			role, _ := auth.RoleNamed(name) // the settings allow only known names
-			user.Roles |= role
-		}
-		users = append(users, user)
+	basic, err := p.makeBasic()
+	if err != nil {
+		return err
 	}
 	jwt, err := p.makeJWT()
 	if err != nil {
 		return err
 	}
-	if len(users) == 0 && jwt == nil {
+	if basic == nil && jwt == nil {
 		p.madeUser, p.madePass = "fraudcheck", rand.Text()
-		users = []auth.User{{Name: p.madeUser, Password: p.madePass, Encryption: auth.Clear, Roles: auth.Operator}}
-	}
-	var basic *auth.Basic
-	if len(users) > 0 {
-		basic, err = auth.NewBasic(users)
-	}
-	if err != nil {
-		var wrong *auth.UserError
-		if errors.As(err, &wrong) {
-			return &keyError{fmt.Sprintf("auth.basic.users[%d].%s", wrong.Index, wrong.Key), wrong.Expected, 0}
-		}
-		return err
+		basic, err = auth.NewBasic([]auth.User{{Name: p.madeUser, Password: p.madePass, Encryption: auth.Clear, Roles: auth.Operator}})
 	}
 	p.guard = auth.NewGuard(basic, jwt)
-	return nil
+	return err
 }
 
 // makeJWT makes nothing where nothing of it is configured.

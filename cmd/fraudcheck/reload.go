@@ -82,7 +82,26 @@ func raisedRules(old, next []ruleSettings) (names []string) {
 	return names
 }
 
-// watchFile tells of every change of the configuration file, until ctx ends.
+// A watch is on one file, and may be moved to another.
+type watch struct {
+	path    string
+	changed <-chan struct{}
+	stop    context.CancelFunc
+}
+
+// on watches the file of that path, none when it is empty, until ctx ends.
+func (w *watch) on(ctx context.Context, path string) {
+	if path == w.path && w.stop != nil {
+		return
+	}
+	if w.stop != nil {
+		w.stop()
+	}
+	ctx, w.stop = context.WithCancel(ctx)
+	w.path, w.changed = path, watchFile(ctx, path)
+}
+
+// watchFile tells of every change of the file, until ctx ends.
 func watchFile(ctx context.Context, path string) <-chan struct{} {
 	changed := make(chan struct{})
 	if path == "" {

@@ -117,13 +117,17 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 	defer cancel()
 	again := reloader{flags: f, running: p, checker: checker, guard: p.guard, metrics: metrics, log: log}
 	changed := watchFile(ctx, f.Config)
+	var users watch
 	for running := true; running; {
+		users.on(ctx, s.Auth.Basic.UsersFile) // a reload may have named another
 		select {
 		case err := <-failed:
 			return fmt.Errorf("cannot go on listening: %w", err)
 		case <-hangup:
 			again.reload()
 		case <-changed:
+			again.reload()
+		case <-users.changed:
 			again.reload()
 		case sig := <-signals:
 			log.Info(fmt.Sprintf("Stopping (%s, within %s)", sig, s.Drain))

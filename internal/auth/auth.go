@@ -36,6 +36,16 @@ func RoleNamed(name string) (Roles, bool) {
 	return 0, false
 }
 
+// Names are the names of the roles in r, in the order of [RoleNames].
+func (r Roles) Names() (names []string) {
+	for i, n := range RoleNames {
+		if r&(1<<i) != 0 {
+			names = append(names, n)
+		}
+	}
+	return names
+}
+
 // Permit reports whether a holder of r may do what needs one of the roles in need.
 func (r Roles) Permit(need Roles) bool { return r&(need|Operator) != 0 }
 
@@ -57,6 +67,8 @@ const (
 	// The token's signature is good and its time is over.
 	TokenExpired Failure = "token_expired"
 	TokenInvalid Failure = "token_invalid" // any other flaw of a token
+	// So much is being guessed that these credentials were not looked at.
+	TooManyFailures Failure = "too_many_failures"
 )
 
 func (f Failure) Error() string {
@@ -69,6 +81,8 @@ func (f Failure) Error() string {
 		return "the token has expired"
 	case TokenInvalid:
 		return "the token is not valid"
+	case TooManyFailures:
+		return "too many credentials wait to be verified, try again"
 	default:
 		return "the credentials are not valid"
 	}
@@ -119,8 +133,15 @@ func NewGuard(basic *Basic, jwt *JWT) *Guard {
 	return g
 }
 
-// Replace makes g go by what other knows, from the next call on.
-func (g *Guard) Replace(other *Guard) { g.schemes.Store(other.schemes.Load()) }
+// Replace makes g go by what other knows, from the next call on; other must not be
+// in use. What was verified of users who stay as they were need not be again.
+func (g *Guard) Replace(other *Guard) {
+	next := other.schemes.Load()
+	if old := g.schemes.Load(); old.basic != nil && next.basic != nil {
+		next.basic.inherit(old.basic)
+	}
+	g.schemes.Store(next)
+}
 
 // Challenge is the value of the WWW-Authenticate header of a 401: the configured
 // schemes.

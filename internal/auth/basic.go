@@ -9,6 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
+
+	"golang.org/x/sync/singleflight"
 )
 
 // An Encryption is how a user's password stands in the configuration.
@@ -16,8 +19,10 @@ type Encryption string
 
 // The encryptions.
 const (
-	Clear  Encryption = "clear"  // the password itself
-	SHA256 Encryption = "sha256" // 64 hexadecimal digits
+	Clear    Encryption = "clear"    // the password itself
+	SHA256   Encryption = "sha256"   // 64 hexadecimal digits
+	Bcrypt   Encryption = "bcrypt"   // $2a$, $2b$ or $2y$
+	Argon2id Encryption = "argon2id" // a PHC string
 )
 
 // A User is one entry of the configuration.
@@ -26,18 +31,29 @@ type User struct {
 	Password   string
 	Encryption Encryption
 	Roles      Roles
+	Networks   []string // addresses or networks to call from, "!" excludes; none: anywhere
 }
 
 // Basic is the scheme of RFC 7617: a user name and a password.
+//
+// A failure costs the same whoever it is that is not believed: see [dearest].
 type Basic struct {
 	users map[string]*basicUser
 	// nobody stands in for an unknown user, so that one costs what a known one costs.
-	nobody basicUser
+	nobody  basicUser
+	dearest dearest
+	hashing *hashing
+	flights singleflight.Group // verifications under way, by credential
+	now     func() time.Time
 }
 
+// A basicUser is kept as a digest, or as a hash that is slow.
 type basicUser struct {
 	caller   Caller
-	password [sha256.Size]byte
+	digest   [sha256.Size]byte
+	slow     slowHash
+	stored   string // the hash as it is configured
+	verified *memory
 }
 
 // A UserError names the setting of the user that cannot be.
@@ -53,7 +69,10 @@ func (e *UserError) Error() string {
 
 // NewBasic checks the users; the error is a *UserError.
 func NewBasic(users []User) (*Basic, error) {
-	b := &Basic{users: make(map[string]*basicUser, len(users))}
+	b := &Basic{
+		users: make(map[string]*basicUser, len(users)), nobody: basicUser{verified: new(memory)},
+		hashing: newHashing(), now: time.Now,
+	}
 	for i, u := range users {
 		fail := func(key, expected string) (*Basic, error) {
 			return nil, &UserError{Index: i, Key: key, Expected: expected}
@@ -64,16 +83,37 @@ func NewBasic(users []User) (*Basic, error) {
 		if b.users[u.Name] != nil {
 			return fail("username", "a name no other user has")
 		}
-		if u.Encryption != Clear && u.Encryption != SHA256 {
-			return fail("encryption", "clear or sha256")
+		user := &basicUser{caller: Caller{Name: u.Name, Roles: u.Roles}, verified: new(memory)}
+		var err error
+		switch u.Encryption {
+		case Clear, SHA256:
+			user.digest, err = u.digest()
+		case Bcrypt, Argon2id:
+			user.stored = u.Password
+			user.slow, err = newSlowHash(u.Encryption, u.Password)
+		default:
+			return fail("encryption", "clear, sha256, bcrypt or argon2id")
 		}
-		password, err := u.digest()
 		if err != nil {
 			return fail("password", err.Error())
 		}
-		b.users[u.Name] = &basicUser{caller: Caller{Name: u.Name, Roles: u.Roles}, password: password}
+		if user.slow != nil {
+			b.dearest.include(user.slow)
+		}
+		b.users[u.Name] = user
 	}
 	return b, nil
+}
+
+// inherit takes over what was verified of users whose password is what it was. The
+// others are forgotten. It must be called before b is used.
+func (b *Basic) inherit(old *Basic) {
+	b.hashing = old.hashing
+	for name, user := range b.users {
+		if was := old.users[name]; was != nil && was.stored == user.stored {
+			user.verified = was.verified
+		}
+	}
 }
 
 // digest is what a presented password is compared by: its SHA-256, whichever way
@@ -93,12 +133,15 @@ func (u *User) digest() (digest [sha256.Size]byte, err error) {
 }
 
 func (b *Basic) authenticate(credentials []byte) (*Caller, error) {
-	var buf [maxHeader]byte
-	n, err := base64.StdEncoding.Strict().Decode(buf[:], credentials)
+	// The key stands before what is decoded, so that both can be hashed as they are.
+	// The hash never leaves the process: there is none for anybody to extend.
+	var buf [sha256.Size + maxHeader]byte
+	start := copy(buf[:], b.hashing.key[:])
+	n, err := base64.StdEncoding.Strict().Decode(buf[start:], credentials)
 	if err != nil {
 		return nil, Malformed
 	}
-	name, password, found := bytes.Cut(buf[:n], []byte(":"))
+	name, password, found := bytes.Cut(buf[start:start+n], []byte(":"))
 	if !found {
 		return nil, Malformed
 	}
@@ -107,9 +150,63 @@ func (b *Basic) authenticate(credentials []byte) (*Caller, error) {
 	if !known {
 		user = &b.nobody
 	}
-	given := sha256.Sum256(password)
-	if subtle.ConstantTimeCompare(given[:], user.password[:]) != 1 || !known {
-		return nil, Invalid
+	if user.slow == nil {
+		given := sha256.Sum256(password)
+		if subtle.ConstantTimeCompare(given[:], user.digest[:]) == 1 && known {
+			return &user.caller, nil
+		}
+		if b.dearest.nothing() {
+			return nil, Invalid
+		}
+	}
+	id := credentialID(sha256.Sum256(buf[:start+n]))
+	standing := user.verified.standing(&id, b.now())
+	switch standing {
+	case ageing:
+		if user.verified.renewing.CompareAndSwap(false, true) {
+			go b.renew(user, id, string(password))
+		}
+		fallthrough
+	case fresh:
+		return &user.caller, nil
+	}
+	return b.verify(user, id, string(password), standing)
+}
+
+// renew hashes the password again while its proof still holds.
+func (b *Basic) renew(user *basicUser, id credentialID, password string) {
+	defer user.verified.renewing.Store(false)
+	if b.hashing.try(user.slow, password, &b.dearest) {
+		user.verified.remember(id, b.now())
+	}
+}
+
+// verify hashes the password, once for all who present it at this moment. The error
+// is a Failure.
+func (b *Basic) verify(user *basicUser, id credentialID, password string, standing standing) (*Caller, error) {
+	defer b.hashing.waiting.Add(-1)
+	if b.hashing.waiting.Add(1) > maxWaiting && standing == unknown {
+		return nil, TooManyFailures
+	}
+	_, err, _ := b.flights.Do(string(id[:]), func() (any, error) {
+		if user.verified.standing(&id, b.now()) > once {
+			return nil, nil // somebody was quicker
+		}
+		if standing == unknown {
+			done, ok := b.hashing.queue()
+			if !ok {
+				return nil, TooManyFailures
+			}
+			defer done()
+		}
+		if !b.hashing.try(user.slow, password, &b.dearest) {
+			return nil, Invalid
+		}
+		user.verified.remember(id, b.now())
+		return nil, nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return &user.caller, nil
 }

@@ -189,7 +189,7 @@ func (h header) Values(name string) (values [][]byte) {
 
 func (c *call) refuse(p *wire.Problem) {
 	c.code = p.Code
-	if p.Status == http.StatusServiceUnavailable {
+	if p.Status == http.StatusServiceUnavailable || p.Status == http.StatusTooManyRequests {
 		c.w.Header().Set("Retry-After", "1")
 	}
 	c.say(p.Status, wire.ProblemType, p.Append(nil, c.id))

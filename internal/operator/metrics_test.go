@@ -445,7 +445,7 @@ func TestAStormMakesNoSeries(t *testing.T) {
 	after := scrape(t, d.metrics)
 	assert.Len(t, after, before)
 
-	results := []string{"ok", "authorization_missing", "authorization_malformed", "credentials_invalid", "token_expired", "token_invalid", "error"}
+	results := []string{"ok", "authorization_missing", "authorization_malformed", "credentials_invalid", "too_many_failures", "token_expired", "token_invalid", "error"}
 	closed := map[string][]string{
 		"route":    allRoutes(),
 		"decision": {"allow", "review", "block"},
@@ -454,7 +454,7 @@ func TestAStormMakesNoSeries(t *testing.T) {
 		"rule":     {"cards_per_ip", "cards_per_email", "cards_per_device"},
 		"scheme":   {"none", "basic", "bearer"},
 		"result":   results,
-		"code":     {"200", "202", "400", "401", "403", "404", "405", "408", "413", "415", "431", "500", "503"},
+		"code":     {"200", "202", "400", "401", "403", "404", "405", "408", "413", "415", "429", "431", "500", "503"},
 	}
 	for series := range after {
 		assert.NotContains(t, strings.ToLower(series), "odd")

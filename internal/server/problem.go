@@ -17,7 +17,7 @@ func (q *request) refuse(p *wire.Problem) {
 	r := &q.ctx.Response
 	r.SetStatusCode(p.Status)
 	r.Header.SetContentType(wire.ProblemType)
-	if p.Status == 503 {
+	if p.Status == 503 || p.Status == 429 {
 		r.Header.Set("Retry-After", "1")
 	}
 	q.body = p.Append(q.body[:0], q.id)

@@ -38,7 +38,11 @@ const MaxBody = 8 << 10
 func Unauthenticated(err error) *Problem {
 	var failure auth.Failure
 	errors.As(err, &failure)
-	return &Problem{Status: 401, Code: string(failure), Detail: failure.Error()}
+	status := 401
+	if failure == auth.TooManyFailures {
+		status = 429
+	}
+	return &Problem{Status: status, Code: string(failure), Detail: failure.Error()}
 }
 
 // Refused is the problem of a request whose fields could not be taken: err is a

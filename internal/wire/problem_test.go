@@ -59,6 +59,7 @@ func TestUnauthenticatedSaysWhy(t *testing.T) {
 			assert.Equal(t, &Problem{Status: 401, Code: code, Detail: failure.Error()}, Unauthenticated(err))
 		}
 	}
+	assert.Equal(t, &Problem{Status: 429, Code: "too_many_failures", Detail: auth.TooManyFailures.Error()}, Unauthenticated(auth.TooManyFailures))
 }
 
 func TestRefusedNamesTheField(t *testing.T) {

@@ -1,0 +1,75 @@
+package auth
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"sync/atomic"
+)
+
+const (
+	// hashesAtOnce leaves the other processors to those who are known.
+	hashesAtOnce = 2
+	// maxQueued is how many credentials never verified before may be hashed or wait
+	// for it.
+	maxQueued = 32
+	// maxWaiting is how many requests may wait in all: many may wait for one
+	// credential.
+	maxWaiting = 1024
+)
+
+// hashing is where slow hashes are run, two at once. Who was verified before does
+// not queue behind those who may be guessing: of these no more than two stand at
+// the slots.
+type hashing struct {
+	key     [sha256.Size]byte // of this process alone: no table made elsewhere fits
+	turns   chan struct{}     // of those never verified before
+	slots   chan struct{}     // of everybody
+	queued  atomic.Int32
+	waiting atomic.Int32
+
+	// Tests look on here.
+	began func()
+	ended func(spent work)
+}
+
+func newHashing() *hashing {
+	h := &hashing{turns: make(chan struct{}, hashesAtOnce), slots: make(chan struct{}, hashesAtOnce)}
+	rand.Read(h.key[:]) // never fails: the process would end
+	return h
+}
+
+// queue waits for a turn at the slots; done gives it back. False: too many wait.
+func (h *hashing) queue() (done func(), ok bool) {
+	if h.queued.Add(1) > maxQueued {
+		h.queued.Add(-1)
+		return nil, false
+	}
+	h.turns <- struct{}{}
+	return func() {
+		<-h.turns
+		h.queued.Add(-1)
+	}, true
+}
+
+// try hashes the password when a slot is free. No hash, or another's password, costs
+// as much as the dearest.
+func (h *hashing) try(hash slowHash, password string, most *dearest) bool {
+	h.slots <- struct{}{}
+	defer func() { <-h.slots }()
+	if h.began != nil {
+		h.began()
+	}
+	var spent work
+	matches := false
+	if hash != nil {
+		matches, spent = hash.matches(password), hash.work()
+	}
+	if !matches {
+		rest := most.spendRest(spent)
+		spent.rounds, spent.blocks = spent.rounds+rest.rounds, spent.blocks+rest.blocks
+	}
+	if h.ended != nil {
+		h.ended(spent)
+	}
+	return matches
+}
