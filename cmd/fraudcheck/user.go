@@ -61,6 +61,13 @@ func (u *userCommands) add(f *flags, stdin *os.File, stdout, stderr io.Writer) e
 		}
 		user.Roles |= role
 	}
+	file, err := usersIn(path)
+	if err == nil {
+		err = file.Takes(user) // before anybody types a password for nothing
+	}
+	if err != nil {
+		return fmt.Errorf("user add: %w", err)
+	}
 	if user.Password, err = askPassword(stdin, stderr); err != nil {
 		return err
 	}
@@ -111,8 +118,16 @@ func (u *userCommands) list(f *flags, stdout io.Writer) error {
 	return table.Flush()
 }
 
-// editUsers replaces the file whole or not at all, while nobody else edits it. One
-// that is not there yet is made.
+// usersIn reads the file; one that is not there yet has no users.
+func usersIn(path string) (*auth.UsersFile, error) {
+	file, err := readUsers(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return new(auth.UsersFile), nil
+	}
+	return file, err
+}
+
+// editUsers replaces the file whole or not at all, while nobody else edits it.
 func editUsers(path string, edit func(*auth.UsersFile) error) error {
 	folder, err := os.Open(filepath.Dir(path)) // the file itself is replaced: no lock on it would last
 	if err != nil {
@@ -122,10 +137,7 @@ func editUsers(path string, edit func(*auth.UsersFile) error) error {
 	if err := syscall.Flock(int(folder.Fd()), syscall.LOCK_EX); err != nil {
 		return fmt.Errorf("cannot lock the users file's folder: %w", err)
 	}
-	file, err := readUsers(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		file, err = new(auth.UsersFile), nil
-	}
+	file, err := usersIn(path)
 	if err != nil {
 		return err
 	}

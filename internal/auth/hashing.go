@@ -3,11 +3,11 @@ package auth
 import (
 	"crypto/rand"
 	"crypto/sha256"
+	"runtime"
 	"sync/atomic"
 )
 
 const (
-	// hashesAtOnce leaves the other processors to those who are known.
 	hashesAtOnce = 2
 	// maxQueued is how many credentials never verified before may be hashed or wait
 	// for it.
@@ -18,8 +18,8 @@ const (
 )
 
 // hashing is where slow hashes are run, two at once. Who was verified before does
-// not queue behind those who may be guessing: of these no more than two stand at
-// the slots.
+// not queue behind those who may be guessing: these stand in a queue of their own
+// until they have a turn, and leave one processor to those who are known.
 type hashing struct {
 	key     [sha256.Size]byte // of this process alone: no table made elsewhere fits
 	turns   chan struct{}     // of those never verified before
@@ -33,7 +33,8 @@ type hashing struct {
 }
 
 func newHashing() *hashing {
-	h := &hashing{turns: make(chan struct{}, hashesAtOnce), slots: make(chan struct{}, hashesAtOnce)}
+	turns := max(1, min(hashesAtOnce, runtime.GOMAXPROCS(0)-1))
+	h := &hashing{turns: make(chan struct{}, turns), slots: make(chan struct{}, hashesAtOnce)}
 	rand.Read(h.key[:]) // never fails: the process would end
 	return h
 }

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -72,7 +73,10 @@ func parseUserLine(line string) (u User, err error) {
 			}
 		}
 	}
-	return u, u.check()
+	if err := u.check(); err != nil {
+		return User{}, err
+	}
+	return u, u.checkHash()
 }
 
 // encryptionOf tells by the hash how it was made.
@@ -107,17 +111,11 @@ func (u *User) setOption(option string) error {
 	return nil
 }
 
-// check is for what a line of the file can hold.
+// check is for what a line of the file can hold, its hash aside.
 func (u *User) check() error {
 	if u.Name == "" || len(u.Name) > maxName || u.Name[0] == '#' || strings.Contains(u.Name, ":") ||
 		strings.TrimSpace(u.Name) != u.Name || !utf8.ValidString(u.Name) || strings.ContainsFunc(u.Name, unicode.IsControl) {
 		return expected(fmt.Sprintf("a name of 1 to %d bytes of UTF-8, without colon, control characters, # at its beginning and blanks at its ends", maxName))
-	}
-	if u.Encryption != Bcrypt && u.Encryption != Argon2id {
-		return expected("a bcrypt hash or an argon2id string after the name")
-	}
-	if _, err := newSlowHash(u.Encryption, u.Password); err != nil {
-		return err
 	}
 	if u.Roles == 0 {
 		return expected("at least one role")
@@ -128,6 +126,14 @@ func (u *User) check() error {
 		}
 	}
 	return nil
+}
+
+func (u *User) checkHash() error {
+	if u.Encryption != Bcrypt && u.Encryption != Argon2id {
+		return expected("a bcrypt hash or an argon2id string after the name")
+	}
+	_, err := newSlowHash(u.Encryption, u.Password)
+	return err
 }
 
 func validNetwork(text string) bool {
@@ -154,14 +160,26 @@ func (f *UsersFile) Line(name string) int {
 	return 1 + slices.IndexFunc(f.lines, func(l userLine) bool { return l.user.Name == name && name != "" })
 }
 
-// Add appends a line for the user. The error says what is expected of the user.
-func (f *UsersFile) Add(u User) error {
-	u.Encryption = encryptionOf(u.Password)
+// Takes says what is expected of a user who is to be added, the hash aside.
+func (f *UsersFile) Takes(u User) error {
 	if err := u.check(); err != nil {
 		return fmt.Errorf("expected %w", err)
 	}
 	if f.Line(u.Name) > 0 {
-		return fmt.Errorf("expected a name that is not in the file")
+		return errors.New("expected a name that is not in the file")
+	}
+	return nil
+}
+
+// Add appends a line for the user; Password is a hash of either kind. The error says
+// what is expected of the user.
+func (f *UsersFile) Add(u User) error {
+	if err := f.Takes(u); err != nil {
+		return err
+	}
+	u.Encryption = encryptionOf(u.Password)
+	if err := u.checkHash(); err != nil {
+		return fmt.Errorf("expected %w", err)
 	}
 	text := u.Name + ":" + u.Password + ":roles=" + strings.Join(u.Roles.Names(), ",")
 	if len(u.Networks) > 0 {

@@ -168,7 +168,7 @@ func TestGuessesHoldUpNobodyWhoIsKnown(t *testing.T) {
 		assert.Equal(t, error(auth.Invalid), <-guesses)
 	}
 	assert.NoError(t, try(guard, "fat:"+shared), "once the guessing is over")
-	assert.EqualValues(t, 2, b.most.Load(), "hashes at once")
+	assert.LessOrEqual(t, b.most.Load(), int32(2), "hashes at once")
 }
 
 func TestRequestsThatWaitAreBounded(t *testing.T) {
