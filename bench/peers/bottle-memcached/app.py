@@ -9,13 +9,14 @@ import re
 
 import bottle
 from pymemcache.client.base import PooledClient
+from pymemcache.exceptions import MemcacheError
 
 BLOCK_OVER = 5
 WINDOW = 3600  # seconds
 
 app = bottle.default_app()
 password = os.environ["PEER_PASSWORD"].encode()
-cards_of = PooledClient(os.environ["MEMCACHED"], max_pool_size=4, connect_timeout=3, timeout=3, no_delay=True)
+cards_of = PooledClient(os.environ["MEMCACHED"], connect_timeout=3, timeout=3, no_delay=True)
 
 
 def is_caller(user, given):
@@ -38,9 +39,12 @@ def check():
     except (KeyError, TypeError, ValueError):
         raise bottle.HTTPError(400)
     key = f"cards:{address}"
-    cards = (cards_of.get(key) or b"").decode().split()
-    # Over the limit one more changes nothing.
-    if card not in cards and len(cards) <= BLOCK_OVER:
-        cards.append(card)
-    cards_of.set(key, " ".join(cards), expire=WINDOW)
+    try:
+        cards = (cards_of.get(key) or b"").decode().split()
+        # Over the limit one more changes nothing.
+        if card not in cards and len(cards) <= BLOCK_OVER:
+            cards.append(card)
+        cards_of.set(key, " ".join(cards), expire=WINDOW)
+    except (MemcacheError, OSError):
+        raise bottle.HTTPError(503)
     return {"decision": "block" if len(cards) > BLOCK_OVER else "allow"}
