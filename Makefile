@@ -1,4 +1,4 @@
-.PHONY: test k6 prometheus bench fuzz faults
+.PHONY: test k6 prometheus bench bench-peers fuzz faults
 
 # need PROGRAM,PACKAGES,WHAT FOR,WITHOUT IT: says what is missing, and installs it
 # where that may be done.
@@ -22,6 +22,13 @@ prometheus: ## the same attack, and what Prometheus saw of it
 
 bench: ## what each part costs
 	go test -run '^$$' -bench . ./bench
+
+bench-peers: ## other ways to count cards, under the same load
+	@$(call need,memcached,memcached,bottle-memcached,it is left out)
+	@$(call need,gunicorn,gunicorn python3-bottle python3-pymemcache,bottle-memcached,it is left out)
+	@$(call need,redis-server,redis-server,go-redis,it is left out)
+	@$(call need,/usr/sbin/haproxy,haproxy,haproxy,it is left out)
+	go run ./bench -peers
 
 faults: ## the real program under load while memcached, callers and disks fail
 	@$(call need,memcached,memcached,the shared store,most faults cannot be staged)
