@@ -145,8 +145,8 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			log.Error("panic in a handler", "type", fmt.Sprintf("%T", fault), "stack", string(debug.Stack()))
 			c.refuse(wire.Internal)
 		}
-		log.Log(r.Context(), level, "Response:", "status", c.status, "code", c.code,
-			"scheme", c.asks.Scheme(), "caller", wire.Loggable(c.asks.Caller()), "took", time.Since(c.start))
+		log.Log(r.Context(), level, "Response:", "status", c.status, "code", c.code, "took", time.Since(c.start),
+			"scheme", c.asks.Scheme(), "caller", wire.Loggable(c.asks.Caller()))
 		d.Metrics.Request(c.route.name(), c.status, time.Since(c.start))
 	}()
 	if p := d.answer(c); p != nil {

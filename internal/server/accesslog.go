@@ -51,13 +51,14 @@ func (s *Server) logResponse(q *request) {
 			attrs = append(attrs, slog.String("field", q.problem.Field))
 		}
 	}
+	attrs = append(attrs, slog.Duration("took", time.Since(q.start)))
 	if scheme := q.asks.Scheme(); scheme != "" {
 		attrs = append(attrs, slog.String("scheme", scheme))
 	}
 	if caller := q.asks.Caller(); caller != "" {
 		attrs = append(attrs, slog.String("caller", wire.Loggable(caller)))
 	}
-	s.Log.LogAttrs(ctx, slog.LevelInfo, "Response:", append(attrs, slog.Duration("took", time.Since(q.start)))...)
+	s.Log.LogAttrs(ctx, slog.LevelInfo, "Response:", attrs...)
 }
 
 // reached lists the reasons; those that are rules with the count and what it is over.
