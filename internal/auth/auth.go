@@ -7,8 +7,8 @@
 // first, then the network, then the role.
 //
 // What it refuses on purpose: X-Forwarded-For of anybody but a trusted proxy, a
-// header given twice, trying one scheme after
-// another, and telling an unknown user from a wrong password.
+// header given twice, trying one scheme after another, and telling an unknown user
+// from a wrong password.
 package auth
 
 import (

@@ -3,6 +3,8 @@ package auth_test
 import (
 	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -56,6 +58,24 @@ func TestGuessingAUsersPasswordIsSlowed(t *testing.T) {
 		}
 		require.Equal(t, later(5*time.Second), guess())
 	}
+}
+
+func TestGuessingAllAtOnceBuysNothing(t *testing.T) {
+	guard, _ := slowed(t)
+	var told atomic.Int64
+	var all sync.WaitGroup
+	for n := range 64 {
+		all.Go(func() {
+			for range 10 {
+				if ask(guard, fmt.Sprintf("203.0.113.%d", n%2), basic("checkout:guess")) == auth.Invalid {
+					told.Add(1)
+				}
+				assert.NoError(t, ask(guard, shop, basic("checkout:open sesame")))
+			}
+		})
+	}
+	all.Wait()
+	assert.Contains(t, []int64{20, 21}, told.Load(), "one more, where the second address came last")
 }
 
 func TestTryingManyUsersIsSlowed(t *testing.T) {
