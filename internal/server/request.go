@@ -1,6 +1,8 @@
 package server
 
 import (
+	"net"
+	"net/netip"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -33,6 +35,7 @@ type request struct {
 func (q *request) begin(ctx *fasthttp.RequestCtx, start time.Time) {
 	q.ctx, q.start, q.route, q.problem, q.judged, q.tag = ctx, start, nil, nil, false, ""
 	q.fields = velocity.Fields{}
+	q.asks = auth.Request{Header: header{&ctx.Request.Header}, Peer: peerOf(ctx)}
 	q.id = q.id[:0]
 	if given := ctx.Request.Header.Peek(headerRequestID); wire.Traceable(given) {
 		q.id = append(q.id, given...)
@@ -42,6 +45,14 @@ func (q *request) begin(ctx *fasthttp.RequestCtx, start time.Time) {
 	h := &ctx.Response.Header
 	h.SetBytesV(headerRequestID, q.id)
 	h.Set(fasthttp.HeaderCacheControl, "no-store")
+}
+
+// peerOf is the connection's other end; not valid on a unix socket.
+func peerOf(ctx *fasthttp.RequestCtx) netip.Addr {
+	if a, ok := ctx.RemoteAddr().(*net.TCPAddr); ok {
+		return a.AddrPort().Addr()
+	}
+	return netip.Addr{}
 }
 
 // header shows the guard the header of a request.
