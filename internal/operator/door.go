@@ -127,7 +127,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if given := []byte(r.Header.Get("X-Request-Id")); wire.Traceable(given) {
 		c.id = given
 	} else {
-		c.id = wire.NewID(c.start)
+		c.id = wire.AppendID(nil, c.start)
 	}
 	w.Header().Set("X-Request-Id", string(c.id))
 	w.Header().Set("Cache-Control", "no-store")

@@ -29,7 +29,7 @@ func (s *Server) logRequest(q *request) {
 	s.Log.LogAttrs(ctx, slog.LevelInfo, knownMethod(q.ctx.Method())+" "+path, slog.String("tag", q.tag))
 }
 
-func (s *Server) logResponse(q *request) {
+func (s *Server) logResponse(q *request, took time.Duration) {
 	ctx := context.Background()
 	if !s.Log.Enabled(ctx, slog.LevelInfo) {
 		return
@@ -51,7 +51,7 @@ func (s *Server) logResponse(q *request) {
 			attrs = append(attrs, slog.String("field", q.problem.Field))
 		}
 	}
-	attrs = append(attrs, slog.Duration("took", time.Since(q.start)))
+	attrs = append(attrs, slog.Duration("took", took))
 	if scheme := q.asks.Scheme(); scheme != "" {
 		attrs = append(attrs, slog.String("scheme", scheme))
 	}

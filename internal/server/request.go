@@ -14,6 +14,14 @@ import (
 
 const headerRequestID = "X-Request-Id"
 
+// As they are sent, so that nothing is spelled anew for each answer.
+var (
+	requestID    = []byte(headerRequestID)
+	cacheControl = []byte(fasthttp.HeaderCacheControl)
+	noStore      = []byte("no-store")
+	contentType  = []byte("application/json")
+)
+
 // A request is the memory of one call. ctx dies with the handler, and with it
 // everything borrowed from it.
 type request struct {
@@ -40,11 +48,11 @@ func (q *request) begin(ctx *fasthttp.RequestCtx, start time.Time) {
 	if given := ctx.Request.Header.Peek(headerRequestID); wire.Traceable(given) {
 		q.id = append(q.id, given...)
 	} else {
-		q.id = append(q.id, wire.NewID(start)...)
+		q.id = wire.AppendID(q.id, start)
 	}
 	h := &ctx.Response.Header
-	h.SetBytesV(headerRequestID, q.id)
-	h.Set(fasthttp.HeaderCacheControl, "no-store")
+	h.SetCanonical(requestID, q.id)
+	h.SetCanonical(cacheControl, noStore)
 }
 
 // peerOf is the connection's other end; not valid on a unix socket.

@@ -134,12 +134,16 @@ func (s *Server) end(q *request) {
 		// A chunked body may hide where the next request begins.
 		q.ctx.SetConnectionClose()
 	}
-	s.logResponse(q)
+	took := time.Since(q.start)
+	s.logResponse(q, took)
 	route := "none"
 	if q.route != nil {
 		route = q.route.path
 	}
-	s.Events.Request(route, q.ctx.Response.StatusCode(), time.Since(q.start))
+	s.Events.Request(route, q.ctx.Response.StatusCode(), took)
+	if q.judged {
+		s.Events.Decision(&q.decision, took)
+	}
 	q.ctx = nil
 	s.requests.Put(q)
 }

@@ -37,8 +37,9 @@ func OfNewerVersion(m *Memcached, c *Checker, a *Attempt) []byte {
 }
 
 func keyOf(c *Checker, a *Attempt) Key {
-	v := visit{plan: c.Plan()}
-	c.address(&v, &v.plan.subjects[0], a, 0)
+	v := c.visits.New().(*visit)
+	v.plan = c.Plan()
+	c.address(v, &v.plan.subjects[0], a, 0)
 	return v.update.key
 }
 
