@@ -81,6 +81,10 @@ func (s *scene) judge(f fault, t *tally, end time.Time, own error) row {
 	if f.promise&absent != 0 && r.Refused > 0 {
 		r.Notes = append(r.Notes, fmt.Sprintf("%d refused: nobody listened", r.Refused))
 	}
+	if t.shed > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("shed within %.1f ms at p99, %.1f at most, from sent to answered",
+			float64(t.shedTook.ValueAtPercentile(99))/1000, float64(t.shedTook.Max())/1000))
+	}
 	if t.moved > 0 {
 		r.Notes = append(r.Notes, fmt.Sprintf("%d moved to another instance", t.moved))
 	}
