@@ -228,7 +228,10 @@ func descriptors(s *scene) error {
 		if err := c.join(2*files, func(net.Conn) error { return nil }); err != nil {
 			return err
 		}
-		// The last of them is not accepted any more, or the fault is none.
+		// One more is not accepted, or the fault is none.
+		if err := c.join(1, func(net.Conn) error { return nil }); err != nil {
+			return err
+		}
 		last := c.conns[len(c.conns)-1]
 		_, _ = io.WriteString(last, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
 		_ = last.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
