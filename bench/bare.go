@@ -19,6 +19,10 @@ func bare(listen string) error {
 	if err != nil {
 		return err
 	}
+	return errors.Join(serveBare(ln), fmt.Errorf("%s: closed", listen))
+}
+
+func serveBare(ln net.Listener) error {
 	body := bareBody()
 	s := &fasthttp.Server{NoDefaultServerHeader: true, Handler: func(ctx *fasthttp.RequestCtx) {
 		if len(ctx.PostBody()) == 0 {
@@ -28,7 +32,7 @@ func bare(listen string) error {
 		ctx.SetContentType("application/json")
 		ctx.Response.SetBodyRaw(body)
 	}}
-	return errors.Join(s.Serve(ln), fmt.Errorf("%s: closed", listen))
+	return s.Serve(ln)
 }
 
 func bareBody() []byte {

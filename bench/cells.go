@@ -11,7 +11,7 @@ import (
 type cell struct {
 	table  string
 	target string
-	start  func(ctx context.Context, l *lab, t *target) error
+	start  starter
 	from   func() *crowd
 	does   string // what the crowd does
 	conns  int
@@ -20,6 +20,9 @@ type cell struct {
 }
 
 func (c *cell) name() string { return fmt.Sprintf("%s %s %d", c.target, c.does, c.conns) }
+
+// A starter starts a target.
+type starter func(context.Context, *lab, *target) error
 
 // The tables.
 const (
@@ -44,14 +47,12 @@ var (
 	quietTCP    = setup{logLevel: "WARNING", store: "tcp", instances: 1}
 )
 
-func exactAttack() *crowd { return attack(true) }
-
 // ownCells are those that fraudcheck is measured by.
 func ownCells() (all []cell) {
 	add := func(c cell) { all = append(all, c) }
 	for _, conns := range []int{64, 256, 1000} {
 		base := fmt.Sprintf("bare honest %d", conns)
-		row := func(name string, start func(context.Context, *lab, *target) error, does string, from func() *crowd) {
+		row := func(name string, start starter, does string, from func() *crowd) {
 			add(cell{table: closed, target: name, start: start, from: from, does: does, conns: conns, base: base})
 		}
 		row("bare", startBare, "honest", honest)
@@ -62,12 +63,12 @@ func ownCells() (all []cell) {
 		if conns == 1000 {
 			continue
 		}
-		row("embedded", quietMemory.start, "attack", exactAttack)
-		row("memcached tcp", quietTCP.start, "attack", exactAttack)
+		row("embedded", quietMemory.start, "attack", attack)
+		row("memcached tcp", quietTCP.start, "attack", attack)
 		row("embedded", quietMemory.start, "retry", retry)
 		row("memcached tcp", quietTCP.start, "retry", retry)
 	}
-	paced := func(name string, start func(context.Context, *lab, *target) error, from func() *crowd) {
+	paced := func(name string, start starter, from func() *crowd) {
 		add(cell{table: open, target: name, start: start, from: from, does: "paced", conns: 64, rate: pacedRate, base: "bare paced 64"})
 	}
 	paced("bare", startBare, honest)

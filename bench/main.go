@@ -90,6 +90,13 @@ var errVoid = errors.New("a row is void")
 func run(ctx context.Context, o *options, stdout, progress io.Writer) error {
 	debug.SetGCPercent(1000) // the load has little garbage; its collection is nobody's cost
 	all := ownCells()
+	if o.peers {
+		starts, err := peersHere(ctx)
+		if err != nil {
+			return err
+		}
+		all = peerCells(starts)
+	}
 	cells, err := choose(all, o.only)
 	if err != nil {
 		return err
@@ -133,17 +140,15 @@ func (l *lab) rounds(ctx context.Context, cells []cell, o *options, progress io.
 			if ctx.Err() != nil {
 				return nil, errors.New("interrupted")
 			}
-			var skip skipped
-			switch {
-			case errors.As(err, &skip):
-				r.skipped = skip.Error()
+			switch r.skipped = reasonToSkip(err); {
+			case r.skipped != "":
 			case err != nil:
 				r.void = err.Error()
-			case s.Void != "":
+			default:
 				r.void = s.Void
 			}
 			r.samples = append(r.samples, s)
-			fmt.Fprintf(progress, " %8.0f checks/s %6.1f µs %s%s\n", s.Rate, s.CPU, r.void, r.skipped)
+			fmt.Fprintf(progress, " %8.0f checks/s, %5.1f µs, load %4.1f µs, others %3.0f %% %s%s\n", s.Rate, s.CPU, s.LoadCPU, 100*s.Others, r.void, r.skipped)
 		}
 	}
 	for _, r := range rows {
@@ -167,8 +172,3 @@ func (l *lab) measure(ctx context.Context, c *cell, lasts time.Duration) (sample
 	e := experiment{target: t, from: c.from(), conns: c.conns, rate: c.rate, lasts: lasts, auth: l.auth()}
 	return e.run(ctx), nil
 }
-
-// skipped is why something cannot run on this machine.
-type skipped string
-
-func (s skipped) Error() string { return string(s) }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"os"
+	"runtime"
 	"time"
 )
 
@@ -17,6 +19,8 @@ type sample struct {
 	StoreCPU float64 // µs per check, of memcached
 	Trips    float64 // commands to memcached per check
 	Allocs   float64 // per check
+	LoadCPU  float64 // µs per check, of the load
+	Others   float64 // share of the machine that other processes took
 	Note     string
 	Void     string // why it shows nothing
 }
@@ -73,10 +77,11 @@ func (s state) stored(since state, names ...string) (sum float64) {
 	return sum
 }
 
-// clock is when, and how much processor time was used until then.
+// clock is when, and how much processor time was used until then: by the service,
+// memcached, the load, and by the whole machine.
 type clock struct {
-	at         time.Time
-	cpu, store time.Duration
+	at                        time.Time
+	cpu, store, load, machine time.Duration
 }
 
 func (t *target) clock(pids []int) (c clock, err error) {
@@ -87,6 +92,12 @@ func (t *target) clock(pids []int) (c clock, err error) {
 		if c.store, err = cpuOf(t.store.pid()); err != nil {
 			return c, err
 		}
+	}
+	if c.load, err = cpuOf(os.Getpid()); err != nil {
+		return c, err
+	}
+	if c.machine, err = machineCPU(); err != nil {
+		return c, err
 	}
 	c.at = time.Now()
 	return c, nil
@@ -146,7 +157,7 @@ func (e *experiment) sample(ctx context.Context) (s sample, err error) {
 	if s.Void = either(t.wrongAnswers(), e.from.judge(t)); s.Void != "" {
 		return s, nil
 	}
-	if e.target.strange && t.passed != blockOver && t.attacks > 0 {
+	if t.passed != blockOver && t.attacks > 0 {
 		s.Note = fmt.Sprintf("%d cards of the attack passed", t.passed)
 	}
 	return s, e.inside(&s, t, [4]state{start, idle, before, after})
@@ -155,11 +166,14 @@ func (e *experiment) sample(ctx context.Context) (s sample, err error) {
 func newSample(t *tally, from, to clock) sample {
 	window, checks := to.at.Sub(from.at), float64(t.window)
 	perCheck := func(d time.Duration) float64 { return d.Seconds() * 1e6 / checks }
+	others := to.machine - from.machine - (to.cpu - from.cpu) - (to.store - from.store) - (to.load - from.load)
 	return sample{
 		Rate: checks / window.Seconds(),
 		P50:  t.quantile(50), P99: t.quantile(99), P999: t.quantile(99.9),
 		CPU: perCheck(to.cpu - from.cpu), StoreCPU: perCheck(to.store - from.store),
 		Trips: math.NaN(), Allocs: math.NaN(),
+		LoadCPU: perCheck(to.load - from.load),
+		Others:  max(0, others.Seconds()/window.Seconds()/float64(runtime.NumCPU())),
 	}
 }
 

@@ -50,6 +50,28 @@ func ticksIn(stat string) (ticks int, err error) {
 	return ticks, nil
 }
 
+// machineCPU is the time that all processors were busy, or taken by a host.
+func machineCPU() (time.Duration, error) {
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, err
+	}
+	first, _, _ := strings.Cut(string(text), "\n")
+	fields := strings.Fields(first) // cpu user nice system idle iowait irq softirq steal ...
+	if len(fields) < 9 {
+		return 0, fmt.Errorf("/proc/stat: cannot read %q", first)
+	}
+	ticks := 0
+	for _, at := range []int{1, 2, 3, 6, 7, 8} {
+		n, err := strconv.Atoi(fields[at])
+		if err != nil {
+			return 0, fmt.Errorf("/proc/stat: %w", err)
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * time.Second / userHZ, nil
+}
+
 func cutLast(s, sep string) (before, after string, found bool) {
 	at := strings.LastIndex(s, sep)
 	if at < 0 {

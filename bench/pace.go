@@ -34,8 +34,11 @@ func (l *load) pace(rate int) {
 
 // send sends until the load is over, and then tells every connection so.
 func (l *load) send(rate int, free chan *paced) {
-	runtime.LockOSThread() // and with the slack of its timer: the thread ends with it
-	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
+	// The thread may not end: processes that it started would end with it.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0) // ns; else 50 µs
+	defer unix.Prctl(unix.PR_SET_TIMERSLACK, 0, 0, 0, 0)
 	every := time.Second / time.Duration(rate)
 	for due := time.Now(); l.phase.Load() != over; due = due.Add(every) {
 		if early := time.Until(due); early > 0 {

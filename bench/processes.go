@@ -23,7 +23,7 @@ const (
 // A process is one that this program started, and ends, by its own id.
 type process struct {
 	cmd    *exec.Cmd
-	log    string // file with all that it writes
+	log    string // file with its standard error; standard output is not kept
 	exited chan struct{}
 }
 
@@ -35,7 +35,7 @@ func startProcess(log, path string, args ...string) (*process, error) {
 	defer out.Close()
 	p := &process{cmd: exec.Command(path, args...), log: log, exited: make(chan struct{})}
 	p.cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "FRAUDCHECK_") })
-	p.cmd.Stdout, p.cmd.Stderr = out, out
+	p.cmd.Stderr = out
 	// A group of its own, so that what it starts ends with it; and should this program die first, it does.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := p.cmd.Start(); err != nil {
@@ -84,6 +84,16 @@ func (p *process) lastLine() string {
 	text, _ := os.ReadFile(p.log)
 	text = bytes.TrimSpace(text)
 	return string(text[bytes.LastIndexByte(text, '\n')+1:])
+}
+
+// exitCode is -1 while it runs.
+func (p *process) exitCode() int {
+	select {
+	case <-p.exited:
+		return p.cmd.ProcessState.ExitCode()
+	default:
+		return -1
+	}
 }
 
 // freeAddr is an address of the loopback that nobody listens on just now.

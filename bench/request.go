@@ -16,12 +16,12 @@ type request struct {
 const (
 	firstIP   = "128.100.100.100"
 	firstCard = `"last4":"0000","exp_month":10,"exp_year":2030`
+	firstBody = `{"ip":"` + firstIP + `",` + firstCard + `}`
 )
 
 func newRequest(addr, auth string) *request {
-	body := `{"ip":"` + firstIP + `",` + firstCard + `}`
 	r := &request{bytes: fmt.Appendf(nil, "POST /v1/check HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\n"+
-		"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", addr, auth, len(body), body)}
+		"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", addr, auth, len(firstBody), firstBody)}
 	r.ip = bytes.Index(r.bytes, []byte(firstIP))
 	r.last4 = bytes.Index(r.bytes, []byte(firstCard)) + len(`"last4":"`)
 	r.month = bytes.LastIndex(r.bytes, []byte("10,"))

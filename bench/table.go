@@ -53,6 +53,9 @@ func median(all []float64) float64 {
 	return (all[(len(all)-1)/2] + all[len(all)/2]) / 2
 }
 
+// busy is the share of the machine that others may take without being told of.
+const busy = 0.1
+
 // columns of the tables, after the name.
 var columns = []struct {
 	title string
@@ -121,6 +124,9 @@ func (r *row) String() string {
 			said = append(said, s.Note)
 			break
 		}
+	}
+	if others := r.median(func(s *sample) float64 { return s.Others }); others > busy {
+		said = append(said, fmt.Sprintf("others took %.0f %% of the machine", 100*others))
 	}
 	if len(said) > 0 {
 		b.WriteString("  " + strings.Join(said, ", "))

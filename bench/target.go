@@ -18,7 +18,6 @@ type target struct {
 	addrs     []string
 	instances []*instance // those of the processes that are fraudcheck
 	store     *memcached
-	strange   bool // a peer: it need not be exact
 }
 
 // pids are its processes, without memcached, with all that they started.

@@ -73,7 +73,7 @@ func honest() *crowd {
 const strangers = 10
 
 // attack is one address that never shows a card twice, and some honest shoppers.
-func attack(exact bool) *crowd {
+func attack() *crowd {
 	var cards atomic.Uint32
 	address := newcomers.Add(block) - block
 	return &crowd{
@@ -87,12 +87,7 @@ func attack(exact bool) *crowd {
 				return visit{address: address, card: card(), attack: true}
 			}
 		},
-		judge: func(t *tally) string {
-			if !exact {
-				return t.wrongHonest(0)
-			}
-			return either(t.wrongAttack(), t.wrongHonest(1))
-		},
+		judge: func(t *tally) string { return either(t.wrongAttack(), t.wrongHonest(1)) },
 	}
 }
 
