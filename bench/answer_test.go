@@ -20,9 +20,9 @@ func TestAnAnswerIsRead(t *testing.T) {
 		"fraudcheck's": {head + "Content-Length: 69\r\nX-Request-ID: 1\r\n\r\n" +
 			`{"decision":"block","rules":[{"count":6,"mode":"x"}],"degraded":true}`, answer{200, 'b', true, 6}},
 		"two rules, two counts": {head + "Content-Length: 36\r\n\r\n" + `{"rules":[{"count":2},{"count":33}]}`, answer{200, 0, false, 2}},
-		"another stack's": {head + "content-length:  24\r\n\r\n" + `{ "decision":  "allow" }`, answer{200, 'a', false, 0}},
-		"a problem":       {"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", answer{503, 0, false, 0}},
-		"no decision":     {head + "Content-Length: 19\r\n\r\n" + `{"count":12,"a":[]}`, answer{200, 0, false, 12}},
+		"another stack's":       {head + "content-length:  24\r\n\r\n" + `{ "decision":  "allow" }`, answer{200, 'a', false, 0}},
+		"a problem":             {"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", answer{503, 0, false, 0}},
+		"no decision":           {head + "Content-Length: 19\r\n\r\n" + `{"count":12,"a":[]}`, answer{200, 0, false, 12}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := parseAnswer([]byte(c.text))

@@ -29,7 +29,6 @@ var bars = []bar{
 	{regexp.MustCompile(`^memcached (tcp|unix) honest `), "trips", func(r *row) float64 { return r.median(trips) }, false, 1.1},
 	{regexp.MustCompile(`^memcached (tcp|unix) attack `), "trips", func(r *row) float64 { return r.median(trips) }, false, 0.25},
 	{regexp.MustCompile(`^(embedded|memcached).* (honest|attack|retry) `), "p99", func(r *row) float64 { return r.median(p99) }, false, 100},
-	{regexp.MustCompile(`^(embedded|memcached).* paced `), "p99", func(r *row) float64 { return r.median(p99) }, false, 1},
 }
 
 // judge says of each bar whether the row holds it.
@@ -45,8 +44,8 @@ func (r *row) judge() {
 		}
 		verdict := "held"
 		if !held {
-			verdict = "MISSED"
+			verdict = "missed"
 		}
-		r.verdict = append(r.verdict, fmt.Sprintf("bar %s %s%.2f %s", b.what, sign, b.limit, verdict))
+		r.verdict = append(r.verdict, fmt.Sprintf("bar %s %s%v %s", b.what, sign, b.limit, verdict))
 	}
 }

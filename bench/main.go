@@ -146,16 +146,19 @@ func (l *lab) rounds(ctx context.Context, cells []cell, o *options, progress io.
 				r.void = err.Error()
 			default:
 				r.void = s.Void
+				if s.Void != "" && s.Others > busy {
+					r.void += fmt.Sprintf(" (others took %.0f %% of the machine)", 100*s.Others)
+				}
 			}
 			r.samples = append(r.samples, s)
 			fmt.Fprintf(progress, " %8.0f checks/s, %5.1f µs, load %4.1f µs, others %3.0f %% %s%s\n", s.Rate, s.CPU, s.LoadCPU, 100*s.Others, r.void, r.skipped)
 		}
 	}
 	for _, r := range rows {
-		base := byName[r.cell.base]
-		if r.base = base.samples; r.void == "" && r.skipped == "" {
+		base := byName[r.base]
+		if r.against = base.samples; r.void == "" && r.skipped == "" {
 			if base.void != "" || base.skipped != "" {
-				r.void = "what it is compared with is"
+				r.void = "so is what it is compared with"
 				continue
 			}
 			r.judge()

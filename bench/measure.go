@@ -84,7 +84,11 @@ type clock struct {
 	cpu, store, load, machine time.Duration
 }
 
-func (t *target) clock(pids []int) (c clock, err error) {
+func (t *target) clock() (c clock, err error) {
+	pids, err := t.pids()
+	if err != nil {
+		return c, err
+	}
 	if c.cpu, err = cpuOf(pids...); err != nil {
 		return c, err
 	}
@@ -131,13 +135,9 @@ func (e *experiment) sample(ctx context.Context) (s sample, err error) {
 	if err != nil {
 		return s, err
 	}
-	pids, err := e.target.pids()
-	if err != nil {
-		return s, err
-	}
 	var clocks []clock
 	at := func() error {
-		c, err := e.target.clock(pids)
+		c, err := e.target.clock()
 		clocks = append(clocks, c)
 		return err
 	}
@@ -157,10 +157,11 @@ func (e *experiment) sample(ctx context.Context) (s sample, err error) {
 	if s.Void = either(t.wrongAnswers(), e.from.judge(t)); s.Void != "" {
 		return s, nil
 	}
-	if t.passed != blockOver && t.attacks > 0 {
+	if t.attacks > 0 {
 		s.Note = fmt.Sprintf("%d cards of the attack passed", t.passed)
 	}
-	return s, e.inside(&s, t, [4]state{start, idle, before, after})
+	err = e.inside(&s, t, [4]state{start, idle, before, after})
+	return s, err
 }
 
 func newSample(t *tally, from, to clock) sample {

@@ -14,7 +14,7 @@ import (
 type row struct {
 	cell
 	samples []sample // one of each round
-	base    []sample // of the same rounds
+	against []sample // of what it is compared with, in the same rounds
 	void    string
 	verdict []string
 	skipped string
@@ -40,7 +40,7 @@ func (r *row) each(of value) (all []float64) {
 func (r *row) ratio(of value) float64 {
 	var all []float64
 	for i := range r.samples {
-		all = append(all, of(&r.samples[i])/of(&r.base[i]))
+		all = append(all, of(&r.samples[i])/of(&r.against[i]))
 	}
 	return median(all)
 }
@@ -149,7 +149,7 @@ func writeJSON(path string, rows []*row) error {
 	}
 	var all []written
 	for _, r := range rows {
-		w := written{r.table, r.target, r.does, r.conns, r.cell.base, r.void, r.skipped, r.verdict, nil}
+		w := written{r.table, r.target, r.does, r.conns, r.base, r.void, r.skipped, r.verdict, nil}
 		for _, s := range r.samples {
 			w.Rounds = append(w.Rounds, s.numbers())
 		}
@@ -167,6 +167,7 @@ func (s *sample) numbers() map[string]float64 {
 	all := map[string]float64{
 		"checks_per_second": s.Rate, "p50_ms": s.P50, "p99_ms": s.P99, "p99_9_ms": s.P999, "cpu_us": s.CPU,
 		"memcached_cpu_us": s.StoreCPU, "memcached_round_trips": s.Trips, "allocations": s.Allocs,
+		"load_cpu_us": s.LoadCPU, "others_share": s.Others,
 	}
 	for name, n := range all {
 		if math.IsNaN(n) || math.IsInf(n, 0) {

@@ -14,16 +14,16 @@ func TestARowIsTheMedianOfItsRounds(t *testing.T) {
 	r := &row{
 		cell:    cell{table: closed, target: "embedded", does: "honest", conns: 64},
 		samples: []sample{{Rate: 80, CPU: 12, P99: 5}, {Rate: 10, CPU: 14, P99: 6}, {Rate: 90, CPU: 20, P99: 7}},
-		base:    []sample{{Rate: 100, CPU: 10}, {Rate: 20, CPU: 10}, {Rate: 100, CPU: 10}},
+		against: []sample{{Rate: 100, CPU: 10}, {Rate: 20, CPU: 10}, {Rate: 100, CPU: 10}},
 	}
 	require.Equal(t, 80.0, r.median(rate))
 	require.Equal(t, 0.8, r.ratio(rate), "of the ratios, not the ratio of the medians")
 	require.Equal(t, 1.4, r.ratio(cpu))
 	r.judge()
-	require.Equal(t, []string{"bar checks/s ≥0.80 held", "bar CPU ≤1.40 held", "bar p99 ≤100.00 held"}, r.verdict)
+	require.Equal(t, []string{"bar checks/s ≥0.8 held", "bar CPU ≤1.4 held", "bar p99 ≤100 held"}, r.verdict)
 	r.verdict, r.samples[0].CPU, r.samples[1].CPU = nil, 15, 15
 	r.judge()
-	require.Contains(t, r.verdict, "bar CPU ≤1.40 MISSED")
+	require.Contains(t, r.verdict, "bar CPU ≤1.4 missed")
 	require.Equal(t, 2.5, median([]float64{4, 1, 3, 2}))
 
 	void := &row{cell: cell{table: closed, target: "memcached tcp"}, void: "what happened"}

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 )
 
 // A target is what load is put on: one or several processes that answer checks,
@@ -125,6 +124,7 @@ func (l *lab) startFraudcheck(ctx context.Context, t *target, s setup) error {
 	if s.rules != "" {
 		config += "rules:\n" + s.rules
 	}
+	store := "memory: {max_bytes: 4GiB}" // room for all addresses of all rounds; taken as it is needed
 	if s.store != "memory" {
 		socket := ""
 		if s.store == "unix" {
@@ -135,8 +135,9 @@ func (l *lab) startFraudcheck(ctx context.Context, t *target, s setup) error {
 			return err
 		}
 		t.store, l.stops = m, append(l.stops, m.end)
-		config += "store: {kind: memcached, memcached: {servers: [" + strings.TrimSpace(m.addr) + "]}}\n"
+		store += `, kind: memcached, memcached: {servers: ["` + m.addr + `"]}`
 	}
+	config += "store: {" + store + "}\n"
 	path := l.file("fraudcheck.yaml")
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		return err
