@@ -49,7 +49,6 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
-	"time"
 )
 
 type options struct {
@@ -121,57 +120,4 @@ func run(ctx context.Context, o *options, stdout, progress io.Writer) error {
 		}
 	}
 	return err
-}
-
-// rounds measures every cell once in each round.
-func (l *lab) rounds(ctx context.Context, cells []cell, o *options, progress io.Writer) ([]*row, error) {
-	rows, byName := make([]*row, len(cells)), make(map[string]*row)
-	for i, c := range cells {
-		rows[i] = &row{cell: c}
-		byName[c.name()] = rows[i]
-	}
-	for round := range o.rounds {
-		for _, r := range rows {
-			if r.void != "" || r.skipped != "" {
-				continue
-			}
-			fmt.Fprintf(progress, "round %d of %d: %-40s", round+1, o.rounds, r.name())
-			s, err := l.measure(ctx, &r.cell, time.Duration(o.seconds)*time.Second)
-			if ctx.Err() != nil {
-				return nil, errors.New("interrupted")
-			}
-			switch r.skipped = reasonToSkip(err); {
-			case r.skipped != "":
-			case err != nil:
-				r.void = err.Error()
-			default:
-				r.void = s.Void
-				if s.Void != "" && s.Others > busy {
-					r.void += fmt.Sprintf(" (others took %.0f %% of the machine)", 100*s.Others)
-				}
-			}
-			r.samples = append(r.samples, s)
-			fmt.Fprintf(progress, " %8.0f checks/s, %5.1f µs, load %4.1f µs, others %3.0f %% %s%s\n", s.Rate, s.CPU, s.LoadCPU, 100*s.Others, r.void, r.skipped)
-		}
-	}
-	for _, r := range rows {
-		base := byName[r.base]
-		if r.against = base.samples; r.void == "" && r.skipped == "" {
-			if base.void != "" || base.skipped != "" {
-				r.void = "so is what it is compared with"
-				continue
-			}
-			r.judge()
-		}
-	}
-	return rows, nil
-}
-
-func (l *lab) measure(ctx context.Context, c *cell, lasts time.Duration) (sample, error) {
-	t, err := l.target(c.target, func(t *target) error { return c.start(ctx, l, t) })
-	if err != nil {
-		return sample{}, err
-	}
-	e := experiment{target: t, from: c.from(), conns: c.conns, rate: c.rate, lasts: lasts, auth: l.auth()}
-	return e.run(ctx), nil
 }

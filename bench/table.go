@@ -13,11 +13,13 @@ import (
 // A row is what all rounds of a cell showed. Numbers that do not apply are NaN.
 type row struct {
 	cell
-	samples []sample // one of each round
+	samples []sample // one of each round, void ones too
 	against []sample // of what it is compared with, in the same rounds
-	void    string
+	void    string   // why, in the first round that was
+	voids   int      // rounds that were
 	verdict []string
 	skipped string
+	cannot  bool // its target does not start
 }
 
 // value is a column of a sample.
@@ -113,7 +115,11 @@ func (r *row) String() string {
 	case r.skipped != "":
 		return b.String() + "  skipped: " + r.skipped
 	case r.void != "":
-		return b.String() + "  void: " + r.void
+		b.WriteString("  void: " + r.void)
+		if r.voids > 0 && len(r.samples) > 1 {
+			fmt.Fprintf(&b, " (in %d of %d rounds)", r.voids, len(r.samples))
+		}
+		return b.String()
 	}
 	for _, c := range columns {
 		fmt.Fprintf(&b, " %*s", c.width, c.text(r))
@@ -137,21 +143,21 @@ func (r *row) String() string {
 // writeJSON writes the rows with the samples of each round.
 func writeJSON(path string, rows []*row) error {
 	type written struct {
-		Table   string               `json:"table"`
-		Target  string               `json:"target"`
-		Traffic string               `json:"traffic"`
-		Conns   int                  `json:"connections"`
-		Base    string               `json:"base"`
-		Void    string               `json:"void,omitempty"`
-		Skipped string               `json:"skipped,omitempty"`
-		Verdict []string             `json:"verdict,omitempty"`
-		Rounds  []map[string]float64 `json:"rounds"`
+		Table   string           `json:"table"`
+		Target  string           `json:"target"`
+		Traffic string           `json:"traffic"`
+		Conns   int              `json:"connections"`
+		Base    string           `json:"base"`
+		Void    string           `json:"void,omitempty"`
+		Skipped string           `json:"skipped,omitempty"`
+		Verdict []string         `json:"verdict,omitempty"`
+		Rounds  []map[string]any `json:"rounds"`
 	}
 	var all []written
 	for _, r := range rows {
 		w := written{r.table, r.target, r.does, r.conns, r.base, r.void, r.skipped, r.verdict, nil}
 		for _, s := range r.samples {
-			w.Rounds = append(w.Rounds, s.numbers())
+			w.Rounds = append(w.Rounds, s.written())
 		}
 		all = append(all, w)
 	}
@@ -162,16 +168,19 @@ func writeJSON(path string, rows []*row) error {
 	return os.WriteFile(path, append(text, '\n'), 0o644)
 }
 
-// numbers are those that apply.
-func (s *sample) numbers() map[string]float64 {
-	all := map[string]float64{
+// written are the numbers that apply, and why they show nothing, if so.
+func (s *sample) written() map[string]any {
+	all := make(map[string]any)
+	if s.Void != "" {
+		all["void"] = s.Void
+	}
+	for name, n := range map[string]float64{
 		"checks_per_second": s.Rate, "p50_ms": s.P50, "p99_ms": s.P99, "p99_9_ms": s.P999, "cpu_us": s.CPU,
 		"memcached_cpu_us": s.StoreCPU, "memcached_round_trips": s.Trips, "allocations": s.Allocs,
 		"load_cpu_us": s.LoadCPU, "others_share": s.Others,
-	}
-	for name, n := range all {
-		if math.IsNaN(n) || math.IsInf(n, 0) {
-			delete(all, name)
+	} {
+		if !math.IsNaN(n) && !math.IsInf(n, 0) {
+			all[name] = n
 		}
 	}
 	return all

@@ -26,11 +26,19 @@ func TestARowIsTheMedianOfItsRounds(t *testing.T) {
 	require.Contains(t, r.verdict, "bar CPU ≤1.4 missed")
 	require.Equal(t, 2.5, median([]float64{4, 1, 3, 2}))
 
-	void := &row{cell: cell{table: closed, target: "memcached tcp"}, void: "what happened"}
+	void := &row{cell: cell{table: closed, target: "memcached tcp"}}
+	void.take(sample{Rate: 1}, nil)
+	void.take(sample{Void: "what happened", Others: 0.5}, nil)
+	void.take(sample{Void: "and again"}, nil)
+	away := &row{cell: cell{table: rivals, target: "turbine"}}
+	away.take(sample{}, skipped("no turbine here"))
+	require.True(t, away.cannot && away.void == "")
+	require.Contains(t, away.String(), "skipped: no turbine here")
+
 	var out strings.Builder
 	printTables(&out, []*row{r, void})
 	require.Contains(t, out.String(), "embedded        honest         64       80           10-90   0.80")
-	require.Contains(t, out.String(), "void: what happened")
+	require.Contains(t, out.String(), "void: what happened while others took 50 % of the machine (in 2 of 3 rounds)")
 
 	path := filepath.Join(t.TempDir(), "rows.json")
 	require.NoError(t, writeJSON(path, []*row{r, void}))
