@@ -20,11 +20,15 @@ k6: ## k6 against the real program: a smoke run, and an attack on two instances
 prometheus: ## the same attack, and what Prometheus saw of it
 	./deploy/prometheus/run.sh
 
-bench: ## what each part costs
+bench: ## the real program against a bare HTTP answer, in about ten minutes
+	@$(call need,memcached,memcached,the shared store,its rows are void)
+	go run ./bench
+
+bench-parts: ## what each part of a check costs, HTTP aside
 	go test -run '^$$' -bench . ./bench
 
 bench-peers: ## other ways to count cards, under the same load
-	@$(call need,memcached,memcached,bottle-memcached,it is left out)
+	@$(call need,memcached,memcached,the shared store,its rows are void)
 	@$(call need,gunicorn,gunicorn python3-bottle python3-pymemcache,bottle-memcached,it is left out)
 	@$(call need,redis-server,redis-server,go-redis,it is left out)
 	@$(call need,/usr/sbin/haproxy,haproxy,haproxy,it is left out)
