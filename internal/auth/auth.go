@@ -206,17 +206,21 @@ func (g *Guard) Authenticate(r *Request) (*Caller, error) {
 		err = s.admit(caller, r)
 	}
 	if g.Observe != nil {
-		result := "ok"
-		var failure Failure
-		if err != nil && errors.As(err, &failure) {
-			result = string(failure)
-		}
-		g.Observe(scheme, result)
+		g.Observe(scheme, resultOf(err))
 	}
 	if err != nil {
 		return nil, err
 	}
 	return caller, nil
+}
+
+func resultOf(err error) string {
+	if err == nil {
+		return "ok"
+	}
+	var failure Failure
+	errors.As(err, &failure)
+	return string(failure)
 }
 
 // admit judges a caller who is known: where from, and what for.

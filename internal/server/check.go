@@ -78,7 +78,8 @@ func (q *request) decode(decode wire.Decoder, allowed wire.FieldSet) error {
 		}
 	}
 	if !q.fields.Has(velocity.FieldAttemptID) {
-		q.fields.Set(velocity.FieldAttemptID, string(wire.AppendID(nil, q.start)))
+		q.body = wire.AppendID(q.body[:0], q.start)
+		q.fields.Set(velocity.FieldAttemptID, string(q.body))
 	}
 	return nil
 }

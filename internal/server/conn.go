@@ -22,6 +22,8 @@ type conn struct {
 	accepted time.Time
 	state    atomic.Int32 // a fasthttp.ConnState, changed by the goroutine that reads
 	leaving  atomic.Bool
+	reading  patience // of the goroutine that reads
+	writing  patience
 	linger   atomic.Bool
 }
 
@@ -41,10 +43,13 @@ func (c *conn) leave() {
 		return
 	}
 	c.leaving.Store(true)
-	_ = c.SetReadDeadline(time.Now())
+	_ = c.Conn.SetReadDeadline(time.Now())
 }
 
 func (c *conn) Read(b []byte) (int, error) {
+	if err := c.reading.apply(c.Conn.SetReadDeadline); err != nil {
+		return 0, err
+	}
 	n, err := c.Conn.Read(b)
 	if !errors.Is(err, os.ErrDeadlineExceeded) || !c.leaving.Swap(false) {
 		return n, err
@@ -53,10 +58,8 @@ func (c *conn) Read(b []byte) (int, error) {
 		return n, io.EOF
 	}
 	// A request came, and has the time it needs.
-	if err = c.SetReadDeadline(time.Now().Add(lastCalls)); err != nil {
-		return n, err
-	}
-	return c.Conn.Read(b)
+	c.reading = patience{slack: c.reading.slack, wanted: time.Now().Add(lastCalls)}
+	return c.Read(b)
 }
 
 // hangUp tells the other side that nothing will be answered any more, unless there

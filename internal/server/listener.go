@@ -14,8 +14,9 @@ import (
 // descriptors, or a caller gone before it was accepted.
 type listener struct {
 	net.Listener
-	open *sync.Map // of *conn, see Server
-	full func() bool
+	open  *sync.Map // of *conn, see Server
+	full  func() bool
+	slack time.Duration // of deadlines
 
 	closing sync.Once
 	closed  error
@@ -31,6 +32,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		}
 		if err == nil {
 			accepted := &conn{Conn: c, accepted: time.Now(), open: l.open}
+			accepted.reading.slack, accepted.writing.slack = l.slack, l.slack
 			l.open.Store(accepted, nil)
 			return accepted, nil
 		}

@@ -118,7 +118,7 @@ func (quiet) Printf(string, ...any) {}
 
 // Serve answers on the listener until Drain; it returns nil then.
 func (s *Server) Serve(ln net.Listener) error {
-	l := &listener{Listener: ln, open: &s.open, full: s.full}
+	l := &listener{Listener: ln, open: &s.open, full: s.full, slack: min(s.Read, s.Write, s.Idle) / 8}
 	s.listener.Store(l)
 	return s.http.Serve(l)
 }
