@@ -34,7 +34,7 @@ func (s *shop) show(n, card int, at time.Duration) int {
 	a := Attempt{
 		Address: netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, uint32(n)))),
 		card:    cardIdentity(fmt.Sprintf("%04d", card%10_000), 12, 2030+card/10_000),
-		attempt: textIdentity(fmt.Sprint(n, card), false),
+		attempt: fmt.Sprint(n, card),
 	}
 	var d Decision
 	s.Check(&a, testStart+Time(at.Milliseconds()), &d)
@@ -101,7 +101,7 @@ func TestTheRecordNearestToItsEndIsForgottenFirst(t *testing.T) {
 	var d Decision
 	for n := range 1000 {
 		a := Attempt{Address: netip.MustParseAddr("203.0.113.7"), card: cardIdentity("4242", 1, 2030)}
-		*a.text(FieldAccount) = textIdentity(fmt.Sprint(n), false)
+		*a.text(FieldAccount) = fmt.Sprint(n)
 		s.Check(&a, testStart, &d)
 	}
 	for n := range 50_000 {
@@ -109,7 +109,7 @@ func TestTheRecordNearestToItsEndIsForgottenFirst(t *testing.T) {
 	}
 	for n := range 1000 {
 		a := Attempt{Address: netip.MustParseAddr("203.0.113.7"), card: cardIdentity("4243", 1, 2030)}
-		*a.text(FieldAccount) = textIdentity(fmt.Sprint(n), false)
+		*a.text(FieldAccount) = fmt.Sprint(n)
 		s.Check(&a, testStart, &d)
 		require.Equal(t, 2, d.Rules[1].Count, "a day's record is worth more than an hour's")
 	}
@@ -198,7 +198,7 @@ func TestWhatHasEndedIsNotCountedAsForgotten(t *testing.T) {
 	var d Decision
 	for n := range 5000 {
 		a := Attempt{Address: netip.MustParseAddr("203.0.113.7"), card: cardIdentity("4242", 1, 2030)}
-		*a.text(FieldCart) = textIdentity(fmt.Sprint(n), false)
+		*a.text(FieldCart) = fmt.Sprint(n)
 		s.Check(&a, testStart, &d)
 	}
 	for n := range 9000 {
