@@ -11,10 +11,9 @@ import "encoding/binary"
 type cell [cellSize]byte
 
 const (
-	cellSize   = 64
-	chunkCells = 128
-	headData   = 36
-	tailData   = 4
+	cellSize = 64
+	headData = 36
+	tailData = 4
 )
 
 // A ref is a cell's number; 0 is none.
@@ -46,30 +45,32 @@ const (
 	tailNext = 0
 )
 
-// cells are all cells of a shard, taken from the system in chunks.
+// cells are all cells of a shard, one after the other.
 type cells struct {
-	chunks []*[chunkCells]cell
-	used   ref // highest number handed out
-	free   ref // first of the chain of cells given back
+	all  []cell // room for as many as there may be
+	used ref    // highest number handed out
+	free ref    // first of the chain of cells given back
 }
 
-func (c *cells) at(r ref) *cell { return &c.chunks[r/chunkCells][r%chunkCells] }
+func (c *cells) at(r ref) *cell { return &c.all[r] }
 
-func (c *cells) bytes() int { return len(c.chunks) * chunkCells * cellSize }
+// bytes counts whole pages of memory, the first cells written one after the other.
+func (c *cells) bytes() int {
+	if c.used == 0 {
+		return 0
+	}
+	return (int(c.used)*cellSize/pageSize + 1) * pageSize
+}
 
-// take returns a cell that ends its chain, or 0 when that would need more than
-// limit bytes.
-func (c *cells) take(limit int) ref {
+// take returns a cell that ends its chain, or 0 when there is none left.
+func (c *cells) take() ref {
 	if r := c.free; r != 0 {
 		c.free = c.at(r).ref(tailNext)
 		c.at(r).setRef(tailNext, 0)
 		return r
 	}
-	if int(c.used)+1 >= len(c.chunks)*chunkCells {
-		if c.bytes()+chunkCells*cellSize > limit {
-			return 0
-		}
-		c.chunks = append(c.chunks, new([chunkCells]cell))
+	if int(c.used)+1 >= len(c.all) {
+		return 0
 	}
 	c.used++ // cell 0 is never used: its number means none
 	return c.used
@@ -93,20 +94,25 @@ func (c *cells) giveTail(r ref) {
 	c.free = r
 }
 
-// read appends the record in r's chain to dst.
-func (c *cells) read(r ref, dst []byte) []byte {
+// read returns the record in r's chain: where it lies when that is one cell, else
+// put together in buffer.
+func (c *cells) read(r ref, buffer *[]byte) []byte {
 	head := c.at(r)
 	left := head.size()
 	n := min(left, cellSize-headData)
-	dst = append(dst, head[headData:headData+n]...)
+	if n == left {
+		return head[headData : headData+n]
+	}
+	whole := append((*buffer)[:0], head[headData:]...)
 	for next := head.ref(headNext); next != 0; {
 		left -= n
 		tail := c.at(next)
 		n = min(left, cellSize-tailData)
-		dst = append(dst, tail[tailData:tailData+n]...)
+		whole = append(whole, tail[tailData:tailData+n]...)
 		next = tail.ref(tailNext)
 	}
-	return dst
+	*buffer = whole
+	return whole
 }
 
 // write puts the record into r's chain, longer or shorter as it needs; room
