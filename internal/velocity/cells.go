@@ -45,22 +45,18 @@ const (
 	tailNext = 0
 )
 
-// cells are all cells of a shard, one after the other.
+// cells are the cells of a shard, taken from the arena by the page.
 type cells struct {
-	all  []cell // room for as many as there may be
-	used ref    // highest number handed out
-	free ref    // first of the chain of cells given back
+	arena     *arena
+	limit     int // most pages
+	pages     int // taken
+	next, end ref // of the page taken last, the cells not handed out yet
+	free      ref // first of the chain of cells given back
 }
 
-func (c *cells) at(r ref) *cell { return &c.all[r] }
+func (c *cells) at(r ref) *cell { return &c.arena.cells[r] }
 
-// bytes counts whole pages of memory, the first cells written one after the other.
-func (c *cells) bytes() int {
-	if c.used == 0 {
-		return 0
-	}
-	return (int(c.used)*cellSize/pageSize + 1) * pageSize
-}
+func (c *cells) bytes() int { return c.pages * pageSize }
 
 // take returns a cell that ends its chain, or 0 when there is none left.
 func (c *cells) take() ref {
@@ -69,11 +65,16 @@ func (c *cells) take() ref {
 		c.at(r).setRef(tailNext, 0)
 		return r
 	}
-	if int(c.used)+1 >= len(c.all) {
-		return 0
+	if c.next == c.end {
+		if c.pages == c.limit {
+			return 0
+		}
+		c.pages++
+		c.next = ref(c.arena.page() * pageCells)
+		c.end = c.next + pageCells
 	}
-	c.used++ // cell 0 is never used: its number means none
-	return c.used
+	c.next++
+	return c.next - 1
 }
 
 // give takes back the record's whole chain.

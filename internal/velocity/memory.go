@@ -6,7 +6,6 @@ import (
 	"iter"
 	"math/bits"
 	"sync"
-	"unsafe"
 )
 
 // MinMemoryBytes is the least memory a Memory can be given.
@@ -49,17 +48,17 @@ func NewMemory(maxBytes int64) (*Memory, error) {
 	n := min(maxShards, 1<<(bits.Len64(uint64(maxBytes/MinMemoryBytes))-1))
 	m := &Memory{shards: make([]shard, n), mask: uint16(n - 1)}
 	m.desks.New = func() any { return new(desk) }
-	// Were shards a power of two apart, the first lines of all would want the same few
-	// places in the processor's caches. Apart like this, each may touch two pages more
-	// than it needs.
-	limit := int(maxBytes/int64(n)) &^ (pageSize - 1)
-	apart := limit + pageSize + cellSize
-	memory, err := reserve(n*apart, &m.shards[0])
-	if err != nil {
-		return nil, err
-	}
+	pages := int(min(maxBytes/int64(n)/pageSize, maxPages-1))
+	together := (maxPages - 1) / pages // so many shards have room in one arena
+	var a *arena
 	for i := range m.shards {
-		m.shards[i].init(memory[i*apart:][:limit-2*pageSize])
+		if i%together == 0 {
+			var err error
+			if a, err = newArena(min(together, n-i) * pages); err != nil {
+				return nil, err
+			}
+		}
+		m.shards[i].init(a, pages)
 	}
 	return m, nil
 }
@@ -129,12 +128,11 @@ type shard struct {
 // age is one kind's records in the order of writing.
 type age struct{ newest, oldest ref }
 
-// init gives the shard its memory. A quarter is the index's: as much as it needs
-// when every record takes but one cell.
-func (s *shard) init(memory []byte) {
-	quarter := len(memory) / 4 &^ (cellSize - 1)
-	s.cells.all = unsafe.Slice((*cell)(unsafe.Pointer(&memory[0])), 3*quarter/cellSize)
-	s.index.slots = unsafe.Slice((*slot)(unsafe.Pointer(&memory[3*quarter])), quarter/pageCost*pageSlots)
+// init lets the shard take so many pages. A quarter is the index's: as much as it
+// needs when every record takes but one cell.
+func (s *shard) init(a *arena, pages int) {
+	s.cells.arena, s.cells.limit = a, pages-pages/4
+	s.index.arena, s.index.limit = a, pages/4*pageSize/pageCost
 }
 
 func (s *shard) bytes() int { return s.cells.bytes() + s.index.bytes() }

@@ -127,11 +127,22 @@ func TestMemoryTakesWhatItIsGiven(t *testing.T) {
 	}
 }
 
+func testCells(t require.TestingT, pages int) cells {
+	a, err := newArena(pages)
+	require.NoError(t, err)
+	return cells{arena: a, limit: pages}
+}
+
+func testIndex(t require.TestingT, pages int) index {
+	a, err := newArena(pages)
+	require.NoError(t, err)
+	return index{arena: a, limit: pages}
+}
+
 // Cells and index against the plainest model of them.
 func TestCellsAndIndexKeepEveryRecord(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		c := cells{all: make([]cell, 4096)}
-		x := index{slots: make([]slot, 4*pageSlots)}
+		c, x := testCells(t, 64), testIndex(t, 4)
 		model := map[Key]string{}
 		room := c.take
 		for range rapid.IntRange(1, 200).Draw(t, "steps") {
@@ -170,7 +181,8 @@ func TestCellsAndIndexKeepEveryRecord(t *testing.T) {
 		for r := c.free; r != 0; r = c.at(r).ref(tailNext) {
 			free++
 		}
-		require.Equal(t, int(c.used), needed+free, "no cell is lost")
+		free += int(c.end - c.next)
+		require.Equal(t, c.pages*pageCells, needed+free, "no cell is lost")
 	})
 }
 
@@ -259,8 +271,7 @@ func TestTheBoundHoldsUnderAFloodOfAllSizes(t *testing.T) {
 }
 
 func TestAnIndexKeepsItsKeysThroughItsSplits(t *testing.T) {
-	x := index{slots: make([]slot, 64*pageSlots)}
-	c := cells{all: make([]cell, 20_000)}
+	x, c := testIndex(t, 64), testCells(t, 400)
 	random := rand.New(rand.NewPCG(1, 2))
 	model := map[ref]Key{}
 	for n := range 30_000 {
@@ -292,7 +303,7 @@ func TestAnIndexKeepsItsKeysThroughItsSplits(t *testing.T) {
 
 func TestAnIndexTakesNoMoreThanItsRoom(t *testing.T) {
 	fill := func(x *index, hash func(n uint32) uint32) (n int) {
-		for ; n < 10*len(x.slots); n++ {
+		for ; n < 10*x.limit*pageSlots; n++ {
 			for h := hash(uint32(n)); !x.fits(h); {
 				if !x.grow(h) {
 					return n
@@ -302,11 +313,11 @@ func TestAnIndexTakesNoMoreThanItsRoom(t *testing.T) {
 		}
 		return n
 	}
-	even := index{slots: make([]slot, 4*pageSlots)}
+	even := testIndex(t, 4)
 	require.Equal(t, 4*pageFull, fill(&even, func(n uint32) uint32 { return n<<30 | n>>2 }))
 	require.LessOrEqual(t, even.bytes(), 4*pageCost)
 
-	alike := index{slots: make([]slot, 4*pageSlots)}
+	alike := testIndex(t, 4)
 	require.Equal(t, pageFull, fill(&alike, func(n uint32) uint32 { return n }), "no split helps")
 	require.LessOrEqual(t, alike.bytes(), 4*pageCost)
 }
