@@ -3,8 +3,8 @@ package velocity
 import "encoding/binary"
 
 // A cell is 64 bytes, one cache line. A chain of them holds one record; most
-// records need one. There are no pointers in it, so the garbage collector has
-// nothing to look at.
+// records need one. There are no pointers in it: it lies where the garbage collector
+// does not look.
 //
 //	first cell  0 key · 16 next · 20 newer · 24 older · 28 ends · 32 size · 35 kind · 36 record
 //	the others  0 next · 4 record
