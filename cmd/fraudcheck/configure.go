@@ -31,7 +31,8 @@ type parts struct {
 	plan   *velocity.Plan
 	memory *velocity.Memory
 	guard  *auth.Guard
-	logKey []byte // hashes callers and addresses for the log
+	where  *auth.Where // what guard goes by
+	logKey []byte      // hashes callers and addresses for the log
 
 	fileUsers int // how many the users file holds
 
@@ -230,7 +231,29 @@ func (p *parts) makeGuard() error {
 		p.madeUser, p.madePass = "fraudcheck", rand.Text()
 		basic, err = auth.NewBasic([]auth.User{{Name: p.madeUser, Password: p.madePass, Encryption: auth.Clear, Roles: auth.Operator}})
 	}
-	p.guard = auth.NewGuard(basic, jwt)
+	if err != nil {
+		return err
+	}
+	if err := p.makeWhere(); err != nil {
+		return err
+	}
+	p.guard = auth.NewGuard(basic, jwt).Within(p.where)
+	return nil
+}
+
+func (p *parts) makeWhere() (err error) {
+	p.where, err = auth.NewWhere(p.settings.Auth.Networks, p.settings.TrustedProxies)
+	var wrong *auth.WhereError
+	if errors.As(err, &wrong) {
+		key := fmt.Sprintf("%s[%d]", wrong.List, wrong.Index)
+		if wrong.List == "networks" {
+			key = "auth." + key
+		}
+		return &keyError{key, wrong.Expected, 0}
+	}
+	if err == nil && p.where.TrustsAnybody() {
+		p.warnings = append(p.warnings, "trusted_proxies holds every address: a caller comes from wherever it says")
+	}
 	return err
 }
 

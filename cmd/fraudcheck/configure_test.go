@@ -236,6 +236,8 @@ auth:
         issuer: ""
         roles_claim: roles
         role_map: {}
+    networks: []
+trusted_proxies: []
 log:
     level: INFO
     format: canister

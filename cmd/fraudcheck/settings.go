@@ -54,8 +54,10 @@ type settings struct {
 			RolesClaim string            `yaml:"roles_claim" help:"the claim that holds the roles"`
 			RoleMap    map[string]string `yaml:"role_map" oneof:"checker,analyst,operator" help:"roles by values of that claim; checker and analyst need no entry, operator does"`
 		} `yaml:"jwt"`
+		Networks []string `yaml:"networks" help:"addresses and networks that callers may ask from; \"!\" before one excludes it; the most specific decides; none: from anywhere"`
 	} `yaml:"auth"`
-	Log struct {
+	TrustedProxies []string `yaml:"trusted_proxies" help:"addresses and networks of proxies whose X-Forwarded-For says where a caller asks from"`
+	Log            struct {
 		Level  string `yaml:"level" oneof:"DISABLED,DEBUG,INFO,WARNING,ERROR,CRITICAL" help:"the least level that is logged"`
 		Format string `yaml:"format" oneof:"canister,json" help:"form of a line"`
 		Path   string `yaml:"path" help:"folder for log files as well: log, rotated at midnight UTC to log.YYYY-MM-DD"`
@@ -86,6 +88,7 @@ type userSettings struct {
 	Password   secret   `yaml:"password" help:"as encryption says"`
 	Encryption string   `yaml:"encryption" oneof:"clear,sha256,bcrypt,argon2id" help:"argon2id, as fraudcheck hash-password prints it, or bcrypt; sha256: 64 hexadecimal digits; clear"`
 	Roles      []string `yaml:"roles" oneof:"checker,analyst,operator" help:"checker: check, report outcomes; analyst: read and forget addresses and subjects; operator: everything"`
+	Networks   []string `yaml:"networks" help:"where this user may ask from, beside auth.networks and written alike"`
 }
 
 func defaults() *settings {

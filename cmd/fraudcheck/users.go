@@ -46,7 +46,7 @@ func (p *parts) makeBasic() (*auth.Basic, error) {
 func (p *parts) listedUsers() (users []auth.User, err error) {
 	for i, u := range p.settings.Auth.Basic.Users {
 		key := fmt.Sprintf("auth.basic.users[%d]", i)
-		user := auth.User{Name: u.Username, Password: string(u.Password), Encryption: auth.Encryption(u.Encryption)}
+		user := auth.User{Name: u.Username, Password: string(u.Password), Encryption: auth.Encryption(u.Encryption), Networks: u.Networks}
 		if len(u.Roles) == 0 {
 			return nil, &keyError{key + ".roles", "at least one role", 0}
 		}

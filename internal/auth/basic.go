@@ -31,7 +31,9 @@ type User struct {
 	Password   string
 	Encryption Encryption
 	Roles      Roles
-	Networks   []string // addresses or networks to call from, "!" excludes; none: anywhere
+	// Networks are addresses and networks the user may ask from; "!" before one
+	// excludes it. The most specific decides; none at all: from anywhere.
+	Networks []string
 }
 
 // Basic is the scheme of RFC 7617: a user name and a password.
@@ -97,6 +99,12 @@ func NewBasic(users []User) (*Basic, error) {
 		if err != nil {
 			return fail("password", err.Error())
 		}
+		from, err := newNetworks(u.Networks)
+		var wrong *WhereError
+		if errors.As(err, &wrong) {
+			return fail(fmt.Sprintf("networks[%d]", wrong.Index), wrong.Expected)
+		}
+		user.caller.networks = from
 		if user.slow != nil {
 			b.dearest.include(user.slow)
 		}
@@ -132,7 +140,7 @@ func (u *User) digest() (digest [sha256.Size]byte, err error) {
 	return [sha256.Size]byte(raw), nil
 }
 
-func (b *Basic) authenticate(credentials []byte) (*Caller, error) {
+func (b *Basic) authenticate(credentials []byte, k knock) (*Caller, error) {
 	// The key stands before what is decoded, so that both can be hashed as they are.
 	// The hash never leaves the process: there is none for anybody to extend.
 	var buf [sha256.Size + maxHeader]byte
@@ -156,7 +164,7 @@ func (b *Basic) authenticate(credentials []byte) (*Caller, error) {
 			return &user.caller, nil
 		}
 		if b.dearest.nothing() {
-			return nil, Invalid
+			return nil, k.wrong(name, Invalid)
 		}
 	}
 	id := credentialID(sha256.Sum256(buf[:start+n]))
@@ -170,7 +178,7 @@ func (b *Basic) authenticate(credentials []byte) (*Caller, error) {
 	case fresh:
 		return &user.caller, nil
 	}
-	return b.verify(user, id, string(password), standing)
+	return b.verify(user, id, string(name), string(password), standing, k)
 }
 
 // renew hashes the password again while its proof still holds.
@@ -181,27 +189,34 @@ func (b *Basic) renew(user *basicUser, id credentialID, password string) {
 	}
 }
 
-// verify hashes the password, once for all who present it at this moment. The error
-// is a Failure.
-func (b *Basic) verify(user *basicUser, id credentialID, password string, standing standing) (*Caller, error) {
+// verify hashes the password, once for all who present it at this moment, and then
+// it is one guess.
+func (b *Basic) verify(user *basicUser, id credentialID, name, password string, standing standing, k knock) (*Caller, error) {
 	defer b.hashing.waiting.Add(-1)
 	if b.hashing.waiting.Add(1) > maxWaiting && standing == unknown {
-		return nil, TooManyFailures
+		return nil, crowded
 	}
 	_, err, _ := b.flights.Do(string(id[:]), func() (any, error) {
 		if user.verified.standing(&id, b.now()) > once {
 			return nil, nil // somebody was quicker
 		}
+		var guess try
 		if standing == unknown {
+			var err error
+			if guess, err = k.take([]byte(name)); err != nil {
+				return nil, err
+			}
 			done, ok := b.hashing.queue()
 			if !ok {
-				return nil, TooManyFailures
+				k.giveBack(guess)
+				return nil, crowded
 			}
 			defer done()
 		}
 		if !b.hashing.try(user.slow, password, &b.dearest) {
 			return nil, Invalid
 		}
+		k.giveBack(guess)
 		user.verified.remember(id, b.now())
 		return nil, nil
 	})

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"runtime"
 	"sync/atomic"
+	"time"
 )
 
 const (
@@ -16,6 +17,9 @@ const (
 	// credential.
 	maxWaiting = 1024
 )
+
+// crowded is for those who find the queue full.
+var crowded = &Later{Failure: TooManyFailures, After: time.Second}
 
 // hashing is where slow hashes are run, two at once. Who was verified before does
 // not queue behind those who may be guessing: these stand in a queue of their own

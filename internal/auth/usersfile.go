@@ -3,7 +3,6 @@ package auth
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 	"unicode"
@@ -120,10 +119,9 @@ func (u *User) check() error {
 	if u.Roles == 0 {
 		return expected("at least one role")
 	}
-	for _, n := range u.Networks {
-		if !validNetwork(n) {
-			return expected("networks such as 10.0.0.0/8, 2001:db8::/32 or 192.0.2.7, without host bits, after a ! where they are excluded")
-		}
+	var wrong *WhereError
+	if _, err := newNetworks(u.Networks); errors.As(err, &wrong) {
+		return expected(wrong.Expected)
 	}
 	return nil
 }
@@ -134,15 +132,6 @@ func (u *User) checkHash() error {
 	}
 	_, err := newSlowHash(u.Encryption, u.Password)
 	return err
-}
-
-func validNetwork(text string) bool {
-	text = strings.TrimPrefix(text, "!")
-	if network, err := netip.ParsePrefix(text); err == nil {
-		return network == network.Masked() && !network.Addr().Is4In6()
-	}
-	addr, err := netip.ParseAddr(text)
-	return err == nil && addr.Zone() == "" && !addr.Is4In6()
 }
 
 // Users are the users, in the order of their lines.
