@@ -19,8 +19,10 @@ type route struct {
 	serve func(*Server, *request) *wire.Problem
 }
 
+const checkPath = "/v1/check"
+
 var routes = [...]route{
-	{path: "/v1/check", needs: auth.Checker, serve: (*Server).check},
+	{path: checkPath, needs: auth.Checker, serve: (*Server).check},
 	{path: "/v1/outcomes", needs: auth.Checker, serve: (*Server).outcome},
 	{path: "/healthz", get: true, serve: (*Server).healthy},
 	{path: "/readyz", get: true, serve: (*Server).ready},
