@@ -225,8 +225,9 @@ auth:
         client_id: ""
         secret: ""
         encoding: base64url
-        algorithms:
-            - HS256
+        public_key_file: ""
+        jwks_file: ""
+        algorithms: []
         issuer: ""
         roles_claim: roles
         role_map: {}
@@ -241,7 +242,7 @@ log:
 
 func TestCheckConfigHidesSecretsAndOtherwiseReadsItself(t *testing.T) {
 	const open = "store: {memory: {max_bytes: 1048577}}\nipv6_prefix: 56\nlog: {format: json}\n"
-	const jwtSecret = "c2VjcmV0LXNlY3JldC1zZWNyZXQ"
+	const jwtSecret = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA"
 	users := guarded + "  jwt: {client_id: shop, secret: " + jwtSecret + ", role_map: {desk: analyst, root: operator}}\n"
 	sha := strings.Repeat("5e", 32)
 	printed := accepts(t, users+open)

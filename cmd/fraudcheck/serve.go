@@ -28,11 +28,14 @@ var errSecondSignal = errors.New("stopped by a second signal, with requests in f
 
 // serve runs the service until SIGTERM or SIGINT.
 func serve(f *flags, stdout, stderr io.Writer) error {
+	files := new(watch)
+	files.follow(f.Config, defaults()) // before it is read
 	p, err := configure(f)
 	if err != nil {
 		return err
 	}
 	s := p.settings
+	files.follow(f.Config, s)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(signals)
@@ -115,8 +118,8 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	again := reloader{flags: f, running: p, checker: checker, guard: p.guard, metrics: metrics, log: log}
-	changed := watchFile(ctx, f.Config)
+	again := reloader{flags: f, running: p, checker: checker, guard: p.guard, metrics: metrics, log: log, files: files}
+	changed := files.changes(ctx)
 	for running := true; running; {
 		select {
 		case err := <-failed:

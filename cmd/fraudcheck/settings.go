@@ -45,13 +45,15 @@ type settings struct {
 			Users []userSettings `yaml:"users" help:"see below; without users and jwt, one is made at the start and printed"`
 		} `yaml:"basic"`
 		JWT struct {
-			ClientID   string            `yaml:"client_id" help:"must be among a token's audiences (aud); with secret, it switches JWT on"`
-			Secret     secret            `yaml:"secret" help:"shared with who issues the tokens, at least 16 bytes"`
-			Encoding   string            `yaml:"encoding" oneof:"clear,base64std,base64url" help:"how secret is written: clear, base64std or base64url"`
-			Algorithms []string          `yaml:"algorithms" oneof:"HS256" help:"that a token may be signed with"`
-			Issuer     string            `yaml:"issuer" help:"must be a token's issuer (iss), when set"`
-			RolesClaim string            `yaml:"roles_claim" help:"the claim that holds the roles"`
-			RoleMap    map[string]string `yaml:"role_map" oneof:"checker,analyst,operator" help:"roles by values of that claim; checker and analyst need no entry, operator does"`
+			ClientID      string            `yaml:"client_id" help:"must be among a token's audiences (aud); with secret, public_key_file or jwks_file, it switches JWT on"`
+			Secret        secret            `yaml:"secret" help:"shared with who issues the tokens, at least 16 bytes; from 32 (HS256), 48 (HS384) or 64 (HS512) on without a warning"`
+			Encoding      string            `yaml:"encoding" oneof:"clear,base64std,base64url" help:"how secret is written: clear, base64std or base64url"`
+			PublicKeyFile string            `yaml:"public_key_file" help:"PEM file with the issuer's public key or certificate, in place of secret"`
+			JWKSFile      string            `yaml:"jwks_file" help:"file with the issuer's keys, a JWK Set (RFC 7517), in place of secret"`
+			Algorithms    []string          `yaml:"algorithms" oneof:"HS256,HS384,HS512,RS256,ES256,EdDSA" help:"that a token may be signed with: HS256, HS384 and HS512 with secret, else RS256, ES256 and EdDSA; by default HS256 with secret, else what the keys are for"`
+			Issuer        string            `yaml:"issuer" help:"must be a token's issuer (iss), when set"`
+			RolesClaim    string            `yaml:"roles_claim" help:"the claim that holds the roles"`
+			RoleMap       map[string]string `yaml:"role_map" oneof:"checker,analyst,operator" help:"roles by values of that claim; checker and analyst need no entry, operator does"`
 		} `yaml:"jwt"`
 	} `yaml:"auth"`
 	Log struct {
@@ -110,7 +112,6 @@ func defaults() *settings {
 	s.Log.IP = "prefix"
 	s.Log.Days = 30
 	s.Auth.JWT.Encoding = "base64url"
-	s.Auth.JWT.Algorithms = []string{"HS256"}
 	s.Auth.JWT.RolesClaim = "roles"
 	return s
 }

@@ -119,8 +119,15 @@ func NewGuard(basic *Basic, jwt *JWT) *Guard {
 	return g
 }
 
-// Replace makes g go by what other knows, from the next call on.
-func (g *Guard) Replace(other *Guard) { g.schemes.Store(other.schemes.Load()) }
+// Replace makes g go by what other knows, from the next call on. What was verified
+// before stays known as far as other would find the same.
+func (g *Guard) Replace(other *Guard) {
+	old, next := g.schemes.Load(), other.schemes.Load()
+	if old.jwt != nil && next.jwt != nil {
+		next.jwt.remember(old.jwt)
+	}
+	g.schemes.Store(next)
+}
 
 // Challenge is the value of the WWW-Authenticate header of a 401: the configured
 // schemes.
