@@ -33,6 +33,8 @@ type parts struct {
 	guard  *auth.Guard
 	logKey []byte // hashes callers and addresses for the log
 
+	certificate *certificate // nil: without TLS
+
 	madeUser string // the credential of its own making, when no user is configured
 	madePass string
 }
@@ -69,7 +71,7 @@ func configure(f *flags) (*parts, error) {
 		s.Store.Memcached.Servers = strings.Split(*f.MemcachedServers, ",")
 	}
 	p := &parts{settings: s}
-	for _, step := range []func() error{p.checkAddresses, p.makeKeys, p.makePlan, p.makeMemory, p.makeGuard} {
+	for _, step := range []func() error{p.checkAddresses, p.makeCertificate, p.makeKeys, p.makePlan, p.makeMemory, p.makeGuard} {
 		if err := step(); err != nil {
 			return p, err
 		}

@@ -187,6 +187,9 @@ func TestCheckConfigSaysWhatWouldRun(t *testing.T) {
 operator_listen: 127.0.0.1:8081
 hash_key: ""
 hash_key_file: ""
+tls:
+    cert_file: ""
+    key_file: ""
 limits:
     in_flight: 2048
     read: 5s

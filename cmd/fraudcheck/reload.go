@@ -11,8 +11,8 @@ import (
 	"fraudcheck/internal/velocity"
 )
 
-// A reloader puts a changed configuration in force without a restart: rules, lists
-// and who may ask. All of it is checked first and swapped at once; when any of it
+// A reloader puts a changed configuration in force without a restart: rules, lists,
+// who may ask and the certificate. All of it is checked first and swapped at once; when any of it
 // is wrong the old stays.
 type reloader struct {
 	flags   *flags
@@ -34,6 +34,10 @@ func (r *reloader) reload() {
 		r.metrics.Reload("error")
 		r.log.Error("Configuration not reloaded, the old one stays: " + oneLine(err))
 		return
+	}
+	if r.running.certificate != nil && next.certificate != nil {
+		r.running.certificate.Store(next.certificate.Load())
+		r.running.settings.TLS = next.settings.TLS
 	}
 	for _, key := range needRestart(reflect.ValueOf(*r.running.settings), reflect.ValueOf(*next.settings), "") {
 		r.log.Warn("Configuration: " + key + " was changed and needs a restart")

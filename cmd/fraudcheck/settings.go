@@ -13,7 +13,11 @@ type settings struct {
 	OperatorListen string `yaml:"operator_listen" help:"the operators' door, host:port"`
 	HashKey        secret `yaml:"hash_key" help:"secret of at least 32 bytes that all stored hashes are made with, the same on all instances; made anew at every start when neither is given, which memcached does not allow"`
 	HashKeyFile    string `yaml:"hash_key_file" help:"file that holds the hash key; line ends at its end do not count"`
-	Limits         struct {
+	TLS            struct {
+		CertFile string `yaml:"cert_file" help:"PEM file with the certificate of both doors, and of those that signed it; with key_file, they speak TLS 1.2 and later only"`
+		KeyFile  string `yaml:"key_file" help:"PEM file with the certificate's private key"`
+	} `yaml:"tls"`
+	Limits struct {
 		InFlight int           `yaml:"in_flight" min:"1" max:"1000000" help:"requests served at once; more get 503"`
 		Read     time.Duration `yaml:"read" min:"10ms" max:"1h" help:"longest a whole request may take to arrive"`
 		Write    time.Duration `yaml:"write" min:"10ms" max:"1h" help:"longest an answer may take to leave"`

@@ -77,6 +77,7 @@ func (f Failure) Error() string {
 // A Request is what the guard looks at of a request. It keeps nothing of it.
 type Request struct {
 	Header Header
+	TLS    bool // it came over TLS
 }
 
 // A Header has the fields of a request's header.

@@ -12,6 +12,7 @@ package operator
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -40,7 +41,8 @@ type Settings struct {
 	Now     func(time.Time) velocity.Time
 	Ready   func() bool // whether the callers' door may take traffic
 	Log     *slog.Logger
-	TagKey  []byte // hashes what tells callers apart in the log
+	TagKey  []byte      // hashes what tells callers apart in the log
+	TLS     *tls.Config // nil: none
 }
 
 // A Door answers operators and analysts.
@@ -72,6 +74,9 @@ func New(settings Settings) *Door {
 
 // Serve answers on the listener until Shutdown; it returns nil then.
 func (d *Door) Serve(ln net.Listener) error {
+	if d.TLS != nil {
+		ln = tls.NewListener(ln, d.TLS) // it does not offer HTTP/2: both doors speak alike
+	}
 	if err := d.http.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
@@ -166,7 +171,7 @@ func (d *Door) answer(c *call) *wire.Problem {
 }
 
 func (d *Door) authenticate(c *call) *wire.Problem {
-	caller, err := d.Guard.Authenticate(&auth.Request{Header: header{c.Header}})
+	caller, err := d.Guard.Authenticate(&auth.Request{Header: header{c.Header}, TLS: c.TLS != nil})
 	if err != nil {
 		c.w.Header().Set("WWW-Authenticate", d.Guard.Challenge())
 		return wire.Unauthenticated(err)

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -17,6 +18,7 @@ type listener struct {
 	net.Listener
 	silent *sync.Map // see Server
 	full   func() bool
+	tls    *tls.Config // nil: none
 }
 
 func (l *listener) Accept() (net.Conn, error) {
@@ -28,6 +30,9 @@ func (l *listener) Accept() (net.Conn, error) {
 			continue
 		}
 		if err == nil {
+			if l.tls != nil {
+				c = tls.Server(c, l.tls) // shakes hands when it is read: nobody waits here
+			}
 			accepted := &conn{Conn: c, silent: l.silent}
 			l.silent.Store(accepted, nil)
 			return accepted, nil
@@ -78,6 +83,17 @@ func (c *conn) Read(b []byte) (int, error) {
 	return n, err
 }
 
+// handshaking reports whether the connection is one of TLS that has not come so far
+// as to carry anything.
+func handshaking(c net.Conn) bool {
+	accepted, ok := c.(*conn)
+	if !ok {
+		return false
+	}
+	session, ok := accepted.Conn.(*tls.Conn)
+	return ok && !session.ConnectionState().HandshakeComplete
+}
+
 func lingerOnClose(c net.Conn) {
 	if c, ok := c.(*conn); ok {
 		c.linger.Store(true)
@@ -86,7 +102,12 @@ func lingerOnClose(c net.Conn) {
 
 func (c *conn) Close() error {
 	c.silent.Delete(c)
-	if tcp, ok := c.Conn.(*net.TCPConn); ok && c.linger.Load() {
+	below := c.Conn
+	if session, ok := below.(*tls.Conn); ok && c.linger.Load() {
+		_ = session.CloseWrite()
+		below = session.NetConn()
+	}
+	if tcp, ok := below.(*net.TCPConn); ok && c.linger.Load() {
 		const most, longest = 1 << 20, time.Second
 		if tcp.CloseWrite() == nil && tcp.SetReadDeadline(time.Now().Add(longest)) == nil {
 			_, _ = io.CopyN(io.Discard, tcp, most) // whatever comes is refused already

@@ -106,7 +106,7 @@ func (s *Server) answer(q *request, unread *wire.Problem, inFlight int64) *wire.
 }
 
 func (s *Server) authenticate(q *request, needs auth.Roles) *wire.Problem {
-	q.asks = auth.Request{Header: header{&q.ctx.Request.Header}}
+	q.asks = auth.Request{Header: header{&q.ctx.Request.Header}, TLS: s.TLS != nil}
 	caller, err := s.Guard.Authenticate(&q.asks)
 	if err != nil {
 		q.ctx.Response.Header.Set(fasthttp.HeaderWWWAuthenticate, s.Guard.Challenge())

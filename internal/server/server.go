@@ -13,6 +13,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -58,6 +59,8 @@ type Settings struct {
 	// Read bounds the time for a whole request to arrive, Write for its answer to
 	// leave, Idle between two requests of a connection.
 	Read, Write, Idle time.Duration
+
+	TLS *tls.Config // nil: none
 }
 
 // Events are told what happens, for the metrics. They are called on the request's
@@ -122,7 +125,7 @@ func (quiet) Printf(string, ...any) {}
 
 // Serve answers on the listener until Drain; it returns nil then.
 func (s *Server) Serve(ln net.Listener) error {
-	return s.http.Serve(&listener{Listener: ln, silent: &s.silent, full: s.full})
+	return s.http.Serve(&listener{Listener: ln, silent: &s.silent, full: s.full, tls: s.TLS})
 }
 
 // full reports whether there are as many connections as there may be: file
@@ -197,8 +200,8 @@ func (s *Server) allowChunks(h *fasthttp.RequestHeader) (c fasthttp.RequestConfi
 
 // handleUnread answers what fasthttp gave up reading.
 func (s *Server) handleUnread(ctx *fasthttp.RequestCtx, err error) {
-	if errors.Is(err, syscall.ECONNRESET) {
-		return // nobody is there: a probe, as a rule
+	if errors.Is(err, syscall.ECONNRESET) || handshaking(ctx.Conn()) {
+		return // nobody is there, or nobody who could read an answer: a probe, as a rule
 	}
 	defer lingerOnClose(ctx.Conn())
 	var small *fasthttp.ErrSmallBuffer
