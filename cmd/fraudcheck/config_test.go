@@ -149,7 +149,7 @@ func TestConfigurationRefusesAnUnknownSettingByName(t *testing.T) {
 		// Not there yet.
 		"collapse_guard", "auth.basic.users_file", "auth.basic.users[0].networks",
 		"auth.basic.users[0].bind_ip", "auth.basic.users[0].signing_key", "auth.tokens",
-		"auth.session_timeout", "auth.networks", "trusted_proxies", "cors", "debug",
+		"auth.session_timeout", "auth.networks", "trusted_proxies", "debug",
 	} {
 		refuses(t, nested(key, marker), key+": unknown setting (line 1)")
 	}

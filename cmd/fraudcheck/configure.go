@@ -19,6 +19,7 @@ import (
 
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/velocity"
+	"fraudcheck/internal/wire"
 )
 
 // parts are the settings made into what the program is put together from. All
@@ -34,6 +35,7 @@ type parts struct {
 	logKey []byte // hashes callers and addresses for the log
 
 	certificate *certificate // nil: without TLS
+	cors        *wire.CORS   // nil: for nobody
 
 	madeUser string // the credential of its own making, when no user is configured
 	madePass string
@@ -71,7 +73,7 @@ func configure(f *flags) (*parts, error) {
 		s.Store.Memcached.Servers = strings.Split(*f.MemcachedServers, ",")
 	}
 	p := &parts{settings: s}
-	for _, step := range []func() error{p.checkAddresses, p.makeCertificate, p.makeKeys, p.makePlan, p.makeMemory, p.makeGuard} {
+	for _, step := range []func() error{p.checkAddresses, p.makeCertificate, p.makeKeys, p.makePlan, p.makeMemory, p.makeGuard, p.makeCORS} {
 		if err := step(); err != nil {
 			return p, err
 		}
@@ -284,6 +286,15 @@ func (p *parts) makeJWT() (*auth.JWT, error) {
 		p.warnings = append(p.warnings, "auth.jwt."+w)
 	}
 	return jwt, nil
+}
+
+func (p *parts) makeCORS() (err error) {
+	p.cors, err = wire.NewCORS(p.settings.CORS.Origins)
+	var wrong *wire.OriginError
+	if errors.As(err, &wrong) {
+		return fmt.Errorf("cors.%w", wrong)
+	}
+	return err
 }
 
 // readNamed reads the file that a setting names.

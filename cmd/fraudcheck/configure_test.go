@@ -234,6 +234,8 @@ auth:
         issuer: ""
         roles_claim: roles
         role_map: {}
+cors:
+    origins: []
 log:
     level: INFO
     format: canister

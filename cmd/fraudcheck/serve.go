@@ -95,11 +95,11 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 		Events:   server.Events{Request: metrics.Request, Decision: metrics.Decision, PANLike: metrics.PANLike},
 		InFlight: s.Limits.InFlight, Connections: connections,
 		Read: s.Limits.Read, Write: s.Limits.Write, Idle: s.Limits.Idle,
-		TLS: p.certificate.config(),
+		TLS: p.certificate.config(), CORS: p.cors,
 	})
 	operators := operator.New(operator.Settings{
 		Checker: checker, Guard: p.guard, Metrics: metrics, Now: clock.Now, Ready: callers.Ready, Log: log, TagKey: p.logKey,
-		TLS: p.certificate.config(),
+		TLS: p.certificate.config(), CORS: p.cors,
 	})
 	if s.Store.Memory.SnapshotFile != "" {
 		p.loadSnapshot(clock.Now(time.Now()), log)

@@ -60,6 +60,9 @@ type settings struct {
 			RoleMap       map[string]string `yaml:"role_map" oneof:"checker,analyst,operator" help:"roles by values of that claim; checker and analyst need no entry, operator does"`
 		} `yaml:"jwt"`
 	} `yaml:"auth"`
+	CORS struct {
+		Origins []string `yaml:"origins" help:"whose pages may call from a browser, as in https://desk.example; exactly these"`
+	} `yaml:"cors"`
 	Log struct {
 		Level  string `yaml:"level" oneof:"DISABLED,DEBUG,INFO,WARNING,ERROR,CRITICAL" help:"the least level that is logged"`
 		Format string `yaml:"format" oneof:"canister,json" help:"form of a line"`

@@ -43,6 +43,7 @@ type Settings struct {
 	Log     *slog.Logger
 	TagKey  []byte      // hashes what tells callers apart in the log
 	TLS     *tls.Config // nil: none
+	CORS    *wire.CORS
 }
 
 // A Door answers operators and analysts.
@@ -123,6 +124,8 @@ type call struct {
 	subject string // what stands for {ip} in the path
 	status  int
 	code    string // of the problem, when there is one
+
+	preflight bool // a browser's question, before it sends a page's request
 }
 
 // ServeHTTP implements http.Handler.
@@ -135,6 +138,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("X-Request-Id", string(c.id))
 	w.Header().Set("Cache-Control", "no-store")
+	c.preflight = d.CORS.Allow(r.Method == http.MethodOptions, header{r.Header}, w.Header())
 	c.route, c.subject = find(r.URL.Path)
 	log := d.Log.With("tag", d.tag(c))
 	level := slog.LevelInfo
@@ -159,6 +163,11 @@ func (d *Door) answer(c *call) *wire.Problem {
 	switch {
 	case c.route == nil:
 		return wire.NotFound
+	case c.preflight:
+		d.CORS.Preflight(c.route.allow(), c.w.Header())
+		c.status = http.StatusNoContent
+		c.w.WriteHeader(c.status)
+		return nil
 	case !c.route.takes(c.Method):
 		c.w.Header().Set("Allow", c.route.allow())
 		return wire.NoMethod

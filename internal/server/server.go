@@ -60,7 +60,8 @@ type Settings struct {
 	// leave, Idle between two requests of a connection.
 	Read, Write, Idle time.Duration
 
-	TLS *tls.Config // nil: none
+	TLS  *tls.Config // nil: none
+	CORS *wire.CORS
 }
 
 // Events are told what happens, for the metrics. They are called on the request's
