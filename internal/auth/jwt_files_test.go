@@ -5,6 +5,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"math/big"
@@ -176,4 +177,32 @@ func TestKeysComeFromOnePlaceAndFitTheAlgorithms(t *testing.T) {
 			}
 		}
 	}
+}
+
+// FuzzKeySet holds that no set makes a secret of anything, whatever it holds.
+func FuzzKeySet(f *testing.F) {
+	all, another := issuers()
+	f.Add(jwks(all[0].jwk(kid("1")), all[1].jwk(kid("2")), all[2].jwk(kid("3"))))
+	f.Add(jwks(another.jwk(`"key_ops":["verify"]`, `"alg":"RS256"`)))
+	f.Add(jwks(`{"kty":"oct","k":"AQAB"}`, `{"kty":"EC","crv":"P-521"}`, `{}`))
+	f.Add([]byte(`{"keys":[null,{"kty":null}],"keys":[]}`))
+	f.Fuzz(func(t *testing.T, set []byte) {
+		if set == nil {
+			return // none is configured
+		}
+		j, err := auth.NewJWT(publicSettings(nil, set))
+		if err != nil {
+			var wrong *auth.JWTError
+			require.ErrorAs(t, err, &wrong)
+			require.Equal(t, "jwks_file", wrong.Key)
+			return
+		}
+		require.Subset(t, []string{"RS256", "ES256", "EdDSA"}, j.Algorithms())
+		require.Empty(t, j.Warnings())
+		guard := auth.NewGuard(nil, j)
+		for _, token := range []string{token(), signWith(sha256.New, string(set), hs256, payload()), b64(`{"alg":"none"}`) + "." + b64(payload()) + "."} {
+			_, err := guard.Authenticate(bearer(token))
+			require.Equal(t, auth.TokenInvalid, err)
+		}
+	})
 }
