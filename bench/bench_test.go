@@ -1,10 +1,4 @@
-// Package bench measures what each part of a check costs, HTTP aside, and holds
-// the allocation budgets. The ceiling of each is beside it: what the library
-// below it needs for the least it could do.
-//
-//	make bench                       every benchmark
-//	go test ./bench                  the budgets (without -race: it allocates)
-package bench
+package main
 
 import (
 	"crypto/hmac"
@@ -29,6 +23,9 @@ import (
 )
 
 const body = `{"ip":"203.0.113.7","last4":"4242","exp_month":12,"exp_year":2030,"attempt_id":"order-8812-1"}`
+
+// The budgets: what each part of a check may allocate, and beside it what the
+// library below it needs for the least it could do.
 
 // part is one thing that is measured: run does it once.
 type part struct {

@@ -32,7 +32,8 @@ type parts struct {
 	plan   *velocity.Plan
 	memory *velocity.Memory
 	guard  *auth.Guard
-	logKey []byte // hashes callers and addresses for the log
+	where  *auth.Where // what guard goes by
+	logKey []byte      // hashes callers and addresses for the log
 
 	certificate *certificate // nil: without TLS
 	cors        *wire.CORS   // nil: for nobody
@@ -219,7 +220,7 @@ func (p *parts) makeMemory() error {
 func (p *parts) makeGuard() error {
 	var users []auth.User
 	for i, u := range p.settings.Auth.Basic.Users {
-		user := auth.User{Name: u.Username, Password: string(u.Password), Encryption: auth.Encryption(u.Encryption)}
+		user := auth.User{Name: u.Username, Password: string(u.Password), Encryption: auth.Encryption(u.Encryption), Networks: u.Networks}
 		if len(u.Roles) == 0 {
 			return &keyError{fmt.Sprintf("auth.basic.users[%d].roles", i), "at least one role", 0}
 		}
@@ -248,8 +249,27 @@ func (p *parts) makeGuard() error {
 		}
 		return err
 	}
-	p.guard = auth.NewGuard(basic, jwt)
+	if err := p.makeWhere(); err != nil {
+		return err
+	}
+	p.guard = auth.NewGuard(basic, jwt).Within(p.where)
 	return nil
+}
+
+func (p *parts) makeWhere() (err error) {
+	p.where, err = auth.NewWhere(p.settings.Auth.Networks, p.settings.TrustedProxies)
+	var wrong *auth.WhereError
+	if errors.As(err, &wrong) {
+		key := fmt.Sprintf("%s[%d]", wrong.List, wrong.Index)
+		if wrong.List == "networks" {
+			key = "auth." + key
+		}
+		return &keyError{key, wrong.Expected, 0}
+	}
+	if err == nil && p.where.TrustsAnybody() {
+		p.warnings = append(p.warnings, "trusted_proxies holds every address: a caller comes from wherever it says")
+	}
+	return err
 }
 
 // makeJWT makes nothing where nothing of it is configured.

@@ -234,6 +234,8 @@ auth:
         issuer: ""
         roles_claim: roles
         role_map: {}
+    networks: []
+trusted_proxies: []
 cors:
     origins: []
 log:

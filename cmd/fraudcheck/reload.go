@@ -45,8 +45,11 @@ func (r *reloader) reload() {
 	r.checker.Replace(next.plan)
 	if next.madeUser == "" {
 		r.guard.Replace(next.guard)
-	} else if r.running.madeUser == "" {
-		r.log.Warn("Configuration: auth names nobody any more; those it named before stay until a restart")
+	} else {
+		r.guard.Within(next.where)
+		if r.running.madeUser == "" {
+			r.log.Warn("Configuration: auth names nobody any more; those it named before stay until a restart")
+		}
 	}
 	for _, w := range next.warnings {
 		r.log.Warn("Configuration: " + w)
@@ -57,7 +60,8 @@ func (r *reloader) reload() {
 		text += "; exact for what is shown from now on, and for old records after one window: " + strings.Join(raised, ", ")
 	}
 	r.log.Info(text)
-	r.running.settings.Rules, r.running.settings.Lists, r.running.settings.Auth = next.settings.Rules, next.settings.Lists, next.settings.Auth
+	r.running.settings.Rules, r.running.settings.Lists = next.settings.Rules, next.settings.Lists
+	r.running.settings.Auth, r.running.settings.TrustedProxies = next.settings.Auth, next.settings.TrustedProxies
 }
 
 // needRestart names the settings that differ and cannot be changed while running.
@@ -66,7 +70,7 @@ func needRestart(old, next reflect.Value, key string) (keys []string) {
 		f := old.Type().Field(i)
 		name := join(key, f.Tag.Get("yaml"))
 		switch {
-		case name == "rules", name == "lists", name == "auth":
+		case name == "rules", name == "lists", name == "auth", name == "trusted_proxies":
 		case f.Type.Kind() == reflect.Struct:
 			keys = append(keys, needRestart(old.Field(i), next.Field(i), name)...)
 		case !reflect.DeepEqual(old.Field(i).Interface(), next.Field(i).Interface()):

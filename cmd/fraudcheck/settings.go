@@ -59,8 +59,10 @@ type settings struct {
 			RolesClaim    string            `yaml:"roles_claim" help:"the claim that holds the roles"`
 			RoleMap       map[string]string `yaml:"role_map" oneof:"checker,analyst,operator" help:"roles by values of that claim; checker and analyst need no entry, operator does"`
 		} `yaml:"jwt"`
+		Networks []string `yaml:"networks" help:"addresses and networks that callers may ask from; \"!\" before one excludes it; the most specific decides; none: from anywhere"`
 	} `yaml:"auth"`
-	CORS struct {
+	TrustedProxies []string `yaml:"trusted_proxies" help:"addresses and networks of proxies whose X-Forwarded-For says where a caller asks from"`
+	CORS           struct {
 		Origins []string `yaml:"origins" help:"whose pages may call from a browser, as in https://desk.example; exactly these"`
 	} `yaml:"cors"`
 	Log struct {
@@ -94,6 +96,7 @@ type userSettings struct {
 	Password   secret   `yaml:"password" help:"as encryption says"`
 	Encryption string   `yaml:"encryption" oneof:"clear,sha256" help:"clear, or sha256: 64 hexadecimal digits"`
 	Roles      []string `yaml:"roles" oneof:"checker,analyst,operator" help:"checker: check, report outcomes; analyst: read and forget addresses and subjects; operator: everything"`
+	Networks   []string `yaml:"networks" help:"where this user may ask from, beside auth.networks and written alike"`
 }
 
 func defaults() *settings {

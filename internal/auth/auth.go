@@ -3,14 +3,21 @@
 //
 // A further scheme is one file here and one line in [Guard.Authenticate].
 //
-// What it refuses on purpose: a header given twice, trying one scheme after
-// another, and telling an unknown user from a wrong password.
+// It slows guessing, and it knows where a caller asks from: credentials come
+// first, then the network, then the role.
+//
+// What it refuses on purpose: X-Forwarded-For of anybody but a trusted proxy, a
+// header given twice, trying one scheme after another, and telling an unknown user
+// from a wrong password.
 package auth
 
 import (
 	"bytes"
+	"errors"
+	"net/netip"
 	"strings"
 	"sync/atomic"
+	"time"
 )
 
 // Roles is a set of roles.
@@ -43,6 +50,8 @@ func (r Roles) Permit(need Roles) bool { return r&(need|Operator) != 0 }
 type Caller struct {
 	Name  string
 	Roles Roles
+
+	networks *networks // where this one may come from
 }
 
 // A Failure is why nobody could be authenticated. Its values are the contract's
@@ -57,6 +66,12 @@ const (
 	// The token's signature is good and its time is over.
 	TokenExpired Failure = "token_expired"
 	TokenInvalid Failure = "token_invalid" // any other flaw of a token
+	// The credentials are good; who has them asks from outside the networks.
+	NetworkRefused Failure = "network_refused"
+	// The credentials are good; who has them lacks what [Request.Needs] asks for.
+	RoleMissing Failure = "role_missing"
+	// Too many were wrong, from there or in that name. Its error is a [Later].
+	TooManyFailures Failure = "too_many_failures"
 )
 
 func (f Failure) Error() string {
@@ -69,16 +84,45 @@ func (f Failure) Error() string {
 		return "the token has expired"
 	case TokenInvalid:
 		return "the token is not valid"
+	case NetworkRefused:
+		return "the caller may not ask from this network"
+	case RoleMissing:
+		return "the caller lacks the role that this path needs"
+	case TooManyFailures:
+		return "too many credentials from this address, or for this user, were not valid; see Retry-After"
 	default:
 		return "the credentials are not valid"
 	}
 }
 
+// A Later is a failure that passes by itself.
+type Later struct {
+	Failure
+	After time.Duration // until asking again may help; more than 0
+}
+
+// Unwrap returns the Failure.
+func (l *Later) Unwrap() error { return l.Failure }
+
 // A Request is what the guard looks at of a request. It keeps nothing of it.
 type Request struct {
 	Header Header
-	TLS    bool // it came over TLS
+	Peer   netip.Addr // the connection's other end; not valid on a unix socket
+	TLS    bool       // it came over TLS
+	Needs  Roles      // one of them; none: any caller will do
+
+	from           netip.Addr // see From
+	located        bool
+	scheme, caller string
 }
+
+// Scheme is the name of the scheme that was tried, basic or bearer; empty where
+// none was.
+func (r *Request) Scheme() string { return r.scheme }
+
+// Caller is the name of the one whose credentials were found valid, also of one who
+// was then refused; empty where there is none. It never is what a stranger sent.
+func (r *Request) Caller() string { return r.caller }
 
 // A Header has the fields of a request's header.
 type Header interface {
@@ -95,8 +139,12 @@ type Guard struct {
 	// Observe is told how every authentication ended: the scheme's name, "none"
 	// where no known one was tried, and "ok" or the Failure. May be nil.
 	Observe func(scheme, result string)
+	// Now is the time that failures are counted by: time.Now, unless it is changed
+	// before the first use.
+	Now func() time.Time
 
 	schemes atomic.Pointer[schemes]
+	tries   *tries
 }
 
 // schemes are those configured; one that is not is nil.
@@ -104,6 +152,7 @@ type schemes struct {
 	basic     *Basic
 	jwt       *JWT
 	challenge string
+	where     *Where // nil: from anywhere, and without proxies
 }
 
 // NewGuard makes a guard; a scheme that is not configured is nil.
@@ -115,13 +164,23 @@ func NewGuard(basic *Basic, jwt *JWT) *Guard {
 	if jwt != nil {
 		challenges = append(challenges, `Bearer realm="fraudcheck"`)
 	}
-	g := new(Guard)
+	g := &Guard{Now: time.Now, tries: newTries()}
 	g.schemes.Store(&schemes{basic: basic, jwt: jwt, challenge: strings.Join(challenges, ", ")})
 	return g
 }
 
+// Within makes g let callers in from where only, from the next call on, and
+// returns it.
+func (g *Guard) Within(where *Where) *Guard {
+	s := *g.schemes.Load()
+	s.where = where
+	g.schemes.Store(&s)
+	return g
+}
+
 // Replace makes g go by what other knows, from the next call on. What was verified
-// before stays known as far as other would find the same.
+// before stays known as far as other would find the same,
+// and what failed stays counted.
 func (g *Guard) Replace(other *Guard) {
 	old, next := g.schemes.Load(), other.schemes.Load()
 	if old.jwt != nil && next.jwt != nil {
@@ -135,40 +194,66 @@ func (g *Guard) Replace(other *Guard) {
 func (g *Guard) Challenge() string { return g.schemes.Load().challenge }
 
 // Authenticate finds the caller. Of several Authorization headers none is believed:
-// which would be meant? The error is a Failure.
+// which would be meant? The error is a Failure or wraps one.
 func (g *Guard) Authenticate(r *Request) (*Caller, error) {
+	k := knock{tries: g.tries, from: g.From(r), now: g.Now} // first: a header's values do not last
+	s := g.schemes.Load()
 	var caller *Caller
 	scheme, err := "none", error(Malformed)
 	switch headers := r.Header.Values("Authorization"); len(headers) {
 	case 0:
 		err = Missing
 	case 1:
-		caller, scheme, err = g.authenticate(headers[0])
+		caller, scheme, err = s.authenticate(headers[0], k)
+	}
+	if scheme != "none" {
+		r.scheme = scheme
+	}
+	if err == nil {
+		r.caller = caller.Name
+		err = s.admit(caller, r)
 	}
 	if g.Observe != nil {
 		result := "ok"
-		if failure, ok := err.(Failure); ok {
+		var failure Failure
+		if err != nil && errors.As(err, &failure) {
 			result = string(failure)
 		}
 		g.Observe(scheme, result)
 	}
-	return caller, err
+	if err != nil {
+		return nil, err
+	}
+	return caller, nil
 }
 
-func (g *Guard) authenticate(header []byte) (c *Caller, scheme string, err error) {
+// admit judges a caller who is known: where from, and what for.
+func (s *schemes) admit(c *Caller, r *Request) error {
+	switch {
+	case s.where != nil && !s.where.networks.hold(r.from), !c.networks.hold(r.from):
+		return NetworkRefused
+	case r.Needs != 0 && !c.Roles.Permit(r.Needs):
+		return RoleMissing
+	}
+	return nil
+}
+
+func (s *schemes) authenticate(header []byte, k knock) (c *Caller, scheme string, err error) {
 	if len(header) == 0 {
 		return nil, "none", Missing
 	}
-	s := g.schemes.Load()
 	name, credentials, found := bytes.Cut(header, []byte(" "))
 	credentials = bytes.TrimLeft(credentials, " ")
 	switch {
 	case !found:
 	case s.basic != nil && named(name, "Basic") && len(header) <= maxHeader:
-		c, err = s.basic.authenticate(credentials)
+		c, err = s.basic.authenticate(credentials, k)
 		return c, "basic", err
 	case s.jwt != nil && named(name, "Bearer"):
 		c, err = s.jwt.authenticate(credentials)
+		if err == TokenInvalid { // one that expired was once given to who shows it
+			err = k.wrong(nil, TokenInvalid)
+		}
 		return c, "bearer", err
 	}
 	return nil, "none", Malformed

@@ -26,6 +26,9 @@ type User struct {
 	Password   string
 	Encryption Encryption
 	Roles      Roles
+	// Networks are addresses and networks the user may ask from; "!" before one
+	// excludes it. The most specific decides; none at all: from anywhere.
+	Networks []string
 }
 
 // Basic is the scheme of RFC 7617: a user name and a password.
@@ -71,7 +74,12 @@ func NewBasic(users []User) (*Basic, error) {
 		if err != nil {
 			return fail("password", err.Error())
 		}
-		b.users[u.Name] = &basicUser{caller: Caller{Name: u.Name, Roles: u.Roles}, password: password}
+		from, err := newNetworks(u.Networks)
+		var wrong *WhereError
+		if errors.As(err, &wrong) {
+			return fail(fmt.Sprintf("networks[%d]", wrong.Index), wrong.Expected)
+		}
+		b.users[u.Name] = &basicUser{caller: Caller{Name: u.Name, Roles: u.Roles, networks: from}, password: password}
 	}
 	return b, nil
 }
@@ -92,7 +100,7 @@ func (u *User) digest() (digest [sha256.Size]byte, err error) {
 	return [sha256.Size]byte(raw), nil
 }
 
-func (b *Basic) authenticate(credentials []byte) (*Caller, error) {
+func (b *Basic) authenticate(credentials []byte, k knock) (*Caller, error) {
 	var buf [maxHeader]byte
 	n, err := base64.StdEncoding.Strict().Decode(buf[:], credentials)
 	if err != nil {
@@ -109,7 +117,7 @@ func (b *Basic) authenticate(credentials []byte) (*Caller, error) {
 	}
 	given := sha256.Sum256(password)
 	if subtle.ConstantTimeCompare(given[:], user.password[:]) != 1 || !known {
-		return nil, Invalid
+		return nil, k.wrong(name, Invalid)
 	}
 	return &user.caller, nil
 }

@@ -122,6 +122,7 @@ type call struct {
 	id      []byte
 	route   *route
 	subject string // what stands for {ip} in the path
+	asks    auth.Request
 	status  int
 	code    string // of the problem, when there is one
 
@@ -134,13 +135,15 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if given := []byte(r.Header.Get("X-Request-Id")); wire.Traceable(given) {
 		c.id = given
 	} else {
-		c.id = wire.NewID(c.start)
+		c.id = wire.AppendID(nil, c.start)
 	}
 	w.Header().Set("X-Request-Id", string(c.id))
 	w.Header().Set("Cache-Control", "no-store")
 	c.preflight = d.CORS.Allow(r.Method == http.MethodOptions, header{r.Header}, w.Header())
 	c.route, c.subject = find(r.URL.Path)
-	log := d.Log.With("tag", d.tag(c))
+	peer, _ := netip.ParseAddrPort(r.RemoteAddr)
+	c.asks = auth.Request{Header: header{r.Header}, Peer: peer.Addr(), TLS: r.TLS != nil}
+	log := d.Log.With("tag", d.tags.Of(d.Guard.From(&c.asks), c.id))
 	level := slog.LevelInfo
 	if c.route != nil && c.route.needs == 0 {
 		level = slog.LevelDebug // scrapes and probes, every few seconds, for ever
@@ -151,7 +154,8 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			log.Error("panic in a handler", "type", fmt.Sprintf("%T", fault), "stack", string(debug.Stack()))
 			c.refuse(wire.Internal)
 		}
-		log.Log(r.Context(), level, "Response:", "status", c.status, "code", c.code, "took", time.Since(c.start))
+		log.Log(r.Context(), level, "Response:", "status", c.status, "code", c.code, "took", time.Since(c.start),
+			"scheme", c.asks.Scheme(), "caller", wire.Loggable(c.asks.Caller()))
 		d.Metrics.Request(c.route.name(), c.status, time.Since(c.start))
 	}()
 	if p := d.answer(c); p != nil {
@@ -180,15 +184,16 @@ func (d *Door) answer(c *call) *wire.Problem {
 }
 
 func (d *Door) authenticate(c *call) *wire.Problem {
-	caller, err := d.Guard.Authenticate(&auth.Request{Header: header{c.Header}, TLS: c.TLS != nil})
-	if err != nil {
+	c.asks.Needs = c.route.needs
+	_, err := d.Guard.Authenticate(&c.asks)
+	if err == nil {
+		return nil
+	}
+	p := wire.Unauthenticated(err)
+	if p.Status == http.StatusUnauthorized {
 		c.w.Header().Set("WWW-Authenticate", d.Guard.Challenge())
-		return wire.Unauthenticated(err)
 	}
-	if !caller.Roles.Permit(c.route.needs) {
-		return wire.NoRole
-	}
-	return nil
+	return p
 }
 
 // header shows the guard the header of a request.
@@ -203,8 +208,8 @@ func (h header) Values(name string) (values [][]byte) {
 
 func (c *call) refuse(p *wire.Problem) {
 	c.code = p.Code
-	if p.Status == http.StatusServiceUnavailable {
-		c.w.Header().Set("Retry-After", "1")
+	if after := p.RetryAfter(); after != "" {
+		c.w.Header().Set("Retry-After", after)
 	}
 	c.say(p.Status, wire.ProblemType, p.Append(nil, c.id))
 }
@@ -228,11 +233,6 @@ func (c *call) asked() string {
 		return method + " (no such path)"
 	}
 	return method + " " + c.route.path
-}
-
-func (d *Door) tag(c *call) string {
-	caller, _ := netip.ParseAddrPort(c.RemoteAddr)
-	return d.tags.Of(caller.Addr(), c.id)
 }
 
 // body reads the whole body, and who can read it.

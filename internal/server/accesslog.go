@@ -3,16 +3,16 @@ package server
 import (
 	"context"
 	"log/slog"
-	"net"
-	"net/netip"
 	"strconv"
 	"time"
 
 	"fraudcheck/internal/velocity"
+	"fraudcheck/internal/wire"
 )
 
 // A request leaves two lines: what was asked, with the route and never the path
-// as sent, and what was answered. Their tag is the caller's address and six
+// as sent, and what was answered, and to whom: the scheme and the caller's name,
+// where the credentials were good. Their tag is the caller's address and six
 // characters of a keyed hash, so that one conversation can be followed.
 
 // logRequest comes after routing, so that only known paths are written.
@@ -29,7 +29,7 @@ func (s *Server) logRequest(q *request) {
 	s.Log.LogAttrs(ctx, slog.LevelInfo, knownMethod(q.ctx.Method())+" "+path, slog.String("tag", q.tag))
 }
 
-func (s *Server) logResponse(q *request) {
+func (s *Server) logResponse(q *request, took time.Duration) {
 	ctx := context.Background()
 	if !s.Log.Enabled(ctx, slog.LevelInfo) {
 		return
@@ -37,7 +37,7 @@ func (s *Server) logResponse(q *request) {
 	if q.tag == "" {
 		q.tag = s.tagOf(q)
 	}
-	attrs := append(make([]slog.Attr, 0, 7), slog.String("tag", q.tag), slog.Int("status", q.ctx.Response.StatusCode()))
+	attrs := append(make([]slog.Attr, 0, 9), slog.String("tag", q.tag), slog.Int("status", q.ctx.Response.StatusCode()))
 	switch {
 	case q.judged:
 		attrs = append(attrs, slog.String("decision", q.decision.Outcome.String()),
@@ -51,7 +51,14 @@ func (s *Server) logResponse(q *request) {
 			attrs = append(attrs, slog.String("field", q.problem.Field))
 		}
 	}
-	s.Log.LogAttrs(ctx, slog.LevelInfo, "Response:", append(attrs, slog.Duration("took", time.Since(q.start)))...)
+	attrs = append(attrs, slog.Duration("took", took))
+	if scheme := q.asks.Scheme(); scheme != "" {
+		attrs = append(attrs, slog.String("scheme", scheme))
+	}
+	if caller := q.asks.Caller(); caller != "" {
+		attrs = append(attrs, slog.String("caller", wire.Loggable(caller)))
+	}
+	s.Log.LogAttrs(ctx, slog.LevelInfo, "Response:", attrs...)
 }
 
 // reached lists the reasons; those that are rules with the count and what it is over.
@@ -89,9 +96,5 @@ func knownMethod(method []byte) string {
 }
 
 func (s *Server) tagOf(q *request) string {
-	var caller netip.Addr
-	if a, ok := q.ctx.RemoteAddr().(*net.TCPAddr); ok {
-		caller = a.AddrPort().Addr()
-	}
-	return s.tags.Of(caller, q.id)
+	return s.tags.Of(s.Guard.From(&q.asks), q.id)
 }

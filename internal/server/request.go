@@ -1,6 +1,8 @@
 package server
 
 import (
+	"net"
+	"net/netip"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -11,6 +13,14 @@ import (
 )
 
 const headerRequestID = "X-Request-Id"
+
+// As they are sent, so that nothing is spelled anew for each answer.
+var (
+	requestID    = []byte(headerRequestID)
+	cacheControl = []byte(fasthttp.HeaderCacheControl)
+	noStore      = []byte("no-store")
+	contentType  = []byte("application/json")
+)
 
 // A request is the memory of one call. ctx dies with the handler, and with it
 // everything borrowed from it.
@@ -35,15 +45,24 @@ type request struct {
 func (q *request) begin(ctx *fasthttp.RequestCtx, start time.Time) {
 	q.ctx, q.start, q.route, q.problem, q.judged, q.tag = ctx, start, nil, nil, false, ""
 	q.fields = velocity.Fields{}
+	q.asks = auth.Request{Header: header{&ctx.Request.Header}, Peer: peerOf(ctx)}
 	q.id = q.id[:0]
 	if given := ctx.Request.Header.Peek(headerRequestID); wire.Traceable(given) {
 		q.id = append(q.id, given...)
 	} else {
-		q.id = append(q.id, wire.NewID(start)...)
+		q.id = wire.AppendID(q.id, start)
 	}
 	h := &ctx.Response.Header
-	h.SetBytesV(headerRequestID, q.id)
-	h.Set(fasthttp.HeaderCacheControl, "no-store")
+	h.SetCanonical(requestID, q.id)
+	h.SetCanonical(cacheControl, noStore)
+}
+
+// peerOf is the connection's other end; not valid on a unix socket.
+func peerOf(ctx *fasthttp.RequestCtx) netip.Addr {
+	if a, ok := ctx.RemoteAddr().(*net.TCPAddr); ok {
+		return a.AddrPort().Addr()
+	}
+	return netip.Addr{}
 }
 
 // header shows the guard the header of a request.

@@ -67,6 +67,7 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx, unread *wire.Problem) {
 	defer s.inFlight.Add(-1)
 	q := s.requests.Get().(*request)
 	q.begin(ctx, time.Now())
+	q.asks.TLS = s.TLS != nil
 	q.preflight = s.CORS.Allow(ctx.IsOptions(), header{&ctx.Request.Header}, &ctx.Response.Header)
 	defer s.end(q)
 	if p := s.answer(q, unread, inFlight); p != nil {
@@ -112,16 +113,16 @@ func (s *Server) answer(q *request, unread *wire.Problem, inFlight int64) *wire.
 }
 
 func (s *Server) authenticate(q *request, needs auth.Roles) *wire.Problem {
-	q.asks = auth.Request{Header: header{&q.ctx.Request.Header}, TLS: s.TLS != nil}
-	caller, err := s.Guard.Authenticate(&q.asks)
-	if err != nil {
+	q.asks.Needs = needs
+	_, err := s.Guard.Authenticate(&q.asks)
+	if err == nil {
+		return nil
+	}
+	p := wire.Unauthenticated(err)
+	if p.Status == fasthttp.StatusUnauthorized {
 		q.ctx.Response.Header.Set(fasthttp.HeaderWWWAuthenticate, s.Guard.Challenge())
-		return wire.Unauthenticated(err)
 	}
-	if !caller.Roles.Permit(needs) {
-		return wire.NoRole
-	}
-	return nil
+	return p
 }
 
 // end closes what serve began, also when the handler panicked: a fault of ours
@@ -140,12 +141,16 @@ func (s *Server) end(q *request) {
 		// A chunked body may hide where the next request begins.
 		q.ctx.SetConnectionClose()
 	}
-	s.logResponse(q)
+	took := time.Since(q.start)
+	s.logResponse(q, took)
 	route := "none"
 	if q.route != nil {
 		route = q.route.path
 	}
-	s.Events.Request(route, q.ctx.Response.StatusCode(), time.Since(q.start))
+	s.Events.Request(route, q.ctx.Response.StatusCode(), took)
+	if q.judged {
+		s.Events.Decision(&q.decision, took)
+	}
 	q.ctx = nil
 	s.requests.Put(q)
 }
