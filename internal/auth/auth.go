@@ -108,6 +108,7 @@ func (l *Later) Unwrap() error { return l.Failure }
 type Request struct {
 	Header Header
 	Peer   netip.Addr // the connection's other end; not valid on a unix socket
+	TLS    bool       // it came over TLS
 	Needs  Roles      // one of them; none: any caller will do
 
 	from           netip.Addr // see From
@@ -177,9 +178,16 @@ func (g *Guard) Within(where *Where) *Guard {
 	return g
 }
 
-// Replace makes g go by what other knows, from the next call on. What failed stays
-// counted.
-func (g *Guard) Replace(other *Guard) { g.schemes.Store(other.schemes.Load()) }
+// Replace makes g go by what other knows, from the next call on. What was verified
+// before stays known as far as other would find the same,
+// and what failed stays counted.
+func (g *Guard) Replace(other *Guard) {
+	old, next := g.schemes.Load(), other.schemes.Load()
+	if old.jwt != nil && next.jwt != nil {
+		next.jwt.remember(old.jwt)
+	}
+	g.schemes.Store(next)
+}
 
 // Challenge is the value of the WWW-Authenticate header of a 401: the configured
 // schemes.
