@@ -79,10 +79,9 @@ func ownCells() (all []cell) {
 	add(cell{table: hot, target: "4 instances", start: four, from: honest, does: "honest", conns: 256, base: "4 instances honest 256"})
 	add(cell{table: hot, target: "4 instances", start: four, from: hotKey, does: "hot key", conns: 256, base: "4 instances honest 256"})
 
-	many := setup{logLevel: "WARNING", store: "tcp", instances: 1, rules: "  - {name: cards_per_ip, per: ip, count: cards, window: 1h, block_over: 2000}\n"}.start
 	for _, n := range []int{1, 10, 100, 1000} {
-		add(cell{table: byCards, target: "block_over 2000", start: many, from: func() *crowd { return shown(n, 64) },
-			does: fmt.Sprintf("%d shown", n), conns: 64, base: "block_over 2000 1 shown 64"})
+		add(cell{table: byCards, target: "memcached tcp", start: quietTCP.start, from: func() *crowd { return shown(n, 64) },
+			does: fmt.Sprintf("%d shown", n), conns: 64, base: "memcached tcp 1 shown 64"})
 	}
 	for _, n := range []int{1, 4, 16} {
 		ruled := setup{logLevel: "WARNING", store: "tcp", instances: 1, rules: rulesOf(n)}.start

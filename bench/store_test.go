@@ -1,4 +1,4 @@
-package bench
+package main
 
 import (
 	"bytes"
@@ -82,7 +82,7 @@ func benchmarkStore(b *testing.B, addresses int) {
 	slices.Sort(collections)
 
 	random, now, checks := rand.New(rand.NewPCG(1, 2)), velocitytest.Start, 0
-	start, busy := time.Now(), cpu(b)
+	start, busy := time.Now(), processorTime(b)
 	for b.Loop() {
 		now++
 		checks++
@@ -91,7 +91,7 @@ func benchmarkStore(b *testing.B, addresses int) {
 	b.ReportMetric(float64(grown)/float64(addresses), "B/address")
 	b.ReportMetric(collections[len(collections)/2], "gc-ms")
 	b.ReportMetric(float64(checks)/time.Since(start).Seconds(), "checks/s")
-	b.ReportMetric(float64(cpu(b)-busy)/float64(checks), "cpu-ns/check")
+	b.ReportMetric(float64(processorTime(b)-busy)/float64(checks), "cpu-ns/check")
 	stats := memory.Stats()
 	check(stats.Records == addresses && stats.EvictedInWindow == 0, "nothing was forgotten")
 
@@ -100,8 +100,8 @@ func benchmarkStore(b *testing.B, addresses int) {
 	b.ReportMetric(float64(took[addresses-1-addresses/10_000].Microseconds()), "fill-p99.99-us")
 }
 
-// cpu is the processor time this process has taken.
-func cpu(b *testing.B) time.Duration {
+// processorTime is the processor time this process has taken.
+func processorTime(b *testing.B) time.Duration {
 	var u unix.Rusage
 	require.NoError(b, unix.Getrusage(unix.RUSAGE_SELF, &u))
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())

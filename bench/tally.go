@@ -126,6 +126,19 @@ func (t *tally) wrongHonest(count int) string {
 	return ""
 }
 
+// wrongShown: an address is allowed or blocked by how many cards it has shown.
+func (t *tally) wrongShown(cards int) string {
+	switch {
+	case cards <= blockOver:
+		return t.wrongHonest(cards)
+	case t.lowest != blockOver+1 || t.greatest != blockOver+1:
+		return fmt.Sprintf("%d cards counted as %d to %d", cards, t.lowest, t.greatest)
+	case t.refused < t.after:
+		return fmt.Sprintf("%d of %d visits refused", t.refused, t.after)
+	}
+	return ""
+}
+
 // blockOver is the default rule's: so many cards of an address pass.
 const blockOver = 5
 

@@ -143,7 +143,7 @@ func shown(cards, conns int) *crowd {
 				return visit{address: address, card: uint32(n % cards)}
 			}
 		},
-		judge: func(t *tally) string { return t.wrongHonest(cards) },
+		judge: func(t *tally) string { return t.wrongShown(cards) },
 	}
 }
 

@@ -1,21 +1,18 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
-	"os"
 	"reflect"
 	"strings"
-	"time"
 
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/operator"
 	"fraudcheck/internal/velocity"
 )
 
-// A reloader puts a changed configuration in force without a restart: rules, lists
-// and who may ask. All of it is checked first and swapped at once; when any of it
+// A reloader puts a changed configuration in force without a restart: rules, lists,
+// who may ask and the certificate. All of it is checked first and swapped at once; when any of it
 // is wrong the old stays.
 type reloader struct {
 	flags   *flags
@@ -24,14 +21,23 @@ type reloader struct {
 	guard   *auth.Guard
 	metrics *operator.Metrics
 	log     *slog.Logger
+	files   *watch
 }
 
 func (r *reloader) reload() {
+	r.files.look()
 	next, err := configure(r.flags)
+	if next != nil {
+		r.files.follow(r.flags.Config, next.settings)
+	}
 	if err != nil {
 		r.metrics.Reload("error")
 		r.log.Error("Configuration not reloaded, the old one stays: " + oneLine(err))
 		return
+	}
+	if r.running.certificate != nil && next.certificate != nil {
+		r.running.certificate.Store(next.certificate.Load())
+		r.running.settings.TLS = next.settings.TLS
 	}
 	for _, key := range needRestart(reflect.ValueOf(*r.running.settings), reflect.ValueOf(*next.settings), "") {
 		r.log.Warn("Configuration: " + key + " was changed and needs a restart")
@@ -84,58 +90,4 @@ func raisedRules(old, next []ruleSettings) (names []string) {
 		}
 	}
 	return names
-}
-
-// A watch is on one file, and may be moved to another.
-type watch struct {
-	path    string
-	changed <-chan struct{}
-	stop    context.CancelFunc
-}
-
-// on watches the file of that path, none when it is empty, until ctx ends.
-func (w *watch) on(ctx context.Context, path string) {
-	if path == w.path && w.stop != nil {
-		return
-	}
-	if w.stop != nil {
-		w.stop()
-	}
-	ctx, w.stop = context.WithCancel(ctx)
-	w.path, w.changed = path, watchFile(ctx, path)
-}
-
-// watchFile tells of every change of the file, until ctx ends.
-func watchFile(ctx context.Context, path string) <-chan struct{} {
-	changed := make(chan struct{})
-	if path == "" {
-		return changed
-	}
-	look := func() (seen [2]int64) {
-		if info, err := os.Stat(path); err == nil {
-			seen = [2]int64{info.ModTime().UnixNano(), info.Size()}
-		}
-		return seen
-	}
-	last := look()
-	go func() {
-		tick := time.NewTicker(time.Second)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-			}
-			if now := look(); now != last && now != [2]int64{} { // while it is replaced there is none
-				last = now
-				select {
-				case changed <- struct{}{}:
-				case <-ctx.Done():
-					return
-				}
-			}
-		}
-	}()
-	return changed
 }

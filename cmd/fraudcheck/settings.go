@@ -13,7 +13,11 @@ type settings struct {
 	OperatorListen string `yaml:"operator_listen" help:"the operators' door, host:port"`
 	HashKey        secret `yaml:"hash_key" help:"secret of at least 32 bytes that all stored hashes are made with, the same on all instances; made anew at every start when neither is given, which memcached does not allow"`
 	HashKeyFile    string `yaml:"hash_key_file" help:"file that holds the hash key; line ends at its end do not count"`
-	Limits         struct {
+	TLS            struct {
+		CertFile string `yaml:"cert_file" help:"PEM file with the certificate of both doors, and of those that signed it; with key_file, they speak TLS 1.2 and later only"`
+		KeyFile  string `yaml:"key_file" help:"PEM file with the certificate's private key"`
+	} `yaml:"tls"`
+	Limits struct {
 		InFlight int           `yaml:"in_flight" min:"1" max:"1000000" help:"requests served at once; more get 503"`
 		Read     time.Duration `yaml:"read" min:"10ms" max:"1h" help:"longest a whole request may take to arrive"`
 		Write    time.Duration `yaml:"write" min:"10ms" max:"1h" help:"longest an answer may take to leave"`
@@ -46,18 +50,23 @@ type settings struct {
 			UsersFile string         `yaml:"users_file" help:"file of further users, in the lines of htpasswd, bcrypt or argon2id; fraudcheck user edits it, and what changes is in force within a second"`
 		} `yaml:"basic"`
 		JWT struct {
-			ClientID   string            `yaml:"client_id" help:"must be among a token's audiences (aud); with secret, it switches JWT on"`
-			Secret     secret            `yaml:"secret" help:"shared with who issues the tokens, at least 16 bytes"`
-			Encoding   string            `yaml:"encoding" oneof:"clear,base64std,base64url" help:"how secret is written: clear, base64std or base64url"`
-			Algorithms []string          `yaml:"algorithms" oneof:"HS256" help:"that a token may be signed with"`
-			Issuer     string            `yaml:"issuer" help:"must be a token's issuer (iss), when set"`
-			RolesClaim string            `yaml:"roles_claim" help:"the claim that holds the roles"`
-			RoleMap    map[string]string `yaml:"role_map" oneof:"checker,analyst,operator" help:"roles by values of that claim; checker and analyst need no entry, operator does"`
+			ClientID      string            `yaml:"client_id" help:"must be among a token's audiences (aud); with secret, public_key_file or jwks_file, it switches JWT on"`
+			Secret        secret            `yaml:"secret" help:"shared with who issues the tokens, at least 16 bytes; from 32 (HS256), 48 (HS384) or 64 (HS512) on without a warning"`
+			Encoding      string            `yaml:"encoding" oneof:"clear,base64std,base64url" help:"how secret is written: clear, base64std or base64url"`
+			PublicKeyFile string            `yaml:"public_key_file" help:"PEM file with the issuer's public key or certificate, in place of secret"`
+			JWKSFile      string            `yaml:"jwks_file" help:"file with the issuer's keys, a JWK Set (RFC 7517), in place of secret"`
+			Algorithms    []string          `yaml:"algorithms" oneof:"HS256,HS384,HS512,RS256,ES256,EdDSA" help:"that a token may be signed with: HS256, HS384 and HS512 with secret, else RS256, ES256 and EdDSA; by default HS256 with secret, else what the keys are for"`
+			Issuer        string            `yaml:"issuer" help:"must be a token's issuer (iss), when set"`
+			RolesClaim    string            `yaml:"roles_claim" help:"the claim that holds the roles"`
+			RoleMap       map[string]string `yaml:"role_map" oneof:"checker,analyst,operator" help:"roles by values of that claim; checker and analyst need no entry, operator does"`
 		} `yaml:"jwt"`
 		Networks []string `yaml:"networks" help:"addresses and networks that callers may ask from; \"!\" before one excludes it; the most specific decides; none: from anywhere"`
 	} `yaml:"auth"`
 	TrustedProxies []string `yaml:"trusted_proxies" help:"addresses and networks of proxies whose X-Forwarded-For says where a caller asks from"`
-	Log            struct {
+	CORS           struct {
+		Origins []string `yaml:"origins" help:"whose pages may call from a browser, as in https://desk.example; exactly these"`
+	} `yaml:"cors"`
+	Log struct {
 		Level  string `yaml:"level" oneof:"DISABLED,DEBUG,INFO,WARNING,ERROR,CRITICAL" help:"the least level that is logged"`
 		Format string `yaml:"format" oneof:"canister,json" help:"form of a line"`
 		Path   string `yaml:"path" help:"folder for log files as well: log, rotated at midnight UTC to log.YYYY-MM-DD"`
@@ -114,7 +123,6 @@ func defaults() *settings {
 	s.Log.IP = "prefix"
 	s.Log.Days = 30
 	s.Auth.JWT.Encoding = "base64url"
-	s.Auth.JWT.Algorithms = []string{"HS256"}
 	s.Auth.JWT.RolesClaim = "roles"
 	return s
 }

@@ -144,11 +144,11 @@ func editUsers(path string, edit func(*auth.UsersFile) error) error {
 	if err := edit(file); err != nil {
 		return err
 	}
-	return replaceFile(path, file.String())
+	return replaceUsers(path, file.String())
 }
 
-// replaceFile keeps owner and group. Others than those may never read it.
-func replaceFile(path, text string) (err error) {
+// replaceUsers keeps owner and group. Others than those may never read it.
+func replaceUsers(path, text string) (err error) {
 	next, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // 0600
 	if err != nil {
 		return err

@@ -186,7 +186,7 @@ func TestUserCommandsThatCannotBe(t *testing.T) {
 		{password, "user add: auth.basic.users_file: line 1: expected ", []string{"add", "a", "--users-file", broken}},
 		{password, "user add: expected a name that is not in the file", []string{"add", "checkout", "--users-file", users}},
 		{password, "user add: expected a name of ", []string{"add", "a:b", "--users-file", users}},
-		{password, "user add: expected networks such as ", []string{"add", "a", "--networks", "hunter2", "--users-file", users}},
+		{password, "user add: expected an address, or a network ", []string{"add", "a", "--networks", "hunter2", "--users-file", users}},
 		{password, "--roles: expected checker, analyst or operator", []string{"add", "a", "--roles", "checker,hunter2", "--users-file", users}},
 		{"", "password: expected a password of 8 to 1024 bytes", []string{"add", "a", "--users-file", users}},
 		{"hunter2\n", "password: expected a password of 8 to 1024 bytes", []string{"add", "a", "--users-file", users}},

@@ -118,6 +118,7 @@ func (l *Later) Unwrap() error { return l.Failure }
 type Request struct {
 	Header Header
 	Peer   netip.Addr // the connection's other end; not valid on a unix socket
+	TLS    bool       // it came over TLS
 	Needs  Roles      // one of them; none: any caller will do
 
 	from           netip.Addr // see From
@@ -188,12 +189,15 @@ func (g *Guard) Within(where *Where) *Guard {
 }
 
 // Replace makes g go by what other knows, from the next call on; other must not be
-// in use. What failed stays counted, and what was verified of users who stay as they
-// were need not be again.
+// in use. What was verified before stays known as far as other would find the same,
+// and what failed stays counted.
 func (g *Guard) Replace(other *Guard) {
-	next := other.schemes.Load()
-	if old := g.schemes.Load(); old.basic != nil && next.basic != nil {
+	old, next := g.schemes.Load(), other.schemes.Load()
+	if old.basic != nil && next.basic != nil {
 		next.basic.inherit(old.basic)
+	}
+	if old.jwt != nil && next.jwt != nil {
+		next.jwt.inherit(old.jwt)
 	}
 	g.schemes.Store(next)
 }

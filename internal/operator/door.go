@@ -12,6 +12,7 @@ package operator
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -40,7 +41,9 @@ type Settings struct {
 	Now     func(time.Time) velocity.Time
 	Ready   func() bool // whether the callers' door may take traffic
 	Log     *slog.Logger
-	TagKey  []byte // hashes what tells callers apart in the log
+	TagKey  []byte      // hashes what tells callers apart in the log
+	TLS     *tls.Config // nil: none
+	CORS    *wire.CORS
 }
 
 // A Door answers operators and analysts.
@@ -72,6 +75,9 @@ func New(settings Settings) *Door {
 
 // Serve answers on the listener until Shutdown; it returns nil then.
 func (d *Door) Serve(ln net.Listener) error {
+	if d.TLS != nil {
+		ln = tls.NewListener(ln, d.TLS) // it does not offer HTTP/2: both doors speak alike
+	}
 	if err := d.http.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
@@ -119,6 +125,8 @@ type call struct {
 	asks    auth.Request
 	status  int
 	code    string // of the problem, when there is one
+
+	preflight bool // a browser's question, before it sends a page's request
 }
 
 // ServeHTTP implements http.Handler.
@@ -131,9 +139,10 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("X-Request-Id", string(c.id))
 	w.Header().Set("Cache-Control", "no-store")
+	c.preflight = d.CORS.Allow(r.Method == http.MethodOptions, header{r.Header}, w.Header())
 	c.route, c.subject = find(r.URL.Path)
 	peer, _ := netip.ParseAddrPort(r.RemoteAddr)
-	c.asks = auth.Request{Header: header{r.Header}, Peer: peer.Addr()}
+	c.asks = auth.Request{Header: header{r.Header}, Peer: peer.Addr(), TLS: r.TLS != nil}
 	log := d.Log.With("tag", d.tags.Of(d.Guard.From(&c.asks), c.id))
 	level := slog.LevelInfo
 	if c.route != nil && c.route.needs == 0 {
@@ -158,6 +167,11 @@ func (d *Door) answer(c *call) *wire.Problem {
 	switch {
 	case c.route == nil:
 		return wire.NotFound
+	case c.preflight:
+		d.CORS.Preflight(c.route.allow(), c.w.Header())
+		c.status = http.StatusNoContent
+		c.w.WriteHeader(c.status)
+		return nil
 	case !c.route.takes(c.Method):
 		c.w.Header().Set("Allow", c.route.allow())
 		return wire.NoMethod

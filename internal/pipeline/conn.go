@@ -106,9 +106,14 @@ func (c *Conn) Close() error {
 	return nil
 }
 
-// The rest of net.Conn.
+// LocalAddr implements net.Conn: there is none.
+func (c *Conn) LocalAddr() net.Addr { return nil }
 
-func (c *Conn) LocalAddr() net.Addr                { return nil }
-func (c *Conn) RemoteAddr() net.Addr               { return nil }
-func (c *Conn) SetReadDeadline(t time.Time) error  { return c.SetDeadline(t) }
+// RemoteAddr implements net.Conn: there is none.
+func (c *Conn) RemoteAddr() net.Addr { return nil }
+
+// SetReadDeadline is SetDeadline.
+func (c *Conn) SetReadDeadline(t time.Time) error { return c.SetDeadline(t) }
+
+// SetWriteDeadline is SetDeadline: a write waits for nothing.
 func (c *Conn) SetWriteDeadline(t time.Time) error { return c.SetDeadline(t) }

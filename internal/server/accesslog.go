@@ -17,8 +17,7 @@ import (
 
 // logRequest comes after routing, so that only known paths are written.
 func (s *Server) logRequest(q *request) {
-	ctx := context.Background()
-	if !s.Log.Enabled(ctx, slog.LevelInfo) {
+	if !s.Log.Enabled(context.Background(), slog.LevelInfo) {
 		return
 	}
 	path := "(no such path)"
@@ -26,12 +25,19 @@ func (s *Server) logRequest(q *request) {
 		path = q.route.path
 	}
 	q.tag = s.tagOf(q)
-	s.Log.LogAttrs(ctx, slog.LevelInfo, knownMethod(q.ctx.Method())+" "+path, slog.String("tag", q.tag))
+	s.line(q.start, asked(q.ctx.Method(), path), slog.String("tag", q.tag))
+}
+
+// line goes straight to the handler: a Logger would look up who called it, and what
+// time it is, once more for every line.
+func (s *Server) line(at time.Time, text string, attrs ...slog.Attr) {
+	r := slog.NewRecord(at, slog.LevelInfo, text, 0)
+	r.AddAttrs(attrs...)
+	_ = s.Log.Handler().Handle(context.Background(), r)
 }
 
 func (s *Server) logResponse(q *request, took time.Duration) {
-	ctx := context.Background()
-	if !s.Log.Enabled(ctx, slog.LevelInfo) {
+	if !s.Log.Enabled(context.Background(), slog.LevelInfo) {
 		return
 	}
 	if q.tag == "" {
@@ -58,7 +64,7 @@ func (s *Server) logResponse(q *request, took time.Duration) {
 	if caller := q.asks.Caller(); caller != "" {
 		attrs = append(attrs, slog.String("caller", wire.Loggable(caller)))
 	}
-	s.Log.LogAttrs(ctx, slog.LevelInfo, "Response:", attrs...)
+	s.line(q.start.Add(took), "Response:", attrs...)
 }
 
 // reached lists the reasons; those that are rules with the count and what it is over.
@@ -83,6 +89,15 @@ func reached(d *velocity.Decision) string {
 		}
 	}
 	return string(b)
+}
+
+// asked is what a request asked for. What callers ask for, all the time, needs no
+// new text.
+func asked(method []byte, path string) string {
+	if path == checkPath && string(method) == "POST" {
+		return "POST " + checkPath
+	}
+	return knownMethod(method) + " " + path
 }
 
 // knownMethod keeps a stranger's word out of the log.

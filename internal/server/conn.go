@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -22,14 +23,25 @@ type conn struct {
 	accepted time.Time
 	state    atomic.Int32 // a fasthttp.ConnState, changed by the goroutine that reads
 	leaving  atomic.Bool
-	reading  patience // of the goroutine that reads
-	writing  patience
 	linger   atomic.Bool
+
+	// See patrol.
+	tick      *atomic.Int64 // the rounds so far
+	since     atomic.Int64  // the round of the last change of state
+	answering atomic.Int64  // the round after which an answer began to leave; 0: none
+	late      atomic.Bool
 }
 
-func noteState(c net.Conn, state fasthttp.ConnState) {
-	if c, ok := c.(*conn); ok {
-		c.state.Store(int32(state))
+func noteState(on net.Conn, state fasthttp.ConnState) {
+	c, ok := on.(*conn)
+	if !ok {
+		return
+	}
+	c.since.Store(c.tick.Load())
+	c.answering.Store(0)
+	c.state.Store(int32(state))
+	if state == fasthttp.StateIdle && c.late.Swap(false) { // it was read, and only its answer was late
+		_ = c.Conn.SetReadDeadline(time.Time{})
 	}
 }
 
@@ -47,9 +59,6 @@ func (c *conn) leave() {
 }
 
 func (c *conn) Read(b []byte) (int, error) {
-	if err := c.reading.apply(c.Conn.SetReadDeadline); err != nil {
-		return 0, err
-	}
 	n, err := c.Conn.Read(b)
 	if !errors.Is(err, os.ErrDeadlineExceeded) || !c.leaving.Swap(false) {
 		return n, err
@@ -58,23 +67,53 @@ func (c *conn) Read(b []byte) (int, error) {
 		return n, io.EOF
 	}
 	// A request came, and has the time it needs.
-	c.reading = patience{slack: c.reading.slack, wanted: time.Now().Add(lastCalls)}
-	return c.Read(b)
+	if err = c.Conn.SetReadDeadline(time.Now().Add(lastCalls)); err != nil {
+		return n, err
+	}
+	return c.Conn.Read(b)
 }
 
 // hangUp tells the other side that nothing will be answered any more, unless there
 // is something to answer. Nothing is done between the look and the word, so that a
 // request has no time to come.
 func (c *conn) hangUp() (done bool) {
-	tcp, ok := c.Conn.(*net.TCPConn)
-	if !ok {
+	tcp, session := c.layers()
+	if tcp == nil {
 		return true
 	}
 	control(tcp, func(fd int) {
 		_, _, err := unix.Recvfrom(fd, make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
-		done = errors.Is(err, unix.EAGAIN) && unix.Shutdown(fd, unix.SHUT_WR) == nil
+		if done = errors.Is(err, unix.EAGAIN); !done {
+			return
+		}
+		if session != nil {
+			_ = session.CloseWrite() // or the end would look like somebody else's doing
+		}
+		done = unix.Shutdown(fd, unix.SHUT_WR) == nil
 	})
 	return done
+}
+
+// layers are the connection's socket and what TLS there is over it, nil where there
+// is none.
+func (c *conn) layers() (tcp *net.TCPConn, session *tls.Conn) {
+	below := c.Conn
+	if session, _ = below.(*tls.Conn); session != nil {
+		below = session.NetConn()
+	}
+	tcp, _ = below.(*net.TCPConn)
+	return tcp, session
+}
+
+// handshaking reports whether the connection is one of TLS that has not come so far
+// as to carry anything.
+func handshaking(c net.Conn) bool {
+	accepted, ok := c.(*conn)
+	if !ok {
+		return false
+	}
+	_, session := accepted.layers()
+	return session != nil && !session.ConnectionState().HandshakeComplete
 }
 
 func lingerOnClose(c net.Conn) {
@@ -85,7 +124,10 @@ func lingerOnClose(c net.Conn) {
 
 func (c *conn) Close() error {
 	defer c.open.Delete(c)
-	if tcp, ok := c.Conn.(*net.TCPConn); ok && c.linger.Load() {
+	if tcp, session := c.layers(); tcp != nil && c.linger.Load() {
+		if session != nil {
+			_ = session.CloseWrite()
+		}
 		const most, longest = 1 << 20, time.Second
 		if tcp.CloseWrite() == nil && tcp.SetReadDeadline(time.Now().Add(longest)) == nil {
 			_, _ = io.CopyN(io.Discard, tcp, most) // whatever comes is refused already

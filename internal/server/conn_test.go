@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 func connected(t *testing.T) (ours *conn, theirs net.Conn) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	l := &listener{Listener: ln, open: new(sync.Map), full: func() bool { return false }}
+	l := &listener{Listener: ln, open: new(sync.Map), tick: new(atomic.Int64), full: func() bool { return false }}
 	defer l.Close()
 	theirs, err = net.Dial("tcp", ln.Addr().String())
 	require.NoError(t, err)

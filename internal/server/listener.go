@@ -1,9 +1,11 @@
 package server
 
 import (
+	"crypto/tls"
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -14,9 +16,10 @@ import (
 // descriptors, or a caller gone before it was accepted.
 type listener struct {
 	net.Listener
-	open  *sync.Map // of *conn, see Server
-	full  func() bool
-	slack time.Duration // of deadlines
+	open *sync.Map // of *conn, see Server
+	tick *atomic.Int64
+	full func() bool
+	tls  *tls.Config // nil: none
 
 	closing sync.Once
 	closed  error
@@ -31,8 +34,11 @@ func (l *listener) Accept() (net.Conn, error) {
 			continue
 		}
 		if err == nil {
-			accepted := &conn{Conn: c, accepted: time.Now(), open: l.open}
-			accepted.reading.slack, accepted.writing.slack = l.slack, l.slack
+			if l.tls != nil {
+				c = tls.Server(c, l.tls) // shakes hands when it is read: nobody waits here
+			}
+			accepted := &conn{Conn: c, accepted: time.Now(), open: l.open, tick: l.tick}
+			accepted.since.Store(l.tick.Load())
 			l.open.Store(accepted, nil)
 			return accepted, nil
 		}

@@ -32,6 +32,8 @@ type request struct {
 	asks  auth.Request
 	tag   string // who speaks, in the log; empty when nothing is logged
 
+	preflight bool // a browser's question, before it sends a page's request
+
 	fields   velocity.Fields
 	attempt  velocity.Attempt
 	decision velocity.Decision

@@ -19,8 +19,10 @@ type route struct {
 	serve func(*Server, *request) *wire.Problem
 }
 
+const checkPath = "/v1/check"
+
 var routes = [...]route{
-	{path: "/v1/check", needs: auth.Checker, serve: (*Server).check},
+	{path: checkPath, needs: auth.Checker, serve: (*Server).check},
 	{path: "/v1/outcomes", needs: auth.Checker, serve: (*Server).outcome},
 	{path: "/healthz", get: true, serve: (*Server).healthy},
 	{path: "/readyz", get: true, serve: (*Server).ready},
@@ -67,6 +69,8 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx, unread *wire.Problem) {
 	defer s.inFlight.Add(-1)
 	q := s.requests.Get().(*request)
 	q.begin(ctx, time.Now())
+	q.asks.TLS = s.TLS != nil
+	q.preflight = s.CORS.Allow(ctx.IsOptions(), header{&ctx.Request.Header}, &ctx.Response.Header)
 	defer s.end(q)
 	if p := s.answer(q, unread, inFlight); p != nil {
 		q.refuse(p)
@@ -83,6 +87,11 @@ func (s *Server) answer(q *request, unread *wire.Problem, inFlight int64) *wire.
 	r := q.route
 	if r == nil {
 		return wire.NotFound
+	}
+	if q.preflight {
+		s.CORS.Preflight(r.allow(), &q.ctx.Response.Header)
+		q.ctx.SetStatusCode(fasthttp.StatusNoContent)
+		return nil
 	}
 	if !r.takes(q.ctx) {
 		q.ctx.Response.Header.Set(fasthttp.HeaderAllow, r.allow())

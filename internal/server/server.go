@@ -12,6 +12,7 @@
 package server
 
 import (
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -52,6 +53,9 @@ type Settings struct {
 	// Read bounds the time for a whole request to arrive, Write for its answer to
 	// leave, Idle between two requests of a connection.
 	Read, Write, Idle time.Duration
+
+	TLS  *tls.Config // nil: none
+	CORS *wire.CORS
 }
 
 // Events are told what happens, for the metrics. They are called on the request's
@@ -76,12 +80,13 @@ type Server struct {
 
 	draining atomic.Bool
 	inFlight atomic.Int64
-	served   atomic.Int64 // requests begun
+	served   atomic.Int64  // requests begun
+	tick     *atomic.Int64 // see patrol; apart from what every request changes
 }
 
 // New makes a server; Serve starts it.
 func New(settings Settings) *Server {
-	s := &Server{Settings: settings, tags: wire.NewTags(settings.TagKey)}
+	s := &Server{Settings: settings, tags: wire.NewTags(settings.TagKey), tick: new(atomic.Int64)}
 	s.requests.New = func() any { return new(request) }
 	if s.Events.Request == nil {
 		s.Events = Events{
@@ -94,9 +99,6 @@ func New(settings Settings) *Server {
 		Handler:                      s.handle,
 		ErrorHandler:                 s.handleUnread,
 		HeaderReceived:               s.allowChunks,
-		ReadTimeout:                  s.Read,
-		WriteTimeout:                 s.Write,
-		IdleTimeout:                  s.Idle,
 		ReadBufferSize:               maxHeader,
 		MaxRequestBodySize:           wire.MaxBody,
 		DisablePreParseMultipartForm: true,
@@ -118,8 +120,9 @@ func (quiet) Printf(string, ...any) {}
 
 // Serve answers on the listener until Drain; it returns nil then.
 func (s *Server) Serve(ln net.Listener) error {
-	l := &listener{Listener: ln, open: &s.open, full: s.full, slack: min(s.Read, s.Write, s.Idle) / 8}
+	l := &listener{Listener: ln, open: &s.open, tick: s.tick, full: s.full, tls: s.TLS}
 	s.listener.Store(l)
+	defer s.patrol()()
 	return s.http.Serve(l)
 }
 
@@ -143,8 +146,8 @@ func (s *Server) allowChunks(h *fasthttp.RequestHeader) (c fasthttp.RequestConfi
 
 // handleUnread answers what fasthttp gave up reading.
 func (s *Server) handleUnread(ctx *fasthttp.RequestCtx, err error) {
-	if errors.Is(err, syscall.ECONNRESET) {
-		return // nobody is there: a probe, as a rule
+	if errors.Is(err, syscall.ECONNRESET) || handshaking(ctx.Conn()) {
+		return // nobody is there, or nobody who could read an answer: a probe, as a rule
 	}
 	defer lingerOnClose(ctx.Conn())
 	var small *fasthttp.ErrSmallBuffer
