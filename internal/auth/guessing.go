@@ -23,8 +23,8 @@ import (
 //	known before: pass; otherwise, once per credential that is being verified:
 //	t, err := k.take(user); refuse with err, or verify; when right: k.giveBack(t)
 var (
-	perAddress = pace{burst: 60, each: time.Second}
-	perUser    = pace{burst: 20, each: 5 * time.Second}
+	perAddress = pace{burst: 300, each: 200 * time.Millisecond}
+	perUser    = pace{burst: 60, each: 5 * time.Second}
 )
 
 // lately is how long an address counts as one that failed.
