@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/bradfitz/gomemcache/memcache"
+	"github.com/golang-jwt/jwt/v5"
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/auth"
@@ -58,6 +59,13 @@ func parts(t testing.TB) []part {
 	slow, err := auth.NewBasic([]auth.User{{Name: "checkout", Password: argonHash, Encryption: auth.Argon2id, Roles: auth.Checker}})
 	require.NoError(t, err)
 	remembering := auth.NewGuard(slow, nil)
+	settings, key := tokenKeys(t, "HS256")
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": "checkout", "aud": "ABC", "exp": time.Now().Add(time.Hour).Unix()}).SignedString(key)
+	require.NoError(t, err)
+	bearer, err := auth.NewJWT(settings)
+	require.NoError(t, err)
+	believing := auth.NewGuard(nil, bearer)
+	shown := &auth.Request{Header: header{[]byte("Bearer " + token)}}
 	request := &auth.Request{Header: header{[]byte("Basic Y2hlY2tvdXQ6cHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBw")}}
 
 	mac, sum, input := hmac.New(sha256.New, make([]byte, 32)), make([]byte, 0, 32), make([]byte, 50)
@@ -83,6 +91,7 @@ func parts(t testing.TB) []part {
 		{"parse/ParseAttempt", 0, func() { a, err = velocity.ParseAttempt(&known); check(err == nil, "parse") }},
 		{"auth/Basic", 0, func() { c, err := guard.Authenticate(request); check(err == nil && c.Name == "checkout", "auth") }},
 		{"auth/Basic, argon2id", 0, func() { c, err := remembering.Authenticate(request); check(err == nil && c.Name == "checkout", "auth") }},
+		{"auth/JWT", 0, func() { c, err := believing.Authenticate(shown); check(err == nil && c.Name == "checkout", "auth") }},
 		{"fingerprint/ceiling: two reused HMAC states", 0, func() {
 			for range 2 {
 				mac.Reset()

@@ -149,8 +149,8 @@ type Guard struct {
 	// Observe is told how every authentication ended: the scheme's name, "none"
 	// where no known one was tried, and "ok" or the Failure. May be nil.
 	Observe func(scheme, result string)
-	// Now is the time that failures are counted by: time.Now, unless it is changed
-	// before the first use.
+	// Now is the time that failures are counted by, and what was verified is
+	// remembered by: time.Now, unless it is changed before the first use.
 	Now func() time.Time
 
 	schemes atomic.Pointer[schemes]
@@ -267,10 +267,7 @@ func (s *schemes) authenticate(header []byte, k knock) (c *Caller, scheme string
 		c, err = s.basic.authenticate(credentials, k)
 		return c, "basic", err
 	case s.jwt != nil && named(name, "Bearer"):
-		c, err = s.jwt.authenticate(credentials)
-		if err == TokenInvalid { // one that expired was once given to who shows it
-			err = k.wrong(nil, TokenInvalid)
-		}
+		c, err = s.jwt.authenticate(credentials, k)
 		return c, "bearer", err
 	}
 	return nil, "none", Malformed

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"golang.org/x/sync/singleflight"
 )
@@ -46,16 +45,15 @@ type Basic struct {
 	dearest dearest
 	hashing *hashing
 	flights singleflight.Group // verifications under way, by credential
-	now     func() time.Time
+	known   *known
 }
 
 // A basicUser is kept as a digest, or as a hash that is slow.
 type basicUser struct {
-	caller   Caller
-	digest   [sha256.Size]byte
-	slow     slowHash
-	stored   string // the hash as it is configured
-	verified *memory
+	caller Caller
+	digest [sha256.Size]byte
+	slow   slowHash
+	stored string // the hash as it is configured
 }
 
 // A UserError names the setting of the user that cannot be.
@@ -72,8 +70,7 @@ func (e *UserError) Error() string {
 // NewBasic checks the users; the error is a *UserError.
 func NewBasic(users []User) (*Basic, error) {
 	b := &Basic{
-		users: make(map[string]*basicUser, len(users)), nobody: basicUser{verified: new(memory)},
-		hashing: newHashing(), now: time.Now,
+		users: make(map[string]*basicUser, len(users)), hashing: newHashing(), known: newKnown(),
 	}
 	for i, u := range users {
 		fail := func(key, expected string) (*Basic, error) {
@@ -85,7 +82,7 @@ func NewBasic(users []User) (*Basic, error) {
 		if b.users[u.Name] != nil {
 			return fail("username", "a name no other user has")
 		}
-		user := &basicUser{caller: Caller{Name: u.Name, Roles: u.Roles}, verified: new(memory)}
+		user := &basicUser{caller: Caller{Name: u.Name, Roles: u.Roles}}
 		var err error
 		switch u.Encryption {
 		case Clear, SHA256:
@@ -117,11 +114,13 @@ func NewBasic(users []User) (*Basic, error) {
 // others are forgotten. It must be called before b is used.
 func (b *Basic) inherit(old *Basic) {
 	b.hashing = old.hashing
-	for name, user := range b.users {
-		if was := old.users[name]; was != nil && was.stored == user.stored {
-			user.verified = was.verified
+	b.known = old.known.carry(func(p *proof) *proof {
+		was, user := old.users[p.caller.Name], b.users[p.caller.Name]
+		if user == nil || user.stored != was.stored || user.digest != was.digest {
+			return nil
 		}
-	}
+		return &proof{caller: &user.caller, until: p.until}
+	})
 }
 
 // digest is what a presented password is compared by: its SHA-256, whichever way
@@ -141,63 +140,64 @@ func (u *User) digest() (digest [sha256.Size]byte, err error) {
 }
 
 func (b *Basic) authenticate(credentials []byte, k knock) (*Caller, error) {
-	// The key stands before what is decoded, so that both can be hashed as they are.
-	// The hash never leaves the process: there is none for anybody to extend.
-	var buf [sha256.Size + maxHeader]byte
-	start := copy(buf[:], b.hashing.key[:])
-	n, err := base64.StdEncoding.Strict().Decode(buf[start:], credentials)
+	id := b.known.id(credentials)
+	p, standing := b.known.find(&id, k.now)
+	if standing == good || standing == ageing && !p.renewing.CompareAndSwap(false, true) {
+		return p.caller, nil
+	}
+	var buf [maxHeader]byte
+	n, err := base64.StdEncoding.Strict().Decode(buf[:], credentials)
 	if err != nil {
 		return nil, Malformed
 	}
-	name, password, found := bytes.Cut(buf[start:start+n], []byte(":"))
+	name, password, found := bytes.Cut(buf[:n], []byte(":"))
 	if !found {
 		return nil, Malformed
 	}
 	user := b.users[string(name)]
-	known := user != nil
-	if !known {
+	exists := user != nil
+	if !exists {
 		user = &b.nobody
+	}
+	if standing == ageing {
+		go b.renew(user, p, id, string(password), k)
+		return p.caller, nil
 	}
 	if user.slow == nil {
 		given := sha256.Sum256(password)
-		if subtle.ConstantTimeCompare(given[:], user.digest[:]) == 1 && known {
+		if subtle.ConstantTimeCompare(given[:], user.digest[:]) == 1 && exists {
+			b.known.add(id, &proof{caller: &user.caller})
 			return &user.caller, nil
 		}
 		if b.dearest.nothing() {
 			return nil, k.wrong(name, Invalid)
 		}
 	}
-	id := credentialID(sha256.Sum256(buf[:start+n]))
-	standing := user.verified.standing(&id, b.now())
-	switch standing {
-	case ageing:
-		if user.verified.renewing.CompareAndSwap(false, true) {
-			go b.renew(user, id, string(password))
-		}
-		fallthrough
-	case fresh:
-		return &user.caller, nil
-	}
 	return b.verify(user, id, string(name), string(password), standing, k)
 }
 
 // renew hashes the password again while its proof still holds.
-func (b *Basic) renew(user *basicUser, id credentialID, password string) {
-	defer user.verified.renewing.Store(false)
+func (b *Basic) renew(user *basicUser, p *proof, id knownID, password string, k knock) {
+	defer p.renewing.Store(false)
 	if b.hashing.try(user.slow, password, &b.dearest) {
-		user.verified.remember(id, b.now())
+		b.remember(id, user, k)
 	}
+}
+
+// remember is for a password that was hashed.
+func (b *Basic) remember(id knownID, user *basicUser, k knock) {
+	b.known.add(id, &proof{caller: &user.caller, until: k.now().Add(rememberedFor)})
 }
 
 // verify hashes the password, once for all who present it at this moment, and then
 // it is one guess.
-func (b *Basic) verify(user *basicUser, id credentialID, name, password string, standing standing, k knock) (*Caller, error) {
+func (b *Basic) verify(user *basicUser, id knownID, name, password string, standing standing, k knock) (*Caller, error) {
 	defer b.hashing.waiting.Add(-1)
 	if b.hashing.waiting.Add(1) > maxWaiting && standing == unknown {
 		return nil, crowded
 	}
 	_, err, _ := b.flights.Do(string(id[:]), func() (any, error) {
-		if user.verified.standing(&id, b.now()) > once {
+		if _, now := b.known.find(&id, k.now); now > over {
 			return nil, nil // somebody was quicker
 		}
 		var guess try
@@ -217,7 +217,7 @@ func (b *Basic) verify(user *basicUser, id credentialID, name, password string, 
 			return nil, Invalid
 		}
 		k.giveBack(guess)
-		user.verified.remember(id, b.now())
+		b.remember(id, user, k)
 		return nil, nil
 	})
 	if err != nil {

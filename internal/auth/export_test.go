@@ -1,10 +1,5 @@
 package auth
 
-import "time"
-
-// SetNow makes the clock the test's.
-func (b *Basic) SetNow(now func() time.Time) { b.now = now }
-
 // Watch tells when a slow hash begins, which lasts until began returns, and what it
 // came to: rounds of bcrypt, KiB of argon2id.
 func (b *Basic) Watch(began func(), ended func(rounds, blocks uint64)) {
@@ -18,8 +13,14 @@ func (b *Basic) Waiting() (all, queued int) {
 	return int(b.hashing.waiting.Load()), int(b.hashing.queued.Load())
 }
 
-// Renewing reports whether what is known of the user is being renewed.
-func (b *Basic) Renewing(name string) bool { return b.users[name].verified.renewing.Load() }
+// Renewing reports whether any proof is being renewed.
+func (b *Basic) Renewing() (renewing bool) {
+	b.known.carry(func(p *proof) *proof {
+		renewing = renewing || p.renewing.Load()
+		return nil
+	})
+	return renewing
+}
 
 // The bounds.
 const (

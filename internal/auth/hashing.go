@@ -1,8 +1,6 @@
 package auth
 
 import (
-	"crypto/rand"
-	"crypto/sha256"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -25,9 +23,8 @@ var crowded = &Later{Failure: TooManyFailures, After: time.Second}
 // not queue behind those who may be guessing: these stand in a queue of their own
 // until they have a turn, and leave one processor to those who are known.
 type hashing struct {
-	key     [sha256.Size]byte // of this process alone: no table made elsewhere fits
-	turns   chan struct{}     // of those never verified before
-	slots   chan struct{}     // of everybody
+	turns   chan struct{} // of those never verified before
+	slots   chan struct{} // of everybody
 	queued  atomic.Int32
 	waiting atomic.Int32
 
@@ -38,9 +35,7 @@ type hashing struct {
 
 func newHashing() *hashing {
 	turns := max(1, min(hashesAtOnce, runtime.GOMAXPROCS(0)-1))
-	h := &hashing{turns: make(chan struct{}, turns), slots: make(chan struct{}, hashesAtOnce)}
-	rand.Read(h.key[:]) // never fails: the process would end
-	return h
+	return &hashing{turns: make(chan struct{}, turns), slots: make(chan struct{}, hashesAtOnce)}
 }
 
 // queue waits for a turn at the slots; done gives it back. False: too many wait.

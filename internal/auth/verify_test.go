@@ -36,7 +36,6 @@ func guardOf(t testing.TB, users ...auth.User) (*auth.Guard, *bench) {
 	basic, err := auth.NewBasic(users)
 	require.NoError(t, err)
 	b := &bench{Basic: basic, ended: make(chan [2]uint64, 10_000)}
-	basic.SetNow(func() time.Time { return time.Unix(0, b.now.Load()) })
 	basic.Watch(func() {
 		b.hashes.Add(1)
 		if n := b.atOnce.Add(1); n > b.most.Load() {
@@ -49,7 +48,9 @@ func guardOf(t testing.TB, users ...auth.User) (*auth.Guard, *bench) {
 		b.atOnce.Add(-1)
 		b.ended <- [2]uint64{rounds, blocks}
 	})
-	return auth.NewGuard(basic, nil), b
+	guard := auth.NewGuard(basic, nil)
+	guard.Now = func() time.Time { return time.Unix(0, b.now.Load()) }
+	return guard, b
 }
 
 // Users of every encryption; those that are hashed share the password.
@@ -95,13 +96,13 @@ func TestWhoComesOnceAMinuteNeverWaitsForAHash(t *testing.T) {
 		for range 100 {
 			b.pass(every)
 			require.NoError(t, try(guard, "lean:"+shared), "no hash can begin, and it is let in")
-			if !b.Renewing("lean") {
+			if !b.Renewing() {
 				continue
 			}
 			renewed++
 			require.NoError(t, try(guard, "lean:"+shared), "while it is renewed too")
 			b.gate <- struct{}{}
-			for b.Renewing("lean") {
+			for b.Renewing() {
 				runtime.Gosched()
 			}
 		}
@@ -229,7 +230,6 @@ func TestAReloadForgetsWhomItChanges(t *testing.T) {
 	reload := func(users ...auth.User) {
 		next, err := auth.NewBasic(users)
 		require.NoError(t, err)
-		next.SetNow(func() time.Time { return time.Unix(0, b.now.Load()) })
 		guard.Replace(auth.NewGuard(next, nil))
 	}
 	for _, name := range []string{"lean:", "fat:", "cheap:"} {
