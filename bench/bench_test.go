@@ -65,8 +65,8 @@ func parts(t testing.TB) []part {
 	bearer, err := auth.NewJWT(settings)
 	require.NoError(t, err)
 	believing := auth.NewGuard(nil, bearer)
-	shown := &auth.Request{Header: header{[]byte("Bearer " + token)}}
-	request := &auth.Request{Header: header{[]byte("Basic Y2hlY2tvdXQ6cHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBw")}}
+	shown := &auth.Request{Header: header{[]byte("Bearer " + token)}, At: time.Now()}
+	request := &auth.Request{Header: header{[]byte("Basic Y2hlY2tvdXQ6cHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBw")}, At: time.Now()}
 
 	mac, sum, input := hmac.New(sha256.New, make([]byte, 32)), make([]byte, 0, 32), make([]byte, 50)
 	keys := velocitytest.NewKeys(t)

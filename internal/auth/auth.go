@@ -120,6 +120,7 @@ type Request struct {
 	Peer   netip.Addr // the connection's other end; not valid on a unix socket
 	TLS    bool       // it came over TLS
 	Needs  Roles      // one of them; none: any caller will do
+	At     time.Time  // when it was read; zero: now
 
 	from           netip.Addr // see From
 	located        bool
@@ -149,8 +150,8 @@ type Guard struct {
 	// Observe is told how every authentication ended: the scheme's name, "none"
 	// where no known one was tried, and "ok" or the Failure. May be nil.
 	Observe func(scheme, result string)
-	// Now is the time that failures are counted by, and what was verified is
-	// remembered by: time.Now, unless it is changed before the first use.
+	// Now is the time of a request that does not say it: time.Now, unless it is
+	// changed before the first use.
 	Now func() time.Time
 
 	schemes atomic.Pointer[schemes]
@@ -209,7 +210,10 @@ func (g *Guard) Challenge() string { return g.schemes.Load().challenge }
 // Authenticate finds the caller. Of several Authorization headers none is believed:
 // which would be meant? The error is a Failure or wraps one.
 func (g *Guard) Authenticate(r *Request) (*Caller, error) {
-	k := knock{tries: g.tries, from: g.From(r), now: g.Now} // first: a header's values do not last
+	k := knock{tries: g.tries, from: g.From(r), now: r.At} // first: a header's values do not last
+	if k.now.IsZero() {
+		k.now = g.Now()
+	}
 	s := g.schemes.Load()
 	var caller *Caller
 	scheme, err := "none", error(Malformed)

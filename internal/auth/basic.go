@@ -186,7 +186,7 @@ func (b *Basic) renew(user *basicUser, p *proof, id knownID, password string, k 
 
 // remember is for a password that was hashed.
 func (b *Basic) remember(id knownID, user *basicUser, k knock) {
-	b.known.add(id, &proof{caller: &user.caller, until: k.now().Add(rememberedFor)})
+	b.known.add(id, &proof{caller: &user.caller, until: k.now.Add(rememberedFor)})
 }
 
 // verify hashes the password, once for all who present it at this moment, and then

@@ -162,13 +162,13 @@ func (s *buckets) keep(key uint64, b bucket) {
 type knock struct {
 	tries *tries
 	from  netip.Addr
-	now   func() time.Time
+	now   time.Time
 }
 
 // take takes a try in the user's name, which is nil where there is none; the error
 // is a *Later.
 func (k knock) take(user []byte) (try, error) {
-	y, wait := k.tries.take(k.from, user, k.now())
+	y, wait := k.tries.take(k.from, user, k.now)
 	if wait > 0 {
 		return y, &Later{Failure: TooManyFailures, After: wait}
 	}

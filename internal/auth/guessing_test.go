@@ -154,7 +154,7 @@ func TestAnIPv6AddressFailsForItsNetwork(t *testing.T) {
 // How a scheme whose answer is dear asks: before it looks.
 func TestATryIsGivenBackToWhoWasRight(t *testing.T) {
 	k := knock{tries: newTries(), from: netip.MustParseAddr("198.51.100.7")}
-	k.now = func() time.Time { return k.tries.start }
+	k.now = k.tries.start
 	for range 10 * perUser.burst {
 		y, err := k.take([]byte("checkout"))
 		require.NoError(t, err)

@@ -73,7 +73,7 @@ func (k *known) id(credentials []byte) knownID {
 }
 
 // find returns no proof for what is unknown.
-func (k *known) find(id *knownID, now func() time.Time) (*proof, standing) {
+func (k *known) find(id *knownID, now time.Time) (*proof, standing) {
 	k.mu.RLock()
 	p := k.young[*id]
 	if p == nil {
@@ -86,7 +86,7 @@ func (k *known) find(id *knownID, now func() time.Time) (*proof, standing) {
 	case p.until.IsZero():
 		return p, good
 	}
-	switch left := p.until.Sub(now()); {
+	switch left := p.until.Sub(now); {
 	case left <= 0:
 		return p, over
 	case left <= rememberedFor/2:

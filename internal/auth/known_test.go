@@ -15,7 +15,7 @@ func TestWhatIsKnownIsBounded(t *testing.T) {
 	id := func(i int) knownID { return memory.id(fmt.Append(nil, "token ", i)) }
 	find := func(i int) *Caller {
 		id := id(i)
-		p, standing := memory.find(&id, func() time.Time { return now })
+		p, standing := memory.find(&id, now)
 		if standing != good {
 			return nil
 		}

@@ -142,7 +142,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.preflight = d.CORS.Allow(r.Method == http.MethodOptions, header{r.Header}, w.Header())
 	c.route, c.subject = find(r.URL.Path)
 	peer, _ := netip.ParseAddrPort(r.RemoteAddr)
-	c.asks = auth.Request{Header: header{r.Header}, Peer: peer.Addr(), TLS: r.TLS != nil}
+	c.asks = auth.Request{Header: header{r.Header}, Peer: peer.Addr(), TLS: r.TLS != nil, At: c.start}
 	log := d.Log.With("tag", d.tags.Of(d.Guard.From(&c.asks), c.id))
 	level := slog.LevelInfo
 	if c.route != nil && c.route.needs == 0 {

@@ -45,7 +45,7 @@ type request struct {
 func (q *request) begin(ctx *fasthttp.RequestCtx, start time.Time) {
 	q.ctx, q.start, q.route, q.problem, q.judged, q.tag = ctx, start, nil, nil, false, ""
 	q.fields = velocity.Fields{}
-	q.asks = auth.Request{Header: header{&ctx.Request.Header}, Peer: peerOf(ctx)}
+	q.asks = auth.Request{Header: header{&ctx.Request.Header}, Peer: peerOf(ctx), At: start}
 	q.id = q.id[:0]
 	if given := ctx.Request.Header.Peek(headerRequestID); wire.Traceable(given) {
 		q.id = append(q.id, given...)
