@@ -80,7 +80,8 @@ const (
 	NetworkRefused Failure = "network_refused"
 	// The credentials are good; who has them lacks what [Request.Needs] asks for.
 	RoleMissing Failure = "role_missing"
-	// Too many were wrong, from there or in that name. Its error is a [Later].
+	// Too many were wrong, from there or in that name, or wait to be verified. Its
+	// error is a [Later].
 	TooManyFailures Failure = "too_many_failures"
 )
 

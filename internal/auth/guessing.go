@@ -137,7 +137,7 @@ func (t *tries) hash(from netip.Addr) uint64 {
 }
 
 // buckets are those that are not full, by a hash. There are two generations, as of
-// known tokens: what is not touched while one fills up is forgotten.
+// known credentials: what is not touched while one fills up is forgotten.
 type buckets struct{ young, old map[uint64]bucket }
 
 // find is the bucket, a full one where none is kept.
