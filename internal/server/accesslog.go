@@ -43,7 +43,7 @@ func (s *Server) logResponse(q *request, took time.Duration) {
 	if q.tag == "" {
 		q.tag = s.tagOf(q)
 	}
-	attrs := append(make([]slog.Attr, 0, 9), slog.String("tag", q.tag), slog.Int("status", q.ctx.Response.StatusCode()))
+	attrs := append(q.attrs[:0], slog.Int("status", q.ctx.Response.StatusCode()))
 	switch {
 	case q.judged:
 		attrs = append(attrs, slog.String("decision", q.decision.Outcome.String()),
@@ -64,7 +64,8 @@ func (s *Server) logResponse(q *request, took time.Duration) {
 	if caller := q.asks.Caller(); caller != "" {
 		attrs = append(attrs, slog.String("caller", wire.Loggable(caller)))
 	}
-	s.line(q.start.Add(took), "Response:", attrs...)
+	q.attrs = attrs
+	s.line(q.start.Add(took), "Response:", slog.String("tag", q.tag), slog.Attr{Value: slog.GroupValue(attrs...)})
 }
 
 // reached lists the reasons; those that are rules with the count and what it is over.

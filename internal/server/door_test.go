@@ -298,6 +298,12 @@ func (b *logbook) WithGroup(string) slog.Handler            { panic("not used") 
 func (b *logbook) Handle(_ context.Context, r slog.Record) error {
 	l := logLine{level: r.Level, message: r.Message, attrs: map[string]string{}}
 	r.Attrs(func(a slog.Attr) bool {
+		if a.Value.Kind() == slog.KindGroup { // without a name: its own stand here
+			for _, a := range a.Value.Group() {
+				l.attrs[a.Key] = a.Value.String()
+			}
+			return true
+		}
 		l.attrs[a.Key] = a.Value.String()
 		return true
 	})

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"log/slog"
 	"net"
 	"net/netip"
 	"time"
@@ -40,6 +41,7 @@ type request struct {
 	judged   bool          // decision is this request's
 	problem  *wire.Problem // why there is no decision
 	body     []byte        // of the answer
+	attrs    []slog.Attr   // of its log line
 }
 
 func (q *request) begin(ctx *fasthttp.RequestCtx, start time.Time) {
