@@ -38,6 +38,7 @@ var strangers = map[string][]string{
 	"internal/auth":     {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/wire", "internal/server", "internal/operator"},
 	// net/http gives it the titles of problems: see below.
 	"internal/wire":     {fasthttp, prometheus, "log/slog", "internal/server", "internal/operator"},
+	"internal/account":  {fasthttp, prometheus, "log/slog", "internal/server", "internal/operator"},
 	"internal/server":   {prometheus, "internal/operator"},
 	"internal/operator": {fasthttp, "internal/server"},
 	// What tests need stays out of the program.

@@ -148,8 +148,7 @@ func TestConfigurationRefusesAnUnknownSettingByName(t *testing.T) {
 		"auth.basic.users[0].role", "log.colour", "store.memcached.server", "auth.jwt.algorithm",
 		// Not there yet.
 		"tls", "collapse_guard", "auth.basic.users_file", "auth.basic.users[0].networks",
-		"auth.basic.users[0].bind_ip", "auth.basic.users[0].signing_key", "auth.jwt.public_key_file", "auth.jwt.jwks_file", "auth.tokens",
-		"auth.session_timeout", "auth.networks", "trusted_proxies", "cors", "debug",
+		"auth.basic.users[0].signing_key", "auth.jwt.public_key_file", "auth.jwt.jwks_file", "auth.networks", "trusted_proxies", "cors", "debug",
 	} {
 		refuses(t, nested(key, marker), key+": unknown setting (line 1)")
 	}

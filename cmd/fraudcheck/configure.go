@@ -31,6 +31,7 @@ type parts struct {
 	plan   *velocity.Plan
 	memory *velocity.Memory
 	guard  *auth.Guard
+	tokens *auth.Keys
 	logKey []byte // hashes callers and addresses for the log
 
 	madeUser string // the credential of its own making, when no user is configured
@@ -144,6 +145,9 @@ func (p *parts) makeKeys() error {
 	if p.keys, err = velocity.NewKeys(hashKey); err != nil {
 		return fmt.Errorf("%s: %w", key, err)
 	}
+	if p.tokens, err = auth.NewKeys(hashKey); err != nil {
+		return fmt.Errorf("%s: %w", key, err)
+	}
 	p.logKey, err = hkdf.Key(sha256.New, hashKey, nil, "fraudcheck log", sha256.Size)
 	return err
 }
@@ -218,7 +222,7 @@ func (p *parts) makeMemory() error {
 func (p *parts) makeGuard() error {
 	var users []auth.User
 	for i, u := range p.settings.Auth.Basic.Users {
-		user := auth.User{Name: u.Username, Password: string(u.Password), Encryption: auth.Encryption(u.Encryption)}
+		user := auth.User{Name: u.Username, Password: string(u.Password), Encryption: auth.Encryption(u.Encryption), BindIP: u.BindIP}
 		if len(u.Roles) == 0 {
 			return &keyError{fmt.Sprintf("auth.basic.users[%d].roles", i), "at least one role", 0}
 		}
@@ -247,7 +251,14 @@ func (p *parts) makeGuard() error {
 		}
 		return err
 	}
+	t := p.settings.Auth.Tokens
+	if t.TTL > t.RefreshTTL {
+		return &keyError{"auth.tokens.ttl", "at most auth.tokens.refresh_ttl", 0}
+	}
 	p.guard = auth.NewGuard(basic, jwt)
+	p.guard.SetTokens(auth.TokenSettings{
+		TTL: t.TTL, RefreshTTL: t.RefreshTTL, PerUser: t.PerUser, Sliding: t.Sliding, SessionTimeout: p.settings.Auth.SessionTimeout,
+	})
 	return nil
 }
 

@@ -53,6 +53,13 @@ type settings struct {
 			RolesClaim string            `yaml:"roles_claim" help:"the claim that holds the roles"`
 			RoleMap    map[string]string `yaml:"role_map" oneof:"checker,analyst,operator" help:"roles by values of that claim; checker and analyst need no entry, operator does"`
 		} `yaml:"jwt"`
+		Tokens struct {
+			TTL        time.Duration `yaml:"ttl" min:"1s" max:"24h" help:"how long an access token is good"`
+			RefreshTTL time.Duration `yaml:"refresh_ttl" min:"1s" max:"720h" help:"from a login to the end of all tokens and the session that came of it"`
+			PerUser    int           `yaml:"per_user" min:"1" max:"1024" help:"logins of one user that live at once; the oldest leaves"`
+			Sliding    bool          `yaml:"sliding" help:"answers carry a fresh access token in X-Auth-Token once half the life of one is spent"`
+		} `yaml:"tokens"`
+		SessionTimeout time.Duration `yaml:"session_timeout" min:"1s" max:"720h" help:"how long a session is good without being used"`
 	} `yaml:"auth"`
 	Log struct {
 		Level  string `yaml:"level" oneof:"DISABLED,DEBUG,INFO,WARNING,ERROR,CRITICAL" help:"the least level that is logged"`
@@ -85,6 +92,7 @@ type userSettings struct {
 	Password   secret   `yaml:"password" help:"as encryption says"`
 	Encryption string   `yaml:"encryption" oneof:"clear,sha256" help:"clear, or sha256: 64 hexadecimal digits"`
 	Roles      []string `yaml:"roles" oneof:"checker,analyst,operator" help:"checker: check, report outcomes; analyst: read and forget addresses and subjects; operator: everything"`
+	BindIP     bool     `yaml:"bind_ip" help:"what a login issues is good only from the address that logged in (of IPv6, the /64)"`
 }
 
 func defaults() *settings {
@@ -112,6 +120,10 @@ func defaults() *settings {
 	s.Auth.JWT.Encoding = "base64url"
 	s.Auth.JWT.Algorithms = []string{"HS256"}
 	s.Auth.JWT.RolesClaim = "roles"
+	s.Auth.Tokens.TTL = 30 * time.Minute
+	s.Auth.Tokens.RefreshTTL = 24 * time.Hour
+	s.Auth.Tokens.PerUser = 16
+	s.Auth.SessionTimeout = time.Hour
 	return s
 }
 

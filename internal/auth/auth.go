@@ -3,14 +3,19 @@
 //
 // A further scheme is one file here and one line in [Guard.Authenticate].
 //
+// Who logs in with a password gets tokens and a session of our own (login.go): what
+// they rest on is one record in a [Store] that instances share.
+//
 // What it refuses on purpose: a header given twice, trying one scheme after
 // another, and telling an unknown user from a wrong password.
 package auth
 
 import (
 	"bytes"
+	"net/netip"
 	"strings"
 	"sync/atomic"
+	"time"
 )
 
 // Roles is a set of roles.
@@ -21,6 +26,8 @@ const (
 	Checker  Roles = 1 << iota // check attempts, report outcomes
 	Analyst                    // read and forget addresses and subjects
 	Operator                   // everything
+	// Anyone is no role: it is needed where it is enough to be known.
+	Anyone Roles = 1 << 7
 )
 
 // RoleNames are the roles' names in the configuration, in the order of their bits.
@@ -37,7 +44,18 @@ func RoleNamed(name string) (Roles, bool) {
 }
 
 // Permit reports whether a holder of r may do what needs one of the roles in need.
-func (r Roles) Permit(need Roles) bool { return r&(need|Operator) != 0 }
+func (r Roles) Permit(need Roles) bool { return need&Anyone != 0 || r&(need|Operator) != 0 }
+
+// Names are the names of the roles in r.
+func (r Roles) Names() []string {
+	names := []string{}
+	for i, n := range RoleNames {
+		if r&(1<<i) != 0 {
+			names = append(names, n)
+		}
+	}
+	return names
+}
 
 // A Caller is somebody whose credentials were found valid.
 type Caller struct {
@@ -57,6 +75,10 @@ const (
 	// The token's signature is good and its time is over.
 	TokenExpired Failure = "token_expired"
 	TokenInvalid Failure = "token_invalid" // any other flaw of a token
+	// The caller may be who they say, and may not ask from where they do.
+	NetworkRefused Failure = "network_refused"
+	// The store would have to say, and does not answer.
+	Unavailable Failure = "overloaded"
 )
 
 func (f Failure) Error() string {
@@ -69,6 +91,10 @@ func (f Failure) Error() string {
 		return "the token has expired"
 	case TokenInvalid:
 		return "the token is not valid"
+	case NetworkRefused:
+		return "callers may not ask from there: the address, or the origin of the page that asks"
+	case Unavailable:
+		return "the store does not answer, and only it could tell; try again"
 	default:
 		return "the credentials are not valid"
 	}
@@ -77,6 +103,21 @@ func (f Failure) Error() string {
 // A Request is what the guard looks at of a request. It keeps nothing of it.
 type Request struct {
 	Header Header
+	Now    time.Time  // when it arrived
+	Peer   netip.Addr // the caller's address
+	TLS    bool
+	Method []byte
+	Host   []byte // as the Host header has it
+
+	Grant Grant // what Authenticate found, beside the caller
+}
+
+// A Grant says how a caller was authenticated.
+type Grant struct {
+	Scheme  string    // as Observe is told
+	Expires time.Time // of the token or the session; zero where nothing expires
+	Fresh   string    // an access token in place of one of which half is spent
+	Local   bool      // the store did not answer: what is known here decided
 }
 
 // A Header has the fields of a request's header.
@@ -92,9 +133,12 @@ const maxHeader = 4096
 // A Guard knows the configured schemes. It may be used from many goroutines at once.
 type Guard struct {
 	// Observe is told how every authentication ended: the scheme's name, "none"
-	// where no known one was tried, and "ok" or the Failure. May be nil.
+	// where no known one was tried, and "ok" or the Failure; "ok_local" where the
+	// store did not answer. So it is told of "login", "refresh", which may end as
+	// "reused" too, and "logout". May be nil.
 	Observe func(scheme, result string)
-
+	// Logins issue tokens and sessions, as SetTokens says. May be nil: none.
+	Logins  *Logins
 	schemes atomic.Pointer[schemes]
 }
 
@@ -102,21 +146,35 @@ type Guard struct {
 type schemes struct {
 	basic     *Basic
 	jwt       *JWT
+	tokens    TokenSettings
 	challenge string
 }
 
 // NewGuard makes a guard; a scheme that is not configured is nil.
 func NewGuard(basic *Basic, jwt *JWT) *Guard {
+	g := new(Guard)
+	g.set(schemes{basic: basic, jwt: jwt})
+	return g
+}
+
+// SetTokens lets Basic's users log in, where there are Logins; it is called before
+// the guard is used.
+func (g *Guard) SetTokens(t TokenSettings) {
+	s := *g.schemes.Load()
+	s.tokens = t
+	g.set(s)
+}
+
+func (g *Guard) set(s schemes) {
 	var challenges []string
-	if basic != nil {
+	if s.basic != nil {
 		challenges = append(challenges, `Basic realm="fraudcheck", charset="UTF-8"`)
 	}
-	if jwt != nil {
+	if s.jwt != nil || s.basic != nil && s.tokens.TTL > 0 {
 		challenges = append(challenges, `Bearer realm="fraudcheck"`)
 	}
-	g := new(Guard)
-	g.schemes.Store(&schemes{basic: basic, jwt: jwt, challenge: strings.Join(challenges, ", ")})
-	return g
+	s.challenge = strings.Join(challenges, ", ")
+	g.schemes.Store(&s)
 }
 
 // Replace makes g go by what other knows, from the next call on.
@@ -127,27 +185,38 @@ func (g *Guard) Replace(other *Guard) { g.schemes.Store(other.schemes.Load()) }
 func (g *Guard) Challenge() string { return g.schemes.Load().challenge }
 
 // Authenticate finds the caller. Of several Authorization headers none is believed:
-// which would be meant? The error is a Failure.
+// which would be meant? A session counts only where there is none. The error is a
+// Failure.
 func (g *Guard) Authenticate(r *Request) (*Caller, error) {
 	var caller *Caller
 	scheme, err := "none", error(Malformed)
+	r.Grant = Grant{}
 	switch headers := r.Header.Values("Authorization"); len(headers) {
 	case 0:
-		err = Missing
+		caller, scheme, err = g.bySession(r)
 	case 1:
-		caller, scheme, err = g.authenticate(headers[0])
+		caller, scheme, err = g.authenticate(r, headers[0])
 	}
-	if g.Observe != nil {
-		result := "ok"
-		if failure, ok := err.(Failure); ok {
-			result = string(failure)
-		}
-		g.Observe(scheme, result)
-	}
+	r.Grant.Scheme = scheme
+	g.observe(scheme, err, r.Grant.Local)
 	return caller, err
 }
 
-func (g *Guard) authenticate(header []byte) (c *Caller, scheme string, err error) {
+func (g *Guard) observe(scheme string, err error, local bool) {
+	if g.Observe == nil {
+		return
+	}
+	result := "ok"
+	if local {
+		result = "ok_local"
+	}
+	if failure, ok := err.(Failure); ok {
+		result = string(failure)
+	}
+	g.Observe(scheme, result)
+}
+
+func (g *Guard) authenticate(r *Request, header []byte) (c *Caller, scheme string, err error) {
 	if len(header) == 0 {
 		return nil, "none", Missing
 	}
@@ -159,12 +228,18 @@ func (g *Guard) authenticate(header []byte) (c *Caller, scheme string, err error
 	case s.basic != nil && named(name, "Basic") && len(header) <= maxHeader:
 		c, err = s.basic.authenticate(credentials)
 		return c, "basic", err
+	case g.issues(s) && named(name, "Bearer") && bytes.HasPrefix(credentials, []byte(ours)):
+		c, err = g.byToken(r, s, credentials)
+		return c, "token", err
 	case s.jwt != nil && named(name, "Bearer"):
 		c, err = s.jwt.authenticate(credentials)
 		return c, "bearer", err
 	}
 	return nil, "none", Malformed
 }
+
+// issues reports whether there are tokens and sessions of our own.
+func (g *Guard) issues(s *schemes) bool { return g.Logins != nil && s.basic != nil && s.tokens.TTL > 0 }
 
 // named compares in any letter case. The length rules out the look-alikes beyond
 // ASCII, which EqualFold takes too.

@@ -26,6 +26,9 @@ type User struct {
 	Password   string
 	Encryption Encryption
 	Roles      Roles
+	// BindIP makes what a login issues good only from the address (of IPv6, the /64)
+	// that logged in.
+	BindIP bool
 }
 
 // Basic is the scheme of RFC 7617: a user name and a password.
@@ -38,6 +41,7 @@ type Basic struct {
 type basicUser struct {
 	caller   Caller
 	password [sha256.Size]byte
+	bindIP   bool
 }
 
 // A UserError names the setting of the user that cannot be.
@@ -71,7 +75,7 @@ func NewBasic(users []User) (*Basic, error) {
 		if err != nil {
 			return fail("password", err.Error())
 		}
-		b.users[u.Name] = &basicUser{caller: Caller{Name: u.Name, Roles: u.Roles}, password: password}
+		b.users[u.Name] = &basicUser{caller: Caller{Name: u.Name, Roles: u.Roles}, password: password, bindIP: u.BindIP}
 	}
 	return b, nil
 }
@@ -102,6 +106,10 @@ func (b *Basic) authenticate(credentials []byte) (*Caller, error) {
 	if !found {
 		return nil, Malformed
 	}
+	return b.verify(name, password)
+}
+
+func (b *Basic) verify(name, password []byte) (*Caller, error) {
 	user := b.users[string(name)]
 	known := user != nil
 	if !known {

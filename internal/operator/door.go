@@ -111,6 +111,8 @@ func (d *Door) closeSilent() {
 // A call is one request on its way.
 type call struct {
 	*http.Request
+	asks    auth.Request
+	caller  *auth.Caller // once authenticated
 	w       http.ResponseWriter
 	start   time.Time
 	id      []byte
@@ -123,6 +125,10 @@ type call struct {
 // ServeHTTP implements http.Handler.
 func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &call{Request: r, w: w, start: time.Now(), status: http.StatusOK}
+	peer, _ := netip.ParseAddrPort(r.RemoteAddr)
+	c.asks = auth.Request{
+		Header: header{r.Header}, Now: c.start, Peer: peer.Addr(), TLS: r.TLS != nil, Method: []byte(r.Method), Host: []byte(r.Host),
+	}
 	if given := []byte(r.Header.Get("X-Request-Id")); wire.Traceable(given) {
 		c.id = given
 	} else {
@@ -133,8 +139,8 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.route, c.subject = find(r.URL.Path)
 	log := d.Log.With("tag", d.tag(c))
 	level := slog.LevelInfo
-	if c.route != nil && c.route.needs == 0 {
-		level = slog.LevelDebug // scrapes and probes, every few seconds, for ever
+	if c.route != nil && c.route.probed() {
+		level = slog.LevelDebug
 	}
 	log.Log(r.Context(), level, c.asked())
 	defer func() {
@@ -166,15 +172,25 @@ func (d *Door) answer(c *call) *wire.Problem {
 }
 
 func (d *Door) authenticate(c *call) *wire.Problem {
-	caller, err := d.Guard.Authenticate(&auth.Request{Header: header{c.Header}})
+	caller, err := d.Guard.Authenticate(&c.asks)
 	if err != nil {
-		c.w.Header().Set("WWW-Authenticate", d.Guard.Challenge())
-		return wire.Unauthenticated(err)
+		return d.unauthenticated(c, wire.Unauthenticated(err))
+	}
+	if fresh := c.asks.Grant.Fresh; fresh != "" {
+		c.w.Header().Set("X-Auth-Token", fresh)
 	}
 	if !caller.Roles.Permit(c.route.needs) {
 		return wire.NoRole
 	}
+	c.caller = caller
 	return nil
+}
+
+func (d *Door) unauthenticated(c *call, p *wire.Problem) *wire.Problem {
+	if p.Status == http.StatusUnauthorized {
+		c.w.Header().Set("WWW-Authenticate", d.Guard.Challenge())
+	}
+	return p
 }
 
 // header shows the guard the header of a request.
@@ -216,28 +232,39 @@ func (c *call) asked() string {
 	return method + " " + c.route.path
 }
 
+// tag tells apart the conversations of one login; who has none, its requests.
 func (d *Door) tag(c *call) string {
-	caller, _ := netip.ParseAddrPort(c.RemoteAddr)
-	return d.tags.Of(caller.Addr(), c.id)
+	if login, found := d.Guard.Conversation(&c.asks); found {
+		return d.tags.Of(c.asks.Peer, login[:])
+	}
+	return d.tags.Of(c.asks.Peer, c.id)
 }
 
 // body reads the whole body, and who can read it.
 func (c *call) body() (body string, decode wire.Decoder, p *wire.Problem) {
+	body, p = c.read()
+	if p != nil {
+		return "", nil, p
+	}
+	decode = wire.DecoderFor([]byte(c.Header.Get("Content-Type")), []byte(c.Header.Get("Content-Encoding")))
+	if decode == nil && body != "" {
+		return "", nil, wire.NoMedia
+	}
+	return body, decode, nil
+}
+
+func (c *call) read() (body string, p *wire.Problem) {
 	raw, err := io.ReadAll(http.MaxBytesReader(c.w, c.Body, wire.MaxBody))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return "", nil, wire.TooLarge
+		return "", wire.TooLarge
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return "", nil, wire.TooSlow
+		return "", wire.TooSlow
 	case err != nil:
-		return "", nil, &wire.Problem{Status: 400, Code: "body_invalid", Detail: "the body did not arrive whole"}
+		return "", &wire.Problem{Status: 400, Code: "body_invalid", Detail: "the body did not arrive whole"}
 	}
-	decode = wire.DecoderFor([]byte(c.Header.Get("Content-Type")), []byte(c.Header.Get("Content-Encoding")))
-	if decode == nil && len(raw) > 0 {
-		return "", nil, wire.NoMedia
-	}
-	return string(raw), decode, nil
+	return string(raw), nil
 }
 
 func (d *Door) metrics(c *call) *wire.Problem {

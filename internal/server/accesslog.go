@@ -3,8 +3,6 @@ package server
 import (
 	"context"
 	"log/slog"
-	"net"
-	"net/netip"
 	"strconv"
 	"time"
 
@@ -88,10 +86,10 @@ func knownMethod(method []byte) string {
 	return "(other method)"
 }
 
+// tagOf tells apart the conversations of one login; who has none, its requests.
 func (s *Server) tagOf(q *request) string {
-	var caller netip.Addr
-	if a, ok := q.ctx.RemoteAddr().(*net.TCPAddr); ok {
-		caller = a.AddrPort().Addr()
+	if login, found := s.Guard.Conversation(&q.asks); found {
+		return s.tags.Of(q.asks.Peer, login[:])
 	}
-	return s.tags.Of(caller, q.id)
+	return s.tags.Of(q.asks.Peer, q.id)
 }

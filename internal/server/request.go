@@ -1,6 +1,7 @@
 package server
 
 import (
+	"net"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -19,8 +20,10 @@ type request struct {
 	route *route // nil: no such path
 	start time.Time
 	id    []byte // what X-Request-ID answers
-	asks  auth.Request
 	tag   string // who speaks, in the log; empty when nothing is logged
+
+	asks   auth.Request
+	caller *auth.Caller // once authenticated
 
 	fields   velocity.Fields
 	attempt  velocity.Attempt
@@ -31,7 +34,13 @@ type request struct {
 }
 
 func (q *request) begin(ctx *fasthttp.RequestCtx, start time.Time) {
-	q.ctx, q.start, q.route, q.problem, q.judged, q.tag = ctx, start, nil, nil, false, ""
+	q.ctx, q.start, q.route, q.problem, q.judged, q.tag, q.caller = ctx, start, nil, nil, false, "", nil
+	q.asks = auth.Request{
+		Header: header{&ctx.Request.Header}, Now: start, TLS: ctx.IsTLS(), Method: ctx.Method(), Host: ctx.Request.Header.Host(),
+	}
+	if peer, ok := ctx.RemoteAddr().(*net.TCPAddr); ok {
+		q.asks.Peer = peer.AddrPort().Addr()
+	}
 	q.fields = velocity.Fields{}
 	q.id = q.id[:0]
 	if given := ctx.Request.Header.Peek(headerRequestID); wire.Traceable(given) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"fraudcheck/internal/account"
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/wire"
 )
@@ -15,13 +16,17 @@ import (
 type route struct {
 	path  string
 	get   bool       // GET and HEAD, without a body; otherwise POST
-	needs auth.Roles // none: open to everybody, and never refused for load
+	needs auth.Roles // none: open to everybody
 	serve func(*Server, *request) *wire.Problem
 }
 
 var routes = [...]route{
 	{path: "/v1/check", needs: auth.Checker, serve: (*Server).check},
 	{path: "/v1/outcomes", needs: auth.Checker, serve: (*Server).outcome},
+	{path: account.Login, serve: (*Server).account},
+	{path: account.Refresh, serve: (*Server).account},
+	{path: account.Logout, serve: (*Server).account},
+	{path: account.Me, get: true, needs: auth.Anyone, serve: (*Server).account},
 	{path: "/healthz", get: true, serve: (*Server).healthy},
 	{path: "/readyz", get: true, serve: (*Server).ready},
 }
@@ -49,6 +54,9 @@ func (r *route) takes(ctx *fasthttp.RequestCtx) bool {
 	}
 	return ctx.IsPost()
 }
+
+// probed routes are never refused for load, nor logged at INFO.
+func (r *route) probed() bool { return r.get && r.needs == 0 }
 
 func (r *route) allow() string {
 	if r.get {
@@ -88,10 +96,10 @@ func (s *Server) answer(q *request, unread *wire.Problem, inFlight int64) *wire.
 		q.ctx.Response.Header.Set(fasthttp.HeaderAllow, r.allow())
 		return wire.NoMethod
 	}
+	if !r.probed() && inFlight > int64(s.InFlight) {
+		return crowded
+	}
 	if r.needs != 0 {
-		if inFlight > int64(s.InFlight) {
-			return crowded
-		}
 		if p := s.authenticate(q, r.needs); p != nil {
 			return p
 		}
@@ -106,14 +114,45 @@ func (s *Server) answer(q *request, unread *wire.Problem, inFlight int64) *wire.
 }
 
 func (s *Server) authenticate(q *request, needs auth.Roles) *wire.Problem {
-	q.asks = auth.Request{Header: header{&q.ctx.Request.Header}}
 	caller, err := s.Guard.Authenticate(&q.asks)
 	if err != nil {
-		q.ctx.Response.Header.Set(fasthttp.HeaderWWWAuthenticate, s.Guard.Challenge())
-		return wire.Unauthenticated(err)
+		return s.unauthenticated(q, wire.Unauthenticated(err))
+	}
+	if fresh := q.asks.Grant.Fresh; fresh != "" {
+		q.ctx.Response.Header.Set("X-Auth-Token", fresh)
 	}
 	if !caller.Roles.Permit(needs) {
 		return wire.NoRole
+	}
+	q.caller = caller
+	return nil
+}
+
+func (s *Server) unauthenticated(q *request, p *wire.Problem) *wire.Problem {
+	if p.Status == fasthttp.StatusUnauthorized {
+		q.ctx.Response.Header.Set(fasthttp.HeaderWWWAuthenticate, s.Guard.Challenge())
+	}
+	return p
+}
+
+// account answers the routes at which callers log in and out.
+func (s *Server) account(q *request) *wire.Problem {
+	h := &q.ctx.Request.Header
+	a, p := account.Serve(q.route.path, &account.Call{
+		Guard: s.Guard, Asks: &q.asks, Caller: q.caller, Body: string(q.ctx.PostBody()),
+		ContentType: h.ContentType(), ContentEncoding: h.Peek(fasthttp.HeaderContentEncoding),
+	})
+	r := &q.ctx.Response
+	if a.Cookie != "" {
+		r.Header.Add(fasthttp.HeaderSetCookie, a.Cookie)
+	}
+	if p != nil {
+		return s.unauthenticated(q, p)
+	}
+	r.SetStatusCode(a.Status)
+	if a.Body != nil {
+		r.Header.SetContentType("application/json")
+		r.SetBody(a.Body)
 	}
 	return nil
 }
@@ -140,7 +179,7 @@ func (s *Server) end(q *request) {
 		route = q.route.path
 	}
 	s.Events.Request(route, q.ctx.Response.StatusCode(), time.Since(q.start))
-	q.ctx = nil
+	q.ctx, q.asks = nil, auth.Request{}
 	s.requests.Put(q)
 }
 

@@ -38,12 +38,26 @@ const MaxBody = 8 << 10
 func Unauthenticated(err error) *Problem {
 	var failure auth.Failure
 	errors.As(err, &failure)
-	return &Problem{Status: 401, Code: string(failure), Detail: failure.Error()}
+	status := 401
+	switch failure {
+	case auth.NetworkRefused:
+		status = 403
+	case auth.Unavailable:
+		status = 503
+	}
+	return &Problem{Status: status, Code: string(failure), Detail: failure.Error()}
 }
 
+// Error makes a problem an error.
+func (p *Problem) Error() string { return p.Code + ": " + p.Detail }
+
 // Refused is the problem of a request whose fields could not be taken: err is a
-// *DecodeError or a *velocity.FieldError.
+// *DecodeError, a *velocity.FieldError or a *Problem.
 func Refused(err error) *Problem {
+	var problem *Problem
+	if errors.As(err, &problem) {
+		return problem
+	}
 	var undecoded *DecodeError
 	if errors.As(err, &undecoded) {
 		return &Problem{Status: 400, Code: undecoded.Code, Field: undecoded.Field, Detail: undecoded.Detail}

@@ -1,0 +1,129 @@
+package auth
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// What an instance knows of logins by itself. Times are in ms.
+const (
+	// fresh is how long what the store said is believed: at most one question per
+	// login and second, and a logout elsewhere is heard of within one.
+	fresh = 1000
+	// honoured is how long a session known here is good while the store is away.
+	honoured = 60_000
+)
+
+// A loginView is what the store said of a login when it last answered.
+type loginView struct {
+	asked     int64 // when it was last asked
+	confirmed int64 // when it last answered, 0 for never
+	found     bool
+	record    loginRecord
+}
+
+// local reports whether the last question was not answered.
+func (v *loginView) local() bool { return v.asked != v.confirmed }
+
+// isFresh tolerates a question asked a moment after now by somebody else; a clock
+// set back makes it stale.
+func (v *loginView) isFresh(now int64) bool {
+	return v != nil && now-v.asked < fresh && now-v.asked > -fresh
+}
+
+// A knownLogin is a login's place in the cache.
+type knownLogin struct {
+	asking  sync.Mutex // held by the one who asks the store
+	view    atomic.Pointer[loginView]
+	used    atomic.Int64 // when its session was last used here
+	touched atomic.Int64 // when that was last written, or tried to be
+}
+
+// A loginCache keeps logins that were seen lately, bounded: what is forgotten is
+// asked for again. Only what we signed gets in. There are two generations, as in
+// tokenCache.
+type loginCache struct {
+	mu         sync.Mutex
+	young, old map[loginID]*knownLogin
+}
+
+func (c *loginCache) of(id loginID) *knownLogin {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if k := c.young[id]; k != nil {
+		return k
+	}
+	k := c.old[id]
+	if k == nil {
+		k = new(knownLogin)
+	}
+	if c.young == nil || len(c.young) >= maxKnown/2 {
+		c.young, c.old = make(map[loginID]*knownLogin), c.young
+	}
+	c.young[id] = k
+	return k
+}
+
+// revocations are the logins this instance knows to be revoked, each until its last
+// access token has expired.
+type revocations struct {
+	mu    sync.RWMutex
+	until map[loginID]int64
+}
+
+// maxRevocations bounds them; past it what ends soonest of a few is forgotten.
+const maxRevocations = 100_000
+
+func (r *revocations) has(id loginID) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	_, found := r.until[id]
+	return found
+}
+
+func (r *revocations) add(id loginID, until int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.until == nil {
+		r.until = make(map[loginID]int64)
+	}
+	if _, found := r.until[id]; !found && len(r.until) >= maxRevocations {
+		r.dropSoonest()
+	}
+	r.until[id] = max(until, r.until[id])
+}
+
+func (r *revocations) dropSoonest() {
+	const looked = 32
+	var soonest loginID
+	n := 0
+	for id, until := range r.until {
+		if n == 0 || until < r.until[soonest] {
+			soonest = id
+		}
+		if n++; n == looked {
+			break
+		}
+	}
+	delete(r.until, soonest)
+}
+
+// some returns up to n of them, in no order, without those that are over.
+func (r *revocations) some(n int, now int64) (ids []loginID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for id, until := range r.until {
+		if until <= now {
+			delete(r.until, id)
+		} else if len(ids) < n {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+func (r *revocations) end(id loginID) int64 {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.until[id]
+}

@@ -1,0 +1,260 @@
+package auth
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// TokenSettings say for how long what a login issues is good.
+type TokenSettings struct {
+	TTL            time.Duration // of an access token, at most RefreshTTL
+	RefreshTTL     time.Duration // from the login to the end of all that came of it, at most 720 h
+	PerUser        int           // logins of one user that live at once; the oldest leaves
+	Sliding        bool          // answers carry a fresh access token once half of one is spent
+	SessionTimeout time.Duration // of a session that is not used
+}
+
+// Logins are what this instance knows and can find out of those who logged in. They
+// outlive a reload of the configuration.
+//
+// One login is one record in the store: its session leads there, and so do its
+// tokens. What an instance learns to be revoked it never forgets while it matters,
+// whatever becomes of the store; what a store lost is not there any more.
+type Logins struct {
+	keys    *Keys
+	store   Store
+	known   loginCache
+	revoked revocations
+	longest atomic.Int64 // ms: the longest life of an access token so far
+	listing sync.Mutex   // of a user's logins: those that meet here need not meet in the store
+	behind  atomic.Bool  // the store may not have heard of all that is revoked
+}
+
+// NewLogins makes them, over a store that they share with other instances or not.
+func NewLogins(keys *Keys, store Store) *Logins { return &Logins{keys: keys, store: store} }
+
+// tries bounds how often a write starts anew because another came first.
+const tries = 16
+
+// slack is how much longer than it matters a record is kept, for clocks that differ.
+const slack = time.Minute
+
+var errRevoked = errors.New("the login was revoked")
+
+// load reads a login's record. What cannot be read counts as no answer.
+func (l *Logins) load(id loginID, now int64) (r loginRecord, version uint64, err error) {
+	key := l.keys.itemKey("login", id[:])
+	sealed, version, err := l.store.Get(key, fromMs(now))
+	if err != nil {
+		return r, 0, err
+	}
+	value, err := l.keys.open(key, sealed)
+	if err == nil {
+		err = r.read(value)
+	}
+	return r, version, err
+}
+
+func (l *Logins) save(id loginID, r *loginRecord, version uint64, now int64) error {
+	until := r.Ends
+	if r.Revoked {
+		until = r.Access
+	}
+	key := l.keys.itemKey("login", id[:])
+	return l.store.Put(key, l.keys.seal(key, r.append(nil)), version, fromMs(now), fromMs(until).Add(slack))
+}
+
+// look returns what is known of a login: from the store where it answers, and from
+// here for a second after that. One asks, others wait for the answer.
+func (l *Logins) look(id loginID, now int64) (*knownLogin, *loginView) {
+	k := l.known.of(id)
+	if v := k.view.Load(); v.isFresh(now) {
+		return k, v
+	}
+	k.asking.Lock()
+	defer k.asking.Unlock()
+	before := k.view.Load()
+	if before.isFresh(now) {
+		return k, before
+	}
+	v := &loginView{asked: now, confirmed: now}
+	var err error
+	switch v.record, _, err = l.load(id, now); {
+	case err == nil:
+		v.found = true
+		if v.record.Revoked {
+			l.revoked.add(id, v.record.Access)
+		}
+	case err == errMissing:
+	case before != nil:
+		v.confirmed, v.found, v.record = before.confirmed, before.found, before.record
+	default:
+		v.confirmed = 0
+	}
+	k.view.Store(v)
+	return k, v
+}
+
+// note keeps what was just written.
+func (l *Logins) note(id loginID, r *loginRecord, now int64) {
+	k := l.known.of(id)
+	k.asking.Lock()
+	defer k.asking.Unlock()
+	k.view.Store(&loginView{asked: now, confirmed: now, found: true, record: *r})
+}
+
+// begin records a new login; the oldest of the user's leaves where there are too
+// many. It is on the user's list first: none lives that is not counted.
+func (l *Logins) begin(id loginID, r *loginRecord, perUser int, now int64) error {
+	err := l.changeList(r.name, now, func(list loginList) (loginList, error) {
+		for len(list) >= perUser {
+			if err := l.revoke(list[0].ID, now); err != nil {
+				return nil, err
+			}
+			list = list[1:]
+		}
+		return append(list, loginEntry{ID: id, Ends: r.Ends}), nil
+	})
+	if err == nil {
+		err = l.save(id, r, 0, now)
+	}
+	if err == nil {
+		l.note(id, r, now)
+	}
+	return err
+}
+
+// changeList writes a user's list anew, those that have ended left out.
+func (l *Logins) changeList(name string, now int64, change func(loginList) (loginList, error)) error {
+	l.listing.Lock()
+	defer l.listing.Unlock()
+	key := l.keys.itemKey("user", []byte(name))
+	for range tries {
+		var list loginList
+		sealed, version, err := l.store.Get(key, fromMs(now))
+		if err == nil {
+			var value []byte
+			if value, err = l.keys.open(key, sealed); err == nil {
+				err = list.read(value)
+			}
+		}
+		if err != nil && err != errMissing {
+			return err
+		}
+		list = slices.DeleteFunc(list, func(e loginEntry) bool { return e.Ends <= now })
+		if list, err = change(list); err != nil {
+			return err
+		}
+		until := now
+		for _, e := range list {
+			until = max(until, e.Ends)
+		}
+		err = l.store.Put(key, l.keys.seal(key, list.append(nil)), version, fromMs(now), fromMs(until).Add(slack))
+		if err != errConflict {
+			return err
+		}
+	}
+	return errConflict
+}
+
+// leave takes a login off its user's list, that it may not count any more. Where
+// that fails it counts until it would have ended.
+func (l *Logins) leave(id loginID, name string, now int64) {
+	_ = l.changeList(name, now, func(list loginList) (loginList, error) {
+		return slices.DeleteFunc(list, func(e loginEntry) bool { return e.ID == id }), nil
+	})
+}
+
+// revoke ends a login here at once, and in the store. After an error other
+// instances have not heard of it; Keep tells them.
+func (l *Logins) revoke(id loginID, now int64) error {
+	l.revoked.add(id, now+l.longest.Load())
+	return l.tell(id, now)
+}
+
+// tell writes to the store that a login is revoked, if it does not say so.
+func (l *Logins) tell(id loginID, now int64) (err error) {
+	defer func() {
+		if err != nil {
+			l.behind.Store(true)
+		}
+	}()
+	for range tries {
+		r, version, err := l.load(id, now)
+		if err != nil && err != errMissing {
+			return err
+		}
+		l.revoked.add(id, r.Access) // of an access token that this instance did not issue
+		if r.Revoked {
+			return nil
+		}
+		gone := loginRecord{loginState: loginState{Revoked: true, Access: l.revoked.end(id)}}
+		if err = l.save(id, &gone, version, now); err != errConflict {
+			return err
+		}
+	}
+	return errConflict
+}
+
+// rotate makes next the refresh token of the login that is good, in place of given.
+// One that was given before revokes the login: somebody has a copy of it.
+func (l *Logins) rotate(id loginID, given, next [sha256.Size]byte, accept func(*loginRecord) bool, access, now int64) (r loginRecord, err error) {
+	for range tries {
+		var version uint64
+		if r, version, err = l.load(id, now); err != nil {
+			return r, err
+		}
+		switch {
+		case r.Revoked:
+			l.revoked.add(id, r.Access)
+			return r, errRevoked
+		case r.Refresh == next: // written by the try before, which was not answered
+			return r, nil
+		case subtle.ConstantTimeCompare(r.Refresh[:], given[:]) != 1:
+			_ = l.revoke(id, now)
+			return r, errReused
+		case !accept(&r):
+			return r, errRevoked
+		}
+		r.Refresh, r.Access = next, max(r.Access, access)
+		if err = l.save(id, &r, version, now); err != errConflict {
+			return r, err
+		}
+	}
+	return r, errConflict
+}
+
+var errReused = errors.New("the refresh token was used before")
+
+// touch writes that a session is in use.
+func (l *Logins) touch(id loginID, now int64) {
+	r, version, err := l.load(id, now)
+	if err != nil || r.Revoked {
+		return
+	}
+	r.Used = max(r.Used, now)
+	if l.save(id, &r, version, now) == nil {
+		l.note(id, &r, now)
+	}
+}
+
+// Keep tells the store again of what this instance knows to be revoked: all of it
+// after the store was away, otherwise a part. It is to be called every second or
+// so, where the store is shared.
+func (l *Logins) Keep(now time.Time) {
+	const part = 64
+	n := part
+	if l.behind.Swap(false) {
+		n = maxRevocations
+	}
+	for _, id := range l.revoked.some(n, toMs(now)) {
+		if l.tell(id, toMs(now)) != nil {
+			return // and all of it again
+		}
+	}
+}
