@@ -94,6 +94,8 @@ func wrongFor(s reflect.Type, tag reflect.StructTag) []string {
 		return []string{"null", "[" + marker + "]", inFlow, marker, "7000000007GB", "7000000007TiB", "-7000000007", "7000000007.5", "true", `""`, "MiB", "7 MiB"}
 	}
 	switch s.Kind() {
+	case reflect.Bool:
+		return []string{"null", "[" + marker + "]", inFlow, marker, markerNumber, "yes", "True", `"true"`, "1", `""`}
 	case reflect.Struct:
 		return []string{"null", marker, markerNumber, "[" + marker + "]", `""`}
 	case reflect.Slice:
@@ -133,6 +135,10 @@ func TestConfigurationRefusesWhatIsOutOfRange(t *testing.T) {
 		{"ipv6_prefix", "47", "48", "128", "129"},
 		{"store.budget", "999us", "1ms", "10s", "10001ms"},
 		{"store.memcached.max_conns", "0", "1", "10000", "10001"},
+		{"auth.tokens.ttl", "999ms", "1s", "24h", "24h1ns"},
+		{"auth.tokens.refresh_ttl", "999ms", "30m", "720h", "720h1ns"},
+		{"auth.tokens.per_user", "0", "1", "1024", "1025"},
+		{"auth.session_timeout", "999ms", "1s", "720h", "720h1ns"},
 		{"log.days", "0", "1", "3650", "3651"},
 	} {
 		refuses(t, nested(tt.key, tt.below), tt.key+": expected ")

@@ -42,6 +42,7 @@ type basicUser struct {
 	caller   Caller
 	password [sha256.Size]byte
 	bindIP   bool
+	stamp    stamp
 }
 
 // A UserError names the setting of the user that cannot be.
@@ -75,9 +76,19 @@ func NewBasic(users []User) (*Basic, error) {
 		if err != nil {
 			return fail("password", err.Error())
 		}
-		b.users[u.Name] = &basicUser{caller: Caller{Name: u.Name, Roles: u.Roles}, password: password, bindIP: u.BindIP}
+		b.users[u.Name] = &basicUser{caller: Caller{Name: u.Name, Roles: u.Roles}, password: password, bindIP: u.BindIP, stamp: u.stamp()}
 	}
 	return b, nil
+}
+
+// A stamp tells one configured password from the next: what was issued for the old
+// one is no good any more. It leaves the process only encrypted.
+type stamp [8]byte
+
+func (u *User) stamp() (s stamp) {
+	sum := sha256.Sum256([]byte(string(u.Encryption) + ":" + u.Password))
+	copy(s[:], sum[:])
+	return s
 }
 
 // digest is what a presented password is compared by: its SHA-256, whichever way

@@ -49,7 +49,7 @@ func (g *Guard) Login(r *Request, username, password string) (t *Tokens, err err
 	t.Access, t.ExpiresIn = g.issue(signer, s, &access, now)
 	refresh := signer.write(refreshPrefix, newRefresh(id, ends))
 	record := loginRecord{name: caller.Name, loginState: loginState{
-		Refresh: sha256.Sum256([]byte(refresh)), Ends: ends, Access: access.expires, Used: now, From: from,
+		Refresh: sha256.Sum256([]byte(refresh)), Ends: ends, Access: access.expires, Used: now, From: from, Stamp: user.stamp,
 	}}
 	if g.Logins.begin(id, &record, s.tokens.PerUser, now) != nil {
 		return t, nil
@@ -94,6 +94,16 @@ func (g *Guard) issue(signer *signer, s *schemes, t *accessToken, now int64) (te
 	return signer.write(accessPrefix, t.append(make([]byte, 0, 256))), time.Duration(t.expires-now) * time.Millisecond
 }
 
+// user is whose login it is, unless they are not there any more, have another
+// password, or ask from elsewhere.
+func (s *schemes) user(record *loginRecord, r *Request) *basicUser {
+	user := s.basic.users[record.name]
+	if user == nil || record.Stamp != user.stamp || !record.From.admits(user.bindIP, r.Peer) {
+		return nil
+	}
+	return user
+}
+
 // byToken finds the caller by an access token of our own.
 func (g *Guard) byToken(r *Request, s *schemes, text []byte) (*Caller, error) {
 	if !bytes.HasPrefix(text, []byte(accessPrefix)) {
@@ -119,7 +129,7 @@ func (g *Guard) byToken(r *Request, s *schemes, text []byte) (*Caller, error) {
 		return nil, TokenInvalid
 	}
 	_, view := l.look(t.login, now)
-	if view.record.Revoked {
+	if view.found && (view.record.Revoked || view.record.Stamp != user.stamp) {
 		return nil, TokenInvalid
 	}
 	r.Grant.Expires, r.Grant.Local = fromMs(t.expires), view.local()
@@ -166,8 +176,7 @@ func (g *Guard) Refresh(r *Request, token string) (t *Tokens, err error) {
 	next := signer.write(refreshPrefix, newRefresh(given.login, given.ends))
 	access := min(now+s.tokens.TTL.Milliseconds(), given.ends)
 	record, err := l.rotate(given.login, sha256.Sum256(text), sha256.Sum256([]byte(next)), func(record *loginRecord) bool {
-		user := s.basic.users[record.name]
-		return user != nil && record.From.admits(user.bindIP, r.Peer)
+		return s.user(record, r) != nil
 	}, access, now)
 	switch err {
 	case nil:

@@ -22,6 +22,7 @@ type loginState struct {
 	Access  int64             // when the last access token issued expires
 	Used    int64             // when the session was used, as far as was written
 	From    place
+	Stamp   stamp // of the password that was shown
 }
 
 const recordVersion = 1

@@ -91,8 +91,8 @@ func (g *Guard) session(r *Request, s *schemes, id loginID) (*Caller, error) {
 		return nil, TokenInvalid
 	}
 	record := &view.record
-	user := s.basic.users[record.name]
-	if user == nil || !record.From.admits(user.bindIP, r.Peer) {
+	user := s.user(record, r)
+	if user == nil {
 		return nil, TokenInvalid
 	}
 	timeout := s.tokens.SessionTimeout.Milliseconds()
