@@ -138,18 +138,27 @@ func (p *parts) makeKeys() error {
 	} else if len(hashKey) == 0 && p.settings.Store.Memory.SnapshotFile != "" {
 		return &keyError{"hash_key_file", "a hash key, the same at every start, where store.memory.snapshot_file is set", 0}
 	} else if len(hashKey) == 0 {
-		hashKey = make([]byte, velocity.MinHashKey)
-		_, _ = rand.Read(hashKey) // it never fails
+		hashKey = randomKey()
 	}
 	var err error
 	if p.keys, err = velocity.NewKeys(hashKey); err != nil {
 		return fmt.Errorf("%s: %w", key, err)
 	}
-	if p.tokens, err = auth.NewKeys(hashKey); err != nil {
+	tokenKey := hashKey
+	if p.settings.Store.Kind == "memory" { // who was logged out ends with the process, so what was issued does too
+		tokenKey = randomKey()
+	}
+	if p.tokens, err = auth.NewKeys(tokenKey); err != nil {
 		return fmt.Errorf("%s: %w", key, err)
 	}
 	p.logKey, err = hkdf.Key(sha256.New, hashKey, nil, "fraudcheck log", sha256.Size)
 	return err
+}
+
+func randomKey() []byte {
+	key := make([]byte, velocity.MinHashKey)
+	_, _ = rand.Read(key) // it never fails
+	return key
 }
 
 func (p *parts) makePlan() error {

@@ -214,6 +214,18 @@ func TestAUserRemovedByAReloadIsLoggedOut(t *testing.T) {
 	assert.Equal(t, "401 token_invalid", problemOf(l.refresh(r.program)))
 }
 
+// Nobody remembers who was logged out, so nobody is in.
+func TestWithTheEmbeddedStoreARestartLogsEverybodyOut(t *testing.T) {
+	p := start(t, guarded)
+	l := login(t, p, p.addr)
+	p.signal(t, syscall.SIGTERM)
+	p.exitCode(t)
+	next := start(t, guarded)
+	assert.Equal(t, "401 token_invalid", problemOf(l.byToken(next, "GET", "/v1/me", "")))
+	assert.Equal(t, "401 token_invalid", problemOf(l.bySession(next, "GET", "/v1/me", "")))
+	assert.Equal(t, "401 token_invalid", problemOf(l.refresh(next)))
+}
+
 func TestOneLoginIsOneTagInTheLog(t *testing.T) {
 	p := start(t, guarded)
 	l := login(t, p, p.addr)

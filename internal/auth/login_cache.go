@@ -108,15 +108,19 @@ func (r *revocations) dropSoonest() {
 	delete(r.until, soonest)
 }
 
-// some returns up to n of them, in no order, without those that are over.
+// some returns up to n of them, in no order, and forgets what it finds to be over.
 func (r *revocations) some(n int, now int64) (ids []loginID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	looked := 0
 	for id, until := range r.until {
 		if until <= now {
 			delete(r.until, id)
-		} else if len(ids) < n {
+		} else {
 			ids = append(ids, id)
+		}
+		if looked++; looked == 2*n || len(ids) == n {
+			break
 		}
 	}
 	return ids

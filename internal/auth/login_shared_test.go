@@ -77,8 +77,7 @@ func TestALogoutIsHeardOfElsewhereWithinASecond(t *testing.T) {
 func TestATokenCostsOneReadOfTheStoreASecond(t *testing.T) {
 	a, b, _ := two(t)
 	issued, _ := a.login("checkout", "open sesame")
-	store := &counting{Store: auth.NewMemory()}
-	b = newInstance(t, store, issuing)
+	store := b.store.(*counting)
 	b.Observe = nil
 	for range 3 {
 		before := store.reads

@@ -23,6 +23,7 @@ const (
 type instance struct {
 	*auth.Guard
 	t        testing.TB
+	store    auth.Store
 	now      time.Time
 	observed map[string]int // by scheme and result
 }
@@ -39,7 +40,7 @@ func newInstance(t testing.TB, store auth.Store, settings auth.TokenSettings) *i
 	t.Helper()
 	keys, err := auth.NewKeys([]byte(strings.Repeat("k", 32)))
 	require.NoError(t, err)
-	i := &instance{Guard: configured(t, settings, someUsers), t: t, now: midnight, observed: map[string]int{}}
+	i := &instance{Guard: configured(t, settings, someUsers), t: t, store: store, now: midnight, observed: map[string]int{}}
 	i.Logins = auth.NewLogins(keys, store)
 	i.Observe = func(scheme, result string) { i.observed[scheme+" "+result]++ }
 	return i

@@ -61,6 +61,11 @@ func TestUnauthenticatedSaysWhy(t *testing.T) {
 	}
 }
 
+func TestUnauthenticatedIsNotAlways401(t *testing.T) {
+	assert.Equal(t, 403, Unauthenticated(auth.NetworkRefused).Status)
+	assert.Equal(t, 503, Unauthenticated(auth.Unavailable).Status)
+}
+
 func TestRefusedNamesTheField(t *testing.T) {
 	tests := []struct {
 		err  error
@@ -68,6 +73,7 @@ func TestRefusedNamesTheField(t *testing.T) {
 	}{
 		{&DecodeError{Code: "body_invalid", Detail: "expected '{' at byte 0"}, Problem{400, "body_invalid", "", "expected '{' at byte 0"}},
 		{&DecodeError{Code: "field_unknown", Field: "foo", Detail: "d"}, Problem{400, "field_unknown", "foo", "d"}},
+		{NoMedia, *NoMedia},
 		{&velocity.FieldError{Field: velocity.FieldIP, Missing: true, Expected: "an address"}, Problem{400, "field_missing", "ip", "expected an address"}},
 		{&velocity.FieldError{Field: velocity.FieldExpYear, Expected: "a year"}, Problem{400, "field_invalid", "exp_year", "expected a year"}},
 		{&velocity.FieldError{Field: velocity.FieldLast4, PANLike: true, Expected: "four digits"}, Problem{400, "field_invalid", "last4", "expected four digits"}},
