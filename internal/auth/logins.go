@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -46,18 +47,29 @@ const slack = time.Minute
 
 var errRevoked = errors.New("the login was revoked")
 
-// load reads a login's record. What cannot be read counts as no answer.
+// load reads a login's record. One that is forged, or another's, is missing; its
+// version is there all the same, to be written over.
 func (l *Logins) load(id loginID, now int64) (r loginRecord, version uint64, err error) {
-	key := l.keys.itemKey("login", id[:])
-	sealed, version, err := l.store.Get(key, fromMs(now))
-	if err != nil {
-		return r, 0, err
-	}
-	value, err := l.keys.open(key, sealed)
-	if err == nil {
-		err = r.read(value)
+	value, version, err := l.get(l.keys.itemKey("login", id[:]), now)
+	if err == nil && r.read(value) != nil {
+		return loginRecord{}, version, errMissing
 	}
 	return r, version, err
+}
+
+func (l *Logins) get(key string, now int64) (value []byte, version uint64, err error) {
+	sealed, version, err := l.store.Get(key, fromMs(now))
+	if err != nil {
+		return nil, 0, err
+	}
+	if value, err = l.keys.open(key, sealed); err != nil {
+		return nil, version, errMissing
+	}
+	return value, version, nil
+}
+
+func (l *Logins) put(key string, value []byte, version uint64, now, until int64) error {
+	return l.store.Put(key, l.keys.seal(key, value), version, fromMs(now), fromMs(until).Add(slack))
 }
 
 func (l *Logins) save(id loginID, r *loginRecord, version uint64, now int64) error {
@@ -65,8 +77,7 @@ func (l *Logins) save(id loginID, r *loginRecord, version uint64, now int64) err
 	if r.Revoked {
 		until = r.Access
 	}
-	key := l.keys.itemKey("login", id[:])
-	return l.store.Put(key, l.keys.seal(key, r.append(nil)), version, fromMs(now), fromMs(until).Add(slack))
+	return l.put(l.keys.itemKey("login", id[:]), r.append(nil), version, now, until)
 }
 
 // look returns what is known of a login: from the store where it answers, and from
@@ -108,20 +119,27 @@ func (l *Logins) note(id loginID, r *loginRecord, now int64) {
 	k.view.Store(&loginView{asked: now, confirmed: now, found: true, record: *r})
 }
 
-// begin records a new login; the oldest of the user's leaves where there are too
-// many. It is on the user's list first: none lives that is not counted.
+// begin records a new login; the oldest of the user's leave where there are too
+// many. It is on the user's list first, and they are revoked: none lives that is
+// not counted.
 func (l *Logins) begin(id loginID, r *loginRecord, perUser int, now int64) error {
-	err := l.changeList(r.name, now, func(list loginList) (loginList, error) {
-		for len(list) >= perUser {
-			if err := l.revoke(list[0].ID, now); err != nil {
-				return nil, err
-			}
-			list = list[1:]
-		}
-		return append(list, loginEntry{ID: id, Ends: r.Ends}), nil
+	var leaving loginList
+	err := l.changeList(r.name, now, func(list loginList) loginList {
+		over := max(0, len(list)-perUser+1)
+		leaving = list[:over]
+		return append(slices.Clone(list[over:]), loginEntry{ID: id, Ends: r.Ends})
 	})
-	if err == nil {
-		err = l.save(id, r, 0, now)
+	if err != nil {
+		return err
+	}
+	for _, e := range leaving {
+		if err := l.revoke(e.ID, now); err != nil {
+			return err
+		}
+	}
+	err = l.save(id, r, 0, now)
+	if err == errConflict { // so many log in that it had to leave already
+		return nil
 	}
 	if err == nil {
 		l.note(id, r, now)
@@ -130,32 +148,26 @@ func (l *Logins) begin(id loginID, r *loginRecord, perUser int, now int64) error
 }
 
 // changeList writes a user's list anew, those that have ended left out.
-func (l *Logins) changeList(name string, now int64, change func(loginList) (loginList, error)) error {
+func (l *Logins) changeList(name string, now int64, change func(loginList) loginList) error {
 	l.listing.Lock()
 	defer l.listing.Unlock()
 	key := l.keys.itemKey("user", []byte(name))
-	for range tries {
+	for try := range tries {
+		wait(try)
 		var list loginList
-		sealed, version, err := l.store.Get(key, fromMs(now))
-		if err == nil {
-			var value []byte
-			if value, err = l.keys.open(key, sealed); err == nil {
-				err = list.read(value)
-			}
-		}
-		if err != nil && err != errMissing {
+		value, version, err := l.get(key, now)
+		switch {
+		case err == nil:
+			_ = list.read(value) // one that cannot be read is empty
+		case err != errMissing:
 			return err
 		}
-		list = slices.DeleteFunc(list, func(e loginEntry) bool { return e.Ends <= now })
-		if list, err = change(list); err != nil {
-			return err
-		}
+		list = change(slices.DeleteFunc(list, func(e loginEntry) bool { return e.Ends <= now }))
 		until := now
 		for _, e := range list {
 			until = max(until, e.Ends)
 		}
-		err = l.store.Put(key, l.keys.seal(key, list.append(nil)), version, fromMs(now), fromMs(until).Add(slack))
-		if err != errConflict {
+		if err = l.put(key, list.append(nil), version, now, until); err != errConflict {
 			return err
 		}
 	}
@@ -165,8 +177,8 @@ func (l *Logins) changeList(name string, now int64, change func(loginList) (logi
 // leave takes a login off its user's list, that it may not count any more. Where
 // that fails it counts until it would have ended.
 func (l *Logins) leave(id loginID, name string, now int64) {
-	_ = l.changeList(name, now, func(list loginList) (loginList, error) {
-		return slices.DeleteFunc(list, func(e loginEntry) bool { return e.ID == id }), nil
+	_ = l.changeList(name, now, func(list loginList) loginList {
+		return slices.DeleteFunc(list, func(e loginEntry) bool { return e.ID == id })
 	})
 }
 
@@ -177,6 +189,13 @@ func (l *Logins) revoke(id loginID, now int64) error {
 	return l.tell(id, now)
 }
 
+// wait parts those whose writes met, a little longer each time.
+func wait(try int) {
+	if try > 0 {
+		time.Sleep(rand.N(time.Duration(try) * time.Millisecond))
+	}
+}
+
 // tell writes to the store that a login is revoked, if it does not say so.
 func (l *Logins) tell(id loginID, now int64) (err error) {
 	defer func() {
@@ -184,7 +203,8 @@ func (l *Logins) tell(id loginID, now int64) (err error) {
 			l.behind.Store(true)
 		}
 	}()
-	for range tries {
+	for try := range tries {
+		wait(try)
 		r, version, err := l.load(id, now)
 		if err != nil && err != errMissing {
 			return err
@@ -204,7 +224,8 @@ func (l *Logins) tell(id loginID, now int64) (err error) {
 // rotate makes next the refresh token of the login that is good, in place of given.
 // One that was given before revokes the login: somebody has a copy of it.
 func (l *Logins) rotate(id loginID, given, next [sha256.Size]byte, accept func(*loginRecord) bool, access, now int64) (r loginRecord, err error) {
-	for range tries {
+	for try := range tries {
+		wait(try)
 		var version uint64
 		if r, version, err = l.load(id, now); err != nil {
 			return r, err
