@@ -57,6 +57,14 @@ func parts(t testing.TB) []part {
 	guard := auth.NewGuard(basic, nil)
 	request := &auth.Request{Header: header{[]byte("Basic Y2hlY2tvdXQ6cHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBw")}}
 
+	tokenKeys, err := auth.NewKeys(make([]byte, 32))
+	require.NoError(t, err)
+	guard.Logins = auth.NewLogins(tokenKeys, auth.NewMemory())
+	guard.SetTokens(auth.TokenSettings{TTL: time.Hour, RefreshTTL: time.Hour, PerUser: 1, SessionTimeout: time.Hour})
+	issued, err := guard.Login(&auth.Request{Header: request.Header, Now: time.Unix(1, 0)}, "", "")
+	require.NoError(t, err)
+	byToken := &auth.Request{Header: header{[]byte("Bearer " + issued.Access)}, Now: time.Unix(1, 0)}
+
 	mac, sum, input := hmac.New(sha256.New, make([]byte, 32)), make([]byte, 0, 32), make([]byte, 50)
 	keys := velocitytest.NewKeys(t)
 	onMemory, now := checker(t, keys, velocity.DefaultRule), velocitytest.Start
@@ -79,6 +87,7 @@ func parts(t testing.TB) []part {
 		}},
 		{"parse/ParseAttempt", 0, func() { a, err = velocity.ParseAttempt(&known); check(err == nil, "parse") }},
 		{"auth/Basic", 0, func() { c, err := guard.Authenticate(request); check(err == nil && c.Name == "checkout", "auth") }},
+		{"auth/token of our own", 0, func() { c, err := guard.Authenticate(byToken); check(err == nil && c.Name == "checkout", "auth") }},
 		{"fingerprint/ceiling: two reused HMAC states", 0, func() {
 			for range 2 {
 				mac.Reset()

@@ -239,7 +239,13 @@ func (g *Guard) authenticate(r *Request, header []byte) (c *Caller, scheme strin
 }
 
 // issues reports whether there are tokens and sessions of our own.
-func (g *Guard) issues(s *schemes) bool { return g.Logins != nil && s.basic != nil && s.tokens.TTL > 0 }
+func (g *Guard) issues(s *schemes) bool {
+	if g.Logins == nil || s.basic == nil || s.tokens.TTL == 0 {
+		return false
+	}
+	g.Logins.tokensLive(s.tokens.TTL)
+	return true
+}
 
 // named compares in any letter case. The length rules out the look-alikes beyond
 // ASCII, which EqualFold takes too.

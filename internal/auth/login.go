@@ -60,7 +60,7 @@ func (g *Guard) Login(r *Request, username, password string) (t *Tokens, err err
 	}
 	if old, found := r.cookie(); found && bytes.HasPrefix(old, []byte(sessionPrefix)) {
 		if payload, genuine := signer.read(sessionPrefix, old); genuine {
-			_ = g.end(signer.loginOf(payload), now)
+			_ = g.end(signer.loginOf(payload), ends, now)
 		}
 	}
 	t.Cookie = setCookie(r.TLS, signer.write(sessionPrefix, session))
@@ -86,11 +86,7 @@ func (g *Guard) credentials(r *Request, s *schemes, username, password string) (
 
 // issue makes an access token that is good from now on.
 func (g *Guard) issue(signer *signer, s *schemes, t *accessToken, now int64) (text string, in time.Duration) {
-	ttl := s.tokens.TTL.Milliseconds()
-	for longest := g.Logins.longest.Load(); ttl > longest && !g.Logins.longest.CompareAndSwap(longest, ttl); {
-		longest = g.Logins.longest.Load()
-	}
-	t.issued, t.expires = now, min(now+ttl, t.ends)
+	t.issued, t.expires = now, min(now+s.tokens.TTL.Milliseconds(), t.ends)
 	return signer.write(accessPrefix, t.append(make([]byte, 0, 256))), time.Duration(t.expires-now) * time.Millisecond
 }
 
@@ -217,7 +213,8 @@ func (g *Guard) Logout(r *Request) (err error) {
 			return NetworkRefused
 		}
 		if payload, genuine := signer.read(sessionPrefix, text); genuine {
-			return g.end(signer.loginOf(payload), toMs(r.Now))
+			now := toMs(r.Now)
+			return g.end(signer.loginOf(payload), now+s.tokens.RefreshTTL.Milliseconds(), now)
 		}
 	case 1:
 		name, text, _ := bytes.Cut(headers[0], []byte(" "))
@@ -227,18 +224,22 @@ func (g *Guard) Logout(r *Request) (err error) {
 		}
 		if payload, genuine := signer.read(accessPrefix, text); genuine {
 			if t, ok := readAccess(payload); ok {
-				return g.end(t.login, toMs(r.Now))
+				return g.end(t.login, t.ends, toMs(r.Now))
 			}
 		}
 	}
 	return nil
 }
 
-// end revokes a login and takes it off its user's list.
-func (g *Guard) end(id loginID, now int64) error {
+// end revokes a login, which of itself would end then at the latest, and takes it
+// off its user's list.
+func (g *Guard) end(id loginID, ends, now int64) error {
 	l := g.Logins
 	record, _, err := l.load(id, now)
-	if l.revoke(id, now) != nil {
+	if err == nil && record.Revoked {
+		ends = record.Access
+	}
+	if l.revoke(id, ends, now) != nil {
 		return Unavailable
 	}
 	if err == nil && !record.Revoked {

@@ -64,12 +64,16 @@ func (c *loginCache) of(id loginID) *knownLogin {
 	return k
 }
 
-// revocations are the logins this instance knows to be revoked, each until its last
-// access token has expired.
+// revocations are the logins this instance knows to be revoked, each for as long as
+// anything of it could be shown.
 type revocations struct {
-	mu    sync.RWMutex
-	until map[loginID]int64
+	mu sync.RWMutex
+	of map[loginID]revocation
 }
+
+// A revocation matters until the last access token of its login has expired; as
+// long as the store was not told, until the login would have ended.
+type revocation struct{ access, until int64 }
 
 // maxRevocations bounds them; past it what ends soonest of a few is forgotten.
 const maxRevocations = 100_000
@@ -77,35 +81,47 @@ const maxRevocations = 100_000
 func (r *revocations) has(id loginID) bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	_, found := r.until[id]
+	_, found := r.of[id]
 	return found
 }
 
-func (r *revocations) add(id loginID, until int64) {
+// add notes a login that ends then at the latest, access tokens when they expire.
+func (r *revocations) add(id loginID, access, ends int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.until == nil {
-		r.until = make(map[loginID]int64)
+	if r.of == nil {
+		r.of = make(map[loginID]revocation)
 	}
-	if _, found := r.until[id]; !found && len(r.until) >= maxRevocations {
+	known, found := r.of[id]
+	if !found && len(r.of) >= maxRevocations {
 		r.dropSoonest()
 	}
-	r.until[id] = max(until, r.until[id])
+	access = max(access, known.access)
+	r.of[id] = revocation{access, max(access, ends, known.until)}
+}
+
+// told notes that the store knows, until the last access token has expired.
+func (r *revocations) told(id loginID, access int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, found := r.of[id]; found {
+		r.of[id] = revocation{access, access}
+	}
 }
 
 func (r *revocations) dropSoonest() {
 	const looked = 32
 	var soonest loginID
 	n := 0
-	for id, until := range r.until {
-		if n == 0 || until < r.until[soonest] {
+	for id, known := range r.of {
+		if n == 0 || known.until < r.of[soonest].until {
 			soonest = id
 		}
 		if n++; n == looked {
 			break
 		}
 	}
-	delete(r.until, soonest)
+	delete(r.of, soonest)
 }
 
 // some returns up to n of them, in no order, and forgets what it finds to be over.
@@ -113,9 +129,9 @@ func (r *revocations) some(n int, now int64) (ids []loginID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	looked := 0
-	for id, until := range r.until {
-		if until <= now {
-			delete(r.until, id)
+	for id, known := range r.of {
+		if known.until <= now {
+			delete(r.of, id)
 		} else {
 			ids = append(ids, id)
 		}
@@ -126,8 +142,9 @@ func (r *revocations) some(n int, now int64) (ids []loginID) {
 	return ids
 }
 
-func (r *revocations) end(id loginID) int64 {
+// access is when the last access token of a login expires.
+func (r *revocations) access(id loginID) int64 {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return r.until[id]
+	return r.of[id].access
 }

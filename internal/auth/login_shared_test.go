@@ -255,6 +255,37 @@ func TestWhatWasRevokedIsWrittenBack(t *testing.T) {
 	}
 }
 
+// The one who is asked has issued nothing itself, and the store comes back knowing
+// what it knew.
+func TestALogoutThatTheStoreDidNotHearOfIsRememberedAsLongAsTheLoginWouldLast(t *testing.T) {
+	for _, by := range []string{"token", "session"} {
+		t.Run(by, func(t *testing.T) {
+			a, b, server := two(t, func(s *auth.TokenSettings) { s.SessionTimeout = 24 * time.Hour })
+			issued, cookie := a.login("checkout", "open sesame")
+			line := bearing(issued.Access)
+			if by == "session" {
+				line = cookie
+			}
+			server.Hang()
+			require.Equal(t, auth.Unavailable, b.Logout(b.request(line, "Sec-Fetch-Site: same-origin")))
+			both(a, b, 22*time.Hour)
+			b.Logins.Keep(b.now)
+			require.Equal(t, "token_invalid", b.ask(cookie))
+			server.Resume()
+			both(a, b, time.Hour)
+			require.Equal(t, "checkout", a.ask(cookie), "nobody has told it")
+			b.Logins.Keep(b.now)
+			a.after(time.Second)
+			assert.Equal(t, "token_invalid", a.ask(cookie))
+			_, err := a.Refresh(a.request(), issued.Refresh)
+			assert.Equal(t, auth.TokenInvalid, err)
+			b.after(31 * time.Minute)
+			b.Logins.Keep(b.now)
+			assert.Equal(t, "token_invalid", b.ask(cookie), "the store knows it now, or nothing of it")
+		})
+	}
+}
+
 func TestSlidingProlongsNothingThatTheStoreDoesNotVouchFor(t *testing.T) {
 	for _, what := range []string{"away", "empty"} {
 		t.Run(what, func(t *testing.T) {

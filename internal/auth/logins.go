@@ -31,13 +31,21 @@ type Logins struct {
 	store   Store
 	known   loginCache
 	revoked revocations
-	longest atomic.Int64 // ms: the longest life of an access token so far
+	longest atomic.Int64 // ms: the longest life that an access token has had
 	listing sync.Mutex   // of a user's logins: those that meet here need not meet in the store
 	behind  atomic.Bool  // the store may not have heard of all that is revoked
 }
 
 // NewLogins makes them, over a store that they share with other instances or not.
 func NewLogins(keys *Keys, store Store) *Logins { return &Logins{keys: keys, store: store} }
+
+// tokensLive notes for how long access tokens are good now: they may have been good
+// for longer before a reload.
+func (l *Logins) tokensLive(ttl time.Duration) {
+	for ms, longest := ttl.Milliseconds(), l.longest.Load(); ms > longest && !l.longest.CompareAndSwap(longest, ms); {
+		longest = l.longest.Load()
+	}
+}
 
 // tries bounds how often a write starts anew because another came first.
 const tries = 16
@@ -99,7 +107,7 @@ func (l *Logins) look(id loginID, now int64) (*knownLogin, *loginView) {
 	case err == nil:
 		v.found = true
 		if v.record.Revoked {
-			l.revoked.add(id, v.record.Access)
+			l.revoked.add(id, v.record.Access, v.record.Access)
 		}
 	case err == errMissing:
 	case before != nil:
@@ -133,7 +141,7 @@ func (l *Logins) begin(id loginID, r *loginRecord, perUser int, now int64) error
 		return err
 	}
 	for _, e := range leaving {
-		if err := l.revoke(e.ID, now); err != nil {
+		if err := l.revoke(e.ID, e.Ends, now); err != nil {
 			return err
 		}
 	}
@@ -182,18 +190,11 @@ func (l *Logins) leave(id loginID, name string, now int64) {
 	})
 }
 
-// revoke ends a login here at once, and in the store. After an error other
-// instances have not heard of it; Keep tells them.
-func (l *Logins) revoke(id loginID, now int64) error {
-	l.revoked.add(id, now+l.longest.Load())
+// revoke ends a login here at once, and in the store; of itself it would end then.
+// After an error other instances have not heard of it; Keep tells them.
+func (l *Logins) revoke(id loginID, ends, now int64) error {
+	l.revoked.add(id, now+l.longest.Load(), ends)
 	return l.tell(id, now)
-}
-
-// wait parts those whose writes met, a little longer each time.
-func wait(try int) {
-	if try > 0 {
-		time.Sleep(rand.N(time.Duration(try) * time.Millisecond))
-	}
 }
 
 // tell writes to the store that a login is revoked, if it does not say so.
@@ -209,16 +210,28 @@ func (l *Logins) tell(id loginID, now int64) (err error) {
 		if err != nil && err != errMissing {
 			return err
 		}
-		l.revoked.add(id, r.Access) // of an access token that this instance did not issue
-		if r.Revoked {
-			return nil
+		access := max(r.Access, l.revoked.access(id)) // others may have issued tokens too
+		if !r.Revoked || r.Access < access {
+			gone := loginRecord{loginState: loginState{Revoked: true, Access: access}}
+			err = l.save(id, &gone, version, now)
 		}
-		gone := loginRecord{loginState: loginState{Revoked: true, Access: l.revoked.end(id)}}
-		if err = l.save(id, &gone, version, now); err != errConflict {
+		switch err {
+		case nil:
+			l.revoked.told(id, access)
+			return nil
+		case errConflict:
+		default:
 			return err
 		}
 	}
 	return errConflict
+}
+
+// wait parts those whose writes met, a little longer each time.
+func wait(try int) {
+	if try > 0 {
+		time.Sleep(rand.N(time.Duration(try) * time.Millisecond))
+	}
 }
 
 // rotate makes next the refresh token of the login that is good, in place of given.
@@ -232,12 +245,12 @@ func (l *Logins) rotate(id loginID, given, next [sha256.Size]byte, accept func(*
 		}
 		switch {
 		case r.Revoked:
-			l.revoked.add(id, r.Access)
+			l.revoked.add(id, r.Access, r.Access)
 			return r, errRevoked
 		case r.Refresh == next: // written by the try before, which was not answered
 			return r, nil
 		case subtle.ConstantTimeCompare(r.Refresh[:], given[:]) != 1:
-			_ = l.revoke(id, now)
+			_ = l.revoke(id, r.Ends, now)
 			return r, errReused
 		case !accept(&r):
 			return r, errRevoked
