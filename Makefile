@@ -1,4 +1,4 @@
-.PHONY: test k6 prometheus bench fuzz faults
+.PHONY: test k6 prometheus bench bench-peers fuzz faults
 
 # need PROGRAM,PACKAGES,WHAT FOR,WITHOUT IT: says what is missing, and installs it
 # where that may be done.
@@ -20,8 +20,19 @@ k6: ## k6 against the real program: a smoke run, and an attack on two instances
 prometheus: ## the same attack, and what Prometheus saw of it
 	./deploy/prometheus/run.sh
 
-bench: ## what each part costs
+bench: ## the real program against a bare HTTP answer, in about ten minutes
+	@$(call need,memcached,memcached,the shared store,its rows are void)
+	go run ./bench
+
+bench-parts: ## what each part of a check costs, HTTP aside
 	go test -run '^$$' -bench . ./bench
+
+bench-peers: ## other ways to count cards, under the same load
+	@$(call need,memcached,memcached,the shared store,its rows are void)
+	@$(call need,gunicorn,gunicorn python3-bottle python3-pymemcache,bottle-memcached,it is left out)
+	@$(call need,redis-server,redis-server,go-redis,it is left out)
+	@$(call need,/usr/sbin/haproxy,haproxy,haproxy,it is left out)
+	go run ./bench -peers
 
 faults: ## the real program under load while memcached, callers and disks fail
 	@$(call need,memcached,memcached,the shared store,most faults cannot be staged)
@@ -34,3 +45,4 @@ fuzz: ## a minute of random input for each parser and codec
 	go test -run '^$$' -fuzz FuzzReply -fuzztime 1m -fuzzminimizetime 200x ./internal/velocity
 	go test -run '^$$' -fuzz FuzzConfigurationFile -fuzztime 1m -fuzzminimizetime 200x ./cmd/fraudcheck
 	go test -run '^$$' -fuzz FuzzBearer -fuzztime 1m -fuzzminimizetime 200x ./internal/auth
+	go test -run '^$$' -fuzz FuzzKeySet -fuzztime 1m -fuzzminimizetime 200x ./internal/auth

@@ -1,10 +1,4 @@
-// Package bench measures what each part of a check costs, HTTP aside, and holds
-// the allocation budgets. The ceiling of each is beside it: what the library
-// below it needs for the least it could do.
-//
-//	make bench                       every benchmark
-//	go test ./bench                  the budgets (without -race: it allocates)
-package bench
+package main
 
 import (
 	"crypto/hmac"
@@ -30,6 +24,9 @@ import (
 
 const body = `{"ip":"203.0.113.7","last4":"4242","exp_month":12,"exp_year":2030,"attempt_id":"order-8812-1"}`
 
+// The budgets: what each part of a check may allocate, and beside it what the
+// library below it needs for the least it could do.
+
 // part is one thing that is measured: run does it once.
 type part struct {
 	name   string
@@ -54,13 +51,12 @@ func parts(t testing.TB) []part {
 
 	basic, err := auth.NewBasic([]auth.User{{Name: "checkout", Password: strings.Repeat("p", 24), Encryption: auth.Clear, Roles: auth.Checker}})
 	require.NoError(t, err)
-	guard := auth.NewGuard(basic, nil)
+	guard := auth.NewGuard(basic, nil).WithTokens(auth.TokenSettings{TTL: time.Hour, RefreshTTL: time.Hour, PerUser: 1, SessionTimeout: time.Hour})
 	request := &auth.Request{Header: header{[]byte("Basic Y2hlY2tvdXQ6cHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBw")}}
 
 	tokenKeys, err := auth.NewKeys(make([]byte, 32))
 	require.NoError(t, err)
 	guard.Logins = auth.NewLogins(tokenKeys, auth.NewMemory())
-	guard.SetTokens(auth.TokenSettings{TTL: time.Hour, RefreshTTL: time.Hour, PerUser: 1, SessionTimeout: time.Hour})
 	issued, err := guard.Login(&auth.Request{Header: request.Header, Now: time.Unix(1, 0)}, "", "")
 	require.NoError(t, err)
 	byToken := &auth.Request{Header: header{[]byte("Bearer " + issued.Access)}, Now: time.Unix(1, 0)}

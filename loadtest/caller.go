@@ -104,11 +104,8 @@ func (c *caller) call(body []byte) (a answer) {
 	return a
 }
 
-// notConnected: nobody listened, or was just about to stop listening.
-func notConnected(err error) bool {
-	dial, ok := errors.AsType[*net.OpError](err)
-	return ok && dial.Op == "dial" && (errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET))
-}
+// notConnected: nobody listened.
+func notConnected(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
 
 // turn is the next site, one that is not avoided where there is any.
 func (c *caller) turn() *site {

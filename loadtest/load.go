@@ -41,6 +41,7 @@ type call struct {
 	body   []byte
 	attack bool // must be blocked; otherwise it must be allowed
 	due    time.Time
+	begun  time.Time // when a caller took it up
 	phase  phase
 }
 
@@ -56,6 +57,7 @@ func (l *load) run(ctx context.Context) *tally {
 		callers.Go(func() {
 			defer c.close()
 			for next := range queue {
+				next.begun = time.Now()
 				t.note(next, c.call(next.body), time.Now())
 			}
 		})

@@ -70,8 +70,9 @@ func (s *scene) judge(f fault, t *tally, end time.Time, own error) row {
 	breaks(t.wrong > 0, "%d honest calls not allowed", t.wrong)
 	breaks(f.promise&blocked != 0 && t.letThrough > 0, "%d calls of the blocked let through", t.letThrough)
 	breaks(f.promise&felt != 0 && r.Degraded == 0, "the fault was not felt")
-	breaks(s.mostDegraded > 0 && r.Degraded > s.mostDegraded, "%.0f%% degraded", 100*r.Degraded)
-	if starved := t.late > busy; f.promise&recovers != 0 && !(s.Short && starved) {
+	starved := s.Short && t.late > busy
+	breaks(s.mostDegraded > 0 && r.Degraded > s.mostDegraded && !starved, "%.0f%% degraded", 100*r.Degraded)
+	if f.promise&recovers != 0 && !starved {
 		within := min(recovery, s.tail-200*time.Millisecond) // in a short run: before its end
 		breaks(r.Recovery > within.Seconds(), "recovered after %.1f s", r.Recovery)
 	}
@@ -80,6 +81,10 @@ func (s *scene) judge(f fault, t *tally, end time.Time, own error) row {
 	}
 	if f.promise&absent != 0 && r.Refused > 0 {
 		r.Notes = append(r.Notes, fmt.Sprintf("%d refused: nobody listened", r.Refused))
+	}
+	if t.shed > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("shed within %.1f ms at p99, %.1f at most, from sent to answered",
+			float64(t.shedTook.ValueAtPercentile(99))/1000, float64(t.shedTook.Max())/1000))
 	}
 	if t.moved > 0 {
 		r.Notes = append(r.Notes, fmt.Sprintf("%d moved to another instance", t.moved))

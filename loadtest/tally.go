@@ -21,8 +21,9 @@ type tally struct {
 	late       time.Duration // at most, between a call being due and being given to a caller
 
 	in           [phases]phaseTally
-	lastDegraded time.Time // when the last degraded one was due
-	examples     []string  // of failures
+	shedTook     *hdrhistogram.Histogram // µs, from the call's begin
+	lastDegraded time.Time               // when the last degraded one was due
+	examples     []string                // of failures
 }
 
 type phaseTally struct {
@@ -33,7 +34,7 @@ type phaseTally struct {
 const maxExamples = 3
 
 func newTally() *tally {
-	t := &tally{}
+	t := &tally{shedTook: hdrhistogram.New(1, time.Minute.Microseconds(), 2)}
 	for i := range t.in {
 		t.in[i].latency = hdrhistogram.New(1, time.Minute.Microseconds(), 2)
 	}
@@ -52,6 +53,7 @@ func (t *tally) note(c call, a answer, now time.Time) {
 		return
 	case a.err == nil && a.status == 503 && a.retry:
 		t.shed++
+		_ = t.shedTook.RecordValue(min(now.Sub(c.begun), time.Minute).Microseconds())
 		return
 	}
 	_ = in.latency.RecordValue(min(now.Sub(c.due), time.Minute).Microseconds())
@@ -93,6 +95,7 @@ func (t *tally) add(o *tally) {
 	t.wrong += o.wrong
 	t.letThrough += o.letThrough
 	t.moved += o.moved
+	t.shedTook.Merge(o.shedTook)
 	for i := range t.in {
 		t.in[i].calls += o.in[i].calls
 		t.in[i].degraded += o.in[i].degraded

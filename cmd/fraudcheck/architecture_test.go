@@ -23,7 +23,8 @@ import (
 //	cmd ──> server ──> velocity <── operator <── cmd
 //	         └──────────> auth <──────┘
 //
-// What both doors share is in wire. The tests below hold the arrows to that.
+// What both doors share is in wire, the way to memcached in pipeline. The tests below
+// hold the arrows to that.
 
 const (
 	module     = "fraudcheck"
@@ -36,6 +37,8 @@ var strangers = map[string][]string{
 	// The subject matter: no HTTP, no metrics, no log, nobody who asks.
 	"internal/velocity": {"net/http", fasthttp, prometheus, "log", "internal/auth", "internal/wire", "internal/server", "internal/operator"},
 	"internal/auth":     {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/wire", "internal/server", "internal/operator"},
+	// Bytes to and from memcached, whatever they mean.
+	"internal/pipeline": {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/auth", "internal/wire", "internal/server", "internal/operator"},
 	// net/http gives it the titles of problems: see below.
 	"internal/wire":     {fasthttp, prometheus, "log/slog", "internal/server", "internal/operator"},
 	"internal/account":  {fasthttp, prometheus, "log/slog", "internal/server", "internal/operator"},

@@ -19,6 +19,7 @@ import (
 
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/velocity"
+	"fraudcheck/internal/wire"
 )
 
 // parts are the settings made into what the program is put together from. All
@@ -31,15 +32,20 @@ type parts struct {
 	plan   *velocity.Plan
 	memory *velocity.Memory
 	guard  *auth.Guard
+	where  *auth.Where // what guard goes by
 	tokens *auth.Keys
 	logKey []byte // hashes callers and addresses for the log
+
+	certificate *certificate // nil: without TLS
+	cors        *wire.CORS   // nil: for nobody
 
 	madeUser string // the credential of its own making, when no user is configured
 	madePass string
 }
 
 // configure settles the configuration: flags before environment before file
-// before defaults. An error names the key that is wrong.
+// before defaults. An error names the key that is wrong; the parts beside it hold
+// the settings, as far as those could be read.
 func configure(f *flags) (*parts, error) {
 	s := defaults()
 	if f.Config != "" {
@@ -69,9 +75,9 @@ func configure(f *flags) (*parts, error) {
 		s.Store.Memcached.Servers = strings.Split(*f.MemcachedServers, ",")
 	}
 	p := &parts{settings: s}
-	for _, step := range []func() error{p.checkAddresses, p.makeKeys, p.makePlan, p.makeMemory, p.makeGuard} {
+	for _, step := range []func() error{p.checkAddresses, p.makeCertificate, p.makeKeys, p.makePlan, p.makeMemory, p.makeGuard, p.makeCORS} {
 		if err := step(); err != nil {
-			return nil, err
+			return p, err
 		}
 	}
 	return p, nil
@@ -124,13 +130,9 @@ func (p *parts) makeKeys() error {
 		if len(hashKey) > 0 {
 			return &keyError{"hash_key_file", "only one of hash_key and hash_key_file", 0}
 		}
-		text, err := os.ReadFile(file)
+		text, err := readNamed("hash_key_file", file)
 		if err != nil {
-			var where *fs.PathError
-			if errors.As(err, &where) {
-				err = where.Err // without the path: it may be the key, in the wrong place
-			}
-			return fmt.Errorf("hash_key_file: cannot read it: %w", err)
+			return err
 		}
 		key, hashKey = "hash_key_file", bytes.TrimRight(text, "\r\n")
 	} else if len(hashKey) == 0 && p.settings.Store.Kind == "memcached" {
@@ -231,7 +233,10 @@ func (p *parts) makeMemory() error {
 func (p *parts) makeGuard() error {
 	var users []auth.User
 	for i, u := range p.settings.Auth.Basic.Users {
-		user := auth.User{Name: u.Username, Password: string(u.Password), Encryption: auth.Encryption(u.Encryption), BindIP: u.BindIP}
+		user := auth.User{
+			Name: u.Username, Password: string(u.Password), Encryption: auth.Encryption(u.Encryption),
+			Networks: u.Networks, BindIP: u.BindIP,
+		}
 		if len(u.Roles) == 0 {
 			return &keyError{fmt.Sprintf("auth.basic.users[%d].roles", i), "at least one role", 0}
 		}
@@ -260,30 +265,89 @@ func (p *parts) makeGuard() error {
 		}
 		return err
 	}
+	if err := p.makeWhere(); err != nil {
+		return err
+	}
 	t := p.settings.Auth.Tokens
 	if t.TTL > t.RefreshTTL {
 		return &keyError{"auth.tokens.ttl", "at most auth.tokens.refresh_ttl", 0}
 	}
-	p.guard = auth.NewGuard(basic, jwt)
-	p.guard.SetTokens(auth.TokenSettings{
+	p.guard = auth.NewGuard(basic, jwt).Within(p.where).WithTokens(auth.TokenSettings{
 		TTL: t.TTL, RefreshTTL: t.RefreshTTL, PerUser: t.PerUser, Sliding: t.Sliding, SessionTimeout: p.settings.Auth.SessionTimeout,
 	})
 	return nil
 }
 
+func (p *parts) makeWhere() (err error) {
+	p.where, err = auth.NewWhere(p.settings.Auth.Networks, p.settings.TrustedProxies)
+	var wrong *auth.WhereError
+	if errors.As(err, &wrong) {
+		key := fmt.Sprintf("%s[%d]", wrong.List, wrong.Index)
+		if wrong.List == "networks" {
+			key = "auth." + key
+		}
+		return &keyError{key, wrong.Expected, 0}
+	}
+	if err == nil && p.where.TrustsAnybody() {
+		p.warnings = append(p.warnings, "trusted_proxies holds every address: a caller comes from wherever it says")
+	}
+	return err
+}
+
 // makeJWT makes nothing where nothing of it is configured.
 func (p *parts) makeJWT() (*auth.JWT, error) {
-	s := p.settings.Auth.JWT
-	if s.ClientID == "" && s.Secret == "" && s.Issuer == "" && len(s.RoleMap) == 0 {
+	s := &p.settings.Auth.JWT
+	if s.ClientID == "" && s.Secret == "" && s.PublicKeyFile == "" && s.JWKSFile == "" && s.Issuer == "" && len(s.RoleMap) == 0 {
 		return nil, nil
 	}
-	jwt, err := auth.NewJWT(auth.JWTSettings{
+	settings := auth.JWTSettings{
 		ClientID: s.ClientID, Secret: string(s.Secret), Encoding: auth.Encoding(s.Encoding), Algorithms: s.Algorithms,
 		Issuer: s.Issuer, RolesClaim: s.RolesClaim, RoleMap: s.RoleMap,
-	})
+	}
+	var err error
+	if s.PublicKeyFile != "" {
+		if settings.PublicKey, err = readNamed("auth.jwt.public_key_file", s.PublicKeyFile); err != nil {
+			return nil, err
+		}
+	}
+	if s.JWKSFile != "" {
+		if settings.JWKS, err = readNamed("auth.jwt.jwks_file", s.JWKSFile); err != nil {
+			return nil, err
+		}
+	}
+	jwt, err := auth.NewJWT(settings)
 	var wrong *auth.JWTError
 	if errors.As(err, &wrong) {
 		return nil, &keyError{"auth.jwt." + wrong.Key, wrong.Expected, 0}
 	}
-	return jwt, err
+	if err != nil {
+		return nil, err
+	}
+	s.Algorithms = jwt.Algorithms() // what would run, for who asks
+	for _, w := range jwt.Warnings() {
+		p.warnings = append(p.warnings, "auth.jwt."+w)
+	}
+	return jwt, nil
+}
+
+func (p *parts) makeCORS() (err error) {
+	p.cors, err = wire.NewCORS(p.settings.CORS.Origins)
+	var wrong *wire.OriginError
+	if errors.As(err, &wrong) {
+		return fmt.Errorf("cors.%w", wrong)
+	}
+	return err
+}
+
+// readNamed reads the file that a setting names.
+func readNamed(key, file string) ([]byte, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		var where *fs.PathError
+		if errors.As(err, &where) {
+			err = where.Err // without the path: it may be a secret, in the wrong place
+		}
+		return nil, fmt.Errorf("%s: cannot read it: %w", key, err)
+	}
+	return text, nil
 }

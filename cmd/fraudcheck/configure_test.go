@@ -187,6 +187,9 @@ func TestCheckConfigSaysWhatWouldRun(t *testing.T) {
 operator_listen: 127.0.0.1:8081
 hash_key: ""
 hash_key_file: ""
+tls:
+    cert_file: ""
+    key_file: ""
 limits:
     in_flight: 2048
     read: 5s
@@ -225,8 +228,9 @@ auth:
         client_id: ""
         secret: ""
         encoding: base64url
-        algorithms:
-            - HS256
+        public_key_file: ""
+        jwks_file: ""
+        algorithms: []
         issuer: ""
         roles_claim: roles
         role_map: {}
@@ -236,6 +240,10 @@ auth:
         per_user: 16
         sliding: false
     session_timeout: 1h0m0s
+    networks: []
+trusted_proxies: []
+cors:
+    origins: []
 log:
     level: INFO
     format: canister
@@ -247,7 +255,7 @@ log:
 
 func TestCheckConfigHidesSecretsAndOtherwiseReadsItself(t *testing.T) {
 	const open = "store: {memory: {max_bytes: 1048577}}\nipv6_prefix: 56\nlog: {format: json}\n"
-	const jwtSecret = "c2VjcmV0LXNlY3JldC1zZWNyZXQ"
+	const jwtSecret = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA"
 	users := guarded + "  jwt: {client_id: shop, secret: " + jwtSecret + ", role_map: {desk: analyst, root: operator}}\n"
 	sha := strings.Repeat("5e", 32)
 	printed := accepts(t, users+open)

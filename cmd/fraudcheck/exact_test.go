@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -74,10 +75,13 @@ func TestExactlyBlockOverPassAcrossInstances(t *testing.T) {
 				ip := exactAddress(round)
 				r := showAtOnce(instances, ip)
 				require.Equal(t, exactRound{passed: exactPasses, blocked: exactCards - exactPasses}, r, "round %d", round)
-				for _, p := range instances {
-					p.shows(t, ip, exactCards)
-				}
 				passed += r.passed
+			}
+			for round := range rounds {
+				for _, p := range instances {
+					p.written(t, exactAddress(round), exactCards)
+					p.shows(t, exactAddress(round), exactCards)
+				}
 			}
 			conflicts := 0
 			for _, p := range instances {
@@ -97,17 +101,25 @@ func TestExactlyBlockOverPassAcrossInstances(t *testing.T) {
 // The test above would see it if the writes were not conditional.
 func TestExactnessIsLostWithoutConditionalWrites(t *testing.T) {
 	const rounds = 30
-	instances := startSharing(t, careless(t, velocitytest.StartMemcached(t).Addr), 2)
+	addr := careless(t, velocitytest.StartMemcached(t).Addr)
+	instances := startSharing(t, addr, 2)
 	over, lost, most := 0, 0, 0
 	for round := range rounds {
-		ip := exactAddress(round)
-		r := showAtOnce(instances, ip)
+		r := showAtOnce(instances, exactAddress(round))
 		require.Equal(t, exactCards, r.passed+r.blocked, "%+v", r)
 		if r.passed > exactPasses {
 			over++
 		}
 		most = max(most, r.passed)
-		a := instances[0].desk(t, "GET", "/v1/addresses/"+ip)
+	}
+	for _, p := range instances { // which writes what they answered from their copies
+		p.signal(t, syscall.SIGTERM)
+		code, _ := p.exitCode(t)
+		require.Zero(t, code)
+	}
+	fresh := start(t, sharing(addr))
+	for round := range rounds {
+		a := fresh.desk(t, "GET", "/v1/addresses/"+exactAddress(round))
 		require.Len(t, a.Rules, 2, a.body)
 		if a.Rules[1].Count < exactCards {
 			lost++

@@ -66,12 +66,33 @@ func (p *program) settled(t *testing.T, ip, last4 string) (a answer) {
 	return a
 }
 
+// heard asks until the instance has heard that the address was forgotten elsewhere:
+// it may answer who is blocked from its copy for a second.
+func (p *program) heard(t *testing.T, ip, last4 string) (a answer) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		a = p.check(t, ip, last4)
+		return a.Decision != "block"
+	}, prompt, 20*time.Millisecond)
+	return a
+}
+
 // desk asks at the operators' door, as an analyst.
 func (p *program) desk(t *testing.T, method, path string) answer {
 	t.Helper()
 	a, err := p.try(p.operators, method, path, "", "Authorization", basic("desk", deskPassword))
 	require.NoError(t, err)
 	return a
+}
+
+// written waits until all instances have written what they answered from their
+// copies, and this one knows of so many cards.
+func (p *program) written(t *testing.T, ip string, cards int) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		a := p.desk(t, "GET", "/v1/addresses/"+ip)
+		return len(a.Rules) == 2 && a.Rules[1].Count == cards
+	}, prompt, 20*time.Millisecond)
 }
 
 // shows holds the instance to what it knows of an address: how many cards.

@@ -3,13 +3,14 @@ package main
 import (
 	"log/slog"
 	"strconv"
+	"sync/atomic"
 	"time"
 	"unicode"
 	"unicode/utf8"
 )
 
 const (
-	canisterTime       = "2006-01-02 15:04:05,000"
+	canisterSecond     = "2006-01-02 15:04:05"
 	canisterLevelWidth = 8
 	canisterTagWidth   = 19 // brackets included
 )
@@ -17,7 +18,7 @@ const (
 // appendCanister is the form for people: time, level and tag in columns, then
 // the message and the bare values of the attributes.
 func appendCanister(dst []byte, tag string, with []slog.Attr, r slog.Record) []byte {
-	dst = r.Time.UTC().AppendFormat(dst, canisterTime)
+	dst = appendCanisterTime(dst, r.Time)
 	dst = append(dst, ' ')
 
 	start := len(dst)
@@ -43,6 +44,24 @@ func appendCanister(dst []byte, tag string, with []slog.Attr, r slog.Record) []b
 		return true
 	})
 	return append(dst, '\n')
+}
+
+// A writtenSecond is a second as the log writes it. Thousands of lines share one.
+type writtenSecond struct {
+	unix int64
+	text []byte
+}
+
+var lastSecond atomic.Pointer[writtenSecond]
+
+func appendCanisterTime(dst []byte, t time.Time) []byte {
+	s := lastSecond.Load()
+	if s == nil || s.unix != t.Unix() {
+		s = &writtenSecond{unix: t.Unix(), text: t.UTC().AppendFormat(nil, canisterSecond)}
+		lastSecond.Store(s)
+	}
+	ms := t.Nanosecond() / 1e6
+	return append(append(dst, s.text...), ',', byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10))
 }
 
 // appendPadding fills the column that began at start.

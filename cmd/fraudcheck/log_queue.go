@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -97,6 +98,7 @@ func (q *logQueue) run() {
 	}
 	var batch []byte
 	for range q.wake {
+		runtime.Gosched() // who is about to log goes along
 		var last bool
 		batch, last = q.take(batch[:0])
 		if len(batch) > 0 {

@@ -1,21 +1,18 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
-	"os"
 	"reflect"
 	"strings"
-	"time"
 
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/operator"
 	"fraudcheck/internal/velocity"
 )
 
-// A reloader puts a changed configuration in force without a restart: rules, lists
-// and who may ask. All of it is checked first and swapped at once; when any of it
+// A reloader puts a changed configuration in force without a restart: rules, lists,
+// who may ask and the certificate. All of it is checked first and swapped at once; when any of it
 // is wrong the old stays.
 type reloader struct {
 	flags   *flags
@@ -24,14 +21,23 @@ type reloader struct {
 	guard   *auth.Guard
 	metrics *operator.Metrics
 	log     *slog.Logger
+	files   *watch
 }
 
 func (r *reloader) reload() {
+	r.files.look()
 	next, err := configure(r.flags)
+	if next != nil {
+		r.files.follow(r.flags.Config, next.settings)
+	}
 	if err != nil {
 		r.metrics.Reload("error")
 		r.log.Error("Configuration not reloaded, the old one stays: " + oneLine(err))
 		return
+	}
+	if r.running.certificate != nil && next.certificate != nil {
+		r.running.certificate.Store(next.certificate.Load())
+		r.running.settings.TLS = next.settings.TLS
 	}
 	for _, key := range needRestart(reflect.ValueOf(*r.running.settings), reflect.ValueOf(*next.settings), "") {
 		r.log.Warn("Configuration: " + key + " was changed and needs a restart")
@@ -39,8 +45,11 @@ func (r *reloader) reload() {
 	r.checker.Replace(next.plan)
 	if next.madeUser == "" {
 		r.guard.Replace(next.guard)
-	} else if r.running.madeUser == "" {
-		r.log.Warn("Configuration: auth names nobody any more; those it named before stay until a restart")
+	} else {
+		r.guard.Within(next.where)
+		if r.running.madeUser == "" {
+			r.log.Warn("Configuration: auth names nobody any more; those it named before stay until a restart")
+		}
 	}
 	for _, w := range next.warnings {
 		r.log.Warn("Configuration: " + w)
@@ -51,7 +60,8 @@ func (r *reloader) reload() {
 		text += "; exact for what is shown from now on, and for old records after one window: " + strings.Join(raised, ", ")
 	}
 	r.log.Info(text)
-	r.running.settings.Rules, r.running.settings.Lists, r.running.settings.Auth = next.settings.Rules, next.settings.Lists, next.settings.Auth
+	r.running.settings.Rules, r.running.settings.Lists = next.settings.Rules, next.settings.Lists
+	r.running.settings.Auth, r.running.settings.TrustedProxies = next.settings.Auth, next.settings.TrustedProxies
 }
 
 // needRestart names the settings that differ and cannot be changed while running.
@@ -60,7 +70,7 @@ func needRestart(old, next reflect.Value, key string) (keys []string) {
 		f := old.Type().Field(i)
 		name := join(key, f.Tag.Get("yaml"))
 		switch {
-		case name == "rules", name == "lists", name == "auth":
+		case name == "rules", name == "lists", name == "auth", name == "trusted_proxies":
 		case f.Type.Kind() == reflect.Struct:
 			keys = append(keys, needRestart(old.Field(i), next.Field(i), name)...)
 		case !reflect.DeepEqual(old.Field(i).Interface(), next.Field(i).Interface()):
@@ -80,39 +90,4 @@ func raisedRules(old, next []ruleSettings) (names []string) {
 		}
 	}
 	return names
-}
-
-// watchFile tells of every change of the configuration file, until ctx ends.
-func watchFile(ctx context.Context, path string) <-chan struct{} {
-	changed := make(chan struct{})
-	if path == "" {
-		return changed
-	}
-	look := func() (seen [2]int64) {
-		if info, err := os.Stat(path); err == nil {
-			seen = [2]int64{info.ModTime().UnixNano(), info.Size()}
-		}
-		return seen
-	}
-	last := look()
-	go func() {
-		tick := time.NewTicker(time.Second)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-			}
-			if now := look(); now != last && now != [2]int64{} { // while it is replaced there is none
-				last = now
-				select {
-				case changed <- struct{}{}:
-				case <-ctx.Done():
-					return
-				}
-			}
-		}
-	}()
-	return changed
 }

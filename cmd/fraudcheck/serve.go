@@ -29,11 +29,14 @@ var errSecondSignal = errors.New("stopped by a second signal, with requests in f
 
 // serve runs the service until SIGTERM or SIGINT.
 func serve(f *flags, stdout, stderr io.Writer) error {
+	files := new(watch)
+	files.follow(f.Config, defaults()) // before it is read
 	p, err := configure(f)
 	if err != nil {
 		return err
 	}
 	s := p.settings
+	files.follow(f.Config, s)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(signals)
@@ -98,9 +101,11 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 		Events:   server.Events{Request: metrics.Request, Decision: metrics.Decision, PANLike: metrics.PANLike},
 		InFlight: s.Limits.InFlight, Connections: connections,
 		Read: s.Limits.Read, Write: s.Limits.Write, Idle: s.Limits.Idle,
+		TLS: p.certificate.config(), CORS: p.cors,
 	})
 	operators := operator.New(operator.Settings{
 		Checker: checker, Guard: p.guard, Metrics: metrics, Now: clock.Now, Ready: callers.Ready, Log: log, TagKey: p.logKey,
+		TLS: p.certificate.config(), CORS: p.cors,
 	})
 	if s.Store.Memory.SnapshotFile != "" {
 		p.loadSnapshot(clock.Now(time.Now()), log)
@@ -109,7 +114,11 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 	failed := make(chan error, 2)
 	go func() { failed <- callers.Serve(ln) }()
 	go func() { failed <- operators.Serve(operatorLn) }()
-	log.Info(fmt.Sprintf("Listening on %s (store %s, %s)", ln.Addr(), s.Store.Kind, plural(len(s.Rules), "rule")))
+	how := s.Store.Kind + ", " + plural(len(s.Rules), "rule")
+	if p.certificate != nil {
+		how += ", TLS"
+	}
+	log.Info(fmt.Sprintf("Listening on %s (store %s)", ln.Addr(), how))
 	log.Info(fmt.Sprintf("Operators on %s", operatorLn.Addr()))
 	if p.madeUser != "" {
 		if err := p.printCredential(stdout, ln.Addr()); err != nil {
@@ -121,8 +130,8 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	again := reloader{flags: f, running: p, checker: checker, guard: p.guard, metrics: metrics, log: log}
-	changed := watchFile(ctx, f.Config)
+	again := reloader{flags: f, running: p, checker: checker, guard: p.guard, metrics: metrics, log: log, files: files}
+	changed := files.changes(ctx)
 	for running := true; running; {
 		select {
 		case err := <-failed:
@@ -247,6 +256,10 @@ func (p *parts) printCredential(stdout io.Writer, addr net.Addr) error {
 	if ip, err := netip.ParseAddr(host); err == nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
+	scheme := "http"
+	if p.certificate != nil {
+		scheme = "https"
+	}
 	_, err := fmt.Fprintf(stdout, `No user is configured. This one was made for this run and is shown only here:
 
   username  %[1]s
@@ -256,9 +269,9 @@ Try it:
 
   curl -u %[1]s:%[2]s -H 'Content-Type: application/json' \
     -d '{"ip":"203.0.113.7","last4":"4242","exp_month":12,"exp_year":2030}' \
-    http://%[3]s/v1/check
+    %[4]s://%[3]s/v1/check
 
-`, p.madeUser, p.madePass, net.JoinHostPort(host, port))
+`, p.madeUser, p.madePass, net.JoinHostPort(host, port), scheme)
 	return err
 }
 

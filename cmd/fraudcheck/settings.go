@@ -13,7 +13,11 @@ type settings struct {
 	OperatorListen string `yaml:"operator_listen" help:"the operators' door, host:port"`
 	HashKey        secret `yaml:"hash_key" help:"secret of at least 32 bytes that all stored hashes are made with, the same on all instances; made anew at every start when neither is given, which memcached does not allow"`
 	HashKeyFile    string `yaml:"hash_key_file" help:"file that holds the hash key; line ends at its end do not count"`
-	Limits         struct {
+	TLS            struct {
+		CertFile string `yaml:"cert_file" help:"PEM file with the certificate of both doors, and of those that signed it; with key_file, they speak TLS 1.2 and later only"`
+		KeyFile  string `yaml:"key_file" help:"PEM file with the certificate's private key"`
+	} `yaml:"tls"`
+	Limits struct {
 		InFlight int           `yaml:"in_flight" min:"1" max:"1000000" help:"requests served at once; more get 503"`
 		Read     time.Duration `yaml:"read" min:"10ms" max:"1h" help:"longest a whole request may take to arrive"`
 		Write    time.Duration `yaml:"write" min:"10ms" max:"1h" help:"longest an answer may take to leave"`
@@ -45,13 +49,15 @@ type settings struct {
 			Users []userSettings `yaml:"users" help:"see below; without users and jwt, one is made at the start and printed"`
 		} `yaml:"basic"`
 		JWT struct {
-			ClientID   string            `yaml:"client_id" help:"must be among a token's audiences (aud); with secret, it switches JWT on"`
-			Secret     secret            `yaml:"secret" help:"shared with who issues the tokens, at least 16 bytes"`
-			Encoding   string            `yaml:"encoding" oneof:"clear,base64std,base64url" help:"how secret is written: clear, base64std or base64url"`
-			Algorithms []string          `yaml:"algorithms" oneof:"HS256" help:"that a token may be signed with"`
-			Issuer     string            `yaml:"issuer" help:"must be a token's issuer (iss), when set"`
-			RolesClaim string            `yaml:"roles_claim" help:"the claim that holds the roles"`
-			RoleMap    map[string]string `yaml:"role_map" oneof:"checker,analyst,operator" help:"roles by values of that claim; checker and analyst need no entry, operator does"`
+			ClientID      string            `yaml:"client_id" help:"must be among a token's audiences (aud); with secret, public_key_file or jwks_file, it switches JWT on"`
+			Secret        secret            `yaml:"secret" help:"shared with who issues the tokens, at least 16 bytes; from 32 (HS256), 48 (HS384) or 64 (HS512) on without a warning"`
+			Encoding      string            `yaml:"encoding" oneof:"clear,base64std,base64url" help:"how secret is written: clear, base64std or base64url"`
+			PublicKeyFile string            `yaml:"public_key_file" help:"PEM file with the issuer's public key or certificate, in place of secret"`
+			JWKSFile      string            `yaml:"jwks_file" help:"file with the issuer's keys, a JWK Set (RFC 7517), in place of secret"`
+			Algorithms    []string          `yaml:"algorithms" oneof:"HS256,HS384,HS512,RS256,ES256,EdDSA" help:"that a token may be signed with: HS256, HS384 and HS512 with secret, else RS256, ES256 and EdDSA; by default HS256 with secret, else what the keys are for"`
+			Issuer        string            `yaml:"issuer" help:"must be a token's issuer (iss), when set"`
+			RolesClaim    string            `yaml:"roles_claim" help:"the claim that holds the roles"`
+			RoleMap       map[string]string `yaml:"role_map" oneof:"checker,analyst,operator" help:"roles by values of that claim; checker and analyst need no entry, operator does"`
 		} `yaml:"jwt"`
 		Tokens struct {
 			TTL        time.Duration `yaml:"ttl" min:"1s" max:"24h" help:"how long an access token is good"`
@@ -60,7 +66,12 @@ type settings struct {
 			Sliding    bool          `yaml:"sliding" help:"answers carry a fresh access token in X-Auth-Token once half the life of one is spent"`
 		} `yaml:"tokens"`
 		SessionTimeout time.Duration `yaml:"session_timeout" min:"1s" max:"720h" help:"how long a session is good without being used"`
+		Networks       []string      `yaml:"networks" help:"addresses and networks that callers may ask from; \"!\" before one excludes it; the most specific decides; none: from anywhere"`
 	} `yaml:"auth"`
+	TrustedProxies []string `yaml:"trusted_proxies" help:"addresses and networks of proxies whose X-Forwarded-For says where a caller asks from"`
+	CORS           struct {
+		Origins []string `yaml:"origins" help:"whose pages may call from a browser, as in https://desk.example; exactly these"`
+	} `yaml:"cors"`
 	Log struct {
 		Level  string `yaml:"level" oneof:"DISABLED,DEBUG,INFO,WARNING,ERROR,CRITICAL" help:"the least level that is logged"`
 		Format string `yaml:"format" oneof:"canister,json" help:"form of a line"`
@@ -92,6 +103,7 @@ type userSettings struct {
 	Password   secret   `yaml:"password" help:"as encryption says"`
 	Encryption string   `yaml:"encryption" oneof:"clear,sha256" help:"clear, or sha256: 64 hexadecimal digits"`
 	Roles      []string `yaml:"roles" oneof:"checker,analyst,operator" help:"checker: check, report outcomes; analyst: read and forget addresses and subjects; operator: everything"`
+	Networks   []string `yaml:"networks" help:"where this user may ask from, beside auth.networks and written alike"`
 	BindIP     bool     `yaml:"bind_ip" help:"what a login issues is good only from the address that logged in (of IPv6, the /64)"`
 }
 
@@ -118,7 +130,6 @@ func defaults() *settings {
 	s.Log.IP = "prefix"
 	s.Log.Days = 30
 	s.Auth.JWT.Encoding = "base64url"
-	s.Auth.JWT.Algorithms = []string{"HS256"}
 	s.Auth.JWT.RolesClaim = "roles"
 	s.Auth.Tokens.TTL = 30 * time.Minute
 	s.Auth.Tokens.RefreshTTL = 24 * time.Hour

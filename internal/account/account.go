@@ -131,7 +131,7 @@ func (c *Call) me() Answer {
 		}
 		b = wire.AppendString(b, role)
 	}
-	b = wire.AppendString(append(b, `],"scheme":`...), c.Asks.Grant.Scheme)
+	b = wire.AppendString(append(b, `],"scheme":`...), c.Asks.Scheme())
 	if expires := c.Asks.Grant.Expires; !expires.IsZero() {
 		b = strconv.AppendInt(append(b, `,"expires_in":`...), int64(expires.Sub(c.Asks.Now).Seconds()), 10)
 	}

@@ -6,12 +6,17 @@
 // Who logs in with a password gets tokens and a session of our own (login.go): what
 // they rest on is one record in a [Store] that instances share.
 //
-// What it refuses on purpose: a header given twice, trying one scheme after
-// another, and telling an unknown user from a wrong password.
+// It slows guessing, and it knows where a caller asks from: credentials come
+// first, then the network, then the role.
+//
+// What it refuses on purpose: X-Forwarded-For of anybody but a trusted proxy, a
+// header given twice, trying one scheme after another, and telling an unknown user
+// from a wrong password.
 package auth
 
 import (
 	"bytes"
+	"errors"
 	"net/netip"
 	"strings"
 	"sync/atomic"
@@ -61,6 +66,8 @@ func (r Roles) Names() []string {
 type Caller struct {
 	Name  string
 	Roles Roles
+
+	networks *networks // where this one may come from
 }
 
 // A Failure is why nobody could be authenticated. Its values are the contract's
@@ -75,8 +82,13 @@ const (
 	// The token's signature is good and its time is over.
 	TokenExpired Failure = "token_expired"
 	TokenInvalid Failure = "token_invalid" // any other flaw of a token
-	// The caller may be who they say, and may not ask from where they do.
+	// The credentials are good; who has them asks from outside the networks, or
+	// through a page of another origin.
 	NetworkRefused Failure = "network_refused"
+	// The credentials are good; who has them lacks what [Request.Needs] asks for.
+	RoleMissing Failure = "role_missing"
+	// Too many were wrong, from there or in that name. Its error is a [Later].
+	TooManyFailures Failure = "too_many_failures"
 	// The store would have to say, and does not answer.
 	Unavailable Failure = "overloaded"
 )
@@ -92,7 +104,11 @@ func (f Failure) Error() string {
 	case TokenInvalid:
 		return "the token is not valid"
 	case NetworkRefused:
-		return "callers may not ask from there: the address, or the origin of the page that asks"
+		return "the caller may not ask from this network, or not through a page of this origin"
+	case RoleMissing:
+		return "the caller lacks the role that this path needs"
+	case TooManyFailures:
+		return "too many credentials from this address, or for this user, were not valid; see Retry-After"
 	case Unavailable:
 		return "the store does not answer, and only it could tell; try again"
 	default:
@@ -100,25 +116,46 @@ func (f Failure) Error() string {
 	}
 }
 
+// A Later is a failure that passes by itself.
+type Later struct {
+	Failure
+	After time.Duration // until asking again may help; more than 0
+}
+
+// Unwrap returns the Failure.
+func (l *Later) Unwrap() error { return l.Failure }
+
 // A Request is what the guard looks at of a request. It keeps nothing of it.
 type Request struct {
 	Header Header
 	Now    time.Time  // when it arrived
-	Peer   netip.Addr // the caller's address
-	TLS    bool
+	Peer   netip.Addr // the connection's other end; not valid on a unix socket
+	TLS    bool       // it came over TLS
+	Needs  Roles      // one of them; none: any caller will do
 	Method []byte
 	Host   []byte // as the Host header has it
 
 	Grant Grant // what Authenticate found, beside the caller
+
+	from           netip.Addr // see From
+	located        bool
+	scheme, caller string
 }
 
-// A Grant says how a caller was authenticated.
+// A Grant is what came of tokens and sessions of our own.
 type Grant struct {
-	Scheme  string    // as Observe is told
 	Expires time.Time // of the token or the session; zero where nothing expires
 	Fresh   string    // an access token in place of one of which half is spent
 	Local   bool      // the store did not answer: what is known here decided
 }
+
+// Scheme is the name of the scheme that was tried, as Observe is told; empty where
+// none was.
+func (r *Request) Scheme() string { return r.scheme }
+
+// Caller is the name of the one whose credentials were found valid, also of one who
+// was then refused; empty where there is none. It never is what a stranger sent.
+func (r *Request) Caller() string { return r.caller }
 
 // A Header has the fields of a request's header.
 type Header interface {
@@ -137,9 +174,14 @@ type Guard struct {
 	// store did not answer. So it is told of "login", "refresh", which may end as
 	// "reused" too, and "logout". May be nil.
 	Observe func(scheme, result string)
-	// Logins issue tokens and sessions, as SetTokens says. May be nil: none.
-	Logins  *Logins
+	// Logins issue tokens and sessions, as WithTokens says. May be nil: none.
+	Logins *Logins
+	// Now is the time that failures are counted by: time.Now, unless it is changed
+	// before the first use.
+	Now func() time.Time
+
 	schemes atomic.Pointer[schemes]
+	tries   *tries
 }
 
 // schemes are those configured; one that is not is nil.
@@ -148,21 +190,23 @@ type schemes struct {
 	jwt       *JWT
 	tokens    TokenSettings
 	challenge string
+	where     *Where // nil: from anywhere, and without proxies
 }
 
 // NewGuard makes a guard; a scheme that is not configured is nil.
 func NewGuard(basic *Basic, jwt *JWT) *Guard {
-	g := new(Guard)
+	g := &Guard{Now: time.Now, tries: newTries()}
 	g.set(schemes{basic: basic, jwt: jwt})
 	return g
 }
 
-// SetTokens lets Basic's users log in, where there are Logins; it is called before
-// the guard is used.
-func (g *Guard) SetTokens(t TokenSettings) {
+// WithTokens makes g let Basic's users log in, where there are Logins, and returns
+// it; it is called before g is used.
+func (g *Guard) WithTokens(t TokenSettings) *Guard {
 	s := *g.schemes.Load()
 	s.tokens = t
 	g.set(s)
+	return g
 }
 
 func (g *Guard) set(s schemes) {
@@ -177,8 +221,25 @@ func (g *Guard) set(s schemes) {
 	g.schemes.Store(&s)
 }
 
-// Replace makes g go by what other knows, from the next call on.
-func (g *Guard) Replace(other *Guard) { g.schemes.Store(other.schemes.Load()) }
+// Within makes g let callers in from where only, from the next call on, and
+// returns it.
+func (g *Guard) Within(where *Where) *Guard {
+	s := *g.schemes.Load()
+	s.where = where
+	g.schemes.Store(&s)
+	return g
+}
+
+// Replace makes g go by what other knows, from the next call on. What was verified
+// before stays known as far as other would find the same, and what failed stays
+// counted.
+func (g *Guard) Replace(other *Guard) {
+	old, next := g.schemes.Load(), other.schemes.Load()
+	if old.jwt != nil && next.jwt != nil {
+		next.jwt.remember(old.jwt)
+	}
+	g.schemes.Store(next)
+}
 
 // Challenge is the value of the WWW-Authenticate header of a 401: the configured
 // schemes.
@@ -186,54 +247,84 @@ func (g *Guard) Challenge() string { return g.schemes.Load().challenge }
 
 // Authenticate finds the caller. Of several Authorization headers none is believed:
 // which would be meant? A session counts only where there is none. The error is a
-// Failure.
+// Failure or wraps one.
 func (g *Guard) Authenticate(r *Request) (*Caller, error) {
+	k, s := g.knock(r), g.schemes.Load()
 	var caller *Caller
 	scheme, err := "none", error(Malformed)
 	r.Grant = Grant{}
 	switch headers := r.Header.Values("Authorization"); len(headers) {
 	case 0:
-		caller, scheme, err = g.bySession(r)
+		caller, scheme, err = g.bySession(r, s, k)
 	case 1:
-		caller, scheme, err = g.authenticate(r, headers[0])
+		caller, scheme, err = g.authenticate(r, s, headers[0], k)
 	}
-	r.Grant.Scheme = scheme
+	if scheme != "none" {
+		r.scheme = scheme
+	}
+	if err == nil {
+		r.caller = caller.Name
+		err = s.admit(caller, r)
+	}
 	g.observe(scheme, err, r.Grant.Local)
-	return caller, err
+	if err != nil {
+		return nil, err
+	}
+	return caller, nil
 }
 
 func (g *Guard) observe(scheme string, err error, local bool) {
-	if g.Observe == nil {
-		return
+	if g.Observe != nil {
+		g.Observe(scheme, resultOf(err, local))
 	}
-	result := "ok"
-	if local {
-		result = "ok_local"
-	}
-	if failure, ok := err.(Failure); ok {
-		result = string(failure)
-	}
-	g.Observe(scheme, result)
 }
 
-func (g *Guard) authenticate(r *Request, header []byte) (c *Caller, scheme string, err error) {
+func resultOf(err error, local bool) string {
+	switch {
+	case err == nil && local:
+		return "ok_local"
+	case err == nil:
+		return "ok"
+	}
+	var failure Failure
+	errors.As(err, &failure)
+	return string(failure)
+}
+
+// admit judges a caller who is known: where from, and what for.
+func (s *schemes) admit(c *Caller, r *Request) error {
+	switch {
+	case s.outside(c, r):
+		r.Grant = Grant{}
+		return NetworkRefused
+	case r.Needs != 0 && !c.Roles.Permit(r.Needs):
+		return RoleMissing
+	}
+	return nil
+}
+
+// outside reports whether the caller asks from where it may not.
+func (s *schemes) outside(c *Caller, r *Request) bool {
+	return s.where != nil && !s.where.networks.hold(r.from) || !c.networks.hold(r.from)
+}
+
+func (g *Guard) authenticate(r *Request, s *schemes, header []byte, k knock) (c *Caller, scheme string, err error) {
 	if len(header) == 0 {
 		return nil, "none", Missing
 	}
-	s := g.schemes.Load()
 	name, credentials, found := bytes.Cut(header, []byte(" "))
 	credentials = bytes.TrimLeft(credentials, " ")
 	switch {
 	case !found:
 	case s.basic != nil && named(name, "Basic") && len(header) <= maxHeader:
-		c, err = s.basic.authenticate(credentials)
+		c, err = s.basic.authenticate(credentials, k)
 		return c, "basic", err
 	case g.issues(s) && named(name, "Bearer") && bytes.HasPrefix(credentials, []byte(ours)):
 		c, err = g.byToken(r, s, credentials)
-		return c, "token", err
+		return c, "token", k.token(err)
 	case s.jwt != nil && named(name, "Bearer"):
 		c, err = s.jwt.authenticate(credentials)
-		return c, "bearer", err
+		return c, "bearer", k.token(err)
 	}
 	return nil, "none", Malformed
 }

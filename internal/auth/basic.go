@@ -26,6 +26,9 @@ type User struct {
 	Password   string
 	Encryption Encryption
 	Roles      Roles
+	// Networks are addresses and networks the user may ask from; "!" before one
+	// excludes it. The most specific decides; none at all: from anywhere.
+	Networks []string
 	// BindIP makes what a login issues good only from the address (of IPv6, the /64)
 	// that logged in.
 	BindIP bool
@@ -76,7 +79,14 @@ func NewBasic(users []User) (*Basic, error) {
 		if err != nil {
 			return fail("password", err.Error())
 		}
-		b.users[u.Name] = &basicUser{caller: Caller{Name: u.Name, Roles: u.Roles}, password: password, bindIP: u.BindIP, stamp: u.stamp()}
+		from, err := newNetworks(u.Networks)
+		var wrong *WhereError
+		if errors.As(err, &wrong) {
+			return fail(fmt.Sprintf("networks[%d]", wrong.Index), wrong.Expected)
+		}
+		b.users[u.Name] = &basicUser{
+			caller: Caller{Name: u.Name, Roles: u.Roles, networks: from}, password: password, bindIP: u.BindIP, stamp: u.stamp(),
+		}
 	}
 	return b, nil
 }
@@ -107,7 +117,7 @@ func (u *User) digest() (digest [sha256.Size]byte, err error) {
 	return [sha256.Size]byte(raw), nil
 }
 
-func (b *Basic) authenticate(credentials []byte) (*Caller, error) {
+func (b *Basic) authenticate(credentials []byte, k knock) (*Caller, error) {
 	var buf [maxHeader]byte
 	n, err := base64.StdEncoding.Strict().Decode(buf[:], credentials)
 	if err != nil {
@@ -117,10 +127,11 @@ func (b *Basic) authenticate(credentials []byte) (*Caller, error) {
 	if !found {
 		return nil, Malformed
 	}
-	return b.verify(name, password)
+	return b.find(name, password, k)
 }
 
-func (b *Basic) verify(name, password []byte) (*Caller, error) {
+// find returns the user of that name, if that is the password.
+func (b *Basic) find(name, password []byte, k knock) (*Caller, error) {
 	user := b.users[string(name)]
 	known := user != nil
 	if !known {
@@ -128,7 +139,7 @@ func (b *Basic) verify(name, password []byte) (*Caller, error) {
 	}
 	given := sha256.Sum256(password)
 	if subtle.ConstantTimeCompare(given[:], user.password[:]) != 1 || !known {
-		return nil, Invalid
+		return nil, k.wrong(name, Invalid)
 	}
 	return &user.caller, nil
 }

@@ -2,9 +2,10 @@ package auth
 
 import (
 	"bytes"
-	"encoding/base64"
 	"errors"
 	"fmt"
+	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,9 +15,6 @@ import (
 const (
 	// maxToken bounds what is parsed of a stranger's token, in bytes.
 	maxToken = 4096
-	// minSecret is the least length of a decoded secret, in bytes. RFC 7518
-	// section 3.2 asks for 32; secrets of 16 are in use and not guessed either.
-	minSecret = 16
 	// leeway is how far the issuer's clock may be from ours.
 	leeway = 30 * time.Second
 	// maxName bounds a caller's name, in characters.
@@ -34,14 +32,20 @@ const (
 	EncodingBase64URL Encoding = "base64url" // RFC 4648 section 5, with - and _
 )
 
-// JWTSettings say whose tokens are believed.
+// JWTSettings say whose tokens are believed. The keys are one of Secret, PublicKey
+// and JWKS.
 type JWTSettings struct {
-	ClientID   string   // must be among the token's audiences (aud)
-	Secret     string   // shared with the issuer; at least 16 bytes once decoded
-	Encoding   Encoding // how Secret is written
-	Algorithms []string // believed, whatever a token asks for; so far only HS256
-	Issuer     string   // must be the token's issuer (iss), unless empty
-	RolesClaim string   // the claim that holds the roles
+	ClientID  string   // must be among the token's audiences (aud)
+	Secret    string   // shared with the issuer; at least 16 bytes once decoded
+	Encoding  Encoding // how Secret is written
+	PublicKey []byte   // PEM of the issuer's key or certificate, of which only the key counts
+	JWKS      []byte   // JSON of the issuer's keys: a JWK Set (RFC 7517)
+	// Algorithms are believed, whatever a token asks for: HS256, HS384 and HS512 with
+	// a secret; RS256, ES256 and EdDSA with public keys, each only with its own type
+	// of key. Nil: HS256 with a secret, those of the keys otherwise.
+	Algorithms []string
+	Issuer     string // must be the token's issuer (iss), unless empty
+	RolesClaim string // the claim that holds the roles
 	// RoleMap gives the role's name for a value of that claim. The values
 	// "checker" and "analyst" need no entry; "operator" does, so that no foreign
 	// issuer makes operators without being told to.
@@ -64,12 +68,17 @@ func (e *JWTError) Error() string { return fmt.Sprintf("jwt.%s: expected %s", e.
 // Of a member given twice the last counts, as RFC 7515 and RFC 7519 (section 4 of
 // both) allow; names are compared exactly.
 type JWT struct {
-	secret     []byte
-	parser     *jwt.Parser
-	rolesClaim string
-	roles      map[string]Roles // by the claim's value
-	now        func() time.Time
-	known      *tokenCache
+	terms  jwtTerms
+	keys   keys
+	parser *jwt.Parser
+	now    func() time.Time
+	known  *tokenCache
+}
+
+// jwtTerms are what a token means here, whichever key it is signed with.
+type jwtTerms struct {
+	clientID, issuer, rolesClaim string
+	roles                        map[string]Roles // by the claim's value
 }
 
 // NewJWT checks the settings; the error is a *JWTError.
@@ -83,17 +92,9 @@ func NewJWT(s JWTSettings) (*JWT, error) {
 	if s.RolesClaim == "" {
 		return fail("roles_claim", "at least one character")
 	}
-	secret, err := s.secret()
+	keys, err := s.keys()
 	if err != nil {
 		return nil, err
-	}
-	if len(s.Algorithms) == 0 {
-		return fail("algorithms", "HS256")
-	}
-	for _, name := range s.Algorithms {
-		if name != jwt.SigningMethodHS256.Alg() {
-			return fail("algorithms", "nothing but HS256")
-		}
 	}
 	roles := map[string]Roles{RoleNames[0]: Checker, RoleNames[1]: Analyst}
 	for value, name := range s.RoleMap {
@@ -107,9 +108,10 @@ func NewJWT(s JWTSettings) (*JWT, error) {
 		s.Now = time.Now
 	}
 	return &JWT{
-		secret: secret,
+		terms: jwtTerms{clientID: s.ClientID, issuer: s.Issuer, rolesClaim: s.RolesClaim, roles: roles},
+		keys:  keys,
 		parser: jwt.NewParser(
-			jwt.WithValidMethods(s.Algorithms),
+			jwt.WithValidMethods(keys.algorithms()),
 			jwt.WithStrictDecoding(), // one signature, one spelling
 			jwt.WithExpirationRequired(),
 			jwt.WithIssuedAt(), // or the library would not look at iat
@@ -118,49 +120,37 @@ func NewJWT(s JWTSettings) (*JWT, error) {
 			jwt.WithLeeway(leeway),
 			jwt.WithTimeFunc(s.Now),
 		),
-		rolesClaim: s.RolesClaim,
-		roles:      roles,
-		now:        s.Now,
-		known:      newTokenCache(),
+		now:   s.Now,
+		known: newTokenCache(),
 	}, nil
 }
 
-// secret decodes the secret; the error is a *JWTError.
-func (s *JWTSettings) secret() ([]byte, error) {
-	var secret []byte
-	var err error
-	switch s.Encoding {
-	case EncodingClear:
-		secret = []byte(s.Secret)
-	case EncodingBase64Std:
-		secret, err = decodeBase64(base64.StdEncoding, s.Secret)
-	case EncodingBase64URL:
-		secret, err = decodeBase64(base64.URLEncoding, s.Secret)
-	default:
-		return nil, &JWTError{Key: "encoding", Expected: "clear, base64std or base64url"}
+// Algorithms are those that a token may be signed with.
+func (j *JWT) Algorithms() []string { return j.keys.algorithms() }
+
+// Warnings say what is unwise about the keys, as in "secret is too short".
+func (j *JWT) Warnings() (warnings []string) {
+	for _, k := range j.keys {
+		if secret, ok := k.key.([]byte); ok && len(secret) < hmacSizes[k.alg] {
+			warnings = append(warnings, fmt.Sprintf("secret has fewer than the %d bytes that %s should have (RFC 7518)", hmacSizes[k.alg], k.alg))
+		}
 	}
-	if err != nil { // it quotes the secret
-		return nil, &JWTError{Key: "secret", Expected: "text in the encoding " + string(s.Encoding)}
-	}
-	if len(secret) < minSecret {
-		return nil, &JWTError{Key: "secret", Expected: fmt.Sprintf("at least %d bytes, once decoded", minSecret)}
-	}
-	return secret, nil
+	return warnings
 }
 
-// decodeBase64 takes text with all of its padding or none.
-func decodeBase64(encoding *base64.Encoding, text string) ([]byte, error) {
-	if strings.ContainsAny(text, lineEnds) {
-		return nil, errors.New("a line end")
+// remember takes over the tokens that old has verified, as far as they mean the same
+// here and their key is still one of ours.
+func (j *JWT) remember(old *JWT) {
+	if !reflect.DeepEqual(j.terms, old.terms) {
+		return
 	}
-	if !strings.Contains(text, "=") {
-		encoding = encoding.WithPadding(base64.NoPadding)
-	}
-	return encoding.Strict().DecodeString(text)
+	j.known = old.known.with(func(by *verificationKey) *verificationKey {
+		if i := slices.IndexFunc(j.keys, by.equal); i >= 0 {
+			return j.keys[i]
+		}
+		return nil
+	})
 }
-
-// lineEnds are the bytes that encoding/base64 skips even where it is strict.
-const lineEnds = "\r\n"
 
 func (j *JWT) authenticate(token []byte) (*Caller, error) {
 	if len(token) > maxToken || bytes.ContainsAny(token, lineEnds) {
@@ -170,46 +160,56 @@ func (j *JWT) authenticate(token []byte) (*Caller, error) {
 	if caller := j.known.find(id, j.now()); caller != nil {
 		return caller, nil
 	}
-	caller, until, err := j.verify(string(token))
+	known, err := j.verify(string(token))
 	if err != nil {
 		return nil, err
 	}
-	j.known.add(id, caller, until)
-	return caller, nil
+	j.known.add(id, known)
+	return known.caller, nil
 }
 
-// verify says who the token speaks of, and the first moment at which it is refused
-// for its age. The library's errors quote the token, so they end here.
-func (j *JWT) verify(token string) (*Caller, time.Time, error) {
+// verify says who the token speaks of, by which key and until when. The library's
+// errors quote the token, so they end here.
+func (j *JWT) verify(token string) (known knownToken, err error) {
 	claims := jwt.MapClaims{}
-	_, err := j.parser.ParseWithClaims(token, claims, j.key)
+	_, err = j.parser.ParseWithClaims(token, claims, func(t *jwt.Token) (any, error) {
+		known.key, err = j.key(t)
+		if err != nil {
+			return nil, err
+		}
+		return known.key.key, nil
+	})
 	if errors.Is(err, jwt.ErrTokenExpired) { // found only after the signature was
-		return nil, time.Time{}, TokenExpired
+		return known, TokenExpired
 	}
 	if err != nil {
-		return nil, time.Time{}, TokenInvalid
+		return known, TokenInvalid
 	}
 	name, err := claims.GetSubject()
 	if err != nil {
-		return nil, time.Time{}, TokenInvalid
+		return known, TokenInvalid
 	}
 	expiry, err := claims.GetExpirationTime()
 	if err != nil {
-		return nil, time.Time{}, TokenInvalid
+		return known, TokenInvalid
 	}
-	caller := &Caller{Name: callerName(name), Roles: j.rolesOf(claims[j.rolesClaim])}
-	return caller, expiry.Add(leeway), nil
+	known.until = expiry.Add(leeway)
+	known.caller = &Caller{Name: callerName(name), Roles: j.rolesOf(claims[j.terms.rolesClaim])}
+	return known, nil
 }
 
-// key is the secret, unless the header wants more than the algorithm: an extension
-// that must be understood (crit), or a key of the token's own choosing.
-func (j *JWT) key(token *jwt.Token) (any, error) {
+// key is the one of ours that the header names, unless it wants more than that: an
+// extension that must be understood (crit), or a key of the token's own choosing.
+func (j *JWT) key(token *jwt.Token) (*verificationKey, error) {
 	for _, name := range [...]string{"crit", "jku", "jwk", "x5u"} {
 		if _, given := token.Header[name]; given {
 			return nil, errors.New("a header parameter that is refused")
 		}
 	}
-	return j.secret, nil
+	if key := j.keys.find(token); key != nil {
+		return key, nil
+	}
+	return nil, errors.New("a key that is not known")
 }
 
 // rolesOf reads a claim that is text with blanks between the values, as scope is in
@@ -219,12 +219,12 @@ func (j *JWT) rolesOf(claim any) Roles {
 	switch claim := claim.(type) {
 	case string:
 		for value := range strings.FieldsSeq(claim) {
-			roles |= j.roles[value]
+			roles |= j.terms.roles[value]
 		}
 	case []any:
 		for _, value := range claim {
 			if value, ok := value.(string); ok {
-				roles |= j.roles[value]
+				roles |= j.terms.roles[value]
 			}
 		}
 	}

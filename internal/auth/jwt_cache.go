@@ -30,6 +30,7 @@ type tokenID [sha256.Size]byte
 type knownToken struct {
 	caller *Caller
 	until  time.Time // first moment at which it is expired
+	key    *verificationKey
 }
 
 func newTokenCache() *tokenCache {
@@ -60,11 +61,35 @@ func (c *tokenCache) find(id tokenID, now time.Time) *Caller {
 	return token.caller
 }
 
-func (c *tokenCache) add(id tokenID, caller *Caller, until time.Time) {
+func (c *tokenCache) add(id tokenID, token knownToken) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.young) >= maxKnown/2 {
 		c.young, c.old = make(map[tokenID]knownToken), c.young
 	}
-	c.young[id] = knownToken{caller: caller, until: until}
+	c.young[id] = token
+}
+
+// with is a copy of c that holds the tokens for whose key there is another one, and
+// that instead.
+func (c *tokenCache) with(another func(*verificationKey) *verificationKey) *tokenCache {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	instead := make(map[*verificationKey]*verificationKey)
+	kept := func(tokens map[tokenID]knownToken) map[tokenID]knownToken {
+		of := make(map[tokenID]knownToken, len(tokens))
+		for id, token := range tokens {
+			key, asked := instead[token.key]
+			if !asked {
+				key = another(token.key)
+				instead[token.key] = key
+			}
+			if key != nil {
+				token.key = key
+				of[id] = token
+			}
+		}
+		return of
+	}
+	return &tokenCache{key: c.key, young: kept(c.young), old: kept(c.old)}
 }

@@ -15,7 +15,7 @@ func TestTheKnownTokensAreBounded(t *testing.T) {
 	id := func(i int) tokenID { return cache.id(fmt.Append(nil, "token ", i)) }
 	caller := &Caller{Name: "checkout"}
 	for i := range 30_000 {
-		cache.add(id(i), caller, now.Add(time.Hour))
+		cache.add(id(i), knownToken{caller: caller, until: now.Add(time.Hour)})
 		require.LessOrEqual(t, len(cache.young)+len(cache.old), maxKnown)
 		require.Same(t, caller, cache.find(id(i), now), "the one just added")
 		if i >= maxKnown/2 {

@@ -60,9 +60,9 @@ func TestSettingsThatCannotBeAreRefused(t *testing.T) {
 		{"padding within", "secret", encoded(auth.EncodingBase64Std, std+std)},
 		{"bits left over", "secret", encoded(auth.EncodingBase64Std, strings.Repeat("A", 30)+"B=")},
 		{"a line end", "secret", encoded(auth.EncodingBase64Std, std+"\n")},
-		{"no algorithms", "algorithms", func(s *auth.JWTSettings) { s.Algorithms = nil }},
+		{"a list of no algorithms", "algorithms", func(s *auth.JWTSettings) { s.Algorithms = []string{} }},
 		{"none for an algorithm", "algorithms", func(s *auth.JWTSettings) { s.Algorithms = []string{"HS256", "none"} }},
-		{"an algorithm not known yet", "algorithms", func(s *auth.JWTSettings) { s.Algorithms = []string{"RS256"} }},
+		{"an algorithm for public keys", "algorithms", func(s *auth.JWTSettings) { s.Algorithms = []string{"RS256"} }},
 		{"a role nobody knows", "role_map", func(s *auth.JWTSettings) { s.RoleMap = map[string]string{"staff": "admin"} }},
 		{"no role", "role_map", func(s *auth.JWTSettings) { s.RoleMap = map[string]string{"staff": ""} }},
 	}

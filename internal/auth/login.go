@@ -16,16 +16,20 @@ type Tokens struct {
 
 // Login issues tokens, and a session, to a user of Basic: to the one whom the
 // Authorization header names, where there is one, otherwise to this. A session that
-// the caller had ends. The error is a Failure.
+// the caller had ends. The error is a Failure or wraps one.
 //
 // While the store does not answer there is an access token alone: it is the one
 // thing that is good without the store.
 func (g *Guard) Login(r *Request, username, password string) (t *Tokens, err error) {
-	defer func() { g.observe("login", err, err == nil && t.Refresh == "") }()
-	s := g.schemes.Load()
-	caller, err := g.credentials(r, s, username, password)
+	r.scheme = "login"
+	defer func() { g.observe(r.scheme, err, err == nil && t.Refresh == "") }()
+	k, s := g.knock(r), g.schemes.Load()
+	caller, err := s.credentials(r, k, username, password)
 	if err != nil {
 		return nil, err
+	}
+	if r.caller = caller.Name; s.outside(caller, r) {
+		return nil, NetworkRefused
 	}
 	if !g.issues(s) {
 		return nil, Invalid
@@ -36,7 +40,7 @@ func (g *Guard) Login(r *Request, username, password string) (t *Tokens, err err
 	}
 	var from place
 	if user.bindIP {
-		if from = placeOf(r.Peer); from == (place{}) {
+		if from = placeOf(r.from); from == (place{}) {
 			return nil, NetworkRefused
 		}
 	}
@@ -68,17 +72,17 @@ func (g *Guard) Login(r *Request, username, password string) (t *Tokens, err err
 }
 
 // credentials finds the user by the Authorization header, or else by the words.
-func (g *Guard) credentials(r *Request, s *schemes, username, password string) (*Caller, error) {
+func (s *schemes) credentials(r *Request, k knock, username, password string) (*Caller, error) {
 	if s.basic == nil {
 		return nil, Invalid
 	}
 	switch headers := r.Header.Values("Authorization"); {
 	case len(headers) == 0:
-		return s.basic.verify([]byte(username), []byte(password))
+		return s.basic.find([]byte(username), []byte(password), k)
 	case len(headers) == 1 && len(headers[0]) <= maxHeader:
 		name, credentials, found := bytes.Cut(headers[0], []byte(" "))
 		if found && named(name, "Basic") {
-			return s.basic.authenticate(bytes.TrimLeft(credentials, " "))
+			return s.basic.authenticate(bytes.TrimLeft(credentials, " "), k)
 		}
 	}
 	return nil, Malformed
@@ -94,7 +98,7 @@ func (g *Guard) issue(signer *signer, s *schemes, t *accessToken, now int64) (te
 // password, or ask from elsewhere.
 func (s *schemes) user(record *loginRecord, r *Request) *basicUser {
 	user := s.basic.users[record.name]
-	if user == nil || record.Stamp != user.stamp || !record.From.admits(user.bindIP, r.Peer) {
+	if user == nil || record.Stamp != user.stamp || !record.From.admits(user.bindIP, r.from) {
 		return nil
 	}
 	return user
@@ -121,7 +125,7 @@ func (g *Guard) byToken(r *Request, s *schemes, text []byte) (*Caller, error) {
 		return nil, TokenExpired
 	}
 	user := s.basic.users[string(t.name)]
-	if user == nil || !t.from.admits(user.bindIP, r.Peer) || l.revoked.has(t.login) {
+	if user == nil || !t.from.admits(user.bindIP, r.from) || l.revoked.has(t.login) {
 		return nil, TokenInvalid
 	}
 	_, view := l.look(t.login, now)
@@ -138,17 +142,23 @@ func (g *Guard) byToken(r *Request, s *schemes, text []byte) (*Caller, error) {
 }
 
 // Refresh issues new tokens for a refresh token, which is good once: used twice it
-// ends all that came of its login. The error is a Failure.
-func (g *Guard) Refresh(r *Request, token string) (t *Tokens, err error) {
-	var reused bool
-	defer func() {
-		if reused && g.Observe != nil {
-			g.Observe("refresh", "reused")
-		} else {
-			g.observe("refresh", err, false)
-		}
-	}()
-	s, text := g.schemes.Load(), []byte(token)
+// ends all that came of its login. The error is a Failure or wraps one.
+func (g *Guard) Refresh(r *Request, token string) (*Tokens, error) {
+	r.scheme = "refresh"
+	k := g.knock(r)
+	t, err := g.refresh(r, g.schemes.Load(), []byte(token))
+	if err != errReused {
+		err = k.token(err)
+		g.observe(r.scheme, err, false)
+		return t, err
+	}
+	if g.Observe != nil {
+		g.Observe(r.scheme, "reused")
+	}
+	return nil, k.token(TokenInvalid)
+}
+
+func (g *Guard) refresh(r *Request, s *schemes, text []byte) (*Tokens, error) {
 	if !g.issues(s) || !bytes.HasPrefix(text, []byte(refreshPrefix)) {
 		return nil, TokenInvalid
 	}
@@ -171,23 +181,29 @@ func (g *Guard) Refresh(r *Request, token string) (t *Tokens, err error) {
 	}
 	next := signer.write(refreshPrefix, newRefresh(given.login, given.ends))
 	access := min(now+s.tokens.TTL.Milliseconds(), given.ends)
+	outside := false
 	record, err := l.rotate(given.login, sha256.Sum256(text), sha256.Sum256([]byte(next)), func(record *loginRecord) bool {
-		return s.user(record, r) != nil
+		user := s.user(record, r)
+		if user != nil {
+			r.caller, outside = record.name, s.outside(&user.caller, r)
+		}
+		return user != nil && !outside
 	}, access, now)
-	switch err {
-	case nil:
-	case errReused:
-		reused = true
+	switch {
+	case err == nil:
+	case outside:
+		return nil, NetworkRefused
+	case err == errReused:
 		l.leave(given.login, record.name, now)
-		return nil, TokenInvalid
-	case errMissing, errRevoked:
+		return nil, err
+	case err == errMissing, err == errRevoked:
 		return nil, TokenInvalid
 	default:
 		return nil, Unavailable
 	}
 	l.note(given.login, &record, now)
 	issued := accessToken{login: given.login, ends: given.ends, from: record.From, name: []byte(record.name)}
-	t = &Tokens{Refresh: next}
+	t := &Tokens{Refresh: next}
 	t.Access, t.ExpiresIn = g.issue(signer, s, &issued, now)
 	return t, nil
 }
@@ -200,7 +216,8 @@ func (g *Guard) Logout(r *Request) (err error) {
 	if !g.issues(s) {
 		return nil
 	}
-	defer func() { g.observe("logout", err, false) }()
+	r.scheme = "logout"
+	defer func() { g.observe(r.scheme, err, false) }()
 	signer := g.Logins.keys.signer()
 	defer g.Logins.keys.signers.Put(signer)
 	switch headers := r.Header.Values("Authorization"); len(headers) {

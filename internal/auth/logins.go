@@ -47,8 +47,8 @@ func (l *Logins) tokensLive(ttl time.Duration) {
 	}
 }
 
-// tries bounds how often a write starts anew because another came first.
-const tries = 16
+// writes bounds how often a write starts anew because another came first.
+const writes = 16
 
 // slack is how much longer than it matters a record is kept, for clocks that differ.
 const slack = time.Minute
@@ -160,7 +160,7 @@ func (l *Logins) changeList(name string, now int64, change func(loginList) login
 	l.listing.Lock()
 	defer l.listing.Unlock()
 	key := l.keys.itemKey("user", []byte(name))
-	for try := range tries {
+	for try := range writes {
 		wait(try)
 		var list loginList
 		value, version, err := l.get(key, now)
@@ -204,7 +204,7 @@ func (l *Logins) tell(id loginID, now int64) (err error) {
 			l.behind.Store(true)
 		}
 	}()
-	for try := range tries {
+	for try := range writes {
 		wait(try)
 		r, version, err := l.load(id, now)
 		if err != nil && err != errMissing {
@@ -237,7 +237,7 @@ func wait(try int) {
 // rotate makes next the refresh token of the login that is good, in place of given.
 // One that was given before revokes the login: somebody has a copy of it.
 func (l *Logins) rotate(id loginID, given, next [sha256.Size]byte, accept func(*loginRecord) bool, access, now int64) (r loginRecord, err error) {
-	for try := range tries {
+	for try := range writes {
 		wait(try)
 		var version uint64
 		if r, version, err = l.load(id, now); err != nil {

@@ -55,8 +55,7 @@ func (r *Request) cookie() (value []byte, found bool) {
 }
 
 // bySession finds the caller by the session's cookie.
-func (g *Guard) bySession(r *Request) (c *Caller, scheme string, err error) {
-	s := g.schemes.Load()
+func (g *Guard) bySession(r *Request, s *schemes, k knock) (c *Caller, scheme string, err error) {
 	if !g.issues(s) {
 		return nil, "none", Missing
 	}
@@ -65,17 +64,17 @@ func (g *Guard) bySession(r *Request) (c *Caller, scheme string, err error) {
 		return nil, "none", Missing
 	}
 	if !bytes.HasPrefix(text, []byte(sessionPrefix)) {
-		return nil, "session", TokenInvalid
+		return nil, "session", k.token(TokenInvalid)
 	}
 	signer := g.Logins.keys.signer()
 	defer g.Logins.keys.signers.Put(signer)
 	payload, genuine := signer.read(sessionPrefix, text)
 	if !genuine {
-		return nil, "session", TokenInvalid
+		return nil, "session", k.token(TokenInvalid)
 	}
 	id := signer.loginOf(payload)
 	c, err = g.session(r, s, id)
-	return c, "session", err
+	return c, "session", k.token(err)
 }
 
 func (g *Guard) session(r *Request, s *schemes, id loginID) (*Caller, error) {
@@ -102,6 +101,9 @@ func (g *Guard) session(r *Request, s *schemes, id loginID) (*Caller, error) {
 	}
 	if !r.safe() && !r.sameOrigin() {
 		return nil, NetworkRefused
+	}
+	if s.outside(&user.caller, r) { // refused, and so no use of it
+		return &user.caller, nil
 	}
 	known.used.Store(now)
 	// Others are told of the use now and then: a write a minute at most.

@@ -96,15 +96,14 @@ func randomBytes(n int) []byte {
 type place [9]byte
 
 func placeOf(a netip.Addr) (p place) {
-	a = a.Unmap()
-	switch {
-	case a.Is4():
+	switch home := homeOf(a).Addr(); {
+	case home.Is4():
 		p[0] = 4
-		b := a.As4()
+		b := home.As4()
 		copy(p[1:], b[:])
-	case a.Is6():
+	case home.Is6():
 		p[0] = 6
-		b := a.As16()
+		b := home.As16()
 		copy(p[1:], b[:8])
 	}
 	return p

@@ -12,6 +12,7 @@ package operator
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -40,7 +41,9 @@ type Settings struct {
 	Now     func(time.Time) velocity.Time
 	Ready   func() bool // whether the callers' door may take traffic
 	Log     *slog.Logger
-	TagKey  []byte // hashes what tells callers apart in the log
+	TagKey  []byte      // hashes what tells callers apart in the log
+	TLS     *tls.Config // nil: none
+	CORS    *wire.CORS
 }
 
 // A Door answers operators and analysts.
@@ -72,6 +75,9 @@ func New(settings Settings) *Door {
 
 // Serve answers on the listener until Shutdown; it returns nil then.
 func (d *Door) Serve(ln net.Listener) error {
+	if d.TLS != nil {
+		ln = tls.NewListener(ln, d.TLS) // it does not offer HTTP/2: both doors speak alike
+	}
 	if err := d.http.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
@@ -111,15 +117,17 @@ func (d *Door) closeSilent() {
 // A call is one request on its way.
 type call struct {
 	*http.Request
-	asks    auth.Request
 	caller  *auth.Caller // once authenticated
 	w       http.ResponseWriter
 	start   time.Time
 	id      []byte
 	route   *route
 	subject string // what stands for {ip} in the path
+	asks    auth.Request
 	status  int
 	code    string // of the problem, when there is one
+
+	preflight bool // a browser's question, before it sends a page's request
 }
 
 // ServeHTTP implements http.Handler.
@@ -132,10 +140,11 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if given := []byte(r.Header.Get("X-Request-Id")); wire.Traceable(given) {
 		c.id = given
 	} else {
-		c.id = wire.NewID(c.start)
+		c.id = wire.AppendID(nil, c.start)
 	}
 	w.Header().Set("X-Request-Id", string(c.id))
 	w.Header().Set("Cache-Control", "no-store")
+	c.preflight = d.CORS.Allow(r.Method == http.MethodOptions, header{r.Header}, w.Header())
 	c.route, c.subject = find(r.URL.Path)
 	log := d.Log.With("tag", d.tag(c))
 	level := slog.LevelInfo
@@ -148,7 +157,8 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			log.Error("panic in a handler", "type", fmt.Sprintf("%T", fault), "stack", string(debug.Stack()))
 			c.refuse(wire.Internal)
 		}
-		log.Log(r.Context(), level, "Response:", "status", c.status, "code", c.code, "took", time.Since(c.start))
+		log.Log(r.Context(), level, "Response:", "status", c.status, "code", c.code, "took", time.Since(c.start),
+			"scheme", c.asks.Scheme(), "caller", wire.Loggable(c.asks.Caller()))
 		d.Metrics.Request(c.route.name(), c.status, time.Since(c.start))
 	}()
 	if p := d.answer(c); p != nil {
@@ -160,6 +170,11 @@ func (d *Door) answer(c *call) *wire.Problem {
 	switch {
 	case c.route == nil:
 		return wire.NotFound
+	case c.preflight:
+		d.CORS.Preflight(c.route.allow(), c.w.Header())
+		c.status = http.StatusNoContent
+		c.w.WriteHeader(c.status)
+		return nil
 	case !c.route.takes(c.Method):
 		c.w.Header().Set("Allow", c.route.allow())
 		return wire.NoMethod
@@ -172,15 +187,13 @@ func (d *Door) answer(c *call) *wire.Problem {
 }
 
 func (d *Door) authenticate(c *call) *wire.Problem {
+	c.asks.Needs = c.route.needs
 	caller, err := d.Guard.Authenticate(&c.asks)
-	if err != nil {
-		return d.unauthenticated(c, wire.Unauthenticated(err))
-	}
 	if fresh := c.asks.Grant.Fresh; fresh != "" {
 		c.w.Header().Set("X-Auth-Token", fresh)
 	}
-	if !caller.Roles.Permit(c.route.needs) {
-		return wire.NoRole
+	if err != nil {
+		return d.unauthenticated(c, wire.Unauthenticated(err))
 	}
 	c.caller = caller
 	return nil
@@ -205,8 +218,8 @@ func (h header) Values(name string) (values [][]byte) {
 
 func (c *call) refuse(p *wire.Problem) {
 	c.code = p.Code
-	if p.Status == http.StatusServiceUnavailable {
-		c.w.Header().Set("Retry-After", "1")
+	if after := p.RetryAfter(); after != "" {
+		c.w.Header().Set("Retry-After", after)
 	}
 	c.say(p.Status, wire.ProblemType, p.Append(nil, c.id))
 }
@@ -234,10 +247,11 @@ func (c *call) asked() string {
 
 // tag tells apart the conversations of one login; who has none, its requests.
 func (d *Door) tag(c *call) string {
+	from := d.Guard.From(&c.asks)
 	if login, found := d.Guard.Conversation(&c.asks); found {
-		return d.tags.Of(c.asks.Peer, login[:])
+		return d.tags.Of(from, login[:])
 	}
-	return d.tags.Of(c.asks.Peer, c.id)
+	return d.tags.Of(from, c.id)
 }
 
 // body reads the whole body, and who can read it.

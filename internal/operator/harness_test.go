@@ -308,7 +308,7 @@ func requireProblem(t testing.TB, a answer, status int, code, field string) {
 	assert.Equal(t, want, a.json)
 	assert.Equal(t, status == 401, a.header.Get("WWW-Authenticate") == `Basic realm="fraudcheck", charset="UTF-8"`)
 	assert.Equal(t, status == 405, a.header.Get("Allow") != "")
-	assert.Equal(t, status == 503, a.header.Get("Retry-After") != "")
+	assert.Equal(t, status == 503 || status == 429, a.header.Get("Retry-After") != "")
 }
 
 // requireJSON requires a 200 with this object.

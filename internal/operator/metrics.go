@@ -94,7 +94,7 @@ func (m *Metrics) forChecks(plan *velocity.Plan) {
 	}
 	m.degraded = m.counters("fraudcheck_degraded_checks_total", "Checks that rest on this instance's own knowledge, because the shared store did not answer in time.").WithLabelValues()
 	m.pan = m.counters("fraudcheck_pan_like_input_total", "Requests refused because a field looked like a whole card number.").WithLabelValues()
-	m.duration = m.histograms("fraudcheck_check_duration_seconds", "Time from a valid attempt to its decision.").WithLabelValues().(prometheus.Histogram)
+	m.duration = m.histograms("fraudcheck_check_duration_seconds", "Time from a check read to its decision.").WithLabelValues().(prometheus.Histogram)
 	m.outcomes = m.counters("fraudcheck_rule_outcomes_total", "What each rule said; skipped: the attempt lacked its subject or element.", "rule", "outcome", "mode")
 	m.rulesOf(plan)
 }
@@ -121,7 +121,7 @@ func (m *Metrics) forRequests(routes []string) {
 	m.requestDuration = make(map[string]prometheus.Observer)
 	for _, route := range routes {
 		m.requestDuration[route] = durations.WithLabelValues(route)
-		for _, status := range []int{200, 202, 204, 400, 401, 403, 404, 405, 408, 413, 415, 431, 500, 503} {
+		for _, status := range []int{200, 202, 204, 400, 401, 403, 404, 405, 408, 413, 415, 429, 431, 500, 503} {
 			m.requestChildren[routeStatus{route, status}] = m.requests.WithLabelValues(route, strconv.Itoa(status))
 		}
 	}
@@ -132,12 +132,12 @@ func (m *Metrics) forAuth() {
 	const local, reused auth.Failure = "ok_local", "reused" // no failures, but results too
 	for scheme, failures := range map[string][]auth.Failure{
 		"none":    {auth.Missing, auth.Malformed},
-		"basic":   {auth.Malformed, auth.Invalid},
-		"bearer":  {auth.TokenExpired, auth.TokenInvalid},
-		"token":   {local, auth.TokenExpired, auth.TokenInvalid},
-		"session": {local, auth.TokenExpired, auth.TokenInvalid, auth.NetworkRefused, auth.Unavailable},
-		"login":   {local, auth.Malformed, auth.Invalid, auth.NetworkRefused},
-		"refresh": {reused, auth.TokenExpired, auth.TokenInvalid, auth.Unavailable},
+		"basic":   {auth.Malformed, auth.Invalid, auth.TooManyFailures, auth.NetworkRefused, auth.RoleMissing},
+		"bearer":  {auth.TokenExpired, auth.TokenInvalid, auth.TooManyFailures, auth.NetworkRefused, auth.RoleMissing},
+		"token":   {local, auth.TokenExpired, auth.TokenInvalid, auth.TooManyFailures, auth.NetworkRefused, auth.RoleMissing},
+		"session": {local, auth.TokenExpired, auth.TokenInvalid, auth.TooManyFailures, auth.NetworkRefused, auth.RoleMissing, auth.Unavailable},
+		"login":   {local, auth.Malformed, auth.Invalid, auth.TooManyFailures, auth.NetworkRefused},
+		"refresh": {reused, auth.TokenExpired, auth.TokenInvalid, auth.TooManyFailures, auth.NetworkRefused, auth.Unavailable},
 		"logout":  {auth.NetworkRefused, auth.Unavailable},
 	} {
 		if scheme != "none" {

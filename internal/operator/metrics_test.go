@@ -123,7 +123,7 @@ func TestEverySeriesIsThereFromTheStart(t *testing.T) {
 	add(`fraudcheck_http_requests_total{code="404",route="none"}`)
 	add(`fraudcheck_http_requests_total{code="200",route="*"}`, []string{"/v1/check", "/healthz", "/readyz", "/metrics", "/v1/addresses/{ip}", "/v1/subjects/read", "/v1/subjects/forget"})
 	add(`fraudcheck_http_requests_total{code="202",route="/v1/outcomes"}`)
-	add(`fraudcheck_http_requests_total{code="*",route="*"}`, []string{"400", "401", "403", "405", "500"}, guarded)
+	add(`fraudcheck_http_requests_total{code="*",route="*"}`, []string{"400", "401", "403", "405", "429", "500"}, guarded)
 	add(`fraudcheck_http_requests_total{code="503",route="*"}`, []string{"/readyz", "/v1/check", "/v1/outcomes", "/v1/addresses/{ip}", "/v1/subjects/forget"})
 	histogram("fraudcheck_http_request_duration_seconds", braced("route", append([]string{"none", "/metrics", "/healthz", "/readyz"}, guarded...))...)
 	add(`fraudcheck_store_operations_total{op="*",result="*"}`, ops, []string{"ok", "miss", "timeout", "error"})
@@ -137,6 +137,7 @@ func TestEverySeriesIsThereFromTheStart(t *testing.T) {
 		`ok",scheme="basic`, `authorization_malformed",scheme="basic`, `credentials_invalid",scheme="basic`,
 		`ok",scheme="bearer`, `token_expired",scheme="bearer`, `token_invalid",scheme="bearer`,
 	})
+	add(`fraudcheck_auth_total{result="*",scheme="*"}`, []string{"too_many_failures", "network_refused", "role_missing"}, []string{"basic", "bearer"})
 	add("fraudcheck_pan_like_input_total")
 	add("fraudcheck_log_dropped_total")
 	add("fraudcheck_clock_ahead_seconds")
@@ -371,7 +372,8 @@ func TestAuthenticationsAreCounted(t *testing.T) {
 		`fraudcheck_auth_total{result="authorization_missing",scheme="none"}`:   1,
 		`fraudcheck_auth_total{result="authorization_malformed",scheme="none"}`: 1,
 		`fraudcheck_auth_total{result="credentials_invalid",scheme="basic"}`:    1,
-		`fraudcheck_auth_total{result="ok",scheme="basic"}`:                     2,
+		`fraudcheck_auth_total{result="role_missing",scheme="basic"}`:           1,
+		`fraudcheck_auth_total{result="ok",scheme="basic"}`:                     1,
 	}, changed(scrape(t, d.metrics), "fraudcheck_auth_total"))
 }
 
@@ -445,8 +447,8 @@ func TestAStormMakesNoSeries(t *testing.T) {
 	after := scrape(t, d.metrics)
 	assert.Len(t, after, before)
 
-	results := []string{"ok", "authorization_missing", "authorization_malformed", "credentials_invalid", "token_expired", "token_invalid", "error",
-		"ok_local", "reused", "network_refused", "overloaded"}
+	results := []string{"ok", "authorization_missing", "authorization_malformed", "credentials_invalid", "token_expired", "token_invalid", "network_refused", "role_missing", "too_many_failures", "error",
+		"ok_local", "reused", "overloaded"}
 	closed := map[string][]string{
 		"route":    allRoutes(),
 		"decision": {"allow", "review", "block"},
@@ -455,7 +457,7 @@ func TestAStormMakesNoSeries(t *testing.T) {
 		"rule":     {"cards_per_ip", "cards_per_email", "cards_per_device"},
 		"scheme":   {"none", "basic", "bearer", "token", "session", "login", "refresh", "logout"},
 		"result":   results,
-		"code":     {"200", "202", "204", "400", "401", "403", "404", "405", "408", "413", "415", "431", "500", "503"},
+		"code":     {"200", "202", "204", "400", "401", "403", "404", "405", "408", "413", "415", "429", "431", "500", "503"},
 	}
 	for series := range after {
 		assert.NotContains(t, strings.ToLower(series), "odd")

@@ -7,16 +7,17 @@ import (
 	"time"
 
 	"fraudcheck/internal/velocity"
+	"fraudcheck/internal/wire"
 )
 
 // A request leaves two lines: what was asked, with the route and never the path
-// as sent, and what was answered. Their tag is the caller's address and six
+// as sent, and what was answered, and to whom: the scheme and the caller's name,
+// where the credentials were good. Their tag is the caller's address and six
 // characters of a keyed hash, so that one conversation can be followed.
 
 // logRequest comes after routing, so that only known paths are written.
 func (s *Server) logRequest(q *request) {
-	ctx := context.Background()
-	if !s.Log.Enabled(ctx, slog.LevelInfo) {
+	if !s.Log.Enabled(context.Background(), slog.LevelInfo) {
 		return
 	}
 	path := "(no such path)"
@@ -24,18 +25,25 @@ func (s *Server) logRequest(q *request) {
 		path = q.route.path
 	}
 	q.tag = s.tagOf(q)
-	s.Log.LogAttrs(ctx, slog.LevelInfo, knownMethod(q.ctx.Method())+" "+path, slog.String("tag", q.tag))
+	s.line(q.start, asked(q.ctx.Method(), path), slog.String("tag", q.tag))
 }
 
-func (s *Server) logResponse(q *request) {
-	ctx := context.Background()
-	if !s.Log.Enabled(ctx, slog.LevelInfo) {
+// line goes straight to the handler: a Logger would look up who called it, and what
+// time it is, once more for every line.
+func (s *Server) line(at time.Time, text string, attrs ...slog.Attr) {
+	r := slog.NewRecord(at, slog.LevelInfo, text, 0)
+	r.AddAttrs(attrs...)
+	_ = s.Log.Handler().Handle(context.Background(), r)
+}
+
+func (s *Server) logResponse(q *request, took time.Duration) {
+	if !s.Log.Enabled(context.Background(), slog.LevelInfo) {
 		return
 	}
 	if q.tag == "" {
 		q.tag = s.tagOf(q)
 	}
-	attrs := append(make([]slog.Attr, 0, 7), slog.String("tag", q.tag), slog.Int("status", q.ctx.Response.StatusCode()))
+	attrs := append(make([]slog.Attr, 0, 9), slog.String("tag", q.tag), slog.Int("status", q.ctx.Response.StatusCode()))
 	switch {
 	case q.judged:
 		attrs = append(attrs, slog.String("decision", q.decision.Outcome.String()),
@@ -49,7 +57,14 @@ func (s *Server) logResponse(q *request) {
 			attrs = append(attrs, slog.String("field", q.problem.Field))
 		}
 	}
-	s.Log.LogAttrs(ctx, slog.LevelInfo, "Response:", append(attrs, slog.Duration("took", time.Since(q.start)))...)
+	attrs = append(attrs, slog.Duration("took", took))
+	if scheme := q.asks.Scheme(); scheme != "" {
+		attrs = append(attrs, slog.String("scheme", scheme))
+	}
+	if caller := q.asks.Caller(); caller != "" {
+		attrs = append(attrs, slog.String("caller", wire.Loggable(caller)))
+	}
+	s.line(q.start.Add(took), "Response:", attrs...)
 }
 
 // reached lists the reasons; those that are rules with the count and what it is over.
@@ -76,6 +91,15 @@ func reached(d *velocity.Decision) string {
 	return string(b)
 }
 
+// asked is what a request asked for. What callers ask for, all the time, needs no
+// new text.
+func asked(method []byte, path string) string {
+	if path == checkPath && string(method) == "POST" {
+		return "POST " + checkPath
+	}
+	return knownMethod(method) + " " + path
+}
+
 // knownMethod keeps a stranger's word out of the log.
 func knownMethod(method []byte) string {
 	for _, m := range [...]string{"GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"} {
@@ -88,8 +112,9 @@ func knownMethod(method []byte) string {
 
 // tagOf tells apart the conversations of one login; who has none, its requests.
 func (s *Server) tagOf(q *request) string {
+	from := s.Guard.From(&q.asks)
 	if login, found := s.Guard.Conversation(&q.asks); found {
-		return s.tags.Of(q.asks.Peer, login[:])
+		return s.tags.Of(from, login[:])
 	}
-	return s.tags.Of(q.asks.Peer, q.id)
+	return s.tags.Of(from, q.id)
 }

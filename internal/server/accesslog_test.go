@@ -27,19 +27,23 @@ func TestARequestLeavesTwoLines(t *testing.T) {
 		answered             map[string]string // and tag and took
 	}{
 		{"a review", check("203.0.113.7", 3), "POST /v1/check",
-			map[string]string{"status": "200", "decision": "review", "address": "203.0.113.0/24", "rules": "cards_per_ip=4>3"}},
+			map[string]string{"status": "200", "decision": "review", "address": "203.0.113.0/24", "rules": "cards_per_ip=4>3", "scheme": "basic", "caller": "checkout"}},
 		{"a review still", check("203.0.113.7", 4), "POST /v1/check",
-			map[string]string{"status": "200", "decision": "review", "address": "203.0.113.0/24", "rules": "cards_per_ip=5>3"}},
+			map[string]string{"status": "200", "decision": "review", "address": "203.0.113.0/24", "rules": "cards_per_ip=5>3", "scheme": "basic", "caller": "checkout"}},
 		{"a block", check("203.0.113.7", 5), "POST /v1/check",
-			map[string]string{"status": "200", "decision": "block", "address": "203.0.113.0/24", "rules": "cards_per_ip=6>5"}},
+			map[string]string{"status": "200", "decision": "block", "address": "203.0.113.0/24", "rules": "cards_per_ip=6>5", "scheme": "basic", "caller": "checkout"}},
 		{"an allow", check("2001:db8:1:2::3", 6), "POST /v1/check",
-			map[string]string{"status": "200", "decision": "allow", "address": "2001:db8:1::/48", "rules": ""}},
+			map[string]string{"status": "200", "decision": "allow", "address": "2001:db8:1::/48", "rules": "", "scheme": "basic", "caller": "checkout"}},
 		{"an outcome", raw("POST /v1/outcomes?outcome=approved", someCard, asCheckout), "POST /v1/outcomes",
-			map[string]string{"status": "202"}},
+			map[string]string{"status": "202", "scheme": "basic", "caller": "checkout"}},
 		{"a field at fault", raw("POST /v1/check?cart=a&cart=b", "", asCheckout), "POST /v1/check",
-			map[string]string{"status": "400", "code": "field_repeated", "field": "cart"}},
+			map[string]string{"status": "400", "code": "field_repeated", "field": "cart", "scheme": "basic", "caller": "checkout"}},
 		{"nobody", raw("POST /v1/check", someCard), "POST /v1/check",
 			map[string]string{"status": "401", "code": "authorization_missing"}},
+		{"a wrong password", raw("POST /v1/check", someCard, basic("checkout", "sesame")), "POST /v1/check",
+			map[string]string{"status": "401", "code": "credentials_invalid", "scheme": "basic"}},
+		{"a caller who may not", raw("POST /v1/check", someCard, asAnalyst), "POST /v1/check",
+			map[string]string{"status": "403", "code": "role_missing", "scheme": "basic", "caller": "analyst"}},
 		{"another method", raw("BREW /v1/check", ""), "(other method) /v1/check",
 			map[string]string{"status": "405", "code": "method"}},
 		{"another path", raw("GET /v1/addresses/203.0.113.7?x=y", ""), "GET (no such path)",
@@ -124,7 +128,7 @@ func TestTheLogTellsNothingOfWhatARequestHolds(t *testing.T) {
 		text := d.log.text()
 		for _, word := range []string{
 			"hidden", "198.51.100", "2001:db8", "9173", "2087", "Basic", "Bearer",
-			checkoutPassword, asCheckout[len("Authorization: Basic "):], "checkout", "example.org",
+			checkoutPassword, asCheckout[len("Authorization: Basic "):], "example.org",
 		} {
 			assert.NotContains(t, text, word)
 		}

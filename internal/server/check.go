@@ -1,8 +1,6 @@
 package server
 
 import (
-	"time"
-
 	"github.com/valyala/fasthttp"
 
 	"fraudcheck/internal/velocity"
@@ -14,12 +12,10 @@ func (s *Server) check(q *request) *wire.Problem {
 	if p := s.parse(q, wire.CheckFields); p != nil {
 		return p
 	}
-	asked := time.Now()
 	s.Checker.Check(&q.attempt, s.Now(q.start), &q.decision)
 	q.judged = true
-	s.Events.Decision(&q.decision, time.Since(asked))
 	q.body = wire.AppendDecision(q.body[:0], &q.decision, q.fields.Value(velocity.FieldAttemptID))
-	q.ctx.Response.Header.SetContentType("application/json")
+	q.ctx.Response.Header.SetContentTypeBytes(contentType)
 	q.ctx.Response.SetBody(q.body)
 	return nil
 }
@@ -82,7 +78,8 @@ func (q *request) decode(decode wire.Decoder, allowed wire.FieldSet) error {
 		}
 	}
 	if !q.fields.Has(velocity.FieldAttemptID) {
-		q.fields.Set(velocity.FieldAttemptID, string(wire.NewID(q.start)))
+		q.body = wire.AppendID(q.body[:0], q.start)
+		q.fields.Set(velocity.FieldAttemptID, string(q.body))
 	}
 	return nil
 }

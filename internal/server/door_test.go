@@ -44,6 +44,7 @@ var (
 	asPayments = basic("payments", paymentsPassword)
 	asAnalyst  = basic("analyst", "magnifier") // may not check
 	asOperator = basic("operator", "everything")
+	asBranch   = basic("branch", "far away") // may not ask from here
 )
 
 // basic is a whole Authorization line.
@@ -58,6 +59,7 @@ func newGuard(t testing.TB) *auth.Guard {
 		{Name: "payments", Password: paymentsPassword, Encryption: auth.Clear, Roles: auth.Checker},
 		{Name: "analyst", Password: "magnifier", Encryption: auth.Clear, Roles: auth.Analyst},
 		{Name: "operator", Password: "everything", Encryption: auth.Clear, Roles: auth.Operator},
+		{Name: "branch", Password: "far away", Encryption: auth.Clear, Roles: auth.Analyst, Networks: []string{"192.0.2.0/24"}},
 	})
 	require.NoError(t, err)
 	return auth.NewGuard(users, nil)
@@ -77,16 +79,24 @@ func newChecker(t testing.TB, rules ...velocity.Rule) *velocity.Checker {
 // A door is a server on a port of its own.
 type door struct {
 	server *server.Server
-	addr   string
 	log    logbook
-	clock  atomic.Int64  // the instance's time
-	closed chan struct{} // when Serve has returned
-	err    error         // what it returned, then
+
+	network, addr string        // where it listens
+	clock         atomic.Int64  // the instance's time
+	closed        chan struct{} // when Serve has returned
+	err           error         // what it returned, then
 }
 
 // open starts a server with the default rule; change may set it up otherwise. It
 // is drained when the test ends.
 func open(t testing.TB, change ...func(*server.Settings)) *door {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	return openOn(t, ln, change...)
+}
+
+func openOn(t testing.TB, ln net.Listener, change ...func(*server.Settings)) *door {
 	t.Helper()
 	d := &door{closed: make(chan struct{})}
 	d.set(0)
@@ -103,9 +113,7 @@ func open(t testing.TB, change ...func(*server.Settings)) *door {
 	for _, c := range change {
 		c(&settings)
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	d.addr, d.server = ln.Addr().String(), server.New(settings)
+	d.network, d.addr, d.server = ln.Addr().Network(), ln.Addr().String(), server.New(settings)
 	go func() {
 		defer close(d.closed)
 		d.err = d.server.Serve(ln)
@@ -174,7 +182,7 @@ type line struct {
 
 func (d *door) dial(t testing.TB) *line {
 	t.Helper()
-	c, err := net.Dial("tcp", d.addr)
+	c, err := net.Dial(d.network, d.addr)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = c.Close() })
 	require.NoError(t, c.SetDeadline(time.Now().Add(2*patience)))
@@ -268,7 +276,7 @@ func requireProblem(t testing.TB, a answer, status int, code, field string) {
 	assert.Equal(t, want, a.json)
 	assert.Equal(t, status == 401, a.header.Get("WWW-Authenticate") == `Basic realm="fraudcheck", charset="UTF-8"`)
 	assert.Equal(t, status == 405, a.header.Get("Allow") != "")
-	assert.Equal(t, status == 503, a.header.Get("Retry-After") != "")
+	assert.Equal(t, status == 503 || status == 429, a.header.Get("Retry-After") != "")
 }
 
 // A logbook keeps what a server logs.

@@ -1,10 +1,16 @@
 package server_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -215,6 +221,79 @@ func TestADrainWaitsForNoIdleConnection(t *testing.T) {
 			l.requireEnd()
 		})
 	}
+}
+
+// Nobody who connects at the very moment of a stop is reset: the call is answered,
+// or the connection refused.
+func TestADrainResetsNobodyWhoConnects(t *testing.T) {
+	const stops, callers = 6, 4
+	var answered, refused atomic.Int64
+	t.Run("stops", func(t *testing.T) {
+		for range stops {
+			t.Run("", func(t *testing.T) {
+				t.Parallel()
+				d := open(t)
+				var calling sync.WaitGroup
+				for range callers {
+					calling.Go(func() {
+						for {
+							switch err := callAnew(d.addr); {
+							case err == nil:
+								answered.Add(1)
+							case errors.Is(err, syscall.ECONNREFUSED):
+								refused.Add(1)
+								return
+							default:
+								assert.NoError(t, err)
+								return
+							}
+						}
+					})
+				}
+				err := d.drain(400 * time.Millisecond) // they keep it from ending before
+				calling.Wait()
+				assert.True(t, err == nil || errors.Is(err, context.DeadlineExceeded), err)
+			})
+		}
+	})
+	assert.EqualValues(t, stops*callers, refused.Load())
+	assert.Positive(t, answered.Load(), "they came before the stop as well")
+}
+
+// callAnew calls on a new connection.
+func callAnew(addr string) error {
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(patience))
+	if _, err := io.WriteString(c, raw("GET /healthz", "")); err != nil {
+		return err
+	}
+	_, err = http.ReadResponse(bufio.NewReader(c), nil)
+	return err
+}
+
+func TestADrainWaitsForARequestHalfSent(t *testing.T) {
+	d := open(t)
+	l := d.dial(t)
+	require.Equal(t, 200, l.ask(raw("GET /healthz", "")).status)
+	first, rest, _ := strings.Cut(check("203.0.113.7", 1), "fraudcheck.test")
+	l.send(first)
+	drained := make(chan error, 1)
+	go func() { drained <- d.drain(patience) }()
+	for err := error(nil); err == nil; { // until nobody is let in any more
+		var c net.Conn
+		if c, err = net.Dial("tcp", d.addr); err == nil {
+			err = c.Close()
+		}
+	}
+	l.send("fraudcheck.test" + rest)
+	a := l.next("POST")
+	assert.Equal(t, 200, a.status)
+	assert.True(t, a.close)
+	require.NoError(t, <-drained)
 }
 
 func TestADrainWithNobodyThere(t *testing.T) {

@@ -78,6 +78,9 @@ func TestEveryRefusal(t *testing.T) {
 		{"401 before 415", raw("POST /v1/check", someCard, asText), 401, "authorization_missing", ""},
 		{"401 before 400", raw("POST /v1/check?bogus=1", notJSON, basic("checkout", "sesame")), 401, "credentials_invalid", ""},
 
+		{"another network", raw("POST /v1/check", someCard, asBranch), 403, "network_refused", ""},
+		{"another network, of which a stranger says it is theirs", raw("POST /v1/check", someCard, asBranch, "X-Forwarded-For: 192.0.2.1"), 403, "network_refused", ""},
+		{"401 before 403", raw("POST /v1/check", someCard, basic("branch", "far")), 401, "credentials_invalid", ""},
 		{"another role", raw("POST /v1/check", someCard, asAnalyst), 403, "role_missing", ""},
 		{"403 before 413", raw("POST /v1/outcomes", nine, asAnalyst), 403, "role_missing", ""},
 		{"403 before 400", raw("POST /v1/check", notJSON, asAnalyst), 403, "role_missing", ""},

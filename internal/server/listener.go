@@ -1,11 +1,12 @@
 package server
 
 import (
+	"crypto/tls"
 	"errors"
-	"io"
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -15,8 +16,13 @@ import (
 // descriptors, or a caller gone before it was accepted.
 type listener struct {
 	net.Listener
-	silent *sync.Map // see Server
-	full   func() bool
+	open *sync.Map // of *conn, see Server
+	tick *atomic.Int64
+	full func() bool
+	tls  *tls.Config // nil: none
+
+	closing sync.Once
+	closed  error
 }
 
 func (l *listener) Accept() (net.Conn, error) {
@@ -28,8 +34,12 @@ func (l *listener) Accept() (net.Conn, error) {
 			continue
 		}
 		if err == nil {
-			accepted := &conn{Conn: c, silent: l.silent}
-			l.silent.Store(accepted, nil)
+			if l.tls != nil {
+				c = tls.Server(c, l.tls) // shakes hands when it is read: nobody waits here
+			}
+			accepted := &conn{Conn: c, accepted: time.Now(), open: l.open, tick: l.tick}
+			accepted.since.Store(l.tick.Load())
+			l.open.Store(accepted, nil)
 			return accepted, nil
 		}
 		if errors.Is(err, net.ErrClosed) {
@@ -39,58 +49,40 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
-// Close waits for a moment in which nobody is waiting to be accepted: who is, has
-// connected already, and the kernel would reset them. It waits for a while at most.
+// Close refuses who comes from now on and takes in who is on the way in: to those the
+// kernel has said that they are connected, and it would reset them. It takes calm
+// at most.
 func (l *listener) Close() error {
-	if tcp, ok := l.Listener.(*net.TCPListener); ok {
-		if raw, err := tcp.SyscallConn(); err == nil {
-			for end := time.Now().Add(calm); time.Now().Before(end); time.Sleep(50 * time.Microsecond) {
-				waiting := false
-				_ = raw.Control(func(fd uintptr) {
-					n, _ := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
-					waiting = n > 0
-				})
-				if !waiting {
-					break
-				}
+	l.closing.Do(func() {
+		if tcp, ok := l.Listener.(*net.TCPListener); ok {
+			if refuse(tcp) {
+				time.Sleep(calm) // longer than it takes to come in
+			} else {
+				awaitNobody(tcp)
 			}
 		}
-	}
-	return l.Listener.Close()
+		l.closed = l.Listener.Close()
+	})
+	return l.closed
 }
 
-// conn knows whether it was ever spoken on. And it may linger when it is closed: a
-// caller that is still sending a refused body would otherwise get a reset in place
-// of the answer that says why.
-type conn struct {
-	net.Conn
-	linger atomic.Bool
-	silent *sync.Map
-	heard  bool
-}
-
-func (c *conn) Read(b []byte) (int, error) {
-	n, err := c.Conn.Read(b)
-	if !c.heard {
-		c.heard = true
-		c.silent.Delete(c)
-	}
-	return n, err
-}
-
-func lingerOnClose(c net.Conn) {
-	if c, ok := c.(*conn); ok {
-		c.linger.Store(true)
-	}
-}
-
-func (c *conn) Close() error {
-	c.silent.Delete(c)
-	if tcp, ok := c.Conn.(*net.TCPConn); ok && c.linger.Load() {
-		const most, longest = 1 << 20, time.Second
-		if tcp.CloseWrite() == nil && tcp.SetReadDeadline(time.Now().Add(longest)) == nil {
-			_, _ = io.CopyN(io.Discard, tcp, most) // whatever comes is refused already
+// awaitNobody waits for a moment in which nobody is waiting to be accepted.
+func awaitNobody(ln *net.TCPListener) {
+	for end := time.Now().Add(calm); time.Now().Before(end); time.Sleep(50 * time.Microsecond) {
+		waiting := false
+		control(ln, func(fd int) {
+			n, _ := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+			waiting = n > 0
+		})
+		if !waiting {
+			return
 		}
 	}
-	return c.Conn.Close()
+}
+
+// control lets f work on the socket itself.
+func control(socket syscall.Conn, f func(fd int)) {
+	if raw, err := socket.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { f(int(fd)) })
+	}
 }

@@ -1,6 +1,10 @@
 package server
 
-import "fraudcheck/internal/wire"
+import (
+	"github.com/valyala/fasthttp"
+
+	"fraudcheck/internal/wire"
+)
 
 var (
 	crowded = &wire.Problem{Status: 503, Code: "overloaded", Detail: "too many requests in flight, try again"}
@@ -17,8 +21,8 @@ func (q *request) refuse(p *wire.Problem) {
 	r := &q.ctx.Response
 	r.SetStatusCode(p.Status)
 	r.Header.SetContentType(wire.ProblemType)
-	if p.Status == 503 {
-		r.Header.Set("Retry-After", "1")
+	if after := p.RetryAfter(); after != "" {
+		r.Header.Set(fasthttp.HeaderRetryAfter, after)
 	}
 	q.body = p.Append(q.body[:0], q.id)
 	r.SetBody(q.body)

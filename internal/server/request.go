@@ -2,6 +2,7 @@ package server
 
 import (
 	"net"
+	"net/netip"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -13,6 +14,14 @@ import (
 
 const headerRequestID = "X-Request-Id"
 
+// As they are sent, so that nothing is spelled anew for each answer.
+var (
+	requestID    = []byte(headerRequestID)
+	cacheControl = []byte(fasthttp.HeaderCacheControl)
+	noStore      = []byte("no-store")
+	contentType  = []byte("application/json")
+)
+
 // A request is the memory of one call. ctx dies with the handler, and with it
 // everything borrowed from it.
 type request struct {
@@ -21,6 +30,8 @@ type request struct {
 	start time.Time
 	id    []byte // what X-Request-ID answers
 	tag   string // who speaks, in the log; empty when nothing is logged
+
+	preflight bool // a browser's question, before it sends a page's request
 
 	asks   auth.Request
 	caller *auth.Caller // once authenticated
@@ -35,22 +46,26 @@ type request struct {
 
 func (q *request) begin(ctx *fasthttp.RequestCtx, start time.Time) {
 	q.ctx, q.start, q.route, q.problem, q.judged, q.tag, q.caller = ctx, start, nil, nil, false, "", nil
-	q.asks = auth.Request{
-		Header: header{&ctx.Request.Header}, Now: start, TLS: ctx.IsTLS(), Method: ctx.Method(), Host: ctx.Request.Header.Host(),
-	}
-	if peer, ok := ctx.RemoteAddr().(*net.TCPAddr); ok {
-		q.asks.Peer = peer.AddrPort().Addr()
-	}
 	q.fields = velocity.Fields{}
+	asked := &ctx.Request.Header
+	q.asks = auth.Request{Header: header{asked}, Now: start, Peer: peerOf(ctx), Method: asked.Method(), Host: asked.Host()}
 	q.id = q.id[:0]
 	if given := ctx.Request.Header.Peek(headerRequestID); wire.Traceable(given) {
 		q.id = append(q.id, given...)
 	} else {
-		q.id = append(q.id, wire.NewID(start)...)
+		q.id = wire.AppendID(q.id, start)
 	}
 	h := &ctx.Response.Header
-	h.SetBytesV(headerRequestID, q.id)
-	h.Set(fasthttp.HeaderCacheControl, "no-store")
+	h.SetCanonical(requestID, q.id)
+	h.SetCanonical(cacheControl, noStore)
+}
+
+// peerOf is the connection's other end; not valid on a unix socket.
+func peerOf(ctx *fasthttp.RequestCtx) netip.Addr {
+	if a, ok := ctx.RemoteAddr().(*net.TCPAddr); ok {
+		return a.AddrPort().Addr()
+	}
+	return netip.Addr{}
 }
 
 // header shows the guard the header of a request.

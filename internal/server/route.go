@@ -20,8 +20,10 @@ type route struct {
 	serve func(*Server, *request) *wire.Problem
 }
 
+const checkPath = "/v1/check"
+
 var routes = [...]route{
-	{path: "/v1/check", needs: auth.Checker, serve: (*Server).check},
+	{path: checkPath, needs: auth.Checker, serve: (*Server).check},
 	{path: "/v1/outcomes", needs: auth.Checker, serve: (*Server).outcome},
 	{path: account.Login, serve: (*Server).account},
 	{path: account.Refresh, serve: (*Server).account},
@@ -75,6 +77,8 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx, unread *wire.Problem) {
 	defer s.inFlight.Add(-1)
 	q := s.requests.Get().(*request)
 	q.begin(ctx, time.Now())
+	q.asks.TLS = s.TLS != nil
+	q.preflight = s.CORS.Allow(ctx.IsOptions(), header{&ctx.Request.Header}, &ctx.Response.Header)
 	defer s.end(q)
 	if p := s.answer(q, unread, inFlight); p != nil {
 		q.refuse(p)
@@ -91,6 +95,11 @@ func (s *Server) answer(q *request, unread *wire.Problem, inFlight int64) *wire.
 	r := q.route
 	if r == nil {
 		return wire.NotFound
+	}
+	if q.preflight {
+		s.CORS.Preflight(r.allow(), &q.ctx.Response.Header)
+		q.ctx.SetStatusCode(fasthttp.StatusNoContent)
+		return nil
 	}
 	if !r.takes(q.ctx) {
 		q.ctx.Response.Header.Set(fasthttp.HeaderAllow, r.allow())
@@ -114,15 +123,13 @@ func (s *Server) answer(q *request, unread *wire.Problem, inFlight int64) *wire.
 }
 
 func (s *Server) authenticate(q *request, needs auth.Roles) *wire.Problem {
+	q.asks.Needs = needs
 	caller, err := s.Guard.Authenticate(&q.asks)
-	if err != nil {
-		return s.unauthenticated(q, wire.Unauthenticated(err))
-	}
 	if fresh := q.asks.Grant.Fresh; fresh != "" {
 		q.ctx.Response.Header.Set("X-Auth-Token", fresh)
 	}
-	if !caller.Roles.Permit(needs) {
-		return wire.NoRole
+	if err != nil {
+		return s.unauthenticated(q, wire.Unauthenticated(err))
 	}
 	q.caller = caller
 	return nil
@@ -173,13 +180,17 @@ func (s *Server) end(q *request) {
 		// A chunked body may hide where the next request begins.
 		q.ctx.SetConnectionClose()
 	}
-	s.logResponse(q)
+	took := time.Since(q.start)
+	s.logResponse(q, took)
 	route := "none"
 	if q.route != nil {
 		route = q.route.path
 	}
-	s.Events.Request(route, q.ctx.Response.StatusCode(), time.Since(q.start))
-	q.ctx, q.asks = nil, auth.Request{}
+	s.Events.Request(route, q.ctx.Response.StatusCode(), took)
+	if q.judged {
+		s.Events.Decision(&q.decision, took)
+	}
+	q.ctx = nil
 	s.requests.Put(q)
 }
 

@@ -12,7 +12,7 @@
 package server
 
 import (
-	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -35,11 +35,6 @@ const maxHeader = 8 << 10
 // maxChunks is how long a body in chunks may grow before it is given up, in bytes.
 const maxChunks = 64 << 10
 
-const (
-	calm      = 100 * time.Millisecond // without a request: none is on its way any more
-	lastCalls = 500 * time.Millisecond // for those who came last, once nobody new is let in
-)
-
 // Settings are what a Server works with. Without Events nobody is told.
 type Settings struct {
 	Checker *velocity.Checker
@@ -58,6 +53,9 @@ type Settings struct {
 	// Read bounds the time for a whole request to arrive, Write for its answer to
 	// leave, Idle between two requests of a connection.
 	Read, Write, Idle time.Duration
+
+	TLS  *tls.Config // nil: none
+	CORS *wire.CORS
 }
 
 // Events are told what happens, for the metrics. They are called on the request's
@@ -77,16 +75,18 @@ type Server struct {
 	http     fasthttp.Server
 	requests sync.Pool // *request
 	tags     *wire.Tags
-	silent   sync.Map // *conn that nothing was read from yet
+	listener atomic.Pointer[listener]
+	open     sync.Map // *conn
 
 	draining atomic.Bool
 	inFlight atomic.Int64
-	served   atomic.Int64 // requests begun
+	served   atomic.Int64  // requests begun
+	tick     *atomic.Int64 // see patrol; apart from what every request changes
 }
 
 // New makes a server; Serve starts it.
 func New(settings Settings) *Server {
-	s := &Server{Settings: settings, tags: wire.NewTags(settings.TagKey)}
+	s := &Server{Settings: settings, tags: wire.NewTags(settings.TagKey), tick: new(atomic.Int64)}
 	s.requests.New = func() any { return new(request) }
 	if s.Events.Request == nil {
 		s.Events = Events{
@@ -99,9 +99,6 @@ func New(settings Settings) *Server {
 		Handler:                      s.handle,
 		ErrorHandler:                 s.handleUnread,
 		HeaderReceived:               s.allowChunks,
-		ReadTimeout:                  s.Read,
-		WriteTimeout:                 s.Write,
-		IdleTimeout:                  s.Idle,
 		ReadBufferSize:               maxHeader,
 		MaxRequestBodySize:           wire.MaxBody,
 		DisablePreParseMultipartForm: true,
@@ -109,6 +106,7 @@ func New(settings Settings) *Server {
 		NoDefaultContentType:         true,
 		SecureErrorLogMessage:        true,
 		CloseOnShutdown:              true,
+		ConnState:                    noteState,
 		Logger:                       quiet{},
 	}
 	return s
@@ -122,7 +120,10 @@ func (quiet) Printf(string, ...any) {}
 
 // Serve answers on the listener until Drain; it returns nil then.
 func (s *Server) Serve(ln net.Listener) error {
-	return s.http.Serve(&listener{Listener: ln, silent: &s.silent, full: s.full})
+	l := &listener{Listener: ln, open: &s.open, tick: s.tick, full: s.full, tls: s.TLS}
+	s.listener.Store(l)
+	defer s.patrol()()
+	return s.http.Serve(l)
 }
 
 // full reports whether there are as many connections as there may be: file
@@ -133,58 +134,6 @@ func (s *Server) full() bool {
 
 // Ready reports whether the server may take traffic.
 func (s *Server) Ready() bool { return !s.draining.Load() }
-
-// Drain makes the server unready, answers what is on its way and closes its
-// connections. It returns when nothing is in flight any more, at the latest when
-// ctx ends, with ctx's error.
-func (s *Server) Drain(ctx context.Context) error {
-	s.draining.Store(true)
-	s.settle(ctx)
-	done := make(chan error, 1)
-	go func() { done <- s.http.ShutdownWithContext(ctx) }() // first it stops listening
-	select {
-	case err := <-done:
-		return err
-	case <-time.After(lastCalls): // who came last is only about to speak
-	}
-	s.closeSilent()
-	return <-done
-}
-
-// closeSilent closes the connections that never said a word: fasthttp takes them
-// for busy until they are 5 s old.
-func (s *Server) closeSilent() {
-	s.silent.Range(func(c, _ any) bool {
-		_ = c.(*conn).Close()
-		return true
-	})
-}
-
-// settle waits for a moment in which nothing arrives and nothing is in flight:
-// fasthttp closes idle connections at once, and a request just sent on one, or on
-// one not accepted yet, would be lost. Until then every answer asks its caller to
-// close.
-func (s *Server) settle(ctx context.Context) {
-	if end, ok := ctx.Deadline(); ok { // the rest is for those who came last
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, end.Add(-min(lastCalls, time.Until(end)/4)))
-		defer cancel()
-	}
-	tick := time.NewTicker(calm)
-	defer tick.Stop()
-	for served := int64(-1); ; {
-		n := s.served.Load()
-		if n == served && s.inFlight.Load() == 0 {
-			return
-		}
-		served = n
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
-}
 
 // allowChunks lets chunks grow beyond what is taken: fasthttp forgets the header of
 // those it gives up, and who sent them, and to where, is to be judged first.
@@ -197,8 +146,8 @@ func (s *Server) allowChunks(h *fasthttp.RequestHeader) (c fasthttp.RequestConfi
 
 // handleUnread answers what fasthttp gave up reading.
 func (s *Server) handleUnread(ctx *fasthttp.RequestCtx, err error) {
-	if errors.Is(err, syscall.ECONNRESET) {
-		return // nobody is there: a probe, as a rule
+	if errors.Is(err, syscall.ECONNRESET) || handshaking(ctx.Conn()) {
+		return // nobody is there, or nobody who could read an answer: a probe, as a rule
 	}
 	defer lingerOnClose(ctx.Conn())
 	var small *fasthttp.ErrSmallBuffer

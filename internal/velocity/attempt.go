@@ -14,17 +14,19 @@ const (
 )
 
 // An Attempt is one presentation of a card, judged valid. It holds plain values
-// only: nothing of the request's memory, and no card digit in readable form
-// beyond the short life of the check.
+// only: nothing of the request's memory but what the fields hold, and no card digit
+// in readable form beyond the short life of the check.
 type Attempt struct {
 	Address netip.Addr // the shopper's, IPv4 wherever one is inside
 
-	card, attempt identity
-	texts         [FieldAccount - FieldEmail + 1]identity // email, device, cart, account
+	card identity
+	// What few rules ask for is hashed when one does.
+	attempt string
+	texts   [FieldAccount - FieldEmail + 1]string // email, device, cart, account
 }
 
-// text is where the identity of a field from email to account is kept.
-func (a *Attempt) text(field Field) *identity { return &a.texts[field-FieldEmail] }
+// text is where the text of a field from email to account is kept.
+func (a *Attempt) text(field Field) *string { return &a.texts[field-FieldEmail] }
 
 // ParseAttempt judges the fields of a check or an outcome; it is the only place
 // where an address or a card digit is looked at. attempt_id must be present: the
@@ -66,16 +68,16 @@ func (a *Attempt) parse(f *Fields) error {
 
 // parseText reads a caller's string. Of a mailbox blanks around it and ASCII letter
 // case do not matter; what else two share is for their provider to say.
-func parseText(field Field, text string, limit int, mailbox bool) (id identity, err error) {
+func parseText(field Field, text string, limit int, mailbox bool) (string, error) {
 	if err := checkLength(field, text, limit); err != nil {
-		return id, err
+		return "", err
 	}
 	if mailbox {
 		if text = strings.TrimSpace(text); text == "" {
-			return id, &FieldError{Field: field, Expected: "more than blanks"}
+			return "", &FieldError{Field: field, Expected: "more than blanks"}
 		}
 	}
-	return textIdentity(text, mailbox), nil
+	return text, nil
 }
 
 func checkLength(field Field, text string, limit int) error {

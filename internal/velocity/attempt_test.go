@@ -175,7 +175,7 @@ func TestWhatIsOneCard(t *testing.T) {
 func TestWhatIsOneMailbox(t *testing.T) {
 	email := func(text string) identity {
 		a := parseAttempt(t, "ip=203.0.113.7", "card_id=t", "email="+text)
-		return *a.text(FieldEmail)
+		return textOf(FieldEmail)(&a, nil)
 	}
 	require.Equal(t, email("eve@example.com"), email(" Eve@EXAMPLE.com\n"))
 	require.NotEqual(t, email("émile@example.com"), email("Émile@example.com"), "ASCII only")

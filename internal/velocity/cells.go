@@ -3,18 +3,17 @@ package velocity
 import "encoding/binary"
 
 // A cell is 64 bytes, one cache line. A chain of them holds one record; most
-// records need one. There are no pointers in it, so the garbage collector has
-// nothing to look at.
+// records need one. There are no pointers in it: it lies where the garbage collector
+// does not look.
 //
 //	first cell  0 key · 16 next · 20 newer · 24 older · 28 ends · 32 size · 35 kind · 36 record
 //	the others  0 next · 4 record
 type cell [cellSize]byte
 
 const (
-	cellSize   = 64
-	chunkCells = 128
-	headData   = 36
-	tailData   = 4
+	cellSize = 64
+	headData = 36
+	tailData = 4
 )
 
 // A ref is a cell's number; 0 is none.
@@ -46,33 +45,36 @@ const (
 	tailNext = 0
 )
 
-// cells are all cells of a shard, taken from the system in chunks.
+// cells are the cells of a shard, taken from the arena by the page.
 type cells struct {
-	chunks []*[chunkCells]cell
-	used   ref // highest number handed out
-	free   ref // first of the chain of cells given back
+	arena     *arena
+	limit     int // most pages
+	pages     int // taken
+	next, end ref // of the page taken last, the cells not handed out yet
+	free      ref // first of the chain of cells given back
 }
 
-func (c *cells) at(r ref) *cell { return &c.chunks[r/chunkCells][r%chunkCells] }
+func (c *cells) at(r ref) *cell { return &c.arena.cells[r] }
 
-func (c *cells) bytes() int { return len(c.chunks) * chunkCells * cellSize }
+func (c *cells) bytes() int { return c.pages * pageSize }
 
-// take returns a cell that ends its chain, or 0 when that would need more than
-// limit bytes.
-func (c *cells) take(limit int) ref {
+// take returns a cell that ends its chain, or 0 when there is none left.
+func (c *cells) take() ref {
 	if r := c.free; r != 0 {
 		c.free = c.at(r).ref(tailNext)
 		c.at(r).setRef(tailNext, 0)
 		return r
 	}
-	if int(c.used)+1 >= len(c.chunks)*chunkCells {
-		if c.bytes()+chunkCells*cellSize > limit {
+	if c.next == c.end {
+		if c.pages == c.limit {
 			return 0
 		}
-		c.chunks = append(c.chunks, new([chunkCells]cell))
+		c.pages++
+		c.next = ref(c.arena.page() * pageCells)
+		c.end = c.next + pageCells
 	}
-	c.used++ // cell 0 is never used: its number means none
-	return c.used
+	c.next++
+	return c.next - 1
 }
 
 // give takes back the record's whole chain.
@@ -93,20 +95,25 @@ func (c *cells) giveTail(r ref) {
 	c.free = r
 }
 
-// read appends the record in r's chain to dst.
-func (c *cells) read(r ref, dst []byte) []byte {
+// read returns the record in r's chain: where it lies when that is one cell, else
+// put together in buffer.
+func (c *cells) read(r ref, buffer *[]byte) []byte {
 	head := c.at(r)
 	left := head.size()
 	n := min(left, cellSize-headData)
-	dst = append(dst, head[headData:headData+n]...)
+	if n == left {
+		return head[headData : headData+n]
+	}
+	whole := append((*buffer)[:0], head[headData:]...)
 	for next := head.ref(headNext); next != 0; {
 		left -= n
 		tail := c.at(next)
 		n = min(left, cellSize-tailData)
-		dst = append(dst, tail[tailData:tailData+n]...)
+		whole = append(whole, tail[tailData:tailData+n]...)
 		next = tail.ref(tailNext)
 	}
-	return dst
+	*buffer = whole
+	return whole
 }
 
 // write puts the record into r's chain, longer or shorter as it needs; room

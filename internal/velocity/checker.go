@@ -29,6 +29,7 @@ type Checker struct {
 // visit is the memory of one call.
 type visit struct {
 	plan    *Plan
+	macs    *macs
 	update  Update
 	results []RuleResult // by the plan's rules; no Rule: left out
 }
@@ -42,7 +43,8 @@ func (v *visit) begin(plan *Plan) {
 
 // NewChecker puts rules, keys and store together.
 func NewChecker(plan *Plan, keys *Keys, store Store) *Checker {
-	c := &Checker{keys: keys, store: store, visits: sync.Pool{New: func() any { return new(visit) }}}
+	c := &Checker{keys: keys, store: store}
+	c.visits.New = func() any { return &visit{macs: keys.macs.New().(*macs)} }
 	c.plan.Store(plan)
 	return c
 }
@@ -118,15 +120,13 @@ func (c *Checker) begin(v *visit, s *subjectPlan, a *Attempt, now Time, declined
 		return false
 	}
 	u := &v.update
-	m := c.keys.macs.Get().(*macs)
-	defer c.keys.macs.Put(m)
 	for i := range s.lists {
 		l := &s.lists[i]
 		if l.kind.declines != declined {
 			continue
 		}
 		if id := l.kind.identity(a, v.plan); id.known() {
-			u.shown[i] = shown{fingerprint: m.fingerprint(&u.key, l.kind, &id), present: true}
+			u.shown[i] = shown{fingerprint: v.macs.fingerprint(&u.key, l.kind, &id), present: true}
 		}
 		if l.kind == &kinds[declinedAttempts] {
 			u.once = i
@@ -142,8 +142,6 @@ func (c *Checker) address(v *visit, s *subjectPlan, a *Attempt, now Time) bool {
 	if !id.known() {
 		return false
 	}
-	m := c.keys.macs.Get().(*macs)
-	defer c.keys.macs.Put(m)
-	v.update.begin(v.plan, s, m.key(s.kind, &id), now)
+	v.update.begin(v.plan, s, v.macs.key(s.kind, &id), now)
 	return true
 }

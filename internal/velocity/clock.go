@@ -2,6 +2,7 @@ package velocity
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,9 +16,9 @@ const drawn = 100
 type Clock struct {
 	start time.Time // with its monotonic reading
 
-	mu      sync.Mutex
-	offset  time.Duration // made up so far
-	settled time.Duration // monotonic time up to which it was
+	offset  atomic.Int64  // nanoseconds made up so far
+	settled atomic.Int64  // monotonic time up to which they were
+	mu      sync.Mutex    // of who makes up more
 	ahead   time.Duration // what the wall clock was ahead when last looked at
 }
 
@@ -31,15 +32,22 @@ func (c *Clock) Now(reading time.Time) Time {
 
 // at takes both clocks as time passed since the start.
 func (c *Clock) at(monotonic, wall time.Duration) Time {
+	// No two checks within a millisecond need to make up anything.
+	if monotonic-time.Duration(c.settled.Load()) >= time.Millisecond {
+		c.settle(monotonic, wall)
+	}
+	return TimeOf(c.start.Add(monotonic + time.Duration(c.offset.Load())))
+}
+
+func (c *Clock) settle(monotonic, wall time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if passed := monotonic - c.settled; passed > 0 {
-		c.settled = monotonic
-		c.ahead = wall - monotonic - c.offset
+	if passed := monotonic - time.Duration(c.settled.Load()); passed > 0 {
+		c.settled.Store(int64(monotonic))
+		c.ahead = wall - monotonic - time.Duration(c.offset.Load())
 		most := passed / drawn
-		c.offset += min(max(c.ahead, -most), most)
+		c.offset.Add(int64(min(max(c.ahead, -most), most)))
 	}
-	return TimeOf(c.start.Add(monotonic + c.offset))
 }
 
 // Ahead is how far the wall clock was ahead of this one when last read; negative

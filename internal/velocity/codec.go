@@ -4,7 +4,6 @@ import (
 	"crypto/hmac"
 	"encoding/binary"
 	"errors"
-	"slices"
 )
 
 // The written form of a record, version 1. All numbers are unsigned varints in
@@ -39,7 +38,8 @@ var (
 func (k *Keys) seal(dst []byte, key Key, r *Record) []byte {
 	start := len(dst)
 	dst = r.append(dst)
-	return append(dst, k.check(key, dst[start:])...)
+	check := k.check(key, dst[start:])
+	return append(dst, check[:]...)
 }
 
 // open reads what seal wrote under the same key into r; the error is ErrDamaged
@@ -47,17 +47,21 @@ func (k *Keys) seal(dst []byte, key Key, r *Record) []byte {
 func (k *Keys) open(r *Record, key Key, sealed []byte) error {
 	r.reset()
 	n := len(sealed) - checkSize
-	if n < 0 || !hmac.Equal(k.check(key, sealed[:n]), sealed[n:]) {
+	if n < 0 {
+		return ErrDamaged
+	}
+	if check := k.check(key, sealed[:n]); !hmac.Equal(check[:], sealed[n:]) {
 		return ErrDamaged
 	}
 	return r.decode(sealed[:n])
 }
 
-func (k *Keys) check(key Key, body []byte) []byte {
+func (k *Keys) check(key Key, body []byte) (check [checkSize]byte) {
 	m := k.macs.Get().(*macs)
 	defer k.macs.Put(m)
 	m.in = append(append(m.in[:0], key[:]...), body...)
-	return slices.Clone(m.sum(m.record)[:checkSize])
+	copy(check[:], m.sum(m.record))
+	return check
 }
 
 func (r *Record) append(dst []byte) []byte {

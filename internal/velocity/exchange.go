@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/bradfitz/gomemcache/memcache"
+
+	"fraudcheck/internal/pipeline"
 )
 
 // A Result is how an operation on a server ended.
@@ -28,37 +30,31 @@ const (
 	Lost     Result = "lost" // a write on a connection that broke: done or not, reading will tell
 )
 
-// scratch is the memory of one exchange.
-type scratch struct {
-	shared, local Record
-	sealed        []byte
-}
-
 // exchange applies a batch of updates of one subject to its shared record:
 // read, merge with what this instance knows, apply, write if nothing changed
-// meanwhile; otherwise again. It reports whether the server holds the result.
-func (m *Memcached) exchange(batch []*passenger) (shared bool) {
-	deadline := latest(batch)
-	u := &batch[0].update
+// meanwhile; otherwise again, until the deadline. It reports whether the server
+// holds the result.
+func (m *Memcached) exchange(batch []*Update, deadline time.Time) (shared bool) {
+	u := batch[0]
 	s := pick(m.servers, u.key)
-	if s.open.Load() && !u.reseed || !s.enter(deadline) {
+	if s.open.Load() && !u.reseed {
 		return false
 	}
-	defer s.leave()
+	x := s.enter(deadline)
+	if x == nil {
+		return false
+	}
 	defer func() {
 		if fault := recover(); fault != nil { // what the library chokes on must not end the process
+			x = s.newLane() // who knows what state that one is in
 			m.Panicked(fault)
 			shared = false
 		}
+		s.leave(x)
 	}()
-	x := m.scratch.Get().(*scratch)
-	defer m.scratch.Put(x)
 	key := m.itemKey(u.key)
 	known := m.Local.recall(u, &x.local)
-	changes := false
-	for _, p := range batch {
-		changes = changes || p.update.changes()
-	}
+	changes := slices.ContainsFunc(batch, (*Update).changes)
 	lost := false // whether what was sealed last may have been stored
 	for try := 0; time.Now().Before(deadline); try++ {
 		if try > 1 {
@@ -70,7 +66,7 @@ func (m *Memcached) exchange(batch []*passenger) (shared bool) {
 		// not: writing first saves reading.
 		if known || try > 0 || !changes {
 			var result Result
-			if item, result = m.read(s, &x.shared, u.key, key); result != OK && result != Miss && result != Fault {
+			if item, result = m.read(s, x, u.key, key); result != OK && result != Miss && result != Fault {
 				return false
 			}
 		}
@@ -79,8 +75,8 @@ func (m *Memcached) exchange(batch []*passenger) (shared bool) {
 			return true // it was, and what the updates found then holds
 		}
 		x.shared.merge(&x.local, u.subject)
-		for _, p := range batch {
-			p.update.apply(&x.shared)
+		for _, u := range batch {
+			u.apply(&x.shared)
 		}
 		if !changes {
 			if item != nil {
@@ -89,7 +85,7 @@ func (m *Memcached) exchange(batch []*passenger) (shared bool) {
 			return true
 		}
 		x.sealed = m.Keys.seal(x.sealed[:0], u.key, &x.shared)
-		switch m.write(s, item, key, x.sealed, expiry(u, &x.shared)) {
+		switch m.write(s, x, item, key, expiry(u, &x.shared)) {
 		case OK:
 			m.Local.absorb(u, &x.shared)
 			return true
@@ -106,32 +102,14 @@ func (m *Memcached) exchange(batch []*passenger) (shared bool) {
 	return false
 }
 
-func (s *server) enter(deadline time.Time) bool {
-	select {
-	case s.slots <- struct{}{}:
-		return true
-	default:
-	}
-	timer := time.NewTimer(time.Until(deadline))
-	defer timer.Stop()
-	select {
-	case s.slots <- struct{}{}:
-		return true
-	case <-timer.C:
-		return false
-	}
-}
-
-func (s *server) leave() { <-s.slots }
-
-// read gets the record. A value that is none is a fault: it counts as nothing,
-// and the item comes back to be replaced by what is known.
-func (m *Memcached) read(s *server, r *Record, key Key, itemKey string) (item *memcache.Item, result Result) {
+// read gets the record into x.shared. A value that is none is a fault: it counts as
+// nothing, and the item comes back to be replaced by what is known.
+func (m *Memcached) read(s *server, x *lane, key Key, itemKey string) (item *memcache.Item, result Result) {
 	result = m.do(s, "get", func() (err error) {
-		item, err = s.client.Get(itemKey)
+		item, err = x.client.Get(itemKey)
 		return err
 	}, func() Result {
-		switch err := m.Keys.open(r, key, item.Value); {
+		switch err := m.Keys.open(&x.shared, key, item.Value); {
 		case errors.Is(err, ErrNewer):
 			return Newer
 		case err != nil:
@@ -145,51 +123,56 @@ func (m *Memcached) read(s *server, r *Record, key Key, itemKey string) (item *m
 	return item, result
 }
 
-// write puts the sealed record where item was, or where nothing was.
-func (m *Memcached) write(s *server, item *memcache.Item, key string, sealed []byte, expires int32) Result {
+// write puts what was sealed where item was, or where nothing was.
+func (m *Memcached) write(s *server, x *lane, item *memcache.Item, key string, expires int32) Result {
 	stored := func() Result { return OK }
 	if item == nil {
-		return m.do(s, "add", func() error {
-			return s.client.Add(&memcache.Item{Key: key, Value: sealed, Expiration: expires})
-		}, stored)
+		x.item = memcache.Item{Key: key, Value: x.sealed, Expiration: expires}
+		return m.do(s, "add", func() error { return x.client.Add(&x.item) }, stored)
 	}
-	item.Value, item.Expiration = sealed, expires
-	return m.do(s, "cas", func() error { return s.client.CompareAndSwap(item) }, stored)
+	item.Value, item.Expiration = x.sealed, expires
+	return m.do(s, "cas", func() error { return x.client.CompareAndSwap(item) }, stored)
 }
 
 // do runs one operation and tells how it ended; judge looks at an answer that came.
 func (m *Memcached) do(s *server, op string, run func() error, judge func() Result) (result Result) {
 	start := time.Now()
 	err := run()
-	broken := errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 	writes := op == "add" || op == "cas"
-	if broken { // as all connections of before a restart are, once
-		_ = s.client.Close()
-		if !writes {
-			err = run()
-		}
+	if broken(err) && !writes {
+		err = run() // on a new connection: the one it was on is gone
 	}
 	var timeout interface{ Timeout() bool }
-	var dial *memcache.ConnectTimeoutError
 	switch {
 	case err == nil:
 		result = judge()
-	case broken && writes:
-		result = Lost
 	case errors.Is(err, memcache.ErrCacheMiss), errors.Is(err, memcache.ErrNotStored):
 		result = Miss
 	case errors.Is(err, memcache.ErrCASConflict):
 		result = Conflict
-	case errors.As(err, &dial), errors.As(err, &timeout) && timeout.Timeout():
+	case broken(err) && writes:
+		result = Lost
+	case errors.Is(err, pipeline.ErrUnsent), errors.As(err, &timeout) && timeout.Timeout():
 		result = Timeout
 	default:
 		result = Failed
 	}
-	if s.report(result != Timeout && result != Failed && result != Lost, time.Now()) {
-		m.Changed(s.name, false)
+	ended := time.Now()
+	// What another's command did to the connection, or this process kept waiting,
+	// says nothing new about the server.
+	if ours := errors.Is(err, pipeline.ErrAbandoned) || errors.Is(err, pipeline.ErrUnsent); !ours {
+		if s.report(result != Timeout && result != Failed && result != Lost, ended) {
+			m.Changed(s.name, false)
+		}
 	}
-	m.Observe(s.name, op, result, time.Since(start))
+	m.Observe(s.name, op, result, ended.Sub(start))
 	return result
+}
+
+// broken reports whether the connection ended under the operation.
+func broken(err error) bool {
+	return err != nil && (errors.Is(err, pipeline.ErrAbandoned) || errors.Is(err, io.EOF) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE))
 }
 
 // expiry is when the server may drop u's record, as memcached wants it: seconds

@@ -32,12 +32,14 @@ func ItemKeyOf(m *Memcached, c *Checker, a *Attempt) string {
 // OfNewerVersion is a value that a newer version might have written under a's key.
 func OfNewerVersion(m *Memcached, c *Checker, a *Attempt) []byte {
 	body := []byte{codecVersion + 1, 42}
-	return append(body, m.Keys.check(keyOf(c, a), body)...)
+	check := m.Keys.check(keyOf(c, a), body)
+	return append(body, check[:]...)
 }
 
 func keyOf(c *Checker, a *Attempt) Key {
-	v := visit{plan: c.Plan()}
-	c.address(&v, &v.plan.subjects[0], a, 0)
+	v := c.visits.New().(*visit)
+	v.plan = c.Plan()
+	c.address(v, &v.plan.subjects[0], a, 0)
 	return v.update.key
 }
 

@@ -52,8 +52,11 @@ func cardIdentity(last4 string, month, year int) (id identity) {
 }
 
 // textIdentity stands for a caller's string of at most maxText characters, with
-// ASCII letters in lower case when fold is set.
+// ASCII letters in lower case when fold is set; unknown where there is none.
 func textIdentity(text string, fold bool) (id identity) {
+	if text == "" {
+		return id
+	}
 	var buf [maxText * 4]byte
 	b := buf[:copy(buf[:], text)]
 	for i, c := range b {

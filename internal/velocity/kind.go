@@ -30,11 +30,11 @@ var kinds = [...]kind{
 const declinedAttempts = 9
 
 func cardOf(a *Attempt, _ *Plan) identity    { return a.card }
-func attemptOf(a *Attempt, _ *Plan) identity { return a.attempt }
+func attemptOf(a *Attempt, _ *Plan) identity { return textIdentity(a.attempt, false) }
 
 // textOf is for subjects that are named as the field that gives them.
 func textOf(field Field) func(*Attempt, *Plan) identity {
-	return func(a *Attempt, _ *Plan) identity { return *a.text(field) }
+	return func(a *Attempt, _ *Plan) identity { return textIdentity(*a.text(field), field == FieldEmail) }
 }
 
 func kindNamed(name string, of func(*kind) string) *kind {

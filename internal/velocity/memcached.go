@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -30,6 +31,9 @@ type MemcachedSettings struct {
 // next write, so that a server which lost its memory learns again from ordinary
 // traffic.
 //
+// A subject that is blocked is answered from that memory for up to a second
+// (lease.go).
+//
 // A subject's updates that meet in this process are combined into one read and
 // one conditional write (flight.go, exchange.go): so many concurrent attempts of
 // one address cost few round trips, and each still gets a count of its own.
@@ -37,8 +41,9 @@ type Memcached struct {
 	MemcachedSettings
 	servers []*server
 	flights [64]flights
-	scratch sync.Pool // *scratch
-	prefix  string    // of item keys
+	leases  [64]leases
+	watched atomic.Bool // else nobody would end a lease
+	prefix  string      // of item keys
 	stop    chan struct{}
 	watches sync.WaitGroup
 	closing sync.Once
@@ -56,6 +61,7 @@ func NewMemcached(settings MemcachedSettings) (*Memcached, error) {
 	}
 	for i := range m.flights {
 		m.flights[i].byKey = make(map[Key]*flight)
+		m.leases[i].byKey = make(map[Key]*lease)
 	}
 	if m.Observe == nil {
 		m.Observe = func(string, string, Result, time.Duration) {}
@@ -66,7 +72,6 @@ func NewMemcached(settings MemcachedSettings) (*Memcached, error) {
 	if m.Panicked == nil {
 		m.Panicked = func(any) {}
 	}
-	m.scratch.New = func() any { return new(scratch) }
 	m.prefix = "fraudcheck:" + base64.RawURLEncoding.EncodeToString(settings.Keys.id[:]) + ":"
 	return m, nil
 }
@@ -74,11 +79,18 @@ func NewMemcached(settings MemcachedSettings) (*Memcached, error) {
 // itemKey is where a record lies: it names the hash key it was made with, in
 // short, and nobody.
 func (m *Memcached) itemKey(key Key) string {
-	return m.prefix + base64.RawURLEncoding.EncodeToString(key[:])
+	var buf [64]byte
+	return string(base64.RawURLEncoding.AppendEncode(append(buf[:0], m.prefix...), key[:]))
 }
 
 // Update implements Store.
 func (m *Memcached) Update(u *Update) {
+	shown := u.shows()
+	if shown && m.leasesOf(u.key).use(u) {
+		if m.Local.Update(u); u.blocks() {
+			return
+		}
+	}
 	start := time.Now()
 	shared := false
 	if left := m.Budget - u.waited; left > 0 && !pick(m.servers, u.key).open.Load() {
@@ -88,17 +100,18 @@ func (m *Memcached) Update(u *Update) {
 	if !shared {
 		u.degraded = true
 		m.Local.Update(u)
+	} else if shown && u.blocks() && m.watched.Load() {
+		m.leasesOf(u.key).grant(u)
 	}
 }
 
-// Close stops watching the servers and closes the connections that are not in use.
-// It may be called more than once.
+// Close stops watching the servers and closes the connections. It may be called
+// more than once.
 func (m *Memcached) Close() error {
 	m.closing.Do(func() { close(m.stop) })
-	m.watches.Wait()
-	var all []error
+	m.watches.Wait() // what was shown under a lease is written
 	for _, s := range m.servers {
-		all = append(all, s.client.Close())
+		s.pipe.Close()
 	}
-	return errors.Join(all...)
+	return nil
 }

@@ -22,6 +22,14 @@ const maxShards = 256
 type Memory struct {
 	shards []shard
 	mask   uint16
+	desks  sync.Pool // *desk
+}
+
+// A desk has the record at hand, decoded and written. Shards have none of their
+// own: each would keep the memory of its largest record, beyond the bound.
+type desk struct {
+	record  Record
+	written []byte
 }
 
 // MemoryStats is what a Memory holds, and lost.
@@ -39,14 +47,28 @@ func NewMemory(maxBytes int64) (*Memory, error) {
 	// Each shard has room for several records of the greatest size.
 	n := min(maxShards, 1<<(bits.Len64(uint64(maxBytes/MinMemoryBytes))-1))
 	m := &Memory{shards: make([]shard, n), mask: uint16(n - 1)}
+	m.desks.New = func() any { return new(desk) }
+	pages := int(min(maxBytes/int64(n)/pageSize, maxPages-1))
+	together := (maxPages - 1) / pages // so many shards have room in one arena
+	var a *arena
 	for i := range m.shards {
-		m.shards[i].init(int(maxBytes / int64(n)))
+		if i%together == 0 {
+			var err error
+			if a, err = newArena(min(together, n-i) * pages); err != nil {
+				return nil, err
+			}
+		}
+		m.shards[i].init(a, pages)
 	}
 	return m, nil
 }
 
 // Update implements Store.
-func (m *Memory) Update(u *Update) { m.shard(u.key).update(u) }
+func (m *Memory) Update(u *Update) {
+	d := m.desks.Get().(*desk)
+	defer m.desks.Put(d)
+	m.shard(u.key).update(u, d)
+}
 
 // shard: keys are keyed hashes, any of their bits spread evenly.
 func (m *Memory) shard(key Key) *shard {
@@ -55,21 +77,28 @@ func (m *Memory) shard(key Key) *shard {
 
 // recall copies the record of u's subject to r and reports whether there is one.
 func (m *Memory) recall(u *Update, r *Record) bool {
+	d := m.desks.Get().(*desk)
+	defer m.desks.Put(d)
 	s := m.shard(u.key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.read(u.key, r) != 0
+	at := s.find(u.key)
+	s.read(at, r, d)
+	return at != 0
 }
 
 // absorb merges r into the record of u's subject.
 func (m *Memory) absorb(u *Update, r *Record) {
+	d := m.desks.Get().(*desk)
+	defer m.desks.Put(d)
 	s := m.shard(u.key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	at := s.read(u.key, &s.record)
-	s.record.prune(u.subject, u.now) // a time pulled back must not come again
-	s.record.merge(r, u.subject)
-	s.keep(at, u)
+	at := s.find(u.key)
+	s.read(at, &d.record, d)
+	d.record.prune(u.subject, u.now) // a time pulled back must not come again
+	d.record.merge(r, u.subject)
+	s.keep(at, u, d)
 }
 
 // Stats adds up all shards.
@@ -90,59 +119,55 @@ func (m *Memory) Stats() (total MemoryStats) {
 // live equally long, so that order is also the order in which they end.
 type shard struct {
 	mu      sync.Mutex
-	limit   int // bytes
 	cells   cells
 	index   index
 	ages    [len(kinds) + 1]age // by kind id
 	evicted uint64
-
-	record  Record // the record at hand, decoded
-	written []byte // and encoded
 }
 
 // age is one kind's records in the order of writing.
 type age struct{ newest, oldest ref }
 
-func (s *shard) init(limit int) {
-	s.limit = limit
-	s.index.slots = make([]slot, 64)
+// init lets the shard take so many pages. A quarter is the index's: as much as it
+// needs when every record takes but one cell.
+func (s *shard) init(a *arena, pages int) {
+	s.cells.arena, s.cells.limit = a, pages-pages/4
+	s.index.arena, s.index.limit = a, pages/4*pageSize/pageCost
 }
 
 func (s *shard) bytes() int { return s.cells.bytes() + s.index.bytes() }
 
-func (s *shard) update(u *Update) {
+func (s *shard) update(u *Update, d *desk) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := s.read(u.key, &s.record)
-	u.apply(&s.record)
+	r := s.find(u.key)
+	s.read(r, &d.record, d)
+	u.apply(&d.record)
 	if u.changes() {
-		s.keep(r, u)
+		s.keep(r, u, d)
 	}
 }
 
-// read decodes the record under key into record, and returns where it is kept;
-// 0 when it is not.
-func (s *shard) read(key Key, record *Record) ref {
+// find returns where the record under key is kept; 0 when it is not.
+func (s *shard) find(key Key) ref { return s.index.find(hashOf(key), key, &s.cells) }
+
+// read decodes what is kept at r into record; of 0, nothing.
+func (s *shard) read(r ref, record *Record, d *desk) {
 	record.reset()
-	r := s.index.find(hashOf(key), key, &s.cells)
-	if r != 0 {
-		s.written = s.cells.read(r, s.written[:0])
-		if record.decode(s.written) != nil {
-			record.reset() // only a fault of this program leads here
-		}
+	if r != 0 && record.decode(s.cells.read(r, &d.written)) != nil {
+		record.reset() // only a fault of this program leads here
 	}
-	return r
 }
 
 // keep writes the record at hand as that of u's subject, over r when there is one.
-func (s *shard) keep(r ref, u *Update) {
-	s.written = s.record.append(s.written[:0])
+func (s *shard) keep(r ref, u *Update, d *desk) {
+	d.written = d.record.append(d.written[:0])
 	if r != 0 {
 		s.unlink(r) // so that making room does not take this very record
 	} else {
 		r = s.add(u.key, u.subject.kind.id, u.now)
 	}
-	s.cells.write(r, s.written, func() ref { return s.room(u.now) })
+	s.cells.write(r, d.written, func() ref { return s.room(u.now) })
 	s.cells.at(r).setEnds(endOf(u))
 	s.link(r)
 	s.dropEnded(u.subject.kind.id, u.now)
@@ -160,19 +185,18 @@ func endOf(u *Update) uint32 { return uint32((u.now+ahead+u.subject.retain)/1000
 func (s *shard) add(key Key, kind byte, now Time) ref {
 	r := s.room(now)
 	s.cells.at(r).init(key, kind)
-	for !s.index.fits() && !s.index.grow(s.limit-s.cells.bytes()) {
+	hash := hashOf(key)
+	for !s.index.fits(hash) && !s.index.grow(hash) {
 		s.evict(now)
 	}
-	s.index.insert(hashOf(key), r)
+	s.index.insert(hash, r)
 	return r
 }
 
-// room returns a free cell, at the cost of other records when it must. A quarter of
-// the memory is left to the index: cells are never given back, and many large
-// records would otherwise leave it no room for as many small ones.
+// room returns a free cell, at the cost of other records when it must.
 func (s *shard) room(now Time) ref {
 	for {
-		if r := s.cells.take(s.limit / 4 * 3); r != 0 {
+		if r := s.cells.take(); r != 0 {
 			return r
 		}
 		s.evict(now)
@@ -242,9 +266,11 @@ func (s *shard) unlink(r ref) {
 // enforced rule of the plan blocks now.
 func (m *Memory) blocked(plan *Plan, now Time) iter.Seq[*Update] {
 	return func(yield func(*Update) bool) {
+		d := m.desks.Get().(*desk)
+		defer m.desks.Put(d)
 		var found []Update
 		for i := range m.shards {
-			found = m.shards[i].blocked(plan, now, found[:0])
+			found = m.shards[i].blocked(plan, now, d, found[:0])
 			for j := range found {
 				if !yield(&found[j]) {
 					return
@@ -254,7 +280,7 @@ func (m *Memory) blocked(plan *Plan, now Time) iter.Seq[*Update] {
 	}
 }
 
-func (s *shard) blocked(plan *Plan, now Time, found []Update) []Update {
+func (s *shard) blocked(plan *Plan, now Time, d *desk, found []Update) []Update {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range plan.subjects {
@@ -262,8 +288,8 @@ func (s *shard) blocked(plan *Plan, now Time, found []Update) []Update {
 		for r := s.ages[subject.kind.id].newest; r != 0; r = s.cells.at(r).older() {
 			var u Update
 			u.begin(plan, subject, s.cells.at(r).key(), now)
-			s.read(u.key, &s.record)
-			u.apply(&s.record)
+			s.read(r, &d.record, d)
+			u.apply(&d.record)
 			if u.blocks() {
 				found = append(found, u)
 			}

@@ -1,51 +1,105 @@
 package velocity
 
 import (
+	"context"
 	"encoding/binary"
 	"hash/fnv"
 	"net"
-	"strings"
 	"time"
 
 	"github.com/bradfitz/gomemcache/memcache"
+
+	"fraudcheck/internal/pipeline"
 )
+
+// linksPerServer is how many connections all operations on a server share.
+const linksPerServer = 2
 
 // A server is one memcached with connections of its own, so that the trouble of
 // one is not the trouble of another.
 type server struct {
-	name   string // as configured: host:port or /unix/socket
-	weight uint64 // of the name, see pick
-	client *memcache.Client
-	slots  chan struct{} // one for each operation that may be under way
+	name    string // as configured: host:port or /unix/socket
+	weight  uint64 // of the name, see pick
+	timeout time.Duration
+	pipe    *pipeline.Pipe
+	lanes   chan *lane // one for each operation that may be under way
 	breaker
 }
 
-// address makes gomemcache dial the configured name anew for every connection:
-// its own server list would resolve it once, at start, or never.
-type address string
+// A lane is what one operation at a time needs: a client with one connection of
+// its own, and memory.
+type lane struct {
+	client   *memcache.Client
+	conn     *pipeline.Conn
+	deadline time.Time // of what is under way
 
-func (a address) String() string { return string(a) }
-
-func (a address) Network() string {
-	if strings.HasPrefix(string(a), "/") {
-		return "unix"
-	}
-	return "tcp"
+	shared, local Record
+	sealed        []byte
+	item          memcache.Item
 }
-
-// PickServer and Each implement memcache.ServerSelector for one server.
-func (a address) PickServer(string) (net.Addr, error)   { return a, nil }
-func (a address) Each(visit func(net.Addr) error) error { return visit(a) }
 
 func newServer(name string, maxConns int, timeout time.Duration) *server {
-	client := memcache.NewFromSelector(address(name))
-	client.Timeout = timeout
-	client.MaxIdleConns = maxConns
-	client.DialContext = dialReplies
 	h := fnv.New64a()
 	h.Write([]byte(name))
-	return &server{name: name, weight: mix(h.Sum64()), client: client, slots: make(chan struct{}, maxConns)}
+	s := &server{
+		name: name, weight: mix(h.Sum64()), timeout: timeout,
+		pipe: pipeline.New(name, linksPerServer, timeout), lanes: make(chan *lane, maxConns),
+	}
+	for range maxConns {
+		s.lanes <- s.newLane()
+	}
+	return s
 }
+
+func (s *server) newLane() *lane {
+	l := new(lane)
+	l.client = memcache.NewFromSelector(s)
+	l.client.Timeout = s.timeout
+	l.client.MaxIdleConns = 1
+	l.client.DialContext = func(context.Context, string, string) (net.Conn, error) {
+		l.conn = s.pipe.Conn()
+		l.conn.Until(l.deadline)
+		return l.conn, nil
+	}
+	return l
+}
+
+// until bounds the lane's operations from now on.
+func (l *lane) until(deadline time.Time) {
+	l.deadline = deadline
+	if l.conn != nil {
+		l.conn.Until(deadline)
+	}
+}
+
+// enter waits for a lane until the deadline; it returns nil when none was free.
+func (s *server) enter(deadline time.Time) *lane {
+	select {
+	case l := <-s.lanes:
+		l.until(deadline)
+		return l
+	default:
+	}
+	timer := time.NewTimer(time.Until(deadline))
+	defer timer.Stop()
+	select {
+	case l := <-s.lanes:
+		l.until(deadline)
+		return l
+	case <-timer.C:
+		return nil
+	}
+}
+
+func (s *server) leave(l *lane) { s.lanes <- l }
+
+// A server is the one address that its clients know. Network and String implement
+// net.Addr, PickServer and Each memcache.ServerSelector.
+func (s *server) Network() string { return "pipeline" }
+func (s *server) String() string  { return s.name }
+
+func (s *server) PickServer(string) (net.Addr, error)   { return s, nil }
+func (s *server) Each(visit func(net.Addr) error) error { return visit(s) }
 
 // pick chooses by rendezvous hashing on the configured names: the order of the
 // list does not matter, and losing one of three servers moves only its own third.

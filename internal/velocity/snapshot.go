@@ -44,13 +44,14 @@ func (m *Memory) Save(to io.Writer, keys *Keys) error {
 func (s *shard) save(to []byte) []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	var buffer []byte
 	for _, a := range s.ages {
 		for r := a.oldest; r != 0; r = s.cells.at(r).newer() {
 			c := s.cells.at(r)
 			key := c.key()
 			to = binary.LittleEndian.AppendUint32(append(to, c.kind()), c.ends())
 			to = binary.LittleEndian.AppendUint32(append(to, key[:]...), uint32(c.size()))
-			to = s.cells.read(r, to)
+			to = append(to, s.cells.read(r, &buffer)...)
 		}
 	}
 	return to
@@ -91,7 +92,7 @@ func (m *Memory) Load(from io.ReadSeeker, keys *Keys, now Time) (records int, er
 func (s *shard) load(kind byte, ends uint32, key Key, record []byte, now Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.index.find(hashOf(key), key, &s.cells) != 0 {
+	if s.find(key) != 0 {
 		return
 	}
 	r := s.add(key, kind, now)

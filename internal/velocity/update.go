@@ -57,6 +57,9 @@ func (u *Update) changes() bool {
 	return u.forget || u.reseed
 }
 
+// shows reports whether the update is that of an attempt.
+func (u *Update) shows() bool { return u.once < 0 && !u.forget && !u.reseed && u.changes() }
+
 // apply brings the record up to date, observes, and evaluates the rules.
 func (u *Update) apply(r *Record) {
 	r.prune(u.subject, u.now)

@@ -23,15 +23,20 @@ const (
 	reseedPause = 2 * time.Millisecond
 )
 
-// Watch watches every server until Close. plan and now tell who is blocked when a
-// server has lost its memory.
+// Watch watches every server until Close, and allows answers from the copy for who
+// is blocked. plan and now tell who that is when a server has lost its memory, and
+// when such answers are to be written.
 func (m *Memcached) Watch(plan func() *Plan, now func() Time) {
 	for _, s := range m.servers {
 		m.watches.Go(func() { m.watch(s, plan, now) })
 	}
+	m.watches.Go(func() { m.sweep(plan, now) })
+	m.watched.Store(true)
 }
 
 func (m *Memcached) watch(s *server, plan func() *Plan, now func() Time) {
+	// Of its own: it is not to wait for shoppers, nor they for it.
+	client := s.newLane().client
 	tick := time.NewTicker(probeEvery)
 	defer tick.Stop()
 	for n := 0; ; n++ {
@@ -41,12 +46,12 @@ func (m *Memcached) watch(s *server, plan func() *Plan, now func() Time) {
 		case <-tick.C:
 		}
 		if open := s.open.Load(); open || n%canaryEvery == 0 {
-			m.probe(s, open, func() { m.reseed(s, plan(), now()) })
+			m.probe(s, client, open, func() { m.reseed(s, plan(), now()) })
 		}
 	}
 }
 
-func (m *Memcached) probe(s *server, open bool, reseed func()) {
+func (m *Memcached) probe(s *server, client *memcache.Client, open bool, reseed func()) {
 	defer func() {
 		if fault := recover(); fault != nil {
 			m.Panicked(fault)
@@ -54,13 +59,13 @@ func (m *Memcached) probe(s *server, open bool, reseed func()) {
 	}()
 	key := m.prefix + "canary"
 	result := m.do(s, "probe", func() error {
-		_, err := s.client.Get(key)
+		_, err := client.Get(key)
 		return err
 	}, func() Result { return OK })
 	if result == Miss {
 		reseed()
 		result = m.do(s, "probe", func() error {
-			return s.client.Set(&memcache.Item{Key: key, Value: []byte("canary")})
+			return client.Set(&memcache.Item{Key: key, Value: []byte("canary")})
 		}, func() Result { return OK })
 	}
 	if open && s.probed(result == OK, time.Now()) {
@@ -82,7 +87,7 @@ func (m *Memcached) reseed(s *server, plan *Plan, now Time) {
 			time.Sleep(reseedPause) // shoppers come first
 		}
 		u.reseed = true
-		if !m.exchange([]*passenger{{update: *u, deadline: time.Now().Add(m.Budget)}}) {
+		if !m.exchange([]*Update{u}, time.Now().Add(m.Budget)) {
 			return // the next probe sees to it
 		}
 	}

@@ -15,7 +15,7 @@ func TestIDsAreULIDsThatSortByTime(t *testing.T) {
 	last, seen := "", map[string]bool{}
 	for n := range 1000 {
 		at := now.Add(time.Duration(n) * time.Millisecond)
-		id := string(NewID(at))
+		id := string(AppendID(nil, at))
 		parsed, err := ulid.ParseStrict(id)
 		require.NoError(t, err)
 		require.Equal(t, at, parsed.Timestamp().UTC())
@@ -24,7 +24,7 @@ func TestIDsAreULIDsThatSortByTime(t *testing.T) {
 		last = id
 	}
 	for range 1000 {
-		id := string(NewID(now))
+		id := string(AppendID(nil, now))
 		require.False(t, seen[id])
 		seen[id] = true
 	}

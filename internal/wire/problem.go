@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"time"
 
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/velocity"
@@ -16,13 +17,13 @@ type Problem struct {
 	Code   string
 	Field  string // empty when no field is at fault
 	Detail string
+	After  time.Duration // when to try again; 0: see RetryAfter
 }
 
 // The problems that are always the same.
 var (
 	NotFound = &Problem{Status: 404, Code: "not_found", Detail: "there is nothing at this path"}
 	NoMethod = &Problem{Status: 405, Code: "method", Detail: "this path takes other methods, see Allow"}
-	NoRole   = &Problem{Status: 403, Code: "role_missing", Detail: "the caller lacks the role that this path needs"}
 	TooLarge = &Problem{Status: 413, Code: "body_too_large", Detail: "expected a body of at most 8 KiB"}
 	NoMedia  = &Problem{Status: 415, Code: "media_type", Detail: "expected application/json or application/x-www-form-urlencoded, not compressed"}
 	TooSlow  = &Problem{Status: 408, Code: "body_invalid", Detail: "the request did not arrive in time"}
@@ -38,14 +39,33 @@ const MaxBody = 8 << 10
 func Unauthenticated(err error) *Problem {
 	var failure auth.Failure
 	errors.As(err, &failure)
-	status := 401
+	p := &Problem{Status: 401, Code: string(failure), Detail: failure.Error()}
 	switch failure {
-	case auth.NetworkRefused:
-		status = 403
+	case auth.NetworkRefused, auth.RoleMissing:
+		p.Status = 403
+	case auth.TooManyFailures:
+		p.Status = 429
 	case auth.Unavailable:
-		status = 503
+		p.Status = 503
 	}
-	return &Problem{Status: status, Code: string(failure), Detail: failure.Error()}
+	var later *auth.Later
+	if errors.As(err, &later) {
+		p.After = later.After
+	}
+	return p
+}
+
+// RetryAfter is the value of the header of that name, in whole seconds; empty for
+// no header. Every 503 has one.
+func (p *Problem) RetryAfter() string {
+	seconds := int64((p.After + time.Second - 1) / time.Second)
+	if seconds == 0 && p.Status == 503 {
+		seconds = 1
+	}
+	if seconds == 0 {
+		return ""
+	}
+	return strconv.FormatInt(seconds, 10)
 }
 
 // Error makes a problem an error.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -37,7 +38,7 @@ func TestAProblemIsJSONWhateverItSays(t *testing.T) {
 
 func TestStandingProblems(t *testing.T) {
 	for p, want := range map[*Problem]string{
-		NotFound: "404 not_found", NoMethod: "405 method", NoRole: "403 role_missing", TooLarge: "413 body_too_large", TooSlow: "408 body_invalid",
+		NotFound: "404 not_found", NoMethod: "405 method", TooLarge: "413 body_too_large", TooSlow: "408 body_invalid",
 		NoMedia: "415 media_type", NotEmpty: "400 body_invalid", Draining: "503 overloaded", Internal: "500 internal",
 	} {
 		assert.Equal(t, want, fmt.Sprint(p.Status, " ", p.Code))
@@ -59,11 +60,25 @@ func TestUnauthenticatedSaysWhy(t *testing.T) {
 			assert.Equal(t, &Problem{Status: 401, Code: code, Detail: failure.Error()}, Unauthenticated(err))
 		}
 	}
+	for failure, code := range map[auth.Failure]string{auth.NetworkRefused: "network_refused", auth.RoleMissing: "role_missing"} {
+		assert.Equal(t, &Problem{Status: 403, Code: code, Detail: failure.Error()}, Unauthenticated(failure))
+	}
 }
 
-func TestUnauthenticatedIsNotAlways401(t *testing.T) {
-	assert.Equal(t, 403, Unauthenticated(auth.NetworkRefused).Status)
-	assert.Equal(t, 503, Unauthenticated(auth.Unavailable).Status)
+func TestRetryAfterIsInWholeSeconds(t *testing.T) {
+	for after, want := range map[time.Duration]string{1: "1", time.Millisecond: "1", time.Second: "1", 1001 * time.Millisecond: "2", time.Minute: "60"} {
+		p := Unauthenticated(&auth.Later{Failure: auth.TooManyFailures, After: after})
+		assert.Equal(t, &Problem{Status: 429, Code: "too_many_failures", Detail: auth.TooManyFailures.Error(), After: after}, p)
+		assert.Equal(t, want, p.RetryAfter())
+	}
+	assert.Equal(t, "1", Draining.RetryAfter())
+	assert.Empty(t, NoMethod.RetryAfter())
+}
+
+func TestAStoreThatIsAwayIsNoFailureOfTheCallers(t *testing.T) {
+	p := Unauthenticated(auth.Unavailable)
+	assert.Equal(t, &Problem{Status: 503, Code: "overloaded", Detail: auth.Unavailable.Error()}, p)
+	assert.Equal(t, "1", p.RetryAfter())
 }
 
 func TestRefusedNamesTheField(t *testing.T) {
@@ -71,12 +86,12 @@ func TestRefusedNamesTheField(t *testing.T) {
 		err  error
 		want Problem
 	}{
-		{&DecodeError{Code: "body_invalid", Detail: "expected '{' at byte 0"}, Problem{400, "body_invalid", "", "expected '{' at byte 0"}},
-		{&DecodeError{Code: "field_unknown", Field: "foo", Detail: "d"}, Problem{400, "field_unknown", "foo", "d"}},
+		{&DecodeError{Code: "body_invalid", Detail: "expected '{' at byte 0"}, Problem{Status: 400, Code: "body_invalid", Detail: "expected '{' at byte 0"}},
+		{&DecodeError{Code: "field_unknown", Field: "foo", Detail: "d"}, Problem{Status: 400, Code: "field_unknown", Field: "foo", Detail: "d"}},
 		{NoMedia, *NoMedia},
-		{&velocity.FieldError{Field: velocity.FieldIP, Missing: true, Expected: "an address"}, Problem{400, "field_missing", "ip", "expected an address"}},
-		{&velocity.FieldError{Field: velocity.FieldExpYear, Expected: "a year"}, Problem{400, "field_invalid", "exp_year", "expected a year"}},
-		{&velocity.FieldError{Field: velocity.FieldLast4, PANLike: true, Expected: "four digits"}, Problem{400, "field_invalid", "last4", "expected four digits"}},
+		{&velocity.FieldError{Field: velocity.FieldIP, Missing: true, Expected: "an address"}, Problem{Status: 400, Code: "field_missing", Field: "ip", Detail: "expected an address"}},
+		{&velocity.FieldError{Field: velocity.FieldExpYear, Expected: "a year"}, Problem{Status: 400, Code: "field_invalid", Field: "exp_year", Detail: "expected a year"}},
+		{&velocity.FieldError{Field: velocity.FieldLast4, PANLike: true, Expected: "four digits"}, Problem{Status: 400, Code: "field_invalid", Field: "last4", Detail: "expected four digits"}},
 	}
 	for _, tt := range tests {
 		assert.Equal(t, &tt.want, Refused(tt.err))

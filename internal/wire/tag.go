@@ -18,6 +18,23 @@ func NewTags(key []byte) *Tags {
 	return &Tags{macs: sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
 }
 
+// Loggable is how a log shows a caller's name: as it is, unless it may be a card
+// number. Configured names are not; what an issuer of tokens calls somebody is.
+func Loggable(name string) string {
+	digits := 0
+	for _, c := range name {
+		switch {
+		case '0' <= c && c <= '9':
+			if digits++; digits == 12 {
+				return "(a number)"
+			}
+		case c != ' ' && c != '-':
+			digits = 0
+		}
+	}
+	return name
+}
+
 // Of is the tag of one conversation of the caller.
 func (t *Tags) Of(caller netip.Addr, conversation []byte) string {
 	mac := t.macs.Get().(hash.Hash)

@@ -45,3 +45,12 @@ func TestATagTellsConversationsApartAndNotWhatTheyAre(t *testing.T) {
 	all.Wait()
 	assert.Len(t, seen, 100)
 }
+
+func TestACallersNameThatMayBeACardNumberIsNotShown(t *testing.T) {
+	for _, name := range []string{"", "checkout", "kassa-ß-日本", "anna@shop.example", "till 7, hall 11", "+49 30 1234567"} {
+		assert.Equal(t, name, Loggable(name))
+	}
+	for _, name := range []string{"4111111111111111", "4111 1111 1111 1111", "card-4111-1111-1111-1", "x411111111111"} {
+		assert.Equal(t, "(a number)", Loggable(name))
+	}
+}

@@ -1,12 +1,14 @@
 package velocitytest
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -122,4 +124,23 @@ func (s *Server) SecondsLeft(key string) int {
 	_, err = fmt.Fscanf(c, "HD t%d\r\n", &seconds)
 	require.NoError(s.t, err)
 	return seconds
+}
+
+// Stat is a number among the server's statistics.
+func (s *Server) Stat(name string) (n int) {
+	c, err := net.Dial("tcp", s.Addr)
+	require.NoError(s.t, err)
+	defer c.Close()
+	_, err = c.Write([]byte("stats\r\n"))
+	require.NoError(s.t, err)
+	lines := bufio.NewScanner(c)
+	for lines.Scan() && lines.Text() != "END" {
+		if value, ok := strings.CutPrefix(lines.Text(), "STAT "+name+" "); ok {
+			n, err = strconv.Atoi(value)
+			require.NoError(s.t, err)
+			return n
+		}
+	}
+	require.FailNow(s.t, "no such number: "+name)
+	return 0
 }

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+)
+
+// An answer is what is read of one.
+type answer struct {
+	status   int
+	decision byte // a(llow), r(eview), b(lock), or 0
+	degraded bool
+	count    int // of the first rule; 0 where none is said
+}
+
+var (
+	errLong    = errors.New("an answer longer than expected")
+	errNoHTTP  = errors.New("no HTTP answer")
+	errNoWhole = errors.New("not whole yet")
+	errChunked = errors.New("an answer without Content-Length")
+)
+
+var (
+	headEnd       = []byte("\r\n\r\n")
+	contentLength = []byte("content-length:")
+	decisionKey   = []byte(`"decision"`)
+	degradedKey   = []byte(`"degraded"`)
+	countKey      = []byte(`"count"`)
+)
+
+// parseAnswer reads one answer, which is all there may be; errNoWhole asks for more.
+func parseAnswer(b []byte) (a answer, err error) {
+	end := bytes.Index(b, headEnd)
+	if end < 0 {
+		return a, errNoWhole
+	}
+	if !bytes.HasPrefix(b, []byte("HTTP/1.")) || end < len("HTTP/1.1 200") {
+		return a, errNoHTTP
+	}
+	a.status = int(b[9]-'0')*100 + int(b[10]-'0')*10 + int(b[11]-'0')
+	length, ok := lengthOf(b[:end])
+	if !ok {
+		return a, errChunked
+	}
+	body := b[end+len(headEnd):]
+	switch {
+	case len(body) < length:
+		return a, errNoWhole
+	case len(body) > length:
+		return a, fmt.Errorf("%d bytes after the answer", len(body)-length)
+	}
+	if value := valueOf(body, decisionKey); len(value) > 1 && value[0] == '"' {
+		a.decision = value[1]
+	}
+	if value := valueOf(body, degradedKey); len(value) > 0 {
+		a.degraded = value[0] == 't'
+	}
+	for _, c := range valueOf(body, countKey) {
+		if c < '0' || c > '9' {
+			break
+		}
+		a.count = a.count*10 + int(c-'0')
+	}
+	return a, nil
+}
+
+func lengthOf(head []byte) (n int, ok bool) {
+	for {
+		at := bytes.IndexByte(head, '\n')
+		if at < 0 {
+			return 0, false
+		}
+		head = head[at+1:]
+		if len(head) > len(contentLength) && head[0]|0x20 == 'c' && bytes.EqualFold(head[:len(contentLength)], contentLength) {
+			for _, c := range head[len(contentLength):] {
+				switch {
+				case '0' <= c && c <= '9':
+					n, ok = n*10+int(c-'0'), true
+				case c != ' ':
+					return n, ok
+				}
+			}
+			return n, ok
+		}
+	}
+}
+
+// valueOf is what follows the first such key, white space aside.
+func valueOf(body, key []byte) []byte {
+	at := bytes.Index(body, key)
+	if at < 0 {
+		return nil
+	}
+	body = body[at+len(key):]
+	for len(body) > 0 && (body[0] == ':' || body[0] == ' ') {
+		body = body[1:]
+	}
+	return body
+}

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"fraudcheck/internal/velocity"
+	"fraudcheck/internal/wire"
+)
+
+// bare is the least a service on fasthttp could do: take the body, and answer
+// what a check of a new address is answered. It serves until it is killed.
+func bare(listen string) error {
+	ln, err := net.Listen("tcp", listen)
+	if err != nil {
+		return err
+	}
+	return errors.Join(serveBare(ln), fmt.Errorf("%s: closed", listen))
+}
+
+func serveBare(ln net.Listener) error {
+	body := bareBody()
+	s := &fasthttp.Server{NoDefaultServerHeader: true, Handler: func(ctx *fasthttp.RequestCtx) {
+		if len(ctx.PostBody()) == 0 {
+			ctx.Error("no body", fasthttp.StatusBadRequest)
+			return
+		}
+		ctx.SetContentType("application/json")
+		ctx.Response.SetBodyRaw(body)
+	}}
+	return s.Serve(ln)
+}
+
+func bareBody() []byte {
+	d := velocity.Decision{Rules: []velocity.RuleResult{{Rule: &velocity.DefaultRule, Count: 1}}}
+	return wire.AppendDecision(nil, &d, string(wire.AppendID(nil, time.Now())))
+}

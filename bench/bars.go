@@ -1,0 +1,51 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+)
+
+// A bar is what the rows of some name have to reach: at least, or at most.
+type bar struct {
+	rows  *regexp.Regexp
+	what  string
+	of    func(*row) float64
+	least bool
+	limit float64
+}
+
+func rateRatio(r *row) float64 { return r.ratio(rate) }
+func cpuRatio(r *row) float64  { return r.ratio(cpu) }
+
+var bars = []bar{
+	{regexp.MustCompile(`^embedded honest `), "checks/s", rateRatio, true, 0.80},
+	{regexp.MustCompile(`^embedded honest `), "CPU", cpuRatio, false, 1.40},
+	{regexp.MustCompile(`^embedded INFO honest `), "checks/s", rateRatio, true, 0.65},
+	{regexp.MustCompile(`^embedded INFO honest `), "CPU", cpuRatio, false, 1.70},
+	{regexp.MustCompile(`^memcached tcp honest `), "checks/s", rateRatio, true, 0.55},
+	{regexp.MustCompile(`^memcached tcp honest `), "CPU", cpuRatio, false, 2.8},
+	{regexp.MustCompile(`^memcached tcp attack `), "checks/s", rateRatio, true, 0.75},
+	{regexp.MustCompile(`^memcached tcp attack `), "CPU", cpuRatio, false, 1.6},
+	{regexp.MustCompile(`^memcached (tcp|unix) honest `), "trips", func(r *row) float64 { return r.median(trips) }, false, 1.1},
+	{regexp.MustCompile(`^memcached (tcp|unix) attack `), "trips", func(r *row) float64 { return r.median(trips) }, false, 0.25},
+	{regexp.MustCompile(`^(embedded|memcached).* (honest|attack|retry) `), "p99", func(r *row) float64 { return r.median(p99) }, false, 100},
+}
+
+// judge says of each bar whether the row holds it.
+func (r *row) judge() {
+	for _, b := range bars {
+		if !b.rows.MatchString(r.name()) {
+			continue
+		}
+		n, sign := b.of(r), "≤"
+		held := n <= b.limit
+		if b.least {
+			sign, held = "≥", n >= b.limit
+		}
+		verdict := "held"
+		if !held {
+			verdict = "missed"
+		}
+		r.verdict = append(r.verdict, fmt.Sprintf("bar %s %s%v %s", b.what, sign, b.limit, verdict))
+	}
+}

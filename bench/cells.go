@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// A cell is a row of the tables: an experiment that is made anew in every round.
+type cell struct {
+	table  string
+	target string
+	start  starter
+	from   func() *crowd
+	does   string // what the crowd does
+	conns  int
+	rate   int    // calls a second, where they are paced
+	base   string // the cell that it is compared with
+}
+
+func (c *cell) name() string { return fmt.Sprintf("%s %s %d", c.target, c.does, c.conns) }
+
+// A starter starts a target.
+type starter func(context.Context, *lab, *target) error
+
+// The tables.
+const (
+	closed  = "closed loop: each connection calls as soon as it was answered"
+	open    = "open loop: 10,000 checks/s, latency from the instant a call was due; the aim is a p99 under 1 ms"
+	hot     = "four instances on one memcached: one address, 256 connections"
+	byCards = "memcached tcp, one address that shows its cards again: by cards shown"
+	byRules = "memcached tcp, one address that shows its card again: by rules"
+	rivals  = "other stacks, the same calls"
+)
+
+const pacedRate = 10_000
+
+func startBare(ctx context.Context, l *lab, t *target) error { return l.startBare(ctx, t) }
+
+func (s setup) start(ctx context.Context, l *lab, t *target) error {
+	return l.startFraudcheck(ctx, t, s)
+}
+
+var (
+	quietMemory = setup{logLevel: "WARNING", store: "memory", instances: 1}
+	quietTCP    = setup{logLevel: "WARNING", store: "tcp", instances: 1}
+)
+
+// ownCells are those that fraudcheck is measured by.
+func ownCells() (all []cell) {
+	add := func(c cell) { all = append(all, c) }
+	for _, conns := range []int{64, 256, 1000} {
+		base := fmt.Sprintf("bare honest %d", conns)
+		row := func(name string, start starter, does string, from func() *crowd) {
+			add(cell{table: closed, target: name, start: start, from: from, does: does, conns: conns, base: base})
+		}
+		row("bare", startBare, "honest", honest)
+		row("embedded", quietMemory.start, "honest", honest)
+		row("embedded INFO", setup{store: "memory", instances: 1}.start, "honest", honest)
+		row("memcached tcp", quietTCP.start, "honest", honest)
+		row("memcached unix", setup{logLevel: "WARNING", store: "unix", instances: 1}.start, "honest", honest)
+		if conns == 1000 {
+			continue
+		}
+		row("embedded", quietMemory.start, "attack", attack)
+		row("memcached tcp", quietTCP.start, "attack", attack)
+		row("embedded", quietMemory.start, "retry", retry)
+		row("memcached tcp", quietTCP.start, "retry", retry)
+	}
+	paced := func(name string, start starter, from func() *crowd) {
+		add(cell{table: open, target: name, start: start, from: from, does: "paced", conns: 64, rate: pacedRate, base: "bare paced 64"})
+	}
+	paced("bare", startBare, honest)
+	paced("embedded", quietMemory.start, honest)
+	paced("memcached tcp", quietTCP.start, honest)
+
+	four := setup{logLevel: "WARNING", store: "tcp", instances: 4}.start
+	add(cell{table: hot, target: "4 instances", start: four, from: honest, does: "honest", conns: 256, base: "4 instances honest 256"})
+	add(cell{table: hot, target: "4 instances", start: four, from: hotKey, does: "hot key", conns: 256, base: "4 instances honest 256"})
+
+	for _, n := range []int{1, 10, 100, 1000} {
+		add(cell{table: byCards, target: "memcached tcp", start: quietTCP.start, from: func() *crowd { return shown(n, 64) },
+			does: fmt.Sprintf("%d shown", n), conns: 64, base: "memcached tcp 1 shown 64"})
+	}
+	for _, n := range []int{1, 4, 16} {
+		ruled := setup{logLevel: "WARNING", store: "tcp", instances: 1, rules: rulesOf(n)}.start
+		add(cell{table: byRules, target: fmt.Sprintf("rules: %d", n), start: ruled, from: func() *crowd { return shown(1, 64) },
+			does: "retry", conns: 64, base: "rules: 1 retry 64"})
+	}
+	return all
+}
+
+// rulesOf are so many rules, up to 16, on one address: of four elements and
+// retentions, with four windows. That on attempts is in shadow, because each visit
+// is one more.
+func rulesOf(count int) string {
+	var b strings.Builder
+	kinds := []string{"count: cards", "count: attempts, mode: shadow", "count: declined_cards", "count: cards, retention: idle"}
+	for n := range count {
+		fmt.Fprintf(&b, "  - {name: rule%d, per: ip, %s, window: %dh, block_over: 5}\n", n, kinds[n%4], 1+n/4)
+	}
+	return b.String()
+}
+
+// choose are the cells whose name matches, and those they are compared with.
+func choose(all []cell, only string) ([]cell, error) {
+	wanted, err := regexp.Compile(only)
+	if err != nil {
+		return nil, fmt.Errorf("-only: %w", err)
+	}
+	needed := make(map[string]bool)
+	for _, c := range all {
+		if wanted.MatchString(c.name()) {
+			needed[c.name()], needed[c.base] = true, true
+		}
+	}
+	var chosen []cell
+	for _, c := range all {
+		if needed[c.name()] {
+			chosen = append(chosen, c)
+		}
+	}
+	if len(chosen) == 0 {
+		return nil, fmt.Errorf("-only: no cell matches %q", only)
+	}
+	return chosen, nil
+}

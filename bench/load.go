@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	warm = 300 * time.Millisecond // under load before the window that is measured
+	slow = 30 * time.Second       // longer than that no answer takes
+)
+
+// A load is all connections of a crowd to a target. Its steps are run, in this
+// order: open, press or pace, close.
+type load struct {
+	callers []*caller
+	phase   atomic.Int32
+}
+
+// Phases of a load.
+const (
+	warming = iota
+	measuring
+	over
+)
+
+// open connects and makes the seeding calls. The connections are dealt out to the
+// addresses in turn.
+func (l *load) open(addrs []string, auth string, from *crowd, conns int, lasts time.Duration) error {
+	for n := range conns {
+		c, err := newCaller(addrs[n%len(addrs)], auth, from.stream(n))
+		if err != nil {
+			return err
+		}
+		l.callers = append(l.callers, c)
+		if err := c.conn.SetDeadline(time.Now().Add(lasts + slow)); err != nil {
+			return err
+		}
+	}
+	l.each(func(c *caller) {
+		for range from.seed {
+			v, a, err := c.call()
+			if err != nil {
+				c.tally.err = err
+				return
+			}
+			c.tally.note(v, a, true)
+		}
+	})
+	return l.tally().err
+}
+
+func (l *load) close() {
+	for _, c := range l.callers {
+		_ = c.conn.Close() // nothing is on its way
+	}
+}
+
+func (l *load) each(do func(*caller)) {
+	var all sync.WaitGroup
+	for _, c := range l.callers {
+		all.Go(func() { do(c) })
+	}
+	all.Wait()
+}
+
+func (l *load) tally() *tally {
+	t := newTally()
+	for _, c := range l.callers {
+		t.add(c.tally)
+	}
+	return t
+}
+
+// window runs the load for a while, and then for as long as is measured; at is
+// called at the begin and at the end of that.
+func (l *load) window(ctx context.Context, lasts time.Duration, at func() error, load func()) error {
+	done := make(chan struct{})
+	go func() { load(); close(done) }()
+	err := pause(ctx, warm)
+	if err == nil {
+		err = at()
+	}
+	if err == nil {
+		l.phase.Store(measuring)
+		err = pause(ctx, lasts)
+	}
+	l.phase.Store(over)
+	if err == nil {
+		err = at()
+	}
+	<-done
+	return err
+}
+
+// press is a closed loop: each connection calls as soon as it was answered.
+func (l *load) press() {
+	l.each(func(c *caller) {
+		since := time.Now()
+		for {
+			v, a, err := c.call()
+			if err != nil {
+				c.tally.err = err
+				return
+			}
+			now := time.Now()
+			c.tally.note(v, a, false)
+			switch l.phase.Load() {
+			case measuring:
+				c.tally.measured(now.Sub(since))
+			case over:
+				return
+			}
+			since = now
+		}
+	})
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return errors.New("interrupted")
+	case <-time.After(d):
+		return nil
+	}
+}

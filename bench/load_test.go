@@ -1,0 +1,155 @@
+package main
+
+import (
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func bareHere(t *testing.T) (addr string) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	done := make(chan error)
+	go func() { done <- serveBare(ln) }()
+	t.Cleanup(func() {
+		require.NoError(t, ln.Close())
+		<-done
+	})
+	return ln.Addr().String()
+}
+
+func TestACallAllocatesNothing(t *testing.T) {
+	c, err := newCaller(bareHere(t), basic("u", "p"), honest().stream(0))
+	require.NoError(t, err)
+	defer c.conn.Close()
+	require.Zero(t, testing.AllocsPerRun(500, func() {
+		v, a, err := c.call()
+		check(err == nil && a.status == 200, "an answer")
+		c.tally.note(v, a, false)
+		c.tally.measured(time.Millisecond)
+	}), "the load's and the bare answer's together")
+	require.Zero(t, c.tally.non200+c.tally.refused)
+	require.Equal(t, 1, c.tally.lowest)
+	require.Equal(t, 1, c.tally.greatest)
+}
+
+// The bare answer allows everybody: honest traffic on it is sound, an attack that
+// nobody blocks is void.
+func TestAnExperimentIsVoidWhenItDidNotDoWhatItSays(t *testing.T) {
+	own := &process{cmd: &exec.Cmd{Process: &os.Process{Pid: os.Getpid()}}}
+	bare := &target{name: "bare", processes: []*process{own}, addrs: []string{bareHere(t)}}
+	run := func(from *crowd, rate int) sample {
+		e := experiment{target: bare, from: from, conns: 4, rate: rate, lasts: 50 * time.Millisecond, auth: basic("u", "p")}
+		return e.run(t.Context())
+	}
+	s := run(honest(), 0)
+	require.Empty(t, s.Void)
+	require.Positive(t, s.Rate)
+	require.Positive(t, s.P50)
+	s = run(honest(), 1000)
+	require.Empty(t, s.Void)
+	require.InDelta(t, 1000, s.Rate, 900)
+	require.Contains(t, run(attack(), 0).Void, "cards of the attack passed, not 5")
+	require.Contains(t, run(shown(10, 4), 0).Void, "counted at 1 to 1 cards, not 10")
+
+	gone := &target{name: "gone", processes: bare.processes, addrs: []string{"127.0.0.1:1"}}
+	e := experiment{target: gone, from: honest(), conns: 1, lasts: time.Millisecond}
+	require.Contains(t, e.run(t.Context()).Void, "refused")
+}
+
+func TestEveryWrongAnswerIsNoticed(t *testing.T) {
+	sound := func() *tally { return &tally{window: 1, calls: 10, lowest: 1, greatest: 1} }
+	require.Empty(t, sound().wrongAnswers())
+	for name, spoil := range map[string]func(*tally){
+		"not 200":    func(t *tally) { t.note(visit{}, answer{status: 503}, false) },
+		"degraded":   func(t *tally) { t.note(visit{}, answer{status: 200, decision: 'a', degraded: true}, true) },
+		"no answers": func(t *tally) { t.window = 0 },
+		"EOF":        func(t *tally) { t.err = io.ErrUnexpectedEOF },
+	} {
+		s := sound()
+		spoil(s)
+		require.Contains(t, s.wrongAnswers(), name)
+	}
+	s := sound()
+	s.note(visit{}, answer{status: 200, decision: 'r', count: 1}, false)
+	require.Contains(t, s.wrongHonest(1), "1 honest visits not allowed")
+	s = sound()
+	s.note(visit{}, answer{status: 200, decision: 'a', count: 2}, false)
+	require.Contains(t, s.wrongHonest(1), "1 to 2")
+	s = sound()
+	for range blockOver + 1 {
+		s.note(visit{attack: true}, answer{status: 200, decision: 'r'}, false)
+	}
+	require.Contains(t, s.wrongAttack(), "6 cards")
+	require.Contains(t, sound().wrongAttack(), "no attack")
+	s = sound()
+	s.note(visit{fresh: true}, answer{status: 200, decision: 'a', count: 1}, false)
+	require.NotEmpty(t, s.anyFresh())
+}
+
+func TestProcessorTimeIsRead(t *testing.T) {
+	n, err := ticksIn("17 (a ) b) S 1 17 17 0 -1 4194560 1 2 3 4 100 20 3 4 20 0 1 0 99 1 2")
+	require.NoError(t, err)
+	require.Equal(t, 127, n)
+	_, err = ticksIn("17 (a")
+	require.Error(t, err)
+
+	before, err := cpuOf(os.Getpid())
+	require.NoError(t, err)
+	machine, err := machineCPU()
+	require.NoError(t, err)
+	after := before
+	for after < before+50*time.Millisecond { // the reading is the work
+		after, err = cpuOf(os.Getpid())
+		require.NoError(t, err)
+	}
+	var used syscall.Rusage
+	require.NoError(t, syscall.Getrusage(syscall.RUSAGE_SELF, &used))
+	require.InDelta(t, time.Duration(used.Utime.Nano()+used.Stime.Nano()).Seconds(), after.Seconds(), 0.1)
+	now, err := machineCPU()
+	require.NoError(t, err)
+	require.Greater(t, now, machine)
+}
+
+func TestATreeHasWhatItsRootStarted(t *testing.T) {
+	dir := t.TempDir()
+	p, err := startProcess(filepath.Join(dir, "log"), "/bin/sh", "-c", "(/bin/sh -c 'sleep 60; :'; :) & sleep 60")
+	require.NoError(t, err)
+	var tree []int
+	require.NoError(t, p.await(t.Context(), prompt, func() bool {
+		tree, err = treeOf(p.pid())
+		return err == nil && len(tree) == 5
+	}))
+	require.Equal(t, p.pid(), tree[0])
+	p.end()
+	require.Eventually(t, func() bool {
+		for _, pid := range tree {
+			state, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+			if len(state) > 0 && !strings.Contains(string(state), ") Z ") {
+				return false
+			}
+		}
+		return true
+	}, prompt, pollEvery, "all of it ends with its root")
+}
+
+func TestAPeerSaysWhyItCannotRun(t *testing.T) {
+	dir := t.TempDir()
+	start := filepath.Join(dir, "start")
+	require.NoError(t, os.WriteFile(start, []byte("#!/bin/sh\necho looking >&2\necho no turbine here >&2\nexit 77\n"), 0o700))
+	l := &lab{dir: dir, running: make(map[string]*target)}
+	defer l.close()
+	cells := peerCells([]string{start})
+	c := cells[len(cells)-1]
+	_, err := l.measure(t.Context(), &c, time.Millisecond)
+	require.Equal(t, "no turbine here", reasonToSkip(err))
+}

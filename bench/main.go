@@ -1,0 +1,123 @@
+// Bench measures the real fraudcheck program against a bare HTTP answer.
+//
+//	go run ./bench                          everything, in about ten minutes
+//	go run ./bench -rounds 1 -seconds 2     a first look
+//	go run ./bench -only 'tcp.* 64$'        rows whose name (target traffic conns) matches
+//	go run ./bench -peers                   and other stacks, found in bench/peers
+//	go run ./bench -json rows.json          the rows, round by round
+//	make bench-parts                        what each part costs, HTTP aside
+//
+// It needs memcached on the machine, and Linux; all that it starts listens on free
+// ports of the loopback and ends with it.
+//
+// # What is measured
+//
+// The program is built and started as a user would: a configuration file, a user
+// with a hashed password, real memcached. Load and target share the machine, so the
+// load is cheap: prepared bytes, in which only digits change, and no allocation.
+// bare is the floor: a fasthttp handler that takes the same bytes and answers as
+// many. Each round measures every row once, so that what else happens on the machine
+// happens to all; a row shows the median of the rounds, a ratio the median of the
+// ratios within each round. WARNING is the log level, INFO where it says so, with
+// standard error in a file.
+//
+// Traffic: honest is addresses never seen before, with one card each, and one visit
+// in twenty of an address that was; attack is nine visits in ten of one address that
+// never shows a card twice; retry is known addresses with the card they have shown.
+//
+// # How to read the tables
+//
+// The first ratio is of checks/s, the second of CPU, both to bare with as many
+// connections, or to the first row of the table. CPU is µs of processor time per
+// check, user and system, of the service; mc is memcached's; trips are the commands
+// it got, allocs the allocations of the service, both per check.
+//
+// A row is void, and the exit code 1, when it did not do what it says: an answer
+// other than 200, a degraded one, an honest shopper blocked, an attack that is let
+// through more or less often than the rule says, an address that was not as new or
+// as known as it should be, or anything that was forgotten for want of memory.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+)
+
+type options struct {
+	seconds, rounds int
+	only, json      string
+	peers           bool
+}
+
+func main() {
+	var o options
+	flag.IntVar(&o.seconds, "seconds", 3, "how long each row is measured in a round")
+	flag.IntVar(&o.rounds, "rounds", 5, "how often")
+	flag.StringVar(&o.only, "only", "", "regular expression: the rows to measure, by name")
+	flag.StringVar(&o.json, "json", "", "file for the rows as JSON")
+	flag.BoolVar(&o.peers, "peers", false, "measure other stacks beside, those in bench/peers")
+	listen := flag.String("bare", "", "be the bare answer, on this address")
+	flag.Parse()
+	var err error
+	switch {
+	case *listen != "":
+		err = bare(*listen)
+	case o.seconds < 1 || o.rounds < 1 || flag.NArg() > 0:
+		err = errors.New("-seconds and -rounds are positive, and there are no arguments")
+	default:
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		err = run(ctx, &o, os.Stdout, os.Stderr)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// errVoid: the table says which.
+var errVoid = errors.New("a row is void")
+
+func run(ctx context.Context, o *options, stdout, progress io.Writer) error {
+	debug.SetGCPercent(1000) // the load has little garbage; its collection is nobody's cost
+	all := ownCells()
+	if o.peers {
+		starts, err := peersHere(ctx)
+		if err != nil {
+			return err
+		}
+		all = peerCells(starts)
+	}
+	cells, err := choose(all, o.only)
+	if err != nil {
+		return err
+	}
+	l, err := newLab(ctx, rand.Text())
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	rows, err := l.rounds(ctx, cells, o, progress)
+	if err != nil {
+		return err
+	}
+	printTables(stdout, rows)
+	if o.json != "" {
+		err = writeJSON(o.json, rows)
+	}
+	for _, r := range rows {
+		if r.void != "" {
+			err = errors.Join(err, errVoid)
+			break
+		}
+	}
+	return err
+}

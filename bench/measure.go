@@ -1,0 +1,228 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"runtime"
+	"time"
+)
+
+// A sample is what one window showed. What does not apply is NaN.
+type sample struct {
+	Rate     float64 // checks a second
+	P50      float64 // ms
+	P99      float64
+	P999     float64
+	CPU      float64 // µs per check, of all processes that answer
+	StoreCPU float64 // µs per check, of memcached
+	Trips    float64 // commands to memcached per check
+	Allocs   float64 // per check
+	LoadCPU  float64 // µs per check, of the load
+	Others   float64 // share of the machine that other processes took
+	Note     string
+	Void     string // why it shows nothing
+}
+
+// An experiment is one window: a crowd on so many connections, and how long it is
+// measured. Rate is 0 for a closed loop, else calls a second.
+type experiment struct {
+	target *target
+	from   *crowd
+	conns  int
+	rate   int
+	lasts  time.Duration
+	auth   string
+}
+
+// state is what is read before and after the load, when nothing is on its way.
+type state struct {
+	store   map[string]float64
+	metrics []map[string]float64 // of each instance
+}
+
+func (t *target) state() (s state, err error) {
+	if t.store != nil {
+		if s.store, err = t.store.stats(); err != nil {
+			return s, err
+		}
+	}
+	for _, i := range t.instances {
+		m, err := i.metrics()
+		if err != nil {
+			return s, err
+		}
+		s.metrics = append(s.metrics, m)
+	}
+	return s, nil
+}
+
+// grown is by how much a metric of the instances grew, all together.
+func (s state) grown(since state, name string) (sum float64, err error) {
+	for n, m := range s.metrics {
+		now, known := m[name]
+		if !known {
+			return 0, fmt.Errorf("no metric %s", name)
+		}
+		sum += now - since.metrics[n][name]
+	}
+	return sum, nil
+}
+
+func (s state) stored(since state, names ...string) (sum float64) {
+	for _, name := range names {
+		sum += s.store[name] - since.store[name]
+	}
+	return sum
+}
+
+// clock is when, and how much processor time was used until then: by the service,
+// memcached, the load, and by the whole machine.
+type clock struct {
+	at                        time.Time
+	cpu, store, load, machine time.Duration
+}
+
+func (t *target) clock() (c clock, err error) {
+	pids, err := t.pids()
+	if err != nil {
+		return c, err
+	}
+	if c.cpu, err = cpuOf(pids...); err != nil {
+		return c, err
+	}
+	if t.store != nil {
+		if c.store, err = cpuOf(t.store.pid()); err != nil {
+			return c, err
+		}
+	}
+	if c.load, err = cpuOf(os.Getpid()); err != nil {
+		return c, err
+	}
+	if c.machine, err = machineCPU(); err != nil {
+		return c, err
+	}
+	c.at = time.Now()
+	return c, nil
+}
+
+// run makes the experiment. What goes wrong voids the sample.
+func (e *experiment) run(ctx context.Context) sample {
+	s, err := e.sample(ctx)
+	if err != nil {
+		s.Void = err.Error()
+	}
+	return s
+}
+
+func (e *experiment) sample(ctx context.Context) (s sample, err error) {
+	l := &load{}
+	defer l.close()
+	start, err := e.target.state()
+	if err != nil {
+		return s, err
+	}
+	if err := l.open(e.target.addrs, e.auth, e.from, e.conns, warm+e.lasts); err != nil {
+		return s, err
+	}
+	// Two readings: what one of them costs is not the checks'.
+	idle, err := e.target.state()
+	if err != nil {
+		return s, err
+	}
+	before, err := e.target.state()
+	if err != nil {
+		return s, err
+	}
+	var clocks []clock
+	at := func() error {
+		c, err := e.target.clock()
+		clocks = append(clocks, c)
+		return err
+	}
+	calls := l.press
+	if e.rate > 0 {
+		calls = func() { l.pace(e.rate) }
+	}
+	if err := l.window(ctx, e.lasts, at, calls); err != nil {
+		return s, err
+	}
+	after, err := e.target.state()
+	if err != nil {
+		return s, err
+	}
+	t := l.tally()
+	s = newSample(t, clocks[0], clocks[1])
+	if s.Void = either(t.wrongAnswers(), e.from.judge(t)); s.Void != "" {
+		return s, nil
+	}
+	if t.attacks > 0 {
+		s.Note = fmt.Sprintf("%d cards of the attack passed", t.passed)
+	}
+	err = e.inside(&s, t, [4]state{start, idle, before, after})
+	return s, err
+}
+
+func newSample(t *tally, from, to clock) sample {
+	window, checks := to.at.Sub(from.at), float64(t.window)
+	perCheck := func(d time.Duration) float64 { return d.Seconds() * 1e6 / checks }
+	others := to.machine - from.machine - (to.cpu - from.cpu) - (to.store - from.store) - (to.load - from.load)
+	return sample{
+		Rate: checks / window.Seconds(),
+		P50:  t.quantile(50), P99: t.quantile(99), P999: t.quantile(99.9),
+		CPU: perCheck(to.cpu - from.cpu), StoreCPU: perCheck(to.store - from.store),
+		Trips: math.NaN(), Allocs: math.NaN(),
+		LoadCPU: perCheck(to.load - from.load),
+		Others:  max(0, others.Seconds()/window.Seconds()/float64(runtime.NumCPU())),
+	}
+}
+
+// inside is what the target says of itself, and whether that agrees with the answers.
+func (e *experiment) inside(s *sample, t *tally, at [4]state) error {
+	start, idle, before, after := at[0], at[1], at[2], at[3]
+	checks := float64(t.after)
+	if len(e.target.instances) == 0 {
+		s.StoreCPU = math.NaN()
+		return nil
+	}
+	for _, name := range []string{"fraudcheck_degraded_checks_total", "fraudcheck_store_evicted_in_window_total"} {
+		if grown, err := after.grown(start, name); err != nil {
+			return err
+		} else if grown != 0 {
+			return fmt.Errorf("%s grew by %v", name, grown)
+		}
+	}
+	if counted, err := after.grown(start, "fraudcheck_checks_total"); err != nil {
+		return err
+	} else if counted != float64(t.calls) {
+		return fmt.Errorf("%v checks counted, %d answered", counted, t.calls)
+	}
+	allocs, err := after.grown(before, "go_memstats_mallocs_total")
+	if err != nil {
+		return err
+	}
+	reading, err := before.grown(idle, "go_memstats_mallocs_total")
+	if err != nil {
+		return err
+	}
+	s.Allocs = (allocs - reading) / checks
+	if dropped, err := after.grown(before, "fraudcheck_log_dropped_total"); err != nil {
+		return err
+	} else if dropped > 0 {
+		s.Note = fmt.Sprintf("%.2f log lines dropped per check", dropped/checks)
+	}
+	if e.target.store == nil {
+		s.StoreCPU = math.NaN()
+		return nil
+	}
+	s.Trips = after.stored(before, "cmd_get", "cmd_set", "cmd_touch") / checks
+	if evicted := after.stored(start, "evictions"); evicted > 0 {
+		return fmt.Errorf("memcached evicted %v items", evicted)
+	}
+	items, fresh := after.stored(start, "curr_items"), float64(t.fresh)+float64(e.from.beside)
+	if math.Abs(items-fresh) > 1 { // its canary may have come
+		return fmt.Errorf("memcached holds %v items more, there were %v new addresses", items, fresh)
+	}
+	return nil
+}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// userHZ is the clock tick of /proc, which Linux keeps at 100 a second for all programs.
+const userHZ = 100
+
+// cpuOf is the processor time that processes have used, in user and system mode,
+// with that of their children, running or waited for.
+func cpuOf(pids ...int) (time.Duration, error) {
+	ticks := 0
+	for _, pid := range pids {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			return 0, err
+		}
+		n, err := ticksIn(string(text))
+		if err != nil {
+			return 0, fmt.Errorf("/proc/%d/stat: %w", pid, err)
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * time.Second / userHZ, nil
+}
+
+// ticksIn adds up utime, stime, cutime and cstime.
+func ticksIn(stat string) (ticks int, err error) {
+	_, after, found := cutLast(stat, ")") // of the name, which may hold anything
+	fields := strings.Fields(after)
+	if !found || len(fields) < 15 {
+		return 0, fmt.Errorf("cannot read %q", stat)
+	}
+	for _, f := range fields[11:15] {
+		n, err := strconv.Atoi(f)
+		if err != nil {
+			return 0, err
+		}
+		ticks += n
+	}
+	return ticks, nil
+}
+
+// machineCPU is the time that all processors were busy, or taken by a host.
+func machineCPU() (time.Duration, error) {
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, err
+	}
+	first, _, _ := strings.Cut(string(text), "\n")
+	fields := strings.Fields(first) // cpu user nice system idle iowait irq softirq steal ...
+	if len(fields) < 9 {
+		return 0, fmt.Errorf("/proc/stat: cannot read %q", first)
+	}
+	ticks := 0
+	for _, at := range []int{1, 2, 3, 6, 7, 8} {
+		n, err := strconv.Atoi(fields[at])
+		if err != nil {
+			return 0, fmt.Errorf("/proc/stat: %w", err)
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * time.Second / userHZ, nil
+}
+
+func cutLast(s, sep string) (before, after string, found bool) {
+	at := strings.LastIndex(s, sep)
+	if at < 0 {
+		return s, "", false
+	}
+	return s[:at], s[at+len(sep):], true
+}
+
+// treeOf is a process and all that descend from it.
+func treeOf(pid int) ([]int, error) {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil, err
+	}
+	children := make(map[int][]int)
+	for _, e := range entries {
+		child, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		text, err := os.ReadFile("/proc/" + e.Name() + "/stat")
+		if err != nil {
+			continue // it has just ended
+		}
+		_, after, _ := cutLast(string(text), ")")
+		if fields := strings.Fields(after); len(fields) > 1 {
+			parent, _ := strconv.Atoi(fields[1])
+			children[parent] = append(children[parent], child)
+		}
+	}
+	tree := []int{pid}
+	for n := 0; n < len(tree); n++ {
+		tree = append(tree, children[tree[n]]...)
+	}
+	return tree, nil
+}
+
+// stats are memcached's numbers.
+func (m *memcached) stats() (map[string]float64, error) {
+	c, err := net.Dial(m.network, m.addr)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(prompt)); err != nil {
+		return nil, err
+	}
+	if _, err := c.Write([]byte("stats\r\nquit\r\n")); err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(c)
+	stats := make(map[string]float64)
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Fields(line); len(f) == 3 && f[0] == "STAT" {
+			if n, err := strconv.ParseFloat(f[2], 64); err == nil {
+				stats[f[1]] = n
+			}
+		}
+	}
+	return stats, err
+}
+
+// metrics are what an instance shows its operators, each added up over its labels.
+func (i *instance) metrics() (map[string]float64, error) {
+	client := http.Client{Timeout: prompt}
+	defer client.CloseIdleConnections()
+	r, err := client.Get("http://" + i.operators + "/metrics")
+	if err != nil {
+		return nil, err
+	}
+	defer r.Body.Close()
+	text, err := io.ReadAll(r.Body)
+	if r.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("metrics: status %d", r.StatusCode)
+	}
+	metrics := make(map[string]float64)
+	for line := range bytes.Lines(text) {
+		name, value, found := bytes.Cut(bytes.TrimSpace(line), []byte(" "))
+		if at := bytes.LastIndexByte(line, '}'); at >= 0 {
+			name, value = line[:bytes.IndexByte(line, '{')], bytes.TrimSpace(line[at+1:])
+		}
+		if n, err := strconv.ParseFloat(string(value), 64); err == nil && found && line[0] != '#' {
+			metrics[string(name)] += n
+		}
+	}
+	return metrics, err
+}

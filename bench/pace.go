@@ -1,0 +1,74 @@
+package main
+
+import (
+	"runtime"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A paced call is due at its instant whether or not earlier ones were answered,
+// and its latency counts from there.
+
+type paced struct {
+	*caller
+	due  chan time.Time // of the call that was sent
+	sent visit
+}
+
+// pace is an open loop of so many calls a second. One thread sends them all, because
+// the timers of the Go runtime may come a millisecond late.
+func (l *load) pace(rate int) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(runtime.NumCPU() + 1)) // one is the thread's that sleeps
+	free := make(chan *paced, len(l.callers))
+	var all sync.WaitGroup
+	for _, c := range l.callers {
+		p := &paced{caller: c, due: make(chan time.Time, 1)}
+		all.Go(func() { p.answers(l, free) })
+		free <- p
+	}
+	all.Go(func() { l.send(rate, free) })
+	all.Wait()
+}
+
+// send sends until the load is over, and then tells every connection so.
+func (l *load) send(rate int, free chan *paced) {
+	// The thread may not end: processes that it started would end with it.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0) // ns; else 50 µs
+	defer unix.Prctl(unix.PR_SET_TIMERSLACK, 0, 0, 0, 0)
+	every := time.Second / time.Duration(rate)
+	for due := time.Now(); l.phase.Load() != over; due = due.Add(every) {
+		if early := time.Until(due); early > 0 {
+			sleep := unix.NsecToTimespec(int64(early))
+			_ = unix.Nanosleep(&sleep, nil) // woken too early, the call is early
+		}
+		p := <-free
+		p.sent = p.next()
+		p.due <- due
+		if err := p.send(p.sent); err != nil {
+			_ = p.conn.Close() // whoever waits for the answer hears of it
+		}
+	}
+	for range l.callers {
+		close((<-free).due)
+	}
+}
+
+func (p *paced) answers(l *load, free chan *paced) {
+	for due := range p.due {
+		if p.tally.err == nil {
+			a, err := p.receive()
+			now := time.Now()
+			if p.tally.err = err; err == nil {
+				p.tally.note(p.sent, a, false)
+				if l.phase.Load() == measuring {
+					p.tally.measured(now.Sub(due))
+				}
+			}
+		}
+		free <- p
+	}
+}

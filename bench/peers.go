@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// A peer is another stack that does the same: a folder in bench/peers with a
+// program start, which is called with a port and a folder for its files. It stays
+// in the foreground and answers POST /v1/check on 127.0.0.1 with a JSON object that
+// has "decision": allow, review or block; it ends on SIGTERM. Exit code 77 says that
+// it cannot run on this machine, and the last line on its standard error why.
+
+const (
+	cannotRun = 77
+	patience  = 3 * time.Minute // longest that a peer may take to start: it may have to be built
+)
+
+// peersHere are the start programs, by the peers' names in order.
+func peersHere(ctx context.Context) ([]string, error) {
+	here := exec.CommandContext(ctx, "go", "list", "-f", "{{.Dir}}", "fraudcheck/bench")
+	here.Stderr = os.Stderr
+	dir, err := here.Output()
+	if err != nil {
+		return nil, fmt.Errorf("cannot find bench/peers: %w", err)
+	}
+	return filepath.Glob(filepath.Join(strings.TrimSpace(string(dir)), "peers", "*", "start"))
+}
+
+// peerCells are fraudcheck's and the peers', side by side.
+func peerCells(starts []string) (all []cell) {
+	row := func(name string, start starter, does string, from func() *crowd) {
+		all = append(all, cell{table: rivals, target: name, start: start, from: from, does: does, conns: 64, base: "bare honest 64"})
+	}
+	row("bare", startBare, "honest", honest)
+	row("embedded", quietMemory.start, "honest", honest)
+	row("embedded", quietMemory.start, "attack", attack)
+	row("memcached tcp", quietTCP.start, "honest", honest)
+	row("memcached tcp", quietTCP.start, "attack", attack)
+	for _, path := range starts {
+		name := filepath.Base(filepath.Dir(path))
+		start := func(ctx context.Context, l *lab, t *target) error { return l.startPeer(ctx, t, path) }
+		row(name, start, "honest", func() *crowd { return roughly(honest()) })
+		row(name, start, "attack", func() *crowd { return roughly(attack()) })
+	}
+	return all
+}
+
+// roughly is the crowd for a peer, which need not say a count, nor be exact.
+func roughly(c *crowd) *crowd {
+	c.judge = func(t *tally) string { return t.wrongHonest(0) }
+	return c
+}
+
+func (l *lab) startPeer(ctx context.Context, t *target, path string) error {
+	addr, err := freeAddr()
+	if err != nil {
+		return err
+	}
+	_, port, _ := net.SplitHostPort(addr)
+	dir := l.file(t.name)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	p, err := startProcess(dir+".log", path, port, dir)
+	if err != nil {
+		return err
+	}
+	l.take(t, p, addr)
+	err = p.await(ctx, patience, func() bool { return l.answers(addr) })
+	if err != nil && p.exitCode() == cannotRun {
+		return skipped(p.lastLine())
+	}
+	return err
+}
+
+// answers reports whether a check is answered there.
+func (l *lab) answers(addr string) bool {
+	c, err := newCaller(addr, l.auth(), honestVisits())
+	if err != nil {
+		return false
+	}
+	defer c.conn.Close()
+	if err := c.conn.SetDeadline(time.Now().Add(prompt)); err != nil {
+		return false
+	}
+	_, a, err := c.call()
+	return err == nil && a.status == 200
+}
+
+// skipped is why something cannot run on this machine.
+type skipped string
+
+func (s skipped) Error() string { return string(s) }
+
+func reasonToSkip(err error) string {
+	s, _ := errors.AsType[skipped](err)
+	return string(s)
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"fraudcheck/internal/velocity"
+	"fraudcheck/internal/velocity/velocitytest"
+)
+
+// The embedded store by the number of addresses it knows, each with one card:
+//
+//	B/address     resident memory it took, from the system's view
+//	gc-ms         a forced garbage collection, median of five
+//	checks/s      by one goroutine, of addresses that it knows, in any order
+//	cpu-ns/check  the same in processor time, for a machine that is not idle
+//	fill-p99.99-us, fill-slowest-us
+//	              of the checks that filled it, its growth among them
+//
+// The slowest counts whatever the machine did meanwhile: the least of several runs
+// tells.
+func BenchmarkStore(b *testing.B) {
+	for _, addresses := range []int{1_000, 100_000, 1_000_000, 5_000_000} {
+		b.Run(fmt.Sprintf("addresses=%d", addresses), func(b *testing.B) {
+			if testing.Short() && addresses > 1_000_000 {
+				b.Skip("takes half a gigabyte")
+			}
+			benchmarkStore(b, addresses)
+		})
+	}
+}
+
+func benchmarkStore(b *testing.B, addresses int) {
+	took := make([]time.Duration, addresses)
+	for i := range took {
+		took[i] = 1 // so that it is resident from the start
+	}
+	a := velocitytest.Attempt(b, "203.0.113.7", 1)
+	keys := velocitytest.NewKeys(b)
+	var d velocity.Decision
+	before := resident(b)
+
+	plan, err := velocity.NewPlan([]velocity.Rule{velocity.DefaultRule}, 64)
+	require.NoError(b, err)
+	memory, err := velocity.NewMemory(1 << 30)
+	require.NoError(b, err)
+	c := velocity.NewChecker(plan, keys, memory)
+	show := func(n int, now velocity.Time) {
+		var ip [4]byte
+		binary.BigEndian.PutUint32(ip[:], uint32(n))
+		a.Address = netip.AddrFrom4(ip)
+		c.Check(&a, now, &d)
+		check(d.Rules[0].Count == 1, "one card each")
+	}
+	for n := range addresses {
+		start := time.Now()
+		show(n, velocitytest.Start)
+		took[n] = time.Since(start)
+	}
+	grown := residentNow(b) - before
+	check(memory.Stats().Records == addresses, "all are known, each by a record of its own")
+
+	var collections []float64
+	for range 5 {
+		start := time.Now()
+		runtime.GC()
+		collections = append(collections, float64(time.Since(start).Microseconds())/1000)
+	}
+	slices.Sort(collections)
+
+	random, now, checks := rand.New(rand.NewPCG(1, 2)), velocitytest.Start, 0
+	start, busy := time.Now(), processorTime(b)
+	for b.Loop() {
+		now++
+		checks++
+		show(random.IntN(addresses), now-now%1000)
+	}
+	b.ReportMetric(float64(grown)/float64(addresses), "B/address")
+	b.ReportMetric(collections[len(collections)/2], "gc-ms")
+	b.ReportMetric(float64(checks)/time.Since(start).Seconds(), "checks/s")
+	b.ReportMetric(float64(processorTime(b)-busy)/float64(checks), "cpu-ns/check")
+	stats := memory.Stats()
+	check(stats.Records == addresses && stats.EvictedInWindow == 0, "nothing was forgotten")
+
+	slices.Sort(took)
+	b.ReportMetric(float64(took[addresses-1].Microseconds()), "fill-slowest-us")
+	b.ReportMetric(float64(took[addresses-1-addresses/10_000].Microseconds()), "fill-p99.99-us")
+}
+
+// processorTime is the processor time this process has taken.
+func processorTime(b *testing.B) time.Duration {
+	var u unix.Rusage
+	require.NoError(b, unix.Getrusage(unix.RUSAGE_SELF, &u))
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// resident is the memory this process has, once what earlier runs left is given back.
+func resident(b *testing.B) int {
+	debug.FreeOSMemory()
+	debug.FreeOSMemory()
+	return residentNow(b)
+}
+
+func residentNow(b *testing.B) int {
+	statm, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		b.Skip("resident memory is read from /proc")
+	}
+	pages, err := strconv.Atoi(string(bytes.Fields(statm)[1]))
+	require.NoError(b, err)
+	return pages * os.Getpagesize()
+}

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"slices"
+	"strings"
+)
+
+// A row is what all rounds of a cell showed. Numbers that do not apply are NaN.
+type row struct {
+	cell
+	samples []sample // one of each round, void ones too
+	against []sample // of what it is compared with, in the same rounds
+	void    string   // why, in the first round that was
+	voids   int      // rounds that were
+	verdict []string
+	skipped string
+	cannot  bool // its target does not start
+}
+
+// value is a column of a sample.
+type value func(*sample) float64
+
+func rate(s *sample) float64 { return s.Rate }
+func cpu(s *sample) float64  { return s.CPU }
+
+// median is over the rounds.
+func (r *row) median(of value) float64 { return median(r.each(of)) }
+
+func (r *row) each(of value) (all []float64) {
+	for i := range r.samples {
+		all = append(all, of(&r.samples[i]))
+	}
+	return all
+}
+
+// ratio is the median of the ratios to the base, each within its round.
+func (r *row) ratio(of value) float64 {
+	var all []float64
+	for i := range r.samples {
+		all = append(all, of(&r.samples[i])/of(&r.against[i]))
+	}
+	return median(all)
+}
+
+func median(all []float64) float64 {
+	if len(all) == 0 {
+		return math.NaN()
+	}
+	all = slices.Sorted(slices.Values(all))
+	return (all[(len(all)-1)/2] + all[len(all)/2]) / 2
+}
+
+// busy is the share of the machine that others may take without being told of.
+const busy = 0.1
+
+// columns of the tables, after the name.
+var columns = []struct {
+	title string
+	width int
+	text  func(*row) string
+}{
+	{"checks/s", 8, func(r *row) string { return number(r.median(rate), 0) }},
+	{"min-max", 15, func(r *row) string {
+		all := r.each(rate)
+		return number(slices.Min(all), 0) + "-" + number(slices.Max(all), 0)
+	}},
+	{"ratio", 6, func(r *row) string { return number(r.ratio(rate), 2) }},
+	{"p50 ms", 7, func(r *row) string { return number(r.median(func(s *sample) float64 { return s.P50 }), 2) }},
+	{"p99", 7, func(r *row) string { return number(r.median(p99), 2) }},
+	{"p99.9", 7, func(r *row) string { return number(r.median(func(s *sample) float64 { return s.P999 }), 2) }},
+	{"CPU µs", 7, func(r *row) string { return number(r.median(cpu), 1) }},
+	{"ratio", 6, func(r *row) string { return number(r.ratio(cpu), 2) }},
+	{"mc µs", 6, func(r *row) string { return number(r.median(func(s *sample) float64 { return s.StoreCPU }), 1) }},
+	{"trips", 6, func(r *row) string { return number(r.median(trips), 3) }},
+	{"allocs", 7, func(r *row) string { return number(r.median(func(s *sample) float64 { return s.Allocs }), 2) }},
+}
+
+func p99(s *sample) float64   { return s.P99 }
+func trips(s *sample) float64 { return s.Trips }
+
+func number(n float64, digits int) string {
+	if math.IsNaN(n) || math.IsInf(n, 0) {
+		return "-"
+	}
+	return fmt.Sprintf("%.*f", digits, n)
+}
+
+func printTables(w io.Writer, rows []*row) {
+	last := ""
+	for _, r := range rows {
+		if r.table != last {
+			if last != "" {
+				fmt.Fprintln(w)
+			}
+			last = r.table
+			fmt.Fprintf(w, "%s\n%-15s %-11s %5s", last, "target", "traffic", "conns")
+			for _, c := range columns {
+				fmt.Fprintf(w, " %*s", c.width, c.title)
+			}
+			fmt.Fprintln(w)
+		}
+		fmt.Fprintln(w, r)
+	}
+}
+
+func (r *row) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%-15s %-11s %5d", r.target, r.does, r.conns)
+	switch {
+	case r.skipped != "":
+		return b.String() + "  skipped: " + r.skipped
+	case r.void != "":
+		b.WriteString("  void: " + r.void)
+		if r.voids > 0 && len(r.samples) > 1 {
+			fmt.Fprintf(&b, " (in %d of %d rounds)", r.voids, len(r.samples))
+		}
+		return b.String()
+	}
+	for _, c := range columns {
+		fmt.Fprintf(&b, " %*s", c.width, c.text(r))
+	}
+	said := r.verdict
+	for _, s := range r.samples {
+		if s.Note != "" {
+			said = append(said, s.Note)
+			break
+		}
+	}
+	if others := r.median(func(s *sample) float64 { return s.Others }); others > busy {
+		said = append(said, fmt.Sprintf("others took %.0f %% of the machine", 100*others))
+	}
+	if len(said) > 0 {
+		b.WriteString("  " + strings.Join(said, ", "))
+	}
+	return b.String()
+}
+
+// writeJSON writes the rows with the samples of each round.
+func writeJSON(path string, rows []*row) error {
+	type written struct {
+		Table   string           `json:"table"`
+		Target  string           `json:"target"`
+		Traffic string           `json:"traffic"`
+		Conns   int              `json:"connections"`
+		Base    string           `json:"base"`
+		Void    string           `json:"void,omitempty"`
+		Skipped string           `json:"skipped,omitempty"`
+		Verdict []string         `json:"verdict,omitempty"`
+		Rounds  []map[string]any `json:"rounds"`
+	}
+	var all []written
+	for _, r := range rows {
+		w := written{r.table, r.target, r.does, r.conns, r.base, r.void, r.skipped, r.verdict, nil}
+		for _, s := range r.samples {
+			w.Rounds = append(w.Rounds, s.written())
+		}
+		all = append(all, w)
+	}
+	text, err := json.MarshalIndent(all, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, append(text, '\n'), 0o644)
+}
+
+// written are the numbers that apply, and why they show nothing, if so.
+func (s *sample) written() map[string]any {
+	all := make(map[string]any)
+	if s.Void != "" {
+		all["void"] = s.Void
+	}
+	for name, n := range map[string]float64{
+		"checks_per_second": s.Rate, "p50_ms": s.P50, "p99_ms": s.P99, "p99_9_ms": s.P999, "cpu_us": s.CPU,
+		"memcached_cpu_us": s.StoreCPU, "memcached_round_trips": s.Trips, "allocations": s.Allocs,
+		"load_cpu_us": s.LoadCPU, "others_share": s.Others,
+	} {
+		if !math.IsNaN(n) && !math.IsInf(n, 0) {
+			all[name] = n
+		}
+	}
+	return all
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// A tally is what became of the calls. Seeding calls count too, unless it says
+// otherwise.
+type tally struct {
+	calls   int64
+	attacks int64
+	passed  int64 // of the attack's: allow or review
+	refused int64 // of the others: not allow
+	fresh   int64 // addresses never seen before
+	non200  int64
+	err     error
+
+	after            int64 // calls after the seeding
+	freshAfter       int64
+	lowest, greatest int // count of honest visits after the seeding
+	degraded         int64
+
+	window  int64                   // calls that ended in the window that is measured
+	latency *hdrhistogram.Histogram // of those, µs
+}
+
+func newTally() *tally {
+	return &tally{latency: hdrhistogram.New(1, time.Minute.Microseconds(), 2)}
+}
+
+// note takes an answer; seeding says that it is one of the first calls.
+func (t *tally) note(v visit, a answer, seeding bool) {
+	t.calls++
+	if v.fresh {
+		t.fresh++
+	}
+	if a.degraded {
+		t.degraded++
+	}
+	switch {
+	case a.status != 200:
+		t.non200++
+	case v.attack:
+		t.attacks++
+		if a.decision != 'b' {
+			t.passed++
+		}
+	case a.decision != 'a':
+		t.refused++
+	}
+	if seeding {
+		return
+	}
+	t.after++
+	if v.fresh {
+		t.freshAfter++
+	}
+	if !v.attack {
+		if t.lowest == 0 || a.count < t.lowest {
+			t.lowest = a.count
+		}
+		t.greatest = max(t.greatest, a.count)
+	}
+}
+
+// measured adds the latency of a call that ended in the window.
+func (t *tally) measured(took time.Duration) {
+	t.window++
+	_ = t.latency.RecordValue(min(took, time.Minute).Microseconds())
+}
+
+// add takes over what another counted.
+func (t *tally) add(o *tally) {
+	t.calls += o.calls
+	t.attacks += o.attacks
+	t.passed += o.passed
+	t.refused += o.refused
+	t.fresh += o.fresh
+	t.non200 += o.non200
+	t.after += o.after
+	t.freshAfter += o.freshAfter
+	t.degraded += o.degraded
+	t.window += o.window
+	if o.lowest != 0 && (t.lowest == 0 || o.lowest < t.lowest) {
+		t.lowest = o.lowest
+	}
+	t.greatest = max(t.greatest, o.greatest)
+	t.latency.Merge(o.latency)
+	if t.err == nil {
+		t.err = o.err
+	}
+}
+
+// quantile is in milliseconds.
+func (t *tally) quantile(percent float64) float64 {
+	return float64(t.latency.ValueAtPercentile(percent)) / 1000
+}
+
+// wrongAnswers is what no traffic may get.
+func (t *tally) wrongAnswers() string {
+	switch {
+	case t.err != nil:
+		return t.err.Error()
+	case t.non200 > 0:
+		return fmt.Sprintf("%d answers are not 200", t.non200)
+	case t.window == 0:
+		return "no answers"
+	case t.degraded > 0:
+		return fmt.Sprintf("%.2g%% degraded", 100*float64(t.degraded)/float64(t.calls))
+	}
+	return ""
+}
+
+// wrongHonest: who shows a card too few is allowed, and has shown count cards,
+// where that is not 0.
+func (t *tally) wrongHonest(count int) string {
+	switch {
+	case t.refused > 0:
+		return fmt.Sprintf("%d honest visits not allowed", t.refused)
+	case count > 0 && (t.lowest != count || t.greatest != count):
+		return fmt.Sprintf("honest addresses counted at %d to %d cards, not %d", t.lowest, t.greatest, count)
+	}
+	return ""
+}
+
+// wrongShown: an address is allowed or blocked by how many cards it has shown.
+func (t *tally) wrongShown(cards int) string {
+	switch {
+	case cards <= blockOver:
+		return t.wrongHonest(cards)
+	case t.lowest != blockOver+1 || t.greatest != blockOver+1:
+		return fmt.Sprintf("%d cards counted as %d to %d", cards, t.lowest, t.greatest)
+	case t.refused < t.after:
+		return fmt.Sprintf("%d of %d visits refused", t.refused, t.after)
+	}
+	return ""
+}
+
+// blockOver is the default rule's: so many cards of an address pass.
+const blockOver = 5
+
+func (t *tally) wrongAttack() string {
+	switch {
+	case t.attacks <= blockOver:
+		return "no attack to speak of"
+	case t.passed != blockOver:
+		return fmt.Sprintf("%d cards of the attack passed, not %d", t.passed, blockOver)
+	}
+	return ""
+}
+
+func (t *tally) anyFresh() string {
+	if t.freshAfter > 0 {
+		return fmt.Sprintf("%d addresses were not known", t.freshAfter)
+	}
+	return ""
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// A target is what load is put on: one or several processes that answer checks,
+// and the memcached that they share, if any.
+type target struct {
+	name      string
+	processes []*process
+	addrs     []string
+	instances []*instance // those of the processes that are fraudcheck
+	store     *memcached
+}
+
+// pids are its processes, without memcached, with all that they started.
+func (t *target) pids() (pids []int, err error) {
+	for _, p := range t.processes {
+		tree, err := treeOf(p.pid())
+		if err != nil {
+			return nil, err
+		}
+		pids = append(pids, tree...)
+	}
+	return pids, nil
+}
+
+// A lab is where targets are built and started; each runs from its first use on
+// until the end, so that a later round finds it as the earlier ones left it.
+type lab struct {
+	dir      string
+	program  string
+	password string
+	running  map[string]*target
+	stops    []func()
+}
+
+const user = "checkout"
+
+func newLab(ctx context.Context, password string) (*lab, error) {
+	dir, err := os.MkdirTemp("", "bench")
+	if err != nil {
+		return nil, err
+	}
+	l := &lab{dir: dir, program: filepath.Join(dir, "fraudcheck"), password: password, running: make(map[string]*target)}
+	build := exec.CommandContext(ctx, "go", "build", "-o", l.program, "fraudcheck/cmd/fraudcheck")
+	if out, err := build.CombinedOutput(); err != nil {
+		l.close()
+		return nil, fmt.Errorf("cannot build fraudcheck: %w\n%s", err, out)
+	}
+	return l, nil
+}
+
+func (l *lab) auth() string { return basic(user, l.password) }
+
+// close ends all that was started, the last first.
+func (l *lab) close() {
+	for n := range l.stops {
+		l.stops[len(l.stops)-1-n]()
+	}
+	_ = os.RemoveAll(l.dir)
+}
+
+// target returns the one of that name, which start makes when it is first asked for.
+func (l *lab) target(name string, start func(t *target) error) (*target, error) {
+	if t := l.running[name]; t != nil {
+		return t, nil
+	}
+	t := &target{name: name}
+	if err := start(t); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	l.running[name] = t
+	return t, nil
+}
+
+// file is a new path in the lab's folder.
+func (l *lab) file(name string) string {
+	return filepath.Join(l.dir, fmt.Sprintf("%d-%s", len(l.stops), name))
+}
+
+func (l *lab) take(t *target, p *process, addr string) {
+	t.processes, t.addrs = append(t.processes, p), append(t.addrs, addr)
+	l.stops = append(l.stops, p.end)
+}
+
+func (l *lab) startBare(ctx context.Context, t *target) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	addr, err := freeAddr()
+	if err != nil {
+		return err
+	}
+	p, err := startProcess(l.file("bare.log"), self, "-bare", addr)
+	if err != nil {
+		return err
+	}
+	l.take(t, p, addr)
+	return p.await(ctx, prompt, func() bool { return listens("tcp", addr) })
+}
+
+// A setup is how fraudcheck is configured.
+type setup struct {
+	logLevel  string // the default where empty
+	store     string // memory, tcp or unix
+	instances int
+	rules     string // the default where empty
+}
+
+func (l *lab) startFraudcheck(ctx context.Context, t *target, s setup) error {
+	config := fmt.Sprintf("hash_key: %064x\nauth: {basic: {users: [{username: %s, password: %x, encryption: sha256}]}}\n",
+		sha256.Sum256([]byte("hash key "+l.password)), user, sha256.Sum256([]byte(l.password)))
+	if s.logLevel != "" {
+		config += "log: {level: " + s.logLevel + "}\n"
+	}
+	if s.rules != "" {
+		config += "rules:\n" + s.rules
+	}
+	store := "memory: {max_bytes: 4GiB}" // room for all addresses of all rounds; taken as it is needed
+	if s.store != "memory" {
+		socket := ""
+		if s.store == "unix" {
+			socket = l.file("memcached.sock")
+		}
+		m, err := startMemcached(ctx, l.file("memcached.log"), socket)
+		if err != nil {
+			return err
+		}
+		t.store, l.stops = m, append(l.stops, m.end)
+		store += `, kind: memcached, memcached: {servers: ["` + m.addr + `"]}`
+	}
+	config += "store: {" + store + "}\n"
+	path := l.file("fraudcheck.yaml")
+	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
+		return err
+	}
+	for range s.instances {
+		i, err := startInstance(ctx, l.file("fraudcheck.log"), l.program, path)
+		if err != nil {
+			return err
+		}
+		t.instances = append(t.instances, i)
+		l.take(t, i.process, i.addr)
+	}
+	return nil
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/velocity"
+	"fraudcheck/internal/wire"
+)
+
+// shows reads a visit back from the bytes of its request, as the program does.
+func shows(t *testing.T, r *request, v visit) (ip, card string) {
+	t.Helper()
+	r.put(v)
+	body := r.bytes[len(r.bytes)-len(firstBody):]
+	var f velocity.Fields
+	require.NoError(t, wire.DecodeJSON(string(body), wire.CheckFields, &f))
+	_, err := velocity.ParseAttempt(&f)
+	require.NoError(t, err, "%s", body)
+	return f.Value(velocity.FieldIP), f.Value(velocity.FieldLast4) + f.Value(velocity.FieldExpMonth) + f.Value(velocity.FieldExpYear)
+}
+
+func aRequest() *request { return newRequest("127.0.0.1:1", basic("u", "p")) }
+
+func TestHonestVisitsAreNewAddressesAndSomeThatReturn(t *testing.T) {
+	const streams, each = 3, 3000
+	r := aRequest()
+	cardOf := make(map[string]string)
+	fresh := 0
+	crowd := honest()
+	var next []func() visit
+	for n := range streams {
+		next = append(next, crowd.stream(n))
+	}
+	for n := range streams * each {
+		v := next[n%streams]()
+		ip, card := shows(t, r, v)
+		known, seen := cardOf[ip]
+		require.Equal(t, !v.fresh, seen, "an address that is new, or is not")
+		if seen {
+			require.Equal(t, known, card)
+		}
+		cardOf[ip] = card
+		if v.fresh {
+			fresh++
+		}
+		require.False(t, v.attack)
+	}
+	require.Equal(t, streams*each*19/20, fresh)
+	require.Len(t, cardOf, fresh)
+}
+
+func TestAnAttackIsNineVisitsInTenAndNeverTheSameCard(t *testing.T) {
+	const streams, each = 3, 3000
+	r := aRequest()
+	crowd := attack()
+	cards, ips := make(map[string]bool), make(map[string]bool)
+	for n := range streams {
+		next := crowd.stream(n)
+		for range each {
+			v := next()
+			ip, card := shows(t, r, v)
+			if v.attack {
+				ips[ip] = true
+				require.False(t, cards[card])
+				cards[card] = true
+			} else {
+				require.False(t, ips[ip], "an honest visitor with the attacker's address")
+			}
+		}
+	}
+	require.Len(t, ips, 1)
+	require.Len(t, cards, streams*each*9/10)
+	next := attack().stream(0)
+	another, _ := shows(t, r, next())
+	require.NotContains(t, ips, another, "the next attack comes from elsewhere")
+}
+
+func TestRetriesAreOfKnownAddressesWithTheirCard(t *testing.T) {
+	r := aRequest()
+	crowd := retry()
+	next := crowd.stream(0)
+	cardOf := make(map[string]string)
+	for range crowd.seed {
+		v := next()
+		ip, card := shows(t, r, v)
+		require.True(t, v.fresh)
+		require.NotContains(t, cardOf, ip)
+		cardOf[ip] = card
+	}
+	for range 1000 {
+		v := next()
+		ip, card := shows(t, r, v)
+		require.False(t, v.fresh)
+		require.Equal(t, cardOf[ip], card)
+	}
+}
+
+func TestSeedingShowsAllTheCardsThatAreShownAgain(t *testing.T) {
+	const conns = 8
+	for _, cards := range []int{1, 10, 100} {
+		r := aRequest()
+		crowd := shown(cards, conns)
+		seeded, ips := make(map[string]bool), make(map[string]bool)
+		var next []func() visit
+		for n := range conns {
+			next = append(next, crowd.stream(n))
+			for range crowd.seed {
+				ip, card := shows(t, r, next[n]())
+				seeded[card], ips[ip] = true, true
+			}
+		}
+		require.Len(t, seeded, cards)
+		for n := range 10 * conns {
+			ip, card := shows(t, r, next[n%conns]())
+			require.True(t, seeded[card] && ips[ip])
+		}
+		require.Len(t, ips, 1)
+	}
+}
+
+func TestDifferentNumbersAreDifferentAddressesAndCards(t *testing.T) {
+	r := aRequest()
+	ips, shown := make(map[string]bool), make(map[string]bool)
+	edges := []uint32{0, 1, octets - 1, octets, octets * octets, octets*octets*octets - 1, octets * octets * octets, addresses - 1}
+	for _, n := range edges {
+		ip, _ := shows(t, r, visit{address: n})
+		ips[ip] = true
+	}
+	require.Len(t, ips, len(edges))
+	edges = []uint32{0, 1, 99, 100, 9_999, 10_000, 29_999, 30_000, cards - 1}
+	for _, n := range edges {
+		_, card := shows(t, r, visit{card: n})
+		shown[card] = true
+	}
+	require.Len(t, shown, len(edges))
+}
+
+func TestNumbersAreDealtOutOnce(t *testing.T) {
+	before := newcomers.Load()
+	a, b := numbers(&newcomers), numbers(&newcomers)
+	dealt := make(map[uint32]bool)
+	for range 3 * block / 2 {
+		dealt[a()], dealt[b()] = true, true
+	}
+	require.Len(t, dealt, 3*block)
+	require.NotContains(t, dealt, before-1)
+}

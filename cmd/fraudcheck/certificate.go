@@ -1,0 +1,87 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"time"
+)
+
+// A certificate, with its key, is what both doors show. A reload puts another in its
+// place; connections that stand keep theirs.
+type certificate struct {
+	atomic.Pointer[tls.Certificate]
+}
+
+// config is nil where there is no certificate.
+func (c *certificate) config() *tls.Config {
+	if c == nil {
+		return nil
+	}
+	return &tls.Config{
+		MinVersion:     tls.VersionTLS12,
+		NextProtos:     []string{"http/1.1"},
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.Load(), nil },
+	}
+}
+
+func (p *parts) makeCertificate() error {
+	s := p.settings.TLS
+	if s.CertFile == "" && s.KeyFile == "" {
+		p.warnOfPlainDoors()
+		return nil
+	}
+	if s.CertFile == "" {
+		return &keyError{"tls.cert_file", "a certificate, where tls.key_file is set", 0}
+	}
+	if s.KeyFile == "" {
+		return &keyError{"tls.key_file", "the certificate's key, where tls.cert_file is set", 0}
+	}
+	chain, err := readNamed("tls.cert_file", s.CertFile)
+	if err != nil {
+		return err
+	}
+	key, err := readNamed("tls.key_file", s.KeyFile)
+	if err != nil {
+		return err
+	}
+	if !certificates(chain) {
+		return &keyError{"tls.cert_file", "PEM of a certificate, and of those that signed it", 0}
+	}
+	pair, err := tls.X509KeyPair(chain, key)
+	if err != nil {
+		return &keyError{"tls.key_file", "PEM of the private key to the first certificate in tls.cert_file", 0}
+	}
+	if time.Now().After(pair.Leaf.NotAfter) {
+		p.warnings = append(p.warnings, "tls.cert_file has expired")
+	}
+	p.certificate = new(certificate)
+	p.certificate.Store(&pair)
+	return nil
+}
+
+// certificates reports whether the text holds any, and all are well-formed.
+func certificates(text []byte) (ok bool) {
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" {
+			continue // the key, if both are in one file
+		}
+		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
+			return false
+		}
+		ok = true
+	}
+	return ok
+}
+
+func (p *parts) warnOfPlainDoors() {
+	for _, door := range []struct{ key, address string }{{"listen", p.settings.Listen}, {"operator_listen", p.settings.OperatorListen}} {
+		host, _, _ := net.SplitHostPort(door.address)
+		if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
+			p.warnings = append(p.warnings, door.key+" is not on loopback, and without tls passwords and tokens can be read on the way")
+		}
+	}
+}

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Over TLS as without it: who is let in is answered, and who comes later is refused.
+func TestAStopLosesNoCallOverTLS(t *testing.T) {
+	i := newIdentity(t, "first", tomorrow())
+	config, _ := sealed(t, i)
+	p := start(t, config+"drain: 1s\n")
+	client := trusting(t, i)
+	var answered atomic.Int64
+	var callers sync.WaitGroup
+	for range 4 {
+		callers.Go(func() {
+			for {
+				r, err := http.NewRequest("POST", "https://"+p.addr+"/v1/check", io.NopCloser(strings.NewReader(attempt("203.0.113.7", "4242"))))
+				if !assert.NoError(t, err) {
+					return
+				}
+				r.SetBasicAuth("checkout", password)
+				response, err := client.Do(r)
+				if errors.Is(err, syscall.ECONNREFUSED) {
+					return
+				}
+				if !assert.NoError(t, err) {
+					return
+				}
+				a, err := readAnswer(response)
+				if !assert.NoError(t, err) || !assert.Equal(t, http.StatusOK, a.status, a.body) {
+					return
+				}
+				if answered.Add(1) == 200 {
+					assert.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+				}
+			}
+		})
+	}
+	callers.Wait()
+	require.GreaterOrEqual(t, answered.Load(), int64(200))
+	code, _ := p.exitCode(t)
+	assert.Zero(t, code)
+}

@@ -1,0 +1,112 @@
+package auth
+
+import (
+	"bytes"
+	"net/netip"
+)
+
+// From is the address of who asks: the connection's other end, unless that is a
+// trusted proxy. A proxy's word in X-Forwarded-For is taken for the hop before it,
+// from the right, for as long as the hop that gives it is trusted itself. A word
+// that is no address ends the walk, at the last hop that is known. The address is
+// not valid where there is none, as on a unix socket.
+func (g *Guard) From(r *Request) netip.Addr {
+	if !r.located {
+		r.from, r.located = g.schemes.Load().where.from(r), true
+	}
+	return r.from
+}
+
+func (w *Where) from(r *Request) netip.Addr {
+	hop := r.Peer.Unmap().WithZone("")
+	if !w.trusts(hop) {
+		return hop
+	}
+	headers := r.Header.Values("X-Forwarded-For")
+	for i := len(headers) - 1; i >= 0; i-- {
+		for rest, more := headers[i], true; more; {
+			var word []byte
+			rest, word, more = cutLast(rest)
+			before, ok := parseHop(word)
+			if !ok {
+				return hop
+			}
+			if hop = before; !w.trusts(hop) {
+				return hop
+			}
+		}
+	}
+	return hop
+}
+
+func (w *Where) trusts(hop netip.Addr) bool {
+	if w == nil {
+		return false
+	}
+	for _, p := range w.proxies {
+		if p.Contains(hop) {
+			return true
+		}
+	}
+	return false
+}
+
+// cutLast takes the last word off a list with commas.
+func cutLast(list []byte) (rest, word []byte, more bool) {
+	at := bytes.LastIndexByte(list, ',')
+	return list[:max(at, 0)], bytes.Trim(list[at+1:], " \t"), at >= 0
+}
+
+// maxHop is the longest address with its port: an IPv4 address in an IPv6 one.
+const maxHop = len("[ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255]:65535")
+
+// parseHop reads an address as proxies write it: IPv6 with or without brackets,
+// and a port or none. A zone means something to that proxy alone.
+func parseHop(word []byte) (netip.Addr, bool) {
+	if hop, ok := parseIPv4(word); ok {
+		return hop, true
+	}
+	if len(word) == 0 || len(word) > maxHop || bytes.IndexByte(word, '%') >= 0 {
+		return netip.Addr{}, false
+	}
+	text := string(word)
+	if last := len(text) - 1; text[0] == '[' && text[last] == ']' {
+		hop, err := netip.ParseAddr(text[1:last])
+		return hop.Unmap(), err == nil && hop.Is6()
+	}
+	if hop, err := netip.ParseAddr(text); err == nil {
+		return hop.Unmap(), true
+	}
+	hop, err := netip.ParseAddrPort(text)
+	return hop.Addr().Unmap(), err == nil
+}
+
+// parseIPv4 is netip.ParseAddr for the form that is nearly always sent, without
+// the string that asks for.
+func parseIPv4(word []byte) (netip.Addr, bool) {
+	var octets [4]byte
+	for i := range octets {
+		part := word
+		if i < len(octets)-1 {
+			var dot bool
+			if part, word, dot = bytes.Cut(word, []byte(".")); !dot {
+				return netip.Addr{}, false
+			}
+		}
+		if len(part) == 0 || len(part) > 3 || part[0] == '0' && len(part) > 1 {
+			return netip.Addr{}, false
+		}
+		value := 0
+		for _, digit := range part {
+			if digit < '0' || digit > '9' {
+				return netip.Addr{}, false
+			}
+			value = 10*value + int(digit-'0')
+		}
+		if value > 255 {
+			return netip.Addr{}, false
+		}
+		octets[i] = byte(value)
+	}
+	return netip.AddrFrom4(octets), true
+}

@@ -1,0 +1,198 @@
+package auth_test
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/auth"
+)
+
+// hop is an address, none where the text is empty.
+func hop(text string) netip.Addr {
+	if text == "" {
+		return netip.Addr{}
+	}
+	return netip.MustParseAddr(text)
+}
+
+func where(t testing.TB, callers, proxies []string) *auth.Where {
+	t.Helper()
+	w, err := auth.NewWhere(callers, proxies)
+	require.NoError(t, err)
+	return w
+}
+
+// fromHere is a request of the checkout's over a connection from there.
+func fromHere(peer string, forwarded ...string) *auth.Request {
+	r := authorization(basic("checkout:open sesame"))
+	for _, f := range forwarded {
+		r.Header.(header)["X-Forwarded-For"] = append(r.Header.(header)["X-Forwarded-For"], []byte(f))
+	}
+	r.Peer = hop(peer)
+	return r
+}
+
+func TestTheMostSpecificNetworkDecides(t *testing.T) {
+	tests := []struct {
+		name     string
+		networks []string
+		in, out  []string
+	}{
+		{"none", nil, []string{"198.51.100.7", "2001:db8::1", ""}, nil},
+		{"an address", []string{"198.51.100.7"}, []string{"198.51.100.7", "::ffff:198.51.100.7"}, []string{"198.51.100.8", "::198.51.100.7", "2001:db8::1", ""}},
+		{"an IPv4 address written as IPv6", []string{"::ffff:198.51.100.7"}, []string{"198.51.100.7"}, []string{"198.51.100.8"}},
+		{"a network", []string{"10.0.0.0/8"}, []string{"10.0.0.0", "10.255.255.255"}, []string{"9.255.255.255", "11.0.0.0", "::1", ""}},
+		{"an IPv6 network", []string{"2001:db8::/48"}, []string{"2001:db8:0:ffff::1"}, []string{"2001:db8:1::1", "10.0.0.1"}},
+		{"a link's own, from whichever link", []string{"fe80::/10"}, []string{"fe80::1", "fe80::1%eth0"}, []string{"fd00::1"}},
+		{"all of IPv4", []string{"0.0.0.0/0"}, []string{"8.8.8.8"}, []string{"2001:db8::1", ""}},
+		{"one excluded", []string{"10.0.0.0/8", "!10.0.0.7"}, []string{"10.0.0.6", "10.0.0.8"}, []string{"10.0.0.7", "192.0.2.1"}},
+		{"one excluded, in another order", []string{"!10.0.0.7", "10.0.0.0/8"}, []string{"10.0.0.6", "10.0.0.8"}, []string{"10.0.0.7", "192.0.2.1"}},
+		{"an exception to the exception", []string{"!10.0.0.0/16", "10.0.0.0/8", "10.0.0.7"}, []string{"10.1.0.1", "10.0.0.7"}, []string{"10.0.0.6", "192.0.2.1"}},
+		{"only exclusions", []string{"!192.0.2.0/24", "!2001:db8::/32"}, []string{"10.0.0.1", "2001:db9::1"}, []string{"192.0.2.99", "2001:db8:9::1", ""}},
+		{"nothing but one, in an exclusion", []string{"!10.0.0.0/8", "10.0.0.7"}, []string{"10.0.0.7"}, []string{"10.0.0.8", "192.0.2.1", "2001:db8::1"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			user := auth.User{Name: "checkout", Password: "open sesame", Encryption: auth.Clear, Roles: auth.Checker, Networks: tt.networks}
+			users, err := auth.NewBasic([]auth.User{user})
+			require.NoError(t, err)
+			ofOne := auth.NewGuard(users, nil)
+			ofAll := newGuard(t).Within(where(t, tt.networks, nil))
+			for _, guard := range []*auth.Guard{ofOne, ofAll} {
+				for _, from := range tt.in {
+					caller, err := guard.Authenticate(fromHere(from))
+					require.NoError(t, err, from)
+					assert.Equal(t, "checkout", caller.Name)
+				}
+				for _, from := range tt.out {
+					caller, err := guard.Authenticate(fromHere(from))
+					assert.Equal(t, auth.NetworkRefused, err, from)
+					assert.Nil(t, caller)
+				}
+			}
+		})
+	}
+}
+
+func TestAUserIsHeldToBothLists(t *testing.T) {
+	users, err := auth.NewBasic([]auth.User{
+		{Name: "checkout", Password: "open sesame", Encryption: auth.Clear, Networks: []string{"10.1.0.0/16", "192.0.2.1"}},
+		{Name: "roaming", Password: "open sesame", Encryption: auth.Clear},
+	})
+	require.NoError(t, err)
+	guard := auth.NewGuard(users, nil).Within(where(t, []string{"10.0.0.0/8"}, nil))
+	for from, want := range map[string][2]error{
+		"10.1.0.1":  {nil, nil},
+		"10.2.0.1":  {auth.NetworkRefused, nil},
+		"192.0.2.1": {auth.NetworkRefused, auth.NetworkRefused},
+	} {
+		for i, user := range []string{"checkout", "roaming"} {
+			r := authorization(basic(user + ":open sesame"))
+			r.Peer = hop(from)
+			_, err := guard.Authenticate(r)
+			assert.Equal(t, want[i], err, "%s from %s", user, from)
+		}
+	}
+}
+
+func TestCredentialsComeBeforeTheNetworkAndTheNetworkBeforeTheRole(t *testing.T) {
+	guard := newGuard(t).Within(where(t, []string{"10.0.0.0/8"}, nil))
+	type result struct{ scheme, result string }
+	var told result
+	guard.Observe = func(scheme, how string) { told = result{scheme, how} }
+	for _, tt := range []struct {
+		peer, userinfo string
+		needs          auth.Roles
+		want           error
+		scheme, caller string
+	}{
+		{"10.0.0.1", "checkout:open sesame", auth.Checker, nil, "basic", "checkout"},
+		{"10.0.0.1", "checkout:open sesame", 0, nil, "basic", "checkout"},
+		{"10.0.0.1", "nobody special:x", 0, nil, "basic", "nobody special"},
+		{"10.0.0.1", "checkout:open sesame", auth.Analyst, auth.RoleMissing, "basic", "checkout"},
+		{"10.0.0.1", "nobody special:x", auth.Checker, auth.RoleMissing, "basic", "nobody special"},
+		{"192.0.2.1", "checkout:open sesame", auth.Analyst, auth.NetworkRefused, "basic", "checkout"},
+		{"192.0.2.1", "checkout:sesame", auth.Analyst, auth.Invalid, "basic", ""},
+		{"192.0.2.1", "stranger:sesame", auth.Checker, auth.Invalid, "basic", ""},
+		{"192.0.2.1", "no colon", auth.Checker, auth.Malformed, "basic", ""},
+	} {
+		r := authorization(basic(tt.userinfo))
+		r.Peer, r.Needs = hop(tt.peer), tt.needs
+		_, err := guard.Authenticate(r)
+		assert.Equal(t, tt.want, err)
+		assert.Equal(t, tt.scheme, r.Scheme())
+		assert.Equal(t, tt.caller, r.Caller(), "what a stranger sent is no name")
+		want := result{tt.scheme, "ok"}
+		if failure, failed := tt.want.(auth.Failure); failed {
+			want.result = string(failure)
+		}
+		assert.Equal(t, want, told)
+	}
+	r := &auth.Request{Header: header{}}
+	_, err := guard.Authenticate(r)
+	assert.Equal(t, auth.Missing, err, "before where from")
+	assert.Empty(t, r.Scheme())
+}
+
+func TestATokenIsHeldToTheNetworksToo(t *testing.T) {
+	guard := bearerGuard(t, jwtSettings()).Within(where(t, []string{"!192.0.2.0/24"}, nil))
+	for range 2 { // the second time it is known
+		for from, want := range map[string]error{"10.0.0.1": nil, "192.0.2.1": auth.NetworkRefused} {
+			r := authorization("Bearer " + token())
+			r.Peer = hop(from)
+			_, err := guard.Authenticate(r)
+			assert.Equal(t, want, err, from)
+		}
+	}
+}
+
+func TestAReloadBringsItsNetworks(t *testing.T) {
+	guard := newGuard(t).Within(where(t, []string{"10.0.0.0/8"}, nil))
+	guard.Replace(newGuard(t).Within(where(t, []string{"192.0.2.1"}, nil)))
+	_, err := guard.Authenticate(fromHere("10.0.0.1"))
+	assert.Equal(t, auth.NetworkRefused, err)
+	guard.Replace(newGuard(t))
+	_, err = guard.Authenticate(fromHere("10.0.0.1"))
+	assert.NoError(t, err)
+}
+
+func TestNetworksThatCannotBeAreRefused(t *testing.T) {
+	wrong := []string{"", "!", "10.0.0.0/33", "10.0.0.1/24", "10.0.0", "10.0.0.01", "localhost", "fe80::1%eth0", "fe80::%eth0/64",
+		"::ffff:10.0.0.0/104", "! 10.0.0.1", " 10.0.0.1", "!!10.0.0.1", "10.0.0.1-10.0.0.9", "10.0.0.1,10.0.0.2", "10.0.0.1:80", "[::1]", "*", "any"}
+	for _, text := range wrong {
+		_, err := auth.NewWhere([]string{"192.0.2.1", text}, nil)
+		var at *auth.WhereError
+		require.ErrorAs(t, err, &at, text)
+		assert.Equal(t, "networks[1]", at.Error()[:11])
+		if text != "" && text != "!" && text != "*" {
+			assert.NotContains(t, at.Error(), text)
+		}
+		_, err = auth.NewBasic([]auth.User{{Name: "a", Password: "b", Encryption: auth.Clear, Networks: []string{text}}})
+		var user *auth.UserError
+		require.ErrorAs(t, err, &user, text)
+		assert.Equal(t, "networks[0]", user.Key)
+	}
+	for _, text := range append(wrong, "!10.0.0.1") {
+		_, err := auth.NewWhere(nil, []string{text})
+		var at *auth.WhereError
+		require.ErrorAs(t, err, &at, text)
+		assert.Equal(t, "trusted_proxies", at.List)
+		assert.Zero(t, at.Index)
+	}
+	for _, twice := range [][]string{{"10.0.0.1", "10.0.0.1/32"}, {"10.0.0.0/8", "!10.0.0.0/8"}, {"!::1", "!::1"}, {"10.0.0.1", "::ffff:10.0.0.1"}} {
+		_, err := auth.NewWhere(twice, nil)
+		var at *auth.WhereError
+		require.ErrorAs(t, err, &at, "%q", twice)
+		assert.Equal(t, 1, at.Index)
+	}
+}
+
+func TestWhoTrustsAnybodyIsKnown(t *testing.T) {
+	for proxies, want := range map[string]bool{"": false, "10.0.0.0/8": false, "10.0.0.0/8 0.0.0.0/0": true, "::/0": true, "::1 128.0.0.0/1": false} {
+		assert.Equal(t, want, where(t, nil, strings.Fields(proxies)).TrustsAnybody(), proxies)
+	}
+}

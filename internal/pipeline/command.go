@@ -1,0 +1,98 @@
+package pipeline
+
+import (
+	"bytes"
+	"strconv"
+)
+
+const (
+	maxCommandLine = 512
+	maxReplyLine   = 512
+	maxItem        = 1 << 20 // memcached's own limit, in bytes
+)
+
+// A command is one that gomemcache writes: a line, and for a write a value.
+type command struct {
+	bytes []byte
+	size  int    // of the whole, once the line is complete
+	key   []byte // of a get: what its value must lie under
+	sent  bool   // the next byte begins another
+}
+
+// add appends a part, and reports whether the command is whole.
+func (c *command) add(b []byte) (whole bool, err error) {
+	if c.sent {
+		*c = command{bytes: c.bytes[:0]}
+	}
+	c.bytes = append(c.bytes, b...)
+	if c.size == 0 {
+		line, _, complete := bytes.Cut(c.bytes, []byte("\r\n"))
+		if !complete && len(line) <= maxCommandLine {
+			return false, nil
+		}
+		if c.size, c.key = measure(line); c.size == 0 || !complete {
+			return false, errCommand
+		}
+	}
+	if len(c.bytes) > c.size {
+		return false, errCommand
+	}
+	c.sent = len(c.bytes) == c.size
+	return c.sent, nil
+}
+
+// measure is how long a command with that line is, 0 for one that is unknown, and
+// the key of a get.
+func measure(line []byte) (size int, key []byte) {
+	size = len(line) + len("\r\n")
+	verb, rest, _ := bytes.Cut(line, []byte(" "))
+	switch string(verb) {
+	case "gets":
+		return size, rest
+	case "delete":
+		return size, nil
+	case "add", "set", "cas":
+		for range 3 { // key, flags, expiry
+			_, rest, _ = bytes.Cut(rest, []byte(" "))
+		}
+		length, _, _ := bytes.Cut(rest, []byte(" "))
+		if n, err := strconv.ParseUint(string(length), 10, 31); err == nil {
+			return size + int(n) + len("\r\n"), nil
+		}
+	}
+	return 0, nil
+}
+
+// follows is how many bytes come after the reply's first line, -1 when the command
+// can have no such reply.
+func (c *command) follows(line []byte) int {
+	if len(line) > maxReplyLine || !bytes.HasSuffix(line, []byte("\r\n")) {
+		return -1
+	}
+	line = line[:len(line)-len("\r\n")]
+	if bytes.HasPrefix(line, []byte("SERVER_ERROR ")) {
+		return 0 // in place of a reply; what is asked next is answered all the same
+	}
+	if c.key == nil {
+		switch string(line) {
+		case "STORED", "NOT_STORED", "EXISTS", "NOT_FOUND", "DELETED":
+			return 0
+		}
+		return -1
+	}
+	if string(line) == "END" {
+		return 0
+	}
+	value, ok := bytes.CutPrefix(line, []byte("VALUE "))
+	if !ok {
+		return -1
+	}
+	key, value, _ := bytes.Cut(value, []byte(" "))
+	_, value, _ = bytes.Cut(value, []byte(" ")) // flags
+	length, id, ok := bytes.Cut(value, []byte(" "))
+	n, err := strconv.ParseUint(string(length), 10, 32)
+	if !ok || err != nil || n > maxItem || !bytes.Equal(key, c.key) || len(id) == 0 {
+		return -1
+	}
+	return int(n) + len("\r\nEND\r\n")
+}

@@ -1,0 +1,322 @@
+package pipeline_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/bradfitz/gomemcache/memcache"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"fraudcheck/internal/pipeline"
+	"fraudcheck/internal/velocity/velocitytest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const patient = 10 * time.Second
+
+func newPipe(t testing.TB, address string, connections int) *pipeline.Pipe {
+	p := pipeline.New(address, connections, patient)
+	t.Cleanup(p.Close)
+	return p
+}
+
+// ask sends a command on a connection of its own and returns the whole reply.
+func ask(p *pipeline.Pipe, command string, wait time.Duration) (string, error) {
+	c := p.Conn()
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(wait))
+	if _, err := io.WriteString(c, command); err != nil {
+		return "", err
+	}
+	r := bufio.NewReader(c)
+	reply, err := r.ReadString('\n')
+	for strings.HasPrefix(reply, "VALUE ") && err == nil && !strings.HasSuffix(reply, "\r\nEND\r\n") {
+		var line string
+		line, err = r.ReadString('\n')
+		reply += line
+	}
+	return reply, err
+}
+
+// A script is a server of one connection after another: it reads so many bytes,
+// answers, and hangs up when there is nothing more to answer.
+type script struct {
+	net.Listener
+	accepted chan net.Conn
+}
+
+func newScript(t testing.TB) *script {
+	ln, err := net.Listen("unix", t.TempDir()+"/script")
+	require.NoError(t, err)
+	s := &script{Listener: ln, accepted: make(chan net.Conn)}
+	var accepting sync.WaitGroup
+	accepting.Go(func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			s.accepted <- c
+		}
+	})
+	t.Cleanup(func() {
+		_ = ln.Close()
+		accepting.Wait()
+	})
+	return s
+}
+
+func (s *script) address() string { return s.Addr().String() }
+
+// hear reads until so many commands have come, of one line each.
+func hear(t testing.TB, c net.Conn, lines int) {
+	r := bufio.NewReaderSize(c, 1)
+	for range lines {
+		_, err := r.ReadString('\n')
+		require.NoError(t, err)
+	}
+}
+
+func TestOverFewConnectionsEverybodyGetsTheirOwn(t *testing.T) {
+	server := velocitytest.StartMemcached(t)
+	p := newPipe(t, server.Addr, 2)
+	var all sync.WaitGroup
+	for n := range 64 {
+		client := memcache.New(server.Addr)
+		client.MaxIdleConns = 1
+		client.DialContext = func(context.Context, string, string) (net.Conn, error) { return p.Conn(), nil }
+		client.Timeout = patient
+		all.Go(func() {
+			key := fmt.Sprintf("key-%d", n)
+			for m := range 100 {
+				// Beyond one buffer of gomemcache's, and beyond one read of ours.
+				value := strings.Repeat(fmt.Sprintf("%d/%d ", n, m), 1+m*m)
+				if !assert.NoError(t, client.Set(&memcache.Item{Key: key, Value: []byte(value)})) {
+					return
+				}
+				item, err := client.Get(key)
+				if !assert.NoError(t, err) || !assert.Equal(t, value, string(item.Value)) {
+					return
+				}
+				assert.ErrorIs(t, client.Add(item), memcache.ErrNotStored)
+				assert.NoError(t, client.CompareAndSwap(item))
+				assert.ErrorIs(t, client.CompareAndSwap(item), memcache.ErrCASConflict)
+				_, err = client.Get(key + "-other")
+				assert.ErrorIs(t, err, memcache.ErrCacheMiss)
+			}
+			assert.NoError(t, client.Delete(key))
+			assert.ErrorIs(t, client.Delete(key), memcache.ErrCacheMiss)
+		})
+	}
+	all.Wait()
+	assert.Equal(t, 2+1, server.Stat("curr_connections"), "and the one that asks for this")
+}
+
+// Three commands, one after the other on one connection, and what is to be said.
+var (
+	commands = [3]string{"gets alpha\r\n", "add beta 0 60 1\r\nx\r\n", "gets gamma\r\n"}
+	lines    = 4
+	replies  = [3]string{
+		"VALUE alpha 0 5 7\r\nfirst\r\nEND\r\n", "STORED\r\n", "VALUE gamma 0 5 9\r\nthird\r\nEND\r\n",
+	}
+)
+
+// askAll asks the three in their order, has the server say what it says, and hang up.
+func askAll(t *testing.T, says string) (got [3]string, errs [3]error) {
+	s := newScript(t)
+	p := newPipe(t, s.address(), 1)
+	var conns [3]*pipeline.Conn
+	for i := range conns {
+		conns[i] = p.Conn()
+		_ = conns[i].SetDeadline(time.Now().Add(patient))
+		_, err := io.WriteString(conns[i], commands[i])
+		require.NoError(t, err)
+	}
+	c := <-s.accepted
+	hear(t, c, lines)
+	_, err := io.WriteString(c, says)
+	require.NoError(t, err)
+	require.NoError(t, c.(*net.UnixConn).CloseWrite())
+	for i := range conns {
+		buf := make([]byte, 1000)
+		var n int
+		if n, errs[i] = conns[i].Read(buf); errs[i] == nil {
+			got[i] = string(buf[:n])
+		}
+	}
+	_, _ = io.Copy(io.Discard, c) // until the other side has closed, too
+	_ = c.Close()
+	return got, errs
+}
+
+func TestAnswersFindThoseWhoAsked(t *testing.T) {
+	got, errs := askAll(t, replies[0]+replies[1]+replies[2])
+	assert.Equal(t, [3]error{}, errs)
+	assert.Equal(t, replies, got)
+}
+
+func TestAStreamCutAnywhereAnswersOnlyWhomItAnsweredWhole(t *testing.T) {
+	whole := replies[0] + replies[1] + replies[2]
+	for cut := range whole {
+		got, errs := askAll(t, whole[:cut])
+		broke := 0
+		for i, end := 0, 0; i < 3; i++ {
+			end += len(replies[i])
+			if cut >= end {
+				require.NoError(t, errs[i], "cut after %d", cut)
+				require.Equal(t, replies[i], got[i])
+				continue
+			}
+			if !errors.Is(errs[i], pipeline.ErrAbandoned) {
+				require.Truef(t, errors.Is(errs[i], io.EOF) || errors.Is(errs[i], io.ErrUnexpectedEOF), "%v", errs[i])
+				broke++
+			}
+		}
+		require.Equal(t, 1, broke, "one is told what happened")
+	}
+}
+
+func TestNoAnswerReachesAnotherWhateverByteIsWrong(t *testing.T) {
+	whole := replies[0] + replies[1] + replies[2]
+	for at := range whole {
+		for name, says := range map[string]string{
+			"left out":  whole[:at] + whole[at+1:],
+			"added":     whole[:at] + "9" + whole[at:],
+			"a newline": whole[:at] + "\r\n" + whole[at:],
+			"changed":   whole[:at] + string(whole[at]^1) + whole[at+1:],
+			"twice":     whole[:at] + whole[:at] + whole[at:],
+			"again":     whole[:at] + whole[at:] + whole[at:],
+		} {
+			got, errs := askAll(t, says)
+			for i := range got {
+				if errs[i] != nil {
+					continue
+				}
+				// What a value holds, its keyed check tells; flags and id are the server's to say.
+				want, _, _ := strings.Cut(replies[i], " 0 ")
+				require.Truef(t, strings.HasPrefix(got[i], want) || got[i] == "END\r\n", "%s at %d: %q for %q", name, at, got[i], commands[i])
+			}
+		}
+	}
+}
+
+func TestWhatNobodyAskedForClosesTheConnection(t *testing.T) {
+	s := newScript(t)
+	p := newPipe(t, s.address(), 1)
+	for range 2 {
+		done := make(chan error, 1)
+		go func() { _, err := ask(p, "gets key\r\n", patient); done <- err }()
+		c := <-s.accepted // a new one each time
+		hear(t, c, 1)
+		_, _ = io.WriteString(c, "END\r\n")
+		require.NoError(t, <-done)
+		_, _ = io.WriteString(c, "STORED\r\n")
+		_, err := c.Read(make([]byte, 1))
+		require.ErrorIs(t, err, io.EOF)
+		_ = c.Close()
+	}
+}
+
+func TestACommandThatIsNotAnsweredInTimeClosesTheConnection(t *testing.T) {
+	s := newScript(t)
+	p := newPipe(t, s.address(), 1)
+	others := make(chan error, 3)
+	for range 3 {
+		go func() { _, err := ask(p, "gets other\r\n", patient); others <- err }()
+	}
+	c := <-s.accepted
+	hear(t, c, 3)
+	_, err := ask(p, "gets key\r\n", 20*time.Millisecond)
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	for range 3 {
+		require.ErrorIs(t, <-others, pipeline.ErrAbandoned)
+	}
+	_, err = io.WriteString(c, "END\r\nEND\r\nEND\r\nEND\r\n") // too late
+	_ = c.Close()
+
+	go func() { _, err := ask(p, "add key 0 60 1\r\nx\r\n", patient); others <- err }()
+	c = <-s.accepted
+	hear(t, c, 2)
+	_, _ = io.WriteString(c, "STORED\r\n")
+	require.NoError(t, <-others)
+	_ = c.Close()
+}
+
+func TestWhoGivesUpBeforeItWasSentDisturbsNobody(t *testing.T) {
+	s := newScript(t)
+	p := newPipe(t, s.address(), 1)
+	large := "set large 0 60 1000000\r\n" + strings.Repeat("x", 1_000_000) + "\r\n"
+	done := make(chan error, 1)
+	go func() { _, err := ask(p, large, patient); done <- err }()
+	c := <-s.accepted
+	_, err := c.Read(make([]byte, 1)) // it is on its way, and stuck
+	require.NoError(t, err)
+	_, err = ask(p, "gets key\r\n", 20*time.Millisecond)
+	require.ErrorIs(t, err, pipeline.ErrUnsent)
+
+	hear(t, c, 3)
+	_, _ = io.WriteString(c, "STORED\r\nEND\r\n")
+	require.NoError(t, <-done)
+	go func() { _, err := ask(p, "add key 0 60 1\r\nx\r\n", patient); done <- err }()
+	hear(t, c, 2) // still the same connection
+	_, _ = io.WriteString(c, "STORED\r\n")
+	require.NoError(t, <-done)
+	_ = c.Close()
+}
+
+func TestWhereNobodyListensOneIsToldAndTheNextTriesAgain(t *testing.T) {
+	p := newPipe(t, t.TempDir()+"/nobody", 2)
+	for range 3 {
+		_, err := ask(p, "gets key\r\n", patient)
+		require.ErrorIs(t, err, os.ErrNotExist)
+	}
+}
+
+func TestCloseTellsWhoWaits(t *testing.T) {
+	s := newScript(t)
+	p := newPipe(t, s.address(), 1)
+	done := make(chan error, 1)
+	go func() { _, err := ask(p, "gets key\r\n", patient); done <- err }()
+	c := <-s.accepted
+	hear(t, c, 1)
+	p.Close()
+	require.ErrorIs(t, <-done, net.ErrClosed)
+	_, err := c.Read(make([]byte, 1))
+	require.ErrorIs(t, err, io.EOF)
+	_ = c.Close()
+}
+
+func TestAConnectionThatFailedIsOfNoMoreUse(t *testing.T) {
+	s := newScript(t)
+	p := newPipe(t, s.address(), 1)
+	for name, first := range map[string]string{
+		"an unknown command":   "flush_all\r\n",
+		"two commands":         "gets a\r\ngets b\r\n",
+		"no length":            "set key 0 60 x\r\n",
+		"an endless line":      strings.Repeat("a", 1000),
+		"more than the length": "set key 0 60 1\r\nxyz\r\n",
+	} {
+		c := p.Conn()
+		_, err := io.WriteString(c, first)
+		require.Error(t, err, name)
+		_, again := io.WriteString(c, "gets key\r\n")
+		require.Equal(t, err, again, name)
+		_, again = c.Read(make([]byte, 1))
+		require.Equal(t, err, again, name)
+	}
+	c := p.Conn()
+	_, err := c.Read(make([]byte, 1))
+	require.Error(t, err, "nothing was asked")
+}

@@ -1,0 +1,50 @@
+package server
+
+import (
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/valyala/fasthttp"
+)
+
+func TestAPatrolEndsWhatTakesLongerThanItsLimit(t *testing.T) {
+	const read, write, idle = 8, 16, 80 // rounds
+	ours, theirs := connected(t)
+	round := func(n int64) { ours.overdue(ours.tick.Add(n), read, write, idle) }
+	readable := func() {
+		t.Helper()
+		_, err := theirs.Write([]byte("x"))
+		require.NoError(t, err)
+		_, err = ours.Read(make([]byte, 1))
+		assert.NoError(t, err)
+	}
+
+	round(idle) // idle it may be so long
+	readable()
+	noteState(ours, fasthttp.StateActive)
+	round(read)
+	readable()
+	round(1) // the request is late
+	_, err := ours.Read(make([]byte, 1))
+	assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
+
+	_, err = ours.Write([]byte("an answer"))
+	require.NoError(t, err)
+	noteState(ours, fasthttp.StateIdle) // it was only the answer that took long
+	readable()
+	round(idle + 1)
+	_, err = ours.Read(make([]byte, 1))
+	assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
+
+	noteState(ours, fasthttp.StateActive)
+	_, err = ours.Write([]byte("an answer"))
+	require.NoError(t, err)
+	round(write)
+	_, err = ours.Write(nil)
+	require.NoError(t, err)
+	round(write + 1)
+	_, err = ours.Conn.Write([]byte("more of it"))
+	assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
+}

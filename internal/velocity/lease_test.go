@@ -1,0 +1,109 @@
+package velocity_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/velocity"
+	"fraudcheck/internal/velocity/velocitytest"
+)
+
+// wide counts far beyond where the default rule blocks, and says so only.
+var wide = velocity.Rule{
+	Name: "wide", Per: "ip", Count: "cards", Window: time.Hour, BlockOver: 1000,
+	Retention: velocity.Sliding, Mode: velocity.Shadow,
+}
+
+func newCountingInstance(t *testing.T, server *velocitytest.Server, rules ...velocity.Rule) *instance {
+	i := newInstance(t, patient, server.Addr)
+	plan, err := velocity.NewPlan(rules, 64)
+	require.NoError(t, err)
+	i.Replace(plan)
+	return i
+}
+
+// attack shows so many cards, the first of them numbered from, and returns what
+// the last rule counted.
+func (i *instance) attack(ip string, from, cards int) (count int) {
+	var d velocity.Decision
+	for card := from; card < from+cards; card++ {
+		a := velocitytest.Attempt(i.t, ip, card)
+		i.Check(&a, i.now(), &d)
+		require.False(i.t, d.Degraded)
+		count = d.Rules[len(d.Rules)-1].Count
+	}
+	return count
+}
+
+func (i *instance) trips() (n int) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for what, times := range i.results {
+		if what != "probe ok" && what != "probe miss" {
+			n += times
+		}
+	}
+	return n
+}
+
+func TestWhoIsBlockedIsAnsweredFromTheCopyAndWrittenWithinASecond(t *testing.T) {
+	server := velocitytest.StartMemcached(t)
+	a := newCountingInstance(t, server, velocity.DefaultRule, wide)
+	b := newCountingInstance(t, server, velocity.DefaultRule, wide)
+	require.Equal(t, 6, a.attack(ip, 0, 6))
+	before := a.trips()
+	require.Equal(t, 206, a.attack(ip, 6, 200), "each counts")
+	require.Equal(t, before, a.trips(), "and none is told the server yet")
+	require.Equal(t, 7, b.attack(ip, 1000, 1), "what was written when it was found blocked, and its own")
+
+	a.clock.Add(899)
+	require.Equal(t, 207, a.attack(ip, 206, 1))
+	require.Equal(t, before, a.trips())
+	a.clock.Add(1) // and nobody comes any more
+	attempt := velocitytest.Attempt(t, ip, 0)
+	require.Eventually(t, func() bool {
+		return b.Inspect(&attempt, []string{"ip"}, b.now()).Rules[1].Count == 208
+	}, patient, 5*time.Millisecond)
+	require.LessOrEqual(t, a.trips(), before+3)
+}
+
+func TestAStopWritesWhatWasShown(t *testing.T) {
+	server := velocitytest.StartMemcached(t)
+	a := newCountingInstance(t, server, velocity.DefaultRule, wide)
+	a.attack(ip, 0, 50)
+	require.NoError(t, a.store.Close())
+	b := newCountingInstance(t, server, velocity.DefaultRule, wide)
+	require.Equal(t, 51, b.attack(ip, 1000, 1))
+}
+
+func TestWhatWouldNotBlockIsAskedFor(t *testing.T) {
+	server := velocitytest.StartMemcached(t)
+	short := velocity.DefaultRule
+	short.Window = time.Second
+	a, b := newCountingInstance(t, server, short), newCountingInstance(t, server, short)
+	a.attack(ip, 0, 6)
+	a.clock.Add(100)
+	require.Equal(t, 6, a.attack(ip, 0, 1))
+	b.clock.Add(1050)
+	b.attack(ip, 100, 3)
+	a.clock.Add(950) // the first five have gone; the copy holds one
+	require.Equal(t, 4, a.attack(ip, 0, 1), "and what b was shown")
+}
+
+func TestOnlyAnEnforcedBlockIsAnsweredFromTheCopy(t *testing.T) {
+	server := velocitytest.StartMemcached(t)
+	shadow := velocity.DefaultRule
+	shadow.Mode = velocity.Shadow
+	for name, rules := range map[string][]velocity.Rule{"a shadow rule": {shadow, wide}, "review": {{
+		Name: "reviewed", Per: "ip", Count: "cards", Window: time.Hour, ReviewOver: 3, BlockOver: 900,
+		Retention: velocity.Sliding, Mode: velocity.Enforce,
+	}, wide}} {
+		a := newCountingInstance(t, server, rules...)
+		a.attack(ip, 0, 10)
+		before := a.trips()
+		a.attack(ip, 0, 5)
+		require.GreaterOrEqual(t, a.trips(), before+10, name)
+	}
+}
