@@ -20,7 +20,7 @@ k6: ## k6 against the real program: a smoke run, and an attack on two instances
 prometheus: ## the same attack, and what Prometheus saw of it
 	./deploy/prometheus/run.sh
 
-bench: ## the real program against a bare HTTP answer, in about ten minutes
+bench: ## the real program against a bare HTTP answer, in about twenty minutes
 	@$(call need,memcached,memcached,the shared store,its rows are void)
 	go run ./bench
 

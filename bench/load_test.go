@@ -59,7 +59,7 @@ func TestAnExperimentIsVoidWhenItDidNotDoWhatItSays(t *testing.T) {
 	require.Empty(t, s.Void)
 	require.InDelta(t, 1000, s.Rate, 900)
 	require.Contains(t, run(attack(), 0).Void, "cards of the attack passed, not 5")
-	require.Contains(t, run(shown(10, 4), 0).Void, "counted at 1 to 1 cards, not 10")
+	require.Contains(t, run(shown(10, 4), 0).Void, "10 cards counted as 1 to 1")
 
 	gone := &target{name: "gone", processes: bare.processes, addrs: []string{"127.0.0.1:1"}}
 	e := experiment{target: gone, from: honest(), conns: 1, lasts: time.Millisecond}

@@ -1,6 +1,6 @@
 // Bench measures the real fraudcheck program against a bare HTTP answer.
 //
-//	go run ./bench                          everything, in about ten minutes
+//	go run ./bench                          everything, in about twenty minutes
 //	go run ./bench -rounds 1 -seconds 2     a first look
 //	go run ./bench -only 'tcp.* 64$'        rows whose name (target traffic conns) matches
 //	go run ./bench -peers                   and other stacks, found in bench/peers
@@ -17,9 +17,10 @@
 // load is cheap: prepared bytes, in which only digits change, and no allocation.
 // bare is the floor: a fasthttp handler that takes the same bytes and answers as
 // many. Each round measures every row once, so that what else happens on the machine
-// happens to all; a row shows the median of the rounds, a ratio the median of the
-// ratios within each round. WARNING is the log level, INFO where it says so, with
-// standard error in a file.
+// happens to all, and right before and after a row what it is compared with, because
+// a processor that is shared changes its speed from one second to the next. A row
+// shows the median of the rounds, a ratio the median of the ratios of each moment.
+// WARNING is the log level, INFO where it says so, with standard error in a file.
 //
 // Traffic: honest is addresses never seen before, with one card each, and one visit
 // in twenty of an address that was; attack is nine visits in ten of one address that
@@ -59,7 +60,7 @@ type options struct {
 
 func main() {
 	var o options
-	flag.IntVar(&o.seconds, "seconds", 3, "how long each row is measured in a round")
+	flag.IntVar(&o.seconds, "seconds", 2, "how long each row is measured in a round")
 	flag.IntVar(&o.rounds, "rounds", 5, "how often")
 	flag.StringVar(&o.only, "only", "", "regular expression: the rows to measure, by name")
 	flag.StringVar(&o.json, "json", "", "file for the rows as JSON")

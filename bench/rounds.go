@@ -21,7 +21,7 @@ func (l *lab) rounds(ctx context.Context, cells []cell, o *options, progress io.
 				continue
 			}
 			fmt.Fprintf(progress, "round %d of %d: %-40s", round+1, o.rounds, r.name())
-			s := r.take(l.measure(ctx, &r.cell, time.Duration(o.seconds)*time.Second))
+			s := r.take(l.compare(ctx, r, &byName[r.base].cell, time.Duration(o.seconds)*time.Second))
 			if ctx.Err() != nil {
 				return nil, errors.New("interrupted")
 			}
@@ -31,7 +31,7 @@ func (l *lab) rounds(ctx context.Context, cells []cell, o *options, progress io.
 	}
 	for _, r := range rows {
 		base := byName[r.base]
-		if r.against = base.samples; r.void == "" && r.skipped == "" {
+		if r.void == "" && r.skipped == "" {
 			if base.void != "" || base.skipped != "" {
 				r.void = "so is what it is compared with"
 				continue
@@ -59,6 +59,46 @@ func (r *row) take(s sample, err error) sample {
 	}
 	return s
 }
+
+// tries is how often a window is measured anew because the machine changed.
+const tries = 4
+
+// compare measures the row, and its base right before and right after: processors
+// that others use as well, or that heat up, change their speed from one moment to the
+// next, by more than what is to be told apart. When the two do not agree all is
+// measured again.
+func (l *lab) compare(ctx context.Context, r *row, base *cell, lasts time.Duration) (s sample, err error) {
+	if base.name() == r.name() {
+		s, err = l.measure(ctx, &r.cell, lasts)
+		r.against = append(r.against, s)
+		return s, err
+	}
+	var beside [2]sample
+	for range tries {
+		if beside[0], err = l.measure(ctx, base, lasts/2); err != nil {
+			break
+		}
+		if s, err = l.measure(ctx, &r.cell, lasts); err != nil {
+			break
+		}
+		if beside[1], err = l.measure(ctx, base, lasts/2); err != nil || ctx.Err() != nil {
+			break
+		}
+		if agree(beside[0].CPU, beside[1].CPU) {
+			break
+		}
+	}
+	r.against = append(r.against, sample{
+		Rate: (beside[0].Rate + beside[1].Rate) / 2, CPU: (beside[0].CPU + beside[1].CPU) / 2,
+		Void: either(beside[0].Void, beside[1].Void),
+	})
+	if s.Void == "" && r.against[len(r.against)-1].Void != "" {
+		s.Void = "what it is compared with: " + r.against[len(r.against)-1].Void
+	}
+	return s, err
+}
+
+func agree(a, b float64) bool { return a < 1.2*b && b < 1.2*a }
 
 func (l *lab) measure(ctx context.Context, c *cell, lasts time.Duration) (sample, error) {
 	t, err := l.target(c.target, func(t *target) error { return c.start(ctx, l, t) })

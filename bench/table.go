@@ -14,7 +14,7 @@ import (
 type row struct {
 	cell
 	samples []sample // one of each round, void ones too
-	against []sample // of what it is compared with, in the same rounds
+	against []sample // of what it is compared with, right before and after
 	void    string   // why, in the first round that was
 	voids   int      // rounds that were
 	verdict []string
@@ -38,7 +38,7 @@ func (r *row) each(of value) (all []float64) {
 	return all
 }
 
-// ratio is the median of the ratios to the base, each within its round.
+// ratio is the median of the ratios to the base at the same time.
 func (r *row) ratio(of value) float64 {
 	var all []float64
 	for i := range r.samples {

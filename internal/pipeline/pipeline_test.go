@@ -243,7 +243,7 @@ func TestACommandThatIsNotAnsweredInTimeClosesTheConnection(t *testing.T) {
 	for range 3 {
 		require.ErrorIs(t, <-others, pipeline.ErrAbandoned)
 	}
-	_, err = io.WriteString(c, "END\r\nEND\r\nEND\r\nEND\r\n") // too late
+	_, _ = io.WriteString(c, "END\r\nEND\r\nEND\r\nEND\r\n") // too late
 	_ = c.Close()
 
 	go func() { _, err := ask(p, "add key 0 60 1\r\nx\r\n", patient); others <- err }()

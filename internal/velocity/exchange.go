@@ -56,7 +56,7 @@ func (m *Memcached) exchange(batch []*Update, deadline time.Time) (shared bool) 
 	known := m.Local.recall(u, &x.local)
 	changes := slices.ContainsFunc(batch, (*Update).changes)
 	lost := false // whether what was sealed last may have been stored
-	for try := 0; time.Now().Before(deadline); try++ {
+	for try := 0; try == 0 || time.Now().Before(deadline); try++ {
 		if try > 1 {
 			time.Sleep(rand.N(time.Duration(try) * 200 * time.Microsecond))
 		}

@@ -96,7 +96,9 @@ func (m *Memcached) Update(u *Update) {
 	if left := m.Budget - u.waited; left > 0 && !pick(m.servers, u.key).open.Load() {
 		shared = m.share(u, start.Add(left))
 	}
-	u.waited += time.Since(start)
+	if len(u.plan.subjects) > 1 {
+		u.waited += time.Since(start) // the others get what is left
+	}
 	if !shared {
 		u.degraded = true
 		m.Local.Update(u)
