@@ -218,7 +218,7 @@ func (p *parts) makeMemory() error {
 func (p *parts) makeGuard() error {
 	var users []auth.User
 	for i, u := range p.settings.Auth.Basic.Users {
-		user := auth.User{Name: u.Username, Password: string(u.Password), Encryption: auth.Encryption(u.Encryption)}
+		user := auth.User{Name: u.Username, Password: string(u.Password), Encryption: auth.Encryption(u.Encryption), SigningKey: string(u.SigningKey)}
 		if len(u.Roles) == 0 {
 			return &keyError{fmt.Sprintf("auth.basic.users[%d].roles", i), "at least one role", 0}
 		}
@@ -236,8 +236,9 @@ func (p *parts) makeGuard() error {
 		p.madeUser, p.madePass = "fraudcheck", rand.Text()
 		users = []auth.User{{Name: p.madeUser, Password: p.madePass, Encryption: auth.Clear, Roles: auth.Operator}}
 	}
+	signed, err := auth.NewSigned(users, nil)
 	var basic *auth.Basic
-	if len(users) > 0 {
+	if err == nil && len(users) > 0 {
 		basic, err = auth.NewBasic(users)
 	}
 	if err != nil {
@@ -247,7 +248,7 @@ func (p *parts) makeGuard() error {
 		}
 		return err
 	}
-	p.guard = auth.NewGuard(basic, jwt)
+	p.guard = auth.NewGuard(basic, jwt).WithSigned(signed)
 	return nil
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"fraudcheck/internal/auth"
 	"fraudcheck/internal/operator"
 	"fraudcheck/internal/server"
 	"fraudcheck/internal/velocity"
@@ -75,6 +76,9 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 	if shared, ok := store.(*velocity.Memcached); ok {
 		shared.Watch(checker.Plan, func() velocity.Time { return clock.Now(time.Now()) })
 		defer shared.Close()
+		nonces := auth.NewNonceMemcached(s.Store.Memcached.Servers, s.Store.Budget)
+		p.guard.Shared = nonces
+		defer nonces.Close()
 	}
 	switch s.Store.OnFailure {
 	case "allow":
@@ -154,7 +158,7 @@ func (p *parts) connections() (int, error) {
 	}
 	reserve := others
 	if s := p.settings.Store; s.Kind == "memcached" {
-		reserve += len(s.Memcached.Servers) * s.Memcached.MaxConns
+		reserve += len(s.Memcached.Servers) * (s.Memcached.MaxConns + auth.NonceConns)
 	}
 	if limit.Cur < uint64(reserve+least) {
 		return 0, fmt.Errorf("open files (ulimit -n): expected at least %d, or a smaller store.memcached.max_conns", reserve+least)

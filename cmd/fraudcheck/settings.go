@@ -85,6 +85,7 @@ type userSettings struct {
 	Password   secret   `yaml:"password" help:"as encryption says"`
 	Encryption string   `yaml:"encryption" oneof:"clear,sha256" help:"clear, or sha256: 64 hexadecimal digits"`
 	Roles      []string `yaml:"roles" oneof:"checker,analyst,operator" help:"checker: check, report outcomes; analyst: read and forget addresses and subjects; operator: everything"`
+	SigningKey secret   `yaml:"signing_key" help:"base64 of at least 32 bytes that requests are signed with, see docs/signing.md; who has one needs no password"`
 }
 
 func defaults() *settings {

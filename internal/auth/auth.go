@@ -1,7 +1,7 @@
 // Package auth says who is asking: it turns a [Request] into a [Caller] with
 // roles, or into a [Failure]. It knows no HTTP library; both doors use it.
 //
-// A further scheme is one file here and one line in [Guard.Authenticate].
+// A further scheme is one file here and one line where they are chosen.
 //
 // What it refuses on purpose: a header given twice, trying one scheme after
 // another, and telling an unknown user from a wrong password.
@@ -9,6 +9,7 @@ package auth
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"sync/atomic"
 )
@@ -77,6 +78,16 @@ func (f Failure) Error() string {
 // A Request is what the guard looks at of a request. It keeps nothing of it.
 type Request struct {
 	Header Header
+	Method []byte
+	Target []byte // of the request line, as sent
+	Host   []byte // and of the header
+	TLS    bool
+	Body   []byte // as sent
+	// TooLarge: the body was not read. Who is known all the same may be told so, and
+	// nothing else may be done.
+	TooLarge bool
+
+	proof proof // of a signed request, once its caller is found
 }
 
 // A Header has the fields of a request's header.
@@ -94,7 +105,11 @@ type Guard struct {
 	// Observe is told how every authentication ended: the scheme's name, "none"
 	// where no known one was tried, and "ok" or the Failure. May be nil.
 	Observe func(scheme, result string)
+	// Shared remembers the nonces of signed requests for all instances. Where it is
+	// nil or does not know, each nonce is good once per instance.
+	Shared Nonces
 
+	nonces  *NonceMemory
 	schemes atomic.Pointer[schemes]
 }
 
@@ -102,6 +117,7 @@ type Guard struct {
 type schemes struct {
 	basic     *Basic
 	jwt       *JWT
+	signed    *Signed
 	challenge string
 }
 
@@ -114,8 +130,23 @@ func NewGuard(basic *Basic, jwt *JWT) *Guard {
 	if jwt != nil {
 		challenges = append(challenges, `Bearer realm="fraudcheck"`)
 	}
-	g := new(Guard)
+	g := &Guard{nonces: NewNonceMemory(maxNonces)}
 	g.schemes.Store(&schemes{basic: basic, jwt: jwt, challenge: strings.Join(challenges, ", ")})
+	return g
+}
+
+// WithSigned makes g take signed requests too, before it is used; signed may be nil.
+func (g *Guard) WithSigned(signed *Signed) *Guard {
+	if signed == nil {
+		return g
+	}
+	s := *g.schemes.Load()
+	if s.signed = signed; s.challenge == "" {
+		// Signatures have no challenge of their own, and a 401 needs one all the same
+		// (RFC 9110 section 11.6.1). Beside another scheme they need not be named.
+		s.challenge = `Signature realm="fraudcheck"`
+	}
+	g.schemes.Store(&s)
 	return g
 }
 
@@ -127,24 +158,37 @@ func (g *Guard) Replace(other *Guard) { g.schemes.Store(other.schemes.Load()) }
 func (g *Guard) Challenge() string { return g.schemes.Load().challenge }
 
 // Authenticate finds the caller. Of several Authorization headers none is believed:
-// which would be meant? The error is a Failure.
+// which would be meant? The error is a Failure, or wraps one.
 func (g *Guard) Authenticate(r *Request) (*Caller, error) {
-	var caller *Caller
-	scheme, err := "none", error(Malformed)
-	switch headers := r.Header.Values("Authorization"); len(headers) {
-	case 0:
-		err = Missing
-	case 1:
-		caller, scheme, err = g.authenticate(headers[0])
-	}
+	caller, scheme, err := g.find(r)
 	if g.Observe != nil {
 		result := "ok"
-		if failure, ok := err.(Failure); ok {
+		var failure Failure
+		if err != nil && errors.As(err, &failure) {
 			result = string(failure)
 		}
 		g.Observe(scheme, result)
 	}
 	return caller, err
+}
+
+// find chooses by what the request brings: a signature, or one Authorization header.
+func (g *Guard) find(r *Request) (c *Caller, scheme string, err error) {
+	if s := g.schemes.Load().signed; s.concerns(r) {
+		used := []Nonces{g.nonces, g.Shared}
+		if g.Shared == nil {
+			used = used[:1]
+		}
+		c, err = s.authenticate(r, used...)
+		return c, "signature", err
+	}
+	switch headers := r.Header.Values("Authorization"); len(headers) {
+	case 0:
+		return nil, "none", Missing
+	case 1:
+		return g.authenticate(headers[0])
+	}
+	return nil, "none", Malformed
 }
 
 func (g *Guard) authenticate(header []byte) (c *Caller, scheme string, err error) {

@@ -26,6 +26,9 @@ type User struct {
 	Password   string
 	Encryption Encryption
 	Roles      Roles
+	// SigningKey is base64 of at least 32 bytes, or empty: see Signed. A user who has
+	// one needs no password.
+	SigningKey string
 }
 
 // Basic is the scheme of RFC 7617: a user name and a password.
@@ -51,7 +54,8 @@ func (e *UserError) Error() string {
 	return fmt.Sprintf("users[%d].%s: expected %s", e.Index, e.Key, e.Expected)
 }
 
-// NewBasic checks the users; the error is a *UserError.
+// NewBasic checks the users, and returns nil when none of them has a password; the
+// error is a *UserError.
 func NewBasic(users []User) (*Basic, error) {
 	b := &Basic{users: make(map[string]*basicUser, len(users))}
 	for i, u := range users {
@@ -64,6 +68,9 @@ func NewBasic(users []User) (*Basic, error) {
 		if b.users[u.Name] != nil {
 			return fail("username", "a name no other user has")
 		}
+		if u.Password == "" && u.SigningKey != "" {
+			continue // unknown here: this user only signs
+		}
 		if u.Encryption != Clear && u.Encryption != SHA256 {
 			return fail("encryption", "clear or sha256")
 		}
@@ -72,6 +79,9 @@ func NewBasic(users []User) (*Basic, error) {
 			return fail("password", err.Error())
 		}
 		b.users[u.Name] = &basicUser{caller: Caller{Name: u.Name, Roles: u.Roles}, password: password}
+	}
+	if len(b.users) == 0 {
+		return nil, nil
 	}
 	return b, nil
 }

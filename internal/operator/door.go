@@ -116,6 +116,9 @@ type call struct {
 	id      []byte
 	route   *route
 	subject string // what stands for {ip} in the path
+	asks    auth.Request
+	raw     []byte        // the body, once it was read
+	unread  *wire.Problem // or why it was not
 	status  int
 	code    string // of the problem, when there is one
 }
@@ -161,12 +164,24 @@ func (d *Door) answer(c *call) *wire.Problem {
 		if p := d.authenticate(c); p != nil {
 			return p
 		}
+		if c.unread != nil {
+			return c.unread
+		}
 	}
 	return c.route.serve(d, c)
 }
 
 func (d *Door) authenticate(c *call) *wire.Problem {
-	caller, err := d.Guard.Authenticate(&auth.Request{Header: header{c.Header}})
+	c.asks = auth.Request{
+		Header: header{c.Header}, Method: []byte(c.Method), Target: []byte(c.RequestURI), Host: []byte(c.Host), TLS: c.TLS != nil,
+	}
+	if c.Header["Signature"] != nil { // which speaks of the body
+		if c.read(); c.unread != nil && c.unread != wire.TooLarge {
+			return c.unread
+		}
+		c.asks.Body, c.asks.TooLarge = c.raw, c.unread != nil
+	}
+	caller, err := d.Guard.Authenticate(&c.asks)
 	if err != nil {
 		c.w.Header().Set("WWW-Authenticate", d.Guard.Challenge())
 		return wire.Unauthenticated(err)
@@ -198,6 +213,12 @@ func (c *call) refuse(p *wire.Problem) {
 func (c *call) say(status int, contentType string, body []byte) {
 	c.status = status
 	c.w.Header().Set("Content-Type", contentType)
+	if c.asks.Signed() {
+		digest, input, signature := c.asks.SignAnswer(status, body)
+		c.w.Header().Set("Content-Digest", digest)
+		c.w.Header().Set("Signature-Input", input)
+		c.w.Header().Set("Signature", signature)
+	}
 	c.w.WriteHeader(status)
 	_, _ = c.w.Write(body) // who asked may have gone
 }
@@ -221,23 +242,35 @@ func (d *Door) tag(c *call) string {
 	return d.tags.Of(caller.Addr(), c.id)
 }
 
-// body reads the whole body, and who can read it.
-func (c *call) body() (body string, decode wire.Decoder, p *wire.Problem) {
+// read reads the whole body, once.
+func (c *call) read() {
+	if c.raw != nil || c.unread != nil {
+		return
+	}
 	raw, err := io.ReadAll(http.MaxBytesReader(c.w, c.Body, wire.MaxBody))
 	var tooLarge *http.MaxBytesError
 	switch {
+	case err == nil:
+		c.raw = raw
 	case errors.As(err, &tooLarge):
-		return "", nil, wire.TooLarge
+		c.unread = wire.TooLarge
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return "", nil, wire.TooSlow
-	case err != nil:
-		return "", nil, &wire.Problem{Status: 400, Code: "body_invalid", Detail: "the body did not arrive whole"}
+		c.unread = wire.TooSlow
+	default:
+		c.unread = &wire.Problem{Status: 400, Code: "body_invalid", Detail: "the body did not arrive whole"}
+	}
+}
+
+// body reads the whole body, and who can read it.
+func (c *call) body() (body string, decode wire.Decoder, p *wire.Problem) {
+	if c.read(); c.unread != nil {
+		return "", nil, c.unread
 	}
 	decode = wire.DecoderFor([]byte(c.Header.Get("Content-Type")), []byte(c.Header.Get("Content-Encoding")))
-	if decode == nil && len(raw) > 0 {
+	if decode == nil && len(c.raw) > 0 {
 		return "", nil, wire.NoMedia
 	}
-	return string(raw), decode, nil
+	return string(c.raw), decode, nil
 }
 
 func (d *Door) metrics(c *call) *wire.Problem {

@@ -130,9 +130,10 @@ func (m *Metrics) forRequests(routes []string) {
 func (m *Metrics) forAuth() {
 	m.auth = m.counters("fraudcheck_auth_total", "Authentications, by scheme and how they ended.", "scheme", "result")
 	for scheme, failures := range map[string][]auth.Failure{
-		"none":   {auth.Missing, auth.Malformed},
-		"basic":  {auth.Malformed, auth.Invalid},
-		"bearer": {auth.TokenExpired, auth.TokenInvalid},
+		"none":      {auth.Missing, auth.Malformed},
+		"basic":     {auth.Malformed, auth.Invalid},
+		"bearer":    {auth.TokenExpired, auth.TokenInvalid},
+		"signature": {auth.Malformed, auth.Invalid, auth.TokenExpired, auth.TokenInvalid},
 	} {
 		if scheme != "none" {
 			m.auth.WithLabelValues(scheme, "ok")

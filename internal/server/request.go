@@ -32,7 +32,7 @@ type request struct {
 
 func (q *request) begin(ctx *fasthttp.RequestCtx, start time.Time) {
 	q.ctx, q.start, q.route, q.problem, q.judged, q.tag = ctx, start, nil, nil, false, ""
-	q.fields = velocity.Fields{}
+	q.fields, q.asks = velocity.Fields{}, auth.Request{}
 	q.id = q.id[:0]
 	if given := ctx.Request.Header.Peek(headerRequestID); wire.Traceable(given) {
 		q.id = append(q.id, given...)
@@ -42,6 +42,18 @@ func (q *request) begin(ctx *fasthttp.RequestCtx, start time.Time) {
 	h := &ctx.Response.Header
 	h.SetBytesV(headerRequestID, q.id)
 	h.Set(fasthttp.HeaderCacheControl, "no-store")
+}
+
+// sign signs the answer, where the request was signed.
+func (q *request) sign() {
+	if !q.asks.Signed() {
+		return
+	}
+	r := &q.ctx.Response
+	digest, input, signature := q.asks.SignAnswer(r.StatusCode(), r.Body())
+	r.Header.Set("Content-Digest", digest)
+	r.Header.Set("Signature-Input", input)
+	r.Header.Set("Signature", signature)
 }
 
 // header shows the guard the header of a request.

@@ -88,15 +88,16 @@ func (s *Server) answer(q *request, unread *wire.Problem, inFlight int64) *wire.
 		q.ctx.Response.Header.Set(fasthttp.HeaderAllow, r.allow())
 		return wire.NoMethod
 	}
+	tooLarge := unread != nil || len(q.ctx.PostBody()) > wire.MaxBody
 	if r.needs != 0 {
 		if inFlight > int64(s.InFlight) {
 			return crowded
 		}
-		if p := s.authenticate(q, r.needs); p != nil {
+		if p := s.authenticate(q, r.needs, tooLarge); p != nil {
 			return p
 		}
 	}
-	if unread != nil || len(q.ctx.PostBody()) > wire.MaxBody {
+	if tooLarge {
 		return wire.TooLarge
 	}
 	if r.get && len(q.ctx.PostBody()) > 0 {
@@ -105,8 +106,12 @@ func (s *Server) answer(q *request, unread *wire.Problem, inFlight int64) *wire.
 	return r.serve(s, q)
 }
 
-func (s *Server) authenticate(q *request, needs auth.Roles) *wire.Problem {
-	q.asks = auth.Request{Header: header{&q.ctx.Request.Header}}
+func (s *Server) authenticate(q *request, needs auth.Roles, tooLarge bool) *wire.Problem {
+	h := &q.ctx.Request.Header
+	q.asks = auth.Request{
+		Header: header{h}, Method: h.Method(), Target: h.RequestURI(), Host: h.Host(), TLS: q.ctx.IsTLS(),
+		Body: q.ctx.PostBody(), TooLarge: tooLarge,
+	}
 	caller, err := s.Guard.Authenticate(&q.asks)
 	if err != nil {
 		q.ctx.Response.Header.Set(fasthttp.HeaderWWWAuthenticate, s.Guard.Challenge())
@@ -134,6 +139,7 @@ func (s *Server) end(q *request) {
 		// A chunked body may hide where the next request begins.
 		q.ctx.SetConnectionClose()
 	}
+	q.sign()
 	s.logResponse(q)
 	route := "none"
 	if q.route != nil {
