@@ -204,10 +204,9 @@ func (r *Request) Signed() bool { return r.proof.key != nil }
 // body, and the request's signature: the answer is to this request and no other.
 func (r *Request) SignAnswer(status int, body []byte) (contentDigest, signatureInput, signature string) {
 	p := &r.proof
-	sum := sha256.Sum256(body)
-	contentDigest = "sha-256=:" + base64.StdEncoding.EncodeToString(sum[:]) + ":"
+	contentDigest = sha256Digest(sha256.Sum256(body))
 	params := `("@status" "content-digest" "signature";req);created=` + strconv.FormatInt(p.now().Unix(), 10) + ";keyid=" + p.key.text
-	sum = p.key.sum([]byte(`"@status": ` + strconv.Itoa(status) +
+	sum := p.key.sum([]byte(`"@status": ` + strconv.Itoa(status) +
 		"\n\"content-digest\": " + contentDigest +
 		"\n\"signature\";req: " + p.signature +
 		"\n\"@signature-params\": " + params))

@@ -38,7 +38,11 @@ const MaxBody = 8 << 10
 func Unauthenticated(err error) *Problem {
 	var failure auth.Failure
 	errors.As(err, &failure)
-	return &Problem{Status: 401, Code: string(failure), Detail: err.Error()}
+	p := &Problem{Status: 401, Code: string(failure), Detail: failure.Error()}
+	if flaw := new(auth.Flaw); errors.As(err, &flaw) {
+		p.Detail = flaw.Error()
+	}
+	return p
 }
 
 // Refused is the problem of a request whose fields could not be taken: err is a
