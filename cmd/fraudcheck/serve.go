@@ -77,7 +77,7 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 		shared.Watch(checker.Plan, func() velocity.Time { return clock.Now(time.Now()) })
 		defer shared.Close()
 		nonces := auth.NewNonceMemcached(s.Store.Memcached.Servers, s.Store.Budget)
-		p.guard.Shared = nonces
+		p.guard.SharedNonces = nonces
 		defer nonces.Close()
 	}
 	switch s.Store.OnFailure {

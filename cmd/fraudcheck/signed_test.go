@@ -145,6 +145,22 @@ func TestSignedRequestsAtBothDoors(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 401, a.status, "another body")
 
+		for i := 2; i < len(header); i += 2 { // any of the fields twice
+			_, header := sealed("analyst", analystSigns, "lines-"+path+"------", "POST", path, network)
+			r, err := http.NewRequest("POST", "http://"+door+path, strings.NewReader(network))
+			require.NoError(t, err)
+			for j := 2; j < len(header); j += 2 {
+				r.Header.Add(header[j], header[j+1])
+			}
+			r.Header.Add(header[i], header[i+1])
+			response, err := p.client.Do(r)
+			require.NoError(t, err)
+			a, err := readAnswer(response)
+			require.NoError(t, err)
+			require.Equal(t, 401, a.status, header[i])
+			requireUnsealed(t, a)
+		}
+
 		header[1] = basic("checkout", password)
 		a, err = p.try(door, "POST", path, network, header...)
 		require.NoError(t, err)
@@ -162,9 +178,9 @@ func TestSignedRequestsAtBothDoors(t *testing.T) {
 	require.NoError(t, err)
 	for _, line := range []string{
 		`fraudcheck_auth_total{result="ok",scheme="signature"} 13`,
-		`fraudcheck_auth_total{result="credentials_invalid",scheme="signature"} 11`,
+		`fraudcheck_auth_total{result="credentials_invalid",scheme="signature"} 13`,
 		`fraudcheck_auth_total{result="token_invalid",scheme="signature"} 4`,
-		`fraudcheck_auth_total{result="authorization_malformed",scheme="signature"} 2`,
+		`fraudcheck_auth_total{result="authorization_malformed",scheme="signature"} 6`,
 	} {
 		assert.Contains(t, a.body, line)
 	}

@@ -105,9 +105,9 @@ type Guard struct {
 	// Observe is told how every authentication ended: the scheme's name, "none"
 	// where no known one was tried, and "ok" or the Failure. May be nil.
 	Observe func(scheme, result string)
-	// Shared remembers the nonces of signed requests for all instances. Where it is
+	// SharedNonces remember those of signed requests for all instances. Where it is
 	// nil or does not know, each nonce is good once per instance.
-	Shared Nonces
+	SharedNonces Nonces
 
 	nonces  *NonceMemory
 	schemes atomic.Pointer[schemes]
@@ -175,8 +175,8 @@ func (g *Guard) Authenticate(r *Request) (*Caller, error) {
 // find chooses by what the request brings: a signature, or one Authorization header.
 func (g *Guard) find(r *Request) (c *Caller, scheme string, err error) {
 	if s := g.schemes.Load().signed; s.concerns(r) {
-		used := []Nonces{g.nonces, g.Shared}
-		if g.Shared == nil {
+		used := []Nonces{g.nonces, g.SharedNonces}
+		if g.SharedNonces == nil {
 			used = used[:1]
 		}
 		c, err = s.authenticate(r, used...)

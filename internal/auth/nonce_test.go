@@ -97,7 +97,7 @@ func TestInstancesShareNonces(t *testing.T) {
 	server := velocitytest.StartMemcached(t)
 	instance := func() *auth.Guard {
 		g := signedGuard(t, noon)
-		g.Shared = onMemcached(t, server.Addr)
+		g.SharedNonces = onMemcached(t, server.Addr)
 		return g
 	}
 	a, b := instance(), instance()
@@ -131,7 +131,7 @@ func TestWithoutMemcachedANonceIsGoodOncePerInstance(t *testing.T) {
 	server.Kill()
 	wantUnknown(a, 3)
 	guard := signedGuard(t, now)
-	guard.Shared = a
+	guard.SharedNonces = a
 	_, err := guard.Authenticate(check(nonce).sign())
 	require.NoError(t, err)
 	_, err = guard.Authenticate(check(nonce).sign())
