@@ -31,6 +31,9 @@ type User struct {
 	SigningKey string
 }
 
+// caller is who the user is, by whichever scheme.
+func (u *User) caller() Caller { return Caller{Name: u.Name, Roles: u.Roles} }
+
 // Basic is the scheme of RFC 7617: a user name and a password.
 type Basic struct {
 	users map[string]*basicUser
@@ -78,7 +81,7 @@ func NewBasic(users []User) (*Basic, error) {
 		if err != nil {
 			return fail("password", err.Error())
 		}
-		b.users[u.Name] = &basicUser{caller: Caller{Name: u.Name, Roles: u.Roles}, password: password}
+		b.users[u.Name] = &basicUser{caller: u.caller(), password: password}
 	}
 	if len(b.users) == 0 {
 		return nil, nil

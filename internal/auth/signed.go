@@ -88,7 +88,7 @@ func NewSigned(users []User, now func() time.Time) (*Signed, error) {
 			return fail("username", "a name no other user has")
 		}
 		names[u.Name] = true
-		s.keys[u.Name] = newSigningKey(secret, Caller{Name: u.Name, Roles: u.Roles}, text)
+		s.keys[u.Name] = newSigningKey(secret, u.caller(), text)
 	}
 	if len(s.keys) == 0 {
 		return nil, nil
