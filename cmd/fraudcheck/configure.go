@@ -235,7 +235,7 @@ func (p *parts) makeGuard() error {
 	for i, u := range p.settings.Auth.Basic.Users {
 		user := auth.User{
 			Name: u.Username, Password: string(u.Password), Encryption: auth.Encryption(u.Encryption),
-			Networks: u.Networks, BindIP: u.BindIP,
+			Networks: u.Networks, BindIP: u.BindIP, SigningKey: string(u.SigningKey),
 		}
 		if len(u.Roles) == 0 {
 			return &keyError{fmt.Sprintf("auth.basic.users[%d].roles", i), "at least one role", 0}
@@ -254,8 +254,9 @@ func (p *parts) makeGuard() error {
 		p.madeUser, p.madePass = "fraudcheck", rand.Text()
 		users = []auth.User{{Name: p.madeUser, Password: p.madePass, Encryption: auth.Clear, Roles: auth.Operator}}
 	}
+	signed, err := auth.NewSigned(users, nil)
 	var basic *auth.Basic
-	if len(users) > 0 {
+	if err == nil && len(users) > 0 {
 		basic, err = auth.NewBasic(users)
 	}
 	if err != nil {
@@ -272,7 +273,7 @@ func (p *parts) makeGuard() error {
 	if t.TTL > t.RefreshTTL {
 		return &keyError{"auth.tokens.ttl", "at most auth.tokens.refresh_ttl", 0}
 	}
-	p.guard = auth.NewGuard(basic, jwt).Within(p.where).WithTokens(auth.TokenSettings{
+	p.guard = auth.NewGuard(basic, jwt).Within(p.where).WithSigned(signed).WithTokens(auth.TokenSettings{
 		TTL: t.TTL, RefreshTTL: t.RefreshTTL, PerUser: t.PerUser, Sliding: t.Sliding, SessionTimeout: p.settings.Auth.SessionTimeout,
 	})
 	return nil

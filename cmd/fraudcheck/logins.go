@@ -24,7 +24,7 @@ func (p *parts) openLogins(log *slog.Logger) (closeLogins func(), err error) {
 		return nil, err
 	}
 	logins := auth.NewLogins(p.tokens, shared)
-	p.guard.Logins = logins
+	p.guard.Logins, p.guard.SharedNonces = logins, shared
 	ctx, cancel := context.WithCancel(context.Background())
 	var keeping sync.WaitGroup
 	keeping.Go(func() {
@@ -42,7 +42,7 @@ func (p *parts) openLogins(log *slog.Logger) (closeLogins func(), err error) {
 	return func() {
 		cancel()
 		keeping.Wait()
-		_ = shared.Close() // there is nobody left to tell
+		shared.Close()
 	}, nil
 }
 

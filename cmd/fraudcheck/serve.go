@@ -169,10 +169,10 @@ func (p *parts) connections() (int, error) {
 	}
 	reserve := others
 	if s := p.settings.Store; s.Kind == "memcached" {
-		reserve += len(s.Memcached.Servers) * (s.Memcached.MaxConns + auth.MemcachedConns)
+		reserve += len(s.Memcached.Servers) * (velocity.ConnsPerServer + auth.ConnsPerServer)
 	}
 	if limit.Cur < uint64(reserve+least) {
-		return 0, fmt.Errorf("open files (ulimit -n): expected at least %d, or a smaller store.memcached.max_conns", reserve+least)
+		return 0, fmt.Errorf("open files (ulimit -n): expected at least %d", reserve+least)
 	}
 	return int(min(limit.Cur, 1<<20)) - reserve, nil
 }

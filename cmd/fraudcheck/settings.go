@@ -105,6 +105,7 @@ type userSettings struct {
 	Roles      []string `yaml:"roles" oneof:"checker,analyst,operator" help:"checker: check, report outcomes; analyst: read and forget addresses and subjects; operator: everything"`
 	Networks   []string `yaml:"networks" help:"where this user may ask from, beside auth.networks and written alike"`
 	BindIP     bool     `yaml:"bind_ip" help:"what a login issues is good only from the address that logged in (of IPv6, the /64)"`
+	SigningKey secret   `yaml:"signing_key" help:"base64 of at least 32 bytes that requests are signed with, see docs/signing.md; who has one needs no password"`
 }
 
 func defaults() *settings {

@@ -1,7 +1,7 @@
 // Package auth says who is asking: it turns a [Request] into a [Caller] with
 // roles, or into a [Failure]. It knows no HTTP library; both doors use it.
 //
-// A further scheme is one file here and one line in [Guard.Authenticate].
+// A further scheme is one file here and one line where they are chosen.
 //
 // Who logs in with a password gets tokens and a session of our own (login.go): what
 // they rest on is one record in a [Store] that instances share.
@@ -17,7 +17,6 @@ package auth
 import (
 	"bytes"
 	"errors"
-	"net/netip"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -125,45 +124,6 @@ type Later struct {
 // Unwrap returns the Failure.
 func (l *Later) Unwrap() error { return l.Failure }
 
-// A Request is what the guard looks at of a request. It keeps nothing of it.
-type Request struct {
-	Header Header
-	Now    time.Time  // when it arrived
-	Peer   netip.Addr // the connection's other end; not valid on a unix socket
-	TLS    bool       // it came over TLS
-	Needs  Roles      // one of them; none: any caller will do
-	Method []byte
-	Host   []byte // as the Host header has it
-
-	Grant Grant // what Authenticate found, beside the caller
-
-	from           netip.Addr // see From
-	located        bool
-	scheme, caller string
-}
-
-// A Grant is what came of tokens and sessions of our own.
-type Grant struct {
-	Expires time.Time // of the token or the session; zero where nothing expires
-	Fresh   string    // an access token in place of one of which half is spent
-	Local   bool      // the store did not answer: what is known here decided
-}
-
-// Scheme is the name of the scheme that was tried, as Observe is told; empty where
-// none was.
-func (r *Request) Scheme() string { return r.scheme }
-
-// Caller is the name of the one whose credentials were found valid, also of one who
-// was then refused; empty where there is none. It never is what a stranger sent.
-func (r *Request) Caller() string { return r.caller }
-
-// A Header has the fields of a request's header.
-type Header interface {
-	// Values are the field's values, in the order they were sent; name is spelled
-	// as in Content-Type. They are good until the next call.
-	Values(name string) [][]byte
-}
-
 // maxHeader bounds what is decoded of a stranger's Basic header, in bytes.
 const maxHeader = 4096
 
@@ -176,10 +136,14 @@ type Guard struct {
 	Observe func(scheme, result string)
 	// Logins issue tokens and sessions, as WithTokens says. May be nil: none.
 	Logins *Logins
+	// SharedNonces remembers those of signed requests for all instances. Where it is
+	// nil or does not answer, each nonce is good once per instance.
+	SharedNonces Store
 	// Now is the time that failures are counted by: time.Now, unless it is changed
 	// before the first use.
 	Now func() time.Time
 
+	nonces  *NonceMemory
 	schemes atomic.Pointer[schemes]
 	tries   *tries
 }
@@ -188,6 +152,7 @@ type Guard struct {
 type schemes struct {
 	basic     *Basic
 	jwt       *JWT
+	signed    *Signed
 	tokens    TokenSettings
 	challenge string
 	where     *Where // nil: from anywhere, and without proxies
@@ -195,7 +160,7 @@ type schemes struct {
 
 // NewGuard makes a guard; a scheme that is not configured is nil.
 func NewGuard(basic *Basic, jwt *JWT) *Guard {
-	g := &Guard{Now: time.Now, tries: newTries()}
+	g := &Guard{Now: time.Now, nonces: NewNonceMemory(maxNonces), tries: newTries()}
 	g.set(schemes{basic: basic, jwt: jwt})
 	return g
 }
@@ -209,6 +174,24 @@ func (g *Guard) WithTokens(t TokenSettings) *Guard {
 	return g
 }
 
+// WithSigned makes g take signed requests too, before it is used, and returns it;
+// signed may be nil.
+func (g *Guard) WithSigned(signed *Signed) *Guard {
+	s := *g.schemes.Load()
+	s.signed = signed
+	g.set(s)
+	return g
+}
+
+// Within makes g let callers in from where only, from the next call on, and
+// returns it.
+func (g *Guard) Within(where *Where) *Guard {
+	s := *g.schemes.Load()
+	s.where = where
+	g.set(s)
+	return g
+}
+
 func (g *Guard) set(s schemes) {
 	var challenges []string
 	if s.basic != nil {
@@ -217,17 +200,13 @@ func (g *Guard) set(s schemes) {
 	if s.jwt != nil || s.basic != nil && s.tokens.TTL > 0 {
 		challenges = append(challenges, `Bearer realm="fraudcheck"`)
 	}
+	if s.signed != nil && challenges == nil {
+		// Signatures have no challenge of their own, and a 401 needs one all the same
+		// (RFC 9110 section 11.6.1). Beside another scheme they need not be named.
+		challenges = []string{`Signature realm="fraudcheck"`}
+	}
 	s.challenge = strings.Join(challenges, ", ")
 	g.schemes.Store(&s)
-}
-
-// Within makes g let callers in from where only, from the next call on, and
-// returns it.
-func (g *Guard) Within(where *Where) *Guard {
-	s := *g.schemes.Load()
-	s.where = where
-	g.schemes.Store(&s)
-	return g
 }
 
 // Replace makes g go by what other knows, from the next call on. What was verified
@@ -250,15 +229,8 @@ func (g *Guard) Challenge() string { return g.schemes.Load().challenge }
 // Failure or wraps one.
 func (g *Guard) Authenticate(r *Request) (*Caller, error) {
 	k, s := g.knock(r), g.schemes.Load()
-	var caller *Caller
-	scheme, err := "none", error(Malformed)
 	r.Grant = Grant{}
-	switch headers := r.Header.Values("Authorization"); len(headers) {
-	case 0:
-		caller, scheme, err = g.bySession(r, s, k)
-	case 1:
-		caller, scheme, err = g.authenticate(r, s, headers[0], k)
-	}
+	caller, scheme, err := g.find(r, s, k)
 	if scheme != "none" {
 		r.scheme = scheme
 	}
@@ -306,6 +278,22 @@ func (s *schemes) admit(c *Caller, r *Request) error {
 // outside reports whether the caller asks from where it may not.
 func (s *schemes) outside(c *Caller, r *Request) bool {
 	return s.where != nil && !s.where.networks.hold(r.from) || !c.networks.hold(r.from)
+}
+
+// find chooses by what the request brings: a signature, one Authorization header, or
+// a session.
+func (g *Guard) find(r *Request, s *schemes, k knock) (c *Caller, scheme string, err error) {
+	if s.signed.concerns(r) {
+		c, err = s.signed.authenticate(r, k, usedNonces{g.nonces, g.SharedNonces})
+		return c, "signature", err
+	}
+	switch headers := r.Header.Values("Authorization"); len(headers) {
+	case 0:
+		return g.bySession(r, s, k)
+	case 1:
+		return g.authenticate(r, s, headers[0], k)
+	}
+	return nil, "none", Malformed
 }
 
 func (g *Guard) authenticate(r *Request, s *schemes, header []byte, k knock) (c *Caller, scheme string, err error) {

@@ -32,6 +32,19 @@ type User struct {
 	// BindIP makes what a login issues good only from the address (of IPv6, the /64)
 	// that logged in.
 	BindIP bool
+	// SigningKey is base64 of at least 32 bytes, or empty: see Signed. A user who has
+	// one needs no password.
+	SigningKey string
+}
+
+// caller is who the user is, by whichever scheme.
+func (u *User) caller() (Caller, *UserError) {
+	from, err := newNetworks(u.Networks)
+	var wrong *WhereError
+	if errors.As(err, &wrong) {
+		return Caller{}, &UserError{Key: fmt.Sprintf("networks[%d]", wrong.Index), Expected: wrong.Expected}
+	}
+	return Caller{Name: u.Name, Roles: u.Roles, networks: from}, nil
 }
 
 // Basic is the scheme of RFC 7617: a user name and a password.
@@ -59,7 +72,8 @@ func (e *UserError) Error() string {
 	return fmt.Sprintf("users[%d].%s: expected %s", e.Index, e.Key, e.Expected)
 }
 
-// NewBasic checks the users; the error is a *UserError.
+// NewBasic checks the users, and returns nil when none of them has a password; the
+// error is a *UserError.
 func NewBasic(users []User) (*Basic, error) {
 	b := &Basic{users: make(map[string]*basicUser, len(users))}
 	for i, u := range users {
@@ -72,6 +86,9 @@ func NewBasic(users []User) (*Basic, error) {
 		if b.users[u.Name] != nil {
 			return fail("username", "a name no other user has")
 		}
+		if u.Password == "" && u.SigningKey != "" {
+			continue // unknown here: this user only signs
+		}
 		if u.Encryption != Clear && u.Encryption != SHA256 {
 			return fail("encryption", "clear or sha256")
 		}
@@ -79,14 +96,14 @@ func NewBasic(users []User) (*Basic, error) {
 		if err != nil {
 			return fail("password", err.Error())
 		}
-		from, err := newNetworks(u.Networks)
-		var wrong *WhereError
-		if errors.As(err, &wrong) {
-			return fail(fmt.Sprintf("networks[%d]", wrong.Index), wrong.Expected)
+		caller, wrong := u.caller()
+		if wrong != nil {
+			return fail(wrong.Key, wrong.Expected)
 		}
-		b.users[u.Name] = &basicUser{
-			caller: Caller{Name: u.Name, Roles: u.Roles, networks: from}, password: password, bindIP: u.BindIP, stamp: u.stamp(),
-		}
+		b.users[u.Name] = &basicUser{caller: caller, password: password, bindIP: u.BindIP, stamp: u.stamp()}
+	}
+	if len(b.users) == 0 {
+		return nil, nil
 	}
 	return b, nil
 }

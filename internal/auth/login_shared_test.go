@@ -37,7 +37,7 @@ func two(t *testing.T, change ...func(*auth.TokenSettings)) (a, b *instance, ser
 	join := func() *instance {
 		store, err := auth.NewMemcached([]string{server.Addr}, time.Second)
 		require.NoError(t, err)
-		t.Cleanup(func() { _ = store.Close() })
+		t.Cleanup(store.Close)
 		return newInstance(t, &counting{Store: store}, settings)
 	}
 	return join(), join(), server

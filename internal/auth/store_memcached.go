@@ -1,19 +1,23 @@
 package auth
 
 import (
+	"context"
 	"errors"
 	"hash/fnv"
 	"net"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/bradfitz/gomemcache/memcache"
+
+	"fraudcheck/internal/pipeline"
 )
 
-// MemcachedConns is how many connections a Memcached keeps to each server, which is
-// how many operations may be under way at once.
-const MemcachedConns = 16
+// ConnsPerServer is how many connections a Memcached has to each server.
+const ConnsPerServer = 1
+
+// atOnce is how many operations on a server may be under way at once.
+const atOnce = 64
 
 // pause is how long a server that did not answer is not asked.
 const pause = time.Second
@@ -30,27 +34,19 @@ type Memcached struct {
 
 type memcachedServer struct {
 	name   string
+	pipe   *pipeline.Pipe
 	client *memcache.Client
 	slots  chan struct{} // one for each operation that may be under way
 	away   atomic.Int64  // ms: not asked until then; 0: it answers
 }
 
-// memcachedAddress makes gomemcache dial the configured name anew for every
-// connection.
-type memcachedAddress string
+// Network and String implement net.Addr, PickServer and Each
+// memcache.ServerSelector: a server is the one that its client knows.
+func (s *memcachedServer) Network() string { return "pipeline" }
+func (s *memcachedServer) String() string  { return s.name }
 
-func (a memcachedAddress) String() string { return string(a) }
-
-func (a memcachedAddress) Network() string {
-	if strings.HasPrefix(string(a), "/") {
-		return "unix"
-	}
-	return "tcp"
-}
-
-// PickServer and Each implement memcache.ServerSelector for one server.
-func (a memcachedAddress) PickServer(string) (net.Addr, error)   { return a, nil }
-func (a memcachedAddress) Each(visit func(net.Addr) error) error { return visit(a) }
+func (s *memcachedServer) PickServer(string) (net.Addr, error)   { return s, nil }
+func (s *memcachedServer) Each(visit func(net.Addr) error) error { return visit(s) }
 
 // NewMemcached makes the store for servers, host:port or /unix/socket; it connects
 // when it is first used. No operation takes much longer than the timeout.
@@ -60,10 +56,12 @@ func NewMemcached(servers []string, timeout time.Duration) (*Memcached, error) {
 	}
 	m := &Memcached{timeout: timeout}
 	for _, name := range servers {
-		client := memcache.NewFromSelector(memcachedAddress(name))
-		client.Timeout = timeout / 2 // for the dial, and again for the exchange
-		client.MaxIdleConns = MemcachedConns
-		m.servers = append(m.servers, &memcachedServer{name: name, client: client, slots: make(chan struct{}, MemcachedConns)})
+		s := &memcachedServer{name: name, pipe: pipeline.New(name, ConnsPerServer, timeout/2), slots: make(chan struct{}, atOnce)}
+		s.client = memcache.NewFromSelector(s)
+		s.client.Timeout = timeout / 2 // for a try, of which there may be two
+		s.client.MaxIdleConns = atOnce
+		s.client.DialContext = func(context.Context, string, string) (net.Conn, error) { return s.pipe.Conn(), nil }
+		m.servers = append(m.servers, s)
 	}
 	return m, nil
 }
@@ -111,10 +109,10 @@ func (m *Memcached) Put(key string, value []byte, version uint64, now, until tim
 }
 
 // ask has one operation done, twice where a connection was at fault: after a
-// restart of the server every kept one is.
+// restart of the server the kept one is.
 func (m *Memcached) ask(key string, now time.Time, do func(*memcache.Client) error) error {
 	s := m.serverOf(key)
-	if away := s.away.Load(); away != 0 && (toMs(now) < away || !s.away.CompareAndSwap(away, toMs(now.Add(pause)))) {
+	if !s.due(toMs(now)) {
 		return errAway
 	}
 	full := time.NewTimer(m.timeout)
@@ -128,8 +126,10 @@ func (m *Memcached) ask(key string, now time.Time, do func(*memcache.Client) err
 	err := do(s.client)
 	var timeout net.Error
 	if !answered(err) && !(errors.As(err, &timeout) && timeout.Timeout()) {
-		_ = s.client.Close() // the others are no better
 		err = do(s.client)
+	}
+	if errors.Is(err, pipeline.ErrUnsent) { // which says nothing about the server
+		return errAway
 	}
 	if !answered(err) {
 		s.away.Store(toMs(now.Add(pause)))
@@ -145,15 +145,25 @@ func (m *Memcached) ask(key string, now time.Time, do func(*memcache.Client) err
 	return nil
 }
 
+// due reports whether the server is to be asked: one that is away, by whoever comes
+// first after a while, or after the machine's clock was set back.
+func (s *memcachedServer) due(now int64) bool {
+	away := s.away.Load()
+	if away == 0 {
+		return true
+	}
+	left := away - now
+	return (left <= 0 || left > pause.Milliseconds()) && s.away.CompareAndSwap(away, now+pause.Milliseconds())
+}
+
 func answered(err error) bool {
 	return err == nil || err == memcache.ErrCacheMiss || err == memcache.ErrNotStored || err == memcache.ErrCASConflict
 }
 
-// Close closes the connections that are not in use.
-func (m *Memcached) Close() error {
-	var all []error
+// Close closes the connections.
+func (m *Memcached) Close() {
 	for _, s := range m.servers {
-		all = append(all, s.client.Close())
+		_ = s.client.Close() // of connections that are none
+		s.pipe.Close()
 	}
-	return errors.Join(all...)
 }

@@ -33,7 +33,7 @@ func shared(t *testing.T, servers ...*velocitytest.Server) *Memcached {
 	}
 	m, err := NewMemcached(names, time.Second)
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = m.Close() })
+	t.Cleanup(m.Close)
 	return m
 }
 
@@ -115,6 +115,13 @@ func TestMemcachedKeepsAnItemAsLongAsItMatters(t *testing.T) {
 	}
 }
 
+func TestNoncesAreKeptAsLongAsAnyInstanceMayBelieveThem(t *testing.T) {
+	server := velocitytest.StartMemcached(t)
+	used := usedNonces{NewNonceMemory(1000), shared(t, server)}
+	require.True(t, used.once(NonceID{}, midnight, midnight))
+	assert.InDelta(t, 240, server.SecondsLeft("fraudcheck-nonce:AAAAAAAAAAAAAAAAAAAAAA"), 5)
+}
+
 func TestTheEmbeddedStoreIsBounded(t *testing.T) {
 	m := NewMemory()
 	for n := range maxMemory + 5000 {
@@ -144,6 +151,17 @@ func TestMemcachedThatDoesNotAnswerIsAskedOnceASecond(t *testing.T) {
 	_, _, err = s.Get("key", midnight.Add(pause))
 	require.Equal(t, errMissing, err, "it is back, and knows nothing")
 	require.NoError(t, s.Put("key", []byte("a"), 0, midnight.Add(pause), midnight.Add(time.Hour)))
+}
+
+func TestMemcachedIsAskedAgainWhenTheClockWasSetBack(t *testing.T) {
+	server := velocitytest.StartMemcached(t)
+	s := shared(t, server)
+	server.Kill()
+	_, _, err := s.Get("key", midnight)
+	require.Equal(t, errAway, err)
+	server.Start()
+	_, _, err = s.Get("key", midnight.Add(-time.Hour))
+	assert.Equal(t, errMissing, err)
 }
 
 func TestMemcachedIsGoodAgainAtOnceAfterARestart(t *testing.T) {

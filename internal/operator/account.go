@@ -9,15 +9,14 @@ import (
 
 // account answers the routes at which callers log in and out.
 func (d *Door) account(c *call) *wire.Problem {
-	body, p := c.read()
-	if p != nil {
-		return p
+	if c.read(); c.unread != nil {
+		return c.unread
 	}
-	if c.route.path == account.Me && body != "" {
+	if c.route.path == account.Me && len(c.raw) > 0 {
 		return wire.NotEmpty
 	}
 	a, p := account.Serve(c.route.path, &account.Call{
-		Guard: d.Guard, Asks: &c.asks, Caller: c.caller, Body: body,
+		Guard: d.Guard, Asks: &c.asks, Caller: c.caller, Body: string(c.raw),
 		ContentType: []byte(c.Header.Get("Content-Type")), ContentEncoding: []byte(c.Header.Get("Content-Encoding")),
 	})
 	if a.Cookie != "" {

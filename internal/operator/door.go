@@ -124,6 +124,8 @@ type call struct {
 	route   *route
 	subject string // what stands for {ip} in the path
 	asks    auth.Request
+	raw     []byte        // the body, once it was read
+	unread  *wire.Problem // or why it was not
 	status  int
 	code    string // of the problem, when there is one
 
@@ -135,7 +137,8 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &call{Request: r, w: w, start: time.Now(), status: http.StatusOK}
 	peer, _ := netip.ParseAddrPort(r.RemoteAddr)
 	c.asks = auth.Request{
-		Header: header{r.Header}, Now: c.start, Peer: peer.Addr(), TLS: r.TLS != nil, Method: []byte(r.Method), Host: []byte(r.Host),
+		Header: header{r.Header}, Now: c.start, Peer: peer.Addr(), TLS: r.TLS != nil,
+		Method: []byte(r.Method), Target: []byte(r.RequestURI), Host: []byte(r.Host),
 	}
 	if given := []byte(r.Header.Get("X-Request-Id")); wire.Traceable(given) {
 		c.id = given
@@ -182,11 +185,20 @@ func (d *Door) answer(c *call) *wire.Problem {
 		if p := d.authenticate(c); p != nil {
 			return p
 		}
+		if c.unread != nil {
+			return c.unread
+		}
 	}
 	return c.route.serve(d, c)
 }
 
 func (d *Door) authenticate(c *call) *wire.Problem {
+	if c.Header["Signature"] != nil { // which speaks of the body
+		if c.read(); c.unread != nil && c.unread != wire.TooLarge {
+			return c.unread
+		}
+		c.asks.Body, c.asks.TooLarge = c.raw, c.unread != nil
+	}
 	c.asks.Needs = c.route.needs
 	caller, err := d.Guard.Authenticate(&c.asks)
 	if fresh := c.asks.Grant.Fresh; fresh != "" {
@@ -227,6 +239,12 @@ func (c *call) refuse(p *wire.Problem) {
 func (c *call) say(status int, contentType string, body []byte) {
 	c.status = status
 	c.w.Header().Set("Content-Type", contentType)
+	if c.asks.Signed() {
+		digest, input, signature := c.asks.SignAnswer(status, body)
+		c.w.Header().Set("Content-Digest", digest)
+		c.w.Header().Set("Signature-Input", input)
+		c.w.Header().Set("Signature", signature)
+	}
 	c.w.WriteHeader(status)
 	_, _ = c.w.Write(body) // who asked may have gone
 }
@@ -254,31 +272,35 @@ func (d *Door) tag(c *call) string {
 	return d.tags.Of(from, c.id)
 }
 
-// body reads the whole body, and who can read it.
-func (c *call) body() (body string, decode wire.Decoder, p *wire.Problem) {
-	body, p = c.read()
-	if p != nil {
-		return "", nil, p
+// read reads the whole body, once.
+func (c *call) read() {
+	if c.raw != nil || c.unread != nil {
+		return
 	}
-	decode = wire.DecoderFor([]byte(c.Header.Get("Content-Type")), []byte(c.Header.Get("Content-Encoding")))
-	if decode == nil && body != "" {
-		return "", nil, wire.NoMedia
-	}
-	return body, decode, nil
-}
-
-func (c *call) read() (body string, p *wire.Problem) {
 	raw, err := io.ReadAll(http.MaxBytesReader(c.w, c.Body, wire.MaxBody))
 	var tooLarge *http.MaxBytesError
 	switch {
+	case err == nil:
+		c.raw = raw
 	case errors.As(err, &tooLarge):
-		return "", wire.TooLarge
+		c.unread = wire.TooLarge
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return "", wire.TooSlow
-	case err != nil:
-		return "", &wire.Problem{Status: 400, Code: "body_invalid", Detail: "the body did not arrive whole"}
+		c.unread = wire.TooSlow
+	default:
+		c.unread = &wire.Problem{Status: 400, Code: "body_invalid", Detail: "the body did not arrive whole"}
 	}
-	return string(raw), nil
+}
+
+// body reads the whole body, and who can read it.
+func (c *call) body() (body string, decode wire.Decoder, p *wire.Problem) {
+	if c.read(); c.unread != nil {
+		return "", nil, c.unread
+	}
+	decode = wire.DecoderFor([]byte(c.Header.Get("Content-Type")), []byte(c.Header.Get("Content-Encoding")))
+	if decode == nil && len(c.raw) > 0 {
+		return "", nil, wire.NoMedia
+	}
+	return string(c.raw), decode, nil
 }
 
 func (d *Door) metrics(c *call) *wire.Problem {

@@ -455,7 +455,7 @@ func TestAStormMakesNoSeries(t *testing.T) {
 		"outcome":  {"allow", "review", "block", "skipped"},
 		"mode":     {"enforce", "shadow"},
 		"rule":     {"cards_per_ip", "cards_per_email", "cards_per_device"},
-		"scheme":   {"none", "basic", "bearer", "token", "session", "login", "refresh", "logout"},
+		"scheme":   {"none", "basic", "bearer", "signature", "token", "session", "login", "refresh", "logout"},
 		"result":   results,
 		"code":     {"200", "202", "204", "400", "401", "403", "404", "405", "408", "413", "415", "429", "431", "500", "503"},
 	}

@@ -48,7 +48,9 @@ func (q *request) begin(ctx *fasthttp.RequestCtx, start time.Time) {
 	q.ctx, q.start, q.route, q.problem, q.judged, q.tag, q.caller = ctx, start, nil, nil, false, "", nil
 	q.fields = velocity.Fields{}
 	asked := &ctx.Request.Header
-	q.asks = auth.Request{Header: header{asked}, Now: start, Peer: peerOf(ctx), Method: asked.Method(), Host: asked.Host()}
+	q.asks = auth.Request{
+		Header: header{asked}, Now: start, Peer: peerOf(ctx), Method: asked.Method(), Target: asked.RequestURI(), Host: asked.Host(),
+	}
 	q.id = q.id[:0]
 	if given := ctx.Request.Header.Peek(headerRequestID); wire.Traceable(given) {
 		q.id = append(q.id, given...)
@@ -66,6 +68,18 @@ func peerOf(ctx *fasthttp.RequestCtx) netip.Addr {
 		return a.AddrPort().Addr()
 	}
 	return netip.Addr{}
+}
+
+// sign signs the answer, where the request was signed.
+func (q *request) sign() {
+	if !q.asks.Signed() {
+		return
+	}
+	r := &q.ctx.Response
+	digest, input, signature := q.asks.SignAnswer(r.StatusCode(), r.Body())
+	r.Header.Set("Content-Digest", digest)
+	r.Header.Set("Signature-Input", input)
+	r.Header.Set("Signature", signature)
 }
 
 // header shows the guard the header of a request.

@@ -108,12 +108,14 @@ func (s *Server) answer(q *request, unread *wire.Problem, inFlight int64) *wire.
 	if !r.probed() && inFlight > int64(s.InFlight) {
 		return crowded
 	}
+	tooLarge := unread != nil || len(q.ctx.PostBody()) > wire.MaxBody
 	if r.needs != 0 {
-		if p := s.authenticate(q, r.needs); p != nil {
+		q.asks.Needs, q.asks.Body, q.asks.TooLarge = r.needs, q.ctx.PostBody(), tooLarge
+		if p := s.authenticate(q); p != nil {
 			return p
 		}
 	}
-	if unread != nil || len(q.ctx.PostBody()) > wire.MaxBody {
+	if tooLarge {
 		return wire.TooLarge
 	}
 	if r.get && len(q.ctx.PostBody()) > 0 {
@@ -122,8 +124,7 @@ func (s *Server) answer(q *request, unread *wire.Problem, inFlight int64) *wire.
 	return r.serve(s, q)
 }
 
-func (s *Server) authenticate(q *request, needs auth.Roles) *wire.Problem {
-	q.asks.Needs = needs
+func (s *Server) authenticate(q *request) *wire.Problem {
 	caller, err := s.Guard.Authenticate(&q.asks)
 	if fresh := q.asks.Grant.Fresh; fresh != "" {
 		q.ctx.Response.Header.Set("X-Auth-Token", fresh)
@@ -180,6 +181,7 @@ func (s *Server) end(q *request) {
 		// A chunked body may hide where the next request begins.
 		q.ctx.SetConnectionClose()
 	}
+	q.sign()
 	took := time.Since(q.start)
 	s.logResponse(q, took)
 	route := "none"

@@ -12,8 +12,9 @@ import (
 	"fraudcheck/internal/pipeline"
 )
 
-// linksPerServer is how many connections all operations on a server share.
-const linksPerServer = 2
+// ConnsPerServer is how many connections a Memcached has to each server: all
+// operations on it share them.
+const ConnsPerServer = 2
 
 // A server is one memcached with connections of its own, so that the trouble of
 // one is not the trouble of another.
@@ -43,7 +44,7 @@ func newServer(name string, maxConns int, timeout time.Duration) *server {
 	h.Write([]byte(name))
 	s := &server{
 		name: name, weight: mix(h.Sum64()), timeout: timeout,
-		pipe: pipeline.New(name, linksPerServer, timeout), lanes: make(chan *lane, maxConns),
+		pipe: pipeline.New(name, ConnsPerServer, timeout), lanes: make(chan *lane, maxConns),
 	}
 	for range maxConns {
 		s.lanes <- s.newLane()

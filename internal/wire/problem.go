@@ -52,6 +52,9 @@ func Unauthenticated(err error) *Problem {
 	if errors.As(err, &later) {
 		p.After = later.After
 	}
+	if flaw := new(auth.Flaw); errors.As(err, &flaw) {
+		p.Detail = flaw.Error()
+	}
 	return p
 }
 

@@ -60,6 +60,10 @@ func TestUnauthenticatedSaysWhy(t *testing.T) {
 			assert.Equal(t, &Problem{Status: 401, Code: code, Detail: failure.Error()}, Unauthenticated(err))
 		}
 	}
+	flaw := &auth.Flaw{Failure: auth.Malformed, Expected: "a nonce"}
+	for _, err := range []error{flaw, fmt.Errorf("wrapped: %w", flaw)} {
+		assert.Equal(t, &Problem{Status: 401, Code: "authorization_malformed", Detail: "expected a nonce"}, Unauthenticated(err))
+	}
 	for failure, code := range map[auth.Failure]string{auth.NetworkRefused: "network_refused", auth.RoleMissing: "role_missing"} {
 		assert.Equal(t, &Problem{Status: 403, Code: code, Detail: failure.Error()}, Unauthenticated(failure))
 	}
