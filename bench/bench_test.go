@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/bradfitz/gomemcache/memcache"
+	"github.com/golang-jwt/jwt/v5"
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/auth"
@@ -23,6 +24,9 @@ import (
 )
 
 const body = `{"ip":"203.0.113.7","last4":"4242","exp_month":12,"exp_year":2030,"attempt_id":"order-8812-1"}`
+
+// argonHash is the password of the request that is authenticated.
+const argonHash = "$argon2id$v=19$m=19456,t=2,p=1$MDEyMzQ1Njc4OWFiY2RlZg$xkRp5t8nKGXY253q/lKMAgps0oqUKMF6Uzqpkr+Jno0"
 
 // The budgets: what each part of a check may allocate, and beside it what the
 // library below it needs for the least it could do.
@@ -52,14 +56,24 @@ func parts(t testing.TB) []part {
 	basic, err := auth.NewBasic([]auth.User{{Name: "checkout", Password: strings.Repeat("p", 24), Encryption: auth.Clear, Roles: auth.Checker}})
 	require.NoError(t, err)
 	guard := auth.NewGuard(basic, nil).WithTokens(auth.TokenSettings{TTL: time.Hour, RefreshTTL: time.Hour, PerUser: 1, SessionTimeout: time.Hour})
-	request := &auth.Request{Header: header{[]byte("Basic Y2hlY2tvdXQ6cHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBw")}}
+	slow, err := auth.NewBasic([]auth.User{{Name: "checkout", Password: argonHash, Encryption: auth.Argon2id, Roles: auth.Checker}})
+	require.NoError(t, err)
+	remembering := auth.NewGuard(slow, nil)
+	settings, key := tokenKeys(t, "HS256")
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": "checkout", "aud": "ABC", "exp": time.Now().Add(time.Hour).Unix()}).SignedString(key)
+	require.NoError(t, err)
+	bearer, err := auth.NewJWT(settings)
+	require.NoError(t, err)
+	believing := auth.NewGuard(nil, bearer)
+	shown := &auth.Request{Header: header{[]byte("Bearer " + token)}, At: time.Now()}
+	request := &auth.Request{Header: header{[]byte("Basic Y2hlY2tvdXQ6cHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBw")}, At: time.Now()}
 
-	tokenKeys, err := auth.NewKeys(make([]byte, 32))
+	ownKeys, err := auth.NewKeys(make([]byte, 32))
 	require.NoError(t, err)
-	guard.Logins = auth.NewLogins(tokenKeys, auth.NewMemory())
-	issued, err := guard.Login(&auth.Request{Header: request.Header, Now: time.Unix(1, 0)}, "", "")
+	guard.Logins = auth.NewLogins(ownKeys, auth.NewMemory())
+	issued, err := guard.Login(&auth.Request{Header: request.Header, At: request.At}, "", "")
 	require.NoError(t, err)
-	byToken := &auth.Request{Header: header{[]byte("Bearer " + issued.Access)}, Now: time.Unix(1, 0)}
+	ours := &auth.Request{Header: header{[]byte("Bearer " + issued.Access)}, At: request.At}
 
 	mac, sum, input := hmac.New(sha256.New, make([]byte, 32)), make([]byte, 0, 32), make([]byte, 50)
 	keys := velocitytest.NewKeys(t)
@@ -83,7 +97,9 @@ func parts(t testing.TB) []part {
 		}},
 		{"parse/ParseAttempt", 0, func() { a, err = velocity.ParseAttempt(&known); check(err == nil, "parse") }},
 		{"auth/Basic", 0, func() { c, err := guard.Authenticate(request); check(err == nil && c.Name == "checkout", "auth") }},
-		{"auth/token of our own", 0, func() { c, err := guard.Authenticate(byToken); check(err == nil && c.Name == "checkout", "auth") }},
+		{"auth/token of our own", 0, func() { c, err := guard.Authenticate(ours); check(err == nil && c.Name == "checkout", "auth") }},
+		{"auth/Basic, argon2id", 0, func() { c, err := remembering.Authenticate(request); check(err == nil && c.Name == "checkout", "auth") }},
+		{"auth/JWT", 0, func() { c, err := believing.Authenticate(shown); check(err == nil && c.Name == "checkout", "auth") }},
 		{"fingerprint/ceiling: two reused HMAC states", 0, func() {
 			for range 2 {
 				mac.Reset()

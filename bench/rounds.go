@@ -61,7 +61,7 @@ func (r *row) take(s sample, err error) sample {
 }
 
 // tries is how often a window is measured anew because the machine changed.
-const tries = 4
+const tries = 2
 
 // compare measures the row, and its base right before and right after: processors
 // that others use as well, or that heat up, change their speed from one moment to the

@@ -54,7 +54,7 @@ func BenchmarkToken(b *testing.B) {
 }
 
 // tokenKeys are settings that believe the algorithm, and the key to sign with.
-func tokenKeys(b *testing.B, alg string) (settings auth.JWTSettings, private any) {
+func tokenKeys(b testing.TB, alg string) (settings auth.JWTSettings, private any) {
 	settings = auth.JWTSettings{ClientID: "ABC", Encoding: auth.EncodingClear, RolesClaim: "roles"}
 	var signer crypto.Signer
 	var err error

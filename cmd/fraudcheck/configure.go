@@ -36,6 +36,8 @@ type parts struct {
 	tokens *auth.Keys
 	logKey []byte // hashes callers and addresses for the log
 
+	fileUsers int // how many the users file holds
+
 	certificate *certificate // nil: without TLS
 	cors        *wire.CORS   // nil: for nobody
 
@@ -231,39 +233,19 @@ func (p *parts) makeMemory() error {
 
 // makeGuard never leaves the door unguarded: without a user it makes one.
 func (p *parts) makeGuard() error {
-	var users []auth.User
-	for i, u := range p.settings.Auth.Basic.Users {
-		user := auth.User{
-			Name: u.Username, Password: string(u.Password), Encryption: auth.Encryption(u.Encryption),
-			Networks: u.Networks, BindIP: u.BindIP, SigningKey: string(u.SigningKey),
-		}
-		if len(u.Roles) == 0 {
-			return &keyError{fmt.Sprintf("auth.basic.users[%d].roles", i), "at least one role", 0}
-		}
-		for _, name := range u.Roles {
-			role, _ := auth.RoleNamed(name) // the settings allow only known names
-			user.Roles |= role
-		}
-		users = append(users, user)
+	basic, signed, err := p.makeUsers()
+	if err != nil {
+		return err
 	}
 	jwt, err := p.makeJWT()
 	if err != nil {
 		return err
 	}
-	if len(users) == 0 && jwt == nil {
+	if basic == nil && signed == nil && jwt == nil {
 		p.madeUser, p.madePass = "fraudcheck", rand.Text()
-		users = []auth.User{{Name: p.madeUser, Password: p.madePass, Encryption: auth.Clear, Roles: auth.Operator}}
-	}
-	signed, err := auth.NewSigned(users, nil)
-	var basic *auth.Basic
-	if err == nil && len(users) > 0 {
-		basic, err = auth.NewBasic(users)
+		basic, err = auth.NewBasic([]auth.User{{Name: p.madeUser, Password: p.madePass, Encryption: auth.Clear, Roles: auth.Operator}})
 	}
 	if err != nil {
-		var wrong *auth.UserError
-		if errors.As(err, &wrong) {
-			return &keyError{fmt.Sprintf("auth.basic.users[%d].%s", wrong.Index, wrong.Key), wrong.Expected, 0}
-		}
 		return err
 	}
 	if err := p.makeWhere(); err != nil {

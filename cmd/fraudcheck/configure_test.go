@@ -82,11 +82,16 @@ func TestUsersAreRefusedByTheSettingThatIsWrong(t *testing.T) {
 		"username: a, password: x, roles: [checker, hunter2]":                         "roles[1]",
 		"username: a, password: x, roles: [Operator]":                                 "roles[0]",
 		"username: a, password: x, encryption: hunter2":                               "encryption",
-		"username: a, password: hunter2, encryption: bcrypt":                          "encryption",
+		"username: a, password: hunter2, encryption: md5":                             "encryption",
+		"username: a, password: hunter2, encryption: bcrypt":                          "password",
+		"username: a, password: hunter2, encryption: argon2id":                        "password",
+		`username: a, encryption: bcrypt, password: "` + argonHash + `"`:              "password",
+		`username: a, encryption: argon2id, password: "` + bcryptHash + `"`:           "password",
 	} {
 		refuses(t, "auth: {basic: {users: [{username: first, password: x}, {"+user+"}]}}", "auth.basic.users[1]."+key+": expected ")
 	}
 	accepts(t, "auth: {basic: {users: [{username: a, encryption: sha256, password: "+strings.Repeat("aB", 32)+", roles: [operator, analyst]}]}}")
+	accepts(t, `auth: {basic: {users: [{username: a, encryption: argon2id, password: "`+argonHash+`"}, {username: b, encryption: bcrypt, password: "`+bcryptHash+`"}]}}`)
 }
 
 func TestHashKeyIsOneAndLongEnough(t *testing.T) {
@@ -224,6 +229,7 @@ lists:
 auth:
     basic:
         users: []
+        users_file: ""
     jwt:
         client_id: ""
         secret: ""

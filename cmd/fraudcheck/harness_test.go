@@ -226,7 +226,10 @@ func (p *program) decide(t *testing.T, ip, last4 string) string {
 
 const (
 	password = "correct-horse-battery"
-	hashKey  = "staple-0123456789-0123456789-0123456789"
+	// The password, hashed by argon2-cffi and by htpasswd.
+	argonHash  = "$argon2id$v=19$m=64,t=1,p=1$MDEyMzQ1Njc4OWFiY2RlZg$R1OMUfftG2lm0EcRnxGvVBQDdZaVUZCnRZ53qLU7ZME"
+	bcryptHash = "$2y$04$Zr2KGNC2vQITg1LeTEami.SkxqzS.jWByTmBw9inzxP2JRRJTIbCa"
+	hashKey    = "staple-0123456789-0123456789-0123456789"
 )
 
 // guarded configures one user and one hash key; further settings may follow.

@@ -3,6 +3,8 @@
 //
 //	fraudcheck [serve]        serve
 //	fraudcheck check-config   say what would run, or the one line that is wrong
+//	fraudcheck hash-password  read a password, print its hash for the configuration
+//	fraudcheck user           add, remove and list the users of the users file
 //	fraudcheck version        say which version this is
 //
 // It exits 0 after a clean stop and 1 after anything else.
@@ -31,9 +33,11 @@ type flags struct {
 	HashKeyFile      *string `help:"File that holds the hash key." env:"FRAUDCHECK_HASH_KEY_FILE" placeholder:"FILE"`
 	LogLevel         *string `help:"DISABLED, DEBUG, INFO, WARNING, ERROR or CRITICAL." env:"FRAUDCHECK_LOG_LEVEL" placeholder:"LEVEL"`
 
-	Serve       struct{} `cmd:"" default:"1" help:"Serve (also when no command is given)."`
-	CheckConfig struct{} `cmd:"" help:"Say what would run, or the one line that is wrong."`
-	Version     struct{} `cmd:"" help:"Say which version this is."`
+	Serve        struct{}     `cmd:"" default:"1" help:"Serve (also when no command is given)."`
+	CheckConfig  struct{}     `cmd:"" help:"Say what would run, or the one line that is wrong."`
+	HashPassword struct{}     `cmd:"" help:"Read a password, print its hash for the configuration."`
+	User         userCommands `cmd:"" help:"Add, remove and list the users of the users file."`
+	Version      struct{}     `cmd:"" help:"Say which version this is."`
 }
 
 func run(args []string, stdout, stderr io.Writer) int {
@@ -47,6 +51,14 @@ func run(args []string, stdout, stderr io.Writer) int {
 			_, err = fmt.Fprintln(stdout, version())
 		case "check-config":
 			err = checkConfig(&f, stdout)
+		case "hash-password":
+			err = hashPassword(os.Stdin, stdout, stderr)
+		case "user add <name>":
+			err = f.User.add(&f, os.Stdin, stdout, stderr)
+		case "user remove <name>":
+			err = f.User.remove(&f, stdout)
+		case "user list":
+			err = f.User.list(&f, stdout)
 		default:
 			err = serve(&f, stdout, stderr)
 		}
@@ -69,6 +81,9 @@ func checkConfig(f *flags, stdout io.Writer) error {
 	text, err := yaml.Marshal(p.settings)
 	if err != nil {
 		return err
+	}
+	if p.settings.Auth.Basic.UsersFile != "" {
+		text = fmt.Appendf(text, "# auth.basic.users_file holds %s\n", plural(p.fileUsers, "user"))
 	}
 	for _, w := range p.warnings {
 		text = append(text, "# warning: "+w+"\n"...)

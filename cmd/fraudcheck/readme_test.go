@@ -77,7 +77,7 @@ func TestTheReadmesConfigurationsRun(t *testing.T) {
 		if its.KeyFile != "" {
 			example = strings.ReplaceAll(example, its.KeyFile, key)
 		}
-		example = strings.ReplaceAll(example, "SHA256-OF-ITS-PASSWORD", strings.Repeat("5e", 32))
+		example = strings.ReplaceAll(example, "HASH-OF-ITS-PASSWORD", argonHash)
 		p, err := configure(&flags{Config: writeFile(t, "fraudcheck.yaml", example)})
 		require.NoError(t, err)
 		require.Empty(t, p.warnings)

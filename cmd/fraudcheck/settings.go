@@ -46,7 +46,8 @@ type settings struct {
 	} `yaml:"lists"`
 	Auth struct {
 		Basic struct {
-			Users []userSettings `yaml:"users" help:"see below; without users and jwt, one is made at the start and printed"`
+			Users     []userSettings `yaml:"users" help:"see below; without users, users_file and jwt, one is made at the start and printed"`
+			UsersFile string         `yaml:"users_file" help:"file of further users, in the lines of htpasswd, bcrypt or argon2id; fraudcheck user edits it, and what changes is in force within a second"`
 		} `yaml:"basic"`
 		JWT struct {
 			ClientID      string            `yaml:"client_id" help:"must be among a token's audiences (aud); with secret, public_key_file or jwks_file, it switches JWT on"`
@@ -101,7 +102,7 @@ type entrySettings struct {
 type userSettings struct {
 	Username   string   `yaml:"username" help:"no colon"`
 	Password   secret   `yaml:"password" help:"as encryption says"`
-	Encryption string   `yaml:"encryption" oneof:"clear,sha256" help:"clear, or sha256: 64 hexadecimal digits"`
+	Encryption string   `yaml:"encryption" oneof:"clear,sha256,bcrypt,argon2id" help:"argon2id, as fraudcheck hash-password prints it, or bcrypt; sha256: 64 hexadecimal digits; clear"`
 	Roles      []string `yaml:"roles" oneof:"checker,analyst,operator" help:"checker: check, report outcomes; analyst: read and forget addresses and subjects; operator: everything"`
 	Networks   []string `yaml:"networks" help:"where this user may ask from, beside auth.networks and written alike"`
 	BindIP     bool     `yaml:"bind_ip" help:"what a login issues is good only from the address that logged in (of IPv6, the /64)"`

@@ -26,7 +26,7 @@ func versionOf(path string) (v fileVersion) {
 
 // files are those that the settings name.
 func (s *settings) files() []string {
-	return []string{s.TLS.CertFile, s.TLS.KeyFile, s.Auth.JWT.PublicKeyFile, s.Auth.JWT.JWKSFile}
+	return []string{s.TLS.CertFile, s.TLS.KeyFile, s.Auth.Basic.UsersFile, s.Auth.JWT.PublicKeyFile, s.Auth.JWT.JWKSFile}
 }
 
 // follow makes the watch one of these files: also of a configuration that is not in

@@ -121,5 +121,5 @@ func TestNetworksThatCannotBeAreNamed(t *testing.T) {
 	}
 	p, err := configure(&flags{Config: writeFile(t, "right.yaml", guarded+"trusted_proxies: [0.0.0.0/0]\n")})
 	require.NoError(t, err)
-	require.Equal(t, []string{"trusted_proxies holds every address: a caller comes from wherever it says"}, p.warnings)
+	require.Contains(t, p.warnings, "trusted_proxies holds every address: a caller comes from wherever it says")
 }

@@ -133,7 +133,7 @@ func (c *Call) me() Answer {
 	}
 	b = wire.AppendString(append(b, `],"scheme":`...), c.Asks.Scheme())
 	if expires := c.Asks.Grant.Expires; !expires.IsZero() {
-		b = strconv.AppendInt(append(b, `,"expires_in":`...), int64(expires.Sub(c.Asks.Now).Seconds()), 10)
+		b = strconv.AppendInt(append(b, `,"expires_in":`...), int64(expires.Sub(c.Asks.At).Seconds()), 10)
 	}
 	return Answer{Status: 200, Body: append(b, '}')}
 }

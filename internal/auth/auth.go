@@ -47,12 +47,8 @@ func RoleNamed(name string) (Roles, bool) {
 	return 0, false
 }
 
-// Permit reports whether a holder of r may do what needs one of the roles in need.
-func (r Roles) Permit(need Roles) bool { return need&Anyone != 0 || r&(need|Operator) != 0 }
-
-// Names are the names of the roles in r.
-func (r Roles) Names() []string {
-	names := []string{}
+// Names are the names of the roles in r, in the order of [RoleNames].
+func (r Roles) Names() (names []string) {
 	for i, n := range RoleNames {
 		if r&(1<<i) != 0 {
 			names = append(names, n)
@@ -60,6 +56,9 @@ func (r Roles) Names() []string {
 	}
 	return names
 }
+
+// Permit reports whether a holder of r may do what needs one of the roles in need.
+func (r Roles) Permit(need Roles) bool { return need&Anyone != 0 || r&(need|Operator) != 0 }
 
 // A Caller is somebody whose credentials were found valid.
 type Caller struct {
@@ -86,7 +85,8 @@ const (
 	NetworkRefused Failure = "network_refused"
 	// The credentials are good; who has them lacks what [Request.Needs] asks for.
 	RoleMissing Failure = "role_missing"
-	// Too many were wrong, from there or in that name. Its error is a [Later].
+	// Too many were wrong, from there or in that name, or wait to be verified. Its
+	// error is a [Later].
 	TooManyFailures Failure = "too_many_failures"
 	// The store would have to say, and does not answer.
 	Unavailable Failure = "overloaded"
@@ -107,7 +107,7 @@ func (f Failure) Error() string {
 	case RoleMissing:
 		return "the caller lacks the role that this path needs"
 	case TooManyFailures:
-		return "too many credentials from this address, or for this user, were not valid; see Retry-After"
+		return "too many credentials from this address, or for this user, were not valid, or too many wait to be verified; see Retry-After"
 	case Unavailable:
 		return "the store does not answer, and only it could tell; try again"
 	default:
@@ -139,8 +139,8 @@ type Guard struct {
 	// SharedNonces remembers those of signed requests for all instances. Where it is
 	// nil or does not answer, each nonce is good once per instance.
 	SharedNonces Store
-	// Now is the time that failures are counted by: time.Now, unless it is changed
-	// before the first use.
+	// Now is the time of a request that does not say it: time.Now, unless it is
+	// changed before the first use.
 	Now func() time.Time
 
 	nonces  *NonceMemory
@@ -209,13 +209,16 @@ func (g *Guard) set(s schemes) {
 	g.schemes.Store(&s)
 }
 
-// Replace makes g go by what other knows, from the next call on. What was verified
-// before stays known as far as other would find the same, and what failed stays
-// counted.
+// Replace makes g go by what other knows, from the next call on; other must not be
+// in use. What was verified before stays known as far as other would find the same,
+// and what failed stays counted.
 func (g *Guard) Replace(other *Guard) {
 	old, next := g.schemes.Load(), other.schemes.Load()
+	if old.basic != nil && next.basic != nil {
+		next.basic.inherit(old.basic)
+	}
 	if old.jwt != nil && next.jwt != nil {
-		next.jwt.remember(old.jwt)
+		next.jwt.inherit(old.jwt)
 	}
 	g.schemes.Store(next)
 }
@@ -311,8 +314,8 @@ func (g *Guard) authenticate(r *Request, s *schemes, header []byte, k knock) (c 
 		c, err = g.byToken(r, s, credentials)
 		return c, "token", k.token(err)
 	case s.jwt != nil && named(name, "Bearer"):
-		c, err = s.jwt.authenticate(credentials)
-		return c, "bearer", k.token(err)
+		c, err = s.jwt.authenticate(credentials, k)
+		return c, "bearer", err
 	}
 	return nil, "none", Malformed
 }

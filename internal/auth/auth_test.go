@@ -204,7 +204,7 @@ func TestRolesPermit(t *testing.T) {
 }
 
 func TestRolesHaveNames(t *testing.T) {
-	assert.Equal(t, []string{}, auth.Roles(0).Names())
+	assert.Empty(t, auth.Roles(0).Names())
 	assert.Equal(t, []string{"checker", "operator"}, (auth.Checker | auth.Operator).Names())
 }
 

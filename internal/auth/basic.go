@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"golang.org/x/sync/singleflight"
 )
 
 // An Encryption is how a user's password stands in the configuration.
@@ -16,8 +18,10 @@ type Encryption string
 
 // The encryptions.
 const (
-	Clear  Encryption = "clear"  // the password itself
-	SHA256 Encryption = "sha256" // 64 hexadecimal digits
+	Clear    Encryption = "clear"    // the password itself
+	SHA256   Encryption = "sha256"   // 64 hexadecimal digits
+	Bcrypt   Encryption = "bcrypt"   // $2a$, $2b$ or $2y$
+	Argon2id Encryption = "argon2id" // a PHC string
 )
 
 // A User is one entry of the configuration.
@@ -48,17 +52,26 @@ func (u *User) caller() (Caller, *UserError) {
 }
 
 // Basic is the scheme of RFC 7617: a user name and a password.
+//
+// A failure costs the same whoever it is that is not believed: see [dearest].
 type Basic struct {
 	users map[string]*basicUser
 	// nobody stands in for an unknown user, so that one costs what a known one costs.
-	nobody basicUser
+	nobody  basicUser
+	dearest dearest
+	hashing *hashing
+	flights singleflight.Group // verifications under way, by credential
+	known   *known
 }
 
+// A basicUser is kept as a digest, or as a hash that is slow.
 type basicUser struct {
-	caller   Caller
-	password [sha256.Size]byte
-	bindIP   bool
-	stamp    stamp
+	caller Caller
+	digest [sha256.Size]byte
+	slow   slowHash
+	stored string // the hash as it is configured
+	bindIP bool
+	stamp  stamp
 }
 
 // A UserError names the setting of the user that cannot be.
@@ -72,10 +85,12 @@ func (e *UserError) Error() string {
 	return fmt.Sprintf("users[%d].%s: expected %s", e.Index, e.Key, e.Expected)
 }
 
-// NewBasic checks the users, and returns nil when none of them has a password; the
+// NewBasic checks the users, and returns nil when there are some and none has a password; the
 // error is a *UserError.
 func NewBasic(users []User) (*Basic, error) {
-	b := &Basic{users: make(map[string]*basicUser, len(users))}
+	b := &Basic{
+		users: make(map[string]*basicUser, len(users)), hashing: newHashing(), known: newKnown(),
+	}
 	for i, u := range users {
 		fail := func(key, expected string) (*Basic, error) {
 			return nil, &UserError{Index: i, Key: key, Expected: expected}
@@ -89,20 +104,30 @@ func NewBasic(users []User) (*Basic, error) {
 		if u.Password == "" && u.SigningKey != "" {
 			continue // unknown here: this user only signs
 		}
-		if u.Encryption != Clear && u.Encryption != SHA256 {
-			return fail("encryption", "clear or sha256")
-		}
-		password, err := u.digest()
-		if err != nil {
-			return fail("password", err.Error())
-		}
 		caller, wrong := u.caller()
 		if wrong != nil {
 			return fail(wrong.Key, wrong.Expected)
 		}
-		b.users[u.Name] = &basicUser{caller: caller, password: password, bindIP: u.BindIP, stamp: u.stamp()}
+		user := &basicUser{caller: caller, bindIP: u.BindIP, stamp: u.stamp()}
+		var err error
+		switch u.Encryption {
+		case Clear, SHA256:
+			user.digest, err = u.digest()
+		case Bcrypt, Argon2id:
+			user.stored = u.Password
+			user.slow, err = newSlowHash(u.Encryption, u.Password)
+		default:
+			return fail("encryption", "clear, sha256, bcrypt or argon2id")
+		}
+		if err != nil {
+			return fail("password", err.Error())
+		}
+		if user.slow != nil {
+			b.dearest.include(user.slow)
+		}
+		b.users[u.Name] = user
 	}
-	if len(b.users) == 0 {
+	if len(b.users) == 0 && len(users) > 0 {
 		return nil, nil
 	}
 	return b, nil
@@ -116,6 +141,19 @@ func (u *User) stamp() (s stamp) {
 	sum := sha256.Sum256([]byte(string(u.Encryption) + ":" + u.Password))
 	copy(s[:], sum[:])
 	return s
+}
+
+// inherit takes over what was verified of users whose password is what it was. The
+// others are forgotten. It must be called before b is used.
+func (b *Basic) inherit(old *Basic) {
+	b.hashing = old.hashing
+	b.known = old.known.carry(func(p *proof) *proof {
+		was, user := old.users[p.caller.Name], b.users[p.caller.Name]
+		if user == nil || user.stored != was.stored || user.digest != was.digest {
+			return nil
+		}
+		return &proof{caller: &user.caller, until: p.until}
+	})
 }
 
 // digest is what a presented password is compared by: its SHA-256, whichever way
@@ -134,7 +172,25 @@ func (u *User) digest() (digest [sha256.Size]byte, err error) {
 	return [sha256.Size]byte(raw), nil
 }
 
+// words finds the user by a name and a password that came without a header. A name
+// with a colon would be another name in one; nobody has none.
+func (b *Basic) words(name, password string, k knock) (*Caller, error) {
+	if strings.Contains(name, ":") {
+		name = ""
+	}
+	credentials := base64.StdEncoding.AppendEncode(nil, []byte(name+":"+password))
+	if len(credentials) > maxHeader {
+		return nil, k.wrong([]byte(name), Invalid)
+	}
+	return b.authenticate(credentials, k)
+}
+
 func (b *Basic) authenticate(credentials []byte, k knock) (*Caller, error) {
+	id := b.known.id(credentials)
+	p, standing := b.known.find(&id, k.now)
+	if standing == good || standing == ageing && !p.renewing.CompareAndSwap(false, true) {
+		return p.caller, nil
+	}
 	var buf [maxHeader]byte
 	n, err := base64.StdEncoding.Strict().Decode(buf[:], credentials)
 	if err != nil {
@@ -144,19 +200,74 @@ func (b *Basic) authenticate(credentials []byte, k knock) (*Caller, error) {
 	if !found {
 		return nil, Malformed
 	}
-	return b.find(name, password, k)
-}
-
-// find returns the user of that name, if that is the password.
-func (b *Basic) find(name, password []byte, k knock) (*Caller, error) {
 	user := b.users[string(name)]
-	known := user != nil
-	if !known {
+	exists := user != nil
+	if !exists {
 		user = &b.nobody
 	}
-	given := sha256.Sum256(password)
-	if subtle.ConstantTimeCompare(given[:], user.password[:]) != 1 || !known {
-		return nil, k.wrong(name, Invalid)
+	if standing == ageing {
+		go b.renew(user, p, id, string(password), k)
+		return p.caller, nil
+	}
+	if user.slow == nil {
+		given := sha256.Sum256(password)
+		if subtle.ConstantTimeCompare(given[:], user.digest[:]) == 1 && exists {
+			b.known.add(id, &proof{caller: &user.caller})
+			return &user.caller, nil
+		}
+		if b.dearest.nothing() {
+			return nil, k.wrong(name, Invalid)
+		}
+	}
+	return b.verify(user, id, string(name), string(password), standing, k)
+}
+
+// renew hashes the password again while its proof still holds.
+func (b *Basic) renew(user *basicUser, p *proof, id knownID, password string, k knock) {
+	defer p.renewing.Store(false)
+	if b.hashing.try(user.slow, password, &b.dearest) {
+		b.remember(id, user, k)
+	}
+}
+
+// remember is for a password that was hashed.
+func (b *Basic) remember(id knownID, user *basicUser, k knock) {
+	b.known.add(id, &proof{caller: &user.caller, until: k.now.Add(rememberedFor)})
+}
+
+// verify hashes the password, once for all who present it at this moment, and then
+// it is one guess.
+func (b *Basic) verify(user *basicUser, id knownID, name, password string, standing standing, k knock) (*Caller, error) {
+	defer b.hashing.waiting.Add(-1)
+	if b.hashing.waiting.Add(1) > maxWaiting && standing == unknown {
+		return nil, crowded
+	}
+	_, err, _ := b.flights.Do(string(id[:]), func() (any, error) {
+		if _, now := b.known.find(&id, k.now); now > over {
+			return nil, nil // somebody was quicker
+		}
+		var guess try
+		if standing == unknown {
+			var err error
+			if guess, err = k.take([]byte(name)); err != nil {
+				return nil, err
+			}
+			done, ok := b.hashing.queue()
+			if !ok {
+				k.giveBack(guess)
+				return nil, crowded
+			}
+			defer done()
+		}
+		if !b.hashing.try(user.slow, password, &b.dearest) {
+			return nil, Invalid
+		}
+		k.giveBack(guess)
+		b.remember(id, user, k)
+		return nil, nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return &user.caller, nil
 }

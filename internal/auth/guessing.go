@@ -23,8 +23,8 @@ import (
 //	known before: pass; otherwise, once per credential that is being verified:
 //	t, err := k.take(user); refuse with err, or verify; when right: k.giveBack(t)
 var (
-	perAddress = pace{burst: 60, each: time.Second}
-	perUser    = pace{burst: 20, each: 5 * time.Second}
+	perAddress = pace{burst: 300, each: 200 * time.Millisecond}
+	perUser    = pace{burst: 60, each: 5 * time.Second}
 )
 
 // lately is how long an address counts as one that failed.
@@ -137,7 +137,7 @@ func (t *tries) hash(from netip.Addr) uint64 {
 }
 
 // buckets are those that are not full, by a hash. There are two generations, as of
-// known tokens: what is not touched while one fills up is forgotten.
+// known credentials: what is not touched while one fills up is forgotten.
 type buckets struct{ young, old map[uint64]bucket }
 
 // find is the bucket, a full one where none is kept.
@@ -162,18 +162,21 @@ func (s *buckets) keep(key uint64, b bucket) {
 type knock struct {
 	tries *tries
 	from  netip.Addr
-	now   func() time.Time
+	now   time.Time
 }
 
 // knock comes first in all that a guard does: a header's values do not last.
 func (g *Guard) knock(r *Request) knock {
-	return knock{tries: g.tries, from: g.From(r), now: g.Now}
+	if r.At.IsZero() {
+		r.At = g.Now()
+	}
+	return knock{tries: g.tries, from: g.From(r), now: r.At}
 }
 
 // take takes a try in the user's name, which is nil where there is none; the error
 // is a *Later.
 func (k knock) take(user []byte) (try, error) {
-	y, wait := k.tries.take(k.from, user, k.now())
+	y, wait := k.tries.take(k.from, user, k.now)
 	if wait > 0 {
 		return y, &Later{Failure: TooManyFailures, After: wait}
 	}

@@ -12,46 +12,47 @@ import (
 	"pgregory.net/rapid"
 )
 
-// slowly counts tries in the plainest way: second by second, in fifths of a try.
+// A tick is what an address gets one try in.
+const tick = 200 * time.Millisecond
+
+// slowly counts tries in the plainest way: tick by tick, and each in the ticks that
+// it takes to come back.
 type slowly struct {
-	now             int64 // seconds
-	address, user   map[string]int
-	failed          map[string]int64
-	burstA, burstU  int
-	refillA, refilU int
+	now            int64 // ticks
+	address, user  map[string]int
+	failed         map[string]int64
+	burstA, burstU int
+	tryA, tryU     int
 }
 
 func newSlowly() *slowly {
 	return &slowly{
 		address: map[string]int{}, user: map[string]int{}, failed: map[string]int64{},
-		burstA: 60 * 5, burstU: 20 * 5, refillA: 5, refilU: 1,
+		burstA: 300, burstU: 60 * 25, tryA: 1, tryU: 25,
 	}
 }
 
-func (s *slowly) pass(seconds int64) {
-	for range seconds {
+func (s *slowly) pass(ticks int64) {
+	for range ticks {
 		s.now++
 		for a := range s.address {
-			s.address[a] = max(0, s.address[a]-s.refillA)
+			s.address[a] = max(0, s.address[a]-1)
 		}
 		for u := range s.user {
-			s.user[u] = max(0, s.user[u]-s.refilU)
+			s.user[u] = max(0, s.user[u]-1)
 		}
 	}
 }
-
-// seconds until so many fifths over the burst have gone.
-func seconds(over, refill int) int64 { return int64(max(0, over+refill-1) / refill) }
 
 func (s *slowly) take(address, user string, named bool) (wait int64) {
 	last, known := s.failed[address]
-	known = address == "" || known && s.now-last < 3600
+	known = address == "" || known && s.now-last < int64(time.Hour/tick)
 	waitA, waitU := int64(0), int64(0)
 	if address != "" {
-		waitA = seconds(s.address[address]+5-s.burstA, s.refillA)
+		waitA = int64(max(0, s.address[address]+s.tryA-s.burstA))
 	}
 	if named {
-		waitU = seconds(s.user[user]+5-s.burstU, s.refilU)
+		waitU = int64(max(0, s.user[user]+s.tryU-s.burstU))
 	}
 	if wait = waitA; known {
 		wait = max(waitA, waitU)
@@ -60,11 +61,11 @@ func (s *slowly) take(address, user string, named bool) (wait int64) {
 		return wait
 	}
 	if address != "" {
-		s.address[address] += 5
+		s.address[address] += s.tryA
 		s.failed[address] = s.now
 	}
 	if named && waitU == 0 {
-		s.user[user] += 5
+		s.user[user] += s.tryU
 	}
 	return 0
 }
@@ -78,7 +79,7 @@ func TestTriesAreCountedAsOneWouldByHand(t *testing.T) {
 			address := rapid.SampledFrom(addresses).Draw(t, "address")
 			user := rapid.SampledFrom(users).Draw(t, "user")
 			named := rapid.Bool().Draw(t, "named")
-			for range rapid.IntRange(1, 30).Draw(t, "times") {
+			for range rapid.IntRange(1, 100).Draw(t, "times") {
 				var from netip.Addr
 				if address != "" {
 					from = netip.MustParseAddr(address)
@@ -88,15 +89,15 @@ func TestTriesAreCountedAsOneWouldByHand(t *testing.T) {
 					name = []byte(user)
 				}
 				right := rapid.IntRange(0, 9).Draw(t, "right") == 0
-				now := tries.start.Add(time.Duration(model.now) * time.Second)
+				now := tries.start.Add(time.Duration(model.now) * tick)
 				taken, wait := tries.take(from, name, now)
 				if right && wait == 0 {
 					tries.giveBack(taken) // as if it had never been
 					continue
 				}
-				require.Equal(t, time.Duration(model.take(address, user, named))*time.Second, wait)
+				require.Equal(t, time.Duration(model.take(address, user, named))*tick, wait)
 			}
-			model.pass(rapid.SampledFrom([]int64{0, 0, 1, 4, 5, 30, 100, 3599, 3600}).Draw(t, "seconds"))
+			model.pass(rapid.SampledFrom([]int64{0, 0, 1, 4, 24, 25, 100, 500, 17999, 18000}).Draw(t, "ticks"))
 		}
 	})
 }
@@ -131,7 +132,7 @@ func TestOneWhoFailsOnIsNotForgotten(t *testing.T) {
 		tries.take(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), nil, now)
 	}
 	_, wait := tries.take(guesser, nil, now)
-	assert.Equal(t, time.Second, wait)
+	assert.Equal(t, perAddress.each, wait)
 }
 
 func TestAnIPv6AddressFailsForItsNetwork(t *testing.T) {
@@ -153,7 +154,7 @@ func TestAnIPv6AddressFailsForItsNetwork(t *testing.T) {
 // How a scheme whose answer is dear asks: before it looks.
 func TestATryIsGivenBackToWhoWasRight(t *testing.T) {
 	k := knock{tries: newTries(), from: netip.MustParseAddr("198.51.100.7")}
-	k.now = func() time.Time { return k.tries.start }
+	k.now = k.tries.start
 	for range 10 * perUser.burst {
 		y, err := k.take([]byte("checkout"))
 		require.NoError(t, err)

@@ -71,8 +71,7 @@ type JWT struct {
 	terms  jwtTerms
 	keys   keys
 	parser *jwt.Parser
-	now    func() time.Time
-	known  *tokenCache
+	known  *known
 }
 
 // jwtTerms are what a token means here, whichever key it is signed with.
@@ -120,8 +119,7 @@ func NewJWT(s JWTSettings) (*JWT, error) {
 			jwt.WithLeeway(leeway),
 			jwt.WithTimeFunc(s.Now),
 		),
-		now:   s.Now,
-		known: newTokenCache(),
+		known: newKnown(),
 	}, nil
 }
 
@@ -138,64 +136,71 @@ func (j *JWT) Warnings() (warnings []string) {
 	return warnings
 }
 
-// remember takes over the tokens that old has verified, as far as they mean the same
+// inherit takes over the tokens that old has verified, as far as they mean the same
 // here and their key is still one of ours.
-func (j *JWT) remember(old *JWT) {
+func (j *JWT) inherit(old *JWT) {
 	if !reflect.DeepEqual(j.terms, old.terms) {
 		return
 	}
-	j.known = old.known.with(func(by *verificationKey) *verificationKey {
-		if i := slices.IndexFunc(j.keys, by.equal); i >= 0 {
-			return j.keys[i]
+	j.known = old.known.carry(func(p *proof) *proof {
+		if i := slices.IndexFunc(j.keys, p.by.equal); i >= 0 {
+			return &proof{caller: p.caller, until: p.until, by: j.keys[i]}
 		}
 		return nil
 	})
 }
 
-func (j *JWT) authenticate(token []byte) (*Caller, error) {
-	if len(token) > maxToken || bytes.ContainsAny(token, lineEnds) {
-		return nil, TokenInvalid
+func (j *JWT) authenticate(token []byte, k knock) (*Caller, error) {
+	if len(token) > maxToken {
+		return nil, k.wrong(nil, TokenInvalid)
 	}
 	id := j.known.id(token)
-	if caller := j.known.find(id, j.now()); caller != nil {
-		return caller, nil
+	if p, standing := j.known.find(&id, k.now); standing > over {
+		return p.caller, nil
 	}
-	known, err := j.verify(string(token))
+	p, err := j.verify(token)
+	if err == TokenInvalid { // one that expired was once given to who shows it
+		return nil, k.wrong(nil, TokenInvalid)
+	}
 	if err != nil {
 		return nil, err
 	}
-	j.known.add(id, known)
-	return known.caller, nil
+	j.known.add(id, p)
+	return p.caller, nil
 }
 
 // verify says who the token speaks of, by which key and until when. The library's
 // errors quote the token, so they end here.
-func (j *JWT) verify(token string) (known knownToken, err error) {
-	claims := jwt.MapClaims{}
-	_, err = j.parser.ParseWithClaims(token, claims, func(t *jwt.Token) (any, error) {
-		known.key, err = j.key(t)
+func (j *JWT) verify(token []byte) (*proof, error) {
+	if bytes.ContainsAny(token, lineEnds) {
+		return nil, TokenInvalid
+	}
+	p, claims := new(proof), jwt.MapClaims{}
+	_, err := j.parser.ParseWithClaims(string(token), claims, func(t *jwt.Token) (any, error) {
+		key, err := j.key(t)
 		if err != nil {
 			return nil, err
 		}
-		return known.key.key, nil
+		p.by = key
+		return key.key, nil
 	})
 	if errors.Is(err, jwt.ErrTokenExpired) { // found only after the signature was
-		return known, TokenExpired
+		return nil, TokenExpired
 	}
 	if err != nil {
-		return known, TokenInvalid
+		return nil, TokenInvalid
 	}
 	name, err := claims.GetSubject()
 	if err != nil {
-		return known, TokenInvalid
+		return nil, TokenInvalid
 	}
 	expiry, err := claims.GetExpirationTime()
 	if err != nil {
-		return known, TokenInvalid
+		return nil, TokenInvalid
 	}
-	known.until = expiry.Add(leeway)
-	known.caller = &Caller{Name: callerName(name), Roles: j.rolesOf(claims[j.terms.rolesClaim])}
-	return known, nil
+	p.until = expiry.Add(leeway)
+	p.caller = &Caller{Name: callerName(name), Roles: j.rolesOf(claims[j.terms.rolesClaim])}
+	return p, nil
 }
 
 // key is the one of ours that the header names, unless it wants more than that: an

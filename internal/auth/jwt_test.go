@@ -74,7 +74,11 @@ func bearerGuard(t testing.TB, s auth.JWTSettings) *auth.Guard {
 	t.Helper()
 	j, err := auth.NewJWT(s)
 	require.NoError(t, err)
-	return auth.NewGuard(nil, j)
+	guard := auth.NewGuard(nil, j)
+	if s.Now != nil {
+		guard.Now = s.Now
+	}
+	return guard
 }
 
 func TestTheFixtureSignsAsTheStandardDoes(t *testing.T) {

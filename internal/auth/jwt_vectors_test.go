@@ -88,11 +88,11 @@ func TestTheTokensOfTheStandardsAreJudgedByTheTime(t *testing.T) {
 			settings.Now = func() time.Time { return time.Unix(at, 0) }
 			j, err := NewJWT(settings)
 			require.NoError(t, err)
-			_, err = j.authenticate([]byte(v.token))
+			_, err = j.verify([]byte(v.token))
 			assert.Equal(t, want, err, "%s at %d", v.name, at)
 			altered := strings.Replace(v.token, ".eyJpc3MiOiJqb2Ui", ".eyJpc3MiOiJqb2Ei", 1)
 			require.NotEqual(t, v.token, altered)
-			_, err = j.authenticate([]byte(altered))
+			_, err = j.verify([]byte(altered))
 			assert.Equal(t, TokenInvalid, err, v.name)
 		}
 	}

@@ -34,7 +34,7 @@ func (g *Guard) Login(r *Request, username, password string) (t *Tokens, err err
 	if !g.issues(s) {
 		return nil, Invalid
 	}
-	user, now := s.basic.users[caller.Name], toMs(r.Now)
+	user, now := s.basic.users[caller.Name], toMs(r.At)
 	if user == nil {
 		return nil, Invalid
 	}
@@ -78,7 +78,7 @@ func (s *schemes) credentials(r *Request, k knock, username, password string) (*
 	}
 	switch headers := r.Header.Values("Authorization"); {
 	case len(headers) == 0:
-		return s.basic.find([]byte(username), []byte(password), k)
+		return s.basic.words(username, password, k)
 	case len(headers) == 1 && len(headers[0]) <= maxHeader:
 		name, credentials, found := bytes.Cut(headers[0], []byte(" "))
 		if found && named(name, "Basic") {
@@ -120,7 +120,7 @@ func (g *Guard) byToken(r *Request, s *schemes, text []byte) (*Caller, error) {
 	if !ok {
 		return nil, TokenInvalid
 	}
-	now := toMs(r.Now)
+	now := toMs(r.At)
 	if t.expires <= now {
 		return nil, TokenExpired
 	}
@@ -170,7 +170,7 @@ func (g *Guard) refresh(r *Request, s *schemes, text []byte) (*Tokens, error) {
 		return nil, TokenInvalid
 	}
 	given, ok := readRefresh(payload)
-	now := toMs(r.Now)
+	now := toMs(r.At)
 	switch {
 	case !ok:
 		return nil, TokenInvalid
@@ -230,7 +230,7 @@ func (g *Guard) Logout(r *Request) (err error) {
 			return NetworkRefused
 		}
 		if payload, genuine := signer.read(sessionPrefix, text); genuine {
-			now := toMs(r.Now)
+			now := toMs(r.At)
 			return g.end(signer.loginOf(payload), now+s.tokens.RefreshTTL.Milliseconds(), now)
 		}
 	case 1:
@@ -241,7 +241,7 @@ func (g *Guard) Logout(r *Request) (err error) {
 		}
 		if payload, genuine := signer.read(accessPrefix, text); genuine {
 			if t, ok := readAccess(payload); ok {
-				return g.end(t.login, t.ends, toMs(r.Now))
+				return g.end(t.login, t.ends, toMs(r.At))
 			}
 		}
 	}

@@ -75,7 +75,7 @@ func (i *instance) request(lines ...string) *auth.Request {
 		h[name] = append(h[name], []byte(value))
 	}
 	return &auth.Request{
-		Header: h, Now: i.now, Peer: netip.MustParseAddr(home), Method: []byte("POST"), Host: []byte("checks.example"),
+		Header: h, At: i.now, Peer: netip.MustParseAddr(home), Method: []byte("POST"), Host: []byte("checks.example"),
 	}
 }
 

@@ -2,6 +2,8 @@ package auth_test
 
 import (
 	"net/netip"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,7 +30,7 @@ func (i *instance) from(peer string, lines ...string) *auth.Request {
 func TestGuessingAtTheLoginIsSlowedAsGuessingWithBasicIs(t *testing.T) {
 	for _, user := range []string{"checkout", "stranger"} {
 		i := alone(t)
-		for range 10 { // they are counted together
+		for range 30 { // they are counted together
 			_, err := i.Login(i.from(guesser), user, "guess")
 			require.Equal(t, auth.Invalid, err)
 			require.Equal(t, auth.Invalid, ask(i.Guard, guesser, basic(user+":guess")))
@@ -42,7 +44,7 @@ func TestGuessingAtTheLoginIsSlowedAsGuessingWithBasicIs(t *testing.T) {
 
 func TestWhoIsRightLogsInWhateverNeighboursGuess(t *testing.T) {
 	i := alone(t)
-	for range 100 {
+	for range 500 {
 		_, _ = i.Login(i.from(home), "checkout", "guess")
 	}
 	issued, cookie := i.login("checkout", "open sesame")
@@ -64,10 +66,10 @@ func TestMadeUpTokensAreSlowedByAddress(t *testing.T) {
 	}
 	for what, show := range shows {
 		i.after(time.Hour)
-		for range 60 {
+		for range 300 {
 			require.Equal(t, auth.TokenInvalid, show(), what)
 		}
-		assert.Equal(t, later(time.Second), show(), what)
+		assert.Equal(t, later(200*time.Millisecond), show(), what)
 	}
 }
 
@@ -142,4 +144,40 @@ func TestABoundUserIsBoundToTheAddressBehindTheProxy(t *testing.T) {
 	assert.Equal(t, auth.TokenInvalid, err)
 	_, err = i.Refresh(by("2001:db8:1:3::3"), issued.Refresh)
 	assert.Equal(t, auth.TokenInvalid, err)
+}
+
+// slowly is a guard whose one user has a slow hash; hashed counts them.
+func slowly(t *testing.T) (i *instance, hashed *atomic.Int64) {
+	i, hashed = alone(t), new(atomic.Int64)
+	users, err := auth.NewBasic([]auth.User{lean})
+	require.NoError(t, err)
+	i.Replace(auth.NewGuard(users, nil).WithTokens(issuing))
+	users.Watch(func() {}, func(_, _ uint64) { hashed.Add(1) })
+	return i, hashed
+}
+
+func TestASlowPasswordIsHashedOnceForLoginsAndForBasic(t *testing.T) {
+	i, hashed := slowly(t)
+	for range 5 {
+		i.login("lean", shared)
+		require.NoError(t, ask(i.Guard, home, basic("lean:"+shared)))
+	}
+	assert.EqualValues(t, 1, hashed.Load())
+}
+
+func TestAGuessAtTheLoginCostsAHashWhoeverTheUserIs(t *testing.T) {
+	for _, words := range [][2]string{{"lean", "wrong"}, {"stranger", "wrong"}, {"le:an", "wrong"}, {"", ""}} {
+		i, hashed := slowly(t)
+		_, err := i.Login(i.from(home), words[0], words[1])
+		assert.Equal(t, auth.Invalid, err)
+		assert.EqualValues(t, 1, hashed.Load(), words[0])
+	}
+}
+
+func TestWordsOfALoginAreBounded(t *testing.T) {
+	i := alone(t)
+	for _, words := range [][2]string{{"checkout", strings.Repeat("x", 8000)}, {strings.Repeat("x", 8000), "open sesame"}} {
+		_, err := i.Login(i.from(home), words[0], words[1])
+		assert.Equal(t, auth.Invalid, err)
+	}
 }

@@ -73,10 +73,11 @@ func sharing(t *testing.T, now *time.Time, servers ...*velocitytest.Server) func
 	shared, err := auth.NewMemcached(names, 10*time.Second)
 	require.NoError(t, err)
 	t.Cleanup(shared.Close)
-	signed, err := auth.NewSigned(signedUsers, func() time.Time { return *now })
+	signed, err := auth.NewSigned(signedUsers)
 	require.NoError(t, err)
 	guard := auth.NewGuard(nil, nil).WithSigned(signed)
 	guard.SharedNonces = shared
+	guard.Now = func() time.Time { return *now }
 	return func(nonce string) error {
 		_, err := guard.Authenticate(check(nonce).sign())
 		return err

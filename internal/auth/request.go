@@ -8,7 +8,7 @@ import (
 // A Request is what the guard looks at of a request. It keeps nothing of it.
 type Request struct {
 	Header Header
-	Now    time.Time  // when it arrived
+	At     time.Time  // when it was read; zero: now
 	Peer   netip.Addr // the connection's other end; not valid on a unix socket
 	TLS    bool       // it came over TLS
 	Needs  Roles      // one of them; none: any caller will do
@@ -22,7 +22,7 @@ type Request struct {
 
 	Grant Grant // what Authenticate found, beside the caller
 
-	proof          proof      // of a signed request, once its caller is found
+	seal           seal       // of a signed request, once its caller is found
 	from           netip.Addr // see From
 	located        bool
 	scheme, caller string

@@ -78,7 +78,7 @@ func (g *Guard) bySession(r *Request, s *schemes, k knock) (c *Caller, scheme st
 }
 
 func (g *Guard) session(r *Request, s *schemes, id loginID) (*Caller, error) {
-	l, now := g.Logins, toMs(r.Now)
+	l, now := g.Logins, toMs(r.At)
 	if l.revoked.has(id) {
 		return nil, TokenInvalid
 	}

@@ -44,7 +44,6 @@ type Signed struct {
 	keys map[string]*signingKey
 	// nobody stands in for an unknown key, so that one costs what a known one costs.
 	nobody  *signingKey
-	now     func() time.Time
 	scratch sync.Pool // *[]byte: a signature base
 }
 
@@ -59,21 +58,21 @@ type mac struct {
 	out [sha256.Size]byte
 }
 
-// NewSigned takes the users that have a signing key, or returns nil when none has;
-// now is nil for time.Now. The error is a *UserError.
-func NewSigned(users []User, now func() time.Time) (*Signed, error) {
-	if now == nil {
-		now = time.Now
-	}
-	s := &Signed{keys: make(map[string]*signingKey), now: now}
+// NewSigned takes the users that have a signing key, or returns nil when none has.
+// The error is a *UserError.
+func NewSigned(users []User) (*Signed, error) {
+	s := &Signed{keys: make(map[string]*signingKey)}
 	s.scratch.New = func() any { return new([]byte) }
 	names := make(map[string]bool, len(users))
 	for i, u := range users {
 		fail := func(key, expected string) (*Signed, error) {
 			return nil, &UserError{Index: i, Key: key, Expected: expected}
 		}
+		if names[u.Name] {
+			return fail("username", "a name no other user has")
+		}
+		names[u.Name] = true
 		if u.SigningKey == "" {
-			names[u.Name] = true
 			continue
 		}
 		secret, err := decodeBase64(base64.StdEncoding, u.SigningKey)
@@ -84,10 +83,6 @@ func NewSigned(users []User, now func() time.Time) (*Signed, error) {
 		if err != nil || u.Name == "" {
 			return fail("username", "printable ASCII characters, where there is a signing_key")
 		}
-		if names[u.Name] {
-			return fail("username", "a name no other user has")
-		}
-		names[u.Name] = true
 		caller, wrong := u.caller()
 		if wrong != nil {
 			return fail(wrong.Key, wrong.Expected)
@@ -158,7 +153,7 @@ func (s *Signed) authenticate(r *Request, k knock, used usedNonces) (*Caller, er
 	if want := key.sum(base); !hmac.Equal(want[:], g.mac) || !known {
 		return nil, k.wrong([]byte(g.keyID), Invalid)
 	}
-	now := s.now()
+	now := k.now
 	switch age := now.Unix() - g.created; {
 	case age > int64(signatureAge/time.Second), g.expires != 0 && now.Unix() >= g.expires:
 		return nil, flawPast
@@ -173,7 +168,7 @@ func (s *Signed) authenticate(r *Request, k knock, used usedNonces) (*Caller, er
 			return nil, flawUsed
 		}
 	}
-	r.proof = proof{key: key, label: g.label, signature: g.field, now: s.now}
+	r.seal = seal{key: key, label: g.label, signature: g.field, at: now}
 	return &key.caller, nil
 }
 
@@ -185,25 +180,25 @@ func (g *signature) first(key *signingKey, now time.Time, used usedNonces) bool 
 	return used.once(id, now, time.Unix(g.created, 0).Add(signatureAge))
 }
 
-// A proof is what the answer to a signed request is signed with.
-type proof struct {
+// A seal is what the answer to a signed request is signed with.
+type seal struct {
 	key       *signingKey
 	label     string
 	signature string // the request's field, as sent
-	now       func() time.Time
+	at        time.Time
 }
 
 // Signed reports whether Authenticate found the caller by a signature: then the
 // answer is to be signed as well.
-func (r *Request) Signed() bool { return r.proof.key != nil }
+func (r *Request) Signed() bool { return r.seal.key != nil }
 
 // SignAnswer returns the fields that sign an answer with that status and body to a
 // request that was Signed, with the caller's own key. They cover the status, the
 // body, and the request's signature: the answer is to this request and no other.
 func (r *Request) SignAnswer(status int, body []byte) (contentDigest, signatureInput, signature string) {
-	p := &r.proof
+	p := &r.seal
 	contentDigest = sha256Digest(sha256.Sum256(body))
-	params := `("@status" "content-digest" "signature";req);created=` + strconv.FormatInt(p.now().Unix(), 10) + ";keyid=" + p.key.text
+	params := `("@status" "content-digest" "signature";req);created=` + strconv.FormatInt(p.at.Unix(), 10) + ";keyid=" + p.key.text
 	sum := p.key.sum([]byte(`"@status": ` + strconv.Itoa(status) +
 		"\n\"content-digest\": " + contentDigest +
 		"\n\"signature\";req: " + p.signature +

@@ -33,11 +33,13 @@ var signedUsers = []auth.User{
 
 func signedGuard(t testing.TB, now time.Time) *auth.Guard {
 	t.Helper()
-	signed, err := auth.NewSigned(signedUsers, func() time.Time { return now })
+	signed, err := auth.NewSigned(signedUsers)
 	require.NoError(t, err)
 	b, err := auth.NewBasic(signedUsers)
 	require.NoError(t, err)
-	return auth.NewGuard(b, nil).WithSigned(signed)
+	guard := auth.NewGuard(b, nil).WithSigned(signed)
+	guard.Now = func() time.Time { return now }
+	return guard
 }
 
 // A letter is a request before it is signed, with what RFC 9421 has signed of it.
@@ -402,7 +404,7 @@ func TestOtherSchemesWorkBesideSignatures(t *testing.T) {
 }
 
 func TestTheChallengeNamesSignaturesWhereNothingElseWillDo(t *testing.T) {
-	signed, err := auth.NewSigned(signedUsers[:1], nil)
+	signed, err := auth.NewSigned(signedUsers[:1])
 	require.NoError(t, err)
 	none, err := auth.NewBasic(signedUsers[:1])
 	require.NoError(t, err)
@@ -426,7 +428,7 @@ func TestSigningKeysThatCannotBeAreRefused(t *testing.T) {
 		"no name":               {[]auth.User{{SigningKey: good}}, 0, "username"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, err := auth.NewSigned(tt.users, nil)
+			s, err := auth.NewSigned(tt.users)
 			assert.Nil(t, s)
 			var wrong *auth.UserError
 			require.ErrorAs(t, err, &wrong)
@@ -438,10 +440,10 @@ func TestSigningKeysThatCannotBeAreRefused(t *testing.T) {
 			}
 		})
 	}
-	s, err := auth.NewSigned([]auth.User{{Name: "a", SigningKey: strings.TrimRight(good, "=")}}, nil)
+	s, err := auth.NewSigned([]auth.User{{Name: "a", SigningKey: strings.TrimRight(good, "=")}})
 	require.NoError(t, err, "without its padding")
 	require.NotNil(t, s)
-	s, err = auth.NewSigned(signedUsers[2:], nil)
+	s, err = auth.NewSigned(signedUsers[2:])
 	require.NoError(t, err)
 	require.Nil(t, s, "nobody signs")
 }

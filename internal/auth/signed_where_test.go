@@ -16,7 +16,7 @@ func signedWithin(t *testing.T, networks ...string) *auth.Guard {
 	t.Helper()
 	users := []auth.User{signedUsers[0]}
 	users[0].Password, users[0].Networks = "", networks
-	signed, err := auth.NewSigned(users, func() time.Time { return noon })
+	signed, err := auth.NewSigned(users)
 	require.NoError(t, err)
 	basic, err := auth.NewBasic(users)
 	require.NoError(t, err)
@@ -42,7 +42,7 @@ func TestWhoOnlySignsIsHeldToTheirNetworks(t *testing.T) {
 func TestNetworksOfWhoOnlySignsAreChecked(t *testing.T) {
 	users := []auth.User{signedUsers[0]}
 	users[0].Networks = []string{home, "the shop"}
-	_, err := auth.NewSigned(users, nil)
+	_, err := auth.NewSigned(users)
 	var wrong *auth.UserError
 	require.ErrorAs(t, err, &wrong)
 	assert.Equal(t, "networks[1]", wrong.Key)
@@ -68,11 +68,11 @@ func TestGuessingASigningKeyIsSlowed(t *testing.T) {
 			_, err := guard.Authenticate(r)
 			return err
 		}
-		for i := range 20 {
+		for i := range 60 {
 			require.Equal(t, auth.Invalid, guess(i), user)
 		}
-		assert.Equal(t, later(5*time.Second), guess(20), user)
-		r := check(nonceNumber(21)).sign()
+		assert.Equal(t, later(5*time.Second), guess(60), user)
+		r := check(nonceNumber(61)).sign()
 		r.Peer = hop(guesser)
 		_, err := guard.Authenticate(r)
 		assert.NoError(t, err, "who is right is not slowed")
@@ -81,12 +81,13 @@ func TestGuessingASigningKeyIsSlowed(t *testing.T) {
 
 func TestBesideASignatureASessionDoesNotCount(t *testing.T) {
 	i := alone(t)
+	i.now = noon
 	_, cookie := i.login("analyst", "magnifier")
-	signed, err := auth.NewSigned(signedUsers, func() time.Time { return noon })
+	signed, err := auth.NewSigned(signedUsers)
 	require.NoError(t, err)
 	i.WithSigned(signed)
 	r := check(nonceNumber(1)).sign()
-	r.Now = i.now
+	r.At = noon
 	r.Header.(header)["Cookie"] = [][]byte{[]byte(strings.TrimPrefix(cookie, "Cookie: "))}
 	caller, err := i.Authenticate(r)
 	require.NoError(t, err)
@@ -95,7 +96,7 @@ func TestBesideASignatureASessionDoesNotCount(t *testing.T) {
 	l := check(nonceNumber(2))
 	l.secret = "a guess that is as long as a signing key"
 	r = l.sign()
-	r.Now = i.now
+	r.At = noon
 	r.Header.(header)["Cookie"] = [][]byte{[]byte(strings.TrimPrefix(cookie, "Cookie: "))}
 	_, err = i.Authenticate(r)
 	assert.Equal(t, auth.Invalid, err)

@@ -38,8 +38,8 @@ type memoryItem struct {
 	until   time.Time
 }
 
-// maxMemory is how many items a Memory holds at most, of about 200 bytes each.
-const maxMemory = 100_000
+// maxItems is how many items a Memory holds at most, of about 200 bytes each.
+const maxItems = 100_000
 
 // NewMemory makes an empty store.
 func NewMemory() *Memory { return &Memory{items: make(map[string]memoryItem), sweepAt: 1024} }
@@ -82,10 +82,10 @@ func (m *Memory) makeRoom(now time.Time) {
 			delete(m.items, key)
 		}
 	}
-	for len(m.items) > maxMemory*7/8 { // many at once: looking at all is dear
+	for len(m.items) > maxItems*7/8 { // many at once: looking at all is dear
 		m.dropSoonest()
 	}
-	m.sweepAt = min(max(1024, 2*len(m.items)), maxMemory)
+	m.sweepAt = min(max(1024, 2*len(m.items)), maxItems)
 }
 
 func (m *Memory) dropSoonest() {

@@ -124,18 +124,18 @@ func TestNoncesAreKeptAsLongAsAnyInstanceMayBelieveThem(t *testing.T) {
 
 func TestTheEmbeddedStoreIsBounded(t *testing.T) {
 	m := NewMemory()
-	for n := range maxMemory + 5000 {
+	for n := range maxItems + 5000 {
 		now := midnight.Add(time.Duration(n) * time.Millisecond)
 		require.NoError(t, m.Put(fmt.Sprint(n), nil, 0, now, now.Add(time.Hour)))
-		require.LessOrEqual(t, len(m.items), maxMemory)
+		require.LessOrEqual(t, len(m.items), maxItems)
 	}
-	_, _, err := m.Get(fmt.Sprint(maxMemory+4999), midnight)
+	_, _, err := m.Get(fmt.Sprint(maxItems+4999), midnight)
 	assert.NoError(t, err, "the last one")
 	later := midnight.Add(2 * time.Hour)
 	for n := range 30_000 {
 		require.NoError(t, m.Put(fmt.Sprint("later ", n), nil, 0, later, later.Add(time.Hour)))
 	}
-	assert.Less(t, len(m.items), maxMemory, "what is over makes room")
+	assert.Less(t, len(m.items), maxItems, "what is over makes room")
 }
 
 func TestMemcachedThatDoesNotAnswerIsAskedOnceASecond(t *testing.T) {

@@ -137,7 +137,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &call{Request: r, w: w, start: time.Now(), status: http.StatusOK}
 	peer, _ := netip.ParseAddrPort(r.RemoteAddr)
 	c.asks = auth.Request{
-		Header: header{r.Header}, Now: c.start, Peer: peer.Addr(), TLS: r.TLS != nil,
+		Header: header{r.Header}, At: c.start, Peer: peer.Addr(), TLS: r.TLS != nil,
 		Method: []byte(r.Method), Target: []byte(r.RequestURI), Host: []byte(r.Host),
 	}
 	if given := []byte(r.Header.Get("X-Request-Id")); wire.Traceable(given) {

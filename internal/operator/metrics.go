@@ -35,7 +35,14 @@ type Metrics struct {
 	storeUp           map[string]prometheus.Gauge // by server
 
 	auth    *prometheus.CounterVec
+	authOK  []schemeCounter
 	reloads *prometheus.CounterVec
+}
+
+// A schemeCounter counts the callers that a scheme found: the usual end.
+type schemeCounter struct {
+	scheme string
+	ok     prometheus.Counter
 }
 
 type opResult struct {
@@ -142,7 +149,7 @@ func (m *Metrics) forAuth() {
 		"logout":    {auth.NetworkRefused, auth.Unavailable},
 	} {
 		if scheme != "none" {
-			m.auth.WithLabelValues(scheme, "ok")
+			m.authOK = append(m.authOK, schemeCounter{scheme, m.auth.WithLabelValues(scheme, "ok")})
 		}
 		for _, f := range failures {
 			m.auth.WithLabelValues(scheme, string(f))
@@ -245,7 +252,15 @@ func (m *Metrics) Decision(d *velocity.Decision, took time.Duration) {
 func (m *Metrics) PANLike() { m.pan.Inc() }
 
 // Auth counts an authentication.
-func (m *Metrics) Auth(scheme, result string) { m.auth.WithLabelValues(scheme, result).Inc() }
+func (m *Metrics) Auth(scheme, result string) {
+	for i := range m.authOK {
+		if result == "ok" && m.authOK[i].scheme == scheme {
+			m.authOK[i].ok.Inc()
+			return
+		}
+	}
+	m.auth.WithLabelValues(scheme, result).Inc()
+}
 
 // Reload counts a reload of the configuration: ok or error.
 func (m *Metrics) Reload(result string) { m.reloads.WithLabelValues(result).Inc() }

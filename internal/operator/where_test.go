@@ -59,7 +59,7 @@ func TestGuessersAreToldToWait(t *testing.T) {
 	guess := func() answer {
 		return d.anonymous(t, "DELETE", someone, "", basic("analyst", "guess"), forwardedFor("203.0.113.9"))
 	}
-	for range 20 {
+	for range 60 {
 		requireProblem(t, guess(), 401, "credentials_invalid", "")
 	}
 	a := guess()
@@ -68,7 +68,7 @@ func TestGuessersAreToldToWait(t *testing.T) {
 	assert.Equal(t, 200, d.ask(t, "GET", someone, "", forwardedFor("203.0.113.9")).status, "who is right is answered")
 	counted := changed(scrape(t, d.metrics), "fraudcheck_auth_total")
 	assert.Equal(t, map[string]float64{
-		`fraudcheck_auth_total{result="credentials_invalid",scheme="basic"}`: 20,
+		`fraudcheck_auth_total{result="credentials_invalid",scheme="basic"}`: 60,
 		`fraudcheck_auth_total{result="too_many_failures",scheme="basic"}`:   1,
 		`fraudcheck_auth_total{result="ok",scheme="basic"}`:                  1,
 	}, counted)

@@ -49,7 +49,7 @@ func (q *request) begin(ctx *fasthttp.RequestCtx, start time.Time) {
 	q.fields = velocity.Fields{}
 	asked := &ctx.Request.Header
 	q.asks = auth.Request{
-		Header: header{asked}, Now: start, Peer: peerOf(ctx), Method: asked.Method(), Target: asked.RequestURI(), Host: asked.Host(),
+		Header: header{asked}, At: start, Peer: peerOf(ctx), Method: asked.Method(), Target: asked.RequestURI(), Host: asked.Host(),
 	}
 	q.id = q.id[:0]
 	if given := ctx.Request.Header.Peek(headerRequestID); wire.Traceable(given) {

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+
+	"fraudcheck/internal/auth"
+)
+
+// userCommands edit the users file. A running program takes the change over by
+// itself.
+type userCommands struct {
+	UsersFile string `help:"The users file; without it, the configuration's auth.basic.users_file." placeholder:"FILE"`
+	Add       struct {
+		Name     string   `arg:"" help:"Name to call by."`
+		Roles    []string `help:"What the user may do: checker, analyst, operator." default:"checker" placeholder:"ROLE,..."`
+		Networks []string `help:"Where the user may call from: addresses or networks, excluded after a !." placeholder:"NET,..."`
+	} `cmd:"" help:"Add a user; the password is asked for, or the first line of standard input."`
+	Remove struct {
+		Name string `arg:"" help:"Who is to go."`
+	} `cmd:"" help:"Remove a user."`
+	List struct{} `cmd:"" help:"Say who there is."`
+}
+
+// path is the users file's, links followed: it is the file that is replaced.
+func (u *userCommands) path(f *flags) (string, error) {
+	path := u.UsersFile
+	if path == "" && f.Config != "" {
+		s := defaults()
+		if err := readFile(f.Config, s); err != nil {
+			return "", err
+		}
+		path = s.Auth.Basic.UsersFile
+	}
+	if path == "" {
+		return "", &keyError{"auth.basic.users_file", "a file, from the configuration of --config or from --users-file", 0}
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	return path, nil
+}
+
+func (u *userCommands) add(f *flags, stdin *os.File, stdout, stderr io.Writer) error {
+	path, err := u.path(f)
+	if err != nil {
+		return err
+	}
+	user := auth.User{Name: u.Add.Name, Networks: u.Add.Networks}
+	for _, name := range u.Add.Roles {
+		role, ok := auth.RoleNamed(name)
+		if !ok {
+			return errors.New("--roles: expected checker, analyst or operator")
+		}
+		user.Roles |= role
+	}
+	file, err := usersIn(path)
+	if err == nil {
+		err = file.Takes(user) // before anybody types a password for nothing
+	}
+	if err != nil {
+		return fmt.Errorf("user add: %w", err)
+	}
+	if user.Password, err = askPassword(stdin, stderr); err != nil {
+		return err
+	}
+	err = editUsers(path, func(file *auth.UsersFile) error { return file.Add(user) })
+	if err != nil {
+		return fmt.Errorf("user add: %w", err)
+	}
+	_, err = fmt.Fprintln(stdout, "added")
+	return err
+}
+
+func (u *userCommands) remove(f *flags, stdout io.Writer) error {
+	path, err := u.path(f)
+	if err != nil {
+		return err
+	}
+	err = editUsers(path, func(file *auth.UsersFile) error {
+		if !file.Remove(u.Remove.Name) {
+			return errors.New("expected a name that is in the file")
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("user remove: %w", err)
+	}
+	_, err = fmt.Fprintln(stdout, "removed")
+	return err
+}
+
+func (u *userCommands) list(f *flags, stdout io.Writer) error {
+	path, err := u.path(f)
+	if err != nil {
+		return err
+	}
+	file, err := readUsers(path)
+	if err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "NAME\tROLES\tNETWORKS\tENCRYPTION")
+	for _, user := range file.Users() {
+		from := "anywhere"
+		if len(user.Networks) > 0 {
+			from = strings.Join(user.Networks, ",")
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", user.Name, strings.Join(user.Roles.Names(), ","), from, user.Encryption)
+	}
+	return table.Flush()
+}
+
+// usersIn reads the file; one that is not there yet has no users.
+func usersIn(path string) (*auth.UsersFile, error) {
+	file, err := readUsers(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return new(auth.UsersFile), nil
+	}
+	return file, err
+}
+
+// editUsers replaces the file whole or not at all, while nobody else edits it.
+func editUsers(path string, edit func(*auth.UsersFile) error) error {
+	folder, err := os.Open(filepath.Dir(path)) // the file itself is replaced: no lock on it would last
+	if err != nil {
+		return err
+	}
+	defer folder.Close() // and with it the lock goes
+	if err := syscall.Flock(int(folder.Fd()), syscall.LOCK_EX); err != nil {
+		return fmt.Errorf("cannot lock the users file's folder: %w", err)
+	}
+	file, err := usersIn(path)
+	if err != nil {
+		return err
+	}
+	if err := edit(file); err != nil {
+		return err
+	}
+	return replaceUsers(path, file.String())
+}
+
+// replaceUsers keeps owner and group. Others than those may never read it.
+func replaceUsers(path, text string) (err error) {
+	next, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(next.Name())
+		}
+	}()
+	if old, err := os.Stat(path); err == nil {
+		owner := old.Sys().(*syscall.Stat_t)
+		if err := errors.Join(next.Chown(int(owner.Uid), int(owner.Gid)), next.Chmod(old.Mode().Perm()&0o640)); err != nil {
+			return errors.Join(err, next.Close())
+		}
+	}
+	_, err = next.WriteString(text)
+	if err = errors.Join(err, next.Sync(), next.Close()); err != nil {
+		return err
+	}
+	return os.Rename(next.Name(), path)
+}

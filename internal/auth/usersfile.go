@@ -1,0 +1,198 @@
+package auth
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// A UsersFile is a list of users as htpasswd keeps them: a line name:hash for each,
+// of bcrypt or argon2id, and here a third field for what else is to be said:
+//
+//	fraud-desk:$2y$10$...:roles=analyst,checker;networks=10.0.0.0/8,!10.9.0.0/16
+//
+// Without it a user is a checker, from anywhere. Blank lines and those that begin
+// with # say nothing. What was not changed is written as it was read.
+type UsersFile struct {
+	lines []userLine
+}
+
+type userLine struct {
+	text string
+	user User // without a name where the line says nothing
+}
+
+// A LineError names the line that cannot be, never what it holds.
+type LineError struct {
+	Line     int // from 1
+	Expected string
+}
+
+func (e *LineError) Error() string { return fmt.Sprintf("line %d: expected %s", e.Line, e.Expected) }
+
+// ParseUsersFile reads the file's text; the error is a *LineError.
+func ParseUsersFile(text string) (*UsersFile, error) {
+	f := new(UsersFile)
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, " \t\r\n")
+		user, err := parseUserLine(line)
+		if err == nil && user.Name != "" && f.Line(user.Name) > 0 {
+			err = expected("a name that no line before has")
+		}
+		if err != nil {
+			return nil, &LineError{Line: len(f.lines) + 1, Expected: err.Error()}
+		}
+		f.lines = append(f.lines, userLine{line, user})
+	}
+	return f, nil
+}
+
+// expected is what should have stood there.
+type expected string
+
+func (e expected) Error() string { return string(e) }
+
+func parseUserLine(line string) (u User, err error) {
+	if line == "" || line[0] == '#' {
+		return User{}, nil
+	}
+	// An IPv6 network has colons, a hash has none.
+	fields := strings.SplitN(line, ":", 3)
+	if len(fields) < 2 {
+		return User{}, expected("name:hash, or name:hash:roles=...;networks=...")
+	}
+	u = User{Name: fields[0], Password: fields[1], Encryption: encryptionOf(fields[1]), Roles: Checker}
+	if len(fields) == 3 && fields[2] != "" {
+		for option := range strings.SplitSeq(fields[2], ";") {
+			if err := u.setOption(option); err != nil {
+				return User{}, err
+			}
+		}
+	}
+	if err := u.check(); err != nil {
+		return User{}, err
+	}
+	return u, u.checkHash()
+}
+
+// encryptionOf tells by the hash how it was made.
+func encryptionOf(hash string) Encryption {
+	switch {
+	case strings.HasPrefix(hash, "$argon2id$"):
+		return Argon2id
+	case strings.HasPrefix(hash, "$2"):
+		return Bcrypt
+	}
+	return ""
+}
+
+func (u *User) setOption(option string) error {
+	name, value, _ := strings.Cut(option, "=")
+	values := strings.Split(value, ",")
+	switch name {
+	case "roles":
+		u.Roles = 0
+		for _, v := range values {
+			role, ok := RoleNamed(v)
+			if !ok {
+				return expected("roles among checker, analyst and operator")
+			}
+			u.Roles |= role
+		}
+	case "networks":
+		u.Networks = values
+	default:
+		return expected("after name:hash: nothing but roles= and networks=, with a semicolon between")
+	}
+	return nil
+}
+
+// check is for what a line of the file can hold, its hash aside.
+func (u *User) check() error {
+	if u.Name == "" || len(u.Name) > maxName || u.Name[0] == '#' || strings.Contains(u.Name, ":") ||
+		strings.TrimSpace(u.Name) != u.Name || !utf8.ValidString(u.Name) || strings.ContainsFunc(u.Name, unicode.IsControl) {
+		return expected(fmt.Sprintf("a name of 1 to %d bytes of UTF-8, without colon, control characters, # at its beginning and blanks at its ends", maxName))
+	}
+	if u.Roles == 0 {
+		return expected("at least one role")
+	}
+	var wrong *WhereError
+	if _, err := newNetworks(u.Networks); errors.As(err, &wrong) {
+		return expected(wrong.Expected)
+	}
+	return nil
+}
+
+func (u *User) checkHash() error {
+	if u.Encryption != Bcrypt && u.Encryption != Argon2id {
+		return expected("a bcrypt hash or an argon2id string after the name")
+	}
+	_, err := newSlowHash(u.Encryption, u.Password)
+	return err
+}
+
+// Users are the users, in the order of their lines.
+func (f *UsersFile) Users() (users []User) {
+	for _, l := range f.lines {
+		if l.user.Name != "" {
+			users = append(users, l.user)
+		}
+	}
+	return users
+}
+
+// Line is the line of the user of that name, from 1; 0 when there is none.
+func (f *UsersFile) Line(name string) int {
+	return 1 + slices.IndexFunc(f.lines, func(l userLine) bool { return l.user.Name == name && name != "" })
+}
+
+// Takes says what is expected of a user who is to be added, the hash aside.
+func (f *UsersFile) Takes(u User) error {
+	if err := u.check(); err != nil {
+		return fmt.Errorf("expected %w", err)
+	}
+	if f.Line(u.Name) > 0 {
+		return errors.New("expected a name that is not in the file")
+	}
+	return nil
+}
+
+// Add appends a line for the user; Password is a hash of either kind. The error says
+// what is expected of the user.
+func (f *UsersFile) Add(u User) error {
+	if err := f.Takes(u); err != nil {
+		return err
+	}
+	u.Encryption = encryptionOf(u.Password)
+	if err := u.checkHash(); err != nil {
+		return fmt.Errorf("expected %w", err)
+	}
+	text := u.Name + ":" + u.Password + ":roles=" + strings.Join(u.Roles.Names(), ",")
+	if len(u.Networks) > 0 {
+		text += ";networks=" + strings.Join(u.Networks, ",")
+	}
+	f.lines = append(f.lines, userLine{text, u})
+	return nil
+}
+
+// Remove takes the user's line out and reports whether there was one.
+func (f *UsersFile) Remove(name string) bool {
+	at := f.Line(name) - 1
+	if at < 0 {
+		return false
+	}
+	f.lines = slices.Delete(f.lines, at, at+1)
+	return true
+}
+
+// String is the file's text.
+func (f *UsersFile) String() string {
+	var b strings.Builder
+	for _, l := range f.lines {
+		b.WriteString(l.text + "\n")
+	}
+	return b.String()
+}

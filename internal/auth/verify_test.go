@@ -1,0 +1,265 @@
+package auth_test
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/auth"
+)
+
+// prompt is the most a test waits for what should come at once.
+const prompt = 10 * time.Second
+
+// bench looks on while passwords are hashed, and owns the clock.
+type bench struct {
+	*auth.Basic
+	now    atomic.Int64   // nanoseconds
+	hashes atomic.Int32   // begun
+	atOnce atomic.Int32   // under way
+	most   atomic.Int32   // were under way
+	ended  chan [2]uint64 // what each hash came to: rounds, blocks
+	gate   chan struct{}  // when not nil, a hash begins only with something from here
+}
+
+func (b *bench) pass(d time.Duration) { b.now.Add(int64(d)) }
+
+func guardOf(t testing.TB, users ...auth.User) (*auth.Guard, *bench) {
+	t.Helper()
+	basic, err := auth.NewBasic(users)
+	require.NoError(t, err)
+	b := &bench{Basic: basic, ended: make(chan [2]uint64, 10_000)}
+	basic.Watch(func() {
+		b.hashes.Add(1)
+		if n := b.atOnce.Add(1); n > b.most.Load() {
+			b.most.Store(n) // more than two would be seen by the third at the latest
+		}
+		if b.gate != nil {
+			<-b.gate
+		}
+	}, func(rounds, blocks uint64) {
+		b.atOnce.Add(-1)
+		b.ended <- [2]uint64{rounds, blocks}
+	})
+	guard := auth.NewGuard(basic, nil)
+	guard.Now = func() time.Time { return time.Unix(0, b.now.Load()) }
+	return guard, b
+}
+
+// Users of every encryption; those that are hashed share the password.
+const shared = "correct-horse-battery"
+
+var (
+	plain    = auth.User{Name: "plain", Password: shared, Encryption: auth.Clear, Roles: auth.Checker}
+	digested = auth.User{Name: "digested", Password: hexSHA256(shared), Encryption: auth.SHA256, Roles: auth.Checker}
+	cheap    = auth.User{Name: "cheap", Password: foreign[2].hash, Encryption: auth.Bcrypt, Roles: auth.Checker}
+	dearer   = auth.User{Name: "dearer", Password: foreign[3].hash, Encryption: auth.Bcrypt, Roles: auth.Checker}
+	lean     = auth.User{Name: "lean", Encryption: auth.Argon2id, Roles: auth.Checker,
+		Password: "$argon2id$v=19$m=64,t=1,p=1$MDEyMzQ1Njc4OWFiY2RlZg$R1OMUfftG2lm0EcRnxGvVBQDdZaVUZCnRZ53qLU7ZME"}
+	fat = auth.User{Name: "fat", Password: foreign[10].hash, Encryption: auth.Argon2id, Roles: auth.Checker}
+)
+
+func try(guard *auth.Guard, userinfo string) error {
+	_, err := guard.Authenticate(authorization(basic(userinfo)))
+	return err
+}
+
+func TestAVerifiedPasswordIsNotHashedAgainForAMinute(t *testing.T) {
+	guard, b := guardOf(t, lean, cheap)
+	for _, name := range []string{"lean", "cheap"} {
+		before := b.hashes.Load()
+		for range 100 {
+			require.NoError(t, try(guard, name+":"+shared))
+		}
+		assert.EqualValues(t, 1, b.hashes.Load()-before, name)
+	}
+	assert.Equal(t, error(auth.Invalid), try(guard, "lean:"+shared+"!"))
+	assert.EqualValues(t, 3, b.hashes.Load(), "another password is")
+	b.pass(time.Minute)
+	require.NoError(t, try(guard, "lean:"+shared))
+	assert.EqualValues(t, 4, b.hashes.Load(), "nobody came in time to have it renewed")
+}
+
+func TestWhoComesOnceAMinuteNeverWaitsForAHash(t *testing.T) {
+	for _, every := range []time.Duration{time.Second, 7 * time.Second, 29 * time.Second, 30 * time.Second, 45 * time.Second, 59 * time.Second} {
+		guard, b := guardOf(t, lean)
+		require.NoError(t, try(guard, "lean:"+shared))
+		b.gate = make(chan struct{})
+		renewed := 0
+		for range 100 {
+			b.pass(every)
+			require.NoError(t, try(guard, "lean:"+shared), "no hash can begin, and it is let in")
+			if !b.Renewing() {
+				continue
+			}
+			renewed++
+			require.NoError(t, try(guard, "lean:"+shared), "while it is renewed too")
+			b.gate <- struct{}{}
+			for b.Renewing() {
+				runtime.Gosched()
+			}
+		}
+		assert.EqualValues(t, 1+renewed, b.hashes.Load())
+		assert.Positive(t, renewed, "%s", every)
+	}
+}
+
+func TestManyWithOneCredentialWaitForOneHash(t *testing.T) {
+	guard, b := guardOf(t, lean)
+	b.gate = make(chan struct{})
+	var all sync.WaitGroup
+	for range 500 {
+		all.Go(func() { assert.NoError(t, try(guard, "lean:"+shared)) })
+	}
+	b.await(t, 500, 1)
+	close(b.gate)
+	all.Wait()
+	assert.EqualValues(t, 1, b.hashes.Load())
+}
+
+// await waits until so many wait for a hash, queued of them as possible guesses.
+func (b *bench) await(t *testing.T, all, queued int) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		a, q := b.Waiting()
+		return a == all && q == queued
+	}, prompt, time.Millisecond)
+}
+
+func TestGuessesHoldUpNobodyWhoIsKnown(t *testing.T) {
+	guard, b := guardOf(t, lean, fat, cheap, plain)
+	require.NoError(t, try(guard, "cheap:"+shared))
+	b.pass(time.Minute)
+	require.NoError(t, try(guard, "lean:"+shared))
+	b.gate = make(chan struct{})
+
+	guesses := make(chan error, 100)
+	for i := range auth.MaxQueued {
+		go func() {
+			guesses <- try(guard, fmt.Sprint([]string{"fat", "lean", "stranger", "plain"}[i%4], ":guess ", i))
+		}()
+	}
+	b.await(t, auth.MaxQueued, auth.MaxQueued)
+	assert.Equal(t, later(time.Second), try(guard, "fat:one guess more"))
+	assert.Equal(t, later(time.Second), try(guard, "fat:"+shared), "it might be a guess")
+	require.NoError(t, try(guard, "lean:"+shared), "remembered")
+	require.NoError(t, try(guard, "plain:"+shared), "nothing to hash")
+	returned := make(chan error, 1)
+	go func() { returned <- try(guard, "cheap:"+shared) }() // its proof is too old, and no guess it is
+	b.await(t, auth.MaxQueued+1, auth.MaxQueued)
+	for ended := 0; ; ended++ {
+		select {
+		case b.gate <- struct{}{}: // another hash goes on
+			continue
+		case err := <-returned:
+			require.NoError(t, err)
+			assert.Less(t, ended, auth.MaxQueued, "it did not queue behind all the guesses")
+		}
+		break
+	}
+	close(b.gate)
+	for range auth.MaxQueued {
+		assert.Equal(t, error(auth.Invalid), <-guesses)
+	}
+	assert.NoError(t, try(guard, "fat:"+shared), "once the guessing is over")
+	assert.LessOrEqual(t, b.most.Load(), int32(2), "hashes at once")
+}
+
+func TestRequestsThatWaitAreBounded(t *testing.T) {
+	guard, b := guardOf(t, lean)
+	b.gate = make(chan struct{})
+	results := make(chan error, auth.MaxWaiting)
+	for range auth.MaxWaiting {
+		go func() { results <- try(guard, "lean:the same guess") }()
+	}
+	b.await(t, auth.MaxWaiting, 1)
+	assert.Equal(t, later(time.Second), try(guard, "lean:the same guess"))
+	close(b.gate)
+	for range auth.MaxWaiting {
+		assert.Equal(t, error(auth.Invalid), <-results)
+	}
+}
+
+// Time would tell who exists, and how their password is kept.
+func TestAFailureCostsTheSameWhoeverItIs(t *testing.T) {
+	names := []string{"plain", "digested", "cheap", "dearer", "lean", "fat", "stranger"}
+	for _, tt := range []struct {
+		name  string
+		users []auth.User
+		cost  [2]uint64
+	}{
+		{"of one kind", []auth.User{plain, digested, lean}, [2]uint64{0, 64}},
+		{"of one kind, some dearer", []auth.User{plain, digested, lean, fat}, [2]uint64{0, 512}},
+		{"of the other kind", []auth.User{digested, cheap}, [2]uint64{16, 0}},
+		{"of the other kind, some dearer", []auth.User{dearer, plain, cheap}, [2]uint64{32, 0}},
+		{"of both", []auth.User{plain, digested, cheap, dearer, lean, fat}, [2]uint64{32, 512}},
+	} {
+		guard, b := guardOf(t, tt.users...)
+		for _, name := range names {
+			for _, password := range []string{"a guess", strings.Repeat("x", 80)} {
+				require.Equal(t, error(auth.Invalid), try(guard, name+":"+password))
+				assert.Equal(t, tt.cost, <-b.ended, "%s: %s:%s", tt.name, name, password)
+			}
+		}
+		assert.NoError(t, try(guard, tt.users[0].Name+":"+shared))
+	}
+}
+
+func TestWithoutSlowHashesNothingIsHashed(t *testing.T) {
+	guard, b := guardOf(t, plain, digested)
+	for _, name := range []string{"plain", "digested", "stranger"} {
+		assert.Equal(t, error(auth.Invalid), try(guard, name+":a guess"))
+	}
+	assert.Zero(t, b.hashes.Load())
+}
+
+func TestAReloadForgetsWhomItChanges(t *testing.T) {
+	guard, b := guardOf(t, lean, fat, cheap)
+	hashes := func(userinfo string) int32 {
+		before := b.hashes.Load()
+		require.NoError(t, try(guard, userinfo))
+		return b.hashes.Load() - before
+	}
+	reload := func(users ...auth.User) {
+		next, err := auth.NewBasic(users)
+		require.NoError(t, err)
+		guard.Replace(auth.NewGuard(next, nil))
+	}
+	for _, name := range []string{"lean:", "fat:", "cheap:"} {
+		require.EqualValues(t, 1, hashes(name+shared))
+	}
+	promoted, changed := lean, fat
+	promoted.Roles, changed.Password = auth.Operator, foreign[6].hash // of the same password
+	reload(promoted, changed)
+	assert.EqualValues(t, 0, hashes("lean:"+shared), "it stands as it did")
+	caller, err := guard.Authenticate(authorization(basic("lean:" + shared)))
+	require.NoError(t, err)
+	assert.Equal(t, auth.Operator, caller.Roles, "its roles are those of now")
+	assert.EqualValues(t, 1, hashes("fat:"+shared), "its hash is another")
+	assert.Equal(t, error(auth.Invalid), try(guard, "cheap:"+shared), "it is gone")
+
+	reload(promoted, changed, cheap)
+	assert.EqualValues(t, 1, hashes("cheap:"+shared), "back, and a stranger")
+	changed.Password, changed.Encryption = shared, auth.Clear
+	reload(changed)
+	assert.EqualValues(t, 0, hashes("fat:"+shared))
+	assert.Equal(t, error(auth.Invalid), try(guard, "lean:"+shared))
+}
+
+func TestARememberedPasswordCostsNoAllocation(t *testing.T) {
+	guard, _ := guardOf(t, lean)
+	request := authorization(basic("lean:" + shared))
+	allocations := testing.AllocsPerRun(100, func() {
+		if _, err := guard.Authenticate(request); err != nil {
+			t.Fatal(err)
+		}
+	})
+	assert.Zero(t, allocations)
+}
