@@ -46,7 +46,7 @@ func (m *Memcached) exchange(batch []*Update, deadline time.Time) (shared bool) 
 	}
 	defer func() {
 		if fault := recover(); fault != nil { // what the library chokes on must not end the process
-			x = s.newLane() // who knows what state that one is in
+			x = nil // who knows what state it is in
 			m.Panicked(fault)
 			shared = false
 		}
@@ -142,20 +142,13 @@ func (m *Memcached) do(s *server, op string, run func() error, judge func() Resu
 	if broken(err) && !writes {
 		err = run() // on a new connection: the one it was on is gone
 	}
-	var timeout interface{ Timeout() bool }
 	switch {
 	case err == nil:
 		result = judge()
-	case errors.Is(err, memcache.ErrCacheMiss), errors.Is(err, memcache.ErrNotStored):
-		result = Miss
-	case errors.Is(err, memcache.ErrCASConflict):
-		result = Conflict
 	case broken(err) && writes:
 		result = Lost
-	case errors.Is(err, pipeline.ErrUnsent), errors.As(err, &timeout) && timeout.Timeout():
-		result = Timeout
 	default:
-		result = Failed
+		result = resultOf(err)
 	}
 	ended := time.Now()
 	// What another's command did to the connection, or this process kept waiting,
@@ -167,6 +160,23 @@ func (m *Memcached) do(s *server, op string, run func() error, judge func() Resu
 	}
 	m.Observe(s.name, op, result, ended.Sub(start))
 	return result
+}
+
+// resultOf is how an operation ended that did not succeed.
+func resultOf(err error) Result {
+	switch err {
+	case memcache.ErrCacheMiss, memcache.ErrNotStored:
+		return Miss
+	case memcache.ErrCASConflict:
+		return Conflict
+	case pipeline.ErrUnsent:
+		return Timeout
+	}
+	var timeout interface{ Timeout() bool }
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		return Timeout
+	}
+	return Failed
 }
 
 // broken reports whether the connection ended under the operation.

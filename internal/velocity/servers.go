@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"hash/fnv"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/bradfitz/gomemcache/memcache"
@@ -23,7 +24,8 @@ type server struct {
 	weight  uint64 // of the name, see pick
 	timeout time.Duration
 	pipe    *pipeline.Pipe
-	lanes   chan *lane // one for each operation that may be under way
+	slots   chan struct{} // one for each operation that may be under way
+	lanes   sync.Pool     // *lane
 	breaker
 }
 
@@ -44,11 +46,9 @@ func newServer(name string, maxConns int, timeout time.Duration) *server {
 	h.Write([]byte(name))
 	s := &server{
 		name: name, weight: mix(h.Sum64()), timeout: timeout,
-		pipe: pipeline.New(name, ConnsPerServer, timeout), lanes: make(chan *lane, maxConns),
+		pipe: pipeline.New(name, ConnsPerServer, timeout), slots: make(chan struct{}, maxConns),
 	}
-	for range maxConns {
-		s.lanes <- s.newLane()
-	}
+	s.lanes.New = func() any { return s.newLane() }
 	return s
 }
 
@@ -76,23 +76,28 @@ func (l *lane) until(deadline time.Time) {
 // enter waits for a lane until the deadline; it returns nil when none was free.
 func (s *server) enter(deadline time.Time) *lane {
 	select {
-	case l := <-s.lanes:
-		l.until(deadline)
-		return l
+	case s.slots <- struct{}{}:
 	default:
+		timer := time.NewTimer(time.Until(deadline))
+		defer timer.Stop()
+		select {
+		case s.slots <- struct{}{}:
+		case <-timer.C:
+			return nil
+		}
 	}
-	timer := time.NewTimer(time.Until(deadline))
-	defer timer.Stop()
-	select {
-	case l := <-s.lanes:
-		l.until(deadline)
-		return l
-	case <-timer.C:
-		return nil
-	}
+	l := s.lanes.Get().(*lane)
+	l.until(deadline)
+	return l
 }
 
-func (s *server) leave(l *lane) { s.lanes <- l }
+// leave gives the lane back, nil for one that is of no more use.
+func (s *server) leave(l *lane) {
+	if l != nil {
+		s.lanes.Put(l)
+	}
+	<-s.slots
+}
 
 // A server is the one address that its clients know. Network and String implement
 // net.Addr, PickServer and Each memcache.ServerSelector.

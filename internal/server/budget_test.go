@@ -1,0 +1,85 @@
+package server
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/valyala/fasthttp"
+
+	"fraudcheck/internal/auth"
+	"fraudcheck/internal/velocity"
+	"fraudcheck/internal/velocity/velocitytest"
+)
+
+// What a whole request may allocate, from its bytes to those of the answer, when
+// nothing is logged.
+func TestAllocationBudgets(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector allocates")
+	}
+	memcached := velocitytest.StartMemcached(t)
+	shared := func(local *velocity.Memory) velocity.Store {
+		m, err := velocity.NewMemcached(velocity.MemcachedSettings{
+			Servers: []string{memcached.Addr}, MaxConns: 64, Budget: 10 * time.Second, Keys: velocitytest.NewKeys(t), Local: local,
+		})
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = m.Close() })
+		return m
+	}
+	alone := func(local *velocity.Memory) velocity.Store { return local }
+	for _, tt := range []struct {
+		name   string
+		store  func(*velocity.Memory) velocity.Store
+		comes  string // the address, with a number in it for one that is always new
+		budget float64
+	}{
+		{"the embedded store, a new address", alone, "10.%d.%d.%d", 2},
+		{"the embedded store, a known address", alone, "10.0.0.1", 2},
+		{"memcached, a new address", shared, "10.%d.%d.%d", 8},
+		{"memcached, a known address", shared, "11.0.0.1", 12},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			local, err := velocity.NewMemory(64 << 20)
+			require.NoError(t, err)
+			basic, err := auth.NewBasic([]auth.User{{Name: "checkout", Password: "open sesame", Encryption: auth.Clear, Roles: auth.Checker}})
+			require.NoError(t, err)
+			s := New(Settings{
+				Checker: velocitytest.NewChecker(t, []velocity.Rule{velocity.DefaultRule}, tt.store(local)),
+				Guard:   auth.NewGuard(basic, nil), Now: velocity.NewClock(time.Now()).Now,
+				Log: slog.New(slog.DiscardHandler), TagKey: make([]byte, 32), InFlight: 10,
+			})
+			const runs = 500
+			var bodies [][]byte
+			for n := range runs + 1 {
+				address := tt.comes
+				if strings.Contains(address, "%") {
+					address = fmt.Sprintf(address, n>>16, n>>8&255, n&255)
+				}
+				bodies = append(bodies, []byte(`{"ip":"`+address+`","last4":"4242","exp_month":12,"exp_year":2030}`))
+			}
+			var ctx fasthttp.RequestCtx
+			ctx.Init(new(fasthttp.Request), nil, nil)
+			ctx.Request.Header.SetMethod("POST")
+			ctx.Request.SetRequestURI("/v1/check")
+			ctx.Request.Header.Set("Authorization", "Basic Y2hlY2tvdXQ6b3BlbiBzZXNhbWU=")
+			n := 0
+			answer := func() {
+				ctx.Response.Reset()
+				ctx.Request.SetBody(bodies[n%len(bodies)])
+				s.handle(&ctx)
+				n++
+			}
+			for range 10 { // what is made once
+				answer()
+			}
+			assert.LessOrEqual(t, testing.AllocsPerRun(runs-1, answer), tt.budget)
+			require.Contains(t, string(ctx.Response.Body()), `"decision":"allow"`)
+			require.Contains(t, string(ctx.Response.Body()), `"degraded":false`)
+		})
+	}
+}
