@@ -232,8 +232,19 @@ func (g *Guard) Challenge() string { return g.schemes.Load().challenge }
 // Failure or wraps one.
 func (g *Guard) Authenticate(r *Request) (*Caller, error) {
 	k, s := g.knock(r), g.schemes.Load()
-	r.Grant = Grant{}
-	caller, scheme, err := g.find(r, s, k)
+	var caller *Caller
+	scheme, err := "none", error(Malformed)
+	if s.signed != nil && s.signed.concerns(r) {
+		scheme = "signature"
+		caller, err = s.signed.authenticate(r, k, usedNonces{g.nonces, g.SharedNonces})
+	} else {
+		switch headers := r.Header.Values("Authorization"); len(headers) {
+		case 0:
+			caller, scheme, err = g.bySession(r, s, k)
+		case 1:
+			caller, scheme, err = g.authenticate(r, s, headers[0], k)
+		}
+	}
 	if scheme != "none" {
 		r.scheme = scheme
 	}
@@ -283,22 +294,6 @@ func (s *schemes) outside(c *Caller, r *Request) bool {
 	return s.where != nil && !s.where.networks.hold(r.from) || !c.networks.hold(r.from)
 }
 
-// find chooses by what the request brings: a signature, one Authorization header, or
-// a session.
-func (g *Guard) find(r *Request, s *schemes, k knock) (c *Caller, scheme string, err error) {
-	if s.signed.concerns(r) {
-		c, err = s.signed.authenticate(r, k, usedNonces{g.nonces, g.SharedNonces})
-		return c, "signature", err
-	}
-	switch headers := r.Header.Values("Authorization"); len(headers) {
-	case 0:
-		return g.bySession(r, s, k)
-	case 1:
-		return g.authenticate(r, s, headers[0], k)
-	}
-	return nil, "none", Malformed
-}
-
 func (g *Guard) authenticate(r *Request, s *schemes, header []byte, k knock) (c *Caller, scheme string, err error) {
 	if len(header) == 0 {
 		return nil, "none", Missing
@@ -310,7 +305,7 @@ func (g *Guard) authenticate(r *Request, s *schemes, header []byte, k knock) (c 
 	case s.basic != nil && named(name, "Basic") && len(header) <= maxHeader:
 		c, err = s.basic.authenticate(credentials, k)
 		return c, "basic", err
-	case g.issues(s) && named(name, "Bearer") && bytes.HasPrefix(credentials, []byte(ours)):
+	case bytes.HasPrefix(credentials, []byte(ours)) && named(name, "Bearer") && g.issues(s):
 		c, err = g.byToken(r, s, credentials)
 		return c, "token", k.token(err)
 	case s.jwt != nil && named(name, "Bearer"):

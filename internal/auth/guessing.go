@@ -167,10 +167,16 @@ type knock struct {
 
 // knock comes first in all that a guard does: a header's values do not last.
 func (g *Guard) knock(r *Request) knock {
+	g.settle(r)
+	return knock{tries: g.tries, from: r.from, now: r.At}
+}
+
+// settle finds where r comes from, and when.
+func (g *Guard) settle(r *Request) {
+	g.From(r)
 	if r.At.IsZero() {
 		r.At = g.Now()
 	}
-	return knock{tries: g.tries, from: g.From(r), now: r.At}
 }
 
 // take takes a try in the user's name, which is nil where there is none; the error

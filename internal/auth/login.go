@@ -132,7 +132,7 @@ func (g *Guard) byToken(r *Request, s *schemes, text []byte) (*Caller, error) {
 	if view.found && (view.record.Revoked || view.record.Stamp != user.stamp) {
 		return nil, TokenInvalid
 	}
-	r.Grant.Expires, r.Grant.Local = fromMs(t.expires), view.local()
+	r.Grant = Grant{Expires: fromMs(t.expires), Local: view.local()}
 	// Only what the store vouches for is prolonged.
 	if s.tokens.Sliding && view.found && !view.local() && now-t.issued >= (t.expires-t.issued)/2 && t.expires < t.ends {
 		fresh := accessToken{login: t.login, ends: t.ends, from: t.from, name: []byte(user.caller.Name)}

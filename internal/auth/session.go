@@ -111,7 +111,7 @@ func (g *Guard) session(r *Request, s *schemes, id loginID) (*Caller, error) {
 	if !view.local() && now-max(written, record.Used) >= every && known.touched.CompareAndSwap(written, now) {
 		l.touch(id, now)
 	}
-	r.Grant.Expires, r.Grant.Local = fromMs(min(record.Ends, now+timeout)), view.local()
+	r.Grant = Grant{Expires: fromMs(min(record.Ends, now+timeout)), Local: view.local()}
 	return &user.caller, nil
 }
 
