@@ -47,3 +47,4 @@ fuzz: ## a minute of random input for each parser and codec
 	go test -run '^$$' -fuzz FuzzBearer -fuzztime 1m -fuzzminimizetime 200x ./internal/auth
 	go test -run '^$$' -fuzz FuzzUsersFile -fuzztime 1m -fuzzminimizetime 200x ./internal/auth
 	go test -run '^$$' -fuzz FuzzKeySet -fuzztime 1m -fuzzminimizetime 200x ./internal/auth
+	go test -run '^$$' -fuzz FuzzSignature -fuzztime 1m -fuzzminimizetime 200x ./internal/auth

@@ -55,7 +55,7 @@ func parts(t testing.TB) []part {
 
 	basic, err := auth.NewBasic([]auth.User{{Name: "checkout", Password: strings.Repeat("p", 24), Encryption: auth.Clear, Roles: auth.Checker}})
 	require.NoError(t, err)
-	guard := auth.NewGuard(basic, nil)
+	guard := auth.NewGuard(basic, nil).WithTokens(auth.TokenSettings{TTL: time.Hour, RefreshTTL: time.Hour, PerUser: 1, SessionTimeout: time.Hour})
 	slow, err := auth.NewBasic([]auth.User{{Name: "checkout", Password: argonHash, Encryption: auth.Argon2id, Roles: auth.Checker}})
 	require.NoError(t, err)
 	remembering := auth.NewGuard(slow, nil)
@@ -67,6 +67,13 @@ func parts(t testing.TB) []part {
 	believing := auth.NewGuard(nil, bearer)
 	shown := &auth.Request{Header: header{[]byte("Bearer " + token)}, At: time.Now()}
 	request := &auth.Request{Header: header{[]byte("Basic Y2hlY2tvdXQ6cHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBw")}, At: time.Now()}
+
+	ownKeys, err := auth.NewKeys(make([]byte, 32))
+	require.NoError(t, err)
+	guard.Logins = auth.NewLogins(ownKeys, auth.NewMemory())
+	issued, err := guard.Login(&auth.Request{Header: request.Header, At: request.At}, "", "")
+	require.NoError(t, err)
+	ours := &auth.Request{Header: header{[]byte("Bearer " + issued.Access)}, At: request.At}
 
 	mac, sum, input := hmac.New(sha256.New, make([]byte, 32)), make([]byte, 0, 32), make([]byte, 50)
 	keys := velocitytest.NewKeys(t)
@@ -90,6 +97,7 @@ func parts(t testing.TB) []part {
 		}},
 		{"parse/ParseAttempt", 0, func() { a, err = velocity.ParseAttempt(&known); check(err == nil, "parse") }},
 		{"auth/Basic", 0, func() { c, err := guard.Authenticate(request); check(err == nil && c.Name == "checkout", "auth") }},
+		{"auth/token of our own", 0, func() { c, err := guard.Authenticate(ours); check(err == nil && c.Name == "checkout", "auth") }},
 		{"auth/Basic, argon2id", 0, func() { c, err := remembering.Authenticate(request); check(err == nil && c.Name == "checkout", "auth") }},
 		{"auth/JWT", 0, func() { c, err := believing.Authenticate(shown); check(err == nil && c.Name == "checkout", "auth") }},
 		{"fingerprint/ceiling: two reused HMAC states", 0, func() {

@@ -38,9 +38,10 @@ var strangers = map[string][]string{
 	"internal/velocity": {"net/http", fasthttp, prometheus, "log", "internal/auth", "internal/wire", "internal/server", "internal/operator"},
 	"internal/auth":     {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/wire", "internal/server", "internal/operator"},
 	// Bytes to and from memcached, whatever they mean.
-	"internal/pipeline": {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/auth", "internal/wire", "internal/server", "internal/operator"},
+	"internal/pipeline": {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/auth", "internal/account", "internal/wire", "internal/server", "internal/operator"},
 	// net/http gives it the titles of problems: see below.
 	"internal/wire":     {fasthttp, prometheus, "log/slog", "internal/server", "internal/operator"},
+	"internal/account":  {fasthttp, prometheus, "log/slog", "internal/server", "internal/operator"},
 	"internal/server":   {prometheus, "internal/operator"},
 	"internal/operator": {fasthttp, "internal/server"},
 	// What tests need stays out of the program.

@@ -94,6 +94,8 @@ func wrongFor(s reflect.Type, tag reflect.StructTag) []string {
 		return []string{"null", "[" + marker + "]", inFlow, marker, "7000000007GB", "7000000007TiB", "-7000000007", "7000000007.5", "true", `""`, "MiB", "7 MiB"}
 	}
 	switch s.Kind() {
+	case reflect.Bool:
+		return []string{"null", "[" + marker + "]", inFlow, marker, markerNumber, "yes", "True", `"true"`, "1", `""`}
 	case reflect.Struct:
 		return []string{"null", marker, markerNumber, "[" + marker + "]", `""`}
 	case reflect.Slice:
@@ -117,7 +119,7 @@ func TestConfigurationRefusesWhatIsOfTheWrongTypeByName(t *testing.T) {
 		}
 	})
 	assert.Subset(t, seen, []string{"listen", "hash_key", "limits", "limits.read", "store.memory.max_bytes",
-		"rules", "rules[0]", "rules[0].window", "auth.basic.users[0].password", "auth.basic.users[0].roles[0]", "log.ip",
+		"rules", "rules[0]", "rules[0].window", "auth.basic.users[0].password", "auth.basic.users[0].signing_key", "auth.basic.users[0].roles[0]", "log.ip",
 		"store.memcached.servers[0]", "auth.jwt.secret", "auth.jwt.algorithms[0]", "auth.jwt.role_map", "auth.jwt.role_map.any"})
 }
 
@@ -133,6 +135,10 @@ func TestConfigurationRefusesWhatIsOutOfRange(t *testing.T) {
 		{"ipv6_prefix", "47", "48", "128", "129"},
 		{"store.budget", "999us", "1ms", "10s", "10001ms"},
 		{"store.memcached.max_conns", "0", "1", "10000", "10001"},
+		{"auth.tokens.ttl", "999ms", "1s", "24h", "24h1ns"},
+		{"auth.tokens.refresh_ttl", "999ms", "30m", "720h", "720h1ns"},
+		{"auth.tokens.per_user", "0", "1", "1024", "1025"},
+		{"auth.session_timeout", "999ms", "1s", "720h", "720h1ns"},
 		{"log.days", "0", "1", "3650", "3651"},
 	} {
 		refuses(t, nested(tt.key, tt.below), tt.key+": expected ")
@@ -147,9 +153,7 @@ func TestConfigurationRefusesAnUnknownSettingByName(t *testing.T) {
 		"rule", "Listen", "limits.in-flight", "store.size", "store.memory.max", "rules[0].windw", "auth.password", "auth.basic.user",
 		"auth.basic.users[0].role", "log.colour", "store.memcached.server", "auth.jwt.algorithm",
 		// Not there yet.
-		"collapse_guard",
-		"auth.basic.users[0].bind_ip", "auth.basic.users[0].signing_key", "auth.tokens",
-		"auth.session_timeout", "debug",
+		"collapse_guard", "debug",
 	} {
 		refuses(t, nested(key, marker), key+": unknown setting (line 1)")
 	}
@@ -250,7 +254,7 @@ func FuzzConfigurationFile(f *testing.F) {
 		}
 		s.HashKey, s.Auth.JWT.Secret = "", "" // what is hidden does not read the same
 		for i := range s.Auth.Basic.Users {
-			s.Auth.Basic.Users[i].Password = ""
+			s.Auth.Basic.Users[i].Password, s.Auth.Basic.Users[i].SigningKey = "", ""
 		}
 		printed, err := yaml.Marshal(s)
 		require.NoError(t, err)

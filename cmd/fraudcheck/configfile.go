@@ -204,6 +204,9 @@ func assign(text string, v reflect.Value) bool {
 		n, err := strconv.Atoi(text)
 		*p = n
 		return err == nil
+	case *bool:
+		*p = text == "true"
+		return *p || text == "false"
 	}
 	v.SetString(text)
 	return v.Type() != reflect.TypeFor[secret]() || text != hidden // printed for one, it is none
@@ -238,6 +241,8 @@ func wanted(v reflect.Value, tag reflect.StructTag) string {
 		what = "a size such as 64MiB or 1GiB"
 	case int:
 		what = "a whole number"
+	case bool:
+		what = "true or false"
 	default:
 		what = "a string, in quotes where it looks like something else"
 	}

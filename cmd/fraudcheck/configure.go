@@ -33,7 +33,8 @@ type parts struct {
 	memory *velocity.Memory
 	guard  *auth.Guard
 	where  *auth.Where // what guard goes by
-	logKey []byte      // hashes callers and addresses for the log
+	tokens *auth.Keys
+	logKey []byte // hashes callers and addresses for the log
 
 	fileUsers int // how many the users file holds
 
@@ -141,15 +142,27 @@ func (p *parts) makeKeys() error {
 	} else if len(hashKey) == 0 && p.settings.Store.Memory.SnapshotFile != "" {
 		return &keyError{"hash_key_file", "a hash key, the same at every start, where store.memory.snapshot_file is set", 0}
 	} else if len(hashKey) == 0 {
-		hashKey = make([]byte, velocity.MinHashKey)
-		_, _ = rand.Read(hashKey) // it never fails
+		hashKey = randomKey()
 	}
 	var err error
 	if p.keys, err = velocity.NewKeys(hashKey); err != nil {
 		return fmt.Errorf("%s: %w", key, err)
 	}
+	tokenKey := hashKey
+	if p.settings.Store.Kind == "memory" { // who was logged out ends with the process, so what was issued does too
+		tokenKey = randomKey()
+	}
+	if p.tokens, err = auth.NewKeys(tokenKey); err != nil {
+		return fmt.Errorf("%s: %w", key, err)
+	}
 	p.logKey, err = hkdf.Key(sha256.New, hashKey, nil, "fraudcheck log", sha256.Size)
 	return err
+}
+
+func randomKey() []byte {
+	key := make([]byte, velocity.MinHashKey)
+	_, _ = rand.Read(key) // it never fails
+	return key
 }
 
 func (p *parts) makePlan() error {
@@ -220,7 +233,7 @@ func (p *parts) makeMemory() error {
 
 // makeGuard never leaves the door unguarded: without a user it makes one.
 func (p *parts) makeGuard() error {
-	basic, err := p.makeBasic()
+	basic, signed, err := p.makeUsers()
 	if err != nil {
 		return err
 	}
@@ -228,7 +241,7 @@ func (p *parts) makeGuard() error {
 	if err != nil {
 		return err
 	}
-	if basic == nil && jwt == nil {
+	if basic == nil && signed == nil && jwt == nil {
 		p.madeUser, p.madePass = "fraudcheck", rand.Text()
 		basic, err = auth.NewBasic([]auth.User{{Name: p.madeUser, Password: p.madePass, Encryption: auth.Clear, Roles: auth.Operator}})
 	}
@@ -238,7 +251,13 @@ func (p *parts) makeGuard() error {
 	if err := p.makeWhere(); err != nil {
 		return err
 	}
-	p.guard = auth.NewGuard(basic, jwt).Within(p.where)
+	t := p.settings.Auth.Tokens
+	if t.TTL > t.RefreshTTL {
+		return &keyError{"auth.tokens.ttl", "at most auth.tokens.refresh_ttl", 0}
+	}
+	p.guard = auth.NewGuard(basic, jwt).Within(p.where).WithSigned(signed).WithTokens(auth.TokenSettings{
+		TTL: t.TTL, RefreshTTL: t.RefreshTTL, PerUser: t.PerUser, Sliding: t.Sliding, SessionTimeout: p.settings.Auth.SessionTimeout,
+	})
 	return nil
 }
 

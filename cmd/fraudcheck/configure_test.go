@@ -240,6 +240,12 @@ auth:
         issuer: ""
         roles_claim: roles
         role_map: {}
+    tokens:
+        ttl: 30m0s
+        refresh_ttl: 24h0m0s
+        per_user: 16
+        sliding: false
+    session_timeout: 1h0m0s
     networks: []
 trusted_proxies: []
 cors:

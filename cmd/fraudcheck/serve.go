@@ -18,6 +18,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"fraudcheck/internal/auth"
 	"fraudcheck/internal/operator"
 	"fraudcheck/internal/server"
 	"fraudcheck/internal/velocity"
@@ -74,6 +75,11 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	closeLogins, err := p.openLogins(log)
+	if err != nil {
+		return err
+	}
+	defer closeLogins()
 	checker := velocity.NewChecker(p.plan, p.keys, store)
 	if shared, ok := store.(*velocity.Memcached); ok {
 		shared.Watch(checker.Plan, func() velocity.Time { return clock.Now(time.Now()) })
@@ -163,10 +169,10 @@ func (p *parts) connections() (int, error) {
 	}
 	reserve := others
 	if s := p.settings.Store; s.Kind == "memcached" {
-		reserve += len(s.Memcached.Servers) * s.Memcached.MaxConns
+		reserve += len(s.Memcached.Servers) * (velocity.ConnsPerServer + auth.ConnsPerServer)
 	}
 	if limit.Cur < uint64(reserve+least) {
-		return 0, fmt.Errorf("open files (ulimit -n): expected at least %d, or a smaller store.memcached.max_conns", reserve+least)
+		return 0, fmt.Errorf("open files (ulimit -n): expected at least %d", reserve+least)
 	}
 	return int(min(limit.Cur, 1<<20)) - reserve, nil
 }

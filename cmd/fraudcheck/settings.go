@@ -60,7 +60,14 @@ type settings struct {
 			RolesClaim    string            `yaml:"roles_claim" help:"the claim that holds the roles"`
 			RoleMap       map[string]string `yaml:"role_map" oneof:"checker,analyst,operator" help:"roles by values of that claim; checker and analyst need no entry, operator does"`
 		} `yaml:"jwt"`
-		Networks []string `yaml:"networks" help:"addresses and networks that callers may ask from; \"!\" before one excludes it; the most specific decides; none: from anywhere"`
+		Tokens struct {
+			TTL        time.Duration `yaml:"ttl" min:"1s" max:"24h" help:"how long an access token is good"`
+			RefreshTTL time.Duration `yaml:"refresh_ttl" min:"1s" max:"720h" help:"from a login to the end of all tokens and the session that came of it"`
+			PerUser    int           `yaml:"per_user" min:"1" max:"1024" help:"logins of one user that live at once; the oldest leaves"`
+			Sliding    bool          `yaml:"sliding" help:"answers carry a fresh access token in X-Auth-Token once half the life of one is spent"`
+		} `yaml:"tokens"`
+		SessionTimeout time.Duration `yaml:"session_timeout" min:"1s" max:"720h" help:"how long a session is good without being used"`
+		Networks       []string      `yaml:"networks" help:"addresses and networks that callers may ask from; \"!\" before one excludes it; the most specific decides; none: from anywhere"`
 	} `yaml:"auth"`
 	TrustedProxies []string `yaml:"trusted_proxies" help:"addresses and networks of proxies whose X-Forwarded-For says where a caller asks from"`
 	CORS           struct {
@@ -98,6 +105,8 @@ type userSettings struct {
 	Encryption string   `yaml:"encryption" oneof:"clear,sha256,bcrypt,argon2id" help:"argon2id, as fraudcheck hash-password prints it, or bcrypt; sha256: 64 hexadecimal digits; clear"`
 	Roles      []string `yaml:"roles" oneof:"checker,analyst,operator" help:"checker: check, report outcomes; analyst: read and forget addresses and subjects; operator: everything"`
 	Networks   []string `yaml:"networks" help:"where this user may ask from, beside auth.networks and written alike"`
+	BindIP     bool     `yaml:"bind_ip" help:"what a login issues is good only from the address that logged in (of IPv6, the /64)"`
+	SigningKey secret   `yaml:"signing_key" help:"base64 of at least 32 bytes that requests are signed with, see docs/signing.md; who has one needs no password"`
 }
 
 func defaults() *settings {
@@ -124,6 +133,10 @@ func defaults() *settings {
 	s.Log.Days = 30
 	s.Auth.JWT.Encoding = "base64url"
 	s.Auth.JWT.RolesClaim = "roles"
+	s.Auth.Tokens.TTL = 30 * time.Minute
+	s.Auth.Tokens.RefreshTTL = 24 * time.Hour
+	s.Auth.Tokens.PerUser = 16
+	s.Auth.SessionTimeout = time.Hour
 	return s
 }
 

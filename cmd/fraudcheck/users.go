@@ -9,18 +9,18 @@ import (
 	"fraudcheck/internal/auth"
 )
 
-// makeBasic takes the users of the list and of the file together; nothing where
+// makeUsers takes the users of the list and of the file together; nothing where
 // neither is configured. A file without users is no mistake: they can be added.
-func (p *parts) makeBasic() (*auth.Basic, error) {
+func (p *parts) makeUsers() (basic *auth.Basic, signed *auth.Signed, err error) {
 	s := p.settings.Auth.Basic
 	users, err := p.listedUsers()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	file := new(auth.UsersFile)
 	if s.UsersFile != "" {
 		if file, err = readUsers(s.UsersFile); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		users = append(users, file.Users()...)
 		p.fileUsers = len(users) - len(s.Users)
@@ -29,24 +29,29 @@ func (p *parts) makeBasic() (*auth.Basic, error) {
 		}
 	}
 	if len(users) == 0 && s.UsersFile == "" {
-		return nil, nil
+		return nil, nil, nil
 	}
-	basic, err := auth.NewBasic(users)
+	if basic, err = auth.NewBasic(users); err == nil {
+		signed, err = auth.NewSigned(users)
+	}
 	var wrong *auth.UserError
 	switch {
 	case !errors.As(err, &wrong):
-		return basic, err
+		return basic, signed, err
 	case wrong.Index >= len(s.Users): // its lines were found good, one by one
-		return nil, fmt.Errorf("auth.basic.users_file: %w", &auth.LineError{
+		return nil, nil, fmt.Errorf("auth.basic.users_file: %w", &auth.LineError{
 			Line: file.Line(users[wrong.Index].Name), Expected: "a name that auth.basic.users does not have"})
 	}
-	return nil, &keyError{fmt.Sprintf("auth.basic.users[%d].%s", wrong.Index, wrong.Key), wrong.Expected, 0}
+	return nil, nil, &keyError{fmt.Sprintf("auth.basic.users[%d].%s", wrong.Index, wrong.Key), wrong.Expected, 0}
 }
 
 func (p *parts) listedUsers() (users []auth.User, err error) {
 	for i, u := range p.settings.Auth.Basic.Users {
 		key := fmt.Sprintf("auth.basic.users[%d]", i)
-		user := auth.User{Name: u.Username, Password: string(u.Password), Encryption: auth.Encryption(u.Encryption), Networks: u.Networks}
+		user := auth.User{
+			Name: u.Username, Password: string(u.Password), Encryption: auth.Encryption(u.Encryption),
+			Networks: u.Networks, BindIP: u.BindIP, SigningKey: string(u.SigningKey),
+		}
 		if len(u.Roles) == 0 {
 			return nil, &keyError{key + ".roles", "at least one role", 0}
 		}
@@ -54,7 +59,7 @@ func (p *parts) listedUsers() (users []auth.User, err error) {
 			role, _ := auth.RoleNamed(name) // the settings allow only known names
 			user.Roles |= role
 		}
-		if user.Encryption == auth.Clear || user.Encryption == auth.SHA256 {
+		if readable := user.Encryption == auth.Clear || user.Encryption == auth.SHA256; readable && user.Password != "" {
 			p.warnings = append(p.warnings, fmt.Sprintf("%s.encryption is %s: whoever reads the configuration has the password, or guesses it soon; fraudcheck hash-password makes an argon2id string", key, u.Encryption))
 		}
 		users = append(users, user)

@@ -1,7 +1,10 @@
 // Package auth says who is asking: it turns a [Request] into a [Caller] with
 // roles, or into a [Failure]. It knows no HTTP library; both doors use it.
 //
-// A further scheme is one file here and one line in [Guard.Authenticate].
+// A further scheme is one file here and one line where they are chosen.
+//
+// Who logs in with a password gets tokens and a session of our own (login.go): what
+// they rest on is one record in a [Store] that instances share.
 //
 // It slows guessing, and it knows where a caller asks from: credentials come
 // first, then the network, then the role.
@@ -14,7 +17,6 @@ package auth
 import (
 	"bytes"
 	"errors"
-	"net/netip"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -28,6 +30,8 @@ const (
 	Checker  Roles = 1 << iota // check attempts, report outcomes
 	Analyst                    // read and forget addresses and subjects
 	Operator                   // everything
+	// Anyone is no role: it is needed where it is enough to be known.
+	Anyone Roles = 1 << 7
 )
 
 // RoleNames are the roles' names in the configuration, in the order of their bits.
@@ -54,7 +58,7 @@ func (r Roles) Names() (names []string) {
 }
 
 // Permit reports whether a holder of r may do what needs one of the roles in need.
-func (r Roles) Permit(need Roles) bool { return r&(need|Operator) != 0 }
+func (r Roles) Permit(need Roles) bool { return need&Anyone != 0 || r&(need|Operator) != 0 }
 
 // A Caller is somebody whose credentials were found valid.
 type Caller struct {
@@ -76,13 +80,16 @@ const (
 	// The token's signature is good and its time is over.
 	TokenExpired Failure = "token_expired"
 	TokenInvalid Failure = "token_invalid" // any other flaw of a token
-	// The credentials are good; who has them asks from outside the networks.
+	// The credentials are good; who has them asks from outside the networks, or
+	// through a page of another origin.
 	NetworkRefused Failure = "network_refused"
 	// The credentials are good; who has them lacks what [Request.Needs] asks for.
 	RoleMissing Failure = "role_missing"
 	// Too many were wrong, from there or in that name, or wait to be verified. Its
 	// error is a [Later].
 	TooManyFailures Failure = "too_many_failures"
+	// The store would have to say, and does not answer.
+	Unavailable Failure = "overloaded"
 )
 
 func (f Failure) Error() string {
@@ -96,11 +103,13 @@ func (f Failure) Error() string {
 	case TokenInvalid:
 		return "the token is not valid"
 	case NetworkRefused:
-		return "the caller may not ask from this network"
+		return "the caller may not ask from this network, or not through a page of this origin"
 	case RoleMissing:
 		return "the caller lacks the role that this path needs"
 	case TooManyFailures:
 		return "too many credentials from this address, or for this user, were not valid, or too many wait to be verified; see Retry-After"
+	case Unavailable:
+		return "the store does not answer, and only it could tell; try again"
 	default:
 		return "the credentials are not valid"
 	}
@@ -115,46 +124,26 @@ type Later struct {
 // Unwrap returns the Failure.
 func (l *Later) Unwrap() error { return l.Failure }
 
-// A Request is what the guard looks at of a request. It keeps nothing of it.
-type Request struct {
-	Header Header
-	Peer   netip.Addr // the connection's other end; not valid on a unix socket
-	TLS    bool       // it came over TLS
-	Needs  Roles      // one of them; none: any caller will do
-	At     time.Time  // when it was read; zero: now
-
-	from           netip.Addr // see From
-	located        bool
-	scheme, caller string
-}
-
-// Scheme is the name of the scheme that was tried, basic or bearer; empty where
-// none was.
-func (r *Request) Scheme() string { return r.scheme }
-
-// Caller is the name of the one whose credentials were found valid, also of one who
-// was then refused; empty where there is none. It never is what a stranger sent.
-func (r *Request) Caller() string { return r.caller }
-
-// A Header has the fields of a request's header.
-type Header interface {
-	// Values are the field's values, in the order they were sent; name is spelled
-	// as in Content-Type. They are good until the next call.
-	Values(name string) [][]byte
-}
-
 // maxHeader bounds what is decoded of a stranger's Basic header, in bytes.
 const maxHeader = 4096
 
 // A Guard knows the configured schemes. It may be used from many goroutines at once.
 type Guard struct {
 	// Observe is told how every authentication ended: the scheme's name, "none"
-	// where no known one was tried, and "ok" or the Failure. May be nil.
+	// where no known one was tried, and "ok" or the Failure; "ok_local" where the
+	// store did not answer. So it is told of "login", "refresh", which may end as
+	// "reused" too, and "logout". May be nil.
 	Observe func(scheme, result string)
+	// Logins issue tokens and sessions, as WithTokens says. May be nil: none.
+	Logins *Logins
+	// SharedNonces remembers those of signed requests for all instances. Where it is
+	// nil or does not answer, each nonce is good once per instance.
+	SharedNonces Store
 	// Now is the time of a request that does not say it: time.Now, unless it is
 	// changed before the first use.
 	Now func() time.Time
 
+	nonces  *NonceMemory
 	schemes atomic.Pointer[schemes]
 	tries   *tries
 }
@@ -163,21 +152,34 @@ type Guard struct {
 type schemes struct {
 	basic     *Basic
 	jwt       *JWT
+	signed    *Signed
+	tokens    TokenSettings
 	challenge string
 	where     *Where // nil: from anywhere, and without proxies
 }
 
 // NewGuard makes a guard; a scheme that is not configured is nil.
 func NewGuard(basic *Basic, jwt *JWT) *Guard {
-	var challenges []string
-	if basic != nil {
-		challenges = append(challenges, `Basic realm="fraudcheck", charset="UTF-8"`)
-	}
-	if jwt != nil {
-		challenges = append(challenges, `Bearer realm="fraudcheck"`)
-	}
-	g := &Guard{Now: time.Now, tries: newTries()}
-	g.schemes.Store(&schemes{basic: basic, jwt: jwt, challenge: strings.Join(challenges, ", ")})
+	g := &Guard{Now: time.Now, nonces: NewNonceMemory(maxNonces), tries: newTries()}
+	g.set(schemes{basic: basic, jwt: jwt})
+	return g
+}
+
+// WithTokens makes g let Basic's users log in, where there are Logins, and returns
+// it; it is called before g is used.
+func (g *Guard) WithTokens(t TokenSettings) *Guard {
+	s := *g.schemes.Load()
+	s.tokens = t
+	g.set(s)
+	return g
+}
+
+// WithSigned makes g take signed requests too, before it is used, and returns it;
+// signed may be nil.
+func (g *Guard) WithSigned(signed *Signed) *Guard {
+	s := *g.schemes.Load()
+	s.signed = signed
+	g.set(s)
 	return g
 }
 
@@ -186,8 +188,25 @@ func NewGuard(basic *Basic, jwt *JWT) *Guard {
 func (g *Guard) Within(where *Where) *Guard {
 	s := *g.schemes.Load()
 	s.where = where
-	g.schemes.Store(&s)
+	g.set(s)
 	return g
+}
+
+func (g *Guard) set(s schemes) {
+	var challenges []string
+	if s.basic != nil {
+		challenges = append(challenges, `Basic realm="fraudcheck", charset="UTF-8"`)
+	}
+	if s.jwt != nil || s.basic != nil && s.tokens.TTL > 0 {
+		challenges = append(challenges, `Bearer realm="fraudcheck"`)
+	}
+	if s.signed != nil && challenges == nil {
+		// Signatures have no challenge of their own, and a 401 needs one all the same
+		// (RFC 9110 section 11.6.1). Beside another scheme they need not be named.
+		challenges = []string{`Signature realm="fraudcheck"`}
+	}
+	s.challenge = strings.Join(challenges, ", ")
+	g.schemes.Store(&s)
 }
 
 // Replace makes g go by what other knows, from the next call on; other must not be
@@ -209,20 +228,22 @@ func (g *Guard) Replace(other *Guard) {
 func (g *Guard) Challenge() string { return g.schemes.Load().challenge }
 
 // Authenticate finds the caller. Of several Authorization headers none is believed:
-// which would be meant? The error is a Failure or wraps one.
+// which would be meant? A session counts only where there is none. The error is a
+// Failure or wraps one.
 func (g *Guard) Authenticate(r *Request) (*Caller, error) {
-	k := knock{tries: g.tries, from: g.From(r), now: r.At} // first: a header's values do not last
-	if k.now.IsZero() {
-		k.now = g.Now()
-	}
-	s := g.schemes.Load()
+	k, s := g.knock(r), g.schemes.Load()
 	var caller *Caller
 	scheme, err := "none", error(Malformed)
-	switch headers := r.Header.Values("Authorization"); len(headers) {
-	case 0:
-		err = Missing
-	case 1:
-		caller, scheme, err = s.authenticate(headers[0], k)
+	if s.signed != nil && s.signed.concerns(r) {
+		scheme = "signature"
+		caller, err = s.signed.authenticate(r, k, usedNonces{g.nonces, g.SharedNonces})
+	} else {
+		switch headers := r.Header.Values("Authorization"); len(headers) {
+		case 0:
+			caller, scheme, err = g.bySession(r, s, k)
+		case 1:
+			caller, scheme, err = g.authenticate(r, s, headers[0], k)
+		}
 	}
 	if scheme != "none" {
 		r.scheme = scheme
@@ -231,17 +252,24 @@ func (g *Guard) Authenticate(r *Request) (*Caller, error) {
 		r.caller = caller.Name
 		err = s.admit(caller, r)
 	}
-	if g.Observe != nil {
-		g.Observe(scheme, resultOf(err))
-	}
+	g.observe(scheme, err, r.Grant.Local)
 	if err != nil {
 		return nil, err
 	}
 	return caller, nil
 }
 
-func resultOf(err error) string {
-	if err == nil {
+func (g *Guard) observe(scheme string, err error, local bool) {
+	if g.Observe != nil {
+		g.Observe(scheme, resultOf(err, local))
+	}
+}
+
+func resultOf(err error, local bool) string {
+	switch {
+	case err == nil && local:
+		return "ok_local"
+	case err == nil:
 		return "ok"
 	}
 	var failure Failure
@@ -252,7 +280,8 @@ func resultOf(err error) string {
 // admit judges a caller who is known: where from, and what for.
 func (s *schemes) admit(c *Caller, r *Request) error {
 	switch {
-	case s.where != nil && !s.where.networks.hold(r.from), !c.networks.hold(r.from):
+	case s.outside(c, r):
+		r.Grant = Grant{}
 		return NetworkRefused
 	case r.Needs != 0 && !c.Roles.Permit(r.Needs):
 		return RoleMissing
@@ -260,7 +289,12 @@ func (s *schemes) admit(c *Caller, r *Request) error {
 	return nil
 }
 
-func (s *schemes) authenticate(header []byte, k knock) (c *Caller, scheme string, err error) {
+// outside reports whether the caller asks from where it may not.
+func (s *schemes) outside(c *Caller, r *Request) bool {
+	return s.where != nil && !s.where.networks.hold(r.from) || !c.networks.hold(r.from)
+}
+
+func (g *Guard) authenticate(r *Request, s *schemes, header []byte, k knock) (c *Caller, scheme string, err error) {
 	if len(header) == 0 {
 		return nil, "none", Missing
 	}
@@ -271,11 +305,23 @@ func (s *schemes) authenticate(header []byte, k knock) (c *Caller, scheme string
 	case s.basic != nil && named(name, "Basic") && len(header) <= maxHeader:
 		c, err = s.basic.authenticate(credentials, k)
 		return c, "basic", err
+	case bytes.HasPrefix(credentials, []byte(ours)) && named(name, "Bearer") && g.issues(s):
+		c, err = g.byToken(r, s, credentials)
+		return c, "token", k.token(err)
 	case s.jwt != nil && named(name, "Bearer"):
 		c, err = s.jwt.authenticate(credentials, k)
 		return c, "bearer", err
 	}
 	return nil, "none", Malformed
+}
+
+// issues reports whether there are tokens and sessions of our own.
+func (g *Guard) issues(s *schemes) bool {
+	if g.Logins == nil || s.basic == nil || s.tokens.TTL == 0 {
+		return false
+	}
+	g.Logins.tokensLive(s.tokens.TTL)
+	return true
 }
 
 // named compares in any letter case. The length rules out the look-alikes beyond

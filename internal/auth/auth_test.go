@@ -197,9 +197,15 @@ func TestRolesPermit(t *testing.T) {
 			assert.Equal(t, tt.checking, tt.holder.Permit(auth.Checker), "check")
 			assert.Equal(t, tt.reading, tt.holder.Permit(auth.Analyst), "read")
 			assert.Equal(t, tt.operating, tt.holder.Permit(auth.Operator), "operate")
+			assert.True(t, tt.holder.Permit(auth.Anyone), "be known")
 			assert.Equal(t, tt.checking || tt.reading, tt.holder.Permit(auth.Checker|auth.Analyst), "either of two")
 		})
 	}
+}
+
+func TestRolesHaveNames(t *testing.T) {
+	assert.Empty(t, auth.Roles(0).Names())
+	assert.Equal(t, []string{"checker", "operator"}, (auth.Checker | auth.Operator).Names())
 }
 
 func TestRolesAreFoundByName(t *testing.T) {

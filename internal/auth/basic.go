@@ -33,6 +33,22 @@ type User struct {
 	// Networks are addresses and networks the user may ask from; "!" before one
 	// excludes it. The most specific decides; none at all: from anywhere.
 	Networks []string
+	// BindIP makes what a login issues good only from the address (of IPv6, the /64)
+	// that logged in.
+	BindIP bool
+	// SigningKey is base64 of at least 32 bytes, or empty: see Signed. A user who has
+	// one needs no password.
+	SigningKey string
+}
+
+// caller is who the user is, by whichever scheme.
+func (u *User) caller() (Caller, *UserError) {
+	from, err := newNetworks(u.Networks)
+	var wrong *WhereError
+	if errors.As(err, &wrong) {
+		return Caller{}, &UserError{Key: fmt.Sprintf("networks[%d]", wrong.Index), Expected: wrong.Expected}
+	}
+	return Caller{Name: u.Name, Roles: u.Roles, networks: from}, nil
 }
 
 // Basic is the scheme of RFC 7617: a user name and a password.
@@ -54,6 +70,8 @@ type basicUser struct {
 	digest [sha256.Size]byte
 	slow   slowHash
 	stored string // the hash as it is configured
+	bindIP bool
+	stamp  stamp
 }
 
 // A UserError names the setting of the user that cannot be.
@@ -67,7 +85,8 @@ func (e *UserError) Error() string {
 	return fmt.Sprintf("users[%d].%s: expected %s", e.Index, e.Key, e.Expected)
 }
 
-// NewBasic checks the users; the error is a *UserError.
+// NewBasic checks the users, and returns nil when there are some and none has a password; the
+// error is a *UserError.
 func NewBasic(users []User) (*Basic, error) {
 	b := &Basic{
 		users: make(map[string]*basicUser, len(users)), hashing: newHashing(), known: newKnown(),
@@ -82,7 +101,14 @@ func NewBasic(users []User) (*Basic, error) {
 		if b.users[u.Name] != nil {
 			return fail("username", "a name no other user has")
 		}
-		user := &basicUser{caller: Caller{Name: u.Name, Roles: u.Roles}}
+		if u.Password == "" && u.SigningKey != "" {
+			continue // unknown here: this user only signs
+		}
+		caller, wrong := u.caller()
+		if wrong != nil {
+			return fail(wrong.Key, wrong.Expected)
+		}
+		user := &basicUser{caller: caller, bindIP: u.BindIP, stamp: u.stamp()}
 		var err error
 		switch u.Encryption {
 		case Clear, SHA256:
@@ -96,18 +122,25 @@ func NewBasic(users []User) (*Basic, error) {
 		if err != nil {
 			return fail("password", err.Error())
 		}
-		from, err := newNetworks(u.Networks)
-		var wrong *WhereError
-		if errors.As(err, &wrong) {
-			return fail(fmt.Sprintf("networks[%d]", wrong.Index), wrong.Expected)
-		}
-		user.caller.networks = from
 		if user.slow != nil {
 			b.dearest.include(user.slow)
 		}
 		b.users[u.Name] = user
 	}
+	if len(b.users) == 0 && len(users) > 0 {
+		return nil, nil
+	}
 	return b, nil
+}
+
+// A stamp tells one configured password from the next: what was issued for the old
+// one is no good any more. It leaves the process only encrypted.
+type stamp [8]byte
+
+func (u *User) stamp() (s stamp) {
+	sum := sha256.Sum256([]byte(string(u.Encryption) + ":" + u.Password))
+	copy(s[:], sum[:])
+	return s
 }
 
 // inherit takes over what was verified of users whose password is what it was. The
@@ -137,6 +170,19 @@ func (u *User) digest() (digest [sha256.Size]byte, err error) {
 		return digest, errors.New("64 hexadecimal digits, the SHA-256 of the password")
 	}
 	return [sha256.Size]byte(raw), nil
+}
+
+// words finds the user by a name and a password that came without a header. A name
+// with a colon would be another name in one; nobody has none.
+func (b *Basic) words(name, password string, k knock) (*Caller, error) {
+	if strings.Contains(name, ":") {
+		name = ""
+	}
+	credentials := base64.StdEncoding.AppendEncode(nil, []byte(name+":"+password))
+	if len(credentials) > maxHeader {
+		return nil, k.wrong([]byte(name), Invalid)
+	}
+	return b.authenticate(credentials, k)
 }
 
 func (b *Basic) authenticate(credentials []byte, k knock) (*Caller, error) {

@@ -165,6 +165,20 @@ type knock struct {
 	now   time.Time
 }
 
+// knock comes first in all that a guard does: a header's values do not last.
+func (g *Guard) knock(r *Request) knock {
+	g.settle(r)
+	return knock{tries: g.tries, from: r.from, now: r.At}
+}
+
+// settle finds where r comes from, and when.
+func (g *Guard) settle(r *Request) {
+	g.From(r)
+	if r.At.IsZero() {
+		r.At = g.Now()
+	}
+}
+
 // take takes a try in the user's name, which is nil where there is none; the error
 // is a *Later.
 func (k knock) take(user []byte) (try, error) {
@@ -185,4 +199,13 @@ func (k knock) wrong(user []byte, why Failure) error {
 		return err
 	}
 	return why
+}
+
+// token counts a token or a session that is not valid, and is the error to answer.
+// One that expired was once given to who shows it.
+func (k knock) token(err error) error {
+	if err == TokenInvalid {
+		return k.wrong(nil, TokenInvalid)
+	}
+	return err
 }

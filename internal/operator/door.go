@@ -117,12 +117,15 @@ func (d *Door) closeSilent() {
 // A call is one request on its way.
 type call struct {
 	*http.Request
+	caller  *auth.Caller // once authenticated
 	w       http.ResponseWriter
 	start   time.Time
 	id      []byte
 	route   *route
 	subject string // what stands for {ip} in the path
 	asks    auth.Request
+	raw     []byte        // the body, once it was read
+	unread  *wire.Problem // or why it was not
 	status  int
 	code    string // of the problem, when there is one
 
@@ -132,6 +135,11 @@ type call struct {
 // ServeHTTP implements http.Handler.
 func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &call{Request: r, w: w, start: time.Now(), status: http.StatusOK}
+	peer, _ := netip.ParseAddrPort(r.RemoteAddr)
+	c.asks = auth.Request{
+		Header: header{r.Header}, At: c.start, Peer: peer.Addr(), TLS: r.TLS != nil,
+		Method: []byte(r.Method), Target: []byte(r.RequestURI), Host: []byte(r.Host),
+	}
 	if given := []byte(r.Header.Get("X-Request-Id")); wire.Traceable(given) {
 		c.id = given
 	} else {
@@ -141,12 +149,10 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	c.preflight = d.CORS.Allow(r.Method == http.MethodOptions, header{r.Header}, w.Header())
 	c.route, c.subject = find(r.URL.Path)
-	peer, _ := netip.ParseAddrPort(r.RemoteAddr)
-	c.asks = auth.Request{Header: header{r.Header}, Peer: peer.Addr(), TLS: r.TLS != nil, At: c.start}
-	log := d.Log.With("tag", d.tags.Of(d.Guard.From(&c.asks), c.id))
+	log := d.Log.With("tag", d.tag(c))
 	level := slog.LevelInfo
-	if c.route != nil && c.route.needs == 0 {
-		level = slog.LevelDebug // scrapes and probes, every few seconds, for ever
+	if c.route != nil && c.route.probed() {
+		level = slog.LevelDebug
 	}
 	log.Log(r.Context(), level, c.asked())
 	defer func() {
@@ -179,17 +185,33 @@ func (d *Door) answer(c *call) *wire.Problem {
 		if p := d.authenticate(c); p != nil {
 			return p
 		}
+		if c.unread != nil {
+			return c.unread
+		}
 	}
 	return c.route.serve(d, c)
 }
 
 func (d *Door) authenticate(c *call) *wire.Problem {
-	c.asks.Needs = c.route.needs
-	_, err := d.Guard.Authenticate(&c.asks)
-	if err == nil {
-		return nil
+	if c.Header["Signature"] != nil { // which speaks of the body
+		if c.read(); c.unread != nil && c.unread != wire.TooLarge {
+			return c.unread
+		}
+		c.asks.Body, c.asks.TooLarge = c.raw, c.unread != nil
 	}
-	p := wire.Unauthenticated(err)
+	c.asks.Needs = c.route.needs
+	caller, err := d.Guard.Authenticate(&c.asks)
+	if fresh := c.asks.Grant.Fresh; fresh != "" {
+		c.w.Header().Set("X-Auth-Token", fresh)
+	}
+	if err != nil {
+		return d.unauthenticated(c, wire.Unauthenticated(err))
+	}
+	c.caller = caller
+	return nil
+}
+
+func (d *Door) unauthenticated(c *call, p *wire.Problem) *wire.Problem {
 	if p.Status == http.StatusUnauthorized {
 		c.w.Header().Set("WWW-Authenticate", d.Guard.Challenge())
 	}
@@ -217,6 +239,12 @@ func (c *call) refuse(p *wire.Problem) {
 func (c *call) say(status int, contentType string, body []byte) {
 	c.status = status
 	c.w.Header().Set("Content-Type", contentType)
+	if c.asks.Signed() {
+		digest, input, signature := c.asks.SignAnswer(status, body)
+		c.w.Header().Set("Content-Digest", digest)
+		c.w.Header().Set("Signature-Input", input)
+		c.w.Header().Set("Signature", signature)
+	}
 	c.w.WriteHeader(status)
 	_, _ = c.w.Write(body) // who asked may have gone
 }
@@ -235,23 +263,44 @@ func (c *call) asked() string {
 	return method + " " + c.route.path
 }
 
-// body reads the whole body, and who can read it.
-func (c *call) body() (body string, decode wire.Decoder, p *wire.Problem) {
+// tag tells apart the conversations of one login; who has none, its requests.
+func (d *Door) tag(c *call) string {
+	from := d.Guard.From(&c.asks)
+	if login, found := d.Guard.Conversation(&c.asks); found {
+		return d.tags.Of(from, login[:])
+	}
+	return d.tags.Of(from, c.id)
+}
+
+// read reads the whole body, once.
+func (c *call) read() {
+	if c.raw != nil || c.unread != nil {
+		return
+	}
 	raw, err := io.ReadAll(http.MaxBytesReader(c.w, c.Body, wire.MaxBody))
 	var tooLarge *http.MaxBytesError
 	switch {
+	case err == nil:
+		c.raw = raw
 	case errors.As(err, &tooLarge):
-		return "", nil, wire.TooLarge
+		c.unread = wire.TooLarge
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return "", nil, wire.TooSlow
-	case err != nil:
-		return "", nil, &wire.Problem{Status: 400, Code: "body_invalid", Detail: "the body did not arrive whole"}
+		c.unread = wire.TooSlow
+	default:
+		c.unread = &wire.Problem{Status: 400, Code: "body_invalid", Detail: "the body did not arrive whole"}
+	}
+}
+
+// body reads the whole body, and who can read it.
+func (c *call) body() (body string, decode wire.Decoder, p *wire.Problem) {
+	if c.read(); c.unread != nil {
+		return "", nil, c.unread
 	}
 	decode = wire.DecoderFor([]byte(c.Header.Get("Content-Type")), []byte(c.Header.Get("Content-Encoding")))
-	if decode == nil && len(raw) > 0 {
+	if decode == nil && len(c.raw) > 0 {
 		return "", nil, wire.NoMedia
 	}
-	return string(raw), decode, nil
+	return string(c.raw), decode, nil
 }
 
 func (d *Door) metrics(c *call) *wire.Problem {

@@ -128,18 +128,25 @@ func (m *Metrics) forRequests(routes []string) {
 	m.requestDuration = make(map[string]prometheus.Observer)
 	for _, route := range routes {
 		m.requestDuration[route] = durations.WithLabelValues(route)
-		for _, status := range []int{200, 202, 400, 401, 403, 404, 405, 408, 413, 415, 429, 431, 500, 503} {
+		for _, status := range []int{200, 202, 204, 400, 401, 403, 404, 405, 408, 413, 415, 429, 431, 500, 503} {
 			m.requestChildren[routeStatus{route, status}] = m.requests.WithLabelValues(route, strconv.Itoa(status))
 		}
 	}
 }
 
 func (m *Metrics) forAuth() {
-	m.auth = m.counters("fraudcheck_auth_total", "Authentications, by scheme and how they ended.", "scheme", "result")
+	m.auth = m.counters("fraudcheck_auth_total", "Authentications, by scheme and how they ended; ok_local: without the store, which did not answer.", "scheme", "result")
+	const local, reused auth.Failure = "ok_local", "reused" // no failures, but results too
 	for scheme, failures := range map[string][]auth.Failure{
-		"none":   {auth.Missing, auth.Malformed},
-		"basic":  {auth.Malformed, auth.Invalid, auth.TooManyFailures, auth.NetworkRefused, auth.RoleMissing},
-		"bearer": {auth.TokenExpired, auth.TokenInvalid, auth.TooManyFailures, auth.NetworkRefused, auth.RoleMissing},
+		"none":      {auth.Missing, auth.Malformed},
+		"basic":     {auth.Malformed, auth.Invalid, auth.TooManyFailures, auth.NetworkRefused, auth.RoleMissing},
+		"bearer":    {auth.TokenExpired, auth.TokenInvalid, auth.TooManyFailures, auth.NetworkRefused, auth.RoleMissing},
+		"signature": {auth.Malformed, auth.Invalid, auth.TokenExpired, auth.TokenInvalid, auth.TooManyFailures, auth.NetworkRefused, auth.RoleMissing},
+		"token":     {local, auth.TokenExpired, auth.TokenInvalid, auth.TooManyFailures, auth.NetworkRefused, auth.RoleMissing},
+		"session":   {local, auth.TokenExpired, auth.TokenInvalid, auth.TooManyFailures, auth.NetworkRefused, auth.RoleMissing, auth.Unavailable},
+		"login":     {local, auth.Malformed, auth.Invalid, auth.TooManyFailures, auth.NetworkRefused},
+		"refresh":   {reused, auth.TokenExpired, auth.TokenInvalid, auth.TooManyFailures, auth.NetworkRefused, auth.Unavailable},
+		"logout":    {auth.NetworkRefused, auth.Unavailable},
 	} {
 		if scheme != "none" {
 			m.authOK = append(m.authOK, schemeCounter{scheme, m.auth.WithLabelValues(scheme, "ok")})

@@ -447,16 +447,17 @@ func TestAStormMakesNoSeries(t *testing.T) {
 	after := scrape(t, d.metrics)
 	assert.Len(t, after, before)
 
-	results := []string{"ok", "authorization_missing", "authorization_malformed", "credentials_invalid", "token_expired", "token_invalid", "network_refused", "role_missing", "too_many_failures", "error"}
+	results := []string{"ok", "authorization_missing", "authorization_malformed", "credentials_invalid", "token_expired", "token_invalid", "network_refused", "role_missing", "too_many_failures", "error",
+		"ok_local", "reused", "overloaded"}
 	closed := map[string][]string{
 		"route":    allRoutes(),
 		"decision": {"allow", "review", "block"},
 		"outcome":  {"allow", "review", "block", "skipped"},
 		"mode":     {"enforce", "shadow"},
 		"rule":     {"cards_per_ip", "cards_per_email", "cards_per_device"},
-		"scheme":   {"none", "basic", "bearer"},
+		"scheme":   {"none", "basic", "bearer", "signature", "token", "session", "login", "refresh", "logout"},
 		"result":   results,
-		"code":     {"200", "202", "400", "401", "403", "404", "405", "408", "413", "415", "429", "431", "500", "503"},
+		"code":     {"200", "202", "204", "400", "401", "403", "404", "405", "408", "413", "415", "429", "431", "500", "503"},
 	}
 	for series := range after {
 		assert.NotContains(t, strings.ToLower(series), "odd")

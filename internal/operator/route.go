@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"fraudcheck/internal/account"
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/wire"
 )
@@ -23,6 +24,10 @@ var routes = []route{
 	{"/metrics", []string{"GET"}, 0, (*Door).metrics},
 	{"/healthz", []string{"GET", "HEAD"}, 0, (*Door).healthy},
 	{"/readyz", []string{"GET", "HEAD"}, 0, (*Door).ready},
+	{account.Login, []string{"POST"}, 0, (*Door).account},
+	{account.Refresh, []string{"POST"}, 0, (*Door).account},
+	{account.Logout, []string{"POST"}, 0, (*Door).account},
+	{account.Me, []string{"GET", "HEAD"}, auth.Anyone, (*Door).account},
 	{addresses, []string{"GET", "DELETE"}, auth.Analyst, (*Door).address},
 	{"/v1/subjects/read", []string{"POST"}, auth.Analyst, (*Door).readSubject},
 	{"/v1/subjects/forget", []string{"POST"}, auth.Analyst, (*Door).forgetSubject},
@@ -50,6 +55,9 @@ func find(path string) (r *route, subject string) {
 }
 
 func (r *route) takes(method string) bool { return slices.Contains(r.methods, method) }
+
+// probed routes are asked every few seconds, for ever.
+func (r *route) probed() bool { return r.needs == 0 && r.takes("GET") }
 
 func (r *route) allow() string { return strings.Join(r.methods, ", ") }
 

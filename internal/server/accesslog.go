@@ -111,6 +111,11 @@ func knownMethod(method []byte) string {
 	return "(other method)"
 }
 
+// tagOf tells apart the conversations of one login; who has none, its requests.
 func (s *Server) tagOf(q *request) string {
-	return s.tags.Of(s.Guard.From(&q.asks), q.id)
+	from := s.Guard.From(&q.asks)
+	if login, found := s.Guard.Conversation(&q.asks); found {
+		return s.tags.Of(from, login[:])
+	}
+	return s.tags.Of(from, q.id)
 }

@@ -30,10 +30,12 @@ type request struct {
 	route *route // nil: no such path
 	start time.Time
 	id    []byte // what X-Request-ID answers
-	asks  auth.Request
 	tag   string // who speaks, in the log; empty when nothing is logged
 
 	preflight bool // a browser's question, before it sends a page's request
+
+	asks   auth.Request
+	caller *auth.Caller // once authenticated
 
 	fields   velocity.Fields
 	attempt  velocity.Attempt
@@ -45,9 +47,12 @@ type request struct {
 }
 
 func (q *request) begin(ctx *fasthttp.RequestCtx, start time.Time) {
-	q.ctx, q.start, q.route, q.problem, q.judged, q.tag = ctx, start, nil, nil, false, ""
+	q.ctx, q.start, q.route, q.problem, q.judged, q.tag, q.caller = ctx, start, nil, nil, false, "", nil
 	q.fields = velocity.Fields{}
-	q.asks = auth.Request{Header: header{&ctx.Request.Header}, Peer: peerOf(ctx), At: start}
+	asked := &ctx.Request.Header
+	q.asks = auth.Request{
+		Header: header{asked}, At: start, Peer: peerOf(ctx), Method: asked.Method(), Target: asked.RequestURI(), Host: asked.Host(),
+	}
 	q.id = q.id[:0]
 	if given := ctx.Request.Header.Peek(headerRequestID); wire.Traceable(given) {
 		q.id = append(q.id, given...)
@@ -65,6 +70,18 @@ func peerOf(ctx *fasthttp.RequestCtx) netip.Addr {
 		return a.AddrPort().Addr()
 	}
 	return netip.Addr{}
+}
+
+// sign signs the answer, where the request was signed.
+func (q *request) sign() {
+	if !q.asks.Signed() {
+		return
+	}
+	r := &q.ctx.Response
+	digest, input, signature := q.asks.SignAnswer(r.StatusCode(), r.Body())
+	r.Header.Set("Content-Digest", digest)
+	r.Header.Set("Signature-Input", input)
+	r.Header.Set("Signature", signature)
 }
 
 // header shows the guard the header of a request.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"fraudcheck/internal/account"
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/wire"
 )
@@ -15,7 +16,7 @@ import (
 type route struct {
 	path  string
 	get   bool       // GET and HEAD, without a body; otherwise POST
-	needs auth.Roles // none: open to everybody, and never refused for load
+	needs auth.Roles // none: open to everybody
 	serve func(*Server, *request) *wire.Problem
 }
 
@@ -24,6 +25,10 @@ const checkPath = "/v1/check"
 var routes = [...]route{
 	{path: checkPath, needs: auth.Checker, serve: (*Server).check},
 	{path: "/v1/outcomes", needs: auth.Checker, serve: (*Server).outcome},
+	{path: account.Login, serve: (*Server).account},
+	{path: account.Refresh, serve: (*Server).account},
+	{path: account.Logout, serve: (*Server).account},
+	{path: account.Me, get: true, needs: auth.Anyone, serve: (*Server).account},
 	{path: "/healthz", get: true, serve: (*Server).healthy},
 	{path: "/readyz", get: true, serve: (*Server).ready},
 }
@@ -51,6 +56,9 @@ func (r *route) takes(ctx *fasthttp.RequestCtx) bool {
 	}
 	return ctx.IsPost()
 }
+
+// probed routes are never refused for load, nor logged at INFO.
+func (r *route) probed() bool { return r.get && r.needs == 0 }
 
 func (r *route) allow() string {
 	if r.get {
@@ -97,15 +105,17 @@ func (s *Server) answer(q *request, unread *wire.Problem, inFlight int64) *wire.
 		q.ctx.Response.Header.Set(fasthttp.HeaderAllow, r.allow())
 		return wire.NoMethod
 	}
+	if !r.probed() && inFlight > int64(s.InFlight) {
+		return crowded
+	}
+	tooLarge := unread != nil || len(q.ctx.PostBody()) > wire.MaxBody
 	if r.needs != 0 {
-		if inFlight > int64(s.InFlight) {
-			return crowded
-		}
-		if p := s.authenticate(q, r.needs); p != nil {
+		q.asks.Needs, q.asks.Body, q.asks.TooLarge = r.needs, q.ctx.PostBody(), tooLarge
+		if p := s.authenticate(q); p != nil {
 			return p
 		}
 	}
-	if unread != nil || len(q.ctx.PostBody()) > wire.MaxBody {
+	if tooLarge {
 		return wire.TooLarge
 	}
 	if r.get && len(q.ctx.PostBody()) > 0 {
@@ -114,17 +124,45 @@ func (s *Server) answer(q *request, unread *wire.Problem, inFlight int64) *wire.
 	return r.serve(s, q)
 }
 
-func (s *Server) authenticate(q *request, needs auth.Roles) *wire.Problem {
-	q.asks.Needs = needs
-	_, err := s.Guard.Authenticate(&q.asks)
-	if err == nil {
-		return nil
+func (s *Server) authenticate(q *request) *wire.Problem {
+	caller, err := s.Guard.Authenticate(&q.asks)
+	if fresh := q.asks.Grant.Fresh; fresh != "" {
+		q.ctx.Response.Header.Set("X-Auth-Token", fresh)
 	}
-	p := wire.Unauthenticated(err)
+	if err != nil {
+		return s.unauthenticated(q, wire.Unauthenticated(err))
+	}
+	q.caller = caller
+	return nil
+}
+
+func (s *Server) unauthenticated(q *request, p *wire.Problem) *wire.Problem {
 	if p.Status == fasthttp.StatusUnauthorized {
 		q.ctx.Response.Header.Set(fasthttp.HeaderWWWAuthenticate, s.Guard.Challenge())
 	}
 	return p
+}
+
+// account answers the routes at which callers log in and out.
+func (s *Server) account(q *request) *wire.Problem {
+	h := &q.ctx.Request.Header
+	a, p := account.Serve(q.route.path, &account.Call{
+		Guard: s.Guard, Asks: &q.asks, Caller: q.caller, Body: string(q.ctx.PostBody()),
+		ContentType: h.ContentType(), ContentEncoding: h.Peek(fasthttp.HeaderContentEncoding),
+	})
+	r := &q.ctx.Response
+	if a.Cookie != "" {
+		r.Header.Add(fasthttp.HeaderSetCookie, a.Cookie)
+	}
+	if p != nil {
+		return s.unauthenticated(q, p)
+	}
+	r.SetStatusCode(a.Status)
+	if a.Body != nil {
+		r.Header.SetContentType("application/json")
+		r.SetBody(a.Body)
+	}
+	return nil
 }
 
 // end closes what serve began, also when the handler panicked: a fault of ours
@@ -143,6 +181,7 @@ func (s *Server) end(q *request) {
 		// A chunked body may hide where the next request begins.
 		q.ctx.SetConnectionClose()
 	}
+	q.sign()
 	took := time.Since(q.start)
 	s.logResponse(q, took)
 	route := "none"

@@ -13,8 +13,9 @@ import (
 	"fraudcheck/internal/pipeline"
 )
 
-// linksPerServer is how many connections all operations on a server share.
-const linksPerServer = 2
+// ConnsPerServer is how many connections a Memcached has to each server: all
+// operations on it share them.
+const ConnsPerServer = 2
 
 // A server is one memcached with connections of its own, so that the trouble of
 // one is not the trouble of another.
@@ -45,7 +46,7 @@ func newServer(name string, maxConns int, timeout time.Duration) *server {
 	h.Write([]byte(name))
 	s := &server{
 		name: name, weight: mix(h.Sum64()), timeout: timeout,
-		pipe: pipeline.New(name, linksPerServer, timeout), slots: make(chan struct{}, maxConns),
+		pipe: pipeline.New(name, ConnsPerServer, timeout), slots: make(chan struct{}, maxConns),
 	}
 	s.lanes.New = func() any { return s.newLane() }
 	return s

@@ -47,7 +47,7 @@ func (s FieldSet) admit(name string, f *velocity.Fields) (velocity.Field, error)
 		return 0, fieldUnknown(name)
 	}
 	if f.Has(field) {
-		return 0, fieldRepeated(field)
+		return 0, fieldRepeated(field.String())
 	}
 	return field, nil
 }
@@ -65,17 +65,36 @@ type Decoder func(body string, allowed FieldSet, f *velocity.Fields) error
 // DecoderFor chooses by the values of Content-Type and Content-Encoding: JSON where
 // there is no type, nil for a body nobody can read.
 func DecoderFor(contentType, contentEncoding []byte) Decoder {
-	if len(contentEncoding) > 0 && !isWord(contentEncoding, "identity") {
-		return nil
-	}
-	media, _, _ := bytes.Cut(contentType, []byte(";"))
-	switch media = bytes.TrimSpace(media); {
-	case len(media) == 0, isWord(media, "application/json"):
+	switch mediaOf(contentType, contentEncoding) {
+	case mediaJSON:
 		return DecodeJSON
-	case isWord(media, "application/x-www-form-urlencoded"):
+	case mediaForm:
 		return DecodeForm
 	}
 	return nil
+}
+
+// media is how a body is written.
+type media int
+
+const (
+	mediaOther media = iota
+	mediaJSON
+	mediaForm
+)
+
+func mediaOf(contentType, contentEncoding []byte) media {
+	if len(contentEncoding) > 0 && !isWord(contentEncoding, "identity") {
+		return mediaOther
+	}
+	name, _, _ := bytes.Cut(contentType, []byte(";"))
+	switch name = bytes.TrimSpace(name); {
+	case len(name) == 0, isWord(name, "application/json"):
+		return mediaJSON
+	case isWord(name, "application/x-www-form-urlencoded"):
+		return mediaForm
+	}
+	return mediaOther
 }
 
 // isWord compares ASCII words without regard to case. Only the length keeps
@@ -89,12 +108,12 @@ func bodyInvalid(at int, expected string) error {
 	return &DecodeError{Code: "body_invalid", Detail: fmt.Sprintf("expected %s at byte %d", expected, at)}
 }
 
-func fieldInvalid(field velocity.Field, expected string) error {
-	return &DecodeError{Code: "field_invalid", Field: field.String(), Detail: "expected " + expected}
+func fieldInvalid(field, expected string) error {
+	return &DecodeError{Code: "field_invalid", Field: field, Detail: "expected " + expected}
 }
 
-func fieldRepeated(field velocity.Field) error {
-	return &DecodeError{Code: "field_repeated", Field: field.String(), Detail: "given more than once"}
+func fieldRepeated(field string) error {
+	return &DecodeError{Code: "field_repeated", Field: field, Detail: "given more than once"}
 }
 
 func fieldUnknown(name string) error {

@@ -13,43 +13,53 @@ import (
 // escapes are substrings of text. After an error, a *[DecodeError], f holds
 // what came before the fault.
 func DecodeForm(text string, allowed FieldSet, f *velocity.Fields) error {
+	return formPairs(text, func(name, raw string) error {
+		field, err := allowed.admit(name, f)
+		if err != nil {
+			return err
+		}
+		value, err := formValue(field.String(), raw)
+		if err == nil {
+			f.Set(field, value) // cannot be refused: admit looked
+		}
+		return err
+	})
+}
+
+// formPairs reads the text as pairs of a name and a value, which is still escaped.
+func formPairs(text string, take func(name, raw string) error) error {
 	rest, more := text, text != ""
 	for more {
 		at := len(text) - len(rest)
 		var pair string
 		pair, rest, more = strings.Cut(rest, "&")
-		if err := decodePair(pair, at, allowed, f); err != nil {
+		rawName, raw, ok := strings.Cut(pair, "=")
+		if !ok {
+			return bodyInvalid(at, "name=value")
+		}
+		name, ok := unescapeForm(rawName)
+		if !ok {
+			return bodyInvalid(at, "a name in valid percent-encoding")
+		}
+		if !utf8.ValidString(name) {
+			return bodyInvalid(at, "a name in valid UTF-8")
+		}
+		if err := take(name, raw); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func decodePair(pair string, at int, allowed FieldSet, f *velocity.Fields) error {
-	rawName, rawValue, ok := strings.Cut(pair, "=")
+func formValue(name, raw string) (string, error) {
+	value, ok := unescapeForm(raw)
 	if !ok {
-		return bodyInvalid(at, "name=value")
-	}
-	name, ok := unescapeForm(rawName)
-	if !ok {
-		return bodyInvalid(at, "a name in valid percent-encoding")
-	}
-	if !utf8.ValidString(name) {
-		return bodyInvalid(at, "a name in valid UTF-8")
-	}
-	field, err := allowed.admit(name, f)
-	if err != nil {
-		return err
-	}
-	value, ok := unescapeForm(rawValue)
-	if !ok {
-		return fieldInvalid(field, "valid percent-encoding")
+		return "", fieldInvalid(name, "valid percent-encoding")
 	}
 	if !utf8.ValidString(value) {
-		return fieldInvalid(field, "valid UTF-8")
+		return "", fieldInvalid(name, "valid UTF-8")
 	}
-	f.Set(field, value) // cannot be refused: admit looked
-	return nil
+	return value, nil
 }
 
 // unescapeForm undoes '+' and %XX; it reports false for any other use of '%'.

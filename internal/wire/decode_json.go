@@ -14,21 +14,7 @@ import (
 // body. After an error, a *[DecodeError], f holds what came before the fault.
 func DecodeJSON(body string, allowed FieldSet, f *velocity.Fields) error {
 	c := jsonCursor{text: body}
-	c.skipSpace()
-	if !c.take('{') {
-		return c.expected("'{'")
-	}
-	c.skipSpace()
-	if !c.take('}') {
-		if err := c.members(allowed, f); err != nil {
-			return err
-		}
-	}
-	c.skipSpace()
-	if c.at < len(c.text) {
-		return c.expected("nothing more")
-	}
-	return nil
+	return c.object(func() error { return c.member(allowed, f) })
 }
 
 // A jsonCursor is a place in a JSON text. Nothing nests in a request, so it
@@ -38,47 +24,71 @@ type jsonCursor struct {
 	at   int
 }
 
-// members reads up to and with the closing brace.
-func (c *jsonCursor) members(allowed FieldSet, f *velocity.Fields) error {
-	for {
+// object reads one that is all of the text; member reads each of its members, past
+// the value.
+func (c *jsonCursor) object(member func() error) error {
+	c.skipSpace()
+	if !c.take('{') {
+		return c.expected("'{'")
+	}
+	c.skipSpace()
+	for more := !c.take('}'); more; {
 		c.skipSpace()
-		field, err := c.name(allowed, f)
-		if err != nil {
+		if err := member(); err != nil {
 			return err
 		}
 		c.skipSpace()
-		if !c.take(':') {
-			return c.expected("':'")
-		}
-		c.skipSpace()
-		value, err := c.value(field)
-		if err != nil {
-			return err
-		}
-		f.Set(field, value) // cannot be refused: admit looked
-		c.skipSpace()
-		if c.take('}') {
-			return nil
-		}
-		if !c.take(',') {
+		if more = !c.take('}'); more && !c.take(',') {
 			return c.expected("',' or '}'")
 		}
 	}
+	c.skipSpace()
+	if c.at < len(c.text) {
+		return c.expected("nothing more")
+	}
+	return nil
 }
 
-func (c *jsonCursor) name(allowed FieldSet, f *velocity.Fields) (velocity.Field, error) {
+func (c *jsonCursor) member(allowed FieldSet, f *velocity.Fields) error {
+	name, err := c.name()
+	if err != nil {
+		return err
+	}
+	field, err := allowed.admit(name, f)
+	if err != nil {
+		return err
+	}
+	if err := c.colon(); err != nil {
+		return err
+	}
+	value, err := c.value(field)
+	if err != nil {
+		return err
+	}
+	f.Set(field, value) // cannot be refused: admit looked
+	return nil
+}
+
+// colon reads what stands between a name and its value.
+func (c *jsonCursor) colon() error {
+	c.skipSpace()
+	if !c.take(':') {
+		return c.expected("':'")
+	}
+	c.skipSpace()
+	return nil
+}
+
+func (c *jsonCursor) name() (string, error) {
 	start := c.at
 	if !c.take('"') {
-		return 0, c.expected("a name in double quotes")
+		return "", c.expected("a name in double quotes")
 	}
 	name, err := c.quoted()
-	if err != nil {
-		return 0, err
+	if err == nil && !utf8.ValidString(name) {
+		err = bodyInvalid(start, "a name in valid UTF-8")
 	}
-	if !utf8.ValidString(name) {
-		return 0, bodyInvalid(start, "a name in valid UTF-8")
-	}
-	return allowed.admit(name, f)
+	return name, err
 }
 
 // value judges by the first byte, so what has the wrong type is never read.
@@ -91,7 +101,7 @@ func (c *jsonCursor) value(field velocity.Field) (string, error) {
 			return "", err
 		}
 		if !utf8.ValidString(value) {
-			return "", fieldInvalid(field, "valid UTF-8")
+			return "", fieldInvalid(field.String(), "valid UTF-8")
 		}
 		return value, nil
 	case number && (first == '-' || isDigit(first)):
@@ -99,7 +109,7 @@ func (c *jsonCursor) value(field velocity.Field) (string, error) {
 	case !strings.ContainsRune("-0123456789tfn{[", rune(first)):
 		return "", c.expected("a value")
 	case number:
-		return "", fieldInvalid(field, "a number or a string")
+		return "", fieldInvalid(field.String(), "a number or a string")
 	default:
 		start := c.at
 		c.digits()

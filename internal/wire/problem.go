@@ -45,10 +45,15 @@ func Unauthenticated(err error) *Problem {
 		p.Status = 403
 	case auth.TooManyFailures:
 		p.Status = 429
+	case auth.Unavailable:
+		p.Status = 503
 	}
 	var later *auth.Later
 	if errors.As(err, &later) {
 		p.After = later.After
+	}
+	if flaw := new(auth.Flaw); errors.As(err, &flaw) {
+		p.Detail = flaw.Error()
 	}
 	return p
 }
@@ -66,9 +71,16 @@ func (p *Problem) RetryAfter() string {
 	return strconv.FormatInt(seconds, 10)
 }
 
+// Error makes a problem an error.
+func (p *Problem) Error() string { return p.Code + ": " + p.Detail }
+
 // Refused is the problem of a request whose fields could not be taken: err is a
-// *DecodeError or a *velocity.FieldError.
+// *DecodeError, a *velocity.FieldError or a *Problem.
 func Refused(err error) *Problem {
+	var problem *Problem
+	if errors.As(err, &problem) {
+		return problem
+	}
 	var undecoded *DecodeError
 	if errors.As(err, &undecoded) {
 		return &Problem{Status: 400, Code: undecoded.Code, Field: undecoded.Field, Detail: undecoded.Detail}

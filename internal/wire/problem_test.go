@@ -60,6 +60,10 @@ func TestUnauthenticatedSaysWhy(t *testing.T) {
 			assert.Equal(t, &Problem{Status: 401, Code: code, Detail: failure.Error()}, Unauthenticated(err))
 		}
 	}
+	flaw := &auth.Flaw{Failure: auth.Malformed, Expected: "a nonce"}
+	for _, err := range []error{flaw, fmt.Errorf("wrapped: %w", flaw)} {
+		assert.Equal(t, &Problem{Status: 401, Code: "authorization_malformed", Detail: "expected a nonce"}, Unauthenticated(err))
+	}
 	for failure, code := range map[auth.Failure]string{auth.NetworkRefused: "network_refused", auth.RoleMissing: "role_missing"} {
 		assert.Equal(t, &Problem{Status: 403, Code: code, Detail: failure.Error()}, Unauthenticated(failure))
 	}
@@ -75,6 +79,12 @@ func TestRetryAfterIsInWholeSeconds(t *testing.T) {
 	assert.Empty(t, NoMethod.RetryAfter())
 }
 
+func TestAStoreThatIsAwayIsNoFailureOfTheCallers(t *testing.T) {
+	p := Unauthenticated(auth.Unavailable)
+	assert.Equal(t, &Problem{Status: 503, Code: "overloaded", Detail: auth.Unavailable.Error()}, p)
+	assert.Equal(t, "1", p.RetryAfter())
+}
+
 func TestRefusedNamesTheField(t *testing.T) {
 	tests := []struct {
 		err  error
@@ -82,6 +92,7 @@ func TestRefusedNamesTheField(t *testing.T) {
 	}{
 		{&DecodeError{Code: "body_invalid", Detail: "expected '{' at byte 0"}, Problem{Status: 400, Code: "body_invalid", Detail: "expected '{' at byte 0"}},
 		{&DecodeError{Code: "field_unknown", Field: "foo", Detail: "d"}, Problem{Status: 400, Code: "field_unknown", Field: "foo", Detail: "d"}},
+		{NoMedia, *NoMedia},
 		{&velocity.FieldError{Field: velocity.FieldIP, Missing: true, Expected: "an address"}, Problem{Status: 400, Code: "field_missing", Field: "ip", Detail: "expected an address"}},
 		{&velocity.FieldError{Field: velocity.FieldExpYear, Expected: "a year"}, Problem{Status: 400, Code: "field_invalid", Field: "exp_year", Detail: "expected a year"}},
 		{&velocity.FieldError{Field: velocity.FieldLast4, PANLike: true, Expected: "four digits"}, Problem{Status: 400, Code: "field_invalid", Field: "last4", Detail: "expected four digits"}},

@@ -1,0 +1,51 @@
+package auth
+
+import (
+	"net/netip"
+	"time"
+)
+
+// A Request is what the guard looks at of a request. It keeps nothing of it.
+type Request struct {
+	Header Header
+	At     time.Time  // when it was read; zero: now
+	Peer   netip.Addr // the connection's other end; not valid on a unix socket
+	TLS    bool       // it came over TLS
+	Needs  Roles      // one of them; none: any caller will do
+	Method []byte
+	Target []byte // of the request line, as sent
+	Host   []byte // as the Host header has it
+	Body   []byte // as sent
+	// TooLarge: the body was not read. Who is known all the same may be told so, and
+	// nothing else may be done.
+	TooLarge bool
+
+	Grant Grant // what Authenticate found, beside the caller
+
+	seal           seal       // of a signed request, once its caller is found
+	from           netip.Addr // see From
+	located        bool
+	scheme, caller string
+}
+
+// A Grant is what came of tokens and sessions of our own.
+type Grant struct {
+	Expires time.Time // of the token or the session; zero where nothing expires
+	Fresh   string    // an access token in place of one of which half is spent
+	Local   bool      // the store did not answer: what is known here decided
+}
+
+// Scheme is the name of the scheme that was tried, as Observe is told; empty where
+// none was.
+func (r *Request) Scheme() string { return r.scheme }
+
+// Caller is the name of the one whose credentials were found valid, also of one who
+// was then refused; empty where there is none. It never is what a stranger sent.
+func (r *Request) Caller() string { return r.caller }
+
+// A Header has the fields of a request's header.
+type Header interface {
+	// Values are the field's values, in the order they were sent; name is spelled
+	// as in Content-Type. They are good until the next call.
+	Values(name string) [][]byte
+}

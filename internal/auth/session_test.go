@@ -1,0 +1,137 @@
+package auth_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/auth"
+)
+
+func TestASessionEndsWhenItIsNotUsed(t *testing.T) {
+	i := alone(t)
+	_, cookie := i.login("checkout", "open sesame")
+	for range 10 {
+		i.after(time.Hour - time.Millisecond)
+		require.Equal(t, "checkout", i.ask(cookie), "each use prolongs it")
+	}
+	i.after(time.Hour)
+	assert.Equal(t, "token_expired", i.ask(cookie))
+	i.after(-time.Minute)
+	assert.Equal(t, "checkout", i.ask(cookie), "what was refused is no use")
+}
+
+func TestASessionSaysWhenItEnds(t *testing.T) {
+	i := alone(t)
+	_, cookie := i.login("checkout", "open sesame")
+	i.after(30 * time.Minute)
+	r := i.request(cookie, "Sec-Fetch-Site: same-origin")
+	_, err := i.Authenticate(r)
+	require.NoError(t, err)
+	assert.Equal(t, time.Hour, r.Grant.Expires.Sub(i.now))
+}
+
+func TestTheCookieIsForThisOriginAlone(t *testing.T) {
+	i := alone(t)
+	r := i.request()
+	issued, err := i.Login(r, "checkout", "open sesame")
+	require.NoError(t, err)
+	assert.Regexp(t, `^fraudcheck_session=fc_s_[A-Za-z0-9_-]{86}; Path=/; HttpOnly; SameSite=Strict$`, issued.Cookie)
+	r.TLS = true
+	secure, err := i.Login(r, "checkout", "open sesame")
+	require.NoError(t, err)
+	assert.Regexp(t, `^__Host-fraudcheck_session=fc_s_[A-Za-z0-9_-]{86}; Path=/; HttpOnly; SameSite=Strict; Secure$`, secure.Cookie)
+	assert.Equal(t, "fraudcheck_session=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0", auth.EndCookie(false))
+
+	overTLS := i.request("Cookie: fraudcheck_session=" + issued.Cookie[len("fraudcheck_session="):][:91])
+	overTLS.TLS, overTLS.Method = true, []byte("GET")
+	_, err = i.Authenticate(overTLS)
+	assert.Equal(t, auth.Missing, err, "over TLS only the cookie that no other host can set")
+}
+
+func TestWhatASessionChangesIsAskedFromThisOrigin(t *testing.T) {
+	tests := []struct {
+		name, method string
+		tls          bool
+		lines        []string
+		good         bool
+	}{
+		{"a look, whoever asks", "GET", false, []string{"Sec-Fetch-Site: cross-site", "Origin: https://evil.example"}, true},
+		{"a look at the head", "HEAD", false, nil, true},
+		{"this origin", "POST", false, []string{"Sec-Fetch-Site: same-origin"}, true},
+		{"the person themselves", "POST", false, []string{"Sec-Fetch-Site: none"}, true},
+		{"another origin", "POST", false, []string{"Sec-Fetch-Site: cross-site"}, false},
+		{"a sister", "DELETE", false, []string{"Sec-Fetch-Site: same-site"}, false},
+		{"in other letters", "POST", false, []string{"Sec-Fetch-Site: Same-Origin"}, false},
+		{"twice", "POST", false, []string{"Sec-Fetch-Site: same-origin", "Sec-Fetch-Site: same-origin"}, false},
+		{"metadata before Origin", "POST", false, []string{"Sec-Fetch-Site: cross-site", "Origin: http://checks.example"}, false},
+		{"this Origin", "POST", false, []string{"Origin: http://checks.example"}, true},
+		{"this Origin, over TLS", "PUT", true, []string{"Origin: https://checks.example"}, true},
+		{"the other scheme", "POST", false, []string{"Origin: https://checks.example"}, false},
+		{"the other scheme, over TLS", "POST", true, []string{"Origin: http://checks.example"}, false},
+		{"another port", "POST", false, []string{"Origin: http://checks.example:8080"}, false},
+		{"a longer host", "POST", false, []string{"Origin: http://checks.example.evil"}, false},
+		{"no origin at all", "POST", false, []string{"Origin: null"}, false},
+		{"two", "POST", false, []string{"Origin: http://checks.example", "Origin: http://checks.example"}, false},
+		{"nothing said", "POST", false, nil, false},
+		{"a method of their own", "LOOK", false, nil, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			i := alone(t)
+			r := i.request()
+			r.TLS = tt.tls
+			issued, err := i.Login(r, "checkout", "open sesame")
+			require.NoError(t, err)
+			r = i.request(append([]string{"Cookie: " + issued.Cookie[:len(issued.Cookie)-len("; Path=/; HttpOnly; SameSite=Strict")]}, tt.lines...)...)
+			if tt.tls {
+				r = i.request(append([]string{"Cookie: " + issued.Cookie}, tt.lines...)...)
+			}
+			r.TLS, r.Method = tt.tls, []byte(tt.method)
+			_, err = i.Authenticate(r)
+			if tt.good {
+				require.NoError(t, err)
+			} else {
+				require.Equal(t, auth.NetworkRefused, err)
+			}
+			if string(r.Method) == "POST" && !tt.good {
+				require.Equal(t, auth.NetworkRefused, i.Logout(r), "nor is anybody logged out from elsewhere")
+			}
+		})
+	}
+}
+
+func TestAPageOfAnotherOriginGivesNobodyASession(t *testing.T) {
+	i := alone(t)
+	_, cookie := i.login("checkout", "open sesame")
+	for _, line := range []string{"Sec-Fetch-Site: cross-site", "Origin: https://shop.example"} {
+		issued, err := i.Login(i.request(cookie, line), "analyst", "magnifier")
+		require.NoError(t, err, "it may have tokens, if it knows a password")
+		assert.Empty(t, issued.Cookie)
+		assert.NotEmpty(t, issued.Refresh)
+	}
+	assert.Equal(t, "checkout", i.ask(cookie), "nor does it end one")
+}
+
+func TestTheRequestsOfOneLoginAreOneConversation(t *testing.T) {
+	i := alone(t)
+	issued, cookie := i.login("checkout", "open sesame")
+	first, found := i.Conversation(i.request(bearing(issued.Access)))
+	require.True(t, found)
+	second, found := i.Conversation(i.request(cookie))
+	require.True(t, found)
+	assert.Equal(t, first, second)
+	refreshed, err := i.Refresh(i.request(), issued.Refresh)
+	require.NoError(t, err)
+	third, _ := i.Conversation(i.request(bearing(refreshed.Access)))
+	assert.Equal(t, first, third)
+	next, _ := i.login("checkout", "open sesame")
+	fourth, _ := i.Conversation(i.request(bearing(next.Access)))
+	assert.NotEqual(t, first, fourth)
+	for _, line := range []string{"Accept: */*", "Authorization: " + basic("checkout:open sesame"), bearing("fc_a_"), bearing("eyJ"), bearing("fc_a_!!!!!!!!!!!!!!!!!!!!!!!!!!"), "Cookie: fraudcheck_session=fc_s_x"} {
+		_, found := i.Conversation(i.request(line))
+		assert.False(t, found, line)
+	}
+}
