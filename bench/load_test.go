@@ -48,7 +48,7 @@ func TestAnExperimentIsVoidWhenItDidNotDoWhatItSays(t *testing.T) {
 	own := &process{cmd: &exec.Cmd{Process: &os.Process{Pid: os.Getpid()}}}
 	bare := &target{name: "bare", processes: []*process{own}, addrs: []string{bareHere(t)}}
 	run := func(from *crowd, rate int) sample {
-		e := experiment{target: bare, from: from, conns: 4, rate: rate, lasts: 50 * time.Millisecond, auth: basic("u", "p")}
+		e := experiment{target: bare, from: from, conns: 4, rate: rate, lasts: 50 * time.Millisecond, slow: slow, auth: basic("u", "p")}
 		return e.run(t.Context())
 	}
 	s := run(honest(), 0)
@@ -62,8 +62,26 @@ func TestAnExperimentIsVoidWhenItDidNotDoWhatItSays(t *testing.T) {
 	require.Contains(t, run(shown(10, 4), 0).Void, "10 cards counted as 1 to 1")
 
 	gone := &target{name: "gone", processes: bare.processes, addrs: []string{"127.0.0.1:1"}}
-	e := experiment{target: gone, from: honest(), conns: 1, lasts: time.Millisecond}
+	e := experiment{target: gone, from: honest(), conns: 1, lasts: time.Millisecond, slow: slow}
 	require.Contains(t, e.run(t.Context()).Void, "refused")
+}
+
+// The system takes connections on a socket that nobody reads from.
+func TestAnAnswerIsNotWaitedForInVain(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer ln.Close()
+	dumb := &target{name: "dumb", addrs: []string{ln.Addr().String()}}
+	e := experiment{target: dumb, from: honest(), conns: 2, lasts: time.Millisecond, slow: time.Millisecond}
+	require.Equal(t, errLate.Error(), e.run(t.Context()).Void)
+
+	unseeded := honest()
+	unseeded.seed = 0
+	own := &process{cmd: &exec.Cmd{Process: &os.Process{Pid: os.Getpid()}}}
+	dumb.processes, e.from = []*process{own}, unseeded
+	require.Equal(t, errLate.Error(), e.run(t.Context()).Void)
+	e.rate = 1000
+	require.Equal(t, errLate.Error(), e.run(t.Context()).Void)
 }
 
 func TestEveryWrongAnswerIsNoticed(t *testing.T) {
