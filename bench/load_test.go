@@ -3,6 +3,8 @@ package main
 import (
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -140,7 +142,7 @@ func TestProcessorTimeIsRead(t *testing.T) {
 
 func TestATreeHasWhatItsRootStarted(t *testing.T) {
 	dir := t.TempDir()
-	p, err := startProcess(filepath.Join(dir, "log"), "/bin/sh", "-c", "(/bin/sh -c 'sleep 60; :'; :) & sleep 60")
+	p, err := startProcess(filepath.Join(dir, "log"), exec.Command("/bin/sh", "-c", "(/bin/sh -c 'sleep 60; :'; :) & sleep 60"))
 	require.NoError(t, err)
 	var tree []int
 	require.NoError(t, p.await(t.Context(), prompt, func() bool {
@@ -160,14 +162,32 @@ func TestATreeHasWhatItsRootStarted(t *testing.T) {
 	}, prompt, pollEvery, "all of it ends with its root")
 }
 
-func TestAPeerSaysWhyItCannotRun(t *testing.T) {
-	dir := t.TempDir()
-	start := filepath.Join(dir, "start")
-	require.NoError(t, os.WriteFile(start, []byte("#!/bin/sh\necho looking >&2\necho no turbine here >&2\nexit 77\n"), 0o700))
-	l := &lab{dir: dir, running: make(map[string]*target)}
+// startScript starts a peer that is a shell script.
+func startScript(t *testing.T, l *lab, script string) error {
+	l.dir, l.running = t.TempDir(), make(map[string]*target)
 	defer l.close()
+	start := filepath.Join(l.dir, "start")
+	require.NoError(t, os.WriteFile(start, []byte("#!/bin/sh\n"+script), 0o700))
 	cells := peerCells([]string{start})
 	c := cells[len(cells)-1]
 	_, err := l.measure(t.Context(), &c, time.Millisecond)
+	return err
+}
+
+func TestAPeerSaysWhyItCannotRun(t *testing.T) {
+	err := startScript(t, &lab{}, "echo looking >&2\necho no turbine here >&2\nexit 77\n")
 	require.Equal(t, "no turbine here", reasonToSkip(err))
+}
+
+func TestAPeerIsToldWhatPasswordToExpect(t *testing.T) {
+	err := startScript(t, &lab{password: "open sesame"}, `echo "$PEER_PASSWORD" >&2; exit 77`)
+	require.Equal(t, "open sesame", reasonToSkip(err))
+}
+
+func TestAPeerThatRefusesTheCallerIsNotWaitedFor(t *testing.T) {
+	wary := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusUnauthorized)
+	}))
+	defer wary.Close()
+	require.Equal(t, http.StatusUnauthorized, (&lab{}).answers(wary.Listener.Addr().String()))
 }
