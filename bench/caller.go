@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"net"
+	"os"
 	"time"
 )
 
@@ -26,10 +28,19 @@ func newCaller(addr, auth string, next func() visit) (*caller, error) {
 	return &caller{conn: conn, request: newRequest(addr, auth), next: next, tally: newTally()}, nil
 }
 
+var errLate = errors.New("an answer did not come in time")
+
+func late(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return errLate
+	}
+	return err
+}
+
 func (c *caller) send(v visit) error {
 	c.request.put(v)
 	_, err := c.conn.Write(c.request.bytes)
-	return err
+	return late(err)
 }
 
 func (c *caller) receive() (answer, error) {
@@ -39,7 +50,7 @@ func (c *caller) receive() (answer, error) {
 			if err == io.EOF {
 				err = io.ErrUnexpectedEOF
 			}
-			return answer{}, err
+			return answer{}, late(err)
 		}
 		n += more
 		if a, err := parseAnswer(c.buf[:n]); err != errNoWhole {

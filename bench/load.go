@@ -10,7 +10,7 @@ import (
 
 const (
 	warm = 300 * time.Millisecond // under load before the window that is measured
-	slow = 30 * time.Second       // longer than that no answer takes
+	slow = 10 * time.Second       // who waits longer for an answer waits in vain
 )
 
 // A load is all connections of a crowd to a target. Its steps are run, in this
@@ -18,6 +18,7 @@ const (
 type load struct {
 	callers []*caller
 	phase   atomic.Int32
+	slow    time.Duration // longest that the seeding, or the last answers, may take
 }
 
 // Phases of a load.
@@ -29,16 +30,16 @@ const (
 
 // open connects and makes the seeding calls. The connections are dealt out to the
 // addresses in turn.
-func (l *load) open(addrs []string, auth string, from *crowd, conns int, lasts time.Duration) error {
+func (l *load) open(addrs []string, auth string, from *crowd, conns int) error {
 	for n := range conns {
 		c, err := newCaller(addrs[n%len(addrs)], auth, from.stream(n))
 		if err != nil {
 			return err
 		}
 		l.callers = append(l.callers, c)
-		if err := c.conn.SetDeadline(time.Now().Add(lasts + slow)); err != nil {
-			return err
-		}
+	}
+	if err := l.within(l.slow); err != nil {
+		return err
 	}
 	l.each(func(c *caller) {
 		for range from.seed {
@@ -57,6 +58,17 @@ func (l *load) close() {
 	for _, c := range l.callers {
 		_ = c.conn.Close() // nothing is on its way
 	}
+}
+
+// within ends every call that is not answered after so long.
+func (l *load) within(d time.Duration) error {
+	late := time.Now().Add(d)
+	for _, c := range l.callers {
+		if err := c.conn.SetDeadline(late); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (l *load) each(do func(*caller)) {
@@ -78,6 +90,9 @@ func (l *load) tally() *tally {
 // window runs the load for a while, and then for as long as is measured; at is
 // called at the begin and at the end of that.
 func (l *load) window(ctx context.Context, lasts time.Duration, at func() error, load func()) error {
+	if err := l.within(warm + lasts + l.slow); err != nil {
+		return err
+	}
 	done := make(chan struct{})
 	go func() { load(); close(done) }()
 	err := pause(ctx, warm)

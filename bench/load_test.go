@@ -3,6 +3,8 @@ package main
 import (
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -48,7 +50,7 @@ func TestAnExperimentIsVoidWhenItDidNotDoWhatItSays(t *testing.T) {
 	own := &process{cmd: &exec.Cmd{Process: &os.Process{Pid: os.Getpid()}}}
 	bare := &target{name: "bare", processes: []*process{own}, addrs: []string{bareHere(t)}}
 	run := func(from *crowd, rate int) sample {
-		e := experiment{target: bare, from: from, conns: 4, rate: rate, lasts: 50 * time.Millisecond, auth: basic("u", "p")}
+		e := experiment{target: bare, from: from, conns: 4, rate: rate, lasts: 50 * time.Millisecond, slow: slow, auth: basic("u", "p")}
 		return e.run(t.Context())
 	}
 	s := run(honest(), 0)
@@ -62,8 +64,26 @@ func TestAnExperimentIsVoidWhenItDidNotDoWhatItSays(t *testing.T) {
 	require.Contains(t, run(shown(10, 4), 0).Void, "10 cards counted as 1 to 1")
 
 	gone := &target{name: "gone", processes: bare.processes, addrs: []string{"127.0.0.1:1"}}
-	e := experiment{target: gone, from: honest(), conns: 1, lasts: time.Millisecond}
+	e := experiment{target: gone, from: honest(), conns: 1, lasts: time.Millisecond, slow: slow}
 	require.Contains(t, e.run(t.Context()).Void, "refused")
+}
+
+// The system takes connections on a socket that nobody reads from.
+func TestAnAnswerIsNotWaitedForInVain(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer ln.Close()
+	dumb := &target{name: "dumb", addrs: []string{ln.Addr().String()}}
+	e := experiment{target: dumb, from: honest(), conns: 2, lasts: time.Millisecond, slow: time.Millisecond}
+	require.Equal(t, errLate.Error(), e.run(t.Context()).Void)
+
+	unseeded := honest()
+	unseeded.seed = 0
+	own := &process{cmd: &exec.Cmd{Process: &os.Process{Pid: os.Getpid()}}}
+	dumb.processes, e.from = []*process{own}, unseeded
+	require.Equal(t, errLate.Error(), e.run(t.Context()).Void)
+	e.rate = 1000
+	require.Equal(t, errLate.Error(), e.run(t.Context()).Void)
 }
 
 func TestEveryWrongAnswerIsNoticed(t *testing.T) {
@@ -122,7 +142,7 @@ func TestProcessorTimeIsRead(t *testing.T) {
 
 func TestATreeHasWhatItsRootStarted(t *testing.T) {
 	dir := t.TempDir()
-	p, err := startProcess(filepath.Join(dir, "log"), "/bin/sh", "-c", "(/bin/sh -c 'sleep 60; :'; :) & sleep 60")
+	p, err := startProcess(filepath.Join(dir, "log"), exec.Command("/bin/sh", "-c", "(/bin/sh -c 'sleep 60; :'; :) & sleep 60"))
 	require.NoError(t, err)
 	var tree []int
 	require.NoError(t, p.await(t.Context(), prompt, func() bool {
@@ -142,14 +162,32 @@ func TestATreeHasWhatItsRootStarted(t *testing.T) {
 	}, prompt, pollEvery, "all of it ends with its root")
 }
 
-func TestAPeerSaysWhyItCannotRun(t *testing.T) {
-	dir := t.TempDir()
-	start := filepath.Join(dir, "start")
-	require.NoError(t, os.WriteFile(start, []byte("#!/bin/sh\necho looking >&2\necho no turbine here >&2\nexit 77\n"), 0o700))
-	l := &lab{dir: dir, running: make(map[string]*target)}
+// startScript starts a peer that is a shell script.
+func startScript(t *testing.T, l *lab, script string) error {
+	l.dir, l.running = t.TempDir(), make(map[string]*target)
 	defer l.close()
+	start := filepath.Join(l.dir, "start")
+	require.NoError(t, os.WriteFile(start, []byte("#!/bin/sh\n"+script), 0o700))
 	cells := peerCells([]string{start})
 	c := cells[len(cells)-1]
 	_, err := l.measure(t.Context(), &c, time.Millisecond)
+	return err
+}
+
+func TestAPeerSaysWhyItCannotRun(t *testing.T) {
+	err := startScript(t, &lab{}, "echo looking >&2\necho no turbine here >&2\nexit 77\n")
 	require.Equal(t, "no turbine here", reasonToSkip(err))
+}
+
+func TestAPeerIsToldWhatPasswordToExpect(t *testing.T) {
+	err := startScript(t, &lab{password: "open sesame"}, `echo "$PEER_PASSWORD" >&2; exit 77`)
+	require.Equal(t, "open sesame", reasonToSkip(err))
+}
+
+func TestAPeerThatRefusesTheCallerIsNotWaitedFor(t *testing.T) {
+	wary := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusUnauthorized)
+	}))
+	defer wary.Close()
+	require.Equal(t, http.StatusUnauthorized, (&lab{}).answers(wary.Listener.Addr().String()))
 }

@@ -30,8 +30,8 @@
 //
 // The first ratio is of checks/s, the second of CPU, both to bare with as many
 // connections, or to the first row of the table. CPU is µs of processor time per
-// check, user and system, of the service; mc is memcached's; trips are the commands
-// it got, allocs the allocations of the service, both per check.
+// check, user and system, of the service, a peer's with its store's; mc is memcached's;
+// trips are the commands it got, allocs the allocations of the service, both per check.
 //
 // A row is void, and the exit code 1, when it did not do what it says: an answer
 // other than 200, a degraded one, an honest shopper blocked, an attack that is let

@@ -26,13 +26,15 @@ type sample struct {
 }
 
 // An experiment is one window: a crowd on so many connections, and how long it is
-// measured. Rate is 0 for a closed loop, else calls a second.
+// measured. Rate is 0 for a closed loop, else calls a second. Slow is how long an
+// answer is waited for.
 type experiment struct {
 	target *target
 	from   *crowd
 	conns  int
 	rate   int
 	lasts  time.Duration
+	slow   time.Duration
 	auth   string
 }
 
@@ -117,13 +119,13 @@ func (e *experiment) run(ctx context.Context) sample {
 }
 
 func (e *experiment) sample(ctx context.Context) (s sample, err error) {
-	l := &load{}
+	l := &load{slow: e.slow}
 	defer l.close()
 	start, err := e.target.state()
 	if err != nil {
 		return s, err
 	}
-	if err := l.open(e.target.addrs, e.auth, e.from, e.conns, warm+e.lasts); err != nil {
+	if err := l.open(e.target.addrs, e.auth, e.from, e.conns); err != nil {
 		return s, err
 	}
 	// Two readings: what one of them costs is not the checks'.

@@ -15,8 +15,9 @@ import (
 // A peer is another stack that does the same: a folder in bench/peers with a
 // program start, which is called with a port and a folder for its files. It stays
 // in the foreground and answers POST /v1/check on 127.0.0.1 with a JSON object that
-// has "decision": allow, review or block; it ends on SIGTERM. Exit code 77 says that
-// it cannot run on this machine, and the last line on its standard error why.
+// has "decision": allow, review or block, to the user bench with the password in
+// PEER_PASSWORD; it ends on SIGTERM. Exit code 77 says that it cannot run on this
+// machine, and the last line on its standard error why.
 
 const (
 	cannotRun = 77
@@ -69,30 +70,42 @@ func (l *lab) startPeer(ctx context.Context, t *target, path string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
-	p, err := startProcess(dir+".log", path, port, dir)
+	start := exec.Command(path, port, dir)
+	start.Env = []string{"PEER_PASSWORD=" + l.password}
+	p, err := startProcess(dir+".log", start)
 	if err != nil {
 		return err
 	}
 	l.take(t, p, addr)
-	err = p.await(ctx, patience, func() bool { return l.answers(addr) })
-	if err != nil && p.exitCode() == cannotRun {
+	status := 0
+	err = p.await(ctx, patience, func() bool {
+		status = l.answers(addr)
+		return status != 0
+	})
+	switch {
+	case err != nil && p.exitCode() == cannotRun:
 		return skipped(p.lastLine())
+	case err == nil && status != 200:
+		return fmt.Errorf("a check is answered %d", status)
 	}
 	return err
 }
 
-// answers reports whether a check is answered there.
-func (l *lab) answers(addr string) bool {
+// answers is the status that a check is answered with there, 0 when it is not.
+func (l *lab) answers(addr string) int {
 	c, err := newCaller(addr, l.auth(), honestVisits())
 	if err != nil {
-		return false
+		return 0
 	}
 	defer c.conn.Close()
 	if err := c.conn.SetDeadline(time.Now().Add(prompt)); err != nil {
-		return false
+		return 0
 	}
 	_, a, err := c.call()
-	return err == nil && a.status == 200
+	if err != nil {
+		return 0
+	}
+	return a.status
 }
 
 // skipped is why something cannot run on this machine.

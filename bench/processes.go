@@ -27,14 +27,16 @@ type process struct {
 	exited chan struct{}
 }
 
-func startProcess(log, path string, args ...string) (*process, error) {
+// startProcess starts it with this program's environment and what cmd.Env adds.
+func startProcess(log string, cmd *exec.Cmd) (*process, error) {
 	out, err := os.Create(log)
 	if err != nil {
 		return nil, err
 	}
 	defer out.Close()
-	p := &process{cmd: exec.Command(path, args...), log: log, exited: make(chan struct{})}
-	p.cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "FRAUDCHECK_") })
+	p := &process{cmd: cmd, log: log, exited: make(chan struct{})}
+	own := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "FRAUDCHECK_") })
+	p.cmd.Env = append(own, cmd.Env...)
 	p.cmd.Stderr = out
 	// A group of its own, so that what it starts ends with it; and should this program die first, it does.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
@@ -120,7 +122,7 @@ func startInstance(ctx context.Context, log, program, config string) (*instance,
 	if i.operators, err = freeAddr(); err != nil {
 		return nil, err
 	}
-	i.process, err = startProcess(log, program, "--config", config, "--listen", i.addr, "--operator-listen", i.operators)
+	i.process, err = startProcess(log, exec.Command(program, "--config", config, "--listen", i.addr, "--operator-listen", i.operators))
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +169,7 @@ func startMemcached(ctx context.Context, log, socket string) (*memcached, error)
 	if os.Geteuid() == 0 {
 		args = append(args, "-u", "root")
 	}
-	p, err := startProcess(log, "memcached", args...)
+	p, err := startProcess(log, exec.Command("memcached", args...))
 	if err != nil {
 		return nil, err
 	}

@@ -98,7 +98,7 @@ func printTables(w io.Writer, rows []*row) {
 				fmt.Fprintln(w)
 			}
 			last = r.table
-			fmt.Fprintf(w, "%s\n%-15s %-11s %5s", last, "target", "traffic", "conns")
+			fmt.Fprintf(w, "%s\n%-16s %-11s %5s", last, "target", "traffic", "conns")
 			for _, c := range columns {
 				fmt.Fprintf(w, " %*s", c.width, c.title)
 			}
@@ -110,7 +110,7 @@ func printTables(w io.Writer, rows []*row) {
 
 func (r *row) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%-15s %-11s %5d", r.target, r.does, r.conns)
+	fmt.Fprintf(&b, "%-16s %-11s %5d", r.target, r.does, r.conns)
 	switch {
 	case r.skipped != "":
 		return b.String() + "  skipped: " + r.skipped

@@ -37,7 +37,7 @@ func TestARowIsTheMedianOfItsRounds(t *testing.T) {
 
 	var out strings.Builder
 	printTables(&out, []*row{r, void})
-	require.Contains(t, out.String(), "embedded        honest         64       80           10-90   0.80")
+	require.Contains(t, out.String(), "embedded         honest         64       80           10-90   0.80")
 	require.Contains(t, out.String(), "void: what happened while others took 50 % of the machine (in 2 of 3 rounds)")
 
 	path := filepath.Join(t.TempDir(), "rows.json")

@@ -41,7 +41,7 @@ type lab struct {
 	stops    []func()
 }
 
-const user = "checkout"
+const user = "bench" // whom the peers know
 
 func newLab(ctx context.Context, password string) (*lab, error) {
 	dir, err := os.MkdirTemp("", "bench")
@@ -99,7 +99,7 @@ func (l *lab) startBare(ctx context.Context, t *target) error {
 	if err != nil {
 		return err
 	}
-	p, err := startProcess(l.file("bare.log"), self, "-bare", addr)
+	p, err := startProcess(l.file("bare.log"), exec.Command(self, "-bare", addr))
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ children=() # their process ids, oldest first
 
 # child COMMAND...: starts it. It ends also when this script is killed.
 child() {
+  : "${PEER_PASSWORD:?callers need one}"
   setpriv --pdeathsig TERM -- "$@" &
   children+=($!)
 }
