@@ -281,7 +281,10 @@ func addressForm(form string, key []byte) func(netip.Addr) string {
 	case "full":
 		return netip.Addr.String
 	case "prefix":
-		return func(a netip.Addr) string { return velocity.Network(a).String() }
+		return func(a netip.Addr) string {
+			var text [64]byte
+			return string(velocity.Network(a).AppendTo(text[:0]))
+		}
 	case "hash":
 		return hashedAddress(key)
 	}

@@ -11,11 +11,19 @@ import (
 
 // Tags makes what log lines call a caller by: the address, and six characters of a
 // keyed hash of what tells the conversations from there apart.
-type Tags struct{ macs sync.Pool }
+type Tags struct{ pens sync.Pool }
+
+// A pen is what one tag is written with.
+type pen struct {
+	mac hash.Hash
+	sum []byte
+}
 
 // NewTags makes tags with the key.
 func NewTags(key []byte) *Tags {
-	return &Tags{macs: sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
+	return &Tags{pens: sync.Pool{New: func() any {
+		return &pen{mac: hmac.New(sha256.New, key), sum: make([]byte, 0, sha256.Size)}
+	}}}
 }
 
 // Loggable is how a log shows a caller's name: as it is, unless it may be a card
@@ -37,15 +45,15 @@ func Loggable(name string) string {
 
 // Of is the tag of one conversation of the caller.
 func (t *Tags) Of(caller netip.Addr, conversation []byte) string {
-	mac := t.macs.Get().(hash.Hash)
-	defer t.macs.Put(mac)
-	mac.Reset()
-	mac.Write(conversation)
-	sum := mac.Sum(make([]byte, 0, sha256.Size))
+	p := t.pens.Get().(*pen)
+	defer t.pens.Put(p)
+	p.mac.Reset()
+	p.mac.Write(conversation)
+	p.sum = p.mac.Sum(p.sum[:0])
 	tag := make([]byte, 0, 64)
 	if caller.IsValid() {
 		tag = caller.Unmap().WithZone("").AppendTo(tag)
 	}
-	tag = base64.RawURLEncoding.AppendEncode(append(tag, '-'), sum[:6])
+	tag = base64.RawURLEncoding.AppendEncode(append(tag, '-'), p.sum[:6])
 	return string(tag[:len(tag)-2])
 }
