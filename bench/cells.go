@@ -31,6 +31,7 @@ const (
 	hot     = "four instances on one memcached: one address, 256 connections"
 	byCards = "memcached tcp, one address that shows its cards again: by cards shown"
 	byRules = "memcached tcp, one address that shows its card again: by rules"
+	asking  = "who is asking: embedded, each scheme with its memory warm, to a password in clear"
 	rivals  = "other stacks, the same calls"
 )
 
@@ -87,6 +88,10 @@ func ownCells() (all []cell) {
 		ruled := setup{logLevel: "WARNING", store: "tcp", instances: 1, rules: rulesOf(n)}.start
 		add(cell{table: byRules, target: fmt.Sprintf("rules: %d", n), start: ruled, from: func() *crowd { return shown(1, 64) },
 			does: "retry", conns: 64, base: "rules: 1 retry 64"})
+	}
+	for _, g := range guards {
+		guarded := setup{logLevel: "WARNING", store: "memory", instances: 1, guard: g.guard}.start
+		add(cell{table: asking, target: g.name, start: guarded, from: honest, does: "honest", conns: 64, base: "Basic clear honest 64"})
 	}
 	return all
 }

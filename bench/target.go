@@ -17,6 +17,7 @@ type target struct {
 	addrs     []string
 	instances []*instance // those of the processes that are fraudcheck
 	store     *memcached
+	auth      string // the Authorization that its callers show
 }
 
 // pids are its processes, without memcached, with all that they started.
@@ -72,7 +73,7 @@ func (l *lab) target(name string, start func(t *target) error) (*target, error) 
 	if t := l.running[name]; t != nil {
 		return t, nil
 	}
-	t := &target{name: name}
+	t := &target{name: name, auth: l.auth()}
 	if err := start(t); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -113,11 +114,19 @@ type setup struct {
 	store     string // memory, tcp or unix
 	instances int
 	rules     string // the default where empty
+	guard     guard  // a user with a hashed password where nil
 }
 
 func (l *lab) startFraudcheck(ctx context.Context, t *target, s setup) error {
-	config := fmt.Sprintf("hash_key: %064x\nauth: {basic: {users: [{username: %s, password: %x, encryption: sha256}]}}\n",
-		sha256.Sum256([]byte("hash key "+l.password)), user, sha256.Sum256([]byte(l.password)))
+	if s.guard == nil {
+		s.guard = password("sha256", func(p string) (string, error) { return fmt.Sprintf("%x", sha256.Sum256([]byte(p))), nil })
+	}
+	believed, shown, err := s.guard(l)
+	if err != nil {
+		return err
+	}
+	t.auth = shown
+	config := fmt.Sprintf("hash_key: %064x\nauth: {%s}\n", sha256.Sum256([]byte("hash key "+l.password)), believed)
 	if s.logLevel != "" {
 		config += "log: {level: " + s.logLevel + "}\n"
 	}

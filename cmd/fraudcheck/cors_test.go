@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -25,7 +26,7 @@ func TestPagesOfConfiguredOriginsMayCall(t *testing.T) {
 	always := map[string]string{"Vary": "Origin"}
 	readable := map[string]string{
 		"Vary": "Origin", "Access-Control-Allow-Origin": desk, "Access-Control-Allow-Credentials": "true",
-		"Access-Control-Expose-Headers": "X-Request-ID, X-Auth-Token, Retry-After",
+		"Access-Control-Expose-Headers": "X-Request-ID, X-Auth-Token, Retry-After, Content-Digest, Signature, Signature-Input",
 	}
 	const checks, looks = "/v1/check", "/v1/addresses/203.0.113.7"
 	for _, tt := range []struct {
@@ -101,6 +102,19 @@ func TestABrowserMayAskBeforehandWithoutCredentials(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, metrics.body, `fraudcheck_http_requests_total{code="204",route="/v1/check"} 2`)
 	assert.NotContains(t, p.stderr.String(), "desk.example/", "no origin is logged but in the configuration")
+}
+
+func TestAPageMayReadWhatASignedAnswerIsCheckedWith(t *testing.T) {
+	const desk = "https://desk.example"
+	p := start(t, signing+"cors: {origins: ['"+desk+"']}\n")
+	for door, path := range map[string]string{p.addr: "/v1/me", p.operators: "/v1/addresses/203.0.113.7"} {
+		s, header := signedBy("analyst", analystSigns, "from-a-page:"+path, "GET", path, "")
+		a, err := p.try(door, "GET", path, "", append(header, "Origin", desk)...)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, a.status, a.body)
+		s.requireSealed(t, a)
+		assert.Subset(t, strings.Split(a.header.Get("Access-Control-Expose-Headers"), ", "), []string{"Content-Digest", "Signature", "Signature-Input"})
+	}
 }
 
 func TestWithoutCORSABrowserIsToldNothing(t *testing.T) {

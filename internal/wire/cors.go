@@ -89,7 +89,7 @@ func (c *CORS) Allow(options bool, asked auth.Header, answer Fields) (preflight 
 	if options && len(asked.Values("Access-Control-Request-Method")) == 1 {
 		return true
 	}
-	answer.Set("Access-Control-Expose-Headers", "X-Request-ID, X-Auth-Token, Retry-After")
+	answer.Set("Access-Control-Expose-Headers", "X-Request-ID, X-Auth-Token, Retry-After, Content-Digest, Signature, Signature-Input")
 	return false
 }
 

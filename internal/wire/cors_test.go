@@ -97,7 +97,7 @@ func TestWhatAPageOfAnotherOriginIsAllowed(t *testing.T) {
 				want.Set("Access-Control-Allow-Origin", tt.allowed)
 				want.Set("Access-Control-Allow-Credentials", "true")
 				if !tt.preflight {
-					want.Set("Access-Control-Expose-Headers", "X-Request-ID, X-Auth-Token, Retry-After")
+					want.Set("Access-Control-Expose-Headers", "X-Request-ID, X-Auth-Token, Retry-After, Content-Digest, Signature, Signature-Input")
 				}
 			}
 			assert.Equal(t, want, answer)

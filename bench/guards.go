@@ -1,0 +1,71 @@
+package main
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"fraudcheck/internal/auth"
+)
+
+// A guard is a way to know who asks: what stands under auth in the configuration, and
+// the Authorization of a caller who is let in.
+type guard func(l *lab) (believed, shown string, err error)
+
+// guards are compared with the first.
+var guards = []struct {
+	name  string
+	guard guard
+}{
+	{"Basic clear", password("clear", func(p string) (string, error) { return p, nil })},
+	{"Basic argon2id", password("argon2id", auth.HashPassword)},
+	{"JWT HS256", sharedSecret},
+	{"JWT RS256", publicKey},
+}
+
+// password is that of the user, kept as the encryption says.
+func password(encryption string, kept func(password string) (string, error)) guard {
+	return func(l *lab) (believed, shown string, err error) {
+		hash, err := kept(l.password)
+		if err != nil {
+			return "", "", err
+		}
+		return fmt.Sprintf("basic: {users: [{username: %s, password: %q, encryption: %s}]}", user, hash, encryption), l.auth(), nil
+	}
+}
+
+func sharedSecret(*lab) (believed, shown string, err error) {
+	secret := rand.Text() + rand.Text()
+	shown, err = bearer(jwt.SigningMethodHS256, []byte(secret))
+	return fmt.Sprintf("jwt: {client_id: bench, secret: %q, encoding: clear}", secret), shown, err
+}
+
+func publicKey(l *lab) (believed, shown string, err error) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return "", "", err
+	}
+	der, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err != nil {
+		return "", "", err
+	}
+	path := l.file("issuer.pem")
+	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), 0o600); err != nil {
+		return "", "", err
+	}
+	shown, err = bearer(jwt.SigningMethodRS256, key)
+	return fmt.Sprintf("jwt: {client_id: bench, public_key_file: %q, algorithms: [RS256]}", path), shown, err
+}
+
+// bearer is a token that outlives all rounds.
+func bearer(method jwt.SigningMethod, key any) (string, error) {
+	claims := jwt.MapClaims{"sub": user, "aud": "bench", "roles": "checker", "exp": time.Now().Add(24 * time.Hour).Unix()}
+	token, err := jwt.NewWithClaims(method, claims).SignedString(key)
+	return "Bearer " + token, err
+}
