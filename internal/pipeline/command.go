@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 )
 
@@ -13,15 +14,22 @@ const (
 
 // A command is one that gomemcache writes: a line, and for a write a value.
 type command struct {
-	bytes []byte
-	size  int    // of the whole, once the line is complete
-	key   []byte // of a get: what its value must lie under
-	sent  bool   // the next byte begins another
+	bytes   []byte
+	size    int      // of the whole, once the line is complete
+	key     []byte   // of a get: what its value must lie under
+	answers []string // of any other
+	whole   bool     // the next byte begins another
 }
+
+var (
+	stores  = []string{"STORED", "NOT_STORED"}
+	swaps   = []string{"STORED", "NOT_STORED", "EXISTS", "NOT_FOUND"}
+	deletes = []string{"DELETED", "NOT_FOUND"}
+)
 
 // add appends a part, and reports whether the command is whole.
 func (c *command) add(b []byte) (whole bool, err error) {
-	if c.sent {
+	if c.whole {
 		*c = command{bytes: c.bytes[:0]}
 	}
 	c.bytes = append(c.bytes, b...)
@@ -30,37 +38,43 @@ func (c *command) add(b []byte) (whole bool, err error) {
 		if !complete && len(line) <= maxCommandLine {
 			return false, nil
 		}
-		if c.size, c.key = measure(line); c.size == 0 || !complete {
+		if !complete || !c.parse(line) {
 			return false, errCommand
 		}
 	}
 	if len(c.bytes) > c.size {
 		return false, errCommand
 	}
-	c.sent = len(c.bytes) == c.size
-	return c.sent, nil
+	c.whole = len(c.bytes) == c.size
+	return c.whole, nil
 }
 
-// measure is how long a command with that line is, 0 for one that is unknown, and
-// the key of a get.
-func measure(line []byte) (size int, key []byte) {
-	size = len(line) + len("\r\n")
+// parse learns from the command's line how long the whole is and what can answer it;
+// it reports false for a command that is unknown.
+func (c *command) parse(line []byte) bool {
+	c.size = len(line) + len("\r\n")
 	verb, rest, _ := bytes.Cut(line, []byte(" "))
 	switch string(verb) {
 	case "gets":
-		return size, rest
+		c.key = rest
+		return true
 	case "delete":
-		return size, nil
-	case "add", "set", "cas":
-		for range 3 { // key, flags, expiry
-			_, rest, _ = bytes.Cut(rest, []byte(" "))
-		}
-		length, _, _ := bytes.Cut(rest, []byte(" "))
-		if n, err := strconv.ParseUint(string(length), 10, 31); err == nil {
-			return size + int(n) + len("\r\n"), nil
-		}
+		c.answers = deletes
+		return true
+	case "add", "set":
+		c.answers = stores
+	case "cas":
+		c.answers = swaps
+	default:
+		return false
 	}
-	return 0, nil
+	for range 3 { // key, flags, expiry
+		_, rest, _ = bytes.Cut(rest, []byte(" "))
+	}
+	length, _, _ := bytes.Cut(rest, []byte(" "))
+	n, err := strconv.ParseUint(string(length), 10, 31)
+	c.size += int(n) + len("\r\n")
+	return err == nil
 }
 
 // follows is how many bytes come after the reply's first line, -1 when the command
@@ -74,8 +88,7 @@ func (c *command) follows(line []byte) int {
 		return 0 // in place of a reply; what is asked next is answered all the same
 	}
 	if c.key == nil {
-		switch string(line) {
-		case "STORED", "NOT_STORED", "EXISTS", "NOT_FOUND", "DELETED":
+		if slices.Contains(c.answers, string(line)) {
 			return 0
 		}
 		return -1

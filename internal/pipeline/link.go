@@ -68,13 +68,15 @@ func (l *link) take(c *Conn) bool {
 // leave gives up c's command; it returns nil when its end has come after all.
 func (l *link) leave(c *Conn) error {
 	l.mu.Lock()
-	over, sent := c.over, l.nc == nil || l.sent >= c.end
+	over, connected, sent := c.over, l.nc != nil, l.sent >= c.end
 	c.over = true
 	l.mu.Unlock()
-	if over {
+	switch {
+	case over:
 		return nil
-	}
-	if !sent {
+	case !connected: // which has a deadline of its own
+		return os.ErrDeadlineExceeded
+	case !sent:
 		return ErrUnsent
 	}
 	l.end(ErrAbandoned)
@@ -160,15 +162,15 @@ func (l *link) read() error {
 	}
 }
 
-// deliver ends the command of c, the first in the queue. It reports false when more
-// follows and nobody asked for it.
+// deliver ends the command of c, the first in the queue. It reports false when nobody
+// can have asked: the command was not sent yet, or more follows and nobody waits.
 func (l *link) deliver(c *Conn, reply []byte, more bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.err != nil {
 		return true // everybody was told
 	}
-	if more && l.queue.len() == 1 {
+	if l.sent < c.end || more && l.queue.len() == 1 {
 		return false
 	}
 	l.queue.pop()

@@ -8,15 +8,17 @@
 //
 //   - A Conn has one command under way at most, and takes one reply to it.
 //   - A link answers in the order in which it was asked. Its reader takes each reply
-//     apart before anybody sees it: one line of those a command can have, or for a
+//     apart before anybody sees it: one line of those the command can have, or for a
 //     get one value under the very key that was asked for, no longer than an item
-//     can be, and END. Anything else closes the link.
+//     can be, and END. Anything else closes the link, and so does a reply that comes
+//     before its command was sent.
 //   - A command that was sent and is not answered by its deadline closes the link,
 //     so that its late reply cannot be taken for another's.
 //   - A link that was closed is never used again, and nothing of it is: whoever waits
 //     on it is told, one of them that it broke, the others [ErrAbandoned].
 //   - Whoever gives up before the command was sent leaves the link alone, and is told
-//     [ErrUnsent]: the server did nothing wrong. The reply, should it come, is dropped.
+//     [ErrUnsent]: the server did nothing wrong, unless it was not connected yet, which
+//     has a deadline of its own. The reply, should it come, is dropped.
 //   - The goroutines that ask never touch the network: they wait for their reply or
 //     for their deadline.
 package pipeline

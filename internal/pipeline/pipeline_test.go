@@ -276,6 +276,29 @@ func TestWhoGivesUpBeforeItWasSentDisturbsNobody(t *testing.T) {
 	_ = c.Close()
 }
 
+func TestNoReplyIsTakenForThatToACommandThatWasNotSentYet(t *testing.T) {
+	s := newScript(t)
+	p := newPipe(t, s.address(), 1)
+	large, small := p.Conn(), p.Conn()
+	for _, c := range []*pipeline.Conn{large, small} {
+		_ = c.SetDeadline(time.Now().Add(patient))
+	}
+	_, err := io.WriteString(large, "set large 0 60 1000000\r\n"+strings.Repeat("x", 1_000_000)+"\r\n")
+	require.NoError(t, err)
+	c := <-s.accepted
+	_, err = c.Read(make([]byte, 1)) // it is on its way, and stuck
+	require.NoError(t, err)
+	_, err = io.WriteString(small, "gets key\r\n")
+	require.NoError(t, err)
+
+	_, _ = io.WriteString(c, "STORED\r\nEND\r\n")
+	_, err = large.Read(make([]byte, 100))
+	require.NoError(t, err)
+	_, err = small.Read(make([]byte, 100))
+	require.ErrorIs(t, err, pipeline.ErrReply)
+	_ = c.Close()
+}
+
 func TestWhereNobodyListensOneIsToldAndTheNextTriesAgain(t *testing.T) {
 	p := newPipe(t, t.TempDir()+"/nobody", 2)
 	for range 3 {

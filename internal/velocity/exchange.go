@@ -32,23 +32,23 @@ const (
 
 // exchange applies a batch of updates of one subject to its shared record:
 // read, merge with what this instance knows, apply, write if nothing changed
-// meanwhile; otherwise again, until the deadline. It reports whether the server
-// holds the result.
-func (m *Memcached) exchange(batch []*Update, deadline time.Time) (shared bool) {
+// meanwhile; otherwise again, until the deadline. With OK the server holds what came
+// of it.
+func (m *Memcached) exchange(batch []*Update, deadline time.Time) (result Result) {
 	u := batch[0]
 	s := pick(m.servers, u.key)
 	if s.open.Load() && !u.reseed {
-		return false
+		return Failed
 	}
 	x := s.enter(deadline)
 	if x == nil {
-		return false
+		return Timeout
 	}
 	defer func() {
 		if fault := recover(); fault != nil { // what the library chokes on must not end the process
 			x = nil // who knows what state it is in
 			m.Panicked(fault)
-			shared = false
+			result = Failed
 		}
 		s.leave(x)
 	}()
@@ -65,14 +65,13 @@ func (m *Memcached) exchange(batch []*Update, deadline time.Time) (shared bool) 
 		// A subject this instance has never met is new to all more often than
 		// not: writing first saves reading.
 		if known || try > 0 || !changes {
-			var result Result
 			if item, result = m.read(s, x, u.key, key); result != OK && result != Miss && result != Fault {
-				return false
+				return result
 			}
 		}
 		if lost && item != nil && bytes.Equal(item.Value, x.sealed) {
 			m.Local.absorb(u, &x.shared)
-			return true // it was, and what the updates found then holds
+			return OK // it was, and what the updates found then holds
 		}
 		x.shared.merge(&x.local, u.subject)
 		for _, u := range batch {
@@ -82,24 +81,24 @@ func (m *Memcached) exchange(batch []*Update, deadline time.Time) (shared bool) 
 			if item != nil {
 				m.Local.absorb(u, &x.shared)
 			}
-			return true
+			return OK
 		}
 		x.sealed = m.Keys.seal(x.sealed[:0], u.key, &x.shared)
-		switch m.write(s, x, item, key, expiry(u, &x.shared)) {
+		switch result = m.write(s, x, item, key, expiry(u, &x.shared)); result {
 		case OK:
 			m.Local.absorb(u, &x.shared)
-			return true
+			return OK
 		case Lost:
 			if lost {
-				return false // once is a restart
+				return Lost // once is a restart
 			}
 			lost = true
 		case Miss, Conflict:
 		default:
-			return false
+			return result
 		}
 	}
-	return false
+	return Timeout
 }
 
 // read gets the record into x.shared. A value that is none is a fault: it counts as

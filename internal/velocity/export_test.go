@@ -43,6 +43,9 @@ func keyOf(c *Checker, a *Attempt) Key {
 	return v.update.key
 }
 
+// Stopped is closed when the store is being closed.
+func Stopped(m *Memcached) <-chan struct{} { return m.stop }
+
 // Picks says which of the servers each of n keys goes to.
 func Picks(names []string, n int) (picks []string) {
 	var servers []*server

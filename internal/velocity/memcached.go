@@ -107,6 +107,15 @@ func (m *Memcached) Update(u *Update) {
 	}
 }
 
+func (m *Memcached) stopped() bool {
+	select {
+	case <-m.stop:
+		return true
+	default:
+		return false
+	}
+}
+
 // Close stops watching the servers and closes the connections. It may be called
 // more than once.
 func (m *Memcached) Close() error {

@@ -26,6 +26,7 @@ type server struct {
 	pipe    *pipeline.Pipe
 	slots   chan struct{} // one for each operation that may be under way
 	lanes   sync.Pool     // *lane
+	canary  string        // that it had when it was told of everybody; the watch's own
 	breaker
 }
 
