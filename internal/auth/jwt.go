@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -19,6 +20,9 @@ const (
 	leeway = 30 * time.Second
 	// maxName bounds a caller's name, in characters.
 	maxName = 128
+	// maxDate bounds the dates of a token, in seconds from 1970: what JSON carries
+	// exactly. Far beyond it they wrap around, and what is to come has been.
+	maxDate = 1 << 53
 )
 
 // An Encoding is how the secret stands in the configuration. Base64 may have its
@@ -189,6 +193,11 @@ func (j *JWT) verify(token []byte) (*proof, error) {
 	}
 	if err != nil {
 		return nil, TokenInvalid
+	}
+	for _, name := range [...]string{"exp", "nbf", "iat"} { // the library took them for numbers
+		if date, given := claims[name].(float64); given && math.Abs(date) > maxDate {
+			return nil, TokenInvalid
+		}
 	}
 	name, err := claims.GetSubject()
 	if err != nil {
