@@ -213,9 +213,10 @@ func (j *JWT) verify(token []byte) (*proof, error) {
 }
 
 // key is the one of ours that the header names, unless it wants more than that: an
-// extension that must be understood (crit), or a key of the token's own choosing.
+// extension that must be understood (crit, and b64 of RFC 7797), or a key of the
+// token's own choosing.
 func (j *JWT) key(token *jwt.Token) (*verificationKey, error) {
-	for _, name := range [...]string{"crit", "jku", "jwk", "x5u"} {
+	for _, name := range [...]string{"b64", "crit", "jku", "jwk", "x5u"} {
 		if _, given := token.Header[name]; given {
 			return nil, errors.New("a header parameter that is refused")
 		}

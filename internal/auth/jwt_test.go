@@ -195,6 +195,7 @@ func TestAnyOtherTokenFails(t *testing.T) {
 		{"an empty secret", signWith(sha256.New, "", hs256, payload()), invalid},
 		{"an extension to be understood", parameter(`"crit":["exp"],"exp":1`), invalid},
 		{"an empty list of extensions", parameter(`"crit":[]`), invalid},
+		{"a payload that says it is not encoded", parameter(`"b64":false`), invalid},
 		{"a key by address", parameter(`"jku":"https://id.example/keys"`), invalid},
 		{"a certificate by address", parameter(`"x5u":"https://id.example/cert"`), invalid},
 		{"a key of its own", parameter(`"jwk":{"kty":"oct","k":"` + b64(jwtSecret) + `"}`), invalid},
