@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -19,6 +20,9 @@ const (
 	leeway = 30 * time.Second
 	// maxName bounds a caller's name, in characters.
 	maxName = 128
+	// maxDate bounds the dates of a token, in seconds from 1970: what JSON carries
+	// exactly. Far beyond it they wrap around, and what is to come has been.
+	maxDate = 1 << 53
 )
 
 // An Encoding is how the secret stands in the configuration. Base64 may have its
@@ -190,6 +194,11 @@ func (j *JWT) verify(token []byte) (*proof, error) {
 	if err != nil {
 		return nil, TokenInvalid
 	}
+	for _, name := range [...]string{"exp", "nbf", "iat"} { // the library took them for numbers
+		if date, given := claims[name].(float64); given && math.Abs(date) > maxDate {
+			return nil, TokenInvalid
+		}
+	}
 	name, err := claims.GetSubject()
 	if err != nil {
 		return nil, TokenInvalid
@@ -204,9 +213,10 @@ func (j *JWT) verify(token []byte) (*proof, error) {
 }
 
 // key is the one of ours that the header names, unless it wants more than that: an
-// extension that must be understood (crit), or a key of the token's own choosing.
+// extension that must be understood (crit, and b64 of RFC 7797), or a key of the
+// token's own choosing.
 func (j *JWT) key(token *jwt.Token) (*verificationKey, error) {
-	for _, name := range [...]string{"crit", "jku", "jwk", "x5u"} {
+	for _, name := range [...]string{"b64", "crit", "jku", "jwk", "x5u"} {
 		if _, given := token.Header[name]; given {
 			return nil, errors.New("a header parameter that is refused")
 		}

@@ -147,6 +147,9 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("X-Request-Id", string(c.id))
 	w.Header().Set("Cache-Control", "no-store")
+	if len(r.TransferEncoding) > 0 {
+		w.Header().Set("Connection", "close") // chunks may hide where the next request begins
+	}
 	c.preflight = d.CORS.Allow(r.Method == http.MethodOptions, header{r.Header}, w.Header())
 	c.route, c.subject = find(r.URL.Path)
 	log := d.Log.With("tag", d.tag(c))

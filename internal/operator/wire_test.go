@@ -88,6 +88,23 @@ func TestHeadersOf16KiBAreTooMany(t *testing.T) {
 	assert.Empty(t, d.log.all())
 }
 
+// Who stands before us may go by the length, and take for a body what we take for
+// the next request.
+func TestNothingIsReadAfterABodyInChunks(t *testing.T) {
+	d := open(t, nil)
+	c, err := net.Dial("tcp", d.addr)
+	require.NoError(t, err)
+	defer func() { _ = c.Close() }()
+	require.NoError(t, c.SetDeadline(time.Now().Add(patience)))
+	_, err = io.WriteString(c, "POST /v1/logout HTTP/1.1\r\nHost: fraudcheck.test\r\nContent-Length: 70\r\nTransfer-Encoding: chunked\r\n\r\n"+
+		"0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: fraudcheck.test\r\n\r\n")
+	require.NoError(t, err)
+	all, err := io.ReadAll(c)
+	require.NoError(t, err)
+	assert.Equal(t, 1, strings.Count(string(all), "HTTP/1.1 "), "answers")
+	assert.Contains(t, string(all), "Connection: close")
+}
+
 func TestAnswersOfOneConnectionDoNotMix(t *testing.T) {
 	d := open(t, nil)
 	d.show(t, "203.0.113.1", 1)
