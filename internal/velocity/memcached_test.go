@@ -432,6 +432,30 @@ func TestWhileAServerIsDownNobodyWaitsForIt(t *testing.T) {
 	}, patient, 10*time.Millisecond)
 }
 
+func TestAServerIsNotToBlameForTimeSpentElsewhere(t *testing.T) {
+	const budget = 40 * time.Millisecond
+	local, err := velocity.NewMemory(1 << 20)
+	require.NoError(t, err)
+	mute, err := net.Listen("tcp", "127.0.0.1:0") // it accepts, and answers nothing
+	require.NoError(t, err)
+	defer mute.Close()
+	store, err := velocity.NewMemcached(velocity.MemcachedSettings{
+		Servers: []string{mute.Addr().String()}, MaxConns: 64, Budget: budget, Keys: velocitytest.NewKeys(t), Local: local,
+	})
+	require.NoError(t, err)
+	defer store.Close()
+	checker := velocitytest.NewChecker(t, []velocity.Rule{velocity.DefaultRule}, store)
+	attempt := velocitytest.Attempt(t, ip, 1)
+	for range 32 {
+		velocity.ShowLate(store, checker, &attempt, 2*time.Millisecond)
+	}
+	require.False(t, velocity.GivenUp(store))
+	for range 5 {
+		velocity.ShowLate(store, checker, &attempt, budget)
+	}
+	require.True(t, velocity.GivenUp(store))
+}
+
 func TestWhatToAnswerWithoutTheStoreIsForTheOperatorToSay(t *testing.T) {
 	for _, o := range []velocity.Outcome{velocity.Allow, velocity.Block} {
 		server := velocitytest.StartMemcached(t)
