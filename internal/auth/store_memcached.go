@@ -50,8 +50,8 @@ func (s *memcachedServer) PickServer(string) (net.Addr, error)   { return s, nil
 func (s *memcachedServer) Each(visit func(net.Addr) error) error { return visit(s) }
 
 // NewMemcached makes the store for servers, host:port or /unix/socket; it connects
-// when it is first used. An operation waits for a server as long as the timeout at
-// most, and before that as long for its turn where many are under way.
+// when it is first used. An operation waits for a server about as long as the timeout
+// at most, and before that as long for its turn where many are under way.
 func NewMemcached(servers []string, timeout time.Duration) (*Memcached, error) {
 	if len(servers) == 0 {
 		return nil, errors.New("expected at least one server")

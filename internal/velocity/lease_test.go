@@ -17,10 +17,17 @@ var wide = velocity.Rule{
 }
 
 func newCountingInstance(t *testing.T, server *velocitytest.Server, rules ...velocity.Rule) *instance {
-	i := newInstance(t, patient, server.Addr)
+	return newCountingInstanceAt(t, server.Addr, rules...)
+}
+
+// newCountingInstanceAt returns when the instance and the server know each other: who
+// is blocked is told on the way there.
+func newCountingInstanceAt(t *testing.T, addr string, rules ...velocity.Rule) *instance {
+	i := newInstance(t, patient, addr)
 	plan, err := velocity.NewPlan(rules, 64)
 	require.NoError(t, err)
 	i.Replace(plan)
+	require.Eventually(t, func() bool { return i.did("probe ok") > 0 }, patient, time.Millisecond)
 	return i
 }
 
@@ -121,12 +128,7 @@ func (i *instance) requireOnServer(server *velocitytest.Server, ip string, cards
 func TestWhatCouldNotBeWrittenWhenItWasTimeIsWrittenLater(t *testing.T) {
 	server := velocitytest.StartMemcached(t)
 	between := newPicky(t, server)
-	a := newInstance(t, patient, between.addr)
-	plan, err := velocity.NewPlan([]velocity.Rule{velocity.DefaultRule, wide}, 64)
-	require.NoError(t, err)
-	a.Replace(plan)
-	// A first look at the server that finds no canary would write it as well.
-	require.Eventually(t, func() bool { return a.did("probe ok") > 0 }, patient, time.Millisecond)
+	a := newCountingInstanceAt(t, between.addr, velocity.DefaultRule, wide)
 	a.attack(ip, 0, 50)
 	between.picky.Store(true)
 	a.clock.Add(900)
