@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"hash/fnv"
@@ -49,7 +50,8 @@ func (s *memcachedServer) PickServer(string) (net.Addr, error)   { return s, nil
 func (s *memcachedServer) Each(visit func(net.Addr) error) error { return visit(s) }
 
 // NewMemcached makes the store for servers, host:port or /unix/socket; it connects
-// when it is first used. No operation takes much longer than the timeout.
+// when it is first used. An operation waits for a server about as long as the timeout
+// at most, and before that as long for its turn where many are under way.
 func NewMemcached(servers []string, timeout time.Duration) (*Memcached, error) {
 	if len(servers) == 0 {
 		return nil, errors.New("expected at least one server")
@@ -96,7 +98,9 @@ func (m *Memcached) Get(key string, now time.Time) (value []byte, version uint64
 func (m *Memcached) Put(key string, value []byte, version uint64, now, until time.Time) error {
 	keep := min(max(until.Sub(now), time.Second), maxKeep)
 	item := &memcache.Item{Key: key, Value: value, Expiration: int32((keep + time.Second - 1) / time.Second), CasID: version}
+	tries := 0
 	err := m.ask(key, now, func(client *memcache.Client) error {
+		tries++
 		if version == 0 {
 			return client.Add(item)
 		}
@@ -104,6 +108,11 @@ func (m *Memcached) Put(key string, value []byte, version uint64, now, until tim
 	})
 	if err == errMissing { // so says memcached when it lost the item
 		return errConflict
+	}
+	if err == errConflict && tries > 1 { // perhaps with the first try, which had no answer
+		if stored, _, err := m.Get(key, now); err == nil && bytes.Equal(stored, value) {
+			return nil
+		}
 	}
 	return err
 }

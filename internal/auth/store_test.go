@@ -1,7 +1,11 @@
 package auth
 
 import (
+	"bufio"
 	"fmt"
+	"io"
+	"net"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -186,4 +190,36 @@ func TestMemcachedThatHangsCostsOneTimeout(t *testing.T) {
 		require.Equal(t, errAway, err)
 	}
 	assert.Less(t, time.Since(since), 5*time.Second)
+}
+
+// A connection that broke after the write was carried out does not make it another's.
+func TestAWriteThatWasCarriedOutWithoutAnAnswerIsOurs(t *testing.T) {
+	for stored, want := range map[string]error{"ours": nil, "else": errConflict} {
+		ln, err := net.Listen("unix", t.TempDir()+"/memcached")
+		require.NoError(t, err)
+		var serving sync.WaitGroup
+		serving.Go(func() {
+			for replies := range slices.Values([][]string{{""}, {"NOT_STORED\r\n", "VALUE key 0 4 1\r\n" + stored + "\r\nEND\r\n"}}) {
+				c, err := ln.Accept()
+				if !assert.NoError(t, err) {
+					return
+				}
+				r := bufio.NewReader(c)
+				for _, reply := range replies {
+					line, _ := r.ReadString('\n')
+					if strings.HasPrefix(line, "add ") {
+						_, _ = r.ReadString('\n')
+					}
+					_, _ = io.WriteString(c, reply)
+				}
+				_ = c.Close()
+			}
+		})
+		s, err := NewMemcached([]string{ln.Addr().String()}, 10*time.Second)
+		require.NoError(t, err)
+		assert.Equal(t, want, s.Put("key", []byte("ours"), 0, midnight, midnight.Add(time.Hour)))
+		s.Close()
+		serving.Wait()
+		_ = ln.Close()
+	}
 }

@@ -28,8 +28,8 @@ type conn struct {
 	// See patrol.
 	tick      *atomic.Int64 // the rounds so far
 	since     atomic.Int64  // the round of the last change of state
-	answering atomic.Int64  // the round after which an answer began to leave; 0: none
-	late      atomic.Bool
+	answering atomic.Int64  // the round after which a part of an answer began to leave; 0: none
+	late      atomic.Bool   // reading was ended for taking too long
 }
 
 func noteState(on net.Conn, state fasthttp.ConnState) {
@@ -38,7 +38,6 @@ func noteState(on net.Conn, state fasthttp.ConnState) {
 		return
 	}
 	c.since.Store(c.tick.Load())
-	c.answering.Store(0)
 	c.state.Store(int32(state))
 	if state == fasthttp.StateIdle && c.late.Swap(false) { // it was read, and only its answer was late
 		_ = c.Conn.SetReadDeadline(time.Time{})

@@ -54,10 +54,10 @@ func (c *conn) overdue(now, read, write, idle int64) {
 	}
 }
 
-// Write notes when the answer began to leave.
+// Write notes since when part of an answer has been waiting to leave.
 func (c *conn) Write(b []byte) (int, error) {
-	if c.answering.Load() == 0 {
-		c.answering.Store(c.tick.Load() + 1)
-	}
-	return c.Conn.Write(b)
+	c.answering.Store(c.tick.Load() + 1)
+	n, err := c.Conn.Write(b)
+	c.answering.Store(0)
+	return n, err
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"os"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -39,12 +40,20 @@ func TestAPatrolEndsWhatTakesLongerThanItsLimit(t *testing.T) {
 	assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
 
 	noteState(ours, fasthttp.StateActive)
+	_, err = ours.Write([]byte("go on, and then an answer"))
+	require.NoError(t, err)
+	round(write + 2) // it was only what came between that took long
 	_, err = ours.Write([]byte("an answer"))
 	require.NoError(t, err)
-	round(write)
-	_, err = ours.Write(nil)
-	require.NoError(t, err)
+
+	writing := make(chan error, 1)
+	go func() {
+		_, err := ours.Write(make([]byte, 64<<20)) // more than anybody takes
+		writing <- err
+	}()
+	require.Eventually(t, func() bool { return ours.answering.Load() > 0 }, time.Minute, time.Millisecond)
 	round(write + 1)
-	_, err = ours.Conn.Write([]byte("more of it"))
-	assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	assert.Empty(t, writing)
+	round(1)
+	assert.ErrorIs(t, <-writing, os.ErrDeadlineExceeded)
 }

@@ -19,6 +19,7 @@ type breaker struct {
 	mu          sync.Mutex
 	consecutive int       // failures in a row
 	recent      uint32    // the last operations, one bit each, 1 for a failure
+	answered    time.Time // when the last one was that is among them
 	closed      time.Time // when it last closed
 	relapses    int       // openings soon after closing, in a row
 	wellSince   time.Time // of the probe, while open; zero when it failed last
@@ -27,6 +28,10 @@ type breaker struct {
 const (
 	tooManyInARow = 5
 	tooManyOf32   = 8 // a server that fails one in four is not fit to wait for
+
+	// Answers that come together are one: a connection carries those of many, and when
+	// it breaks one of them is told.
+	together = time.Millisecond
 
 	wellFor      = 500 * time.Millisecond // before a server is used again
 	relapseAfter = 10 * time.Second       // failing sooner after that is a relapse
@@ -40,13 +45,15 @@ func (b *breaker) report(ok bool, now time.Time) (opened bool) {
 	if b.open.Load() {
 		return false // the probe decides
 	}
-	b.recent <<= 1
-	b.consecutive++
 	if ok {
 		b.consecutive = 0
+		if now.Sub(b.answered) >= together {
+			b.recent, b.answered = b.recent<<1, now
+		}
 		return false
 	}
-	b.recent |= 1
+	b.consecutive++
+	b.recent = b.recent<<1 | 1
 	if b.consecutive < tooManyInARow && bits.OnesCount32(b.recent) < tooManyOf32 {
 		return false
 	}

@@ -18,6 +18,7 @@ func (l *timeline) after(d time.Duration) { l.now = l.now.Add(d) }
 func (l *timeline) ops(results string) *timeline {
 	for _, r := range results {
 		l.report(r == '.', l.now)
+		l.after(together)
 	}
 	return l
 }
@@ -46,6 +47,21 @@ func TestABreakerOpens(t *testing.T) {
 	} {
 		require.Equal(t, opens, newTimeline().ops(story).open.Load(), story)
 	}
+}
+
+// Over a connection that many share, many are answered at once, and one is told that
+// it broke.
+func TestManyAnswersAtOnceAreOne(t *testing.T) {
+	l := newTimeline()
+	for range tooManyOf32 {
+		require.False(t, l.open.Load())
+		for range 100 {
+			l.report(true, l.now)
+		}
+		l.after(probeEvery)
+		l.report(false, l.now)
+	}
+	require.True(t, l.open.Load())
 }
 
 func TestAServerIsUsedAgainWithinTwoSeconds(t *testing.T) {

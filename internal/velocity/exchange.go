@@ -104,7 +104,7 @@ func (m *Memcached) exchange(batch []*Update, deadline time.Time) (result Result
 // read gets the record into x.shared. A value that is none is a fault: it counts as
 // nothing, and the item comes back to be replaced by what is known.
 func (m *Memcached) read(s *server, x *lane, key Key, itemKey string) (item *memcache.Item, result Result) {
-	result = m.do(s, "get", func() (err error) {
+	result = m.do(s, x, "get", func() (err error) {
 		item, err = x.client.Get(itemKey)
 		return err
 	}, func() Result {
@@ -127,15 +127,16 @@ func (m *Memcached) write(s *server, x *lane, item *memcache.Item, key string, e
 	stored := func() Result { return OK }
 	if item == nil {
 		x.item = memcache.Item{Key: key, Value: x.sealed, Expiration: expires}
-		return m.do(s, "add", func() error { return x.client.Add(&x.item) }, stored)
+		return m.do(s, x, "add", func() error { return x.client.Add(&x.item) }, stored)
 	}
 	item.Value, item.Expiration = x.sealed, expires
-	return m.do(s, "cas", func() error { return x.client.CompareAndSwap(item) }, stored)
+	return m.do(s, x, "cas", func() error { return x.client.CompareAndSwap(item) }, stored)
 }
 
 // do runs one operation and tells how it ended; judge looks at an answer that came.
-func (m *Memcached) do(s *server, op string, run func() error, judge func() Result) (result Result) {
+func (m *Memcached) do(s *server, x *lane, op string, run func() error, judge func() Result) (result Result) {
 	start := time.Now()
+	left := x.deadline.Sub(start)
 	err := run()
 	writes := op == "add" || op == "cas"
 	if broken(err) && !writes {
@@ -151,8 +152,10 @@ func (m *Memcached) do(s *server, op string, run func() error, judge func() Resu
 	}
 	ended := time.Now()
 	// What another's command did to the connection, or this process kept waiting,
-	// says nothing new about the server.
-	if ours := errors.Is(err, pipeline.ErrAbandoned) || errors.Is(err, pipeline.ErrUnsent); !ours {
+	// says nothing new about the server; nor does an answer that had little time to come.
+	ours := errors.Is(err, pipeline.ErrAbandoned) || errors.Is(err, pipeline.ErrUnsent) ||
+		result == Timeout && left < m.Budget/2
+	if !ours {
 		if s.report(result != Timeout && result != Failed && result != Lost, ended) {
 			m.Changed(s.name, false)
 		}

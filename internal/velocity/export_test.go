@@ -43,6 +43,19 @@ func keyOf(c *Checker, a *Attempt) Key {
 	return v.update.key
 }
 
+// ShowLate shows the attempt's card as the last subject of a check that has so much
+// of its budget left.
+func ShowLate(m *Memcached, c *Checker, a *Attempt, left time.Duration) {
+	v := c.visits.Get().(*visit)
+	v.begin(c.Plan())
+	c.begin(v, &v.plan.subjects[0], a, 0, false)
+	v.update.waited = m.Budget - left
+	m.Update(&v.update)
+}
+
+// GivenUp reports whether the first server is not asked any more.
+func GivenUp(m *Memcached) bool { return m.servers[0].open.Load() }
+
 // Stopped is closed when the store is being closed.
 func Stopped(m *Memcached) <-chan struct{} { return m.stop }
 

@@ -2,9 +2,12 @@ package velocity
 
 import (
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // A subject that an enforced rule blocks is answered from this instance's copy for
@@ -13,28 +16,32 @@ import (
 //
 // Rules: a lease begins when an exchange found the subject blocked, and ends within
 // a second of that. What is shown under it is kept in the copy, and written when it
-// ends, whether or not anybody comes again; a stop ends all. An answer that would
-// not block is not given from the copy: the servers are asked.
+// ends, whether or not anybody comes again; what could not be written is owed, and
+// tried again. A stop ends all. An answer that would not block is not given from the
+// copy: the servers are asked. While writing takes too long for what is granted,
+// nothing more is.
 const (
 	leaseFor   = 900 // milliseconds; what is left of a second is for the writing
 	leaseSweep = 25 * time.Millisecond
-	maxLeases  = 1024 // of each of the 64 parts; others do without
+	sweepFor   = 75 * time.Millisecond // the rest of that second
+	maxLeases  = 1024                  // of each of the 64 parts; others do without
 	flushers   = 8
 )
 
 // leases are the subjects that may be answered from the copy.
 type leases struct {
-	live  atomic.Int32 // how many, to be told without the lock
+	live  atomic.Int32 // how many are queued, to be told without the lock
 	mu    sync.Mutex
 	byKey map[Key]*lease
-	queue []*lease // in the order in which they end
+	queue []*lease // about in the order in which they end, with those that are owed
 }
 
 type lease struct {
-	key   Key
-	kind  *kind
-	until Time
-	used  bool // something was shown that the servers have not heard of
+	key     Key
+	plan    *Plan // when it began
+	subject *subjectPlan
+	until   Time
+	used    bool // something was shown that the servers have not heard of
 }
 
 // grant begins a lease, unless one runs.
@@ -44,21 +51,44 @@ func (ls *leases) grant(u *Update) {
 	if ls.byKey[u.key] != nil || len(ls.queue) >= maxLeases {
 		return
 	}
-	l := &lease{key: u.key, kind: u.subject.kind, until: u.now + leaseFor}
+	l := &lease{key: u.key, plan: u.plan, subject: u.subject, until: u.now + leaseFor}
 	ls.byKey[u.key] = l
+	ls.enqueue(l)
+}
+
+func (ls *leases) enqueue(l *lease) {
 	ls.queue = append(ls.queue, l)
 	ls.live.Add(1)
 }
 
-// use reports whether u may be answered from the copy.
-func (ls *leases) use(u *Update) bool {
+// owe has l, which could not be written, tried again.
+func (ls *leases) owe(l *lease, now Time) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	if len(ls.queue) < maxLeases {
+		l.until = now + leaseFor
+		ls.enqueue(l)
+	}
+}
+
+// runs reports whether u may be answered from the copy.
+func (ls *leases) runs(u *Update) bool {
 	if ls.live.Load() == 0 {
 		return false
 	}
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	l := ls.byKey[u.key]
-	if l == nil || u.now >= l.until {
+	return l != nil && u.now < l.until
+}
+
+// use notes that something was shown, once it is in the copy. It reports false when
+// the lease was ended meanwhile and nobody would write that.
+func (ls *leases) use(key Key) bool {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	l := ls.byKey[key]
+	if l == nil {
 		return false
 	}
 	l.used = true
@@ -76,12 +106,14 @@ func (ls *leases) end(now Time) (used []*lease) {
 	n := 0
 	for ; n < len(ls.queue) && ls.queue[n].until <= now; n++ {
 		l := ls.queue[n]
-		delete(ls.byKey, l.key)
+		if ls.byKey[l.key] == l {
+			delete(ls.byKey, l.key)
+		}
 		if l.used {
 			used = append(used, l)
 		}
 	}
-	ls.queue = append(ls.queue[:0], ls.queue[n:]...)
+	ls.queue = slices.Delete(ls.queue, 0, n)
 	ls.live.Add(-int32(n))
 	return used
 }
@@ -98,35 +130,46 @@ func (m *Memcached) sweep(plan func() *Plan, now func() Time) {
 		case <-tick.C:
 			until = now()
 		}
-		var writing sync.WaitGroup
-		turn := make(chan struct{}, flushers)
+		began := time.Now()
+		var writing errgroup.Group
+		writing.SetLimit(flushers)
 		for i := range m.leases {
 			for _, l := range m.leases[i].end(until) {
-				turn <- struct{}{}
-				writing.Go(func() {
-					m.flush(l, plan(), now(), !stopped)
-					<-turn
+				writing.Go(func() error {
+					m.flush(l, plan(), now())
+					return nil
 				})
 			}
 		}
-		writing.Wait()
+		_ = writing.Wait() // none fails
+		m.behind.Store(time.Since(began) > sweepFor)
 	}
 }
 
-// flush writes what was shown under the lease, and begins the next one if it may
-// and the subject is still blocked. Without the server the copy keeps it, as all
-// that it knows.
-func (m *Memcached) flush(l *lease, plan *Plan, now Time, renew bool) {
-	for i := range plan.subjects {
-		if plan.subjects[i].kind != l.kind || pick(m.servers, l.key).open.Load() {
-			continue
-		}
-		var u Update
-		u.begin(plan, &plan.subjects[i], l.key, now)
-		u.reseed = true
-		if m.share(&u, time.Now().Add(m.Budget)) && renew && u.blocks() {
-			m.leasesOf(l.key).grant(&u)
-		}
+// flush writes what was shown under the lease, and begins the next one if the subject
+// is still blocked. Where its rules have gone, those it began with still say what of
+// its record matters, to instances that have them.
+func (m *Memcached) flush(l *lease, plan *Plan, now Time) {
+	subject := l.subject
+	if i := slices.IndexFunc(plan.subjects, func(s subjectPlan) bool { return s.kind == subject.kind }); i >= 0 {
+		subject = &plan.subjects[i]
+	} else {
+		plan = l.plan
+	}
+	var u Update
+	u.begin(plan, subject, l.key, now)
+	u.reseed = true
+	if pick(m.servers, l.key).open.Load() || !m.share(&u, time.Now().Add(m.Budget)) {
+		m.leasesOf(l.key).owe(l, now)
+		return
+	}
+	m.lend(&u)
+}
+
+// lend begins a lease where that may be.
+func (m *Memcached) lend(u *Update) {
+	if u.blocks() && m.watched.Load() && !m.behind.Load() {
+		m.leasesOf(u.key).grant(u)
 	}
 }
 

@@ -17,10 +17,17 @@ var wide = velocity.Rule{
 }
 
 func newCountingInstance(t *testing.T, server *velocitytest.Server, rules ...velocity.Rule) *instance {
-	i := newInstance(t, patient, server.Addr)
+	return newCountingInstanceAt(t, server.Addr, rules...)
+}
+
+// newCountingInstanceAt returns when the instance and the server know each other: who
+// is blocked is told on the way there.
+func newCountingInstanceAt(t *testing.T, addr string, rules ...velocity.Rule) *instance {
+	i := newInstance(t, patient, addr)
 	plan, err := velocity.NewPlan(rules, 64)
 	require.NoError(t, err)
 	i.Replace(plan)
+	require.Eventually(t, func() bool { return i.did("probe ok") > 0 }, patient, time.Millisecond)
 	return i
 }
 
@@ -106,4 +113,49 @@ func TestOnlyAnEnforcedBlockIsAnsweredFromTheCopy(t *testing.T) {
 		a.attack(ip, 0, 5)
 		require.GreaterOrEqual(t, a.trips(), before+10, name)
 	}
+}
+
+func (i *instance) requireOnServer(server *velocitytest.Server, ip string, cards int) {
+	i.t.Helper()
+	other := newCountingInstance(i.t, server, velocity.DefaultRule, wide)
+	attempt := velocitytest.Attempt(i.t, ip, 0)
+	require.Eventually(i.t, func() bool {
+		r := other.Inspect(&attempt, []string{"ip"}, i.now())
+		return !r.Degraded && r.Rules[1].Count == cards
+	}, patient, 5*time.Millisecond)
+}
+
+func TestWhatCouldNotBeWrittenWhenItWasTimeIsWrittenLater(t *testing.T) {
+	server := velocitytest.StartMemcached(t)
+	between := newPicky(t, server)
+	a := newCountingInstanceAt(t, between.addr, velocity.DefaultRule, wide)
+	a.attack(ip, 0, 50)
+	between.picky.Store(true)
+	a.clock.Add(900)
+	require.Eventually(t, func() bool { return between.refused.Load() > 1 }, patient, time.Millisecond)
+	between.picky.Store(false)
+	a.clock.Add(900) // and nobody comes
+	a.requireOnServer(server, ip, 50)
+}
+
+func TestWhatWasShownIsWrittenAlsoWhenItsRuleHasGone(t *testing.T) {
+	server := velocitytest.StartMemcached(t)
+	a := newCountingInstance(t, server, velocity.DefaultRule, wide)
+	a.attack(ip, 0, 50)
+	other := velocity.DefaultRule
+	other.Name, other.Per, other.Count = "ips_per_card", "card", "ips"
+	plan, err := velocity.NewPlan([]velocity.Rule{other}, 64)
+	require.NoError(t, err)
+	a.Replace(plan)
+	a.clock.Add(900)
+	a.requireOnServer(server, ip, 50)
+}
+
+func TestAfterAStopNobodyIsAnsweredFromTheCopy(t *testing.T) {
+	server := velocitytest.StartMemcached(t)
+	a := newCountingInstance(t, server, velocity.DefaultRule, wide)
+	require.NoError(t, a.store.Close())
+	a.attack(ip, 0, 50)
+	a.requireOnServer(server, ip, 50)
+	require.NoError(t, a.store.Close())
 }

@@ -43,6 +43,7 @@ type Memcached struct {
 	flights [64]flights
 	leases  [64]leases
 	watched atomic.Bool // else nobody would end a lease
+	behind  atomic.Bool // with writing what was shown under leases
 	prefix  string      // of item keys
 	stop    chan struct{}
 	watches sync.WaitGroup
@@ -86,8 +87,8 @@ func (m *Memcached) itemKey(key Key) string {
 // Update implements Store.
 func (m *Memcached) Update(u *Update) {
 	shown := u.shows()
-	if shown && m.leasesOf(u.key).use(u) {
-		if m.Local.Update(u); u.blocks() {
+	if leases := m.leasesOf(u.key); shown && m.watched.Load() && leases.runs(u) {
+		if m.Local.Update(u); u.blocks() && leases.use(u.key) {
 			return
 		}
 	}
@@ -102,8 +103,8 @@ func (m *Memcached) Update(u *Update) {
 	if !shared {
 		u.degraded = true
 		m.Local.Update(u)
-	} else if shown && u.blocks() && m.watched.Load() {
-		m.leasesOf(u.key).grant(u)
+	} else if shown {
+		m.lend(u)
 	}
 }
 
@@ -119,7 +120,10 @@ func (m *Memcached) stopped() bool {
 // Close stops watching the servers and closes the connections. It may be called
 // more than once.
 func (m *Memcached) Close() error {
-	m.closing.Do(func() { close(m.stop) })
+	m.closing.Do(func() {
+		m.watched.Store(false)
+		close(m.stop)
+	})
 	m.watches.Wait() // what was shown under a lease is written
 	for _, s := range m.servers {
 		s.pipe.Close()

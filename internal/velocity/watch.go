@@ -42,7 +42,7 @@ func (m *Memcached) Watch(plan func() *Plan, now func() Time) {
 
 func (m *Memcached) watch(s *server, plan func() *Plan, now func() Time) {
 	// Of its own: it is not to wait for shoppers, nor they for it.
-	client := s.newLane().client
+	x := s.newLane()
 	tick := time.NewTicker(probeEvery)
 	defer tick.Stop()
 	for n := 0; ; n++ {
@@ -52,12 +52,12 @@ func (m *Memcached) watch(s *server, plan func() *Plan, now func() Time) {
 		case <-tick.C:
 		}
 		if open := s.open.Load(); open || n%canaryEvery == 0 {
-			m.probe(s, client, open, func() bool { return m.reseed(s, plan(), now()) })
+			m.probe(s, x, open, func() bool { return m.reseed(s, plan(), now()) })
 		}
 	}
 }
 
-func (m *Memcached) probe(s *server, client *memcache.Client, open bool, reseed func() (whole bool)) {
+func (m *Memcached) probe(s *server, x *lane, open bool, reseed func() (whole bool)) {
 	defer func() {
 		if fault := recover(); fault != nil {
 			m.Panicked(fault)
@@ -65,8 +65,9 @@ func (m *Memcached) probe(s *server, client *memcache.Client, open bool, reseed 
 	}()
 	answered := func() Result { return OK }
 	item := &memcache.Item{Key: m.prefix + "canary"}
-	result := m.do(s, "probe", func() error {
-		found, err := client.Get(item.Key)
+	x.until(time.Now().Add(m.Budget))
+	result := m.do(s, x, "probe", func() error {
+		found, err := x.client.Get(item.Key)
 		if err == nil {
 			item = found
 		}
@@ -75,7 +76,8 @@ func (m *Memcached) probe(s *server, client *memcache.Client, open bool, reseed 
 	if lost := result == Miss || result == OK && string(item.Value) != s.canary; lost && reseed() {
 		if result == Miss {
 			item.Value = []byte(rand.Text())
-			result = m.do(s, "probe", func() error { return client.Set(item) }, answered)
+			x.until(time.Now().Add(m.Budget))
+			result = m.do(s, x, "probe", func() error { return x.client.Set(item) }, answered)
 		}
 		s.canary = string(item.Value)
 	}
