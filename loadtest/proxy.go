@@ -131,21 +131,51 @@ func pass(from, to net.Conn) {
 	}
 }
 
-// reply passes replies: what comes in one piece is taken for one.
+// A piece of what a server said, and when.
+type piece struct {
+	bytes []byte
+	at    time.Time
+}
+
+// listen reads pieces until done is closed or there are no more.
+func listen(from net.Conn, done <-chan struct{}) <-chan piece {
+	pieces := make(chan piece, 64)
+	go func() {
+		defer close(pieces)
+		for {
+			buf := make([]byte, 32<<10)
+			n, err := from.Read(buf)
+			if n > 0 {
+				select {
+				case pieces <- piece{buf[:n], time.Now()}:
+				case <-done:
+					return
+				}
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return pieces
+}
+
+// reply passes replies: what comes in one piece is taken for one. A delay is that of
+// a long way: what follows closely arrives as closely.
 func (p *proxy) reply(from, to net.Conn) {
-	buf := make([]byte, 32<<10)
-	for {
-		n, err := from.Read(buf)
-		reply, over := buf[:n], p.isOver()
-		if t := *p.trouble.Load(); n > 0 && t != (trouble{}) {
+	done := make(chan struct{})
+	defer close(done)
+	for said := range listen(from, done) {
+		reply, over := said.bytes, p.isOver()
+		if t := *p.trouble.Load(); t != (trouble{}) {
 			count := p.replies.Add(1)
-			time.Sleep(t.delay + rand.N(t.jitter+1))
+			time.Sleep(time.Until(said.at.Add(t.delay + rand.N(t.jitter+1))))
 			switch {
 			case t.garbage:
 				reply = nonsense(count)
 			case t.stall:
-				_, _ = to.Write(reply[:n/2])
-				reply = reply[n/2:]
+				_, _ = to.Write(reply[:len(reply)/2])
+				reply = reply[len(reply)/2:]
 				<-over
 			}
 			if t.cut || t.reset {
@@ -156,7 +186,7 @@ func (p *proxy) reply(from, to net.Conn) {
 				return
 			}
 		}
-		if _, failed := to.Write(reply); err != nil || failed != nil {
+		if _, failed := to.Write(reply); failed != nil {
 			return
 		}
 	}
