@@ -74,12 +74,17 @@ func (l *lane) until(deadline time.Time) {
 	}
 }
 
+// timers are used again: with more callers than slots each of them waits.
+var timers = sync.Pool{New: func() any { return time.NewTimer(time.Hour) }}
+
 // enter waits for a lane until the deadline; it returns nil when none was free.
 func (s *server) enter(deadline time.Time) *lane {
 	select {
 	case s.slots <- struct{}{}:
 	default:
-		timer := time.NewTimer(time.Until(deadline))
+		timer := timers.Get().(*time.Timer)
+		defer timers.Put(timer)
+		timer.Reset(time.Until(deadline))
 		defer timer.Stop()
 		select {
 		case s.slots <- struct{}{}:
