@@ -42,7 +42,7 @@ var faults = []fault{
 	{name: "restarted-empty", promise: always, set: restartedEmpty},
 	{name: "hung", promise: always | felt, set: hung, seconds: 30},
 	{name: "slow", promise: always | felt, set: troubled(trouble{delay: 200 * time.Millisecond})},
-	{name: "jitter", promise: always | felt, set: troubled(trouble{jitter: 300 * time.Millisecond})},
+	{name: "jitter", promise: always | felt, set: troubled(trouble{jitter: 100 * time.Millisecond})},
 	{name: "stalled", promise: always | felt, set: troubled(trouble{stall: true})},
 	{name: "reset", promise: always | felt, set: troubled(trouble{reset: true})},
 	{name: "cut", promise: always | felt, set: troubled(trouble{cut: true})},

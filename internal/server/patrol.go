@@ -16,7 +16,7 @@ const rounds = 8
 // patrol goes round until stop is called.
 func (s *Server) patrol() (stop func()) {
 	every := max(min(s.Read, s.Write, s.Idle)/rounds, time.Millisecond)
-	ticks := func(limit time.Duration) int64 { return int64(limit / every) }
+	ticks := func(limit time.Duration) int64 { return int64((limit + every - 1) / every) }
 	read, write, idle := ticks(s.Read), ticks(s.Write), ticks(s.Idle)
 	done := make(chan struct{})
 	go func() {

@@ -67,14 +67,14 @@ func (p *passenger) board(u *Update, deadline time.Time) {
 }
 
 func (p *passenger) wait(u *Update) bool {
-	timer := time.NewTimer(time.Until(p.deadline))
-	defer timer.Stop()
+	alarm := setAlarm(p.deadline)
+	defer endAlarm(alarm)
 	select {
 	case shared := <-p.done:
 		copy(u.tallies, p.update.tallies)
 		passengers.Put(p)
 		return shared
-	case <-timer.C:
+	case <-alarm.C:
 		return false // p is left to those who still hold it
 	}
 }

@@ -74,21 +74,16 @@ func (l *lane) until(deadline time.Time) {
 	}
 }
 
-// timers are used again: with more callers than slots each of them waits.
-var timers = sync.Pool{New: func() any { return time.NewTimer(time.Hour) }}
-
 // enter waits for a lane until the deadline; it returns nil when none was free.
 func (s *server) enter(deadline time.Time) *lane {
 	select {
 	case s.slots <- struct{}{}:
 	default:
-		timer := timers.Get().(*time.Timer)
-		defer timers.Put(timer)
-		timer.Reset(time.Until(deadline))
-		defer timer.Stop()
+		alarm := setAlarm(deadline)
+		defer endAlarm(alarm)
 		select {
 		case s.slots <- struct{}{}:
-		case <-timer.C:
+		case <-alarm.C:
 			return nil
 		}
 	}

@@ -218,7 +218,7 @@ func (c *jsonCursor) unicodeEscape(to []byte) ([]byte, error) {
 	return utf8.AppendRune(to, pair), nil
 }
 
-// codeUnit reads the \uXXXX that s starts with.
+// codeUnit reads the escape that s starts with: \u and four digits.
 func codeUnit(s string) (rune, bool) {
 	if len(s) < len(`\u0000`) || s[:2] != `\u` {
 		return 0, false
