@@ -98,8 +98,8 @@ func (c *Checker) check(v *visit, s *subjectPlan, a *Attempt, now Time) (degrade
 	return u.degraded
 }
 
-// Declined records at now that the issuer declined the attempt's card. Told
-// again of the same attempt, it changes nothing.
+// Declined records at now that the issuer declined the attempt's card. Repeated with
+// the same attempt_id and card, it changes nothing.
 func (c *Checker) Declined(a *Attempt, now Time) {
 	v := c.visits.Get().(*visit)
 	defer c.visits.Put(v)
