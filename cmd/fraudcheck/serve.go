@@ -154,8 +154,7 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 			log.Error("store.memory.snapshot_file cannot be written", "error", err)
 		}
 	}
-	kept := p.memory.Stats()
-	log.Info(fmt.Sprintf("Stopped (%s in memory, %d forgotten inside their window)", plural(kept.Records, "record"), kept.EvictedInWindow))
+	log.Info("Stopped (" + memorySummary(p.memory.Stats()) + ")")
 	return nil
 }
 

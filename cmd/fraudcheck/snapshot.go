@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"fraudcheck/internal/velocity"
@@ -24,7 +26,7 @@ func (p *parts) loadSnapshot(now velocity.Time, log *slog.Logger) {
 	var n int
 	if err == nil {
 		defer file.Close()
-		n, err = p.memory.Load(file, p.keys, now)
+		n, err = p.memory.Load(file, p.keys, p.plan, now)
 	}
 	if err != nil {
 		aside := path + ".unusable"
@@ -79,4 +81,15 @@ func (p *parts) keepSnapshots(log *slog.Logger) (stop func()) {
 		cancel()
 		<-done
 	}
+}
+
+// memorySummary says what the store holds and what it had to forget, by kind of subject.
+func memorySummary(m velocity.MemoryStats) string {
+	text := fmt.Sprintf("%s in memory, %d forgotten inside their window", plural(m.Records, "record"), m.EvictedInWindow)
+	separator := ": "
+	for _, kind := range slices.Sorted(maps.Keys(m.EvictedByKind)) {
+		text += fmt.Sprintf("%s%d %s", separator, m.EvictedByKind[kind], kind)
+		separator = ", "
+	}
+	return text
 }
