@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -90,8 +91,22 @@ func launch(t *testing.T, config string, args ...string) *program {
 	if config != "" {
 		args = append(args, "--config", writeFile(t, "fraudcheck.yaml", config))
 	}
+	return launchCommand(t, exec.Command(path, args...))
+}
+
+// launchWithFiles launches the program where it may open that many files.
+func launchWithFiles(t *testing.T, files int, config string) *program {
+	t.Helper()
+	path, err := built()
+	require.NoError(t, err)
+	limited := fmt.Sprintf(`ulimit -n %d && exec "$0" --config "$1"`, files)
+	return launchCommand(t, exec.Command("sh", "-c", limited, path, writeFile(t, "fraudcheck.yaml", config)))
+}
+
+func launchCommand(t *testing.T, cmd *exec.Cmd) *program {
+	t.Helper()
 	p := &program{
-		cmd: exec.Command(path, args...), exited: make(chan struct{}),
+		cmd: cmd, exited: make(chan struct{}),
 		stdout: &output{more: make(chan struct{})}, stderr: &output{more: make(chan struct{})},
 		client: http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: prompt},
 	}
@@ -114,9 +129,15 @@ func launch(t *testing.T, config string, args ...string) *program {
 func start(t *testing.T, config string, args ...string) *program {
 	t.Helper()
 	p := launch(t, config, args...)
+	p.awaitDoors(t)
+	return p
+}
+
+// awaitDoors waits until the program listens.
+func (p *program) awaitDoors(t *testing.T) {
+	t.Helper()
 	p.addr = p.await(t, p.stderr, `Listening on (127\.0\.0\.1:\d+) `)[1]
 	p.operators = p.await(t, p.stderr, `Operators on (127\.0\.0\.1:\d+)["\n]`)[1]
-	return p
 }
 
 // await returns the first match of the pattern in what the program writes.

@@ -18,10 +18,14 @@ type settings struct {
 		KeyFile  string `yaml:"key_file" help:"PEM file with the certificate's private key"`
 	} `yaml:"tls"`
 	Limits struct {
-		InFlight int           `yaml:"in_flight" min:"1" max:"1000000" help:"requests served at once; more get 503"`
-		Read     time.Duration `yaml:"read" min:"10ms" max:"1h" help:"longest a whole request may take to arrive"`
-		Write    time.Duration `yaml:"write" min:"10ms" max:"1h" help:"longest an answer may take to leave"`
-		Idle     time.Duration `yaml:"idle" min:"10ms" max:"24h" help:"longest a connection may wait for its next request"`
+		InFlight    int `yaml:"in_flight" min:"1" max:"1000000" help:"requests served at once; more get 503"`
+		Connections struct {
+			Callers   int `yaml:"callers" min:"0" max:"1000000" help:"connections of callers open at once; then the one idle longest is closed for the next; 0: as many as the process may open files, less a reserve"`
+			Operators int `yaml:"operators" min:"1" max:"1000000" help:"the same at the operators' port; at most a quarter of what the process may open"`
+		} `yaml:"connections"`
+		Read  time.Duration `yaml:"read" min:"10ms" max:"1h" help:"longest a whole request may take to arrive"`
+		Write time.Duration `yaml:"write" min:"10ms" max:"1h" help:"longest an answer may take to leave"`
+		Idle  time.Duration `yaml:"idle" min:"10ms" max:"24h" help:"longest a connection may wait for its next request"`
 	} `yaml:"limits"`
 	Drain time.Duration `yaml:"drain" min:"0s" max:"1h" help:"longest a stop waits for what is in flight"`
 	Store struct {
@@ -116,7 +120,8 @@ func defaults() *settings {
 	s.Limits.InFlight = 2048
 	s.Limits.Read = 5 * time.Second
 	s.Limits.Write = 5 * time.Second
-	s.Limits.Idle = time.Minute
+	s.Limits.Connections.Operators = 256
+	s.Limits.Idle = 75 * time.Second
 	s.Drain = 5 * time.Second
 	s.Store.Kind = "memory"
 	s.Store.OnFailure = "local"

@@ -141,6 +141,19 @@ func (c *Conn) Close() error {
 	return c.Conn.Close()
 }
 
+// CloseWrite ends the answers; net/http calls it before it closes, so that one which
+// refuses is not lost.
+func (c *Conn) CloseWrite() error {
+	tcp, session := c.layers()
+	if session != nil {
+		return session.CloseWrite()
+	}
+	if tcp == nil {
+		return errors.ErrUnsupported
+	}
+	return tcp.CloseWrite()
+}
+
 // CloseSilent closes the connections on which nothing was sent yet.
 func (l *Listener) CloseSilent() {
 	l.open.Range(func(key, _ any) bool {
