@@ -42,8 +42,8 @@ var strangers = map[string][]string{
 	// Bytes to and from memcached, whatever they mean.
 	"internal/pipeline": {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/auth", "internal/account", "internal/wire", "internal/server", "internal/operator"},
 	// net/http gives it the titles of problems: see below.
-	"internal/wire":     {fasthttp, prometheus, "log/slog", "internal/server", "internal/operator"},
-	"internal/account":  {fasthttp, prometheus, "log/slog", "internal/server", "internal/operator"},
+	"internal/wire":    {fasthttp, prometheus, "log/slog", "internal/server", "internal/operator"},
+	"internal/account": {fasthttp, prometheus, "log/slog", "internal/server", "internal/operator"},
 	// Connections, whatever is said over them.
 	"internal/listener": {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/auth", "internal/account", "internal/wire", "internal/server", "internal/operator"},
 	"internal/server":   {prometheus, "internal/operator"},

@@ -197,9 +197,12 @@ tls:
     key_file: ""
 limits:
     in_flight: 2048
+    connections:
+        callers: 0
+        operators: 256
     read: 5s
     write: 5s
-    idle: 1m0s
+    idle: 1m15s
 drain: 5s
 store:
     kind: memory

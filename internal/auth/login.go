@@ -61,7 +61,7 @@ func (g *Guard) Login(r *Request, username, password string) (t *Tokens, err err
 		return t, nil
 	}
 	t.Refresh = refresh
-	if r.foreign() {
+	if _, crosses := r.CrossOrigin(); crosses {
 		return t, nil // a page of another origin gives nobody a session
 	}
 	if old, found := r.cookie(); found && bytes.HasPrefix(old, []byte(sessionPrefix)) {
@@ -228,8 +228,8 @@ func (g *Guard) Logout(r *Request) (err error) {
 		if !found || !bytes.HasPrefix(text, []byte(sessionPrefix)) {
 			return nil
 		}
-		if !r.sameOrigin() {
-			return NetworkRefused
+		if !r.ListedOrigin && !r.sameOrigin() {
+			return OriginRefused
 		}
 		if payload, genuine := signer.read(sessionPrefix, text); genuine {
 			now := toMs(r.At)

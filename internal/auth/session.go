@@ -99,8 +99,8 @@ func (g *Guard) session(r *Request, s *schemes, id loginID) (*Caller, error) {
 	if until <= now {
 		return nil, TokenExpired
 	}
-	if !r.safe() && !r.sameOrigin() {
-		return nil, NetworkRefused
+	if !r.Safe() && !r.ListedOrigin && !r.sameOrigin() {
+		return nil, OriginRefused
 	}
 	if s.outside(&user.caller, r) { // refused, and so no use of it
 		return &user.caller, nil
@@ -115,8 +115,8 @@ func (g *Guard) session(r *Request, s *schemes, id loginID) (*Caller, error) {
 	return &user.caller, nil
 }
 
-// safe reports whether the method changes nothing.
-func (r *Request) safe() bool {
+// Safe reports whether the method changes nothing (RFC 9110 section 9.2.1).
+func (r *Request) Safe() bool {
 	switch string(r.Method) {
 	case "GET", "HEAD", "OPTIONS":
 		return true
@@ -142,8 +142,27 @@ func (r *Request) sameOrigin() bool {
 	return ok && bytes.EqualFold(host, r.Host)
 }
 
-// foreign reports whether a browser says that a page of another origin asks.
-func (r *Request) foreign() bool {
-	said := len(r.Header.Values("Sec-Fetch-Site")) > 0 || len(r.Header.Values("Origin")) > 0
-	return said && !r.sameOrigin()
+// CrossOrigin reports whether a browser says that a page of another origin asks, and
+// in which header: Sec-Fetch-Site, or Origin where there is none. Without either the
+// request is not from a page.
+func (r *Request) CrossOrigin() (header string, crosses bool) {
+	if len(r.Header.Values("Sec-Fetch-Site")) > 0 {
+		return "Sec-Fetch-Site", !r.sameOrigin()
+	}
+	return "Origin", len(r.Header.Values("Origin")) > 0 && !r.sameOrigin()
+}
+
+// Automatic reports whether the request shows nothing that only a program would send:
+// a browser adds cookies and Basic credentials that it remembers to any page's request,
+// but neither a Bearer token nor a signature.
+func (r *Request) Automatic() bool {
+	if len(r.Header.Values("Signature")) > 0 {
+		return false
+	}
+	headers := r.Header.Values("Authorization")
+	if len(headers) != 1 {
+		return true
+	}
+	scheme, _, _ := bytes.Cut(headers[0], []byte(" "))
+	return !named(scheme, "Bearer")
 }

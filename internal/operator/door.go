@@ -152,7 +152,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if len(r.TransferEncoding) > 0 {
 		w.Header().Set("Connection", "close") // chunks may hide where the next request begins
 	}
-	c.preflight = d.CORS.Allow(r.Method == http.MethodOptions, header{r.Header}, w.Header())
+	c.asks.ListedOrigin, c.preflight = d.CORS.Allow(r.Method == http.MethodOptions, header{r.Header}, w.Header())
 	c.route, c.subject = find(r.URL.Path)
 	log := d.Log.With("tag", d.tag(c))
 	level := slog.LevelInfo
@@ -190,9 +190,12 @@ func (d *Door) answer(c *call) *wire.Problem {
 		if p := d.authenticate(c); p != nil {
 			return p
 		}
-		if c.unread != nil {
-			return c.unread
-		}
+	}
+	if p := wire.RefuseOrigin(&c.asks); p != nil {
+		return p
+	}
+	if c.unread != nil {
+		return c.unread
 	}
 	return c.route.serve(d, c)
 }
@@ -210,7 +213,7 @@ func (d *Door) authenticate(c *call) *wire.Problem {
 		c.w.Header().Set("X-Auth-Token", fresh)
 	}
 	if err != nil {
-		return d.unauthenticated(c, wire.Unauthenticated(err))
+		return d.unauthenticated(c, wire.Unauthenticated(&c.asks, err))
 	}
 	c.caller = caller
 	return nil

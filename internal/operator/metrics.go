@@ -163,10 +163,10 @@ func (m *Metrics) forAuth() {
 		"bearer":    {auth.TokenExpired, auth.TokenInvalid, auth.TooManyFailures, auth.NetworkRefused, auth.RoleMissing},
 		"signature": {auth.Malformed, auth.Invalid, auth.TokenExpired, auth.TokenInvalid, auth.TooManyFailures, auth.NetworkRefused, auth.RoleMissing},
 		"token":     {local, auth.TokenExpired, auth.TokenInvalid, auth.TooManyFailures, auth.NetworkRefused, auth.RoleMissing},
-		"session":   {local, auth.TokenExpired, auth.TokenInvalid, auth.TooManyFailures, auth.NetworkRefused, auth.RoleMissing, auth.Unavailable},
+		"session":   {local, auth.TokenExpired, auth.TokenInvalid, auth.TooManyFailures, auth.NetworkRefused, auth.OriginRefused, auth.RoleMissing, auth.Unavailable},
 		"login":     {local, auth.Malformed, auth.Invalid, auth.TooManyFailures, auth.NetworkRefused},
 		"refresh":   {reused, auth.TokenExpired, auth.TokenInvalid, auth.TooManyFailures, auth.NetworkRefused, auth.Unavailable},
-		"logout":    {auth.NetworkRefused, auth.Unavailable},
+		"logout":    {auth.OriginRefused, auth.Unavailable},
 	} {
 		if scheme != "none" {
 			m.authOK = append(m.authOK, schemeCounter{scheme, m.auth.WithLabelValues(scheme, "ok")})
