@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/testbed"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/velocity/velocitytest"
 	"fraudcheck/internal/wire"
@@ -238,7 +239,7 @@ func BenchmarkRecord(b *testing.B) {
 
 // Checks on memcached, and beside them the least that can be asked of it.
 func BenchmarkMemcached(b *testing.B) {
-	server := velocitytest.StartMemcached(b)
+	server := testbed.StartMemcached(b)
 	keys := velocitytest.NewKeys(b)
 	local, err := velocity.NewMemory(1 << 30)
 	require.NoError(b, err)

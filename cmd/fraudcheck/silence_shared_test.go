@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"fraudcheck/internal/testbed"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/velocity/velocitytest"
 )
@@ -204,7 +205,7 @@ func say(t *testing.T, door, raw string) string {
 // instances that share a memcached. What they write, measure, answer to mistakes and
 // keep is then searched for it.
 func TestSilenceOfInstancesThatShare(t *testing.T) {
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	scenarios := velocitytest.Load(t, "../../internal/velocity/testdata/scenarios")
 	settings := sharing(server.Addr)
 	settings = settings[:strings.Index(settings, "rules:")] + "rules:\n"
