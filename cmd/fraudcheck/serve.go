@@ -18,7 +18,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"fraudcheck/internal/auth"
+	"fraudcheck/internal/auth/session"
 	"fraudcheck/internal/operator"
 	"fraudcheck/internal/server"
 	"fraudcheck/internal/velocity"
@@ -169,7 +169,7 @@ func (p *parts) connections() (int, error) {
 	}
 	reserve := others
 	if s := p.settings.Store; s.Kind == "memcached" {
-		reserve += len(s.Memcached.Servers) * (velocity.ConnsPerServer + auth.ConnsPerServer)
+		reserve += len(s.Memcached.Servers) * (velocity.ConnsPerServer + session.ConnsPerServer)
 	}
 	if limit.Cur < uint64(reserve+least) {
 		return 0, fmt.Errorf("open files (ulimit -n): expected at least %d", reserve+least)
