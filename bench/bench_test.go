@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/auth/session"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/velocity/velocitytest"
 	"fraudcheck/internal/wire"
@@ -70,7 +71,7 @@ func parts(t testing.TB) []part {
 
 	ownKeys, err := auth.NewKeys(make([]byte, 32))
 	require.NoError(t, err)
-	guard.Logins = auth.NewLogins(ownKeys, auth.NewMemory())
+	guard.Logins = auth.NewLogins(ownKeys, session.NewMemory())
 	issued, err := guard.Login(&auth.Request{Header: request.Header, At: request.At}, "", "")
 	require.NoError(t, err)
 	ours := &auth.Request{Header: header{[]byte("Bearer " + issued.Access)}, At: request.At}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/auth/session"
 )
 
 // openLogins gives the guard what tokens and sessions rest on: memcached where the
@@ -16,10 +17,10 @@ import (
 func (p *parts) openLogins(log *slog.Logger) (closeLogins func(), err error) {
 	s := p.settings.Store
 	if s.Kind == "memory" {
-		p.guard.Logins = auth.NewLogins(p.tokens, auth.NewMemory())
+		p.guard.Logins = auth.NewLogins(p.tokens, session.NewMemory())
 		return func() {}, nil
 	}
-	shared, err := auth.NewMemcached(s.Memcached.Servers, s.Budget)
+	shared, err := session.NewMemcached(s.Memcached.Servers, s.Budget)
 	if err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"fraudcheck/internal/auth"
+	"fraudcheck/internal/auth/session"
 	"fraudcheck/internal/config"
 	"fraudcheck/internal/operator"
 	"fraudcheck/internal/server"
@@ -192,7 +192,7 @@ func (p *parts) connections() (int, error) {
 	}
 	reserve := others
 	if s := p.settings.Store; s.Kind == "memcached" {
-		reserve += len(s.Memcached.Servers) * (velocity.ConnsPerServer + auth.ConnsPerServer)
+		reserve += len(s.Memcached.Servers) * (velocity.ConnsPerServer + session.ConnsPerServer)
 	}
 	if limit.Cur < uint64(reserve+least) {
 		return 0, fmt.Errorf("open files (ulimit -n): expected at least %d", reserve+least)

@@ -7,7 +7,7 @@ import (
 )
 
 // settings is the whole configuration. Its yaml tags are the keys of the file;
-// oneof, min and max are what a value may be; help is the README's table.
+// oneof, min and max are what a value may be; help is the table of docs/configuration.md.
 type settings struct {
 	Listen         string `yaml:"listen" help:"the callers' door, host:port"`
 	OperatorListen string `yaml:"operator_listen" help:"the operators' door, host:port"`

@@ -4,7 +4,7 @@
 // A further scheme is one file here and one line where they are chosen.
 //
 // Who logs in with a password gets tokens and a session of our own (login.go): what
-// they rest on is one record in a [Store] that instances share.
+// they rest on is one record in a [session.Store] that instances share.
 //
 // It slows guessing, and it knows where a caller asks from: credentials come
 // first, then the network, then the role.
@@ -20,6 +20,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"fraudcheck/internal/auth/session"
 )
 
 // Roles is a set of roles.
@@ -138,7 +140,7 @@ type Guard struct {
 	Logins *Logins
 	// SharedNonces remembers those of signed requests for all instances. Where it is
 	// nil or does not answer, each nonce is good once per instance.
-	SharedNonces Store
+	SharedNonces session.Store
 	// Now is the time of a request that does not say it: time.Now, unless it is
 	// changed before the first use.
 	Now func() time.Time

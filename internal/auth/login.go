@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"time"
+
+	"fraudcheck/internal/auth/session"
 )
 
 // Tokens are what a login or a refresh issues.
@@ -196,7 +198,7 @@ func (g *Guard) refresh(r *Request, s *schemes, text []byte) (*Tokens, error) {
 	case err == errReused:
 		l.leave(given.login, record.name, now)
 		return nil, err
-	case err == errMissing, err == errRevoked:
+	case err == session.ErrMissing, err == errRevoked:
 		return nil, TokenInvalid
 	default:
 		return nil, Unavailable

@@ -9,12 +9,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/auth/session"
 	"fraudcheck/internal/velocity/velocitytest"
 )
 
 // counting counts the reads of a store.
 type counting struct {
-	auth.Store
+	session.Store
 	mu    sync.Mutex
 	reads int
 }
@@ -35,7 +36,7 @@ func two(t *testing.T, change ...func(*auth.TokenSettings)) (a, b *instance, ser
 	}
 	server = velocitytest.StartMemcached(t)
 	join := func() *instance {
-		store, err := auth.NewMemcached([]string{server.Addr}, time.Second)
+		store, err := session.NewMemcached([]string{server.Addr}, time.Second)
 		require.NoError(t, err)
 		t.Cleanup(store.Close)
 		return newInstance(t, &counting{Store: store}, settings)

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/auth/session"
 )
 
 var midnight = time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
@@ -27,7 +28,7 @@ const (
 type instance struct {
 	*auth.Guard
 	t        testing.TB
-	store    auth.Store
+	store    session.Store
 	now      time.Time
 	observed map[string]int // by scheme and result
 }
@@ -40,7 +41,7 @@ var someUsers = []auth.User{
 	{Name: "bound", Password: "here only", Encryption: auth.Clear, Roles: auth.Checker, BindIP: true},
 }
 
-func newInstance(t testing.TB, store auth.Store, settings auth.TokenSettings) *instance {
+func newInstance(t testing.TB, store session.Store, settings auth.TokenSettings) *instance {
 	t.Helper()
 	keys, err := auth.NewKeys([]byte(strings.Repeat("k", 32)))
 	require.NoError(t, err)
@@ -64,7 +65,7 @@ func alone(t testing.TB, change ...func(*auth.TokenSettings)) *instance {
 	for _, c := range change {
 		c(&settings)
 	}
-	return newInstance(t, auth.NewMemory(), settings)
+	return newInstance(t, session.NewMemory(), settings)
 }
 
 // request is a POST from home with these header lines.
@@ -193,7 +194,7 @@ func TestNoOtherTokenIsBelieved(t *testing.T) {
 	foreign := alone(t)
 	keys, err := auth.NewKeys([]byte(strings.Repeat("x", 32)))
 	require.NoError(t, err)
-	foreign.Logins = auth.NewLogins(keys, auth.NewMemory())
+	foreign.Logins = auth.NewLogins(keys, session.NewMemory())
 	elsewhere, foreignCookie := foreign.login("checkout", "open sesame")
 	session := strings.TrimPrefix(cookie, "Cookie: fraudcheck_session=")
 	for what, token := range map[string]string{
@@ -421,7 +422,7 @@ func TestSlidingHandsOutAFreshTokenOnceHalfIsSpent(t *testing.T) {
 
 // recording remembers all that a store was given.
 type recording struct {
-	auth.Store
+	session.Store
 	values map[string][]byte // by key
 }
 
@@ -431,7 +432,7 @@ func (s *recording) Put(key string, value []byte, version uint64, now, until tim
 }
 
 func TestAStoreHoldsNothingThatCouldBeShown(t *testing.T) {
-	store := &recording{Store: auth.NewMemory(), values: map[string][]byte{}}
+	store := &recording{Store: session.NewMemory(), values: map[string][]byte{}}
 	i := newInstance(t, store, issuing)
 	issued, cookie := i.login("checkout", "open sesame")
 	require.Len(t, store.values, 2, "the login, and the user's list")
@@ -443,7 +444,7 @@ func TestAStoreHoldsNothingThatCouldBeShown(t *testing.T) {
 
 // forging gives every item the value of another.
 type forging struct {
-	auth.Store
+	session.Store
 	values map[string][]byte // as written before
 }
 
@@ -460,7 +461,7 @@ func (s *forging) Get(key string, now time.Time) ([]byte, uint64, error) {
 }
 
 func TestWhatAStoreForgesIsNotBelieved(t *testing.T) {
-	honest := &recording{Store: auth.NewMemory(), values: map[string][]byte{}}
+	honest := &recording{Store: session.NewMemory(), values: map[string][]byte{}}
 	i := newInstance(t, honest, issuing)
 	a, cookie := i.login("checkout", "open sesame")
 	b, _ := i.login("analyst", "magnifier")

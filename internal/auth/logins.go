@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"fraudcheck/internal/auth/session"
 )
 
 // TokenSettings say for how long what a login issues is good.
@@ -28,7 +30,7 @@ type TokenSettings struct {
 // whatever becomes of the store; what a store lost is not there any more.
 type Logins struct {
 	keys    *Keys
-	store   Store
+	store   session.Store
 	known   loginCache
 	revoked revocations
 	longest atomic.Int64 // ms: the longest life that an access token has had
@@ -37,7 +39,7 @@ type Logins struct {
 }
 
 // NewLogins makes them, over a store that they share with other instances or not.
-func NewLogins(keys *Keys, store Store) *Logins { return &Logins{keys: keys, store: store} }
+func NewLogins(keys *Keys, store session.Store) *Logins { return &Logins{keys: keys, store: store} }
 
 // tokensLive notes for how long access tokens are good now: they may have been good
 // for longer before a reload.
@@ -60,7 +62,7 @@ var errRevoked = errors.New("the login was revoked")
 func (l *Logins) load(id loginID, now int64) (r loginRecord, version uint64, err error) {
 	value, version, err := l.get(l.keys.itemKey("login", id[:]), now)
 	if err == nil && r.read(value) != nil {
-		return loginRecord{}, version, errMissing
+		return loginRecord{}, version, session.ErrMissing
 	}
 	return r, version, err
 }
@@ -71,7 +73,7 @@ func (l *Logins) get(key string, now int64) (value []byte, version uint64, err e
 		return nil, 0, err
 	}
 	if value, err = l.keys.open(key, sealed); err != nil {
-		return nil, version, errMissing
+		return nil, version, session.ErrMissing
 	}
 	return value, version, nil
 }
@@ -109,7 +111,7 @@ func (l *Logins) look(id loginID, now int64) (*knownLogin, *loginView) {
 		if v.record.Revoked {
 			l.revoked.add(id, v.record.Access, v.record.Access)
 		}
-	case err == errMissing:
+	case err == session.ErrMissing:
 	case before != nil:
 		v.confirmed, v.found, v.record = before.confirmed, before.found, before.record
 	default:
@@ -146,7 +148,7 @@ func (l *Logins) begin(id loginID, r *loginRecord, perUser int, now int64) error
 		}
 	}
 	err = l.save(id, r, 0, now)
-	if err == errConflict { // so many log in that it had to leave already
+	if err == session.ErrConflict { // so many log in that it had to leave already
 		return nil
 	}
 	if err == nil {
@@ -167,7 +169,7 @@ func (l *Logins) changeList(name string, now int64, change func(loginList) login
 		switch {
 		case err == nil:
 			_ = list.read(value) // one that cannot be read is empty
-		case err != errMissing:
+		case err != session.ErrMissing:
 			return err
 		}
 		list = change(slices.DeleteFunc(list, func(e loginEntry) bool { return e.Ends <= now }))
@@ -175,11 +177,11 @@ func (l *Logins) changeList(name string, now int64, change func(loginList) login
 		for _, e := range list {
 			until = max(until, e.Ends)
 		}
-		if err = l.put(key, list.append(nil), version, now, until); err != errConflict {
+		if err = l.put(key, list.append(nil), version, now, until); err != session.ErrConflict {
 			return err
 		}
 	}
-	return errConflict
+	return session.ErrConflict
 }
 
 // leave takes a login off its user's list, that it may not count any more. Where
@@ -207,7 +209,7 @@ func (l *Logins) tell(id loginID, now int64) (err error) {
 	for try := range writes {
 		wait(try)
 		r, version, err := l.load(id, now)
-		if err != nil && err != errMissing {
+		if err != nil && err != session.ErrMissing {
 			return err
 		}
 		access := max(r.Access, l.revoked.access(id)) // others may have issued tokens too
@@ -219,12 +221,12 @@ func (l *Logins) tell(id loginID, now int64) (err error) {
 		case nil:
 			l.revoked.told(id, access)
 			return nil
-		case errConflict:
+		case session.ErrConflict:
 		default:
 			return err
 		}
 	}
-	return errConflict
+	return session.ErrConflict
 }
 
 // wait parts those whose writes met, a little longer each time.
@@ -256,11 +258,11 @@ func (l *Logins) rotate(id loginID, given, next [sha256.Size]byte, accept func(*
 			return r, errRevoked
 		}
 		r.Refresh, r.Access = next, max(r.Access, access)
-		if err = l.save(id, &r, version, now); err != errConflict {
+		if err = l.save(id, &r, version, now); err != session.ErrConflict {
 			return r, err
 		}
 	}
-	return r, errConflict
+	return r, session.ErrConflict
 }
 
 var errReused = errors.New("the refresh token was used before")

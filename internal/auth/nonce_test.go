@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/auth/session"
 	"fraudcheck/internal/velocity/velocitytest"
 )
 
@@ -70,7 +71,7 @@ func sharing(t *testing.T, now *time.Time, servers ...*velocitytest.Server) func
 	for _, s := range servers {
 		names = append(names, s.Addr)
 	}
-	shared, err := auth.NewMemcached(names, 10*time.Second)
+	shared, err := session.NewMemcached(names, 10*time.Second)
 	require.NoError(t, err)
 	t.Cleanup(shared.Close)
 	signed, err := auth.NewSigned(signedUsers)

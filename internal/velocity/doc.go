@@ -25,7 +25,9 @@
 // rule is recorded and reported, whatever another one says (checker.go).
 //
 // Declined cards enter only as outcomes, stamped on arrival; a check reads them
-// and adds none. The same outcome again changes nothing (update.go).
+// and adds none. Attempts are told apart by attempt_id and card (identity.go): another
+// card under the same attempt_id is another attempt; an outcome repeated with both
+// alike changes nothing (update.go).
 //
 // # One record per subject
 //

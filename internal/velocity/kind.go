@@ -30,7 +30,7 @@ var kinds = [...]kind{
 const declinedAttempts = 9
 
 func cardOf(a *Attempt, _ *Plan) identity    { return a.card }
-func attemptOf(a *Attempt, _ *Plan) identity { return textIdentity(a.attempt, false) }
+func attemptOf(a *Attempt, _ *Plan) identity { return attemptIdentity(a.attempt, &a.card) }
 
 // textOf is for subjects that are named as the field that gives them.
 func textOf(field Field) func(*Attempt, *Plan) identity {

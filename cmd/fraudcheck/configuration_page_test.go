@@ -13,13 +13,13 @@ import (
 	"fraudcheck/internal/config"
 )
 
-const readme = "../../README.md"
+const page = "../../docs/configuration.md"
 
-// The README's tables of settings are these, word for word.
-func TestTheReadmeTellsEverySettingAsTheCodeHasIt(t *testing.T) {
-	text, err := os.ReadFile(readme)
+// The page's tables of settings are these, word for word.
+func TestTheConfigurationPageTellsEverySettingAsTheCodeHasIt(t *testing.T) {
+	text, err := os.ReadFile(page)
 	require.NoError(t, err)
-	_, rest, found := strings.Cut(string(text), "<!-- settings: cmd/fraudcheck/readme_test.go holds these tables equal to the code -->\n")
+	_, rest, found := strings.Cut(string(text), "<!-- settings: cmd/fraudcheck/configuration_page_test.go holds these tables equal to the code -->\n")
 	require.True(t, found)
 	have, _, found := strings.Cut(rest, "<!-- /settings -->")
 	require.True(t, found)
@@ -64,8 +64,8 @@ func rows(b *strings.Builder, v reflect.Value, key string) {
 	}
 }
 
-func TestTheReadmesConfigurationsRun(t *testing.T) {
-	text, err := os.ReadFile(readme)
+func TestTheConfigurationPagesExamplesRun(t *testing.T) {
+	text, err := os.ReadFile(page)
 	require.NoError(t, err)
 	key := writeFile(t, "hash.key", strings.Repeat("k", 32)+"\n")
 	var rules []int

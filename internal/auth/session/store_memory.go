@@ -1,27 +1,8 @@
-package auth
+package session
 
 import (
-	"errors"
 	"sync"
 	"time"
-)
-
-// A Store keeps small values until their time is over: for this process ([Memory])
-// or for all instances ([Memcached]). It may lose them at any time.
-type Store interface {
-	// Get returns the value and its version, which is never 0. It fails with
-	// errMissing, or errAway when the store does not answer.
-	Get(key string, now time.Time) (value []byte, version uint64, err error)
-	// Put writes the value where the stored one has that version, or where there is
-	// none for version 0. It fails with errConflict where that is not so, and with
-	// errAway, after which it may have happened.
-	Put(key string, value []byte, version uint64, now, until time.Time) error
-}
-
-var (
-	errMissing  = errors.New("not stored")
-	errConflict = errors.New("another version is stored")
-	errAway     = errors.New("the store does not answer")
 )
 
 // Memory is a Store of this process, bounded.
@@ -50,7 +31,7 @@ func (m *Memory) Get(key string, now time.Time) ([]byte, uint64, error) {
 	defer m.mu.Unlock()
 	i, found := m.items[key]
 	if !found || !now.Before(i.until) {
-		return nil, 0, errMissing
+		return nil, 0, ErrMissing
 	}
 	return i.value, i.version, nil
 }
@@ -61,7 +42,7 @@ func (m *Memory) Put(key string, value []byte, version uint64, now, until time.T
 	defer m.mu.Unlock()
 	i, found := m.items[key]
 	if found = found && now.Before(i.until); found && i.version != version || !found && version != 0 {
-		return errConflict
+		return ErrConflict
 	}
 	if !found {
 		m.makeRoom(now)

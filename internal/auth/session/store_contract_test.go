@@ -1,4 +1,4 @@
-package auth
+package session
 
 import (
 	"bufio"
@@ -47,7 +47,7 @@ func TestAStoreKeepsWhatWasPut(t *testing.T) {
 		for n := range 100 {
 			key := fmt.Sprint("key-", n)
 			_, _, err := s.Get(key, midnight)
-			require.Equal(t, errMissing, err)
+			require.Equal(t, ErrMissing, err)
 			require.NoError(t, s.Put(key, []byte(key), 0, midnight, until))
 		}
 		for n := range 100 {
@@ -63,13 +63,13 @@ func TestAStoreKeepsWhatWasPut(t *testing.T) {
 func TestAStoreWritesOnlyOverTheVersionThatWasRead(t *testing.T) {
 	eachStore(t, func(t *testing.T, s Store) {
 		until := midnight.Add(time.Hour)
-		require.Equal(t, errConflict, s.Put("key", []byte("a"), 7, midnight, until), "there is none")
+		require.Equal(t, ErrConflict, s.Put("key", []byte("a"), 7, midnight, until), "there is none")
 		require.NoError(t, s.Put("key", []byte("a"), 0, midnight, until))
-		require.Equal(t, errConflict, s.Put("key", []byte("b"), 0, midnight, until), "there is one")
+		require.Equal(t, ErrConflict, s.Put("key", []byte("b"), 0, midnight, until), "there is one")
 		_, first, err := s.Get("key", midnight)
 		require.NoError(t, err)
 		require.NoError(t, s.Put("key", []byte("b"), first, midnight, until))
-		require.Equal(t, errConflict, s.Put("key", []byte("c"), first, midnight, until), "another was faster")
+		require.Equal(t, ErrConflict, s.Put("key", []byte("c"), first, midnight, until), "another was faster")
 		value, second, err := s.Get("key", midnight)
 		require.NoError(t, err)
 		assert.Equal(t, "b", string(value))
@@ -87,7 +87,7 @@ func TestOfManyWritersOneIsFirst(t *testing.T) {
 				case nil:
 					won.Add(1)
 				default:
-					assert.Equal(t, errConflict, err)
+					assert.Equal(t, ErrConflict, err)
 				}
 			})
 		}
@@ -102,8 +102,8 @@ func TestTheEmbeddedStoreForgetsWhatIsOver(t *testing.T) {
 	_, version, err := m.Get("key", midnight.Add(time.Hour-1))
 	require.NoError(t, err)
 	_, _, err = m.Get("key", midnight.Add(time.Hour))
-	assert.Equal(t, errMissing, err)
-	assert.Equal(t, errConflict, m.Put("key", nil, version, midnight.Add(time.Hour), midnight.Add(2*time.Hour)))
+	assert.Equal(t, ErrMissing, err)
+	assert.Equal(t, ErrConflict, m.Put("key", nil, version, midnight.Add(time.Hour), midnight.Add(2*time.Hour)))
 	assert.NoError(t, m.Put("key", nil, 0, midnight.Add(time.Hour), midnight.Add(2*time.Hour)))
 }
 
@@ -117,13 +117,6 @@ func TestMemcachedKeepsAnItemAsLongAsItMatters(t *testing.T) {
 		require.NoError(t, s.Put(key, nil, 0, midnight, midnight.Add(keep)))
 		assert.InDelta(t, seconds, server.SecondsLeft(key), 1)
 	}
-}
-
-func TestNoncesAreKeptAsLongAsAnyInstanceMayBelieveThem(t *testing.T) {
-	server := velocitytest.StartMemcached(t)
-	used := usedNonces{NewNonceMemory(1000), shared(t, server)}
-	require.True(t, used.once(NonceID{}, midnight, midnight))
-	assert.InDelta(t, 240, server.SecondsLeft("fraudcheck-nonce:AAAAAAAAAAAAAAAAAAAAAA"), 5)
 }
 
 func TestTheEmbeddedStoreIsBounded(t *testing.T) {
@@ -148,12 +141,12 @@ func TestMemcachedThatDoesNotAnswerIsAskedOnceASecond(t *testing.T) {
 	require.NoError(t, s.Put("key", []byte("a"), 0, midnight, midnight.Add(time.Hour)))
 	server.Kill()
 	_, _, err := s.Get("key", midnight)
-	require.Equal(t, errAway, err)
+	require.Equal(t, ErrAway, err)
 	server.Start()
 	_, _, err = s.Get("key", midnight.Add(pause-1))
-	require.Equal(t, errAway, err, "nobody waits for it")
+	require.Equal(t, ErrAway, err, "nobody waits for it")
 	_, _, err = s.Get("key", midnight.Add(pause))
-	require.Equal(t, errMissing, err, "it is back, and knows nothing")
+	require.Equal(t, ErrMissing, err, "it is back, and knows nothing")
 	require.NoError(t, s.Put("key", []byte("a"), 0, midnight.Add(pause), midnight.Add(time.Hour)))
 }
 
@@ -162,10 +155,10 @@ func TestMemcachedIsAskedAgainWhenTheClockWasSetBack(t *testing.T) {
 	s := shared(t, server)
 	server.Kill()
 	_, _, err := s.Get("key", midnight)
-	require.Equal(t, errAway, err)
+	require.Equal(t, ErrAway, err)
 	server.Start()
 	_, _, err = s.Get("key", midnight.Add(-time.Hour))
-	assert.Equal(t, errMissing, err)
+	assert.Equal(t, ErrMissing, err)
 }
 
 func TestMemcachedIsGoodAgainAtOnceAfterARestart(t *testing.T) {
@@ -175,7 +168,7 @@ func TestMemcachedIsGoodAgainAtOnceAfterARestart(t *testing.T) {
 	server.Kill()
 	server.Start()
 	_, _, err := s.Get("key", midnight)
-	assert.Equal(t, errMissing, err, "a connection that died says nothing about the server")
+	assert.Equal(t, ErrMissing, err, "a connection that died says nothing about the server")
 }
 
 func TestMemcachedThatHangsCostsOneTimeout(t *testing.T) {
@@ -187,14 +180,14 @@ func TestMemcachedThatHangsCostsOneTimeout(t *testing.T) {
 	since := time.Now()
 	for range 1000 {
 		_, _, err := s.Get("key", midnight)
-		require.Equal(t, errAway, err)
+		require.Equal(t, ErrAway, err)
 	}
 	assert.Less(t, time.Since(since), 5*time.Second)
 }
 
 // A connection that broke after the write was carried out does not make it another's.
 func TestAWriteThatWasCarriedOutWithoutAnAnswerIsOurs(t *testing.T) {
-	for stored, want := range map[string]error{"ours": nil, "else": errConflict} {
+	for stored, want := range map[string]error{"ours": nil, "else": ErrConflict} {
 		ln, err := net.Listen("unix", t.TempDir()+"/memcached")
 		require.NoError(t, err)
 		var serving sync.WaitGroup

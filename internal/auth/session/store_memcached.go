@@ -1,4 +1,4 @@
-package auth
+package session
 
 import (
 	"bytes"
@@ -106,10 +106,10 @@ func (m *Memcached) Put(key string, value []byte, version uint64, now, until tim
 		}
 		return client.CompareAndSwap(item)
 	})
-	if err == errMissing { // so says memcached when it lost the item
-		return errConflict
+	if err == ErrMissing { // so says memcached when it lost the item
+		return ErrConflict
 	}
-	if err == errConflict && tries > 1 { // perhaps with the first try, which had no answer
+	if err == ErrConflict && tries > 1 { // perhaps with the first try, which had no answer
 		if stored, _, err := m.Get(key, now); err == nil && bytes.Equal(stored, value) {
 			return nil
 		}
@@ -122,7 +122,7 @@ func (m *Memcached) Put(key string, value []byte, version uint64, now, until tim
 func (m *Memcached) ask(key string, now time.Time, do func(*memcache.Client) error) error {
 	s := m.serverOf(key)
 	if !s.due(toMs(now)) {
-		return errAway
+		return ErrAway
 	}
 	full := time.NewTimer(m.timeout)
 	defer full.Stop()
@@ -130,7 +130,7 @@ func (m *Memcached) ask(key string, now time.Time, do func(*memcache.Client) err
 	case s.slots <- struct{}{}:
 		defer func() { <-s.slots }()
 	case <-full.C:
-		return errAway
+		return ErrAway
 	}
 	err := do(s.client)
 	var timeout net.Error
@@ -138,18 +138,18 @@ func (m *Memcached) ask(key string, now time.Time, do func(*memcache.Client) err
 		err = do(s.client)
 	}
 	if errors.Is(err, pipeline.ErrUnsent) { // which says nothing about the server
-		return errAway
+		return ErrAway
 	}
 	if !answered(err) {
 		s.away.Store(toMs(now.Add(pause)))
-		return errAway
+		return ErrAway
 	}
 	s.away.Store(0)
 	switch err {
 	case memcache.ErrCacheMiss:
-		return errMissing
+		return ErrMissing
 	case memcache.ErrNotStored, memcache.ErrCASConflict:
-		return errConflict
+		return ErrConflict
 	}
 	return nil
 }
