@@ -36,20 +36,28 @@ type program struct {
 // operators' API is at a port of its own, unless a flag says where.
 func launch(t *testing.T, config string, args ...string) *program {
 	t.Helper()
-	p := &program{client: http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: prompt}}
-	t.Cleanup(p.client.CloseIdleConnections)
+	path := ""
 	if config != "" {
-		p.config = writeFile(t, "fraudcheck.yaml", config)
-		args = append(args, "--config", p.config)
+		path = writeFile(t, "fraudcheck.yaml", config)
+		args = append(args, "--config", path)
 	}
 	cmd := exec.Command(testbed.Program(t), args...)
 	cmd.Env = []string{"FRAUDCHECK_OPERATOR_LISTEN=127.0.0.1:0"}
-	p.runs(testbed.StartProcess(t, cmd))
+	p := launchCommand(t, cmd)
+	p.config = path
 	return p
 }
 
-func (p *program) runs(process *testbed.Process) {
-	p.Process, p.stdout, p.stderr = process, process.Stdout, process.Stderr
+// launchCommand starts a command that runs the program.
+func launchCommand(t *testing.T, cmd *exec.Cmd) *program {
+	t.Helper()
+	process := testbed.StartProcess(t, cmd)
+	p := &program{
+		Process: process, stdout: process.Stdout, stderr: process.Stderr,
+		client: http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: prompt},
+	}
+	t.Cleanup(p.client.CloseIdleConnections)
+	return p
 }
 
 // start launches the program and waits until it listens.

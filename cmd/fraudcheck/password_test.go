@@ -54,8 +54,7 @@ func atTerminal(t *testing.T) (p *program, ours *os.File, echoes func() bool) {
 	ours, theirs := terminal(t)
 	cmd := exec.Command(testbed.Program(t), "hash-password")
 	cmd.Stdin = theirs
-	p = new(program)
-	p.runs(testbed.StartProcess(t, cmd))
+	p = launchCommand(t, cmd)
 	return p, ours, func() bool {
 		state, err := unix.IoctlGetTermios(int(theirs.Fd()), unix.TCGETS)
 		require.NoError(t, err)

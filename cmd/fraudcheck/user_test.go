@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"fraudcheck/internal/config"
 	"fraudcheck/internal/testbed"
 )
 
@@ -144,7 +145,7 @@ func TestEditsOfTheUsersFileAreWholeAndKeepItsOwner(t *testing.T) {
 		all.Go(func() { added(t, fmt.Sprint("shop-", i), "--users-file", users) })
 	}
 	all.Wait()
-	file, err := readUsers(users)
+	file, err := readUsers(users, config.RegularFiles)
 	require.NoError(t, err)
 	require.Len(t, file.Users(), 8, "none was lost")
 	mode := func() os.FileMode {

@@ -13,6 +13,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -49,7 +50,7 @@ func (o Output) String() string {
 }
 
 // Start starts the command with this process's environment and what cmd.Env adds.
-// Its output goes to a new folder below dir.
+// Output that the command does not send elsewhere goes to a new folder below dir.
 func Start(dir string, cmd *exec.Cmd) (*Process, error) {
 	own, err := os.MkdirTemp(dir, filepath.Base(cmd.Path)+"-")
 	if err != nil {
@@ -59,17 +60,17 @@ func Start(dir string, cmd *exec.Cmd) (*Process, error) {
 		Dir: own, Stdout: Output(filepath.Join(own, "stdout")), Stderr: Output(filepath.Join(own, "stderr")),
 		cmd: cmd, exited: make(chan struct{}),
 	}
-	stdout, err := os.Create(string(p.Stdout))
-	if err != nil {
-		return nil, err
+	for path, to := range map[Output]*io.Writer{p.Stdout: &cmd.Stdout, p.Stderr: &cmd.Stderr} {
+		if *to != nil {
+			continue
+		}
+		file, err := os.Create(string(path))
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close()
+		*to = file
 	}
-	defer stdout.Close()
-	stderr, err := os.Create(string(p.Stderr))
-	if err != nil {
-		return nil, err
-	}
-	defer stderr.Close()
-	cmd.Stdout, cmd.Stderr = stdout, stderr
 	cmd.Env = append(os.Environ(), cmd.Env...)
 	// A group of its own, so that Kill reaches what it started.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
