@@ -37,7 +37,7 @@ const (
 func (m *Memcached) exchange(batch []*Update, deadline time.Time) (result Result) {
 	u := batch[0]
 	s := pick(m.servers, u.key)
-	if s.open.Load() && !u.reseed {
+	if s.open.Load() && u.verb != reseed {
 		return Failed
 	}
 	x := s.enter(deadline)

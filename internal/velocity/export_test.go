@@ -39,7 +39,7 @@ func OfNewerVersion(m *Memcached, c *Checker, a *Attempt) []byte {
 func keyOf(c *Checker, a *Attempt) Key {
 	v := c.visits.New().(*visit)
 	v.plan = c.Plan()
-	c.address(v, &v.plan.subjects[0], a, 0)
+	c.address(v, &v.plan.subjects[0], a, 0, read)
 	return v.update.key
 }
 
@@ -48,8 +48,8 @@ func keyOf(c *Checker, a *Attempt) Key {
 func ShowLate(m *Memcached, c *Checker, a *Attempt, left time.Duration) {
 	v := c.visits.Get().(*visit)
 	v.begin(c.Plan())
-	c.begin(v, &v.plan.subjects[0], a, 0, false)
-	v.update.waited = m.Budget - left
+	c.begin(v, &v.plan.subjects[0], a, 0, observe)
+	v.update.result.waited = m.Budget - left
 	m.Update(&v.update)
 }
 

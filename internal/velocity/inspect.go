@@ -26,13 +26,13 @@ func (c *Checker) Inspect(a *Attempt, per []string, now Time) (r Report) {
 	v.begin(c.Plan())
 	for i := range v.plan.subjects {
 		s := &v.plan.subjects[i]
-		if !slices.Contains(per, s.kind.subject) || !c.address(v, s, a, now) {
+		if !slices.Contains(per, s.kind.subject) || !c.address(v, s, a, now, read) {
 			continue
 		}
 		c.store.Update(u)
-		r.Degraded = r.Degraded || u.degraded
+		r.Degraded = r.Degraded || u.result.degraded
 		for j := range s.rules {
-			result := u.result(j)
+			result := u.ruleResult(j)
 			v.results[s.rules[j].index] = result
 			if result.Rule.Mode == Enforce {
 				known, fresh := s.next(j, result)
@@ -80,10 +80,9 @@ func (c *Checker) Forget(a *Attempt, per string, now Time) (shared bool) {
 	v.begin(c.Plan())
 	for i := range v.plan.subjects {
 		s := &v.plan.subjects[i]
-		if s.kind.subject == per && c.address(v, s, a, now) {
-			u.forget = true
+		if s.kind.subject == per && c.address(v, s, a, now, forget) {
 			c.store.Update(u)
-			return !u.degraded
+			return !u.result.degraded
 		}
 	}
 	return true // no rule watches it: there is nothing to forget

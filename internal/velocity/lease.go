@@ -157,8 +157,7 @@ func (m *Memcached) flush(l *lease, plan *Plan, now Time) {
 		plan = l.plan
 	}
 	var u Update
-	u.begin(plan, subject, l.key, now)
-	u.reseed = true
+	u.begin(plan, subject, l.key, now, reseed)
 	if pick(m.servers, l.key).open.Load() || !m.share(&u, time.Now().Add(m.Budget)) {
 		m.leasesOf(l.key).owe(l, now)
 		return

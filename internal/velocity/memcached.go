@@ -94,14 +94,14 @@ func (m *Memcached) Update(u *Update) {
 	}
 	start := time.Now()
 	shared := false
-	if left := m.Budget - u.waited; left > 0 && !pick(m.servers, u.key).open.Load() {
+	if left := m.Budget - u.result.waited; left > 0 && !pick(m.servers, u.key).open.Load() {
 		shared = m.share(u, start.Add(left))
 	}
 	if len(u.plan.subjects) > 1 {
-		u.waited += time.Since(start) // the others get what is left
+		u.result.waited += time.Since(start) // the others get what is left
 	}
 	if !shared {
-		u.degraded = true
+		u.result.degraded = true
 		m.Local.Update(u)
 	} else if shown {
 		m.lend(u)

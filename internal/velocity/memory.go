@@ -287,7 +287,7 @@ func (s *shard) blocked(plan *Plan, now Time, d *desk, found []Update) []Update 
 		subject := &plan.subjects[i]
 		for r := s.ages[subject.kind.id].newest; r != 0; r = s.cells.at(r).older() {
 			var u Update
-			u.begin(plan, subject, s.cells.at(r).key(), now)
+			u.begin(plan, subject, s.cells.at(r).key(), now, read)
 			s.read(r, &d.record, d)
 			u.apply(&d.record)
 			if u.blocks() {

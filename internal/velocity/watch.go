@@ -104,7 +104,7 @@ func (m *Memcached) reseed(s *server, plan *Plan, now Time) (whole bool) {
 			time.Sleep(reseedPause) // shoppers come first
 		}
 		u := *blocked // which does not last
-		u.reseed = true
+		u.verb = reseed
 		telling.Go(func() error {
 			switch m.exchange([]*Update{&u}, time.Now().Add(m.Budget)) {
 			case OK, Newer:
