@@ -15,6 +15,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/config"
 )
 
 // typed runs the program with this on its standard input; it must end by itself.
@@ -144,7 +146,7 @@ func TestEditsOfTheUsersFileAreWholeAndKeepItsOwner(t *testing.T) {
 		all.Go(func() { added(t, fmt.Sprint("shop-", i), "--users-file", users) })
 	}
 	all.Wait()
-	file, err := readUsers(users)
+	file, err := readUsers(users, config.RegularFiles)
 	require.NoError(t, err)
 	require.Len(t, file.Users(), 8, "none was lost")
 	mode := func() os.FileMode {
