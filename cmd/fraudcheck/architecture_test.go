@@ -41,6 +41,8 @@ var strangers = map[string][]string{
 	"internal/auth/session": {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/wire", "internal/server", "internal/operator", only("internal/auth")},
 	// Bytes to and from memcached, whatever they mean.
 	"internal/pipeline": {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/auth", "internal/account", "internal/wire", "internal/server", "internal/operator"},
+	// Lines, whatever they say.
+	"internal/logging": {"net/http", fasthttp, prometheus, "internal/velocity", "internal/auth", "internal/account", "internal/wire", "internal/server", "internal/operator", "internal/pipeline", "internal/config"},
 	// Text from files, whatever it configures.
 	"internal/config": {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/auth", "internal/account", "internal/wire", "internal/server", "internal/operator", "internal/pipeline"},
 	// net/http gives it the titles of problems: see below.

@@ -16,6 +16,7 @@ import (
 	"unicode"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/auth/session"
 	"fraudcheck/internal/config"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/wire"
@@ -33,7 +34,7 @@ type parts struct {
 	memory *velocity.Memory
 	guard  *auth.Guard
 	where  *auth.Where // what guard goes by
-	tokens *auth.Keys
+	tokens *session.Keys
 	logKey []byte // hashes callers and addresses for the log
 
 	fileUsers int // how many the users file holds
@@ -155,7 +156,7 @@ func (p *parts) makeKeys() error {
 	if p.settings.Store.Kind == "memory" { // who was logged out ends with the process, so what was issued does too
 		tokenKey = randomKey()
 	}
-	if p.tokens, err = auth.NewKeys(tokenKey); err != nil {
+	if p.tokens, err = session.NewKeys(tokenKey); err != nil {
 		return fmt.Errorf("%s: %w", key, err)
 	}
 	p.logKey, err = hkdf.Key(sha256.New, hashKey, nil, "fraudcheck log", sha256.Size)
@@ -258,7 +259,7 @@ func (p *parts) makeGuard() error {
 	if t.TTL > t.RefreshTTL {
 		return &keyError{"auth.tokens.ttl", "at most auth.tokens.refresh_ttl", 0}
 	}
-	p.guard = auth.NewGuard(basic, jwt).Within(p.where).WithSigned(signed).WithTokens(auth.TokenSettings{
+	p.guard = auth.NewGuard(basic, jwt).Within(p.where).WithSigned(signed).WithTokens(session.Settings{
 		TTL: t.TTL, RefreshTTL: t.RefreshTTL, PerUser: t.PerUser, Sliding: t.Sliding, SessionTimeout: p.settings.Auth.SessionTimeout,
 	})
 	return nil

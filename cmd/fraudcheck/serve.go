@@ -21,6 +21,7 @@ import (
 
 	"fraudcheck/internal/auth/session"
 	"fraudcheck/internal/config"
+	"fraudcheck/internal/logging"
 	"fraudcheck/internal/operator"
 	"fraudcheck/internal/server"
 	"fraudcheck/internal/velocity"
@@ -56,11 +57,11 @@ func serve(f *flags, stdout, stderr io.Writer) (err error) {
 	}
 	var logFile io.WriteCloser
 	if s.Log.Path != "" {
-		if logFile, err = newLogFile(s.Log.Path, s.Log.Days, time.Now); err != nil {
-			return err
+		if logFile, err = logging.OpenFile(s.Log.Path, s.Log.Days, time.Now); err != nil {
+			return fmt.Errorf("log.path: %w", err)
 		}
 	}
-	log, closeLog, dropped := newLogger(stderr, logFile, s.Log.Level, s.Log.Format)
+	log, closeLog, dropped := logging.New(stderr, logFile, s.Log.Level, s.Log.Format)
 	defer closeLog()
 	var open closers
 	defer func() {

@@ -36,11 +36,7 @@ const (
 func disguised(t *testing.T, scenario string, n int, f *velocity.Fields) url.Values {
 	t.Helper()
 	values := url.Values{}
-	for field := velocity.FieldIP; field <= velocity.FieldOutcome; field++ {
-		if !f.Has(field) {
-			continue
-		}
-		v := f.Value(field)
+	for field, v := range f.All {
 		switch field {
 		case velocity.FieldLast4:
 			last4, err := strconv.Atoi(v)
