@@ -40,11 +40,11 @@ func (p *parts) makeCertificate() error {
 	if s.KeyFile == "" {
 		return &keyError{"tls.key_file", "the certificate's key, where tls.cert_file is set", 0}
 	}
-	chain, err := readNamed("tls.cert_file", s.CertFile)
+	chain, err := p.readNamed("tls.cert_file", s.CertFile)
 	if err != nil {
 		return err
 	}
-	key, err := readNamed("tls.key_file", s.KeyFile)
+	key, err := p.readNamed("tls.key_file", s.KeyFile)
 	if err != nil {
 		return err
 	}

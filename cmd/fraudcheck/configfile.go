@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"reflect"
 	"regexp"
 	"slices"
@@ -15,6 +14,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"fraudcheck/internal/config"
 )
 
 // A keyError names the setting that is wrong and what is expected of it, never
@@ -34,8 +35,8 @@ func (e *keyError) Error() string {
 }
 
 // readFile lays the file's settings over s.
-func readFile(path string, s *settings) error {
-	text, err := os.ReadFile(path)
+func readFile(path string, files config.Files, s *settings) error {
+	text, err := config.ReadFile(path, files)
 	if err != nil {
 		return fmt.Errorf("config: cannot read the file: %w", err)
 	}

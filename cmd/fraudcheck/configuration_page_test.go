@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
+
+	"fraudcheck/internal/config"
 )
 
 const page = "../../docs/configuration.md"
@@ -78,7 +80,7 @@ func TestTheConfigurationPagesExamplesRun(t *testing.T) {
 			example = strings.ReplaceAll(example, its.KeyFile, key)
 		}
 		example = strings.ReplaceAll(example, "HASH-OF-ITS-PASSWORD", argonHash)
-		p, err := configure(&flags{Config: writeFile(t, "fraudcheck.yaml", example)})
+		p, err := configure(&flags{Config: writeFile(t, "fraudcheck.yaml", example)}, config.FilesAndPipes)
 		require.NoError(t, err)
 		require.Empty(t, p.warnings)
 		rules = append(rules, len(p.settings.Rules))

@@ -7,9 +7,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
-	"os"
 	"reflect"
 	"slices"
 	"strconv"
@@ -18,6 +16,8 @@ import (
 	"unicode"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/auth/session"
+	"fraudcheck/internal/config"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/wire"
 )
@@ -26,6 +26,7 @@ import (
 // that can be wrong with a configuration is found in making them.
 type parts struct {
 	settings *settings
+	files    config.Files // that may be read
 	warnings []string
 
 	keys   *velocity.Keys
@@ -33,7 +34,7 @@ type parts struct {
 	memory *velocity.Memory
 	guard  *auth.Guard
 	where  *auth.Where // what guard goes by
-	tokens *auth.Keys
+	tokens *session.Keys
 	logKey []byte // hashes callers and addresses for the log
 
 	fileUsers int // how many the users file holds
@@ -48,10 +49,10 @@ type parts struct {
 // configure settles the configuration: flags before environment before file
 // before defaults. An error names the key that is wrong; the parts beside it hold
 // the settings, as far as those could be read.
-func configure(f *flags) (*parts, error) {
+func configure(f *flags, files config.Files) (*parts, error) {
 	s := defaults()
 	if f.Config != "" {
-		if err := readFile(f.Config, s); err != nil {
+		if err := readFile(f.Config, files, s); err != nil {
 			return nil, err
 		}
 	}
@@ -76,7 +77,7 @@ func configure(f *flags) (*parts, error) {
 	if f.MemcachedServers != nil {
 		s.Store.Memcached.Servers = strings.Split(*f.MemcachedServers, ",")
 	}
-	p := &parts{settings: s}
+	p := &parts{settings: s, files: files}
 	for _, step := range []func() error{p.checkAddresses, p.makeCertificate, p.makeKeys, p.makePlan, p.makeMemory, p.makeGuard, p.makeCORS} {
 		if err := step(); err != nil {
 			return p, err
@@ -127,12 +128,15 @@ func hostPort(address string) bool {
 }
 
 func (p *parts) makeKeys() error {
+	if p.files == config.RegularFiles {
+		return nil // a reload keeps the keys
+	}
 	key, hashKey := "hash_key", []byte(p.settings.HashKey)
 	if file := p.settings.HashKeyFile; file != "" {
 		if len(hashKey) > 0 {
 			return &keyError{"hash_key_file", "only one of hash_key and hash_key_file", 0}
 		}
-		text, err := readNamed("hash_key_file", file)
+		text, err := p.readNamed("hash_key_file", file)
 		if err != nil {
 			return err
 		}
@@ -152,7 +156,7 @@ func (p *parts) makeKeys() error {
 	if p.settings.Store.Kind == "memory" { // who was logged out ends with the process, so what was issued does too
 		tokenKey = randomKey()
 	}
-	if p.tokens, err = auth.NewKeys(tokenKey); err != nil {
+	if p.tokens, err = session.NewKeys(tokenKey); err != nil {
 		return fmt.Errorf("%s: %w", key, err)
 	}
 	p.logKey, err = hkdf.Key(sha256.New, hashKey, nil, "fraudcheck log", sha256.Size)
@@ -255,7 +259,7 @@ func (p *parts) makeGuard() error {
 	if t.TTL > t.RefreshTTL {
 		return &keyError{"auth.tokens.ttl", "at most auth.tokens.refresh_ttl", 0}
 	}
-	p.guard = auth.NewGuard(basic, jwt).Within(p.where).WithSigned(signed).WithTokens(auth.TokenSettings{
+	p.guard = auth.NewGuard(basic, jwt).Within(p.where).WithSigned(signed).WithTokens(session.Settings{
 		TTL: t.TTL, RefreshTTL: t.RefreshTTL, PerUser: t.PerUser, Sliding: t.Sliding, SessionTimeout: p.settings.Auth.SessionTimeout,
 	})
 	return nil
@@ -289,12 +293,12 @@ func (p *parts) makeJWT() (*auth.JWT, error) {
 	}
 	var err error
 	if s.PublicKeyFile != "" {
-		if settings.PublicKey, err = readNamed("auth.jwt.public_key_file", s.PublicKeyFile); err != nil {
+		if settings.PublicKey, err = p.readNamed("auth.jwt.public_key_file", s.PublicKeyFile); err != nil {
 			return nil, err
 		}
 	}
 	if s.JWKSFile != "" {
-		if settings.JWKS, err = readNamed("auth.jwt.jwks_file", s.JWKSFile); err != nil {
+		if settings.JWKS, err = p.readNamed("auth.jwt.jwks_file", s.JWKSFile); err != nil {
 			return nil, err
 		}
 	}
@@ -323,13 +327,9 @@ func (p *parts) makeCORS() (err error) {
 }
 
 // readNamed reads the file that a setting names.
-func readNamed(key, file string) ([]byte, error) {
-	text, err := os.ReadFile(file)
+func (p *parts) readNamed(key, file string) ([]byte, error) {
+	text, err := config.ReadFile(file, p.files)
 	if err != nil {
-		var where *fs.PathError
-		if errors.As(err, &where) {
-			err = where.Err // without the path: it may be a secret, in the wrong place
-		}
 		return nil, fmt.Errorf("%s: cannot read it: %w", key, err)
 	}
 	return text, nil

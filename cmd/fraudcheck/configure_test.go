@@ -2,13 +2,14 @@ package main
 
 import (
 	"fmt"
-	"log/slog"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
+
+	"fraudcheck/internal/logging"
 )
 
 const goodRule = "name: a, per: ip, count: cards, window: 1h, review_over: 3, block_over: 5"
@@ -311,7 +312,11 @@ func TestSecretIsHiddenHoweverItIsPrinted(t *testing.T) {
 		assert.NotContains(t, fmt.Sprintf(format, s.HashKey), fmt.Sprintf("%x", marker))
 	}
 	for _, form := range []string{"canister", "json"} {
-		line := logged(t, "INFO", form, func(l *slog.Logger) { l.Info("m", "key", s.HashKey, "settings", s) })
+		var out strings.Builder
+		logger, closeLog, _ := logging.New(&out, nil, "INFO", form)
+		logger.Info("m", "key", s.HashKey, "settings", s)
+		closeLog()
+		line := out.String()
 		assert.Contains(t, line, hidden, form)
 		assert.NotContains(t, line, marker, form)
 	}

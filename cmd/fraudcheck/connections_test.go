@@ -24,8 +24,8 @@ func openSilent(t *testing.T, door string, number int) {
 func TestSilentConnectionsAtOneDoorStarveNeither(t *testing.T) {
 	for _, name := range []string{"operators", "callers"} {
 		t.Run(name, func(t *testing.T) {
-			p := launchWithFiles(t, 256, guarded)
-			p.awaitDoors(t)
+			p := startWithFiles(t, 256, guarded)
+			p.awaitPorts(t)
 			door := p.operators
 			if name == "callers" {
 				door = p.addr
@@ -60,7 +60,7 @@ func TestLimitsOfConnectionsHoldAtEachDoor(t *testing.T) {
 }
 
 func TestTooFewFilesAreRefusedAtTheStart(t *testing.T) {
-	p := launchWithFiles(t, 80, guarded)
+	p := startWithFiles(t, 80, guarded)
 	code, _ := p.exitCode(t)
 	assert.Equal(t, 1, code)
 	assert.Contains(t, p.stderr.String(), fmt.Sprintf("open files (ulimit -n): expected at least %d", 96))

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
+	"os"
 	"reflect"
 	"strings"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/config"
 	"fraudcheck/internal/operator"
 	"fraudcheck/internal/velocity"
 )
@@ -24,9 +27,23 @@ type reloader struct {
 	files   *watch
 }
 
+// run reloads at each hang-up and each change of the files, until ctx ends.
+func (r *reloader) run(ctx context.Context, hangups <-chan os.Signal) {
+	changed := r.files.changes(ctx)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangups:
+		case <-changed:
+		}
+		r.reload()
+	}
+}
+
 func (r *reloader) reload() {
 	r.files.look()
-	next, err := configure(r.flags)
+	next, err := configure(r.flags, config.RegularFiles)
 	if next != nil {
 		r.files.follow(r.flags.Config, next.settings)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,8 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"fraudcheck/internal/auth/session"
+	"fraudcheck/internal/config"
+	"fraudcheck/internal/logging"
 	"fraudcheck/internal/operator"
 	"fraudcheck/internal/server"
 	"fraudcheck/internal/velocity"
@@ -28,21 +31,15 @@ import (
 var errSecondSignal = errors.New("stopped by a second signal, with requests in flight")
 
 // serve runs the service until SIGTERM or SIGINT.
-func serve(f *flags, stdout, stderr io.Writer) error {
+func serve(f *flags, stdout, stderr io.Writer) (err error) {
 	files := new(watch)
 	files.follow(f.Config, defaults()) // before it is read
-	p, err := configure(f)
+	p, err := configure(f, config.FilesAndPipes)
 	if err != nil {
 		return err
 	}
 	s := p.settings
 	files.follow(f.Config, s)
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
-	defer signal.Stop(signals)
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
 	// Whoever reads the log may go away, and its file may grow too large.
 	signal.Ignore(syscall.SIGPIPE, syscall.SIGXFSZ)
 
@@ -60,12 +57,18 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 	}
 	var logFile io.WriteCloser
 	if s.Log.Path != "" {
-		if logFile, err = newLogFile(s.Log.Path, s.Log.Days, time.Now); err != nil {
-			return err
+		if logFile, err = logging.OpenFile(s.Log.Path, s.Log.Days, time.Now); err != nil {
+			return fmt.Errorf("log.path: %w", err)
 		}
 	}
-	log, closeLog, dropped := newLogger(stderr, logFile, s.Log.Level, s.Log.Format)
+	log, closeLog, dropped := logging.New(stderr, logFile, s.Log.Level, s.Log.Format)
 	defer closeLog()
+	var open closers
+	defer func() {
+		if !errors.Is(err, errSecondSignal) { // then they may be stuck, and being closed already
+			open.close()
+		}
+	}()
 	p.introduce(log)
 
 	clock := velocity.NewClock(time.Now())
@@ -79,11 +82,11 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer closeLogins()
+	open.add(closeLogins)
 	checker := velocity.NewChecker(p.plan, p.keys, store)
 	if shared, ok := store.(*velocity.Memcached); ok {
 		shared.Watch(checker.Plan, func() velocity.Time { return clock.Now(time.Now()) })
-		defer shared.Close()
+		open.add(func() { _ = shared.Close() })
 	}
 	switch s.Store.OnFailure {
 	case "allow":
@@ -113,11 +116,21 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 	})
 	if s.Store.Memory.SnapshotFile != "" {
 		p.loadSnapshot(clock.Now(time.Now()), log)
-		defer p.keepSnapshots(log)()
+		open.add(p.keepSnapshots(log))
 	}
-	failed := make(chan error, 2)
-	go func() { failed <- callers.Serve(ln) }()
-	go func() { failed <- operators.Serve(operatorLn) }()
+	// Until here a signal to stop ends the process at once: nothing is in flight.
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	defer signal.Stop(signals)
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	failed := make(chan error, 3)
+	listen := func(serve func(net.Listener) error, ln net.Listener) {
+		failed <- fmt.Errorf("cannot go on listening: %w", cmp.Or(serve(ln), net.ErrClosed))
+	}
+	go listen(callers.Serve, ln)
+	go listen(operators.Serve, operatorLn)
 	how := s.Store.Kind + ", " + plural(len(s.Rules), "rule")
 	if p.certificate != nil {
 		how += ", TLS"
@@ -125,34 +138,45 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 	log.Info(fmt.Sprintf("Listening on %s (store %s)", ln.Addr(), how))
 	log.Info(fmt.Sprintf("Operators on %s", operatorLn.Addr()))
 	if p.madeUser != "" {
-		if err := p.printCredential(stdout, ln.Addr()); err != nil {
-			return fmt.Errorf("cannot show the credential that was made: %w", err)
-		}
+		go func() { // standard output may be a pipe that nobody reads
+			if err := p.printCredential(stdout, ln.Addr()); err != nil {
+				failed <- fmt.Errorf("cannot show the credential that was made: %w", err)
+			}
+		}()
 	}
-	stopWatch := watchClock(clock, log)
-	defer stopWatch()
+	open.add(watchClock(clock, log))
 
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	again := reloader{flags: f, running: p, checker: checker, guard: p.guard, metrics: metrics, log: log, files: files}
-	changed := files.changes(ctx)
-	for running := true; running; {
-		select {
-		case err := <-failed:
-			return fmt.Errorf("cannot go on listening: %w", err)
-		case <-hangup:
-			again.reload()
-		case <-changed:
-			again.reload()
-		case sig := <-signals:
-			log.Info(fmt.Sprintf("Stopping (%s, within %s)", sig, s.Drain))
-			running = false
-		}
+	var stopped chan error
+	go again.run(ctx, hangups) // so that a stop never waits for a reload
+	select {
+	case err := <-failed:
+		return err
+	case sig := <-signals:
+		stopped = make(chan error, 1)
+		go func() { stopped <- p.stop(callers, operators, &open, log) }()
+		log.Info(fmt.Sprintf("Stopping (%s, within %s)", sig, s.Drain))
 	}
-	if err := p.drain(callers, operators, signals); err != nil {
+	select {
+	case err = <-stopped:
+	case <-signals:
+		err = errSecondSignal
+	}
+	if err != nil {
 		log.Error("Stopped: " + err.Error())
+	}
+	return err
+}
+
+// stop drains both doors, saves what is to be kept and closes the rest.
+func (p *parts) stop(callers *server.Server, operators *operator.Door, open *closers, log *slog.Logger) error {
+	if err := p.drain(callers, operators); err != nil {
 		return err
 	}
+	open.close() // so that no snapshot of before is written after the last
+	s := p.settings
 	if s.Store.Memory.SnapshotFile != "" {
 		if err := p.saveSnapshot(); err != nil {
 			log.Error("store.memory.snapshot_file cannot be written", "error", err)
@@ -267,20 +291,26 @@ func (p *parts) openStore(metrics *operator.Metrics, log *slog.Logger) (velocity
 // drain lets the callers' door finish, for at most the configured time, and only
 // then closes the operators': a stop can be watched. Calls still in flight at the
 // end are cut off; that is what the bound means, and no error.
-func (p *parts) drain(callers *server.Server, operators *operator.Door, signals <-chan os.Signal) error {
+func (p *parts) drain(callers *server.Server, operators *operator.Door) error {
 	ctx, cancel := context.WithTimeout(context.Background(), p.settings.Drain)
 	defer cancel()
-	done := make(chan error, 1)
-	go func() { done <- errors.Join(callers.Drain(ctx), operators.Shutdown(ctx)) }()
-	select {
-	case err := <-done:
-		if errors.Is(err, context.DeadlineExceeded) {
-			return nil
-		}
-		return err
-	case <-signals:
-		return errSecondSignal
+	err := errors.Join(callers.Drain(ctx), operators.Shutdown(ctx))
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil
 	}
+	return err
+}
+
+// closers close what was opened, the last first.
+type closers []func()
+
+func (c *closers) add(closer func()) { *c = append(*c, closer) }
+
+func (c *closers) close() {
+	for _, closer := range slices.Backward(*c) {
+		closer()
+	}
+	*c = nil
 }
 
 // introduce logs what runs, secrets hidden, and what may be unwise about it.

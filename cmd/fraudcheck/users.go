@@ -3,10 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/config"
 )
 
 // makeUsers takes the users of the list and of the file together; nothing where
@@ -19,7 +18,7 @@ func (p *parts) makeUsers() (basic *auth.Basic, signed *auth.Signed, err error) 
 	}
 	file := new(auth.UsersFile)
 	if s.UsersFile != "" {
-		if file, err = readUsers(s.UsersFile); err != nil {
+		if file, err = readUsers(s.UsersFile, p.files); err != nil {
 			return nil, nil, err
 		}
 		users = append(users, file.Users()...)
@@ -68,13 +67,9 @@ func (p *parts) listedUsers() (users []auth.User, err error) {
 }
 
 // readUsers reads the users file.
-func readUsers(path string) (*auth.UsersFile, error) {
-	text, err := os.ReadFile(path)
+func readUsers(path string, files config.Files) (*auth.UsersFile, error) {
+	text, err := config.ReadFile(path, files)
 	if err != nil {
-		var where *fs.PathError
-		if errors.As(err, &where) {
-			err = where.Err // without the path: it may be a hash, in the wrong place
-		}
 		return nil, fmt.Errorf("auth.basic.users_file: cannot read it: %w", err)
 	}
 	file, err := auth.ParseUsersFile(string(text))

@@ -1,4 +1,4 @@
-package auth
+package session
 
 import (
 	"crypto/sha256"
@@ -6,23 +6,24 @@ import (
 	"errors"
 )
 
-// A loginRecord is what a store keeps of a login until it ends. Once revoked it
-// stays for as long as an access token of it could still be shown.
+// A loginRecord is what a store keeps of a login until it ends. A revoked one stays
+// for as long as an access token of it could still be shown.
 type loginRecord struct {
 	loginState
 	name string
 }
 
-// loginState is the part of fixed size. Times are in ms.
+// loginState is the part of fixed size, written big-endian in this order. Times are
+// in ms since 1970.
 type loginState struct {
-	Version uint8
-	Revoked bool
-	Refresh [sha256.Size]byte // of the refresh token that is good
-	Ends    int64             // of refresh tokens and the session
-	Access  int64             // when the last access token issued expires
-	Used    int64             // when the session was used, as far as was written
-	From    place
-	Stamp   stamp // of the password that was shown
+	Version  uint8
+	Revoked  bool
+	Refresh  [sha256.Size]byte // SHA-256 of the refresh token that is good
+	Ends     int64             // of refresh tokens and the session
+	Access   int64             // when the last access token issued expires
+	Used     int64             // when the session was used, as far as was written
+	From     network
+	Password PasswordVersion // that was shown at the login
 }
 
 const recordVersion = 1
@@ -31,10 +32,7 @@ var errRecord = errors.New("not a record of a login")
 
 func (r *loginRecord) append(b []byte) []byte {
 	r.Version = recordVersion
-	b, err := binary.Append(b, binary.BigEndian, &r.loginState)
-	if err != nil { // only for a type without a size
-		panic("auth: " + err.Error())
-	}
+	b, _ = binary.Append(b, binary.BigEndian, &r.loginState) // fails for types without a fixed size
 	return append(b, r.name...)
 }
 
@@ -47,7 +45,7 @@ func (r *loginRecord) read(b []byte) error {
 	return nil
 }
 
-// A loginList has a user's logins, the oldest first.
+// A loginList is a user's logins, the oldest first.
 type loginList []loginEntry
 
 type loginEntry struct {
@@ -56,10 +54,7 @@ type loginEntry struct {
 }
 
 func (l loginList) append(b []byte) []byte {
-	b, err := binary.Append(append(b, recordVersion), binary.BigEndian, l)
-	if err != nil {
-		panic("auth: " + err.Error())
-	}
+	b, _ = binary.Append(append(b, recordVersion), binary.BigEndian, l) // fails as above
 	return b
 }
 
