@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"fraudcheck/internal/velocity/velocitytest"
+	"fraudcheck/internal/testbed"
 )
 
 // A loggedIn caller holds what a login issued.
@@ -248,7 +248,7 @@ func TestOneLoginIsOneTagInTheLog(t *testing.T) {
 }
 
 func TestALogoutAtOneInstanceIsHeardOfAtAnother(t *testing.T) {
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	instances := startSharing(t, server.Addr, 2)
 	one, other := instances[0], instances[1]
 	l := login(t, one, one.addr)
@@ -267,7 +267,7 @@ func TestALogoutAtOneInstanceIsHeardOfAtAnother(t *testing.T) {
 }
 
 func TestTokensAndSessionsWithoutMemcached(t *testing.T) {
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	instances := startSharing(t, server.Addr, 2)
 	one, other := instances[0], instances[1]
 	gone, left := login(t, one, one.addr), login(t, one, one.addr)
