@@ -33,7 +33,7 @@ var errSecondSignal = errors.New("stopped by a second signal, with requests in f
 // serve runs the service until SIGTERM or SIGINT.
 func serve(f *flags, stdout, stderr io.Writer) (err error) {
 	files := new(watch)
-	files.follow(f.Config, defaults()) // before it is read
+	files.follow(f.Config, config.Defaults()) // before it is read
 	p, err := configure(f, config.FilesAndPipes)
 	if err != nil {
 		return err
