@@ -19,6 +19,7 @@ import (
 
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/auth/session"
+	"fraudcheck/internal/testbed"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/velocity/velocitytest"
 	"fraudcheck/internal/wire"
@@ -56,7 +57,7 @@ func parts(t testing.TB) []part {
 
 	basic, err := auth.NewBasic([]auth.User{{Name: "checkout", Password: strings.Repeat("p", 24), Encryption: auth.Clear, Roles: auth.Checker}})
 	require.NoError(t, err)
-	guard := auth.NewGuard(basic, nil).WithTokens(auth.TokenSettings{TTL: time.Hour, RefreshTTL: time.Hour, PerUser: 1, SessionTimeout: time.Hour})
+	guard := auth.NewGuard(basic, nil).WithTokens(session.Settings{TTL: time.Hour, RefreshTTL: time.Hour, PerUser: 1, SessionTimeout: time.Hour})
 	slow, err := auth.NewBasic([]auth.User{{Name: "checkout", Password: argonHash, Encryption: auth.Argon2id, Roles: auth.Checker}})
 	require.NoError(t, err)
 	remembering := auth.NewGuard(slow, nil)
@@ -69,9 +70,9 @@ func parts(t testing.TB) []part {
 	shown := &auth.Request{Header: header{[]byte("Bearer " + token)}, At: time.Now()}
 	request := &auth.Request{Header: header{[]byte("Basic Y2hlY2tvdXQ6cHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBw")}, At: time.Now()}
 
-	ownKeys, err := auth.NewKeys(make([]byte, 32))
+	ownKeys, err := session.NewKeys(make([]byte, 32))
 	require.NoError(t, err)
-	guard.Logins = auth.NewLogins(ownKeys, session.NewMemory())
+	guard.Logins = session.NewLogins(ownKeys, session.NewMemory())
 	issued, err := guard.Login(&auth.Request{Header: request.Header, At: request.At}, "", "")
 	require.NoError(t, err)
 	ours := &auth.Request{Header: header{[]byte("Bearer " + issued.Access)}, At: request.At}
@@ -239,7 +240,7 @@ func BenchmarkRecord(b *testing.B) {
 
 // Checks on memcached, and beside them the least that can be asked of it.
 func BenchmarkMemcached(b *testing.B) {
-	server := velocitytest.StartMemcached(b)
+	server := testbed.StartMemcached(b)
 	keys := velocitytest.NewKeys(b)
 	local, err := velocity.NewMemory(1 << 30)
 	require.NoError(b, err)

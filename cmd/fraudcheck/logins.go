@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"fraudcheck/internal/auth"
 	"fraudcheck/internal/auth/session"
 )
 
@@ -17,14 +16,14 @@ import (
 func (p *parts) openLogins(log *slog.Logger) (closeLogins func(), err error) {
 	s := p.settings.Store
 	if s.Kind == "memory" {
-		p.guard.Logins = auth.NewLogins(p.tokens, session.NewMemory())
+		p.guard.Logins = session.NewLogins(p.tokens, session.NewMemory())
 		return func() {}, nil
 	}
 	shared, err := session.NewMemcached(s.Memcached.Servers, s.Budget)
 	if err != nil {
 		return nil, err
 	}
-	logins := auth.NewLogins(p.tokens, shared)
+	logins := session.NewLogins(p.tokens, shared)
 	p.guard.Logins, p.guard.SharedNonces = logins, shared
 	ctx, cancel := context.WithCancel(context.Background())
 	var keeping sync.WaitGroup
@@ -47,11 +46,11 @@ func (p *parts) openLogins(log *slog.Logger) (closeLogins func(), err error) {
 	}, nil
 }
 
-func keep(logins *auth.Logins, now time.Time, log *slog.Logger) {
+func keep(logins *session.Logins, now time.Time, log *slog.Logger) {
 	defer func() {
 		if fault := recover(); fault != nil { // its value may quote what it choked on
 			log.Error("panic in the store of logins", "type", fmt.Sprintf("%T", fault), "stack", string(debug.Stack()))
 		}
 	}()
-	logins.Keep(now)
+	logins.StoreRevocations(now)
 }

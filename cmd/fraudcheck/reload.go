@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
+	"os"
 	"reflect"
 	"strings"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/config"
 	"fraudcheck/internal/operator"
 	"fraudcheck/internal/velocity"
 )
@@ -24,9 +27,23 @@ type reloader struct {
 	files   *watch
 }
 
+// run reloads at each hang-up and each change of the files, until ctx ends.
+func (r *reloader) run(ctx context.Context, hangups <-chan os.Signal) {
+	changed := r.files.changes(ctx)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangups:
+		case <-changed:
+		}
+		r.reload()
+	}
+}
+
 func (r *reloader) reload() {
 	r.files.look()
-	next, err := configure(r.flags)
+	next, err := configure(r.flags, config.RegularFiles)
 	if next != nil {
 		r.files.follow(r.flags.Config, next.settings)
 	}
@@ -68,7 +85,7 @@ func (r *reloader) reload() {
 func needRestart(old, next reflect.Value, key string) (keys []string) {
 	for i := range old.NumField() {
 		f := old.Type().Field(i)
-		name := join(key, f.Tag.Get("yaml"))
+		name := config.Join(key, f.Tag.Get("yaml"))
 		switch {
 		case name == "rules", name == "lists", name == "auth", name == "trusted_proxies":
 		case f.Type.Kind() == reflect.Struct:
@@ -81,7 +98,7 @@ func needRestart(old, next reflect.Value, key string) (keys []string) {
 }
 
 // raisedRules names the rules that need to remember more than they did.
-func raisedRules(old, next []ruleSettings) (names []string) {
+func raisedRules(old, next []config.Rule) (names []string) {
 	for _, n := range next {
 		for _, o := range old {
 			if o.Per == n.Per && o.Count == n.Count && o.Name == n.Name && (n.BlockOver > o.BlockOver || n.Window > o.Window) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,8 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"fraudcheck/internal/auth/session"
+	"fraudcheck/internal/config"
+	"fraudcheck/internal/logging"
 	"fraudcheck/internal/operator"
 	"fraudcheck/internal/server"
 	"fraudcheck/internal/velocity"
@@ -28,25 +31,19 @@ import (
 var errSecondSignal = errors.New("stopped by a second signal, with requests in flight")
 
 // serve runs the service until SIGTERM or SIGINT.
-func serve(f *flags, stdout, stderr io.Writer) error {
+func serve(f *flags, stdout, stderr io.Writer) (err error) {
 	files := new(watch)
-	files.follow(f.Config, defaults()) // before it is read
-	p, err := configure(f)
+	files.follow(f.Config, config.Defaults()) // before it is read
+	p, err := configure(f, config.FilesAndPipes)
 	if err != nil {
 		return err
 	}
 	s := p.settings
 	files.follow(f.Config, s)
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
-	defer signal.Stop(signals)
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
 	// Whoever reads the log may go away, and its file may grow too large.
 	signal.Ignore(syscall.SIGPIPE, syscall.SIGXFSZ)
 
-	connections, err := p.connections()
+	ofCallers, ofOperators, err := p.connections()
 	if err != nil {
 		return err
 	}
@@ -60,12 +57,18 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 	}
 	var logFile io.WriteCloser
 	if s.Log.Path != "" {
-		if logFile, err = newLogFile(s.Log.Path, s.Log.Days, time.Now); err != nil {
-			return err
+		if logFile, err = logging.OpenFile(s.Log.Path, s.Log.Days, time.Now); err != nil {
+			return fmt.Errorf("log.path: %w", err)
 		}
 	}
-	log, closeLog, dropped := newLogger(stderr, logFile, s.Log.Level, s.Log.Format)
+	log, closeLog, dropped := logging.New(stderr, logFile, s.Log.Level, s.Log.Format)
 	defer closeLog()
+	var open closers
+	defer func() {
+		if !errors.Is(err, errSecondSignal) { // then they may be stuck, and being closed already
+			open.close()
+		}
+	}()
 	p.introduce(log)
 
 	clock := velocity.NewClock(time.Now())
@@ -79,11 +82,11 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer closeLogins()
+	open.add(closeLogins)
 	checker := velocity.NewChecker(p.plan, p.keys, store)
 	if shared, ok := store.(*velocity.Memcached); ok {
 		shared.Watch(checker.Plan, func() velocity.Time { return clock.Now(time.Now()) })
-		defer shared.Close()
+		open.add(func() { _ = shared.Close() })
 	}
 	switch s.Store.OnFailure {
 	case "allow":
@@ -92,28 +95,42 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 		checker.OnFailure(velocity.Block)
 	}
 	callers := server.New(server.Settings{
-		Checker:  checker,
-		Guard:    p.guard,
-		Now:      clock.Now,
-		Log:      log,
-		Address:  addressForm(s.Log.IP, p.logKey),
-		TagKey:   p.logKey,
-		Events:   server.Events{Request: metrics.Request, Decision: metrics.Decision, PANLike: metrics.PANLike},
-		InFlight: s.Limits.InFlight, Connections: connections,
+		Checker: checker,
+		Guard:   p.guard,
+		Now:     clock.Now,
+		Log:     log,
+		Address: addressForm(s.Log.IP, p.logKey),
+		TagKey:  p.logKey,
+		Events: server.Events{
+			Request: metrics.Request, Decision: metrics.Decision, PANLike: metrics.PANLike,
+			AcceptFailed: acceptFailed(metrics, log, "callers"), MadeRoom: madeRoom(metrics, log, "callers"),
+		},
+		InFlight: s.Limits.InFlight, Connections: ofCallers,
 		Read: s.Limits.Read, Write: s.Limits.Write, Idle: s.Limits.Idle,
 		TLS: p.certificate.config(), CORS: p.cors,
 	})
 	operators := operator.New(operator.Settings{
 		Checker: checker, Guard: p.guard, Metrics: metrics, Now: clock.Now, Ready: callers.Ready, Log: log, TagKey: p.logKey,
 		TLS: p.certificate.config(), CORS: p.cors,
+		Connections: ofOperators, AcceptFailed: acceptFailed(metrics, log, "operators"), MadeRoom: madeRoom(metrics, log, "operators"),
 	})
 	if s.Store.Memory.SnapshotFile != "" {
 		p.loadSnapshot(clock.Now(time.Now()), log)
-		defer p.keepSnapshots(log)()
+		open.add(p.keepSnapshots(log))
 	}
-	failed := make(chan error, 2)
-	go func() { failed <- callers.Serve(ln) }()
-	go func() { failed <- operators.Serve(operatorLn) }()
+	// Until here a signal to stop ends the process at once: nothing is in flight.
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	defer signal.Stop(signals)
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	failed := make(chan error, 3)
+	listen := func(serve func(net.Listener) error, ln net.Listener) {
+		failed <- fmt.Errorf("cannot go on listening: %w", cmp.Or(serve(ln), net.ErrClosed))
+	}
+	go listen(callers.Serve, ln)
+	go listen(operators.Serve, operatorLn)
 	how := s.Store.Kind + ", " + plural(len(s.Rules), "rule")
 	if p.certificate != nil {
 		how += ", TLS"
@@ -121,34 +138,45 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 	log.Info(fmt.Sprintf("Listening on %s (store %s)", ln.Addr(), how))
 	log.Info(fmt.Sprintf("Operators on %s", operatorLn.Addr()))
 	if p.madeUser != "" {
-		if err := p.printCredential(stdout, ln.Addr()); err != nil {
-			return fmt.Errorf("cannot show the credential that was made: %w", err)
-		}
+		go func() { // standard output may be a pipe that nobody reads
+			if err := p.printCredential(stdout, ln.Addr()); err != nil {
+				failed <- fmt.Errorf("cannot show the credential that was made: %w", err)
+			}
+		}()
 	}
-	stopWatch := watchClock(clock, log)
-	defer stopWatch()
+	open.add(watchClock(clock, log))
 
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	again := reloader{flags: f, running: p, checker: checker, guard: p.guard, metrics: metrics, log: log, files: files}
-	changed := files.changes(ctx)
-	for running := true; running; {
-		select {
-		case err := <-failed:
-			return fmt.Errorf("cannot go on listening: %w", err)
-		case <-hangup:
-			again.reload()
-		case <-changed:
-			again.reload()
-		case sig := <-signals:
-			log.Info(fmt.Sprintf("Stopping (%s, within %s)", sig, s.Drain))
-			running = false
-		}
+	var stopped chan error
+	go again.run(ctx, hangups) // so that a stop never waits for a reload
+	select {
+	case err := <-failed:
+		return err
+	case sig := <-signals:
+		stopped = make(chan error, 1)
+		go func() { stopped <- p.stop(callers, operators, &open, log) }()
+		log.Info(fmt.Sprintf("Stopping (%s, within %s)", sig, s.Drain))
 	}
-	if err := p.drain(callers, operators, signals); err != nil {
+	select {
+	case err = <-stopped:
+	case <-signals:
+		err = errSecondSignal
+	}
+	if err != nil {
 		log.Error("Stopped: " + err.Error())
+	}
+	return err
+}
+
+// stop drains both doors, saves what is to be kept and closes the rest.
+func (p *parts) stop(callers *server.Server, operators *operator.Door, open *closers, log *slog.Logger) error {
+	if err := p.drain(callers, operators); err != nil {
 		return err
 	}
+	open.close() // so that no snapshot of before is written after the last
+	s := p.settings
 	if s.Store.Memory.SnapshotFile != "" {
 		if err := p.saveSnapshot(); err != nil {
 			log.Error("store.memory.snapshot_file cannot be written", "error", err)
@@ -158,22 +186,66 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 	return nil
 }
 
-// connections is how many callers may be connected at once: as many as the process
-// may have files open, less what memcached, the operators, logs and snapshots need.
-func (p *parts) connections() (int, error) {
-	const others, least = 64, 16
+// connections is how many connections may be open at once at each door: together as
+// many as the process may have files open, less what memcached, logs and snapshots
+// need. The operators' share is at most a quarter, so that nobody at that door can
+// leave none for checks.
+func (p *parts) connections() (callers, operators int, err error) {
+	const others, least = 64, 32
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return 0, fmt.Errorf("cannot find out how many files may be open: %w", err)
+		return 0, 0, fmt.Errorf("cannot find out how many files may be open: %w", err)
 	}
 	reserve := others
 	if s := p.settings.Store; s.Kind == "memcached" {
 		reserve += len(s.Memcached.Servers) * (velocity.ConnsPerServer + session.ConnsPerServer)
 	}
 	if limit.Cur < uint64(reserve+least) {
-		return 0, fmt.Errorf("open files (ulimit -n): expected at least %d", reserve+least)
+		return 0, 0, fmt.Errorf("open files (ulimit -n): expected at least %d", reserve+least)
 	}
-	return int(min(limit.Cur, 1<<20)) - reserve, nil
+	left, set := int(min(limit.Cur, 1<<20))-reserve, p.settings.Limits.Connections
+	operators = min(set.Operators, left/4)
+	if callers = left - operators; set.Callers > 0 {
+		callers = min(callers, set.Callers)
+	}
+	return callers, operators, nil
+}
+
+// acceptFailed counts accepts that failed, and logs them at most once a minute.
+func acceptFailed(metrics *operator.Metrics, log *slog.Logger, door string) func(error) {
+	rarely := onceA(time.Minute)
+	return func(err error) {
+		metrics.AcceptFailed(door)
+		if rarely() {
+			log.Error("cannot accept connections, trying again", "door", door, "error", err)
+		}
+	}
+}
+
+// madeRoom counts connections closed because there were too many, and logs that at
+// most once a minute.
+func madeRoom(metrics *operator.Metrics, log *slog.Logger, door string) func() {
+	rarely := onceA(time.Minute)
+	return func() {
+		metrics.MadeRoom(door)
+		if rarely() {
+			log.Warn("too many connections: the one idle longest is closed for each new one", "door", door)
+		}
+	}
+}
+
+// onceA reports true for the first call, and then for the first after each interval.
+// It is for one goroutine.
+func onceA(interval time.Duration) func() bool {
+	var last time.Time
+	return func() bool {
+		now := time.Now()
+		if !last.IsZero() && now.Sub(last) < interval {
+			return false
+		}
+		last = now
+		return true
+	}
 }
 
 func (p *parts) makeMetrics(dropped func() uint64, ahead func() time.Duration) *operator.Metrics {
@@ -218,20 +290,26 @@ func (p *parts) openStore(metrics *operator.Metrics, log *slog.Logger) (velocity
 // drain lets the callers' door finish, for at most the configured time, and only
 // then closes the operators': a stop can be watched. Calls still in flight at the
 // end are cut off; that is what the bound means, and no error.
-func (p *parts) drain(callers *server.Server, operators *operator.Door, signals <-chan os.Signal) error {
+func (p *parts) drain(callers *server.Server, operators *operator.Door) error {
 	ctx, cancel := context.WithTimeout(context.Background(), p.settings.Drain)
 	defer cancel()
-	done := make(chan error, 1)
-	go func() { done <- errors.Join(callers.Drain(ctx), operators.Shutdown(ctx)) }()
-	select {
-	case err := <-done:
-		if errors.Is(err, context.DeadlineExceeded) {
-			return nil
-		}
-		return err
-	case <-signals:
-		return errSecondSignal
+	err := errors.Join(callers.Drain(ctx), operators.Shutdown(ctx))
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil
 	}
+	return err
+}
+
+// closers close what was opened, the last first.
+type closers []func()
+
+func (c *closers) add(closer func()) { *c = append(*c, closer) }
+
+func (c *closers) close() {
+	for _, closer := range slices.Backward(*c) {
+		closer()
+	}
+	*c = nil
 }
 
 // introduce logs what runs, secrets hidden, and what may be unwise about it.

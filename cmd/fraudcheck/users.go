@@ -3,10 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/config"
 )
 
 // makeUsers takes the users of the list and of the file together; nothing where
@@ -19,7 +18,7 @@ func (p *parts) makeUsers() (basic *auth.Basic, signed *auth.Signed, err error) 
 	}
 	file := new(auth.UsersFile)
 	if s.UsersFile != "" {
-		if file, err = readUsers(s.UsersFile); err != nil {
+		if file, err = readUsers(s.UsersFile, p.files); err != nil {
 			return nil, nil, err
 		}
 		users = append(users, file.Users()...)
@@ -42,7 +41,7 @@ func (p *parts) makeUsers() (basic *auth.Basic, signed *auth.Signed, err error) 
 		return nil, nil, fmt.Errorf("auth.basic.users_file: %w", &auth.LineError{
 			Line: file.Line(users[wrong.Index].Name), Expected: "a name that auth.basic.users does not have"})
 	}
-	return nil, nil, &keyError{fmt.Sprintf("auth.basic.users[%d].%s", wrong.Index, wrong.Key), wrong.Expected, 0}
+	return nil, nil, expected(fmt.Sprintf("auth.basic.users[%d].%s", wrong.Index, wrong.Key), wrong.Expected)
 }
 
 func (p *parts) listedUsers() (users []auth.User, err error) {
@@ -53,7 +52,7 @@ func (p *parts) listedUsers() (users []auth.User, err error) {
 			Networks: u.Networks, BindIP: u.BindIP, SigningKey: string(u.SigningKey),
 		}
 		if len(u.Roles) == 0 {
-			return nil, &keyError{key + ".roles", "at least one role", 0}
+			return nil, expected(key+".roles", "at least one role")
 		}
 		for _, name := range u.Roles {
 			role, _ := auth.RoleNamed(name) // the settings allow only known names
@@ -68,13 +67,9 @@ func (p *parts) listedUsers() (users []auth.User, err error) {
 }
 
 // readUsers reads the users file.
-func readUsers(path string) (*auth.UsersFile, error) {
-	text, err := os.ReadFile(path)
+func readUsers(path string, files config.Files) (*auth.UsersFile, error) {
+	text, err := config.ReadFile(path, files)
 	if err != nil {
-		var where *fs.PathError
-		if errors.As(err, &where) {
-			err = where.Err // without the path: it may be a hash, in the wrong place
-		}
 		return nil, fmt.Errorf("auth.basic.users_file: cannot read it: %w", err)
 	}
 	file, err := auth.ParseUsersFile(string(text))

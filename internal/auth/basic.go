@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/sync/singleflight"
+
+	"fraudcheck/internal/auth/session"
 )
 
 // An Encryption is how a user's password stands in the configuration.
@@ -70,8 +72,7 @@ type basicUser struct {
 	digest [sha256.Size]byte
 	slow   slowHash
 	stored string // the hash as it is configured
-	bindIP bool
-	stamp  stamp
+	login  session.User
 }
 
 // A UserError names the setting of the user that cannot be.
@@ -108,7 +109,7 @@ func NewBasic(users []User) (*Basic, error) {
 		if wrong != nil {
 			return fail(wrong.Key, wrong.Expected)
 		}
-		user := &basicUser{caller: caller, bindIP: u.BindIP, stamp: u.stamp()}
+		user := &basicUser{caller: caller, login: session.User{Name: u.Name, Password: u.passwordVersion(), BindIP: u.BindIP}}
 		var err error
 		switch u.Encryption {
 		case Clear, SHA256:
@@ -133,14 +134,11 @@ func NewBasic(users []User) (*Basic, error) {
 	return b, nil
 }
 
-// A stamp tells one configured password from the next: what was issued for the old
-// one is no good any more. It leaves the process only encrypted.
-type stamp [8]byte
-
-func (u *User) stamp() (s stamp) {
+// passwordVersion changes with the configured password or its encryption.
+func (u *User) passwordVersion() (v session.PasswordVersion) {
 	sum := sha256.Sum256([]byte(string(u.Encryption) + ":" + u.Password))
-	copy(s[:], sum[:])
-	return s
+	copy(v[:], sum[:])
+	return v
 }
 
 // inherit takes over what was verified of users whose password is what it was. The

@@ -33,7 +33,7 @@ type instance struct {
 	observed map[string]int // by scheme and result
 }
 
-var issuing = auth.TokenSettings{TTL: 30 * time.Minute, RefreshTTL: 24 * time.Hour, PerUser: 3, SessionTimeout: time.Hour}
+var issuing = session.Settings{TTL: 30 * time.Minute, RefreshTTL: 24 * time.Hour, PerUser: 3, SessionTimeout: time.Hour}
 
 var someUsers = []auth.User{
 	{Name: "checkout", Password: "open sesame", Encryption: auth.Clear, Roles: auth.Checker},
@@ -41,18 +41,18 @@ var someUsers = []auth.User{
 	{Name: "bound", Password: "here only", Encryption: auth.Clear, Roles: auth.Checker, BindIP: true},
 }
 
-func newInstance(t testing.TB, store session.Store, settings auth.TokenSettings) *instance {
+func newInstance(t testing.TB, store session.Store, settings session.Settings) *instance {
 	t.Helper()
-	keys, err := auth.NewKeys([]byte(strings.Repeat("k", 32)))
+	keys, err := session.NewKeys([]byte(strings.Repeat("k", 32)))
 	require.NoError(t, err)
 	i := &instance{Guard: configured(t, settings, someUsers), t: t, store: store, now: midnight, observed: map[string]int{}}
-	i.Logins = auth.NewLogins(keys, store)
+	i.Logins = session.NewLogins(keys, store)
 	i.Guard.Now = func() time.Time { return i.now }
 	i.Observe = func(scheme, result string) { i.observed[scheme+" "+result]++ }
 	return i
 }
 
-func configured(t testing.TB, settings auth.TokenSettings, users []auth.User) *auth.Guard {
+func configured(t testing.TB, settings session.Settings, users []auth.User) *auth.Guard {
 	t.Helper()
 	basic, err := auth.NewBasic(users)
 	require.NoError(t, err)
@@ -60,7 +60,7 @@ func configured(t testing.TB, settings auth.TokenSettings, users []auth.User) *a
 }
 
 // alone is an instance with the embedded store.
-func alone(t testing.TB, change ...func(*auth.TokenSettings)) *instance {
+func alone(t testing.TB, change ...func(*session.Settings)) *instance {
 	settings := issuing
 	for _, c := range change {
 		c(&settings)
@@ -166,7 +166,7 @@ func TestAnAccessTokenExpires(t *testing.T) {
 }
 
 func TestNoTokenOutlivesItsLogin(t *testing.T) {
-	i := alone(t, func(s *auth.TokenSettings) { s.SessionTimeout = 2 * time.Hour })
+	i := alone(t, func(s *session.Settings) { s.SessionTimeout = 2 * time.Hour })
 	issued, cookie := i.login("checkout", "open sesame")
 	for hours := range 23 {
 		i.now = midnight.Add(time.Duration(hours+1) * time.Hour)
@@ -192,9 +192,9 @@ func TestNoOtherTokenIsBelieved(t *testing.T) {
 	i := alone(t)
 	issued, cookie := i.login("checkout", "open sesame")
 	foreign := alone(t)
-	keys, err := auth.NewKeys([]byte(strings.Repeat("x", 32)))
+	keys, err := session.NewKeys([]byte(strings.Repeat("x", 32)))
 	require.NoError(t, err)
-	foreign.Logins = auth.NewLogins(keys, session.NewMemory())
+	foreign.Logins = session.NewLogins(keys, session.NewMemory())
 	elsewhere, foreignCookie := foreign.login("checkout", "open sesame")
 	session := strings.TrimPrefix(cookie, "Cookie: fraudcheck_session=")
 	for what, token := range map[string]string{
@@ -393,7 +393,7 @@ func TestABoundUserIsBelievedOnlyWhereTheyLoggedIn(t *testing.T) {
 }
 
 func TestSlidingHandsOutAFreshTokenOnceHalfIsSpent(t *testing.T) {
-	i := alone(t, func(s *auth.TokenSettings) { s.Sliding = true })
+	i := alone(t, func(s *session.Settings) { s.Sliding = true })
 	issued, _ := i.login("checkout", "open sesame")
 	token := issued.Access
 	authenticate := func() string {

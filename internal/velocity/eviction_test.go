@@ -25,8 +25,9 @@ func TestDistinctEmailsDoNotEvictTheirIPAddress(t *testing.T) {
 			s := newShop(t, 2<<20, DefaultRule, cardsPerEmail())
 			emails := 0
 			email := func(ip string, card int) Outcome {
-				a := Attempt{Address: netip.MustParseAddr(ip), card: cardIdentity(fmt.Sprintf("%04d", card), 12, 2030), attempt: fmt.Sprint(emails)}
-				*a.text(FieldEmail) = fmt.Sprintf("shopper%d@example.com", emails)
+				a := Attempt{Address: netip.MustParseAddr(ip), card: cardIdentity(fmt.Sprintf("%04d", card), 12, 2030)}
+				a.texts[FieldAttemptID] = fmt.Sprint(emails)
+				a.texts[FieldEmail] = fmt.Sprintf("shopper%d@example.com", emails)
 				emails++
 				var d Decision
 				s.Check(&a, testStart, &d)
@@ -103,7 +104,8 @@ func TestARecordThatMergingBlocksOutlivesAFlood(t *testing.T) {
 	s, other := newShop(t, 1<<20, DefaultRule), newShop(t, 1<<20, DefaultRule)
 	a := Attempt{Address: netip.MustParseAddr("203.0.113.7")}
 	for card := range 6 {
-		a.card, a.attempt = cardIdentity(fmt.Sprintf("%04d", card), 12, 2030), fmt.Sprint(card)
+		a.card = cardIdentity(fmt.Sprintf("%04d", card), 12, 2030)
+		a.texts[FieldAttemptID] = fmt.Sprint(card)
 		var d Decision
 		other.Check(&a, testStart, &d)
 	}

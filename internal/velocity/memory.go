@@ -141,9 +141,9 @@ func (u *Update) rank(r *Record) slab.Rank {
 func (m *Memory) Stats() MemoryStats {
 	held := m.table.Stats()
 	stats := MemoryStats{Records: held.Records, Bytes: held.Bytes, EvictedByKind: make(map[string]uint64)}
-	for i := range kinds {
-		if n := held.EvictedInWindow[kinds[i].id]; n > 0 {
-			stats.EvictedInWindow += n
+	for id, n := range held.EvictedInWindow {
+		stats.EvictedInWindow += n
+		if i := kindIndex(id); i >= 0 {
 			stats.EvictedByKind[kinds[i].subject] = n
 		}
 	}
