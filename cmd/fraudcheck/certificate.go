@@ -35,10 +35,10 @@ func (p *parts) makeCertificate() error {
 		return nil
 	}
 	if s.CertFile == "" {
-		return &keyError{"tls.cert_file", "a certificate, where tls.key_file is set", 0}
+		return expected("tls.cert_file", "a certificate, where tls.key_file is set")
 	}
 	if s.KeyFile == "" {
-		return &keyError{"tls.key_file", "the certificate's key, where tls.cert_file is set", 0}
+		return expected("tls.key_file", "the certificate's key, where tls.cert_file is set")
 	}
 	chain, err := p.readNamed("tls.cert_file", s.CertFile)
 	if err != nil {
@@ -49,11 +49,11 @@ func (p *parts) makeCertificate() error {
 		return err
 	}
 	if !certificates(chain) {
-		return &keyError{"tls.cert_file", "PEM of a certificate, and of those that signed it", 0}
+		return expected("tls.cert_file", "PEM of a certificate, and of those that signed it")
 	}
 	pair, err := tls.X509KeyPair(chain, key)
 	if err != nil {
-		return &keyError{"tls.key_file", "PEM of the private key to the first certificate in tls.cert_file", 0}
+		return expected("tls.key_file", "PEM of the private key to the first certificate in tls.cert_file")
 	}
 	if time.Now().After(pair.Leaf.NotAfter) {
 		p.warnings = append(p.warnings, "tls.cert_file has expired")

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,7 +24,7 @@ import (
 // parts are the settings made into what the program is put together from. All
 // that can be wrong with a configuration is found in making them.
 type parts struct {
-	settings *settings
+	settings *config.Settings
 	files    config.Files // that may be read
 	warnings []string
 
@@ -50,9 +49,9 @@ type parts struct {
 // before defaults. An error names the key that is wrong; the parts beside it hold
 // the settings, as far as those could be read.
 func configure(f *flags, files config.Files) (*parts, error) {
-	s := defaults()
+	s := config.Defaults()
 	if f.Config != "" {
-		if err := readFile(f.Config, files, s); err != nil {
+		if err := config.Read(f.Config, files, s); err != nil {
 			return nil, err
 		}
 	}
@@ -66,8 +65,7 @@ func configure(f *flags, files config.Files) (*parts, error) {
 		if o.text == nil {
 			continue
 		}
-		v, tag := settingAt(s, o.key)
-		if err := set(o.key, *o.text, v, tag); err != nil {
+		if err := config.Set(s, o.key, *o.text); err != nil {
 			return nil, err
 		}
 	}
@@ -86,35 +84,28 @@ func configure(f *flags, files config.Files) (*parts, error) {
 	return p, nil
 }
 
-// settingAt finds the setting by its dotted key.
-func settingAt(s *settings, key string) (v reflect.Value, tag reflect.StructTag) {
-	v = reflect.ValueOf(s).Elem()
-	for _, name := range bytes.Split([]byte(key), []byte(".")) {
-		field, _ := fieldOf(v, string(name))
-		v, tag = v.FieldByIndex(field.Index), field.Tag
-	}
-	return v, tag
-}
+// expected is the error of the setting of that dotted key.
+func expected(key, what string) error { return &config.Error{Key: key, Expected: what} }
 
 func (p *parts) checkAddresses() error {
 	s := p.settings
 	for key, address := range map[string]string{"listen": s.Listen, "operator_listen": s.OperatorListen} {
 		if !hostPort(address) {
-			return &keyError{key, "host:port, such as 127.0.0.1:8080", 0}
+			return expected(key, "host:port, such as 127.0.0.1:8080")
 		}
 	}
 	for i, server := range s.Store.Memcached.Servers {
 		if key := fmt.Sprintf("store.memcached.servers[%d]", i); !strings.HasPrefix(server, "/") && !hostPort(server) {
-			return &keyError{key, "host:port or the path of a unix socket", 0}
+			return expected(key, "host:port or the path of a unix socket")
 		} else if slices.Contains(s.Store.Memcached.Servers[:i], server) {
-			return &keyError{key, "a server that is not listed yet", 0}
+			return expected(key, "a server that is not listed yet")
 		}
 	}
 	if _, port, _ := net.SplitHostPort(s.Listen); s.Listen == s.OperatorListen && port != "0" {
-		return &keyError{"operator_listen", "another address than listen", 0}
+		return expected("operator_listen", "another address than listen")
 	}
 	if s.Store.Kind == "memcached" && len(s.Store.Memcached.Servers) == 0 {
-		return &keyError{"store.memcached.servers", "at least one server", 0}
+		return expected("store.memcached.servers", "at least one server")
 	}
 	return nil
 }
@@ -134,7 +125,7 @@ func (p *parts) makeKeys() error {
 	key, hashKey := "hash_key", []byte(p.settings.HashKey)
 	if file := p.settings.HashKeyFile; file != "" {
 		if len(hashKey) > 0 {
-			return &keyError{"hash_key_file", "only one of hash_key and hash_key_file", 0}
+			return expected("hash_key_file", "only one of hash_key and hash_key_file")
 		}
 		text, err := p.readNamed("hash_key_file", file)
 		if err != nil {
@@ -142,9 +133,9 @@ func (p *parts) makeKeys() error {
 		}
 		key, hashKey = "hash_key_file", bytes.TrimRight(text, "\r\n")
 	} else if len(hashKey) == 0 && p.settings.Store.Kind == "memcached" {
-		return &keyError{"hash_key_file", "a hash key, the same on all instances, where store.kind is memcached", 0}
+		return expected("hash_key_file", "a hash key, the same on all instances, where store.kind is memcached")
 	} else if len(hashKey) == 0 && p.settings.Store.Memory.SnapshotFile != "" {
-		return &keyError{"hash_key_file", "a hash key, the same at every start, where store.memory.snapshot_file is set", 0}
+		return expected("hash_key_file", "a hash key, the same at every start, where store.memory.snapshot_file is set")
 	} else if len(hashKey) == 0 {
 		hashKey = randomKey()
 	}
@@ -169,13 +160,21 @@ func randomKey() []byte {
 	return key
 }
 
+func ruleOf(r config.Rule) velocity.Rule {
+	return velocity.Rule{
+		Name: r.Name, Per: r.Per, Count: r.Count, Window: r.Window,
+		ReviewOver: r.ReviewOver, BlockOver: r.BlockOver,
+		Retention: velocity.Retention(r.Retention), Mode: velocity.Mode(r.Mode),
+	}
+}
+
 func (p *parts) makePlan() error {
 	if len(p.settings.Rules) == 0 {
-		return &keyError{"rules", "at least one rule", 0}
+		return expected("rules", "at least one rule")
 	}
 	rules := make([]velocity.Rule, len(p.settings.Rules))
 	for i, r := range p.settings.Rules {
-		rules[i] = r.rule()
+		rules[i] = ruleOf(r)
 		for _, w := range rules[i].Warnings() {
 			p.warnings = append(p.warnings, fmt.Sprintf("rules[%d] (%s) %s", i, r.Name, w))
 		}
@@ -195,18 +194,18 @@ func (p *parts) makePlan() error {
 func (p *parts) makeLists() (*velocity.Lists, error) {
 	var entries []velocity.Entry
 	var keys []string
-	add := func(list string, settings []entrySettings, outcome velocity.Outcome) error {
+	add := func(list string, settings []config.ListEntry, outcome velocity.Outcome) error {
 		for i, s := range settings {
 			key := fmt.Sprintf("lists.%s[%d]", list, i)
 			e := velocity.Entry{Outcome: outcome, Note: s.Note}
 			var ok bool
 			if e.Net, ok = velocity.ParseNetwork(s.Net); !ok {
-				return &keyError{key + ".net", "an address, or a network without host bits such as 198.51.100.0/24", 0}
+				return expected(key+".net", "an address, or a network without host bits such as 198.51.100.0/24")
 			}
 			if s.Until != "" {
 				var err error
 				if e.Until, err = time.Parse(time.RFC3339, s.Until); err != nil {
-					return &keyError{key + ".until", "a time such as 2027-01-31T00:00:00Z", 0}
+					return expected(key+".until", "a time such as 2027-01-31T00:00:00Z")
 				}
 			}
 			entries, keys = append(entries, e), append(keys, key)
@@ -222,7 +221,7 @@ func (p *parts) makeLists() (*velocity.Lists, error) {
 	lists, err := velocity.NewLists(entries)
 	var twice *velocity.EntryError
 	if errors.As(err, &twice) {
-		return nil, &keyError{keys[twice.Index] + ".net", "a network that is not listed yet, in either list", 0}
+		return nil, expected(keys[twice.Index]+".net", "a network that is not listed yet, in either list")
 	}
 	return lists, err
 }
@@ -257,7 +256,7 @@ func (p *parts) makeGuard() error {
 	}
 	t := p.settings.Auth.Tokens
 	if t.TTL > t.RefreshTTL {
-		return &keyError{"auth.tokens.ttl", "at most auth.tokens.refresh_ttl", 0}
+		return expected("auth.tokens.ttl", "at most auth.tokens.refresh_ttl")
 	}
 	p.guard = auth.NewGuard(basic, jwt).Within(p.where).WithSigned(signed).WithTokens(session.Settings{
 		TTL: t.TTL, RefreshTTL: t.RefreshTTL, PerUser: t.PerUser, Sliding: t.Sliding, SessionTimeout: p.settings.Auth.SessionTimeout,
@@ -273,7 +272,7 @@ func (p *parts) makeWhere() (err error) {
 		if wrong.List == "networks" {
 			key = "auth." + key
 		}
-		return &keyError{key, wrong.Expected, 0}
+		return expected(key, wrong.Expected)
 	}
 	if err == nil && p.where.TrustsAnybody() {
 		p.warnings = append(p.warnings, "trusted_proxies holds every address: a caller comes from wherever it says")
@@ -305,7 +304,7 @@ func (p *parts) makeJWT() (*auth.JWT, error) {
 	jwt, err := auth.NewJWT(settings)
 	var wrong *auth.JWTError
 	if errors.As(err, &wrong) {
-		return nil, &keyError{"auth.jwt." + wrong.Key, wrong.Expected, 0}
+		return nil, expected("auth.jwt."+wrong.Key, wrong.Expected)
 	}
 	if err != nil {
 		return nil, err

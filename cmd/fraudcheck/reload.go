@@ -85,7 +85,7 @@ func (r *reloader) reload() {
 func needRestart(old, next reflect.Value, key string) (keys []string) {
 	for i := range old.NumField() {
 		f := old.Type().Field(i)
-		name := join(key, f.Tag.Get("yaml"))
+		name := config.Join(key, f.Tag.Get("yaml"))
 		switch {
 		case name == "rules", name == "lists", name == "auth", name == "trusted_proxies":
 		case f.Type.Kind() == reflect.Struct:
@@ -98,7 +98,7 @@ func needRestart(old, next reflect.Value, key string) (keys []string) {
 }
 
 // raisedRules names the rules that need to remember more than they did.
-func raisedRules(old, next []ruleSettings) (names []string) {
+func raisedRules(old, next []config.Rule) (names []string) {
 	for _, n := range next {
 		for _, o := range old {
 			if o.Per == n.Per && o.Count == n.Count && o.Name == n.Name && (n.BlockOver > o.BlockOver || n.Window > o.Window) {

@@ -33,7 +33,7 @@ var errSecondSignal = errors.New("stopped by a second signal, with requests in f
 // serve runs the service until SIGTERM or SIGINT.
 func serve(f *flags, stdout, stderr io.Writer) (err error) {
 	files := new(watch)
-	files.follow(f.Config, defaults()) // before it is read
+	files.follow(f.Config, config.Defaults()) // before it is read
 	p, err := configure(f, config.FilesAndPipes)
 	if err != nil {
 		return err
@@ -43,7 +43,7 @@ func serve(f *flags, stdout, stderr io.Writer) (err error) {
 	// Whoever reads the log may go away, and its file may grow too large.
 	signal.Ignore(syscall.SIGPIPE, syscall.SIGXFSZ)
 
-	connections, err := p.connections()
+	ofCallers, ofOperators, err := p.connections()
 	if err != nil {
 		return err
 	}
@@ -95,20 +95,24 @@ func serve(f *flags, stdout, stderr io.Writer) (err error) {
 		checker.OnFailure(velocity.Block)
 	}
 	callers := server.New(server.Settings{
-		Checker:  checker,
-		Guard:    p.guard,
-		Now:      clock.Now,
-		Log:      log,
-		Address:  addressForm(s.Log.IP, p.logKey),
-		TagKey:   p.logKey,
-		Events:   server.Events{Request: metrics.Request, Decision: metrics.Decision, PANLike: metrics.PANLike},
-		InFlight: s.Limits.InFlight, Connections: connections,
+		Checker: checker,
+		Guard:   p.guard,
+		Now:     clock.Now,
+		Log:     log,
+		Address: addressForm(s.Log.IP, p.logKey),
+		TagKey:  p.logKey,
+		Events: server.Events{
+			Request: metrics.Request, Decision: metrics.Decision, PANLike: metrics.PANLike,
+			AcceptFailed: acceptFailed(metrics, log, "callers"), MadeRoom: madeRoom(metrics, log, "callers"),
+		},
+		InFlight: s.Limits.InFlight, Connections: ofCallers,
 		Read: s.Limits.Read, Write: s.Limits.Write, Idle: s.Limits.Idle,
 		TLS: p.certificate.config(), CORS: p.cors,
 	})
 	operators := operator.New(operator.Settings{
 		Checker: checker, Guard: p.guard, Metrics: metrics, Now: clock.Now, Ready: callers.Ready, Log: log, TagKey: p.logKey,
 		TLS: p.certificate.config(), CORS: p.cors,
+		Connections: ofOperators, AcceptFailed: acceptFailed(metrics, log, "operators"), MadeRoom: madeRoom(metrics, log, "operators"),
 	})
 	if s.Store.Memory.SnapshotFile != "" {
 		p.loadSnapshot(clock.Now(time.Now()), log)
@@ -183,22 +187,66 @@ func (p *parts) stop(callers *server.Server, operators *operator.Door, open *clo
 	return nil
 }
 
-// connections is how many callers may be connected at once: as many as the process
-// may have files open, less what memcached, the operators, logs and snapshots need.
-func (p *parts) connections() (int, error) {
-	const others, least = 64, 16
+// connections is how many connections may be open at once at each door: together as
+// many as the process may have files open, less what memcached, logs and snapshots
+// need. The operators' share is at most a quarter, so that nobody at that door can
+// leave none for checks.
+func (p *parts) connections() (callers, operators int, err error) {
+	const others, least = 64, 32
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return 0, fmt.Errorf("cannot find out how many files may be open: %w", err)
+		return 0, 0, fmt.Errorf("cannot find out how many files may be open: %w", err)
 	}
 	reserve := others
 	if s := p.settings.Store; s.Kind == "memcached" {
 		reserve += len(s.Memcached.Servers) * (velocity.ConnsPerServer + session.ConnsPerServer)
 	}
 	if limit.Cur < uint64(reserve+least) {
-		return 0, fmt.Errorf("open files (ulimit -n): expected at least %d", reserve+least)
+		return 0, 0, fmt.Errorf("open files (ulimit -n): expected at least %d", reserve+least)
 	}
-	return int(min(limit.Cur, 1<<20)) - reserve, nil
+	left, set := int(min(limit.Cur, 1<<20))-reserve, p.settings.Limits.Connections
+	operators = min(set.Operators, left/4)
+	if callers = left - operators; set.Callers > 0 {
+		callers = min(callers, set.Callers)
+	}
+	return callers, operators, nil
+}
+
+// acceptFailed counts accepts that failed, and logs them at most once a minute.
+func acceptFailed(metrics *operator.Metrics, log *slog.Logger, door string) func(error) {
+	rarely := onceA(time.Minute)
+	return func(err error) {
+		metrics.AcceptFailed(door)
+		if rarely() {
+			log.Error("cannot accept connections, trying again", "door", door, "error", err)
+		}
+	}
+}
+
+// madeRoom counts connections closed because there were too many, and logs that at
+// most once a minute.
+func madeRoom(metrics *operator.Metrics, log *slog.Logger, door string) func() {
+	rarely := onceA(time.Minute)
+	return func() {
+		metrics.MadeRoom(door)
+		if rarely() {
+			log.Warn("too many connections: the one idle longest is closed for each new one", "door", door)
+		}
+	}
+}
+
+// onceA reports true for the first call, and then for the first after each interval.
+// It is for one goroutine.
+func onceA(interval time.Duration) func() bool {
+	var last time.Time
+	return func() bool {
+		now := time.Now()
+		if !last.IsZero() && now.Sub(last) < interval {
+			return false
+		}
+		last = now
+		return true
+	}
 }
 
 func (p *parts) makeMetrics(dropped func() uint64, ahead func() time.Duration) *operator.Metrics {

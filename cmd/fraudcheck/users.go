@@ -41,7 +41,7 @@ func (p *parts) makeUsers() (basic *auth.Basic, signed *auth.Signed, err error) 
 		return nil, nil, fmt.Errorf("auth.basic.users_file: %w", &auth.LineError{
 			Line: file.Line(users[wrong.Index].Name), Expected: "a name that auth.basic.users does not have"})
 	}
-	return nil, nil, &keyError{fmt.Sprintf("auth.basic.users[%d].%s", wrong.Index, wrong.Key), wrong.Expected, 0}
+	return nil, nil, expected(fmt.Sprintf("auth.basic.users[%d].%s", wrong.Index, wrong.Key), wrong.Expected)
 }
 
 func (p *parts) listedUsers() (users []auth.User, err error) {
@@ -52,7 +52,7 @@ func (p *parts) listedUsers() (users []auth.User, err error) {
 			Networks: u.Networks, BindIP: u.BindIP, SigningKey: string(u.SigningKey),
 		}
 		if len(u.Roles) == 0 {
-			return nil, &keyError{key + ".roles", "at least one role", 0}
+			return nil, expected(key+".roles", "at least one role")
 		}
 		for _, name := range u.Roles {
 			role, _ := auth.RoleNamed(name) // the settings allow only known names
