@@ -46,8 +46,10 @@ var strangers = map[string][]string{
 	// Text from files, whatever it configures.
 	"internal/config": {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/auth", "internal/account", "internal/wire", "internal/server", "internal/operator", "internal/pipeline"},
 	// net/http gives it the titles of problems: see below.
-	"internal/wire":     {fasthttp, prometheus, "log/slog", "internal/server", "internal/operator"},
-	"internal/account":  {fasthttp, prometheus, "log/slog", "internal/server", "internal/operator"},
+	"internal/wire":    {fasthttp, prometheus, "log/slog", "internal/server", "internal/operator"},
+	"internal/account": {fasthttp, prometheus, "log/slog", "internal/server", "internal/operator"},
+	// Connections, whatever is said over them.
+	"internal/listener": {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/auth", "internal/account", "internal/wire", "internal/server", "internal/operator"},
 	"internal/server":   {prometheus, "internal/operator"},
 	"internal/operator": {fasthttp, "internal/server"},
 	// What tests need stays out of the program.

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -48,6 +49,15 @@ func launch(t *testing.T, config string, args ...string) *program {
 	return p
 }
 
+// startWithFiles starts the program where it may open that many files.
+func startWithFiles(t *testing.T, files int, config string) *program {
+	t.Helper()
+	limited := fmt.Sprintf(`ulimit -n %d && exec "$0" --config "$1"`, files)
+	cmd := exec.Command("sh", "-c", limited, testbed.Program(t), writeFile(t, "fraudcheck.yaml", config))
+	cmd.Env = []string{"FRAUDCHECK_OPERATOR_LISTEN=127.0.0.1:0"}
+	return launchCommand(t, cmd)
+}
+
 // launchCommand starts a command that runs the program.
 func launchCommand(t *testing.T, cmd *exec.Cmd) *program {
 	t.Helper()
@@ -64,9 +74,15 @@ func launchCommand(t *testing.T, cmd *exec.Cmd) *program {
 func start(t *testing.T, config string, args ...string) *program {
 	t.Helper()
 	p := launch(t, config, args...)
+	p.awaitPorts(t)
+	return p
+}
+
+// awaitPorts waits until the program listens.
+func (p *program) awaitPorts(t *testing.T) {
+	t.Helper()
 	p.addr = p.await(t, p.stderr, `Listening on (127\.0\.0\.1:\d+) `)[1]
 	p.operators = p.await(t, p.stderr, `Operators on (127\.0\.0\.1:\d+)["\n]`)[1]
-	return p
 }
 
 // await returns the first match of the pattern in what the program writes.

@@ -176,10 +176,10 @@ func TestACookieChangesNothingForAnotherOrigin(t *testing.T) {
 	for _, path := range []string{"/v1/check", "/v1/logout"} {
 		a, err := p.try(p.addr, "POST", path, "{}", "Authorization", "", "Cookie", l.cookie, "Sec-Fetch-Site", "cross-site")
 		require.NoError(t, err)
-		assert.Equal(t, "403 network_refused", problemOf(a))
+		assert.Equal(t, "403 origin_refused", problemOf(a))
 		a, err = p.try(p.addr, "POST", path, "{}", "Authorization", "", "Cookie", l.cookie, "Origin", "http://evil.example")
 		require.NoError(t, err)
-		assert.Equal(t, "403 network_refused", problemOf(a))
+		assert.Equal(t, "403 origin_refused", problemOf(a))
 	}
 	a, err := p.try(p.addr, "POST", "/v1/logout", "", "Authorization", "", "Cookie", l.cookie, "Origin", "http://"+p.addr)
 	require.NoError(t, err)

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"fraudcheck/internal/config"
 	"fraudcheck/internal/testbed"
 )
 
@@ -236,7 +237,7 @@ func TestSigningKeysThatCannotBeStopTheStart(t *testing.T) {
 	refuses(t, user("encryption: clear"), "auth.basic.users[0].password: expected ")
 	refuses(t, strings.Replace(user(`signing_key: "`+checkoutSigns+`"`), "username: a", "username: ß", 1), "auth.basic.users[0].username: expected ")
 	shown := accepts(t, user(`signing_key: "`+checkoutSigns+`"`))
-	assert.Contains(t, shown, "signing_key: "+hidden)
+	assert.Contains(t, shown, "signing_key: "+config.Hidden)
 	assert.NotContains(t, shown, checkoutSigns)
 }
 
