@@ -10,7 +10,7 @@ import (
 
 // makeUsers takes the users of the list and of the file together; nothing where
 // neither is configured. A file without users is no mistake: they can be added.
-func (p *parts) makeUsers() (basic *auth.Basic, signed *auth.Signed, err error) {
+func (p *policy) makeUsers() (basic *auth.Basic, signed *auth.Signed, err error) {
 	s := p.settings.Auth.Basic
 	users, err := p.listedUsers()
 	if err != nil {
@@ -44,7 +44,7 @@ func (p *parts) makeUsers() (basic *auth.Basic, signed *auth.Signed, err error) 
 	return nil, nil, expected(fmt.Sprintf("auth.basic.users[%d].%s", wrong.Index, wrong.Key), wrong.Expected)
 }
 
-func (p *parts) listedUsers() (users []auth.User, err error) {
+func (p *policy) listedUsers() (users []auth.User, err error) {
 	for i, u := range p.settings.Auth.Basic.Users {
 		key := fmt.Sprintf("auth.basic.users[%d]", i)
 		user := auth.User{

@@ -47,20 +47,11 @@ type Table struct {
 	mask   uint16
 }
 
-// CheckBytes reports whether a Table can be given that much memory; the error says
-// what is expected. It reserves nothing.
-func CheckBytes(maxBytes int64) error {
-	if maxBytes < MinBytes {
-		return fmt.Errorf("expected at least %dMiB", MinBytes>>20)
-	}
-	return nil
-}
-
-// New makes an empty table that takes at most maxBytes of memory. The error is that of
-// CheckBytes, or says that the system does not give the first 16 MiB.
+// New makes an empty table that takes at most maxBytes of memory. The error says that
+// maxBytes is less than MinBytes, or that the system does not give the first 16 MiB.
 func New(maxBytes int64) (*Table, error) {
-	if err := CheckBytes(maxBytes); err != nil {
-		return nil, err
+	if maxBytes < MinBytes {
+		return nil, fmt.Errorf("expected at least %dMiB", MinBytes>>20)
 	}
 	// Each shard has room for several records of the greatest size.
 	n := min(maxShards, 1<<(bits.Len64(uint64(maxBytes/MinBytes))-1))

@@ -52,9 +52,8 @@ func (t *Table) get(n int) (record []byte) {
 var small = []byte("a record of one cell")
 
 func TestATableTakesTheMemoryItIsGiven(t *testing.T) {
-	require.EqualError(t, CheckBytes(MinBytes-1), "expected at least 1MiB")
 	_, err := New(MinBytes - 1)
-	require.Equal(t, CheckBytes(MinBytes-1), err)
+	require.EqualError(t, err, "expected at least 1MiB")
 	for _, maxBytes := range []int64{MinBytes, 3 << 20, 255 << 20, 1 << 40} {
 		table := newTable(t, maxBytes)
 		require.Equal(t, table.Shards(), int(table.mask)+1)

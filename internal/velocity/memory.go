@@ -10,10 +10,6 @@ import (
 // MinMemoryBytes is the least memory that a Memory can be given.
 const MinMemoryBytes = slab.MinBytes
 
-// CheckMemoryBytes reports whether a Memory can be given that much; the error says what
-// is expected. Unlike NewMemory it reserves nothing.
-func CheckMemoryBytes(maxBytes int64) error { return slab.CheckBytes(maxBytes) }
-
 // Memory is the embedded store: the records of this process, in memory that it bounds
 // itself.
 //
@@ -44,8 +40,8 @@ type MemoryStats struct {
 }
 
 // NewMemory makes an empty store that takes at most maxBytes for its records. It takes
-// memory as it needs it; the error is that of CheckMemoryBytes, or says that the system
-// gives none.
+// memory as it needs it; the error says that maxBytes is less than MinMemoryBytes, or
+// that the system gives none.
 func NewMemory(maxBytes int64) (*Memory, error) {
 	table, err := slab.New(maxBytes)
 	if err != nil {
