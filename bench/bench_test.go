@@ -20,6 +20,7 @@ import (
 	"fraudcheck/internal/auth"
 	passwords "fraudcheck/internal/auth/password"
 	"fraudcheck/internal/auth/session"
+	"fraudcheck/internal/testbed"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/velocity/velocitytest"
 	"fraudcheck/internal/wire"
@@ -240,7 +241,7 @@ func BenchmarkRecord(b *testing.B) {
 
 // Checks on memcached, and beside them the least that can be asked of it.
 func BenchmarkMemcached(b *testing.B) {
-	server := velocitytest.StartMemcached(b)
+	server := testbed.StartMemcached(b)
 	keys := velocitytest.NewKeys(b)
 	local, err := velocity.NewMemory(1 << 30)
 	require.NoError(b, err)

@@ -25,12 +25,12 @@ func TestTheConfigurationPageTellsEverySettingAsTheCodeHasIt(t *testing.T) {
 	require.True(t, found)
 
 	var want strings.Builder
-	table(&want, "setting", reflect.ValueOf(defaults()).Elem(), "")
-	rule, user := new(ruleSettings), new(userSettings)
-	rule.preset()
-	user.preset()
+	table(&want, "setting", reflect.ValueOf(config.Defaults()).Elem(), "")
+	rule, user := new(config.Rule), new(config.User)
+	rule.Preset()
+	user.Preset()
 	table(&want, "of each rule", reflect.ValueOf(rule).Elem(), "")
-	table(&want, "of each list entry", reflect.ValueOf(new(entrySettings)).Elem(), "")
+	table(&want, "of each list entry", reflect.ValueOf(new(config.ListEntry)).Elem(), "")
 	table(&want, "of each user", reflect.ValueOf(user).Elem(), "")
 	require.Equal(t, "\n"+want.String(), have)
 }
@@ -44,14 +44,14 @@ func table(b *strings.Builder, title string, v reflect.Value, key string) {
 func rows(b *strings.Builder, v reflect.Value, key string) {
 	for i := range v.NumField() {
 		f, value := v.Type().Field(i), v.Field(i)
-		name := join(key, f.Tag.Get("yaml"))
+		name := config.Join(key, f.Tag.Get("yaml"))
 		if f.Type.Kind() == reflect.Struct {
 			rows(b, value, name)
 			continue
 		}
 		standard := fmt.Sprintf("`%v`", value.Interface())
 		switch {
-		case f.Type == reflect.TypeFor[[]ruleSettings]():
+		case f.Type == reflect.TypeFor[[]config.Rule]():
 			standard = "`cards_per_ip`"
 		case value.IsZero():
 			standard = ""

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +16,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"fraudcheck/internal/testbed"
 )
 
 // replaceByFIFO puts a FIFO without a writer where the file was.
@@ -29,7 +30,7 @@ func replaceByFIFO(t *testing.T, path string) {
 // status reads a figure in KiB from /proc.
 func (p *program) status(t *testing.T, name string) (kib int) {
 	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID()))
 	require.NoError(t, err)
 	found := regexp.MustCompile(`(?m)^` + name + `:\s+(\d+) kB$`).FindSubmatch(text)
 	require.NotNil(t, found)
@@ -90,18 +91,16 @@ func TestAStartReadsThePipeOfAShell(t *testing.T) {
 	if _, err := exec.LookPath("bash"); err != nil {
 		t.Skip("no bash")
 	}
-	path, err := built()
-	require.NoError(t, err)
 	text := guarded + "# " + strings.Repeat("x", 1<<18) + "\nipv6_prefix: 56\n" // more than a pipe holds
 	users := writeFile(t, "users", "desk:"+bcryptHash+"\n")
 	file := writeFile(t, "fraudcheck.yaml", strings.Replace(text, "hash_key: "+hashKey, "", 1))
 	key := writeFile(t, "hash.key", hashKey)
-	script := fmt.Sprintf("exec %s check-config --config <(cat %s) --hash-key-file <(cat %s)", path, file, key)
+	script := fmt.Sprintf("exec %s check-config --config <(cat %s) --hash-key-file <(cat %s)", testbed.Program(t), file, key)
 	out, err := exec.CommandContext(t.Context(), "bash", "-c", script).CombinedOutput()
 	require.NoError(t, err, string(out))
 	assert.Contains(t, string(out), "ipv6_prefix: 56\n")
 
-	script = fmt.Sprintf("exec %s user list --users-file <(cat %s)", path, users)
+	script = fmt.Sprintf("exec %s user list --users-file <(cat %s)", testbed.Program(t), users)
 	out, err = exec.CommandContext(t.Context(), "bash", "-c", script).CombinedOutput()
 	require.NoError(t, err, string(out))
 	assert.Contains(t, string(out), "desk")
@@ -157,24 +156,13 @@ func fullPipe(t *testing.T) (write *os.File) {
 }
 
 func TestAStopIsNotHeldUpByABlockedStandardError(t *testing.T) {
-	path, err := built()
-	require.NoError(t, err)
 	for _, signals := range []int{1, 2} {
 		t.Run(fmt.Sprint(signals, " signals"), func(t *testing.T) {
 			folder := t.TempDir()
-			p := &program{exited: make(chan struct{}), client: http.Client{Timeout: prompt}}
-			p.cmd = exec.Command(path, "--operator-listen", "127.0.0.1:0", "--config",
+			cmd := exec.Command(testbed.Program(t), "--operator-listen", "127.0.0.1:0", "--config",
 				writeFile(t, "fraudcheck.yaml", guarded+"drain: 1h\nlimits: {read: 1h}\nlog: {path: "+folder+"}\n"))
-			p.cmd.Stderr = fullPipe(t)
-			require.NoError(t, p.cmd.Start())
-			go func() {
-				_ = p.cmd.Wait()
-				close(p.exited)
-			}()
-			t.Cleanup(func() {
-				_ = p.cmd.Process.Kill()
-				<-p.exited
-			})
+			cmd.Stderr = fullPipe(t)
+			p := launchCommand(t, cmd)
 			says := func(pattern string) (found []string) {
 				require.Eventually(t, func() bool {
 					text, _ := os.ReadFile(filepath.Join(folder, "log"))

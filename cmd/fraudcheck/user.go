@@ -34,14 +34,14 @@ type userCommands struct {
 func (u *userCommands) path(f *flags) (string, error) {
 	path := u.UsersFile
 	if path == "" && f.Config != "" {
-		s := defaults()
-		if err := readFile(f.Config, config.FilesAndPipes, s); err != nil {
+		s := config.Defaults()
+		if err := config.Read(f.Config, config.FilesAndPipes, s); err != nil {
 			return "", err
 		}
 		path = s.Auth.Basic.UsersFile
 	}
 	if path == "" {
-		return "", &keyError{"auth.basic.users_file", "a file, from the configuration of --config or from --users-file", 0}
+		return "", expected("auth.basic.users_file", "a file, from the configuration of --config or from --users-file")
 	}
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real

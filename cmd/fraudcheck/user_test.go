@@ -17,15 +17,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/config"
+	"fraudcheck/internal/testbed"
 )
 
 // typed runs the program with this on its standard input; it must end by itself.
 func typed(t *testing.T, stdin string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
-	path, err := built()
-	require.NoError(t, err)
 	var out, problems bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), path, args...)
+	cmd := exec.CommandContext(t.Context(), testbed.Program(t), args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &problems
 	_ = cmd.Run() // its exit code says how it ended
 	return out.String(), problems.String(), cmd.ProcessState.ExitCode()

@@ -11,7 +11,7 @@ import (
 
 // makeUsers takes the users of the list and of the file together; nothing where
 // neither is configured. A file without users is no mistake: they can be added.
-func (p *parts) makeUsers() (basic *auth.Basic, signed *auth.Signed, err error) {
+func (p *policy) makeUsers() (basic *auth.Basic, signed *auth.Signed, err error) {
 	s := p.settings.Auth.Basic
 	users, err := p.listedUsers()
 	if err != nil {
@@ -42,10 +42,10 @@ func (p *parts) makeUsers() (basic *auth.Basic, signed *auth.Signed, err error) 
 		return nil, nil, fmt.Errorf("auth.basic.users_file: %w", &auth.LineError{
 			Line: file.Line(users[wrong.Index].Name), Expected: "a name that auth.basic.users does not have"})
 	}
-	return nil, nil, &keyError{fmt.Sprintf("auth.basic.users[%d].%s", wrong.Index, wrong.Key), wrong.Expected, 0}
+	return nil, nil, expected(fmt.Sprintf("auth.basic.users[%d].%s", wrong.Index, wrong.Key), wrong.Expected)
 }
 
-func (p *parts) listedUsers() (users []auth.User, err error) {
+func (p *policy) listedUsers() (users []auth.User, err error) {
 	for i, u := range p.settings.Auth.Basic.Users {
 		key := fmt.Sprintf("auth.basic.users[%d]", i)
 		user := auth.User{
@@ -53,7 +53,7 @@ func (p *parts) listedUsers() (users []auth.User, err error) {
 			Networks: u.Networks, BindIP: u.BindIP, SigningKey: string(u.SigningKey),
 		}
 		if len(u.Roles) == 0 {
-			return nil, &keyError{key + ".roles", "at least one role", 0}
+			return nil, expected(key+".roles", "at least one role")
 		}
 		for _, name := range u.Roles {
 			role, _ := auth.RoleNamed(name) // the settings allow only known names

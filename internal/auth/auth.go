@@ -81,9 +81,10 @@ const (
 	// The token's signature is good and its time is over.
 	TokenExpired Failure = "token_expired"
 	TokenInvalid Failure = "token_invalid" // any other flaw of a token
-	// The credentials are good; who has them asks from outside the networks, or
-	// through a page of another origin.
+	// The credentials are good; who has them asks from outside the networks.
 	NetworkRefused Failure = "network_refused"
+	// A page of another origin asks for a change with what a browser sends by itself.
+	OriginRefused Failure = "origin_refused"
 	// The credentials are good; who has them lacks what [Request.Needs] asks for.
 	RoleMissing Failure = "role_missing"
 	// Too many were wrong, from there or in that name, or wait to be verified. Its
@@ -104,7 +105,9 @@ func (f Failure) Error() string {
 	case TokenInvalid:
 		return "the token is not valid"
 	case NetworkRefused:
-		return "the caller may not ask from this network, or not through a page of this origin"
+		return "the caller may not ask from this network"
+	case OriginRefused:
+		return "a session changes nothing unless the request says, in Sec-Fetch-Site or Origin, that it comes from a page of this origin"
 	case RoleMissing:
 		return "the caller lacks the role that this path needs"
 	case TooManyFailures:

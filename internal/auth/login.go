@@ -45,7 +45,7 @@ func (g *Guard) Login(r *Request, username, password string) (t *Tokens, err err
 		return nil, NetworkRefused
 	}
 	t = &Tokens{Access: issued.Access, ExpiresIn: issued.ExpiresIn, Refresh: issued.Refresh}
-	if issued.Session == "" || r.foreign() { // a page of another origin gives nobody a session
+	if issued.Session == "" || r.crosses() { // a page of another origin gives nobody a session
 		return t, nil
 	}
 	if old, found := r.cookie(); found {
@@ -114,8 +114,8 @@ func (g *Guard) session(r *Request, s *schemes, text []byte) (*Caller, error) {
 	if err != nil {
 		return nil, failureOf(err)
 	}
-	if !r.safe() && !r.sameOrigin() {
-		return nil, NetworkRefused
+	if !r.Safe() && !r.ListedOrigin && !r.sameOrigin() {
+		return nil, OriginRefused
 	}
 	caller := &s.basic.users[shown.User.Name].caller
 	if s.outside(caller, r) { // will be refused, and is no use of the session
@@ -181,8 +181,8 @@ func (g *Guard) Logout(r *Request) (err error) {
 	if !found {
 		return nil
 	}
-	if !r.sameOrigin() {
-		return NetworkRefused
+	if !r.ListedOrigin && !r.sameOrigin() {
+		return OriginRefused
 	}
 	return unavailable(g.Logins.EndSession(s.logins, text, r.At))
 }

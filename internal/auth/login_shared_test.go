@@ -10,7 +10,7 @@ import (
 
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/auth/session"
-	"fraudcheck/internal/velocity/velocitytest"
+	"fraudcheck/internal/testbed"
 )
 
 // counting counts the reads of a store.
@@ -28,13 +28,13 @@ func (s *counting) Get(key string, now time.Time) ([]byte, uint64, error) {
 }
 
 // two instances share one real memcached.
-func two(t *testing.T, change ...func(*session.Settings)) (a, b *instance, server *velocitytest.Server) {
+func two(t *testing.T, change ...func(*session.Settings)) (a, b *instance, server *testbed.TestMemcached) {
 	t.Helper()
 	settings := issuing
 	for _, c := range change {
 		c(&settings)
 	}
-	server = velocitytest.StartMemcached(t)
+	server = testbed.StartMemcached(t)
 	join := func() *instance {
 		store, err := session.NewMemcached([]string{server.Addr}, time.Second)
 		require.NoError(t, err)
@@ -228,14 +228,14 @@ func TestAStoreThatComesBackEmptyLogsPeopleOutAndBringsNothingBack(t *testing.T)
 func TestWhatWasRevokedIsWrittenBack(t *testing.T) {
 	tests := []struct {
 		name string
-		lose func(a *instance, server *velocitytest.Server, token string)
+		lose func(a *instance, server *testbed.TestMemcached, token string)
 	}{
-		{"after the store lost it", func(a *instance, server *velocitytest.Server, token string) {
+		{"after the store lost it", func(a *instance, server *testbed.TestMemcached, token string) {
 			require.NoError(a.t, a.Logout(a.request(bearing(token))))
 			server.Kill()
 			server.Start()
 		}},
-		{"after a logout that the store did not hear of", func(a *instance, server *velocitytest.Server, token string) {
+		{"after a logout that the store did not hear of", func(a *instance, server *testbed.TestMemcached, token string) {
 			server.Hang()
 			require.Equal(a.t, auth.Unavailable, a.Logout(a.request(bearing(token))))
 			require.Equal(a.t, "token_invalid", a.ask(bearing(token)), "here it holds")

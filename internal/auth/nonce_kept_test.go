@@ -8,11 +8,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/auth/session"
-	"fraudcheck/internal/velocity/velocitytest"
+	"fraudcheck/internal/testbed"
 )
 
 func TestNoncesAreKeptAsLongAsAnyInstanceMayBelieveThem(t *testing.T) {
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	shared, err := session.NewMemcached([]string{server.Addr}, time.Second)
 	require.NoError(t, err)
 	t.Cleanup(shared.Close)

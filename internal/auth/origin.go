@@ -50,8 +50,8 @@ func (r *Request) cookie() (value []byte, found bool) {
 	return value, found
 }
 
-// safe reports whether the method changes nothing (RFC 9110 section 9.2.1).
-func (r *Request) safe() bool {
+// Safe reports whether the method changes nothing (RFC 9110 section 9.2.1).
+func (r *Request) Safe() bool {
 	switch string(r.Method) {
 	case "GET", "HEAD", "OPTIONS":
 		return true
@@ -77,9 +77,32 @@ func (r *Request) sameOrigin() bool {
 	return ok && bytes.EqualFold(host, r.Host)
 }
 
-// foreign reports whether a browser says that a page of another origin sent the
-// request.
-func (r *Request) foreign() bool {
-	said := len(r.Header.Values("Sec-Fetch-Site")) > 0 || len(r.Header.Values("Origin")) > 0
-	return said && !r.sameOrigin()
+// CrossOrigin reports whether a browser says that a page of another origin sent the
+// request, and in which header: Sec-Fetch-Site, or Origin where there is none. A
+// request without either is not from a page.
+func (r *Request) CrossOrigin() (header string, crosses bool) {
+	if len(r.Header.Values("Sec-Fetch-Site")) > 0 {
+		return "Sec-Fetch-Site", !r.sameOrigin()
+	}
+	return "Origin", len(r.Header.Values("Origin")) > 0 && !r.sameOrigin()
+}
+
+func (r *Request) crosses() bool {
+	_, crosses := r.CrossOrigin()
+	return crosses
+}
+
+// Automatic reports whether the request shows nothing that only a program would send:
+// a browser adds cookies and the Basic credentials that it remembers to any page's
+// request, but neither a Bearer token nor a signature.
+func (r *Request) Automatic() bool {
+	if len(r.Header.Values("Signature")) > 0 {
+		return false
+	}
+	headers := r.Header.Values("Authorization")
+	if len(headers) != 1 {
+		return true
+	}
+	scheme, _, _ := bytes.Cut(headers[0], []byte(" "))
+	return !named(scheme, "Bearer")
 }

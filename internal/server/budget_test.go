@@ -13,6 +13,7 @@ import (
 
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/auth/password"
+	"fraudcheck/internal/testbed"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/velocity/velocitytest"
 )
@@ -23,7 +24,7 @@ func TestAllocationBudgets(t *testing.T) {
 	if raceDetector {
 		t.Skip("the race detector allocates")
 	}
-	memcached := velocitytest.StartMemcached(t)
+	memcached := testbed.StartMemcached(t)
 	shared := func(local *velocity.Memory) velocity.Store {
 		m, err := velocity.NewMemcached(velocity.MemcachedSettings{
 			Servers: []string{memcached.Addr}, MaxConns: 64, Budget: 10 * time.Second, Keys: velocitytest.NewKeys(t), Local: local,

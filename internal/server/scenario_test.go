@@ -64,10 +64,8 @@ func TestScenariosThroughTheDoor(t *testing.T) {
 
 func bodyOf(t *testing.T, f *velocity.Fields) []byte {
 	values := map[string]string{}
-	for field := velocity.FieldIP; field <= velocity.FieldOutcome; field++ {
-		if f.Has(field) {
-			values[field.String()] = f.Value(field)
-		}
+	for field, text := range f.All {
+		values[field.String()] = text
 	}
 	body, err := json.Marshal(values)
 	require.NoError(t, err)

@@ -125,7 +125,7 @@ func (c *Checker) begin(v *visit, s *subjectPlan, a *Attempt, now Time, verb ver
 		if l.kind.declines != (verb == decline) {
 			continue
 		}
-		if id := l.kind.identity(a, v.plan); id.known() {
+		if id := l.kind.from.identity(a, v.plan); id.known() {
 			u.shown[i] = shown{fingerprint: v.macs.fingerprint(&u.key, l.kind, &id), present: true}
 		}
 	}
@@ -135,7 +135,7 @@ func (c *Checker) begin(v *visit, s *subjectPlan, a *Attempt, now Time, verb ver
 // address begins an update of the subject that adds nothing yet; it reports false
 // when the attempt has no such subject.
 func (c *Checker) address(v *visit, s *subjectPlan, a *Attempt, now Time, verb verb) bool {
-	id := s.kind.identity(a, v.plan)
+	id := s.kind.from.identity(a, v.plan)
 	if !id.known() {
 		return false
 	}

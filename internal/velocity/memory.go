@@ -121,7 +121,7 @@ type shard struct {
 	mu      sync.Mutex
 	cells   cells
 	index   index
-	ages    [len(kinds) + 1]age // by kind id
+	ages    [len(kinds)]age // by kind
 	evicted uint64
 }
 
@@ -207,7 +207,7 @@ func (s *shard) room(now Time) ref {
 // so the ended never pile up, and no update pays for many.
 func (s *shard) dropEnded(kind byte, now Time) {
 	for range 2 {
-		if r := s.ages[kind].oldest; r != 0 && int64(s.cells.at(r).ends()) <= int64(now/1000) {
+		if r := s.ages[kindIndex(kind)].oldest; r != 0 && int64(s.cells.at(r).ends()) <= int64(now/1000) {
 			s.drop(r)
 		}
 	}
@@ -236,7 +236,7 @@ func (s *shard) drop(r ref) {
 // link makes r the newest of its kind.
 func (s *shard) link(r ref) {
 	c := s.cells.at(r)
-	a := &s.ages[c.kind()]
+	a := &s.ages[kindIndex(c.kind())]
 	c.setNewer(0)
 	c.setOlder(a.newest)
 	if a.newest != 0 {
@@ -249,7 +249,7 @@ func (s *shard) link(r ref) {
 
 func (s *shard) unlink(r ref) {
 	c := s.cells.at(r)
-	a := &s.ages[c.kind()]
+	a := &s.ages[kindIndex(c.kind())]
 	if n := c.newer(); n != 0 {
 		s.cells.at(n).setOlder(c.older())
 	} else {
@@ -285,7 +285,7 @@ func (s *shard) blocked(plan *Plan, now Time, d *desk, found []Update) []Update 
 	defer s.mu.Unlock()
 	for i := range plan.subjects {
 		subject := &plan.subjects[i]
-		for r := s.ages[subject.kind.id].newest; r != 0; r = s.cells.at(r).older() {
+		for r := s.ages[kindIndex(subject.kind.id)].newest; r != 0; r = s.cells.at(r).older() {
 			var u Update
 			u.begin(plan, subject, s.cells.at(r).key(), now, read)
 			s.read(r, &d.record, d)

@@ -35,7 +35,7 @@ func (s *shop) show(n, card int, at time.Duration) int {
 	a := Attempt{
 		Address: netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, uint32(n)))),
 		card:    cardIdentity(fmt.Sprintf("%04d", card%10_000), 12, 2030+card/10_000),
-		attempt: fmt.Sprint(n, card),
+		texts:   [len(fields)]string{FieldAttemptID: fmt.Sprint(n, card)},
 	}
 	var d Decision
 	s.Check(&a, testStart+Time(at.Milliseconds()), &d)
@@ -102,7 +102,7 @@ func TestTheRecordNearestToItsEndIsForgottenFirst(t *testing.T) {
 	var d Decision
 	for n := range 1000 {
 		a := Attempt{Address: netip.MustParseAddr("203.0.113.7"), card: cardIdentity("4242", 1, 2030)}
-		*a.text(FieldAccount) = fmt.Sprint(n)
+		a.texts[FieldAccount] = fmt.Sprint(n)
 		s.Check(&a, testStart, &d)
 	}
 	for n := range 50_000 {
@@ -110,7 +110,7 @@ func TestTheRecordNearestToItsEndIsForgottenFirst(t *testing.T) {
 	}
 	for n := range 1000 {
 		a := Attempt{Address: netip.MustParseAddr("203.0.113.7"), card: cardIdentity("4243", 1, 2030)}
-		*a.text(FieldAccount) = fmt.Sprint(n)
+		a.texts[FieldAccount] = fmt.Sprint(n)
 		s.Check(&a, testStart, &d)
 		require.Equal(t, 2, d.Rules[1].Count, "a day's record is worth more than an hour's")
 	}
@@ -211,7 +211,7 @@ func TestWhatHasEndedIsNotCountedAsForgotten(t *testing.T) {
 	var d Decision
 	for n := range 5000 {
 		a := Attempt{Address: netip.MustParseAddr("203.0.113.7"), card: cardIdentity("4242", 1, 2030)}
-		*a.text(FieldCart) = fmt.Sprint(n)
+		a.texts[FieldCart] = fmt.Sprint(n)
 		s.Check(&a, testStart, &d)
 	}
 	for n := range 9000 {

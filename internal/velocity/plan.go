@@ -88,7 +88,7 @@ func (p *Plan) add(i int) *subjectPlan {
 	}
 	list := s.need(listPlan{key: key, kind: element, bound: r.BlockOver + 1, window: window})
 	if element.declines {
-		attempts := &kinds[declinedAttempts]
+		attempts := &kinds[kindIndex(declinedAttemptsID)]
 		s.declinedAttempts = s.need(listPlan{
 			key: listKey{kind: attempts.id}, kind: attempts,
 			bound: maxDeclinedAttempts, window: window,

@@ -135,6 +135,7 @@ func TestTheStrictestEnforcedRuleDecides(t *testing.T) {
 
 func TestWarnings(t *testing.T) {
 	require.Empty(t, DefaultRule.Warnings())
+	require.Empty(t, (&Rule{Per: "nobody"}).Warnings())
 	require.Len(t, (&Rule{Per: "card"}).Warnings(), 1)
 	require.Len(t, (&Rule{Per: "email", Mode: Enforce}).Warnings(), 1)
 	require.Empty(t, (&Rule{Per: "email", Mode: Shadow}).Warnings())

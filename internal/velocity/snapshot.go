@@ -82,7 +82,7 @@ func (m *Memory) Load(from io.ReadSeeker, keys *Keys, now Time) (records int, er
 		if _, err := io.ReadFull(r, record); err != nil {
 			return records, err
 		}
-		if int64(ends) > int64(now/1000) && int(kind) < len(kinds)+1 {
+		if int64(ends) > int64(now/1000) && kindIndex(kind) >= 0 {
 			m.shard(key).load(kind, ends, key, record, now)
 			records++
 		}

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"fraudcheck/internal/velocity/velocitytest"
+	"fraudcheck/internal/testbed"
 )
 
 var midnight = time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
@@ -23,13 +23,13 @@ var midnight = time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
 // eachStore runs the test over every kind of store, empty.
 func eachStore(t *testing.T, test func(*testing.T, Store)) {
 	t.Run("memory", func(t *testing.T) { test(t, NewMemory()) })
-	t.Run("memcached", func(t *testing.T) { test(t, shared(t, velocitytest.StartMemcached(t))) })
+	t.Run("memcached", func(t *testing.T) { test(t, shared(t, testbed.StartMemcached(t))) })
 	t.Run("two memcached", func(t *testing.T) {
-		test(t, shared(t, velocitytest.StartMemcached(t), velocitytest.StartMemcached(t)))
+		test(t, shared(t, testbed.StartMemcached(t), testbed.StartMemcached(t)))
 	})
 }
 
-func shared(t *testing.T, servers ...*velocitytest.Server) *Memcached {
+func shared(t *testing.T, servers ...*testbed.TestMemcached) *Memcached {
 	t.Helper()
 	var names []string
 	for _, s := range servers {
@@ -108,7 +108,7 @@ func TestTheEmbeddedStoreForgetsWhatIsOver(t *testing.T) {
 }
 
 func TestMemcachedKeepsAnItemAsLongAsItMatters(t *testing.T) {
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	s := shared(t, server)
 	for keep, seconds := range map[time.Duration]int{
 		time.Hour: 3600, 1500 * time.Millisecond: 2, 720 * time.Hour: 2592000, 721 * time.Hour: 2592000, -time.Hour: 1,
@@ -136,7 +136,7 @@ func TestTheEmbeddedStoreIsBounded(t *testing.T) {
 }
 
 func TestMemcachedThatDoesNotAnswerIsAskedOnceASecond(t *testing.T) {
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	s := shared(t, server)
 	require.NoError(t, s.Put("key", []byte("a"), 0, midnight, midnight.Add(time.Hour)))
 	server.Kill()
@@ -151,7 +151,7 @@ func TestMemcachedThatDoesNotAnswerIsAskedOnceASecond(t *testing.T) {
 }
 
 func TestMemcachedIsAskedAgainWhenTheClockWasSetBack(t *testing.T) {
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	s := shared(t, server)
 	server.Kill()
 	_, _, err := s.Get("key", midnight)
@@ -162,7 +162,7 @@ func TestMemcachedIsAskedAgainWhenTheClockWasSetBack(t *testing.T) {
 }
 
 func TestMemcachedIsGoodAgainAtOnceAfterARestart(t *testing.T) {
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	s := shared(t, server)
 	require.NoError(t, s.Put("key", []byte("a"), 0, midnight, midnight.Add(time.Hour)))
 	server.Kill()
@@ -172,7 +172,7 @@ func TestMemcachedIsGoodAgainAtOnceAfterARestart(t *testing.T) {
 }
 
 func TestMemcachedThatHangsCostsOneTimeout(t *testing.T) {
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	s, err := NewMemcached([]string{server.Addr}, 50*time.Millisecond)
 	require.NoError(t, err)
 	server.Hang()

@@ -1,8 +1,8 @@
 //go:build !linux
 
-package server
+package listener
 
 import "net"
 
-// refuse is Linux's.
+// refuse is only possible on Linux.
 func refuse(*net.TCPListener) bool { return false }

@@ -1,4 +1,4 @@
-package main
+package logging
 
 import (
 	"bytes"
@@ -21,7 +21,7 @@ import (
 // Log files and what may become of a disk.
 
 // linkLog makes the log a name for something else.
-func (d *logDesk) linkLog(target string) {
+func (d *testFile) linkLog(target string) {
 	if _, err := os.Stat(target); err != nil {
 		d.t.Skip(err)
 	}
@@ -29,9 +29,9 @@ func (d *logDesk) linkLog(target string) {
 	require.NoError(d.t, os.Symlink(target, filepath.Join(d.dir, "log")))
 }
 
-func TestLogFileOnAFullDisk(t *testing.T) {
+func TestFileOnAFullDisk(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-	d := newLogDesk(t, "2026-11-20T09:00:00Z")
+	d := newTestFile(t, "2026-11-20T09:00:00Z")
 	d.linkLog("/dev/full")
 	before, err := os.Stat("/dev/full")
 	require.NoError(t, err)
@@ -43,9 +43,9 @@ func TestLogFileOnAFullDisk(t *testing.T) {
 	}
 
 	var stderr bytes.Buffer
-	logger, closeLog, dropped := newLogger(&stderr, d.file, "INFO", "canister")
+	logger, closeLog, dropped := New(&stderr, d.file, "INFO", "canister")
 	for i := range 1000 {
-		logAt(t, logger, logTime, slog.LevelInfo, "line", slog.Int("i", i))
+		logAt(t, logger, lineTime, slog.LevelInfo, "line", slog.Int("i", i))
 	}
 	closeLog()
 	assert.Equal(t, 1000, strings.Count(stderr.String(), "\n"))
@@ -67,8 +67,8 @@ func TestLogFileOnAFullDisk(t *testing.T) {
 	assert.Equal(t, map[string]string{"log": "room again\n"}, d.holds())
 }
 
-func TestLogFileLeavesADeviceWhereItIs(t *testing.T) {
-	d := newLogDesk(t, "2026-11-20T09:00:00Z")
+func TestFileLeavesADeviceWhereItIs(t *testing.T) {
+	d := newTestFile(t, "2026-11-20T09:00:00Z")
 	d.linkLog("/dev/null")
 	d.open()
 	d.write("2026-11-20T09:00:00Z", "a")
@@ -76,8 +76,8 @@ func TestLogFileLeavesADeviceWhereItIs(t *testing.T) {
 	assert.Equal(t, map[string]string{"log": ""}, d.holds())
 }
 
-func TestLogFileThatCannotBePutAwayIsGoneOnWith(t *testing.T) {
-	d := newLogDesk(t, "2026-11-20T09:00:00Z")
+func TestFileThatCannotBeRotatedIsWrittenOn(t *testing.T) {
+	d := newTestFile(t, "2026-11-20T09:00:00Z")
 	d.open()
 	d.write("2026-11-20T09:00:00Z", "a")
 	inTheWay := filepath.Join(d.dir, "log.2026-11-20")
@@ -121,11 +121,11 @@ func limitFiles(t *testing.T, size uint64) (lift func()) {
 	return lift
 }
 
-func TestLogFileEndsALineTheDiskCutShort(t *testing.T) {
+func TestFileEndsALineTheDiskCutShort(t *testing.T) {
 	if !alone(t) {
 		return
 	}
-	d := newLogDesk(t, "2026-11-20T09:00:00Z")
+	d := newTestFile(t, "2026-11-20T09:00:00Z")
 	d.open()
 	lift := limitFiles(t, 8)
 	_, err := io.WriteString(d.file, "before\n")
@@ -142,11 +142,11 @@ func TestLogFileEndsALineTheDiskCutShort(t *testing.T) {
 	require.Equal(t, map[string]string{"log": "before\nl\nafter\n"}, d.holds())
 }
 
-func TestLogFileIsPutAwayWholeOrNotAtAll(t *testing.T) {
+func TestFileIsRotatedWholeOrNotAtAll(t *testing.T) {
 	if !alone(t) {
 		return
 	}
-	d := newLogDesk(t, "2026-11-20T09:00:00Z")
+	d := newTestFile(t, "2026-11-20T09:00:00Z")
 	d.open()
 	d.write("2026-11-20T09:00:00Z", "0123456789")
 	d.put("log.2026-11-20", "older\n", "2026-11-20T08:00:00Z")
@@ -159,9 +159,9 @@ func TestLogFileIsPutAwayWholeOrNotAtAll(t *testing.T) {
 }
 
 // Lines put away there would be gone, or said again and again.
-func TestLogFileIsNotPutAwayIntoADeviceOrItself(t *testing.T) {
+func TestFileIsNotRotatedIntoADeviceOrItself(t *testing.T) {
 	for _, target := range []string{"/dev/null", "log"} {
-		d := newLogDesk(t, "2026-11-20T09:00:00Z")
+		d := newTestFile(t, "2026-11-20T09:00:00Z")
 		d.open()
 		d.write("2026-11-20T09:00:00Z", "a")
 		require.NoError(t, os.Symlink(target, filepath.Join(d.dir, "log.2026-11-20")))

@@ -1,4 +1,4 @@
-package main
+package logging
 
 import (
 	"bytes"
@@ -25,7 +25,7 @@ import (
 func logged(t *testing.T, level, format string, log func(*slog.Logger)) string {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	var out bytes.Buffer
-	logger, closeLog, _ := newLogger(&out, nil, level, format)
+	logger, closeLog, _ := New(&out, nil, level, format)
 	log(logger)
 	closeLog()
 	return out.String()
@@ -38,27 +38,27 @@ func logAt(t testing.TB, l *slog.Logger, at time.Time, level slog.Level, msg str
 	assert.NoError(t, l.Handler().Handle(t.Context(), r))
 }
 
-// logTime is not in UTC: lines have to be.
-var logTime = time.Date(2026, 11, 21, 10, 38, 33, 217_999_999, time.FixedZone("CET", 3600))
+// lineTime is not in UTC: lines have to be.
+var lineTime = time.Date(2026, 11, 21, 10, 38, 33, 217_999_999, time.FixedZone("CET", 3600))
 
-var logResponse = []slog.Attr{
+var responseAttrs = []slog.Attr{
 	slog.String("tag", "10.0.0.5-VJ8zq5"), slog.Int("status", 200), slog.String("decision", "block"),
 	slog.String("address", "203.0.113.0/24"), slog.String("rules", "cards_per_ip=6>5"), slog.Duration("took", 1999*time.Microsecond),
 }
 
-func TestLogCanisterLines(t *testing.T) {
+func TestCanisterLines(t *testing.T) {
 	require.Equal(t, `2026-11-21 09:38:31,022 INFO     [main]              Listening on 127.0.0.1:8080 (store memory, 1 rule)
 2026-11-21 09:38:33,216 INFO     [10.0.0.5-VJ8zq5]   POST /v1/check
 2026-11-21 09:38:33,217 INFO     [10.0.0.5-VJ8zq5]   Response: 200 block 203.0.113.0/24 cards_per_ip=6>5 (1ms)
 `, logged(t, "INFO", "canister", func(l *slog.Logger) {
-		logAt(t, l, logTime.Add(-2195*time.Millisecond), slog.LevelInfo, "Listening on",
+		logAt(t, l, lineTime.Add(-2195*time.Millisecond), slog.LevelInfo, "Listening on",
 			slog.String("address", "127.0.0.1:8080"), slog.String("setup", "(store memory, 1 rule)"))
-		logAt(t, l.With("tag", "10.0.0.5-VJ8zq5"), logTime.Add(-time.Millisecond), slog.LevelInfo, "POST /v1/check")
-		logAt(t, l, logTime, slog.LevelInfo, "Response:", logResponse...)
+		logAt(t, l.With("tag", "10.0.0.5-VJ8zq5"), lineTime.Add(-time.Millisecond), slog.LevelInfo, "POST /v1/check")
+		logAt(t, l, lineTime, slog.LevelInfo, "Response:", responseAttrs...)
 	}))
 }
 
-func TestLogCanisterValues(t *testing.T) {
+func TestCanisterValues(t *testing.T) {
 	const tag = "[main]              "
 	for name, tt := range map[string]struct {
 		attr slog.Attr
@@ -69,14 +69,14 @@ func TestLogCanisterValues(t *testing.T) {
 		"nil error":       {slog.Any("a", error(nil)), tag + "m"},
 		"empty attribute": {slog.Attr{}, tag + "m"},
 		"group":           {slog.Group("a", slog.Int("b", -1), slog.Uint64("c", 1), slog.Float64("d", 0.5), slog.Bool("e", true)), tag + "m -1 1 0.5 true"},
-		"times in group":  {slog.Group("a", slog.Time("b", logTime), slog.Duration("c", time.Second)), tag + "m 2026-11-21T09:38:33Z (1000ms)"},
+		"times in group":  {slog.Group("a", slog.Time("b", lineTime), slog.Duration("c", time.Second)), tag + "m 2026-11-21T09:38:33Z (1000ms)"},
 		"own valuer":      {slog.Any("a", hiddenValue{}), tag + "m (hidden)"},
 		"tag too long":    {slog.String("tag", "2001:db8:1:2::/64-VJ8zq5"), "[2001:db8:1:2::/64-VJ8zq5] m"},
 		"tag empty":       {slog.String("tag", ""), tag + "m"},
 		"tag escaped":     {slog.String("tag", "a\nb"), `[a\x0ab]            m`},
 		"escapes":         {slog.String("a", "Zürich 東京\x00\x1b\x7f\xff\u0085\u2028\u2029\u202e\U000e0001"), tag + `m Zürich 東京\x00\x1b\x7f\xff\u0085\u2028\u2029\u202e\U000e0001`},
 	} {
-		line := logged(t, "INFO", "canister", func(l *slog.Logger) { logAt(t, l, logTime, slog.LevelInfo, "m", tt.attr) })
+		line := logged(t, "INFO", "canister", func(l *slog.Logger) { logAt(t, l, lineTime, slog.LevelInfo, "m", tt.attr) })
 		assert.Equal(t, "2026-11-21 09:38:33,217 INFO     "+tt.want+"\n", line, name)
 	}
 }
@@ -85,23 +85,23 @@ type hiddenValue struct{}
 
 func (hiddenValue) LogValue() slog.Value { return slog.StringValue("(hidden)") }
 
-func TestLogJSONLines(t *testing.T) {
+func TestJSONLines(t *testing.T) {
 	require.Equal(t, `{"time":"2026-11-21T09:38:33.217Z","level":"INFO","message":"Response:","tag":"10.0.0.5-VJ8zq5","status":200,"decision":"block","address":"203.0.113.0/24","rules":"cards_per_ip=6>5","took_ms":1}
 {"time":"2026-11-21T09:38:33.217Z","level":"CRITICAL","message":"two\nlines","tag":"main"}
 {"time":"2026-11-21T09:38:33.217Z","level":"WARNING","message":"m","tag":"y","n":1,"g":{"level_ms":1000}}
 `, logged(t, "INFO", "json", func(l *slog.Logger) {
-		logAt(t, l, logTime, slog.LevelInfo, "Response:", logResponse...)
-		logAt(t, l, logTime, levelCritical, "two\nlines")
-		logAt(t, l.With("tag", "x", "n", 1).WithGroup("ignored"), logTime, slog.LevelWarn, "m",
+		logAt(t, l, lineTime, slog.LevelInfo, "Response:", responseAttrs...)
+		logAt(t, l, lineTime, LevelCritical, "two\nlines")
+		logAt(t, l.With("tag", "x", "n", 1).WithGroup("ignored"), lineTime, slog.LevelWarn, "m",
 			slog.String("tag", "y"), slog.Group("g", slog.Duration("level", time.Second)))
 	}))
 }
 
-func TestLogLevels(t *testing.T) {
+func TestLevels(t *testing.T) {
 	names := []string{"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}
 	for from, name := range append(names, "DISABLED") {
 		log := func(l *slog.Logger) {
-			for _, level := range []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError, levelCritical} {
+			for _, level := range []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError, LevelCritical} {
 				l.LogAttrs(t.Context(), level, "m")
 			}
 		}
@@ -118,23 +118,23 @@ func TestLogLevels(t *testing.T) {
 	}
 }
 
-func TestLogWithKeepsSiblingsApart(t *testing.T) {
+func TestWithKeepsSiblingsApart(t *testing.T) {
 	out := logged(t, "INFO", "canister", func(l *slog.Logger) {
 		parent := l.With("a", 1).With("b", 2).With("c", 3)
 		left, right := parent.With("side", "left"), parent.With("tag", "r", "side", "right")
-		logAt(t, left, logTime, slog.LevelInfo, "m", slog.Int("d", 4))
-		logAt(t, right, logTime, slog.LevelInfo, "m")
+		logAt(t, left, lineTime, slog.LevelInfo, "m", slog.Int("d", 4))
+		logAt(t, right, lineTime, slog.LevelInfo, "m")
 	})
 	assert.Contains(t, out, "[main]              m 1 2 3 left 4\n")
 	assert.Contains(t, out, "[r]                 m 1 2 3 right\n")
 }
 
 // Whatever a stranger sends, one event is one line of text.
-func FuzzLogOneEventIsOneLine(f *testing.F) {
+func FuzzOneEventIsOneLine(f *testing.F) {
 	f.Add("POST /", "10.0.0.5", "x\n2026-11-21 09:38:33,217 INFO     [main]              Response: 200 allow")
 	f.Add("a\r\nb", "]\n[main", "\x1b[2J\x7f\u2028\u2029\u0085\xc3\x28\xff")
 	f.Fuzz(func(t *testing.T, msg, tag, value string) {
-		r := slog.NewRecord(logTime, slog.LevelInfo, msg, 0)
+		r := slog.NewRecord(lineTime, slog.LevelInfo, msg, 0)
 		r.AddAttrs(slog.String("value", value), slog.Any("any", []string{value}))
 		canister := appendCanister(nil, tag, nil, r)
 		require.True(t, utf8.Valid(canister))
@@ -158,13 +158,13 @@ func (w *gatedWriter) Write(p []byte) (int, error) {
 	return 0, errors.New("disk full")
 }
 
-func TestLogStuckWriterBlocksNobodyAndDropsAreTold(t *testing.T) {
+func TestStuckWriterBlocksNobodyAndDropsAreTold(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	w := &gatedWriter{entered: make(chan struct{}), gate: make(chan struct{})}
-	logger, closeLog, dropped := newLogger(w, nil, "ERROR", "canister")
-	for _, lines := range []int{1, logQueueLines + 3, logQueueLines + 5} {
+	logger, closeLog, dropped := New(w, nil, "ERROR", "canister")
+	for _, lines := range []int{1, queueLines + 3, queueLines + 5} {
 		for i := range lines {
-			logAt(t, logger, logTime, slog.LevelError, "line", slog.Int("i", i))
+			logAt(t, logger, lineTime, slog.LevelError, "line", slog.Int("i", i))
 		}
 		if lines > 1 {
 			w.gate <- struct{}{} // the Write before this round's lines
@@ -175,18 +175,18 @@ func TestLogStuckWriterBlocksNobodyAndDropsAreTold(t *testing.T) {
 	closeLog()
 
 	lines := strings.Split(strings.TrimSuffix(w.out.String(), "\n"), "\n")
-	require.Len(t, lines, 1+logQueueLines+1+logQueueLines+1)
+	require.Len(t, lines, 1+queueLines+1+queueLines+1)
 	const told = "2026-11-21 09:38:33,217 WARNING  [main]              log lines dropped "
-	assert.Equal(t, told+"3", lines[1+logQueueLines])
+	assert.Equal(t, told+"3", lines[1+queueLines])
 	assert.Equal(t, told+"5", lines[len(lines)-1])
 	assert.EqualValues(t, 3+5, dropped())
-	assert.Contains(t, lines[logQueueLines], fmt.Sprint(" line ", logQueueLines-1))
+	assert.Contains(t, lines[queueLines], fmt.Sprint(" line ", queueLines-1))
 }
 
-func TestLogCloseGivesUpOnAStuckWriter(t *testing.T) {
+func TestCloseGivesUpOnAStuckWriter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &gatedWriter{entered: make(chan struct{}), gate: make(chan struct{})}
-		logger, closeLog, _ := newLogger(w, nil, "INFO", "canister")
+		logger, closeLog, _ := New(w, nil, "INFO", "canister")
 		logger.Info("first")
 		<-w.entered
 		logger.Info("second")
@@ -200,12 +200,12 @@ func TestLogCloseGivesUpOnAStuckWriter(t *testing.T) {
 	})
 }
 
-func TestLogConcurrentUseAndClose(t *testing.T) {
+func TestConcurrentUseAndClose(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	for format, form := range map[string]string{"canister": "[caller %d]          m %d\n", "json": `"message":"m","tag":"caller %d","i":%d}` + "\n"} {
 		const callers, each = 10, 500 // fewer than the queue holds: nothing is dropped
 		out, wg := &bytes.Buffer{}, sync.WaitGroup{}
-		logger, closeLog, _ := newLogger(out, nil, "INFO", format)
+		logger, closeLog, _ := New(out, nil, "INFO", format)
 		log := func(caller int) {
 			mine := logger.With("tag", fmt.Sprint("caller ", caller))
 			for i := range each {
@@ -236,8 +236,8 @@ func TestLogConcurrentUseAndClose(t *testing.T) {
 
 // AllocsPerRun rounds down, which forgives the growing batch and the pool,
 // forgetful under the race detector, but not one allocation a line.
-func TestLogAllocatesNothing(t *testing.T) {
-	logger, closeLog, _ := newLogger(io.Discard, nil, "INFO", "canister")
+func TestAllocatesNothing(t *testing.T) {
+	logger, closeLog, _ := New(io.Discard, nil, "INFO", "canister")
 	defer closeLog()
 	tagged := logger.With("tag", "10.0.0.5-VJ8zq5")
 	assert.Zero(t, testing.AllocsPerRun(2000, func() {
@@ -246,6 +246,6 @@ func TestLogAllocatesNothing(t *testing.T) {
 	}))
 	assert.Zero(t, testing.AllocsPerRun(2000, func() {
 		logger.LogAttrs(t.Context(), slog.LevelInfo, "Response:", slog.String("tag", "10.0.0.5-VJ8zq5"), slog.Int("status", 200),
-			slog.Float64("score", 0.25), slog.Bool("shadow", true), slog.Time("until", logTime))
+			slog.Float64("score", 0.25), slog.Bool("shadow", true), slog.Time("until", lineTime))
 	}))
 }

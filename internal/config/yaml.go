@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"bytes"
@@ -14,29 +14,27 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
-
-	"fraudcheck/internal/config"
 )
 
-// A keyError names the setting that is wrong and what is expected of it, never
+// An Error names the setting that is wrong and what is expected of it, never
 // what it held: it may be a secret.
-type keyError struct {
-	key      string // as in store.memory.max_bytes or rules[0].window
-	expected string
-	line     int // of the file, 0 where it is not known
+type Error struct {
+	Key      string // as in store.memory.max_bytes or rules[0].window
+	Expected string
+	Line     int // of the file, 0 where it is not known
 }
 
-func (e *keyError) Error() string {
-	text := e.key + ": expected " + e.expected
-	if e.line > 0 {
-		text += fmt.Sprintf(" (line %d)", e.line)
+func (e *Error) Error() string {
+	text := e.Key + ": expected " + e.Expected
+	if e.Line > 0 {
+		text += fmt.Sprintf(" (line %d)", e.Line)
 	}
 	return text
 }
 
-// readFile lays the file's settings over s.
-func readFile(path string, files config.Files, s *settings) error {
-	text, err := config.ReadFile(path, files)
+// Read lays the settings of the file at path over s.
+func Read(path string, files Files, s *Settings) error {
+	text, err := ReadFile(path, files)
 	if err != nil {
 		return fmt.Errorf("config: cannot read the file: %w", err)
 	}
@@ -46,7 +44,7 @@ func readFile(path string, files config.Files, s *settings) error {
 	return nil
 }
 
-func readYAML(text []byte, s *settings) error {
+func readYAML(text []byte, s *Settings) error {
 	var document yaml.Node
 	file := yaml.NewDecoder(bytes.NewReader(text))
 	if err := file.Decode(&document); errors.Is(err, io.EOF) {
@@ -85,13 +83,13 @@ func read(node *yaml.Node, key string, v reflect.Value, tag reflect.StructTag) e
 		return readMap(node, key, v, tag)
 	}
 	if node.Kind != yaml.ScalarNode || node.Tag == "!!null" {
-		return &keyError{key, wanted(v, tag), node.Line}
+		return &Error{key, wanted(v, tag), node.Line}
 	}
-	if quoted := node.Tag == "!!str"; quoted != textual(v) && v.Type() != reflect.TypeFor[byteSize]() {
-		return &keyError{key, wanted(v, tag), node.Line}
+	if quoted := node.Tag == "!!str"; quoted != textual(v) && v.Type() != reflect.TypeFor[ByteSize]() {
+		return &Error{key, wanted(v, tag), node.Line}
 	}
 	if !assign(node.Value, v) || !within(v, tag) {
-		return &keyError{key, wanted(v, tag), node.Line}
+		return &Error{key, wanted(v, tag), node.Line}
 	}
 	return nil
 }
@@ -110,12 +108,12 @@ func readStruct(node *yaml.Node, key string, v reflect.Value) error {
 		if key == "" {
 			return errors.New("expected a mapping of settings")
 		}
-		return &keyError{key, "a mapping", node.Line}
+		return &Error{key, "a mapping", node.Line}
 	}
 	seen := make(map[string]bool)
 	for i := 0; i < len(node.Content); i += 2 {
 		name := node.Content[i].Value
-		path := join(key, name)
+		path := Join(key, name)
 		field, ok := fieldOf(v, name)
 		switch {
 		case node.Content[i].Kind != yaml.ScalarNode, !ok && !settingName.MatchString(name):
@@ -135,13 +133,13 @@ func readStruct(node *yaml.Node, key string, v reflect.Value) error {
 
 func readList(node *yaml.Node, key string, v reflect.Value, tag reflect.StructTag) error {
 	if node.Kind != yaml.SequenceNode {
-		return &keyError{key, "a list", node.Line}
+		return &Error{key, "a list", node.Line}
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(node.Content), len(node.Content)))
 	for i, n := range node.Content {
 		entry := v.Index(i)
-		if p, ok := entry.Addr().Interface().(interface{ preset() }); ok {
-			p.preset()
+		if p, ok := entry.Addr().Interface().(interface{ Preset() }); ok {
+			p.Preset()
 		}
 		if err := read(n, fmt.Sprintf("%s[%d]", key, i), entry, tag); err != nil {
 			return err
@@ -153,13 +151,13 @@ func readList(node *yaml.Node, key string, v reflect.Value, tag reflect.StructTa
 // readMap reads names of the configuration's own choosing.
 func readMap(node *yaml.Node, key string, v reflect.Value, tag reflect.StructTag) error {
 	if node.Kind != yaml.MappingNode {
-		return &keyError{key, "a mapping", node.Line}
+		return &Error{key, "a mapping", node.Line}
 	}
 	v.Set(reflect.MakeMap(v.Type()))
 	for i := 0; i < len(node.Content); i += 2 {
 		name, value := node.Content[i], reflect.New(v.Type().Elem()).Elem()
 		if name.Kind != yaml.ScalarNode || v.MapIndex(reflect.ValueOf(name.Value)).IsValid() {
-			return &keyError{key, "names, each once", name.Line}
+			return &Error{key, "names, each once", name.Line}
 		}
 		if err := read(node.Content[i+1], key, value, tag); err != nil {
 			return err
@@ -169,7 +167,8 @@ func readMap(node *yaml.Node, key string, v reflect.Value, tag reflect.StructTag
 	return nil
 }
 
-func join(key, name string) string {
+// Join appends a name to a dotted key.
+func Join(key, name string) string {
 	if key == "" {
 		return name
 	}
@@ -183,10 +182,16 @@ func fieldOf(v reflect.Value, name string) (reflect.StructField, bool) {
 	})
 }
 
-// set reads the text into v and holds it to the tag's oneof, min and max.
-func set(key, text string, v reflect.Value, tag reflect.StructTag) error {
+// Set sets the setting of that dotted key from the text.
+func Set(s *Settings, key, text string) error {
+	v := reflect.ValueOf(s).Elem()
+	var tag reflect.StructTag
+	for name := range strings.SplitSeq(key, ".") {
+		field, _ := fieldOf(v, name)
+		v, tag = v.FieldByIndex(field.Index), field.Tag
+	}
 	if !assign(text, v) || !within(v, tag) {
-		return &keyError{key, wanted(v, tag), 0}
+		return &Error{key, wanted(v, tag), 0}
 	}
 	return nil
 }
@@ -197,7 +202,7 @@ func assign(text string, v reflect.Value) bool {
 		d, err := time.ParseDuration(text)
 		*p = d
 		return err == nil
-	case *byteSize:
+	case *ByteSize:
 		b, ok := parseByteSize(text)
 		*p = b
 		return ok
@@ -210,7 +215,7 @@ func assign(text string, v reflect.Value) bool {
 		return *p || text == "false"
 	}
 	v.SetString(text)
-	return v.Type() != reflect.TypeFor[secret]() || text != hidden // printed for one, it is none
+	return v.Type() != reflect.TypeFor[Secret]() || text != Hidden // printed for one, it is none
 }
 
 func within(v reflect.Value, tag reflect.StructTag) bool {
@@ -238,7 +243,7 @@ func wanted(v reflect.Value, tag reflect.StructTag) string {
 	switch v.Interface().(type) {
 	case time.Duration:
 		what = "a duration such as 5s or 1h"
-	case byteSize:
+	case ByteSize:
 		what = "a size such as 64MiB or 1GiB"
 	case int:
 		what = "a whole number"

@@ -1,4 +1,4 @@
-package main
+package logging
 
 import (
 	"bytes"
@@ -21,8 +21,8 @@ import (
 	"go.uber.org/goleak"
 )
 
-// logDesk is a log folder, its file and the clock both go by.
-type logDesk struct {
+// testFile is a log folder, its file and the clock both go by.
+type testFile struct {
 	t    *testing.T
 	dir  string
 	days int
@@ -30,9 +30,9 @@ type logDesk struct {
 	file io.WriteCloser
 }
 
-// newLogDesk opens nothing yet: a test may want to find something there.
-func newLogDesk(t *testing.T, now string) *logDesk {
-	d := &logDesk{t: t, dir: filepath.Join(t.TempDir(), "logs"), days: 30}
+// newTestFile opens nothing yet: a test may want to find something there.
+func newTestFile(t *testing.T, now string) *testFile {
+	d := &testFile{t: t, dir: filepath.Join(t.TempDir(), "logs"), days: 30}
 	d.at(now)
 	t.Cleanup(func() {
 		if d.file != nil {
@@ -42,30 +42,30 @@ func newLogDesk(t *testing.T, now string) *logDesk {
 	return d
 }
 
-func (d *logDesk) at(now string) {
+func (d *testFile) at(now string) {
 	var err error
 	d.now, err = time.Parse(time.RFC3339, now)
 	require.NoError(d.t, err)
 }
 
 // open is a start of the program.
-func (d *logDesk) open() {
+func (d *testFile) open() {
 	if d.file != nil {
 		require.NoError(d.t, d.file.Close())
 	}
 	var err error
-	d.file, err = newLogFile(d.dir, d.days, func() time.Time { return d.now })
+	d.file, err = OpenFile(d.dir, d.days, func() time.Time { return d.now })
 	require.NoError(d.t, err)
 }
 
-func (d *logDesk) write(now string, line string) {
+func (d *testFile) write(now string, line string) {
 	d.at(now)
 	_, err := io.WriteString(d.file, line+"\n")
 	require.NoError(d.t, err)
 }
 
 // put leaves a file behind as an earlier run would have.
-func (d *logDesk) put(name, text, modified string) {
+func (d *testFile) put(name, text, modified string) {
 	require.NoError(d.t, os.MkdirAll(d.dir, 0o700))
 	path := filepath.Join(d.dir, name)
 	require.NoError(d.t, os.WriteFile(path, []byte(text), 0o600))
@@ -75,7 +75,7 @@ func (d *logDesk) put(name, text, modified string) {
 }
 
 // holds says what all of the folder's files hold; "/" is a folder.
-func (d *logDesk) holds() map[string]string {
+func (d *testFile) holds() map[string]string {
 	entries, err := os.ReadDir(d.dir)
 	require.NoError(d.t, err)
 	files := map[string]string{}
@@ -89,8 +89,8 @@ func (d *logDesk) holds() map[string]string {
 	return files
 }
 
-func TestLogFileIsPutAwayUnderTheDayOfItsLines(t *testing.T) {
-	d := newLogDesk(t, "2026-11-20T09:00:00Z")
+func TestFileIsRotatedUnderTheDayOfItsLines(t *testing.T) {
+	d := newTestFile(t, "2026-11-20T09:00:00Z")
 	d.open()
 	d.write("2026-11-20T09:00:00Z", "a")
 	d.write("2026-11-20T23:59:59Z", "b")
@@ -104,15 +104,15 @@ func TestLogFileIsPutAwayUnderTheDayOfItsLines(t *testing.T) {
 	}, d.holds())
 }
 
-func TestLogFileWithoutLinesIsNotPutAway(t *testing.T) {
-	d := newLogDesk(t, "2026-11-20T09:00:00Z")
+func TestFileWithoutLinesIsNotRotated(t *testing.T) {
+	d := newTestFile(t, "2026-11-20T09:00:00Z")
 	d.open()
 	d.write("2026-11-23T09:00:00Z", "a")
 	require.Equal(t, map[string]string{"log": "a\n"}, d.holds())
 }
 
-func TestLogFileKeepsDaysApartWhenTheClockStepsBack(t *testing.T) {
-	d := newLogDesk(t, "2026-11-20T23:59:59Z")
+func TestFileKeepsDaysApartWhenTheClockStepsBack(t *testing.T) {
+	d := newTestFile(t, "2026-11-20T23:59:59Z")
 	d.open()
 	d.write("2026-11-20T23:59:59Z", "a")
 	d.write("2026-11-21T00:00:01Z", "b")
@@ -122,7 +122,7 @@ func TestLogFileKeepsDaysApartWhenTheClockStepsBack(t *testing.T) {
 	require.Equal(t, map[string]string{"log.2026-11-20": "a\nc\n", "log.2026-11-21": "b\nd\n", "log": "e\n"}, d.holds())
 }
 
-func TestLogFileAtTheStart(t *testing.T) {
+func TestFileAtTheStart(t *testing.T) {
 	for name, tt := range map[string]struct {
 		modified    string
 		found, want map[string]string
@@ -159,7 +159,7 @@ func TestLogFileAtTheStart(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := newLogDesk(t, "2026-11-21T15:00:00Z")
+			d := newTestFile(t, "2026-11-21T15:00:00Z")
 			for name, text := range tt.found {
 				d.put(name, text, tt.modified)
 			}
@@ -170,8 +170,8 @@ func TestLogFileAtTheStart(t *testing.T) {
 	}
 }
 
-func TestLogFileKeepsSoManyDays(t *testing.T) {
-	d := newLogDesk(t, "2026-11-21T09:00:00Z")
+func TestFileKeepsTheConfiguredDays(t *testing.T) {
+	d := newTestFile(t, "2026-11-21T09:00:00Z")
 	for _, name := range []string{
 		"log.2025-12-31", "log.2026-11-01", "log.2026-11-09", "log.2026-11-10", "log.2026-11-20", // ours
 		"log.old", "log.2026-11-02.gz", "log.2026-13-01", "log.2026-1-1", "logs.2026-11-01", "2026-11-01", // not ours
@@ -197,13 +197,13 @@ func TestLogFileKeepsSoManyDays(t *testing.T) {
 	require.Equal(t, want, d.holds())
 }
 
-func TestLogFileIsForItsOwnerAlone(t *testing.T) {
+func TestFileIsForItsOwnerAlone(t *testing.T) {
 	mode := func(path string) fs.FileMode {
 		info, err := os.Stat(path)
 		require.NoError(t, err)
 		return info.Mode().Perm()
 	}
-	d := newLogDesk(t, "2026-11-20T09:00:00Z")
+	d := newTestFile(t, "2026-11-20T09:00:00Z")
 	d.dir = filepath.Join(d.dir, "of", "ours")
 	d.open()
 	assert.Equal(t, fs.FileMode(0o700), mode(filepath.Dir(d.dir)))
@@ -222,22 +222,22 @@ func TestLogFileIsForItsOwnerAlone(t *testing.T) {
 	assert.Equal(t, fs.FileMode(0o755), mode(d.dir), "a folder that is there is its maker's")
 }
 
-func TestLogFileThatCannotBeIsAConfigurationError(t *testing.T) {
+func TestOpenFileSaysWhatItCannotMake(t *testing.T) {
 	for want, spoil := range map[string]func(dir string) error{
-		"log.path: cannot create the folder: ": func(dir string) error { return os.WriteFile(dir, nil, 0o600) },
-		"log.path: cannot open the file: ":     func(dir string) error { return os.MkdirAll(filepath.Join(dir, "log"), 0o700) },
+		"cannot create the folder: ": func(dir string) error { return os.WriteFile(dir, nil, 0o600) },
+		"cannot open the file: ":     func(dir string) error { return os.MkdirAll(filepath.Join(dir, "log"), 0o700) },
 	} {
 		dir := filepath.Join(t.TempDir(), "logs")
 		require.NoError(t, spoil(dir))
-		file, err := newLogFile(dir, 30, time.Now)
+		file, err := OpenFile(dir, 30, time.Now)
 		assert.ErrorContains(t, err, want)
 		assert.ErrorContains(t, err, dir)
 		assert.Nil(t, file)
 	}
 }
 
-func TestLogFileComesBackWithTheDisk(t *testing.T) {
-	d := newLogDesk(t, "2026-11-20T09:00:00Z")
+func TestFileComesBackWithTheDisk(t *testing.T) {
+	d := newTestFile(t, "2026-11-20T09:00:00Z")
 	d.open()
 	d.write("2026-11-20T09:00:00Z", "a")
 
@@ -271,8 +271,8 @@ func TestLogFileComesBackWithTheDisk(t *testing.T) {
 	require.Equal(t, map[string]string{"log": "f\n"}, d.holds())
 }
 
-func TestLogFileCloses(t *testing.T) {
-	d := newLogDesk(t, "2026-11-20T09:00:00Z")
+func TestFileCloses(t *testing.T) {
+	d := newTestFile(t, "2026-11-20T09:00:00Z")
 	d.open()
 	for range 3 {
 		require.NoError(t, d.file.Close())
@@ -288,30 +288,30 @@ type failingWriter struct{ writes, closes int }
 func (w *failingWriter) Write([]byte) (int, error) { w.writes++; return 0, errors.New("broken") }
 func (w *failingWriter) Close() error              { w.closes++; return errors.New("broken") }
 
-func TestLogLinesReachTheOneWhenTheOtherFails(t *testing.T) {
+func TestLinesReachTheOneWhenTheOtherFails(t *testing.T) {
 	var stderr bytes.Buffer
 	broken := new(failingWriter)
-	logger, closeLog, _ := newLogger(&stderr, broken, "INFO", "canister")
+	logger, closeLog, _ := New(&stderr, broken, "INFO", "canister")
 	logger.Info("m")
 	closeLog()
 	closeLog()
 	assert.Equal(t, 1, strings.Count(stderr.String(), "\n"))
 	assert.Equal(t, failingWriter{writes: 1, closes: 1}, *broken)
 
-	d := newLogDesk(t, "2026-11-20T09:00:00Z")
+	d := newTestFile(t, "2026-11-20T09:00:00Z")
 	d.open()
 	broken = new(failingWriter)
-	logger, closeLog, _ = newLogger(broken, d.file, "INFO", "canister")
-	logAt(t, logger, logTime, slog.LevelInfo, "m")
+	logger, closeLog, _ = New(broken, d.file, "INFO", "canister")
+	logAt(t, logger, lineTime, slog.LevelInfo, "m")
 	closeLog()
 	assert.Equal(t, map[string]string{"log": "2026-11-21 09:38:33,217 INFO     [main]              m\n"}, d.holds())
 	assert.Equal(t, failingWriter{writes: 1}, *broken, "standard error is not ours to close")
 }
 
-func TestLogDisabledClosesTheFile(t *testing.T) {
-	d := newLogDesk(t, "2026-11-20T09:00:00Z")
+func TestDisabledClosesTheFile(t *testing.T) {
+	d := newTestFile(t, "2026-11-20T09:00:00Z")
 	d.open()
-	logger, closeLog, dropped := newLogger(io.Discard, d.file, "DISABLED", "canister")
+	logger, closeLog, dropped := New(io.Discard, d.file, "DISABLED", "canister")
 	logger.Error("m")
 	closeLog()
 	closeLog()
@@ -339,19 +339,19 @@ func (w *tellingFile) Write(p []byte) (int, error) {
 
 // Every batch of a burst is written on another day: put together, the files
 // are what standard error got, line for line.
-func TestLogBurstOverManyDays(t *testing.T) {
+func TestBurstOverManyDays(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	const callers, each = 16, 500 // fewer than the queue holds: nothing is dropped
 	dir := filepath.Join(t.TempDir(), "logs")
 	day := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
-	file, err := newLogFile(dir, callers*each, func() time.Time {
+	file, err := OpenFile(dir, callers*each, func() time.Time {
 		day = day.Add(12 * time.Hour) // it is asked at least once a batch
 		return day
 	})
 	require.NoError(t, err)
 	var stderr bytes.Buffer
 	telling := &tellingFile{WriteCloser: file, wrote: make(chan struct{}, 1)}
-	logger, closeLog, dropped := newLogger(&stderr, telling, "INFO", "canister")
+	logger, closeLog, dropped := New(&stderr, telling, "INFO", "canister")
 	logger.Info("first")
 	<-telling.wrote // what follows is another batch
 	var wg sync.WaitGroup

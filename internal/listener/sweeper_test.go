@@ -1,4 +1,4 @@
-package server
+package listener
 
 import (
 	"os"
@@ -7,13 +7,12 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"github.com/valyala/fasthttp"
 )
 
-func TestAPatrolEndsWhatTakesLongerThanItsLimit(t *testing.T) {
+func TestASweepEndsWhatTakesLongerThanItsLimit(t *testing.T) {
 	const read, write, idle = 8, 16, 80 // rounds
 	ours, theirs := connected(t)
-	round := func(n int64) { ours.overdue(ours.tick.Add(n), read, write, idle) }
+	round := func(n int64) { ours.endOverdue(ours.tick.Add(n), read, write, idle) }
 	readable := func() {
 		t.Helper()
 		_, err := theirs.Write([]byte("x"))
@@ -24,7 +23,7 @@ func TestAPatrolEndsWhatTakesLongerThanItsLimit(t *testing.T) {
 
 	round(idle) // idle it may be so long
 	readable()
-	noteState(ours, fasthttp.StateActive)
+	ours.SetState(StateActive)
 	round(read)
 	readable()
 	round(1) // the request is late
@@ -33,13 +32,13 @@ func TestAPatrolEndsWhatTakesLongerThanItsLimit(t *testing.T) {
 
 	_, err = ours.Write([]byte("an answer"))
 	require.NoError(t, err)
-	noteState(ours, fasthttp.StateIdle) // it was only the answer that took long
+	ours.SetState(StateIdle) // it was only the answer that took long
 	readable()
 	round(idle + 1)
 	_, err = ours.Read(make([]byte, 1))
 	assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
 
-	noteState(ours, fasthttp.StateActive)
+	ours.SetState(StateActive)
 	_, err = ours.Write([]byte("go on, and then an answer"))
 	require.NoError(t, err)
 	round(write + 2) // it was only what came between that took long
@@ -51,7 +50,7 @@ func TestAPatrolEndsWhatTakesLongerThanItsLimit(t *testing.T) {
 		_, err := ours.Write(make([]byte, 64<<20)) // more than anybody takes
 		writing <- err
 	}()
-	require.Eventually(t, func() bool { return ours.answering.Load() > 0 }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { return ours.writing.Load() > 0 }, time.Minute, time.Millisecond)
 	round(write + 1)
 	assert.Empty(t, writing)
 	round(1)

@@ -1,4 +1,4 @@
-package main
+package logging
 
 import (
 	"log/slog"
@@ -15,14 +15,14 @@ const (
 	canisterTagWidth   = 19 // brackets included
 )
 
-// appendCanister is the form for people: time, level and tag in columns, then
-// the message and the bare values of the attributes.
+// appendCanister is the form for people: time, level and tag in columns, then the
+// message and the values of the attributes without their keys.
 func appendCanister(dst []byte, tag string, with []slog.Attr, r slog.Record) []byte {
 	dst = appendCanisterTime(dst, r.Time)
 	dst = append(dst, ' ')
 
 	start := len(dst)
-	dst = append(dst, logLevelName(r.Level)...)
+	dst = append(dst, levelName(r.Level)...)
 	dst = appendPadding(dst, start, canisterLevelWidth)
 	dst = append(dst, ' ')
 
@@ -38,7 +38,7 @@ func appendCanister(dst []byte, tag string, with []slog.Attr, r slog.Record) []b
 		dst = appendCanisterValue(dst, a.Value)
 	}
 	r.Attrs(func(a slog.Attr) bool {
-		if a.Key != logTagKey {
+		if a.Key != TagKey {
 			dst = appendCanisterValue(dst, a.Value)
 		}
 		return true
@@ -46,25 +46,25 @@ func appendCanister(dst []byte, tag string, with []slog.Attr, r slog.Record) []b
 	return append(dst, '\n')
 }
 
-// A writtenSecond is a second as the log writes it. Thousands of lines share one.
-type writtenSecond struct {
+// A formattedSecond is the text of one second, which thousands of lines share.
+type formattedSecond struct {
 	unix int64
 	text []byte
 }
 
-var lastSecond atomic.Pointer[writtenSecond]
+var lastSecond atomic.Pointer[formattedSecond]
 
 func appendCanisterTime(dst []byte, t time.Time) []byte {
 	s := lastSecond.Load()
 	if s == nil || s.unix != t.Unix() {
-		s = &writtenSecond{unix: t.Unix(), text: t.UTC().AppendFormat(nil, canisterSecond)}
+		s = &formattedSecond{unix: t.Unix(), text: t.UTC().AppendFormat(nil, canisterSecond)}
 		lastSecond.Store(s)
 	}
 	ms := t.Nanosecond() / 1e6
 	return append(append(dst, s.text...), ',', byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10))
 }
 
-// appendPadding fills the column that began at start.
+// appendPadding appends blanks until the column that began at start has its width.
 func appendPadding(dst []byte, start, width int) []byte {
 	for len(dst)-start < width {
 		dst = append(dst, ' ')
@@ -72,7 +72,7 @@ func appendPadding(dst []byte, start, width int) []byte {
 	return dst
 }
 
-// appendCanisterValue appends a space and v, or nothing where v says nothing.
+// appendCanisterValue appends a space and v, or nothing when v is empty.
 func appendCanisterValue(dst []byte, v slog.Value) []byte {
 	v = v.Resolve()
 	switch v.Kind() {
@@ -105,9 +105,9 @@ func appendCanisterValue(dst []byte, v slog.Value) []byte {
 	return dst
 }
 
-// appendPrintable appends s with everything a terminal or a reader of lines
-// could obey (control characters, line separators, direction marks, bytes that
-// are not UTF-8) written out instead, so that one event stays one line.
+// appendPrintable appends s. What a terminal or a reader of lines would act on is
+// escaped (control characters, line separators, direction marks, bytes that are not
+// UTF-8), so that one event stays one line.
 func appendPrintable(dst []byte, s string) []byte {
 	for i := 0; i < len(s); {
 		if c := s[i]; ' ' <= c && c <= '~' {

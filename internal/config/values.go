@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"math"
@@ -7,32 +7,33 @@ import (
 )
 
 // A secret prints itself as hidden, wherever it is printed.
-type secret string
+type Secret string
 
-const hidden = "(hidden)"
+// Hidden is what a secret prints itself as.
+const Hidden = "(hidden)"
 
-func (s secret) String() string {
+func (s Secret) String() string {
 	if s == "" {
 		return ""
 	}
-	return hidden
+	return Hidden
 }
 
 // GoString keeps %#v from showing it.
-func (s secret) GoString() string { return s.String() }
+func (s Secret) GoString() string { return s.String() }
 
 // MarshalText keeps YAML and JSON from showing it.
-func (s secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // byteSize is a number of bytes, written with a unit: 64MiB.
-type byteSize int64
+type ByteSize int64
 
 var byteUnits = [...]struct {
 	suffix string
 	bytes  int64
 }{{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}}
 
-func parseByteSize(text string) (byteSize, bool) {
+func parseByteSize(text string) (ByteSize, bool) {
 	unit := int64(1)
 	for _, u := range byteUnits {
 		if number, ok := strings.CutSuffix(text, u.suffix); ok {
@@ -44,10 +45,10 @@ func parseByteSize(text string) (byteSize, bool) {
 	if err != nil || n < 0 || n > math.MaxInt64/unit {
 		return 0, false
 	}
-	return byteSize(n * unit), true
+	return ByteSize(n * unit), true
 }
 
-func (b byteSize) String() string {
+func (b ByteSize) String() string {
 	for _, u := range byteUnits {
 		if int64(b) >= u.bytes && int64(b)%u.bytes == 0 {
 			return strconv.FormatInt(int64(b)/u.bytes, 10) + u.suffix
@@ -57,4 +58,4 @@ func (b byteSize) String() string {
 }
 
 // MarshalYAML writes the unit too.
-func (b byteSize) MarshalYAML() (any, error) { return b.String(), nil }
+func (b ByteSize) MarshalYAML() (any, error) { return b.String(), nil }

@@ -1,27 +1,29 @@
-package main
+package config
 
 import (
 	"time"
-
-	"fraudcheck/internal/velocity"
 )
 
 // settings is the whole configuration. Its yaml tags are the keys of the file;
 // oneof, min and max are what a value may be; help is the table of docs/configuration.md.
-type settings struct {
+type Settings struct {
 	Listen         string `yaml:"listen" help:"the callers' door, host:port"`
 	OperatorListen string `yaml:"operator_listen" help:"the operators' door, host:port"`
-	HashKey        secret `yaml:"hash_key" help:"secret of at least 32 bytes that all stored hashes are made with, the same on all instances; made anew at every start when neither is given, which memcached does not allow"`
+	HashKey        Secret `yaml:"hash_key" help:"secret of at least 32 bytes that all stored hashes are made with, the same on all instances; made anew at every start when neither is given, which memcached does not allow"`
 	HashKeyFile    string `yaml:"hash_key_file" help:"file that holds the hash key; line ends at its end do not count"`
 	TLS            struct {
 		CertFile string `yaml:"cert_file" help:"PEM file with the certificate of both doors, and of those that signed it; with key_file, they speak TLS 1.2 and later only"`
 		KeyFile  string `yaml:"key_file" help:"PEM file with the certificate's private key"`
 	} `yaml:"tls"`
 	Limits struct {
-		InFlight int           `yaml:"in_flight" min:"1" max:"1000000" help:"requests served at once; more get 503"`
-		Read     time.Duration `yaml:"read" min:"10ms" max:"1h" help:"longest a whole request may take to arrive"`
-		Write    time.Duration `yaml:"write" min:"10ms" max:"1h" help:"longest an answer may take to leave"`
-		Idle     time.Duration `yaml:"idle" min:"10ms" max:"24h" help:"longest a connection may wait for its next request"`
+		InFlight    int `yaml:"in_flight" min:"1" max:"1000000" help:"requests served at once; more get 503"`
+		Connections struct {
+			Callers   int `yaml:"callers" min:"0" max:"1000000" help:"connections of callers open at once; then the one idle longest is closed for the next; 0: as many as the process may open files, less a reserve"`
+			Operators int `yaml:"operators" min:"1" max:"1000000" help:"the same at the operators' port; at most a quarter of what the process may open"`
+		} `yaml:"connections"`
+		Read  time.Duration `yaml:"read" min:"10ms" max:"1h" help:"longest a whole request may take to arrive"`
+		Write time.Duration `yaml:"write" min:"10ms" max:"1h" help:"longest an answer may take to leave"`
+		Idle  time.Duration `yaml:"idle" min:"10ms" max:"24h" help:"longest a connection may wait for its next request"`
 	} `yaml:"limits"`
 	Drain time.Duration `yaml:"drain" min:"0s" max:"1h" help:"longest a stop waits for what is in flight"`
 	Store struct {
@@ -29,7 +31,7 @@ type settings struct {
 		OnFailure string        `yaml:"on_failure" oneof:"local,allow,block" help:"what to answer when memcached does not: from what this instance knows, or always the same"`
 		Budget    time.Duration `yaml:"budget" min:"1ms" max:"10s" help:"longest a whole check may wait for memcached, all subjects and all retries; then this instance answers from what it knows"`
 		Memory    struct {
-			MaxBytes      byteSize      `yaml:"max_bytes" min:"1MiB" max:"1TiB" help:"most memory the records may take; with memcached, this instance's copies"`
+			MaxBytes      ByteSize      `yaml:"max_bytes" min:"1MiB" max:"1TiB" help:"most memory the records may take; with memcached, this instance's copies"`
 			SnapshotFile  string        `yaml:"snapshot_file" help:"where the records are kept over a restart, written at every stop and read at start; none: they are not. Needs a hash key that stays"`
 			SnapshotEvery time.Duration `yaml:"snapshot_every" min:"1s" max:"24h" help:"and how often in between"`
 		} `yaml:"memory"`
@@ -38,20 +40,20 @@ type settings struct {
 			MaxConns int      `yaml:"max_conns" min:"1" max:"10000" help:"operations under way at once, per server"`
 		} `yaml:"memcached"`
 	} `yaml:"store"`
-	IPv6Prefix int            `yaml:"ipv6_prefix" min:"48" max:"128" help:"bits of an IPv6 address that make one subject"`
-	Rules      []ruleSettings `yaml:"rules" help:"see below"`
+	IPv6Prefix int    `yaml:"ipv6_prefix" min:"48" max:"128" help:"bits of an IPv6 address that make one subject"`
+	Rules      []Rule `yaml:"rules" help:"see below"`
 	Lists      struct {
-		Allow []entrySettings `yaml:"allow" help:"always allowed, and recorded all the same; see below"`
-		Block []entrySettings `yaml:"block" help:"always blocked; of two networks that hold an address, the most specific decides"`
+		Allow []ListEntry `yaml:"allow" help:"always allowed, and recorded all the same; see below"`
+		Block []ListEntry `yaml:"block" help:"always blocked; of two networks that hold an address, the most specific decides"`
 	} `yaml:"lists"`
 	Auth struct {
 		Basic struct {
-			Users     []userSettings `yaml:"users" help:"see below; without users, users_file and jwt, one is made at the start and printed"`
-			UsersFile string         `yaml:"users_file" help:"file of further users, in the lines of htpasswd, bcrypt or argon2id; fraudcheck user edits it, and what changes is in force within a second"`
+			Users     []User `yaml:"users" help:"see below; without users, users_file and jwt, one is made at the start and printed"`
+			UsersFile string `yaml:"users_file" help:"file of further users, in the lines of htpasswd, bcrypt or argon2id; fraudcheck user edits it, and what changes is in force within a second"`
 		} `yaml:"basic"`
 		JWT struct {
 			ClientID      string            `yaml:"client_id" help:"must be among a token's audiences (aud); with secret, public_key_file or jwks_file, it switches JWT on"`
-			Secret        secret            `yaml:"secret" help:"shared with who issues the tokens, at least 16 bytes; from 32 (HS256), 48 (HS384) or 64 (HS512) on without a warning"`
+			Secret        Secret            `yaml:"secret" help:"shared with who issues the tokens, at least 16 bytes; from 32 (HS256), 48 (HS384) or 64 (HS512) on without a warning"`
 			Encoding      string            `yaml:"encoding" oneof:"clear,base64std,base64url" help:"how secret is written: clear, base64std or base64url"`
 			PublicKeyFile string            `yaml:"public_key_file" help:"PEM file with the issuer's public key or certificate, in place of secret"`
 			JWKSFile      string            `yaml:"jwks_file" help:"file with the issuer's keys, a JWK Set (RFC 7517), in place of secret"`
@@ -82,7 +84,8 @@ type settings struct {
 	} `yaml:"log"`
 }
 
-type ruleSettings struct {
+// Rule is an entry of rules.
+type Rule struct {
 	Name       string        `yaml:"name" help:"1 to 40 of a-z, 0-9, _"`
 	Per        string        `yaml:"per" help:"who is watched: ip, network, card, email, device, cart or account"`
 	Count      string        `yaml:"count" help:"what is counted: cards, attempts, ips or declined_cards"`
@@ -93,30 +96,34 @@ type ruleSettings struct {
 	Mode       string        `yaml:"mode" help:"enforce, or shadow: reported without effect"`
 }
 
-type entrySettings struct {
+// ListEntry is an entry of lists.allow and lists.block.
+type ListEntry struct {
 	Net   string `yaml:"net" help:"address or network, such as 198.51.100.0/24"`
 	Until string `yaml:"until" help:"when it ends, such as 2027-01-31T00:00:00Z; never where it is not given"`
 	Note  string `yaml:"note" help:"why, for whoever reads it"`
 }
 
-type userSettings struct {
+// User is an entry of auth.basic.users.
+type User struct {
 	Username   string   `yaml:"username" help:"no colon"`
-	Password   secret   `yaml:"password" help:"as encryption says"`
+	Password   Secret   `yaml:"password" help:"as encryption says"`
 	Encryption string   `yaml:"encryption" oneof:"clear,sha256,bcrypt,argon2id" help:"argon2id, as fraudcheck hash-password prints it, or bcrypt; sha256: 64 hexadecimal digits; clear"`
 	Roles      []string `yaml:"roles" oneof:"checker,analyst,operator" help:"checker: check, report outcomes; analyst: read and forget addresses and subjects; operator: everything"`
 	Networks   []string `yaml:"networks" help:"where this user may ask from, beside auth.networks and written alike"`
 	BindIP     bool     `yaml:"bind_ip" help:"what a login issues is good only from the address that logged in (of IPv6, the /64)"`
-	SigningKey secret   `yaml:"signing_key" help:"base64 of at least 32 bytes that requests are signed with, see docs/signing.md; who has one needs no password"`
+	SigningKey Secret   `yaml:"signing_key" help:"base64 of at least 32 bytes that requests are signed with, see docs/signing.md; who has one needs no password"`
 }
 
-func defaults() *settings {
-	s := new(settings)
+// Defaults returns the settings of an empty file.
+func Defaults() *Settings {
+	s := new(Settings)
 	s.Listen = "127.0.0.1:8080"
 	s.OperatorListen = "127.0.0.1:8081"
 	s.Limits.InFlight = 2048
 	s.Limits.Read = 5 * time.Second
 	s.Limits.Write = 5 * time.Second
-	s.Limits.Idle = time.Minute
+	s.Limits.Connections.Operators = 256
+	s.Limits.Idle = 75 * time.Second
 	s.Drain = 5 * time.Second
 	s.Store.Kind = "memory"
 	s.Store.OnFailure = "local"
@@ -126,7 +133,10 @@ func defaults() *settings {
 	s.Store.Memcached.Servers = []string{"127.0.0.1:11211"}
 	s.Store.Memcached.MaxConns = 64
 	s.IPv6Prefix = 64
-	s.Rules = []ruleSettings{ruleOf(velocity.DefaultRule)}
+	s.Rules = []Rule{{
+		Name: "cards_per_ip", Per: "ip", Count: "cards", Window: time.Hour,
+		ReviewOver: 3, BlockOver: 5, Retention: "sliding", Mode: "enforce",
+	}}
 	s.Log.Level = "INFO"
 	s.Log.Format = "canister"
 	s.Log.IP = "prefix"
@@ -140,21 +150,8 @@ func defaults() *settings {
 	return s
 }
 
-// preset gives an entry of a list what it has where the file is silent.
-func (r *ruleSettings) preset() { r.Retention, r.Mode = "sliding", "enforce" }
-func (u *userSettings) preset() { u.Encryption, u.Roles = "clear", []string{"checker"} }
+// Preset sets what a rule has where the file is silent.
+func (r *Rule) Preset() { r.Retention, r.Mode = "sliding", "enforce" }
 
-func ruleOf(r velocity.Rule) ruleSettings {
-	return ruleSettings{
-		Name: r.Name, Per: r.Per, Count: r.Count, Window: r.Window,
-		ReviewOver: r.ReviewOver, BlockOver: r.BlockOver, Retention: string(r.Retention), Mode: string(r.Mode),
-	}
-}
-
-func (r ruleSettings) rule() velocity.Rule {
-	return velocity.Rule{
-		Name: r.Name, Per: r.Per, Count: r.Count, Window: r.Window,
-		ReviewOver: r.ReviewOver, BlockOver: r.BlockOver,
-		Retention: velocity.Retention(r.Retention), Mode: velocity.Mode(r.Mode),
-	}
-}
+// Preset sets what a user has where the file is silent.
+func (u *User) Preset() { u.Encryption, u.Roles = "clear", []string{"checker"} }

@@ -1,23 +1,20 @@
-package server
+package listener
 
 import (
 	"io"
 	"net"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"github.com/valyala/fasthttp"
 )
 
 // connected returns both ends of a connection over which a request was answered.
-func connected(t *testing.T) (ours *conn, theirs net.Conn) {
+func connected(t *testing.T) (ours *Conn, theirs net.Conn) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	l := &listener{Listener: ln, open: new(sync.Map), tick: new(atomic.Int64), full: func() bool { return false }}
+	l := New(ln, Settings{})
 	defer l.Close()
 	theirs, err = net.Dial("tcp", ln.Addr().String())
 	require.NoError(t, err)
@@ -25,8 +22,8 @@ func connected(t *testing.T) (ours *conn, theirs net.Conn) {
 	c, err := l.Accept()
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = c.Close() })
-	noteState(c, fasthttp.StateIdle)
-	return c.(*conn), theirs
+	c.(*Conn).SetState(StateIdle)
+	return c.(*Conn), theirs
 }
 
 func TestAConnectionIsLeftWhenNothingCame(t *testing.T) {
@@ -57,7 +54,7 @@ func TestAConnectionIsNotLeftWhenARequestCame(t *testing.T) {
 func TestAConnectionInUseIsNotLeft(t *testing.T) {
 	ours, theirs := connected(t)
 	ours.leave() // it was idle
-	noteState(ours, fasthttp.StateActive)
+	ours.SetState(StateActive)
 	go func() { _, _ = io.WriteString(theirs, "GET") }()
 	b := make([]byte, 8)
 	n, err := ours.Read(b)
@@ -67,11 +64,11 @@ func TestAConnectionInUseIsNotLeft(t *testing.T) {
 
 func TestAConnectionNotUsedYetIsGivenTime(t *testing.T) {
 	ours, _ := connected(t)
-	noteState(ours, fasthttp.StateNew)
+	ours.SetState(StateNew)
 	ours.accepted = time.Now().Add(time.Hour) // whatever the machine does meanwhile
 	ours.leave()
 	assert.False(t, ours.leaving.Load())
-	ours.accepted = time.Now().Add(-lastCalls)
+	ours.accepted = time.Now().Add(-LastRequests)
 	ours.leave()
 	assert.True(t, ours.leaving.Load())
 }
