@@ -5,9 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
+
+	"fraudcheck/internal/velocity"
 )
 
 // loadSnapshot fills the memory at start. Nothing about it is fatal: what cannot be
@@ -21,7 +25,7 @@ func (s *service) loadSnapshot() {
 	var n int
 	if err == nil {
 		defer file.Close()
-		n, err = s.memory.Load(file, s.keys.records, s.now())
+		n, err = s.memory.Load(file, s.keys.records, s.plan, s.now())
 	}
 	if err != nil {
 		aside := path + ".unusable"
@@ -76,4 +80,15 @@ func (s *service) keepSnapshots() (stop func()) {
 		cancel()
 		<-done
 	}
+}
+
+// memorySummary says what the store holds and what it had to forget, by kind of subject.
+func memorySummary(m velocity.MemoryStats) string {
+	text := fmt.Sprintf("%s in memory, %d forgotten inside their window", plural(m.Records, "record"), m.EvictedInWindow)
+	separator := ": "
+	for _, kind := range slices.Sorted(maps.Keys(m.EvictedByKind)) {
+		text += fmt.Sprintf("%s%d %s", separator, m.EvictedByKind[kind], kind)
+		separator = ", "
+	}
+	return text
 }

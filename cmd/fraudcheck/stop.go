@@ -18,8 +18,7 @@ func (s *service) stop() error {
 			s.log.Error("store.memory.snapshot_file cannot be written", "error", err)
 		}
 	}
-	kept := s.memory.Stats()
-	s.log.Info(fmt.Sprintf("Stopped (%s in memory, %d forgotten inside their window)", plural(kept.Records, "record"), kept.EvictedInWindow))
+	s.log.Info("Stopped (" + memorySummary(s.memory.Stats()) + ")")
 	return nil
 }
 
