@@ -47,14 +47,15 @@ type lab struct {
 
 const user = "bench" // whom the peers know
 
-func newLab(ctx context.Context, password string) (*lab, error) {
+// newLab makes a lab whose program build writes to the path it is given.
+func newLab(ctx context.Context, password string, build builder) (*lab, error) {
 	dir, err := os.MkdirTemp("", "bench")
 	if err != nil {
 		return nil, err
 	}
 	l := &lab{dir: dir, program: filepath.Join(dir, "fraudcheck"), password: password, running: make(map[string]*target)}
 	testbed.ClearEnvironment()
-	if err := testbed.Build(ctx, "", l.program); err != nil {
+	if err := build(ctx, l.program); err != nil {
 		l.close()
 		return nil, err
 	}

@@ -1,54 +1,41 @@
 package main
 
 import (
-	"bytes"
-	"crypto/hkdf"
 	"crypto/rand"
-	"crypto/sha256"
+	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
-	"slices"
-	"strconv"
 	"strings"
-	"time"
-	"unicode"
 
 	"fraudcheck/internal/auth"
+	passwords "fraudcheck/internal/auth/password"
 	"fraudcheck/internal/auth/session"
 	"fraudcheck/internal/config"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/wire"
 )
 
-// parts are the settings made into what the program is put together from. All
-// that can be wrong with a configuration is found in making them.
-type parts struct {
+// A policy is what the settings say, compiled whole: a start builds a service from it,
+// a reload puts it in force in the one that runs.
+type policy struct {
 	settings *config.Settings
 	files    config.Files // that may be read
 	warnings []string
 
-	keys   *velocity.Keys
-	plan   *velocity.Plan
-	memory *velocity.Memory
-	guard  *auth.Guard
-	where  *auth.Where // what guard goes by
-	tokens *session.Keys
-	logKey []byte // hashes callers and addresses for the log
+	plan        *velocity.Plan
+	certificate *tls.Certificate // nil: without TLS
+	guard       *auth.Guard
+	where       *auth.Where // what guard goes by
+	cors        *wire.CORS  // nil: for nobody
 
-	fileUsers int // how many the users file holds
-
-	certificate *certificate // nil: without TLS
-	cors        *wire.CORS   // nil: for nobody
-
-	madeUser string // the credential of its own making, when no user is configured
-	madePass string
+	fileUsers int    // how many the users file holds
+	madeUser  string // the credential of its own making, when no user is configured
+	madePass  string
 }
 
-// configure settles the configuration: flags before environment before file
-// before defaults. An error names the key that is wrong; the parts beside it hold
-// the settings, as far as those could be read.
-func configure(f *flags, files config.Files) (*parts, error) {
+// configure reads the settings (flags before environment before file before defaults)
+// and compiles them. The policy beside an error holds the settings that could be read.
+func configure(f *flags, files config.Files) (*policy, error) {
 	s := config.Defaults()
 	if f.Config != "" {
 		if err := config.Read(f.Config, files, s); err != nil {
@@ -75,8 +62,8 @@ func configure(f *flags, files config.Files) (*parts, error) {
 	if f.MemcachedServers != nil {
 		s.Store.Memcached.Servers = strings.Split(*f.MemcachedServers, ",")
 	}
-	p := &parts{settings: s, files: files}
-	for _, step := range []func() error{p.checkAddresses, p.makeCertificate, p.makeKeys, p.makePlan, p.makeMemory, p.makeGuard, p.makeCORS} {
+	p := &policy{settings: s, files: files}
+	for _, step := range []func() error{p.checkAddresses, p.makeCertificate, p.makePlan, p.makeGuard, p.makeCORS} {
 		if err := step(); err != nil {
 			return p, err
 		}
@@ -87,155 +74,8 @@ func configure(f *flags, files config.Files) (*parts, error) {
 // expected is the error of the setting of that dotted key.
 func expected(key, what string) error { return &config.Error{Key: key, Expected: what} }
 
-func (p *parts) checkAddresses() error {
-	s := p.settings
-	for key, address := range map[string]string{"listen": s.Listen, "operator_listen": s.OperatorListen} {
-		if !hostPort(address) {
-			return expected(key, "host:port, such as 127.0.0.1:8080")
-		}
-	}
-	for i, server := range s.Store.Memcached.Servers {
-		if key := fmt.Sprintf("store.memcached.servers[%d]", i); !strings.HasPrefix(server, "/") && !hostPort(server) {
-			return expected(key, "host:port or the path of a unix socket")
-		} else if slices.Contains(s.Store.Memcached.Servers[:i], server) {
-			return expected(key, "a server that is not listed yet")
-		}
-	}
-	if _, port, _ := net.SplitHostPort(s.Listen); s.Listen == s.OperatorListen && port != "0" {
-		return expected("operator_listen", "another address than listen")
-	}
-	if s.Store.Kind == "memcached" && len(s.Store.Memcached.Servers) == 0 {
-		return expected("store.memcached.servers", "at least one server")
-	}
-	return nil
-}
-
-func hostPort(address string) bool {
-	host, port, err := net.SplitHostPort(address)
-	if err == nil {
-		_, err = strconv.ParseUint(port, 10, 16)
-	}
-	return err == nil && !strings.ContainsFunc(host, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) })
-}
-
-func (p *parts) makeKeys() error {
-	if p.files == config.RegularFiles {
-		return nil // a reload keeps the keys
-	}
-	key, hashKey := "hash_key", []byte(p.settings.HashKey)
-	if file := p.settings.HashKeyFile; file != "" {
-		if len(hashKey) > 0 {
-			return expected("hash_key_file", "only one of hash_key and hash_key_file")
-		}
-		text, err := p.readNamed("hash_key_file", file)
-		if err != nil {
-			return err
-		}
-		key, hashKey = "hash_key_file", bytes.TrimRight(text, "\r\n")
-	} else if len(hashKey) == 0 && p.settings.Store.Kind == "memcached" {
-		return expected("hash_key_file", "a hash key, the same on all instances, where store.kind is memcached")
-	} else if len(hashKey) == 0 && p.settings.Store.Memory.SnapshotFile != "" {
-		return expected("hash_key_file", "a hash key, the same at every start, where store.memory.snapshot_file is set")
-	} else if len(hashKey) == 0 {
-		hashKey = randomKey()
-	}
-	var err error
-	if p.keys, err = velocity.NewKeys(hashKey); err != nil {
-		return fmt.Errorf("%s: %w", key, err)
-	}
-	tokenKey := hashKey
-	if p.settings.Store.Kind == "memory" { // who was logged out ends with the process, so what was issued does too
-		tokenKey = randomKey()
-	}
-	if p.tokens, err = session.NewKeys(tokenKey); err != nil {
-		return fmt.Errorf("%s: %w", key, err)
-	}
-	p.logKey, err = hkdf.Key(sha256.New, hashKey, nil, "fraudcheck log", sha256.Size)
-	return err
-}
-
-func randomKey() []byte {
-	key := make([]byte, velocity.MinHashKey)
-	_, _ = rand.Read(key) // it never fails
-	return key
-}
-
-func ruleOf(r config.Rule) velocity.Rule {
-	return velocity.Rule{
-		Name: r.Name, Per: r.Per, Count: r.Count, Window: r.Window,
-		ReviewOver: r.ReviewOver, BlockOver: r.BlockOver,
-		Retention: velocity.Retention(r.Retention), Mode: velocity.Mode(r.Mode),
-	}
-}
-
-func (p *parts) makePlan() error {
-	if len(p.settings.Rules) == 0 {
-		return expected("rules", "at least one rule")
-	}
-	rules := make([]velocity.Rule, len(p.settings.Rules))
-	for i, r := range p.settings.Rules {
-		rules[i] = ruleOf(r)
-		for _, w := range rules[i].Warnings() {
-			p.warnings = append(p.warnings, fmt.Sprintf("rules[%d] (%s) %s", i, r.Name, w))
-		}
-	}
-	plan, err := velocity.NewPlan(rules, p.settings.IPv6Prefix)
-	if err != nil {
-		return err
-	}
-	lists, err := p.makeLists()
-	if err != nil {
-		return err
-	}
-	p.plan = plan.With(lists)
-	return nil
-}
-
-func (p *parts) makeLists() (*velocity.Lists, error) {
-	var entries []velocity.Entry
-	var keys []string
-	add := func(list string, settings []config.ListEntry, outcome velocity.Outcome) error {
-		for i, s := range settings {
-			key := fmt.Sprintf("lists.%s[%d]", list, i)
-			e := velocity.Entry{Outcome: outcome, Note: s.Note}
-			var ok bool
-			if e.Net, ok = velocity.ParseNetwork(s.Net); !ok {
-				return expected(key+".net", "an address, or a network without host bits such as 198.51.100.0/24")
-			}
-			if s.Until != "" {
-				var err error
-				if e.Until, err = time.Parse(time.RFC3339, s.Until); err != nil {
-					return expected(key+".until", "a time such as 2027-01-31T00:00:00Z")
-				}
-			}
-			entries, keys = append(entries, e), append(keys, key)
-		}
-		return nil
-	}
-	if err := add("allow", p.settings.Lists.Allow, velocity.Allow); err != nil {
-		return nil, err
-	}
-	if err := add("block", p.settings.Lists.Block, velocity.Block); err != nil {
-		return nil, err
-	}
-	lists, err := velocity.NewLists(entries)
-	var twice *velocity.EntryError
-	if errors.As(err, &twice) {
-		return nil, expected(keys[twice.Index]+".net", "a network that is not listed yet, in either list")
-	}
-	return lists, err
-}
-
-func (p *parts) makeMemory() error {
-	var err error
-	if p.memory, err = velocity.NewMemory(int64(p.settings.Store.Memory.MaxBytes)); err != nil {
-		return fmt.Errorf("store.memory.max_bytes: %w", err)
-	}
-	return nil
-}
-
 // makeGuard never leaves the door unguarded: without a user it makes one.
-func (p *parts) makeGuard() error {
+func (p *policy) makeGuard() error {
 	basic, signed, err := p.makeUsers()
 	if err != nil {
 		return err
@@ -246,7 +86,7 @@ func (p *parts) makeGuard() error {
 	}
 	if basic == nil && signed == nil && jwt == nil {
 		p.madeUser, p.madePass = "fraudcheck", rand.Text()
-		basic, err = auth.NewBasic([]auth.User{{Name: p.madeUser, Password: p.madePass, Encryption: auth.Clear, Roles: auth.Operator}})
+		basic, err = auth.NewBasic([]auth.User{{Name: p.madeUser, Password: p.madePass, Encryption: passwords.Clear, Roles: auth.Operator}})
 	}
 	if err != nil {
 		return err
@@ -264,7 +104,7 @@ func (p *parts) makeGuard() error {
 	return nil
 }
 
-func (p *parts) makeWhere() (err error) {
+func (p *policy) makeWhere() (err error) {
 	p.where, err = auth.NewWhere(p.settings.Auth.Networks, p.settings.TrustedProxies)
 	var wrong *auth.WhereError
 	if errors.As(err, &wrong) {
@@ -281,7 +121,7 @@ func (p *parts) makeWhere() (err error) {
 }
 
 // makeJWT makes nothing where nothing of it is configured.
-func (p *parts) makeJWT() (*auth.JWT, error) {
+func (p *policy) makeJWT() (*auth.JWT, error) {
 	s := &p.settings.Auth.JWT
 	if s.ClientID == "" && s.Secret == "" && s.PublicKeyFile == "" && s.JWKSFile == "" && s.Issuer == "" && len(s.RoleMap) == 0 {
 		return nil, nil
@@ -316,7 +156,7 @@ func (p *parts) makeJWT() (*auth.JWT, error) {
 	return jwt, nil
 }
 
-func (p *parts) makeCORS() (err error) {
+func (p *policy) makeCORS() (err error) {
 	p.cors, err = wire.NewCORS(p.settings.CORS.Origins)
 	var wrong *wire.OriginError
 	if errors.As(err, &wrong) {
@@ -326,7 +166,7 @@ func (p *parts) makeCORS() (err error) {
 }
 
 // readNamed reads the file that a setting names.
-func (p *parts) readNamed(key, file string) ([]byte, error) {
+func (p *policy) readNamed(key, file string) ([]byte, error) {
 	text, err := config.ReadFile(file, p.files)
 	if err != nil {
 		return nil, fmt.Errorf("%s: cannot read it: %w", key, err)

@@ -13,18 +13,18 @@ import (
 
 // openLogins gives the guard what tokens and sessions rest on: memcached where the
 // records are there too, so that a logout is heard of by all instances.
-func (p *parts) openLogins(log *slog.Logger) (closeLogins func(), err error) {
-	s := p.settings.Store
-	if s.Kind == "memory" {
-		p.guard.Logins = session.NewLogins(p.tokens, session.NewMemory())
-		return func() {}, nil
+func (s *service) openLogins() error {
+	set := s.settings.Store
+	if set.Kind == "memory" {
+		s.guard.Logins = session.NewLogins(s.keys.logins, session.NewMemory())
+		return nil
 	}
-	shared, err := session.NewMemcached(s.Memcached.Servers, s.Budget)
+	shared, err := session.NewMemcached(set.Memcached.Servers, set.Budget)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	logins := session.NewLogins(p.tokens, shared)
-	p.guard.Logins, p.guard.SharedNonces = logins, shared
+	logins := session.NewLogins(s.keys.logins, shared)
+	s.guard.Logins, s.guard.SharedNonces = logins, shared
 	ctx, cancel := context.WithCancel(context.Background())
 	var keeping sync.WaitGroup
 	keeping.Go(func() {
@@ -35,15 +35,16 @@ func (p *parts) openLogins(log *slog.Logger) (closeLogins func(), err error) {
 			case <-ctx.Done():
 				return
 			case now := <-tick.C:
-				keep(logins, now, log)
+				keep(logins, now, s.log)
 			}
 		}
 	})
-	return func() {
+	s.open.add(func() {
 		cancel()
 		keeping.Wait()
 		shared.Close()
-	}, nil
+	})
+	return nil
 }
 
 func keep(logins *session.Logins, now time.Time, log *slog.Logger) {

@@ -102,6 +102,9 @@ func checkConfig(f *flags, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if _, err := p.makeKeys(); err != nil {
+		return err
+	}
 	text, err := yaml.Marshal(p.settings)
 	if err != nil {
 		return err

@@ -1,403 +1,67 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"net"
-	"net/netip"
 	"os"
 	"os/signal"
-	"runtime/debug"
-	"slices"
-	"strings"
 	"syscall"
-	"time"
 
-	"go.yaml.in/yaml/v3"
-
-	"fraudcheck/internal/auth/session"
 	"fraudcheck/internal/config"
-	"fraudcheck/internal/logging"
-	"fraudcheck/internal/operator"
-	"fraudcheck/internal/server"
-	"fraudcheck/internal/velocity"
 )
 
-// errSecondSignal ends a drain that somebody does not want to wait for.
+// errSecondSignal ends a stop that takes too long for the one who asked for it.
 var errSecondSignal = errors.New("stopped by a second signal, with requests in flight")
 
 // serve runs the service until SIGTERM or SIGINT.
-func serve(f *flags, stdout, stderr io.Writer) (err error) {
+func serve(f *flags, stdout, stderr io.Writer) error {
 	files := new(watch)
 	files.follow(f.Config, config.Defaults()) // before it is read
 	p, err := configure(f, config.FilesAndPipes)
 	if err != nil {
 		return err
 	}
-	s := p.settings
-	files.follow(f.Config, s)
-	// Whoever reads the log may go away, and its file may grow too large.
+	files.follow(f.Config, p.settings)
+
+	// The reader of the log may go away, and its file may grow too large.
 	signal.Ignore(syscall.SIGPIPE, syscall.SIGXFSZ)
+	s, err := newService(p, stderr)
+	if err != nil {
+		return err
+	}
+	defer s.closeLog()
 
-	ofCallers, ofOperators, err := p.connections()
-	if err != nil {
-		return err
-	}
-	ln, err := net.Listen("tcp", s.Listen)
-	if err != nil {
-		return fmt.Errorf("listen: %w", err)
-	}
-	operatorLn, err := net.Listen("tcp", s.OperatorListen)
-	if err != nil {
-		return fmt.Errorf("operator_listen: %w", err)
-	}
-	var logFile io.WriteCloser
-	if s.Log.Path != "" {
-		if logFile, err = logging.OpenFile(s.Log.Path, s.Log.Days, time.Now); err != nil {
-			return fmt.Errorf("log.path: %w", err)
-		}
-	}
-	log, closeLog, dropped := logging.New(stderr, logFile, s.Log.Level, s.Log.Format)
-	defer closeLog()
-	var open closers
-	defer func() {
-		if !errors.Is(err, errSecondSignal) { // then they may be stuck, and being closed already
-			open.close()
-		}
-	}()
-	p.introduce(log)
-
-	clock := velocity.NewClock(time.Now())
-	metrics := p.makeMetrics(dropped, clock.Ahead)
-	p.guard.Observe = metrics.Auth
-	store, err := p.openStore(metrics, log)
-	if err != nil {
-		return err
-	}
-	closeLogins, err := p.openLogins(log)
-	if err != nil {
-		return err
-	}
-	open.add(closeLogins)
-	checker := velocity.NewChecker(p.plan, p.keys, store)
-	if shared, ok := store.(*velocity.Memcached); ok {
-		shared.Watch(checker.Plan, func() velocity.Time { return clock.Now(time.Now()) })
-		open.add(func() { _ = shared.Close() })
-	}
-	switch s.Store.OnFailure {
-	case "allow":
-		checker.OnFailure(velocity.Allow)
-	case "block":
-		checker.OnFailure(velocity.Block)
-	}
-	callers := server.New(server.Settings{
-		Checker: checker,
-		Guard:   p.guard,
-		Now:     clock.Now,
-		Log:     log,
-		Address: addressForm(s.Log.IP, p.logKey),
-		TagKey:  p.logKey,
-		Events: server.Events{
-			Request: metrics.Request, Decision: metrics.Decision, PANLike: metrics.PANLike,
-			AcceptFailed: acceptFailed(metrics, log, "callers"), MadeRoom: madeRoom(metrics, log, "callers"),
-		},
-		InFlight: s.Limits.InFlight, Connections: ofCallers,
-		Read: s.Limits.Read, Write: s.Limits.Write, Idle: s.Limits.Idle,
-		TLS: p.certificate.config(), CORS: p.cors,
-	})
-	operators := operator.New(operator.Settings{
-		Checker: checker, Guard: p.guard, Metrics: metrics, Now: clock.Now, Ready: callers.Ready, Log: log, TagKey: p.logKey,
-		TLS: p.certificate.config(), CORS: p.cors,
-		Connections: ofOperators, AcceptFailed: acceptFailed(metrics, log, "operators"), MadeRoom: madeRoom(metrics, log, "operators"),
-	})
-	if s.Store.Memory.SnapshotFile != "" {
-		p.loadSnapshot(clock.Now(time.Now()), log)
-		open.add(p.keepSnapshots(log))
-	}
 	// Until here a signal to stop ends the process at once: nothing is in flight.
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
-	defer signal.Stop(signals)
-	hangups := make(chan os.Signal, 1)
+	stops, hangups := make(chan os.Signal, 2), make(chan os.Signal, 1)
+	signal.Notify(stops, syscall.SIGTERM, syscall.SIGINT)
 	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(stops)
 	defer signal.Stop(hangups)
-	failed := make(chan error, 3)
-	listen := func(serve func(net.Listener) error, ln net.Listener) {
-		failed <- fmt.Errorf("cannot go on listening: %w", cmp.Or(serve(ln), net.ErrClosed))
-	}
-	go listen(callers.Serve, ln)
-	go listen(operators.Serve, operatorLn)
-	how := s.Store.Kind + ", " + plural(len(s.Rules), "rule")
-	if p.certificate != nil {
-		how += ", TLS"
-	}
-	log.Info(fmt.Sprintf("Listening on %s (store %s)", ln.Addr(), how))
-	log.Info(fmt.Sprintf("Operators on %s", operatorLn.Addr()))
-	if p.madeUser != "" {
-		go func() { // standard output may be a pipe that nobody reads
-			if err := p.printCredential(stdout, ln.Addr()); err != nil {
-				failed <- fmt.Errorf("cannot show the credential that was made: %w", err)
-			}
-		}()
-	}
-	open.add(watchClock(clock, log))
 
+	s.start(stdout)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	again := reloader{flags: f, running: p, checker: checker, guard: p.guard, metrics: metrics, log: log, files: files}
-	var stopped chan error
-	go again.run(ctx, hangups) // so that a stop never waits for a reload
+	r := reloader{flags: f, files: files, service: s, running: *p.settings}
+	go r.run(ctx, hangups) // so that a stop never waits for a reload
+
 	select {
-	case err := <-failed:
+	case err = <-s.failed:
+		s.close()
 		return err
-	case sig := <-signals:
-		stopped = make(chan error, 1)
-		go func() { stopped <- p.stop(callers, operators, &open, log) }()
-		log.Info(fmt.Sprintf("Stopping (%s, within %s)", sig, s.Drain))
-	}
-	select {
-	case err = <-stopped:
-	case <-signals:
-		err = errSecondSignal
+	case sig := <-stops:
+		stopped := make(chan error, 1)
+		go func() { stopped <- s.stop() }()
+		s.log.Info(fmt.Sprintf("Stopping (%s, within %s)", sig, p.settings.Drain))
+		select {
+		case err = <-stopped:
+		case <-stops:
+			err = errSecondSignal
+		}
 	}
 	if err != nil {
-		log.Error("Stopped: " + err.Error())
+		s.log.Error("Stopped: " + err.Error())
 	}
 	return err
-}
-
-// stop drains both doors, saves what is to be kept and closes the rest.
-func (p *parts) stop(callers *server.Server, operators *operator.Door, open *closers, log *slog.Logger) error {
-	if err := p.drain(callers, operators); err != nil {
-		return err
-	}
-	open.close() // so that no snapshot of before is written after the last
-	s := p.settings
-	if s.Store.Memory.SnapshotFile != "" {
-		if err := p.saveSnapshot(); err != nil {
-			log.Error("store.memory.snapshot_file cannot be written", "error", err)
-		}
-	}
-	kept := p.memory.Stats()
-	log.Info(fmt.Sprintf("Stopped (%s in memory, %d forgotten inside their window)", plural(kept.Records, "record"), kept.EvictedInWindow))
-	return nil
-}
-
-// connections is how many connections may be open at once at each door: together as
-// many as the process may have files open, less what memcached, logs and snapshots
-// need. The operators' share is at most a quarter, so that nobody at that door can
-// leave none for checks.
-func (p *parts) connections() (callers, operators int, err error) {
-	const others, least = 64, 32
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return 0, 0, fmt.Errorf("cannot find out how many files may be open: %w", err)
-	}
-	reserve := others
-	if s := p.settings.Store; s.Kind == "memcached" {
-		reserve += len(s.Memcached.Servers) * (velocity.ConnsPerServer + session.ConnsPerServer)
-	}
-	if limit.Cur < uint64(reserve+least) {
-		return 0, 0, fmt.Errorf("open files (ulimit -n): expected at least %d", reserve+least)
-	}
-	left, set := int(min(limit.Cur, 1<<20))-reserve, p.settings.Limits.Connections
-	operators = min(set.Operators, left/4)
-	if callers = left - operators; set.Callers > 0 {
-		callers = min(callers, set.Callers)
-	}
-	return callers, operators, nil
-}
-
-// acceptFailed counts accepts that failed, and logs them at most once a minute.
-func acceptFailed(metrics *operator.Metrics, log *slog.Logger, door string) func(error) {
-	rarely := onceA(time.Minute)
-	return func(err error) {
-		metrics.AcceptFailed(door)
-		if rarely() {
-			log.Error("cannot accept connections, trying again", "door", door, "error", err)
-		}
-	}
-}
-
-// madeRoom counts connections closed because there were too many, and logs that at
-// most once a minute.
-func madeRoom(metrics *operator.Metrics, log *slog.Logger, door string) func() {
-	rarely := onceA(time.Minute)
-	return func() {
-		metrics.MadeRoom(door)
-		if rarely() {
-			log.Warn("too many connections: the one idle longest is closed for each new one", "door", door)
-		}
-	}
-}
-
-// onceA reports true for the first call, and then for the first after each interval.
-// It is for one goroutine.
-func onceA(interval time.Duration) func() bool {
-	var last time.Time
-	return func() bool {
-		now := time.Now()
-		if !last.IsZero() && now.Sub(last) < interval {
-			return false
-		}
-		last = now
-		return true
-	}
-}
-
-func (p *parts) makeMetrics(dropped func() uint64, ahead func() time.Duration) *operator.Metrics {
-	routes := append([]string{"none"}, server.Routes()...)
-	for _, route := range operator.Routes() {
-		if !slices.Contains(routes, route) {
-			routes = append(routes, route)
-		}
-	}
-	var servers []string
-	if p.settings.Store.Kind == "memcached" {
-		servers = p.settings.Store.Memcached.Servers
-	}
-	return operator.NewMetrics(p.plan, routes, servers, operator.Sources{
-		Memory: p.memory.Stats, LogDropped: dropped, ClockAhead: ahead,
-	})
-}
-
-// openStore is the one place that knows the kinds of store. It does not fail
-// because a server does not answer.
-func (p *parts) openStore(metrics *operator.Metrics, log *slog.Logger) (velocity.Store, error) {
-	s := p.settings.Store
-	if s.Kind == "memory" {
-		return p.memory, nil
-	}
-	return velocity.NewMemcached(velocity.MemcachedSettings{
-		Servers: s.Memcached.Servers, MaxConns: s.Memcached.MaxConns, Budget: s.Budget,
-		Keys: p.keys, Local: p.memory, Observe: metrics.Operation,
-		Changed: func(server string, up bool) {
-			if up {
-				log.Info("memcached is used again", "server", server)
-			} else {
-				log.Warn("memcached does not answer in time; answers rest on this instance's own knowledge until it does", "server", server)
-			}
-		},
-		Panicked: func(fault any) { // its value may quote what it choked on; type and stack do not
-			log.Error("panic in the store", "type", fmt.Sprintf("%T", fault), "stack", string(debug.Stack()))
-		},
-	})
-}
-
-// drain lets the callers' door finish, for at most the configured time, and only
-// then closes the operators': a stop can be watched. Calls still in flight at the
-// end are cut off; that is what the bound means, and no error.
-func (p *parts) drain(callers *server.Server, operators *operator.Door) error {
-	ctx, cancel := context.WithTimeout(context.Background(), p.settings.Drain)
-	defer cancel()
-	err := errors.Join(callers.Drain(ctx), operators.Shutdown(ctx))
-	if errors.Is(err, context.DeadlineExceeded) {
-		return nil
-	}
-	return err
-}
-
-// closers close what was opened, the last first.
-type closers []func()
-
-func (c *closers) add(closer func()) { *c = append(*c, closer) }
-
-func (c *closers) close() {
-	for _, closer := range slices.Backward(*c) {
-		closer()
-	}
-	*c = nil
-}
-
-// introduce logs what runs, secrets hidden, and what may be unwise about it.
-func (p *parts) introduce(log *slog.Logger) {
-	log.Info(version())
-	text, err := yaml.Marshal(p.settings)
-	if err != nil {
-		log.Error("cannot print the configuration", "error", err)
-	}
-	for line := range strings.Lines(string(text)) {
-		log.Info("Configuration: " + strings.TrimRight(line, "\n"))
-	}
-	for _, w := range p.warnings {
-		log.Warn("Configuration: " + w)
-	}
-}
-
-// printCredential shows the credential this once, with a command to try it.
-func (p *parts) printCredential(stdout io.Writer, addr net.Addr) error {
-	host, port, _ := net.SplitHostPort(addr.String())
-	if ip, err := netip.ParseAddr(host); err == nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	scheme := "http"
-	if p.certificate != nil {
-		scheme = "https"
-	}
-	_, err := fmt.Fprintf(stdout, `No user is configured. This one was made for this run and is shown only here:
-
-  username  %[1]s
-  password  %[2]s
-
-Try it:
-
-  curl -u %[1]s:%[2]s -H 'Content-Type: application/json' \
-    -d '{"ip":"203.0.113.7","last4":"4242","exp_month":12,"exp_year":2030}' \
-    %[4]s://%[3]s/v1/check
-
-`, p.madeUser, p.madePass, net.JoinHostPort(host, port), scheme)
-	return err
-}
-
-// addressForm is how log lines show a shopper's address.
-func addressForm(form string, key []byte) func(netip.Addr) string {
-	switch form {
-	case "full":
-		return netip.Addr.String
-	case "prefix":
-		return func(a netip.Addr) string {
-			var text [64]byte
-			return string(velocity.Network(a).AppendTo(text[:0]))
-		}
-	case "hash":
-		return hashedAddress(key)
-	}
-	return func(netip.Addr) string { return "" }
-}
-
-// watchClock says so when the machine's clock and ours come to differ.
-func watchClock(clock *velocity.Clock, log *slog.Logger) (stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
-	go func() {
-		tick := time.NewTicker(10 * time.Second)
-		defer tick.Stop()
-		for far := false; ; {
-			select {
-			case <-ctx.Done():
-				return
-			case now := <-tick.C:
-				clock.Now(now)
-			}
-			ahead := clock.Ahead()
-			if was := far; ahead.Abs() > time.Minute {
-				if far = true; !was {
-					log.Warn("the machine's clock was set; windows go on by the old one and are drawn after it by 10 ms a second", "seconds", int(ahead.Seconds()))
-				}
-			} else {
-				far = false
-			}
-		}
-	}()
-	return cancel
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -110,8 +110,11 @@ func (m *Metrics) forChecks(plan *velocity.Plan) {
 	m.rulesOf(plan)
 }
 
-// rulesOf makes the counters of a plan that was not seen before: at the start, and
-// by the first decision after a reload.
+// Plan makes the series of the plan's rules, at zero where there are none yet: a
+// reload calls it before it puts the plan in force.
+func (m *Metrics) Plan(plan *velocity.Plan) { m.rulesOf(plan) }
+
+// rulesOf makes the counters of a plan that was not seen before.
 func (m *Metrics) rulesOf(plan *velocity.Plan) *planMetrics {
 	p := &planMetrics{plan: plan}
 	for _, r := range plan.Rules() {
