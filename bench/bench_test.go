@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/auth"
+	passwords "fraudcheck/internal/auth/password"
 	"fraudcheck/internal/auth/session"
 	"fraudcheck/internal/testbed"
 	"fraudcheck/internal/velocity"
@@ -55,10 +56,10 @@ func parts(t testing.TB) []part {
 	a, err = velocity.ParseAttempt(&known)
 	require.NoError(t, err)
 
-	basic, err := auth.NewBasic([]auth.User{{Name: "checkout", Password: strings.Repeat("p", 24), Encryption: auth.Clear, Roles: auth.Checker}})
+	basic, err := auth.NewBasic([]auth.User{{Name: "checkout", Password: strings.Repeat("p", 24), Encryption: passwords.Clear, Roles: auth.Checker}})
 	require.NoError(t, err)
 	guard := auth.NewGuard(basic, nil).WithTokens(session.Settings{TTL: time.Hour, RefreshTTL: time.Hour, PerUser: 1, SessionTimeout: time.Hour})
-	slow, err := auth.NewBasic([]auth.User{{Name: "checkout", Password: argonHash, Encryption: auth.Argon2id, Roles: auth.Checker}})
+	slow, err := auth.NewBasic([]auth.User{{Name: "checkout", Password: argonHash, Encryption: passwords.Argon2id, Roles: auth.Checker}})
 	require.NoError(t, err)
 	remembering := auth.NewGuard(slow, nil)
 	settings, key := tokenKeys(t, "HS256")

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"fraudcheck/internal/auth"
+	passwords "fraudcheck/internal/auth/password"
 	"fraudcheck/internal/auth/session"
 	"fraudcheck/internal/config"
 	"fraudcheck/internal/velocity"
@@ -85,7 +86,7 @@ func (p *policy) makeGuard() error {
 	}
 	if basic == nil && signed == nil && jwt == nil {
 		p.madeUser, p.madePass = "fraudcheck", rand.Text()
-		basic, err = auth.NewBasic([]auth.User{{Name: p.madeUser, Password: p.madePass, Encryption: auth.Clear, Roles: auth.Operator}})
+		basic, err = auth.NewBasic([]auth.User{{Name: p.madeUser, Password: p.madePass, Encryption: passwords.Clear, Roles: auth.Operator}})
 	}
 	if err != nil {
 		return err

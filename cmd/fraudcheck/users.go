@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"fraudcheck/internal/auth"
+	passwords "fraudcheck/internal/auth/password"
 	"fraudcheck/internal/config"
 )
 
@@ -48,7 +49,7 @@ func (p *policy) listedUsers() (users []auth.User, err error) {
 	for i, u := range p.settings.Auth.Basic.Users {
 		key := fmt.Sprintf("auth.basic.users[%d]", i)
 		user := auth.User{
-			Name: u.Username, Password: string(u.Password), Encryption: auth.Encryption(u.Encryption),
+			Name: u.Username, Password: string(u.Password), Encryption: passwords.Encryption(u.Encryption),
 			Networks: u.Networks, BindIP: u.BindIP, SigningKey: string(u.SigningKey),
 		}
 		if len(u.Roles) == 0 {
@@ -58,7 +59,7 @@ func (p *policy) listedUsers() (users []auth.User, err error) {
 			role, _ := auth.RoleNamed(name) // the settings allow only known names
 			user.Roles |= role
 		}
-		if readable := user.Encryption == auth.Clear || user.Encryption == auth.SHA256; readable && user.Password != "" {
+		if readable := user.Encryption == passwords.Clear || user.Encryption == passwords.SHA256; readable && user.Password != "" {
 			p.warnings = append(p.warnings, fmt.Sprintf("%s.encryption is %s: whoever reads the configuration has the password, or guesses it soon; fraudcheck hash-password makes an argon2id string", key, u.Encryption))
 		}
 		users = append(users, user)

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/auth/password"
 	"fraudcheck/internal/auth/session"
 )
 
@@ -36,9 +37,9 @@ type instance struct {
 var issuing = session.Settings{TTL: 30 * time.Minute, RefreshTTL: 24 * time.Hour, PerUser: 3, SessionTimeout: time.Hour}
 
 var someUsers = []auth.User{
-	{Name: "checkout", Password: "open sesame", Encryption: auth.Clear, Roles: auth.Checker},
-	{Name: "analyst", Password: hexSHA256("magnifier"), Encryption: auth.SHA256, Roles: auth.Analyst},
-	{Name: "bound", Password: "here only", Encryption: auth.Clear, Roles: auth.Checker, BindIP: true},
+	{Name: "checkout", Password: "open sesame", Encryption: password.Clear, Roles: auth.Checker},
+	{Name: "analyst", Password: hexSHA256("magnifier"), Encryption: password.SHA256, Roles: auth.Analyst},
+	{Name: "bound", Password: "here only", Encryption: password.Clear, Roles: auth.Checker, BindIP: true},
 }
 
 func newInstance(t testing.TB, store session.Store, settings session.Settings) *instance {
@@ -326,8 +327,8 @@ func TestALoginEndsTheSessionThatWasThere(t *testing.T) {
 func TestARemovedUserIsGoneAtOnce(t *testing.T) {
 	for what, users := range map[string][]auth.User{
 		"removed":              someUsers[1:],
-		"with a new password":  {{Name: "checkout", Password: "another", Encryption: auth.Clear, Roles: auth.Checker}},
-		"bound to one address": {{Name: "checkout", Password: "open sesame", Encryption: auth.Clear, Roles: auth.Checker, BindIP: true}},
+		"with a new password":  {{Name: "checkout", Password: "another", Encryption: password.Clear, Roles: auth.Checker}},
+		"bound to one address": {{Name: "checkout", Password: "open sesame", Encryption: password.Clear, Roles: auth.Checker, BindIP: true}},
 	} {
 		t.Run(what, func(t *testing.T) {
 			i := alone(t)
@@ -345,7 +346,7 @@ func TestARemovedUserIsGoneAtOnce(t *testing.T) {
 func TestRolesAreThoseOfTheConfigurationInForce(t *testing.T) {
 	i := alone(t)
 	issued, cookie := i.login("checkout", "open sesame")
-	i.Replace(configured(t, issuing, []auth.User{{Name: "checkout", Password: "open sesame", Encryption: auth.Clear, Roles: auth.Operator}}))
+	i.Replace(configured(t, issuing, []auth.User{{Name: "checkout", Password: "open sesame", Encryption: password.Clear, Roles: auth.Operator}}))
 	for _, line := range []string{bearing(issued.Access), cookie} {
 		caller, err := i.Authenticate(i.request(line, "Sec-Fetch-Site: same-origin"))
 		require.NoError(t, err)

@@ -1,4 +1,4 @@
-package auth
+package password
 
 import (
 	"crypto/rand"
@@ -14,7 +14,7 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
-// What new hashes are made with: 19 MiB, two passes.
+// The parameters of new hashes: 19 MiB, two passes, as OWASP recommends.
 const (
 	newMemory  = 19 << 10 // KiB
 	newPasses  = 2
@@ -23,7 +23,7 @@ const (
 	newSum     = 32 // bytes
 )
 
-// What a new password must be, in bytes. More than the most fits into no header.
+// The length of a new password, in bytes. A longer one fits into no header.
 const minPassword, maxPassword = 8, 1024
 
 //go:embed commonpasswords.txt
@@ -37,9 +37,9 @@ var common = sync.OnceValue(func() map[string]bool {
 	return words
 })
 
-// HashPassword makes the argon2id string of a new password. It refuses what is
-// guessed first; the error says what is expected.
-func HashPassword(password string) (string, error) {
+// New makes the argon2id string of a new password of 8 to 1024 bytes of UTF-8. It
+// refuses the passwords that are guessed first; the error says what is expected.
+func New(password string) (string, error) {
 	if len(password) < minPassword || len(password) > maxPassword {
 		return "", fmt.Errorf("expected a password of %d to %d bytes", minPassword, maxPassword)
 	}
@@ -50,14 +50,14 @@ func HashPassword(password string) (string, error) {
 		return "", errors.New("expected a password that is not among the most common ones, also with digits after it; a few random words do well")
 	}
 	salt := make([]byte, newSalt)
-	rand.Read(salt) // never fails: the process would end
+	rand.Read(salt) // never fails
 	sum := argon2.IDKey([]byte(password), salt, newPasses, newMemory, newThreads, newSum)
 	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, newMemory, newPasses, newThreads,
 		base64.RawStdEncoding.EncodeToString(salt), base64.RawStdEncoding.EncodeToString(sum)), nil
 }
 
-// isCommon reports whether the password is a common one in any letter case, or
-// one with digits and marks after it, or a single character again and again.
+// isCommon reports whether the password is a common one in any letter case, also with
+// digits and marks after it, or one character repeated.
 func isCommon(password string) bool {
 	word := strings.ToLower(password)
 	stem := strings.TrimRight(word, "0123456789!?.*#$@")

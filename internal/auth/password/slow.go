@@ -1,4 +1,4 @@
-package auth
+package password
 
 import (
 	"crypto/subtle"
@@ -13,21 +13,14 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// A slowHash is a password kept in a form that is dear to guess by.
+// A slowHash is a password kept in a form that is costly to guess by.
 type slowHash interface {
 	matches(password string) bool
-	work() work
+	work() Work
 }
 
-// work is what hashing costs. Each kind counts in a unit of its own, so that it
-// adds up exactly on every machine.
-type work struct {
-	rounds uint64 // of bcrypt, two to the power of its cost
-	blocks uint64 // of argon2id, KiB of memory times passes over it
-}
-
-// What a stored hash may ask for. Two at once stay within half a GiB, and none
-// takes more than a few seconds.
+// The bounds of a stored hash: two at once stay within half a GiB, and one takes a few
+// seconds at most.
 const (
 	minCost, maxCost = bcrypt.MinCost, 15
 	maxMemory        = 256 << 10 // KiB
@@ -35,19 +28,11 @@ const (
 	maxThreads       = 16
 )
 
-// The forms that are taken, for who wrote another.
+// The accepted forms, for error messages.
 const (
 	bcryptForm = "a bcrypt hash, such as $2b$12$ and 53 characters, of a cost from 4 to 15"
 	argonForm  = "an argon2id string such as $argon2id$v=19$m=19456,t=2,p=1$SALT$HASH"
 )
-
-// newSlowHash reads a stored hash; the error says what is expected.
-func newSlowHash(kind Encryption, stored string) (slowHash, error) {
-	if kind == Bcrypt {
-		return newBcrypt(stored)
-	}
-	return newArgon(stored)
-}
 
 var bcryptPattern = regexp.MustCompile(`^\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{53}$`)
 
@@ -69,16 +54,16 @@ func newBcrypt(stored string) (slowHash, error) {
 	return &bcryptHash{stored: []byte(stored), cost: cost}, nil
 }
 
-// matches does its work before it refuses. Bcrypt looks at 72 bytes, and a password
-// and a NUL and the same password again is to it the password alone.
+// matches hashes before it refuses. Bcrypt looks at 72 bytes only, and repeats a
+// password with NULs between, so both are refused here.
 func (h *bcryptHash) matches(password string) bool {
 	equal := bcrypt.CompareHashAndPassword(h.stored, []byte(password)) == nil
 	return equal && len(password) <= 72 && !strings.Contains(password, "\x00")
 }
 
-func (h *bcryptHash) work() work { return work{rounds: 1 << h.cost} }
+func (h *bcryptHash) work() Work { return Work{Rounds: 1 << h.cost} }
 
-// argonHash is an argon2id string taken apart.
+// argonHash is a parsed argon2id string.
 type argonHash struct {
 	passes, memory uint32 // memory in KiB
 	threads        uint8
@@ -117,4 +102,4 @@ func (h *argonHash) matches(password string) bool {
 	return subtle.ConstantTimeCompare(sum, h.sum) == 1
 }
 
-func (h *argonHash) work() work { return work{blocks: uint64(h.memory) * uint64(h.passes)} }
+func (h *argonHash) work() Work { return Work{Blocks: uint64(h.memory) * uint64(h.passes)} }
