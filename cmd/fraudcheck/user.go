@@ -34,14 +34,14 @@ type userCommands struct {
 func (u *userCommands) path(f *flags) (string, error) {
 	path := u.UsersFile
 	if path == "" && f.Config != "" {
-		s := config.Defaults()
-		if err := config.Read(f.Config, config.FilesAndPipes, s); err != nil {
+		c, err := config.Read(f.Config, f.source("config"), config.FilesAndPipes, nil)
+		if err != nil {
 			return "", err
 		}
-		path = s.Auth.Basic.UsersFile
+		path = c.Settings.Auth.Basic.UsersFile
 	}
 	if path == "" {
-		return "", expected("auth.basic.users_file", "a file, from the configuration of --config or from --users-file")
+		return "", &config.Error{Key: "auth.basic.users_file", Missing: true, Expected: "a file, from the configuration of --config or from --users-file"}
 	}
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real

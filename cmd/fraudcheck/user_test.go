@@ -92,7 +92,7 @@ func TestAMistakeInTheUsersFileLeavesTheOldInForce(t *testing.T) {
 	p := start(t, withUsers(users))
 	require.Equal(t, "allow", p.decide(t, "203.0.113.7", "4242"))
 	require.NoError(t, os.WriteFile(users, []byte("checkout:"+bcryptHash+"\nhunter2\n"), 0o600))
-	p.await(t, p.stderr, `ERROR .*not reloaded, the old one stays: auth\.basic\.users_file: line 2: expected name:hash`)
+	p.await(t, p.stderr, `ERROR .*not reloaded, the old one stays: \S+/users:2: auth\.basic\.users_file: wrong value; expected name:hash`)
 	require.Equal(t, "allow", p.decide(t, "203.0.113.7", "4242"))
 	require.NotContains(t, p.stderr.String(), "hunter2")
 }
@@ -111,17 +111,18 @@ func TestAnotherUsersFileIsFollowed(t *testing.T) {
 }
 
 func TestTheUsersFileIsRefusedByItsLine(t *testing.T) {
-	for text, want := range map[string]string{
-		"hunter2\n":                                      "line 1: expected name:hash",
-		"a:" + bcryptHash + "\nb:hunter2\n":              "line 2: expected a bcrypt hash",
-		"a:" + bcryptHash + ":rolls=hunter2\n":           "line 1: expected after name:hash",
-		"#\na:" + bcryptHash + "\n\na:" + argonHash:      "line 4: expected a name that no line before has",
-		"\n\n\ncheckout:" + argonHash + ":roles=analyst": "line 4: expected a name that auth.basic.users does not have",
+	for _, tt := range []struct{ text, line, want string }{
+		{"hunter2\n", "1", "expected name:hash"},
+		{"a:" + bcryptHash + "\nb:hunter2\n", "2", "expected a bcrypt hash"},
+		{"a:" + bcryptHash + ":rolls=hunter2\n", "1", "expected after name:hash"},
+		{"#\na:" + bcryptHash + "\n\na:" + argonHash, "4", "expected a name that no line before has"},
+		{"\n\n\ncheckout:" + argonHash + ":roles=analyst", "4", "expected a name that auth.basic.users does not have"},
 	} {
-		refuses(t, strings.Replace(guarded, "basic: {", "basic: {users_file: "+writeFile(t, "users", text)+", ", 1), "auth.basic.users_file: "+want)
+		file := writeFile(t, "fraudcheck.yaml", strings.Replace(guarded, "basic: {", "basic: {users_file: "+writeFile(t, "users", tt.text)+", ", 1))
+		refusesWith(t, `\S+/users:`+tt.line+`: `, "auth.basic.users_file: "+tt.want, "check-config", "--config", file)
 	}
-	refuses(t, "auth: {basic: {users_file: "+t.TempDir()+"/none}}", "auth.basic.users_file: cannot read it: no such file")
-	refuses(t, "auth: {basic: {users_file: 'hunter2:"+bcryptHash+"'}}", "auth.basic.users_file: cannot read it: ")
+	refuses(t, "auth: {basic: {users_file: "+t.TempDir()+"/none}}", "auth.basic.users_file: cannot read it in ")
+	refuses(t, "auth: {basic: {users_file: 'hunter2:"+bcryptHash+"'}}", "auth.basic.users_file: cannot read it in ")
 }
 
 func TestCheckConfigCountsUsersAndHidesTheirHashes(t *testing.T) {
@@ -195,7 +196,7 @@ func TestUserCommandsThatCannotBe(t *testing.T) {
 		{"", "user remove: expected a name that is in the file", []string{"remove", "hunter2", "--users-file", users}},
 		{"", "user remove: auth.basic.users_file: line 1: expected ", []string{"remove", "a", "--users-file", broken}},
 		{"", "auth.basic.users_file: line 1: expected ", []string{"list", "--users-file", broken}},
-		{"", "auth.basic.users_file: cannot read it: ", []string{"list", "--users-file", "/nowhere/at/all"}},
+		{"", "auth.basic.users_file: cannot read it in ", []string{"list", "--users-file", "/nowhere/at/all"}},
 	} {
 		stdout, stderr, code := typed(t, tt.stdin, append([]string{"user"}, tt.args...)...)
 		assert.Equal(t, 1, code, tt.want)
