@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 )
 
 // stop drains both doors, closes what was opened and saves the last snapshot.
