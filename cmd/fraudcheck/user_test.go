@@ -183,9 +183,9 @@ func TestUserCommandsThatCannotBe(t *testing.T) {
 		stdin, want string
 		args        []string
 	}{
-		{password, "auth.basic.users_file: expected a file, ", []string{"add", "a"}},
+		{password, "auth.basic.users_file: missing; expected a file, ", []string{"add", "a"}},
 		{password, "config: cannot read ", []string{"add", "a", "--config", "/nowhere/at/all"}},
-		{password, "user add: auth.basic.users_file: line 1: expected ", []string{"add", "a", "--users-file", broken}},
+		{password, "/broken:1: auth.basic.users_file: wrong value; expected ", []string{"add", "a", "--users-file", broken}},
 		{password, "user add: expected a name that is not in the file", []string{"add", "checkout", "--users-file", users}},
 		{password, "user add: expected a name of ", []string{"add", "a:b", "--users-file", users}},
 		{password, "user add: expected an address, or a network ", []string{"add", "a", "--networks", "hunter2", "--users-file", users}},
@@ -194,9 +194,9 @@ func TestUserCommandsThatCannotBe(t *testing.T) {
 		{"hunter2\n", "password: expected a password of 8 to 1024 bytes", []string{"add", "a", "--users-file", users}},
 		{"Hunter2222\n", "password: expected a password that is not among the most common", []string{"add", "a", "--users-file", users}},
 		{"", "user remove: expected a name that is in the file", []string{"remove", "hunter2", "--users-file", users}},
-		{"", "user remove: auth.basic.users_file: line 1: expected ", []string{"remove", "a", "--users-file", broken}},
-		{"", "auth.basic.users_file: line 1: expected ", []string{"list", "--users-file", broken}},
-		{"", "auth.basic.users_file: cannot read it in ", []string{"list", "--users-file", "/nowhere/at/all"}},
+		{"", "/broken:1: auth.basic.users_file: wrong value; expected ", []string{"remove", "a", "--users-file", broken}},
+		{"", "/broken:1: auth.basic.users_file: wrong value; expected ", []string{"list", "--users-file", broken}},
+		{"", "--users-file: auth.basic.users_file: cannot read it: no such file", []string{"list", "--users-file", "/nowhere/at/all"}},
 	} {
 		stdout, stderr, code := typed(t, tt.stdin, append([]string{"user"}, tt.args...)...)
 		assert.Equal(t, 1, code, tt.want)
