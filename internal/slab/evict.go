@@ -34,7 +34,8 @@ type queue struct {
 	cells          uint32 // of all records
 }
 
-// group returns the group with that id, made at its first use. There are a handful.
+// group returns the group with that id, made at its first use; there are a handful. It
+// is valid until another group is made.
 func (s *shard) group(id byte) *group {
 	for i := range s.groups {
 		if s.groups[i].id == id {
@@ -97,9 +98,9 @@ func (g *group) victim(cells uint32) *queue {
 
 // dropEnded removes at most two records of the group that have ended. One edit adds at
 // most one record, so those that have ended do not pile up, and no edit pays for many.
-func (s *shard) dropEnded(id byte, now uint32) {
+func (s *shard) dropEnded(g *group, now uint32) {
 	for range 2 {
-		q := s.group(id).ended(now)
+		q := g.ended(now)
 		if q == nil {
 			return
 		}
@@ -112,23 +113,21 @@ func (s *shard) drop(r ref) {
 	s.remove(r)
 }
 
-// link makes r the newest of the queue that its label names.
-func (s *shard) link(r ref) {
+// link makes r the newest of the queue.
+func (s *shard) link(q *queue, r ref) {
 	c := s.cells.at(r)
-	l := c.label()
-	q := &s.group(l.Group).queues[l.Rank]
 	c.setNewer(0)
 	c.setOlder(q.newest)
 	if q.newest != 0 {
 		s.cells.at(q.newest).setNewer(r)
 	} else {
-		q.oldest, q.ends = r, l.Ends
+		q.oldest, q.ends = r, c.ends()
 	}
 	q.newest = r
 	q.cells += uint32(cellsFor(c.size()))
 }
 
-// unlink takes r out of its queue. Its label and size must still be those of link.
+// unlink takes r out of the queue that its label names.
 func (s *shard) unlink(r ref) {
 	c := s.cells.at(r)
 	l := c.label()

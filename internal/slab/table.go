@@ -151,8 +151,8 @@ type shard struct {
 // init gives the shard its share of pages. A quarter is for the index: as much as it
 // needs when every record takes one cell.
 func (s *shard) init(a *arena, pages int) {
-	s.cells.arena, s.cells.limit = a, pages-pages/4
-	s.index.arena, s.index.limit = a, pages/4*pageSize/pageCost
+	s.cells = cells{steps: a.steps, arena: a, limit: pages - pages/4}
+	s.index = index{steps: a.steps, arena: a, limit: pages / 4 * pageSize / pageCost}
 }
 
 func (s *shard) addTo(total *Stats) {
@@ -175,20 +175,21 @@ func (s *shard) find(key *Key) ref { return s.index.find(hashOf(key), key, &s.ce
 
 // keep writes the record over r, or for r 0 as a new one.
 func (s *shard) keep(r ref, key *Key, record []byte, label Label, now uint32) {
+	g := s.group(label.Group)
 	if r != 0 {
 		s.unlink(r) // so that making room does not evict this record
 	} else if r = s.add(key, now); r == 0 {
-		s.group(label.Group).evicted++
+		g.evicted++
 		return
 	}
 	if len(record) > MaxRecord || !s.cells.write(r, record, func() ref { return s.take(now) }) {
-		s.group(label.Group).evicted++
+		g.evicted++
 		s.remove(r)
 		return
 	}
 	s.cells.at(r).setLabel(label, len(record))
-	s.link(r)
-	s.dropEnded(label.Group, now)
+	s.link(&g.queues[label.Rank], r)
+	s.dropEnded(g, now)
 }
 
 // add makes an empty record, in the index and not yet in a queue; 0 without memory.
