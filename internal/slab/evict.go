@@ -1,8 +1,8 @@
 package slab
 
 // Eviction. Every shard keeps its records in queues, one for each group and rank, in
-// the order in which they were last kept. The records of a group are kept about
-// equally long, so that order is also the order in which they end.
+// the order in which they were last kept. Those of one queue are kept about equally
+// long, so that order is also the order in which they end.
 //
 // When a shard has no cell left, the first rule that names a record decides:
 //
@@ -21,7 +21,7 @@ package slab
 
 // A group is the records that share one part of the memory.
 type group struct {
-	queues  [ranks]queue
+	queues  [Ranks]queue
 	evicted uint64 // records, before their end
 	id      byte
 }
@@ -87,13 +87,13 @@ func (g *group) ended(now uint32) *queue {
 }
 
 // victim is the queue of the lowest rank with more than a quarter of the group's cells.
-// With fewer than four ranks there is one.
+// When none has, each has a quarter, and it is the highest.
 func (g *group) victim(cells uint32) *queue {
-	i := 0
-	for g.queues[i].cells <= cells/4 {
-		i++
+	rank := 0
+	for rank < Ranks-1 && g.queues[rank].cells <= cells/4 {
+		rank++
 	}
-	return &g.queues[i]
+	return &g.queues[rank]
 }
 
 // dropEnded removes at most two records of the group that have ended. One edit adds at

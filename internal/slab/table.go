@@ -24,22 +24,18 @@ type Key = [16]byte
 type Label struct {
 	// Group is whose share of the memory the record takes.
 	Group byte
-	// Rank orders the records of a group for eviction: the lowest goes first.
+	// Rank orders the records of a group for eviction: the lowest goes first. Records
+	// of one group and rank are to be kept about equally long.
 	Rank Rank
 	// Ends is when the record does not matter any more, in seconds since the epoch.
 	Ends uint32
 }
 
-// A Rank is how much a record matters to its group.
+// A Rank is how much a record matters to its group, from 0 to Ranks-1.
 type Rank uint8
 
-// The ranks, the first to be evicted first.
-const (
-	Ordinary Rank = iota
-	Near
-	Vital
-	ranks
-)
+// Ranks is how many ranks there are.
+const Ranks = 4
 
 // A Table is the records. It may be used from many goroutines at once.
 type Table struct {

@@ -204,25 +204,6 @@ func TestNetworksThatBeginAlikeAreApart(t *testing.T) {
 	require.Equal(t, "2001:db8:1::/48", Network(netip.MustParseAddr("2001:db8:1:2::3")).String())
 }
 
-func TestFingerprintsTellNothingAcrossSubjects(t *testing.T) {
-	keys := testKeys(t)
-	m := keys.macs.Get().(*macs)
-	ip, network, card := &kinds[0], &kinds[1], &kinds[2]
-	card1, card2 := cardIdentity("4242", 1, 2030), cardIdentity("4243", 1, 2030)
-	a, b := networkIdentity(netip.MustParseAddr("203.0.113.7"), 32, 64), networkIdentity(netip.MustParseAddr("203.0.113.8"), 32, 64)
-	ka, kb := m.key(ip, &a), m.key(ip, &b)
-	require.NotEqual(t, ka, kb)
-	require.NotEqual(t, ka, m.key(network, &a), "one identity, two kinds")
-	require.NotEqual(t, m.fingerprint(&ka, card, &card1), m.fingerprint(&ka, card, &card2))
-	require.NotEqual(t, m.fingerprint(&ka, card, &card1), m.fingerprint(&kb, card, &card1))
-	require.Equal(t, ka, m.key(ip, &a))
-	others, err := NewKeys([]byte(strings.Repeat("z", 40)))
-	require.NoError(t, err)
-	require.NotEqual(t, ka, others.macs.Get().(*macs).key(ip, &a), "without the hash key there is no table to look up")
-	_, err = NewKeys([]byte(strings.Repeat("z", 31)))
-	require.Error(t, err)
-}
-
 func TestEveryKindHasItsOwnID(t *testing.T) {
 	seen := map[byte]bool{0: true}
 	for _, k := range kinds {

@@ -95,7 +95,7 @@ func (m *Memory) edit(u *Update, change func(s *scratch, found bool) (rank slab.
 			return nil, slab.Label{}
 		}
 		s.bytes = s.record.append(s.bytes[:0])
-		return s.bytes, slab.Label{Group: u.subject.kind.id, Rank: rank, Ends: u.ends()}
+		return s.bytes, slab.Label{Group: u.subject.kind.id, Rank: rank, Ends: u.ends(&s.record)}
 	})
 }
 
@@ -111,28 +111,43 @@ func (s *scratch) decode(kept []byte) {
 func seconds(t Time) uint32 { return uint32(t / 1000) }
 
 // ends is when u's record stops to matter, in seconds since the epoch, rounded up: a
-// window after the latest time that it may hold.
-func (u *Update) ends() uint32 { return seconds(u.now+ahead+u.subject.retain) + 1 }
-
-// rank is how much it would hurt to evict the record, in which the rules find these
-// tallies:
-//
-//   - vital: an enforced rule blocks the subject, or an analyst had it forgotten within
-//     the longest window, which an older copy elsewhere must not undo
-//   - near: a rule finds more than half of its block_over, or would have it reviewed
-//   - ordinary: all others
-func (u *Update) rank(r *Record, tallies []tally) slab.Rank {
-	if r.generation > 0 && u.now.age(Time(r.generation)) < u.subject.retain {
-		return slab.Vital
+// window after the latest time that it may hold, or when its last mark ends.
+func (u *Update) ends(r *Record) uint32 {
+	end := u.now + ahead + u.subject.retain
+	for i := range r.marks {
+		end = max(end, r.marks[i].at+markLife)
 	}
-	rank := slab.Ordinary
+	return seconds(end) + 1
+}
+
+// The ranks of a record, by what evicting it would cost: the lowest goes first.
+const (
+	rankOrdinary slab.Rank = iota
+	// A rule finds more than half of its block_over, or would have the subject reviewed.
+	rankNear
+	// An enforced rule blocks the subject, or an analyst had it forgotten within the
+	// longest window, which an older copy elsewhere must not undo.
+	rankBlocked
+	// The record has marks. They outlast any window: see ends.
+	rankMarked
+)
+
+// rank is the rank of the record in which the rules find these tallies.
+func (u *Update) rank(r *Record, tallies []tally) slab.Rank {
+	switch {
+	case len(r.marks) > 0:
+		return rankMarked
+	case r.generation > 0 && u.now.age(Time(r.generation)) < u.subject.retain:
+		return rankBlocked
+	}
+	rank := rankOrdinary
 	for i, t := range tallies {
 		rule, count := &u.plan.rules[u.subject.rules[i].index], t.count
 		switch {
 		case count > rule.BlockOver && rule.Mode == Enforce:
-			return slab.Vital
+			return rankBlocked
 		case count > rule.limit() || 2*count > rule.BlockOver:
-			rank = slab.Near
+			rank = rankNear
 		}
 	}
 	return rank

@@ -100,7 +100,7 @@ func (m *Memory) Load(from io.ReadSeeker, keys *Keys, plan *Plan, now Time) (rec
 func (s *scratch) writtenRank(plan *Plan, kind byte, record []byte, now Time) slab.Rank {
 	subject := plan.subjectOf(kind)
 	if subject == nil {
-		return slab.Ordinary
+		return rankOrdinary
 	}
 	s.decode(record)
 	s.record.prune(subject, now)
