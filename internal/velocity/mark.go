@@ -41,9 +41,10 @@ const (
 )
 
 // Bounds of the marks of one record: beyond them the oldest leave. They are numbers of
-// marks, not of bytes: with a bound on bytes, what is kept would depend on the order
-// in which records merge. A mark takes at most 48 bytes beside its data. A rule that
-// writes marks must count them in worstSize; none does yet.
+// marks, not of bytes: with a bound on bytes, what is kept would depend on the order in
+// which records merge. A mark takes at most 48 bytes beside its data, so all of them
+// take at most 38 KiB. A rule that writes marks must count them in worstSize; none does
+// yet.
 const (
 	maxMarkData     = 1 << 10 // bytes of one mark's data
 	maxLastingMarks = 4

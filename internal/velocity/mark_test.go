@@ -110,6 +110,11 @@ func TestARecordWithMarksIsKeptAsLongAsAnyWindowMayBe(t *testing.T) {
 	require.Equal(t, Time(20_000), r.retain(s))
 	r.setMark(&mark{key: markKey{kind: markHold}, at: 1000})
 	require.Equal(t, spanOf(720*time.Hour), r.retain(s))
+
+	u := Update{subject: s, now: 100_000_000}
+	require.EqualValues(t, 1+720*3600+1, u.ends(r), "the embedded store keeps it until its mark ends")
+	u.now += 720 * 3600 * 1000
+	require.EqualValues(t, 100_000+720*3600+60+20+1, u.ends(r), "and a record that is written as long as its lists matter")
 }
 
 func TestMarksReuseTheirMemory(t *testing.T) {

@@ -90,7 +90,7 @@ func (m *Memory) edit(u *Update, change func(s *scratch, found bool) (keep bool)
 			return nil, slab.Label{}
 		}
 		s.bytes = s.record.append(s.bytes[:0])
-		return s.bytes, slab.Label{Group: u.subject.kind.id, Rank: u.rank(&s.record), Ends: u.ends()}
+		return s.bytes, slab.Label{Group: u.subject.kind.id, Rank: u.rank(&s.record), Ends: u.ends(&s.record)}
 	})
 }
 
@@ -106,18 +106,24 @@ func (s *scratch) decode(kept []byte) {
 func seconds(t Time) uint32 { return uint32(t / 1000) }
 
 // ends is when u's record stops to matter, in seconds since the epoch, rounded up: a
-// window after the latest time that it may hold.
-func (u *Update) ends() uint32 { return seconds(u.now+ahead+u.subject.retain) + 1 }
+// window after the latest time that it may hold, or when its last mark ends.
+func (u *Update) ends(r *Record) uint32 {
+	end := u.now + ahead + u.subject.retain
+	for i := range r.marks {
+		end = max(end, r.marks[i].at+markLife)
+	}
+	return seconds(end) + 1
+}
 
 // rank is how much it would hurt to evict the record:
 //
-//   - vital: an enforced rule blocks the subject, or an analyst had it forgotten within
-//     the longest window, which an older copy elsewhere must not undo
+//   - vital: an enforced rule blocks the subject, an analyst had it forgotten within
+//     the longest window, which an older copy elsewhere must not undo, or it has marks
 //   - near: a rule finds more than half of its block_over, or would have it reviewed
 //   - ordinary: all others
 func (u *Update) rank(r *Record) slab.Rank {
 	rank := slab.Ordinary
-	if r.generation > 0 && u.now.age(Time(r.generation)) < u.subject.retain {
+	if len(r.marks) > 0 || r.generation > 0 && u.now.age(Time(r.generation)) < u.subject.retain {
 		return slab.Vital
 	}
 	for i := range u.subject.rules {
