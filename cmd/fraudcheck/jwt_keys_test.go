@@ -17,6 +17,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/testbed"
 )
 
 // A tokenIssuer signs with Ed25519, under a name.
@@ -73,6 +75,7 @@ func (p *program) checksAs(t *testing.T, token string) int {
 }
 
 func TestTheKeysOfTokensAreReloaded(t *testing.T) {
+	testbed.SkipShort(t, "the program looks at its files once a second")
 	old, present, next := newTokenIssuer(t, "old"), newTokenIssuer(t, "present"), newTokenIssuer(t, "next")
 	file := writeFile(t, "keys.json", keySet(old, present))
 	p := start(t, keyed+"listen: 127.0.0.1:0\nauth: {jwt: {client_id: shop, jwks_file: "+file+"}}\n")
@@ -108,6 +111,7 @@ func TestTheKeysOfTokensAreReloaded(t *testing.T) {
 // A file that is only wrong for now is looked at again, also when the configuration
 // that names it was not taken for it.
 func TestAFileThatIsWrongAtFirstIsTakenLater(t *testing.T) {
+	testbed.SkipShort(t, "the program looks at its files once a second")
 	issuer := newTokenIssuer(t, "one")
 	r := startReloading(t, guarded)
 	keys := filepath.Join(t.TempDir(), "keys.json")

@@ -177,6 +177,7 @@ func TestProgramOutlivesTheReaderOfItsLog(t *testing.T) {
 
 // The memory bound holds whatever comes: the oldest go, in the open.
 func TestMemoryBoundForgetsTheOldestAndSaysHowMany(t *testing.T) {
+	testbed.SkipShort(t, "20,000 checks over HTTP")
 	const addresses, callers = 20_000, 8
 	p := start(t, guarded+"store: {memory: {max_bytes: 1MiB}}")
 	address := func(n int) string { return netip.AddrFrom4([4]byte{198, 18, byte(n >> 8), byte(n)}).String() }

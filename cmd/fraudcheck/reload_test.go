@@ -16,6 +16,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"fraudcheck/internal/testbed"
 )
 
 // reloading is a program whose configuration the test rewrites.
@@ -88,12 +90,14 @@ func TestReloadNamesWhatNeedsARestart(t *testing.T) {
 }
 
 func TestReloadComesByItselfWhenTheFileChanges(t *testing.T) {
+	testbed.SkipShort(t, "the program looks at its files once a second")
 	r := startReloading(t, guarded+rules("5"))
 	require.NoError(t, os.WriteFile(r.file, []byte(guarded+rules("15")), 0o600))
 	r.await(t, r.stderr, `Configuration reloaded`)
 }
 
 func TestAHundredReloadsUnderLoadFailNothing(t *testing.T) {
+	testbed.SkipShort(t, "a hundred reloads, one after the other")
 	r := startReloading(t, guarded+rules("1000"))
 	var stop atomic.Bool
 	var all sync.WaitGroup

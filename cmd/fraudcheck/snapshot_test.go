@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/testbed"
 )
 
 // remembering configures a program that keeps its records over a restart.
@@ -41,6 +43,7 @@ func TestABlockedAddressStaysBlockedOverARestart(t *testing.T) {
 }
 
 func TestAKilledProgramRemembersItsLastSnapshot(t *testing.T) {
+	testbed.SkipShort(t, "snapshots are a second apart")
 	config, file := remembering(t)
 	p := start(t, config)
 	p.block(t, "203.0.113.7")

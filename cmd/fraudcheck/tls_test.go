@@ -22,6 +22,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/testbed"
 )
 
 // An identity is a certificate for loopback, signed by itself, and its key.
@@ -131,6 +133,7 @@ func TestTheMadeCredentialIsShownWithACommandThatWorks(t *testing.T) {
 }
 
 func TestTheCertificateIsReloadedWhileServing(t *testing.T) {
+	testbed.SkipShort(t, "the program looks at its files once a second")
 	first, second, third := newIdentity(t, "first", tomorrow()), newIdentity(t, "second", tomorrow()), newIdentity(t, "third", tomorrow())
 	config, folder := sealed(t, first)
 	p := start(t, config)

@@ -45,6 +45,7 @@ func withUsers(file string) string {
 }
 
 func TestUsersComeAndGoWithoutARestart(t *testing.T) {
+	testbed.SkipShort(t, "the program looks at its files once a second")
 	users := writeFile(t, "users", "# ours\n")
 	config := writeFile(t, "fraudcheck.yaml", withUsers(users))
 	p := start(t, "", "--config", config)
@@ -88,6 +89,7 @@ func TestUsersComeAndGoWithoutARestart(t *testing.T) {
 }
 
 func TestAMistakeInTheUsersFileLeavesTheOldInForce(t *testing.T) {
+	testbed.SkipShort(t, "the program looks at its files once a second")
 	users := writeFile(t, "users", "checkout:"+bcryptHash+"\n")
 	p := start(t, withUsers(users))
 	require.Equal(t, "allow", p.decide(t, "203.0.113.7", "4242"))
@@ -98,6 +100,7 @@ func TestAMistakeInTheUsersFileLeavesTheOldInForce(t *testing.T) {
 }
 
 func TestAnotherUsersFileIsFollowed(t *testing.T) {
+	testbed.SkipShort(t, "the program looks at its files once a second")
 	folder := t.TempDir()
 	first, second := filepath.Join(folder, "first"), filepath.Join(folder, "second")
 	added(t, "checkout", "--users-file", first)
