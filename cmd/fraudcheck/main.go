@@ -73,7 +73,8 @@ func (f *flags) run(command string, parser *kong.Kong, stdout, stderr io.Writer)
 	return err
 }
 
-// lastWords writes the text, for at most a second: nobody may be reading.
+// lastWords writes the text. It waits for at most a second: standard error may be a pipe
+// that nobody reads.
 func lastWords(stderr io.Writer, text string) {
 	written := make(chan struct{})
 	go func() {

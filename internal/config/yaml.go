@@ -19,7 +19,7 @@ func (c *Config) readYAML(text []byte) error {
 	var document yaml.Node
 	file := yaml.NewDecoder(bytes.NewReader(text))
 	if err := file.Decode(&document); errors.Is(err, io.EOF) {
-		return nil // an empty file says nothing
+		return nil // an empty file sets nothing
 	} else if err != nil {
 		return c.syntaxError(text, err)
 	}
@@ -60,13 +60,13 @@ func (c *Config) read(node *yaml.Node, key string, v reflect.Value, tag reflect.
 	return nil
 }
 
-// textual reports whether v is written as a YAML string; numbers are not.
+// textual reports whether v is written as a YAML string, as numbers are not.
 func textual(v reflect.Value) bool {
 	return v.Kind() == reflect.String || v.Type() == reflect.TypeFor[time.Duration]()
 }
 
-// settingName is what a mistyped name looks like. Anything else may be a secret
-// that strayed: "password:hunter2" without the space is a name.
+// settingName matches names that an error may show. Others may be secrets: in
+// {password:secret} the blank is missing, and all of it is a name.
 var settingName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,31}$`)
 
 func (c *Config) readStruct(node *yaml.Node, key string, v reflect.Value) error {
@@ -120,7 +120,7 @@ func (c *Config) readList(node *yaml.Node, key string, v reflect.Value, tag refl
 	return nil
 }
 
-// readMap reads names of the configuration's own choosing.
+// readMap reads a mapping whose names the configuration chooses.
 func (c *Config) readMap(node *yaml.Node, key string, v reflect.Value, tag reflect.StructTag) error {
 	if node.Kind != yaml.MappingNode {
 		return &Error{Key: key, Expected: "a mapping"}
