@@ -12,7 +12,9 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -83,6 +85,7 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 	checker := velocity.NewChecker(p.plan, p.keys, store)
 	if shared, ok := store.(*velocity.Memcached); ok {
 		shared.Watch(checker.Plan, func() velocity.Time { return clock.Now(time.Now()) })
+		shared.AwaitServers(time.Second) // so that the first answers are not degraded
 		defer shared.Close()
 	}
 	switch s.Store.OnFailure {
@@ -203,17 +206,32 @@ func (p *parts) openStore(metrics *operator.Metrics, log *slog.Logger) (velocity
 	return velocity.NewMemcached(velocity.MemcachedSettings{
 		Servers: s.Memcached.Servers, MaxConns: s.Memcached.MaxConns, Budget: s.Budget,
 		Keys: p.keys, Local: p.memory, Observe: metrics.Operation,
-		Changed: func(server string, up bool) {
-			if up {
+		Changed: func(server string, trouble velocity.Trouble) {
+			if trouble == velocity.NoTrouble {
 				log.Info("memcached is used again", "server", server)
 			} else {
-				log.Warn("memcached does not answer in time; answers rest on this instance's own knowledge until it does", "server", server)
+				log.Warn("memcached is not used; answers rest on this instance's own knowledge until it is", "server", server, "because", "it "+string(trouble))
 			}
 		},
+		Refused: logRefusals(log),
 		Panicked: func(fault any) { // its value may quote what it choked on; type and stack do not
 			log.Error("panic in the store", "type", fmt.Sprintf("%T", fault), "stack", string(debug.Stack()))
 		},
 	})
+}
+
+// logRefusals logs what servers say that refuse writes, a line a minute at most. It has no
+// secrets, but is of any length and form.
+func logRefusals(log *slog.Logger) func(server, said string) {
+	const longest = 100
+	var last atomic.Int64
+	return func(server, said string) {
+		now := time.Now().Unix()
+		if before := last.Load(); now-before < 60 || !last.CompareAndSwap(before, now) {
+			return
+		}
+		log.Warn("memcached refuses a record; its subject is judged by this instance's own knowledge", "server", server, "said", strconv.Quote(said[:min(len(said), longest)]))
+	}
 }
 
 // drain lets the callers' door finish, for at most the configured time, and only

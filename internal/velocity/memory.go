@@ -1,10 +1,12 @@
 package velocity
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"iter"
 	"math/bits"
+	"slices"
 	"sync"
 )
 
@@ -262,36 +264,54 @@ func (s *shard) unlink(r ref) {
 	}
 }
 
-// blocked yields an update, which observes nothing, for every record that an
-// enforced rule of the plan blocks now.
-func (m *Memory) blocked(plan *Plan, now Time) iter.Seq[*Update] {
+// urgent yields an update, which observes nothing, for every record that a server is
+// to be told of (tell.go), in that order, and not many more than most. wanted says whose.
+func (m *Memory) urgent(plan *Plan, now Time, most int, wanted func(Key) bool) iter.Seq[*Update] {
+	d := m.desks.Get().(*desk)
+	defer m.desks.Put(d)
+	var found []urgentRecord
+	perShard := max(64, 4*most/len(m.shards)) // keys are spread evenly
+	for i := range m.shards {
+		found = m.shards[i].urgent(plan, now, d, found, perShard, wanted)
+	}
+	slices.SortStableFunc(found, func(a, b urgentRecord) int {
+		return cmp.Or(cmp.Compare(a.urgency, b.urgency), cmp.Compare(b.written, a.written))
+	})
 	return func(yield func(*Update) bool) {
-		d := m.desks.Get().(*desk)
-		defer m.desks.Put(d)
-		var found []Update
-		for i := range m.shards {
-			found = m.shards[i].blocked(plan, now, d, found[:0])
-			for j := range found {
-				if !yield(&found[j]) {
-					return
-				}
+		for _, r := range found[:min(len(found), most)] {
+			if !yield(tellOf(plan, r.subject, r.key, now)) {
+				return
 			}
 		}
 	}
 }
 
-func (s *shard) blocked(plan *Plan, now Time, d *desk, found []Update) []Update {
+type urgentRecord struct {
+	subject *subjectPlan
+	key     Key
+	urgency urgency
+	written int64 // when, in seconds
+}
+
+func (s *shard) urgent(plan *Plan, now Time, d *desk, found []urgentRecord, most int, wanted func(Key) bool) []urgentRecord {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	var u Update
+	var n [ordinary]int // of each urgency
 	for i := range plan.subjects {
 		subject := &plan.subjects[i]
 		for r := s.ages[subject.kind.id].newest; r != 0; r = s.cells.at(r).older() {
-			var u Update
-			u.begin(plan, subject, s.cells.at(r).key(), now)
+			key := s.cells.at(r).key()
+			if !wanted(key) {
+				continue
+			}
+			u.begin(plan, subject, key, now)
 			s.read(r, &d.record, d)
 			u.apply(&d.record)
-			if u.blocks() {
-				found = append(found, u)
+			if of := u.urgency(&d.record); of < ordinary && n[of] < most {
+				n[of]++
+				written := int64(s.cells.at(r).ends()) - int64(subject.retain)/1000
+				found = append(found, urgentRecord{subject: subject, key: key, urgency: of, written: written})
 			}
 		}
 	}
