@@ -18,6 +18,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/auth"
+	passwords "fraudcheck/internal/auth/password"
+	"fraudcheck/internal/auth/session"
+	"fraudcheck/internal/testbed"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/velocity/velocitytest"
 	"fraudcheck/internal/wire"
@@ -53,10 +56,10 @@ func parts(t testing.TB) []part {
 	a, err = velocity.ParseAttempt(&known)
 	require.NoError(t, err)
 
-	basic, err := auth.NewBasic([]auth.User{{Name: "checkout", Password: strings.Repeat("p", 24), Encryption: auth.Clear, Roles: auth.Checker}})
+	basic, err := auth.NewBasic([]auth.User{{Name: "checkout", Password: strings.Repeat("p", 24), Encryption: passwords.Clear, Roles: auth.Checker}})
 	require.NoError(t, err)
-	guard := auth.NewGuard(basic, nil).WithTokens(auth.TokenSettings{TTL: time.Hour, RefreshTTL: time.Hour, PerUser: 1, SessionTimeout: time.Hour})
-	slow, err := auth.NewBasic([]auth.User{{Name: "checkout", Password: argonHash, Encryption: auth.Argon2id, Roles: auth.Checker}})
+	guard := auth.NewGuard(basic, nil).WithTokens(session.Settings{TTL: time.Hour, RefreshTTL: time.Hour, PerUser: 1, SessionTimeout: time.Hour})
+	slow, err := auth.NewBasic([]auth.User{{Name: "checkout", Password: argonHash, Encryption: passwords.Argon2id, Roles: auth.Checker}})
 	require.NoError(t, err)
 	remembering := auth.NewGuard(slow, nil)
 	settings, key := tokenKeys(t, "HS256")
@@ -68,9 +71,9 @@ func parts(t testing.TB) []part {
 	shown := &auth.Request{Header: header{[]byte("Bearer " + token)}, At: time.Now()}
 	request := &auth.Request{Header: header{[]byte("Basic Y2hlY2tvdXQ6cHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBw")}, At: time.Now()}
 
-	ownKeys, err := auth.NewKeys(make([]byte, 32))
+	ownKeys, err := session.NewKeys(make([]byte, 32))
 	require.NoError(t, err)
-	guard.Logins = auth.NewLogins(ownKeys, auth.NewMemory())
+	guard.Logins = session.NewLogins(ownKeys, session.NewMemory())
 	issued, err := guard.Login(&auth.Request{Header: request.Header, At: request.At}, "", "")
 	require.NoError(t, err)
 	ours := &auth.Request{Header: header{[]byte("Bearer " + issued.Access)}, At: request.At}
@@ -238,7 +241,7 @@ func BenchmarkRecord(b *testing.B) {
 
 // Checks on memcached, and beside them the least that can be asked of it.
 func BenchmarkMemcached(b *testing.B) {
-	server := velocitytest.StartMemcached(b)
+	server := testbed.StartMemcached(b)
 	keys := velocitytest.NewKeys(b)
 	local, err := velocity.NewMemory(1 << 30)
 	require.NoError(b, err)

@@ -67,7 +67,7 @@ func (s *scene) crowded() (*crowd, error) {
 	if err := s.start(); err != nil {
 		return nil, err
 	}
-	c := &crowd{addr: s.instances[0].addr}
+	c := &crowd{addr: s.instances[0].Addr}
 	s.closers = append(s.closers, c.leave)
 	return c, nil
 }
@@ -154,11 +154,11 @@ func idle(s *scene) error {
 	}
 	s.begin = func() error {
 		i := s.instances[0]
-		was := i.rss()
+		was := i.ResidentKiB()
 		if err := c.join(n, healthy); err != nil {
 			return err
 		}
-		s.note("%d idle connections, %.1f KiB of resident memory each", n, float64(i.rss()-was)/float64(n))
+		s.note("%d idle connections, %.1f KiB of resident memory each", n, float64(i.ResidentKiB()-was)/float64(n))
 		return nil
 	}
 	s.end = func() error {
@@ -198,7 +198,7 @@ func overload(s *scene) error {
 		return nil
 	}
 	s.end = func() error {
-		c, err := net.DialTimeout("tcp", s.instances[0].addr, dialTimeout)
+		c, err := net.DialTimeout("tcp", s.instances[0].Addr, dialTimeout)
 		if err == nil {
 			defer c.Close()
 			err = healthy(c)
@@ -222,7 +222,7 @@ func descriptors(s *scene) error {
 		return err
 	}
 	s.instances = append(s.instances, i)
-	c := &crowd{addr: i.addr}
+	c := &crowd{addr: i.Addr}
 	s.closers = append(s.closers, c.leave)
 	s.begin = func() error {
 		if err := c.join(2*files, func(net.Conn) error { return nil }); err != nil {

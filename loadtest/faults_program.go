@@ -7,16 +7,18 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"fraudcheck/internal/testbed"
 )
 
 // stopped ends the instance with SIGTERM and waits for it.
-func (s *scene) stopped(i *instance, longest time.Duration) error {
-	if err := i.signal(syscall.SIGTERM); err != nil {
+func (s *scene) stopped(i *testbed.Instance, longest time.Duration) error {
+	if err := i.Signal(syscall.SIGTERM); err != nil {
 		return err
 	}
 	gone, err := s.until(longest, func() bool {
 		select {
-		case <-i.exited:
+		case <-i.Exited():
 			return true
 		default:
 			return false
@@ -27,8 +29,8 @@ func (s *scene) stopped(i *instance, longest time.Duration) error {
 		return err
 	case !gone:
 		return broken(fmt.Sprintf("still there %s after SIGTERM", longest))
-	case i.cmd.ProcessState.ExitCode() != 0:
-		return broken(fmt.Sprintf("exit code %d after SIGTERM:\n%s", i.cmd.ProcessState.ExitCode(), i.lastLines()))
+	case i.ExitCode() != 0:
+		return broken(fmt.Sprintf("exit code %d after SIGTERM:\n%s", i.ExitCode(), i.LastLines()))
 	}
 	return nil
 }
@@ -75,7 +77,7 @@ func rollingRestart(s *scene) error {
 			if err := s.restart(n); err != nil {
 				return err
 			}
-			if err := pause(s.ctx, 200*time.Millisecond); err != nil {
+			if err := testbed.Pause(s.ctx, 200*time.Millisecond); err != nil {
 				return err
 			}
 		}
@@ -101,10 +103,10 @@ func reloadStorm(s *scene) error {
 			if _, err := s.writeConfig(more); err != nil {
 				return err
 			}
-			if err := s.instances[0].signal(syscall.SIGHUP); err != nil {
+			if err := s.instances[0].Signal(syscall.SIGHUP); err != nil {
 				return err
 			}
-			if err := pause(s.ctx, s.lasts/times); err != nil {
+			if err := testbed.Pause(s.ctx, s.lasts/times); err != nil {
 				return err
 			}
 		}
@@ -143,7 +145,7 @@ func snapshotKill(s *scene) error {
 		case !ok:
 			return broken("no snapshot within 5 s")
 		}
-		s.instances[0].kill()
+		s.instances[0].Kill()
 		return s.restart(0)
 	}
 	return nil

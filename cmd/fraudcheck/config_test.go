@@ -10,7 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.yaml.in/yaml/v3"
+
+	"fraudcheck/internal/config"
 )
 
 // What wrong values are made of. No error may show either: a secret in the wrong
@@ -71,7 +72,7 @@ func everySetting(s reflect.Type, key string, tag reflect.StructTag, visit func(
 	case reflect.Struct:
 		for i := range s.NumField() {
 			f := s.Field(i)
-			everySetting(f.Type, join(key, f.Tag.Get("yaml")), f.Tag, visit)
+			everySetting(f.Type, config.Join(key, f.Tag.Get("yaml")), f.Tag, visit)
 		}
 	case reflect.Slice:
 		everySetting(s.Elem(), key+"[0]", tag, visit)
@@ -90,7 +91,7 @@ func wrongFor(s reflect.Type, tag reflect.StructTag) []string {
 		return []string{"null", "[" + marker + "]", inFlow, marker, `"7"`, "7000000007.5", "true", "0x7", `""`}
 	case reflect.TypeFor[time.Duration]():
 		return []string{"null", "[" + marker + "]", inFlow, marker, markerNumber, "7000000007h", "true", `""`, "7", `"7"`, "2026-01-02"}
-	case reflect.TypeFor[byteSize]():
+	case reflect.TypeFor[config.ByteSize]():
 		return []string{"null", "[" + marker + "]", inFlow, marker, "7000000007GB", "7000000007TiB", "-7000000007", "7000000007.5", "true", `""`, "MiB", "7 MiB"}
 	}
 	switch s.Kind() {
@@ -112,7 +113,7 @@ func wrongFor(s reflect.Type, tag reflect.StructTag) []string {
 
 func TestConfigurationRefusesWhatIsOfTheWrongTypeByName(t *testing.T) {
 	var seen []string
-	everySetting(reflect.TypeFor[settings](), "", "", func(key string, s reflect.Type, tag reflect.StructTag) {
+	everySetting(reflect.TypeFor[config.Settings](), "", "", func(key string, s reflect.Type, tag reflect.StructTag) {
 		seen = append(seen, key)
 		for _, value := range wrongFor(s, tag) {
 			refuses(t, nested(key, value), strings.TrimSuffix(key, ".any")+": expected ")
@@ -237,31 +238,4 @@ rules:
   - {name: slow, per: &what network, count: cards, window: &day 24h, block_over: &most 40}
   - {name: fast, per: *what, count: cards, window: *day, block_over: *most}
 `), "aliases")
-}
-
-// Whatever the file holds, it is refused in one line, or it is read and what is
-// printed of it reads the same.
-func FuzzConfigurationFile(f *testing.F) {
-	f.Add("listen: 127.0.0.1:1\nrules: &r [{name: a, window: &w 1h}, {<<: *w}]")
-	f.Add(`{"auth":{"basic":{"users":[{"username":"a","password":"b","roles":["operator"]}]}},"store":{"memory":{"max_bytes":"3MiB"}}}`)
-	f.Add("--- !!map\n? [a]\n: 1\n...\n---")
-	f.Add("auth: {jwt: {role_map: {7: checker, ~: analyst, \"\": operator}, algorithms: [HS256]}}\nstore: {memcached: {servers: []}}")
-	f.Fuzz(func(t *testing.T, text string) {
-		s := defaults()
-		if err := readYAML([]byte(text), s); err != nil {
-			require.NotContains(t, oneLine(err), "\n")
-			return
-		}
-		s.HashKey, s.Auth.JWT.Secret = "", "" // what is hidden does not read the same
-		for i := range s.Auth.Basic.Users {
-			s.Auth.Basic.Users[i].Password, s.Auth.Basic.Users[i].SigningKey = "", ""
-		}
-		printed, err := yaml.Marshal(s)
-		require.NoError(t, err)
-		again := defaults()
-		require.NoError(t, readYAML(printed, again), "%s", printed)
-		reprinted, err := yaml.Marshal(again)
-		require.NoError(t, err)
-		require.Equal(t, string(printed), string(reprinted))
-	})
 }

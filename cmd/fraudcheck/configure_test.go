@@ -2,13 +2,15 @@ package main
 
 import (
 	"fmt"
-	"log/slog"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
+
+	"fraudcheck/internal/config"
+	"fraudcheck/internal/logging"
 )
 
 const goodRule = "name: a, per: ip, count: cards, window: 1h, review_over: 3, block_over: 5"
@@ -197,9 +199,12 @@ tls:
     key_file: ""
 limits:
     in_flight: 2048
+    connections:
+        callers: 0
+        operators: 256
     read: 5s
     write: 5s
-    idle: 1m0s
+    idle: 1m15s
 drain: 5s
 store:
     kind: memory
@@ -300,19 +305,23 @@ func TestCheckConfigWarnsOfRulesThatHurtTheHonest(t *testing.T) {
 }
 
 func TestSecretIsHiddenHoweverItIsPrinted(t *testing.T) {
-	s := settings{HashKey: marker}
+	s := config.Settings{HashKey: marker}
 	s.Auth.JWT.Secret = marker
-	s.Auth.Basic.Users = []userSettings{{Password: marker}}
+	s.Auth.Basic.Users = []config.User{{Password: marker}}
 	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
 		assert.NotContains(t, fmt.Sprintf(format, s), marker)
 		assert.NotContains(t, fmt.Sprintf(format, s.HashKey), fmt.Sprintf("%x", marker))
 	}
 	for _, form := range []string{"canister", "json"} {
-		line := logged(t, "INFO", form, func(l *slog.Logger) { l.Info("m", "key", s.HashKey, "settings", s) })
-		assert.Contains(t, line, hidden, form)
+		var out strings.Builder
+		logger, closeLog, _ := logging.New(&out, nil, "INFO", form)
+		logger.Info("m", "key", s.HashKey, "settings", s)
+		closeLog()
+		line := out.String()
+		assert.Contains(t, line, config.Hidden, form)
 		assert.NotContains(t, line, marker, form)
 	}
-	assert.Empty(t, secret("").String(), "there is nothing to hide")
+	assert.Empty(t, config.Secret("").String(), "there is nothing to hide")
 }
 
 func TestVersionIsOneLine(t *testing.T) {

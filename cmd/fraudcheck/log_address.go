@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"net/netip"
+
+	"fraudcheck/internal/velocity"
 )
 
 // hashedAddress shows that two lines speak of one address, and not of which.
@@ -16,4 +18,20 @@ func hashedAddress(key []byte) func(netip.Addr) string {
 		mac.Write(text[:])
 		return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:9])
 	}
+}
+
+// addressForm is how log lines show a shopper's address.
+func addressForm(form string, key []byte) func(netip.Addr) string {
+	switch form {
+	case "full":
+		return netip.Addr.String
+	case "prefix":
+		return func(a netip.Addr) string {
+			var text [64]byte
+			return string(velocity.Network(a).AppendTo(text[:0]))
+		}
+	case "hash":
+		return hashedAddress(key)
+	}
+	return func(netip.Addr) string { return "" }
 }

@@ -14,14 +14,22 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"runtime/debug"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 	"go.yaml.in/yaml/v3"
+
+	"fraudcheck/internal/config"
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	signal.Ignore(syscall.SIGHUP) // until the service can reload
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
 
 // flags are the command line and its environment: what overrides the file.
 type flags struct {
@@ -46,6 +54,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 		kong.Description("Is this address testing stolen cards? A velocity check to ask before charging a card."))
 	command, err := parser.Parse(args)
 	if err == nil {
+		if command.Command() != "serve" {
+			signal.Reset(syscall.SIGHUP)
+		}
 		switch command.Command() {
 		case "version":
 			_, err = fmt.Fprintln(stdout, version())
@@ -64,18 +75,34 @@ func run(args []string, stdout, stderr io.Writer) int {
 		}
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "fraudcheck: %s\n", oneLine(err))
+		lastWords(stderr, fmt.Sprintf("fraudcheck: %s\n", oneLine(err)))
 		return 1
 	}
 	return 0
+}
+
+// lastWords writes the text, for at most a second: nobody may be reading.
+func lastWords(stderr io.Writer, text string) {
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		_, _ = io.WriteString(stderr, text)
+	}()
+	select {
+	case <-written:
+	case <-time.After(time.Second):
+	}
 }
 
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
 // checkConfig prints what would run, then what may be unwise about it.
 func checkConfig(f *flags, stdout io.Writer) error {
-	p, err := configure(f)
+	p, err := configure(f, config.FilesAndPipes)
 	if err != nil {
+		return err
+	}
+	if _, err := p.makeKeys(); err != nil {
 		return err
 	}
 	text, err := yaml.Marshal(p.settings)

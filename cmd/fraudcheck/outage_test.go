@@ -12,13 +12,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"fraudcheck/internal/velocity/velocitytest"
+	"fraudcheck/internal/testbed"
 )
 
 // away is a memcached that is not running yet: there is a port for it.
-func away(t *testing.T) *velocitytest.Server {
+func away(t *testing.T) *testbed.TestMemcached {
 	t.Helper()
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	server.Kill()
 	return server
 }
@@ -103,7 +103,7 @@ func further(t *testing.T, counter *atomic.Int64, by int64) {
 
 func TestOutageUnderLoad(t *testing.T) {
 	const tester = "203.0.113.7"
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	instances := startSharing(t, server.Addr, 2)
 	one, other := instances[0], instances[1]
 	assert.Equal(t, "block", one.fill(t, tester, 6).Decision) // and the other never hears of it
@@ -133,7 +133,7 @@ func TestOutageUnderLoad(t *testing.T) {
 // long as it may, and no longer.
 func TestOutageOfOneThatHangs(t *testing.T) {
 	const tester, budget = "203.0.113.7", 300 * time.Millisecond
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	settings := strings.Replace(sharing(server.Addr), "budget: 5s", "budget: "+budget.String(), 1)
 	one, other := start(t, settings), start(t, settings)
 	one.shared(t)
@@ -160,7 +160,7 @@ func TestOutageOfOneThatHangs(t *testing.T) {
 
 func TestForgottenOnAllInstances(t *testing.T) {
 	const looked, asked = "203.0.113.7", "203.0.113.8"
-	instances := startSharing(t, velocitytest.StartMemcached(t).Addr, 2)
+	instances := startSharing(t, testbed.StartMemcached(t).Addr, 2)
 	one, other := instances[0], instances[1]
 	for _, ip := range []string{looked, asked} {
 		one.fill(t, ip, 4)
@@ -182,7 +182,7 @@ func TestForgottenOnAllInstances(t *testing.T) {
 
 func TestForgottenDuringAnOutageIsToldWhenItIsOver(t *testing.T) {
 	const tester = "203.0.113.7"
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	instances := startSharing(t, server.Addr, 2)
 	one, other := instances[0], instances[1]
 	one.fill(t, tester, 6)
@@ -212,7 +212,7 @@ func TestForgottenDuringAnOutageIsToldWhenItIsOver(t *testing.T) {
 // again since, is forgotten like anything else.
 func TestForgottenByAnInstanceThatNeverKnewIt(t *testing.T) {
 	const tester = "203.0.113.7"
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	one := start(t, sharing(server.Addr))
 	for range 2 {
 		one.fill(t, tester, 6)

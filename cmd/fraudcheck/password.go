@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/term"
 
-	"fraudcheck/internal/auth"
+	passwords "fraudcheck/internal/auth/password"
 )
 
 // hashPassword prints the argon2id string of a password.
@@ -37,7 +37,7 @@ func askPassword(stdin *os.File, stderr io.Writer) (hash string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("password: %w", err)
 	}
-	if hash, err = auth.HashPassword(password); err != nil {
+	if hash, err = passwords.New(password); err != nil {
 		return "", fmt.Errorf("password: %w", err)
 	}
 	return hash, nil

@@ -15,6 +15,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/testbed"
 )
 
 // unconfigured starts the program as a newcomer does; it returns what is printed
@@ -150,9 +152,7 @@ func TestProgramBlocksCardTestingAndNobodyElse(t *testing.T) {
 
 // A log collector that goes away takes no check with it.
 func TestProgramOutlivesTheReaderOfItsLog(t *testing.T) {
-	path, err := built()
-	require.NoError(t, err)
-	cmd := exec.Command(path, "--listen", "127.0.0.1:0", "--operator-listen", "127.0.0.1:0")
+	cmd := exec.Command(testbed.Program(t), "--listen", "127.0.0.1:0", "--operator-listen", "127.0.0.1:0")
 	reader, err := cmd.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"fraudcheck/internal/velocity"
@@ -15,8 +16,8 @@ import (
 
 // loadSnapshot fills the memory at start. Nothing about it is fatal: what cannot be
 // read is set aside, and the service starts with what it has.
-func (p *parts) loadSnapshot(now velocity.Time, log *slog.Logger) {
-	path := p.settings.Store.Memory.SnapshotFile
+func (s *service) loadSnapshot() {
+	path := s.settings.Store.Memory.SnapshotFile
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return
@@ -24,22 +25,22 @@ func (p *parts) loadSnapshot(now velocity.Time, log *slog.Logger) {
 	var n int
 	if err == nil {
 		defer file.Close()
-		n, err = p.memory.Load(file, p.keys, now)
+		n, err = s.memory.Load(file, s.keys.records, s.plan, s.now())
 	}
 	if err != nil {
 		aside := path + ".unusable"
-		log.Warn("store.memory.snapshot_file cannot be used and is set aside", "error", err, "as", aside)
+		s.log.Warn("store.memory.snapshot_file cannot be used and is set aside", "error", err, "as", aside)
 		if err := os.Rename(path, aside); err != nil {
-			log.Warn("store.memory.snapshot_file cannot be set aside", "error", err)
+			s.log.Warn("store.memory.snapshot_file cannot be set aside", "error", err)
 		}
 		return
 	}
-	log.Info(fmt.Sprintf("Remembering %s from the snapshot", plural(n, "record")))
+	s.log.Info(fmt.Sprintf("Remembering %s from the snapshot", plural(n, "record")))
 }
 
 // saveSnapshot replaces the file whole or not at all.
-func (p *parts) saveSnapshot() (err error) {
-	path := p.settings.Store.Memory.SnapshotFile
+func (s *service) saveSnapshot() (err error) {
+	path := s.settings.Store.Memory.SnapshotFile
 	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // 0600
 	if err != nil {
 		return err
@@ -49,7 +50,7 @@ func (p *parts) saveSnapshot() (err error) {
 			_ = os.Remove(file.Name())
 		}
 	}()
-	err = errors.Join(p.memory.Save(file, p.keys), file.Sync(), file.Close())
+	err = errors.Join(s.memory.Save(file, s.keys.records), file.Sync(), file.Close())
 	if err != nil {
 		return err
 	}
@@ -57,12 +58,12 @@ func (p *parts) saveSnapshot() (err error) {
 }
 
 // keepSnapshots saves every snapshot_every until stop is called.
-func (p *parts) keepSnapshots(log *slog.Logger) (stop func()) {
+func (s *service) keepSnapshots() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		tick := time.NewTicker(p.settings.Store.Memory.SnapshotEvery)
+		tick := time.NewTicker(s.settings.Store.Memory.SnapshotEvery)
 		defer tick.Stop()
 		for {
 			select {
@@ -70,8 +71,8 @@ func (p *parts) keepSnapshots(log *slog.Logger) (stop func()) {
 				return
 			case <-tick.C:
 			}
-			if err := p.saveSnapshot(); err != nil {
-				log.Warn("store.memory.snapshot_file cannot be written", "error", err)
+			if err := s.saveSnapshot(); err != nil {
+				s.log.Warn("store.memory.snapshot_file cannot be written", "error", err)
 			}
 		}
 	}()
@@ -79,4 +80,15 @@ func (p *parts) keepSnapshots(log *slog.Logger) (stop func()) {
 		cancel()
 		<-done
 	}
+}
+
+// memorySummary says what the store holds and what it had to forget, by kind of subject.
+func memorySummary(m velocity.MemoryStats) string {
+	text := fmt.Sprintf("%s in memory, %d forgotten inside their window", plural(m.Records, "record"), m.EvictedInWindow)
+	separator := ": "
+	for _, kind := range slices.Sorted(maps.Keys(m.EvictedByKind)) {
+		text += fmt.Sprintf("%s%d %s", separator, m.EvictedByKind[kind], kind)
+		separator = ", "
+	}
+	return text
 }

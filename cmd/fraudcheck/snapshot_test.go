@@ -50,7 +50,7 @@ func TestAKilledProgramRemembersItsLastSnapshot(t *testing.T) {
 		return err == nil && info.ModTime().After(since.Add(time.Second))
 	}, prompt, 10*time.Millisecond)
 	p.signal(t, syscall.SIGKILL)
-	<-p.exited
+	<-p.Exited()
 	p = start(t, config)
 	require.Equal(t, "block", p.decide(t, "203.0.113.7", "1007"))
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,6 +16,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"fraudcheck/internal/testbed"
 )
 
 // A call is a request on a connection of its own, sent in two parts.
@@ -205,22 +208,16 @@ func TestStopLeavesNothingRunning(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent(),
 		// It sleeps ten seconds at a time, and ends when it wakes.
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"))
-	log, ended := &output{more: make(chan struct{})}, make(chan int)
+	path := filepath.Join(t.TempDir(), "log")
+	log, err := os.Create(path)
+	require.NoError(t, err)
+	defer log.Close()
+	said, ended := testbed.Output(path), make(chan int)
 	go func() {
 		ended <- run([]string{"--listen", "127.0.0.1:0", "--operator-listen", "127.0.0.1:0"}, io.Discard, log)
 	}()
-	for {
-		text, more := log.now()
-		if strings.Contains(text, "Operators on ") {
-			break
-		}
-		select {
-		case <-more:
-		case <-time.After(prompt):
-			require.Fail(t, "the program does not start", text)
-		}
-	}
+	require.Eventually(t, func() bool { return strings.Contains(said.String(), "Operators on ") }, prompt, testbed.PollInterval)
 	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGTERM))
 	assert.Zero(t, <-ended)
-	assert.Contains(t, log.String(), "Stopped (")
+	assert.Contains(t, said.String(), "Stopped (")
 }

@@ -42,7 +42,7 @@ func TestAStopLosesNoCallOverTLS(t *testing.T) {
 					return
 				}
 				if answered.Add(1) == 200 {
-					assert.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+					assert.NoError(t, p.Signal(syscall.SIGTERM))
 				}
 			}
 		})

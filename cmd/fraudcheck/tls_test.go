@@ -29,11 +29,16 @@ type identity struct{ certificate, key string }
 
 func newIdentity(t *testing.T, name string, until time.Time) identity {
 	t.Helper()
+	return newIdentityFrom(t, name, time.Now().Add(-48*time.Hour), until)
+}
+
+func newIdentityFrom(t *testing.T, name string, from, until time.Time) identity {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, IPAddresses: []net.IP{{127, 0, 0, 1}},
-		NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: until, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: from, NotAfter: until, IsCA: true, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	require.NoError(t, err)
@@ -157,6 +162,54 @@ func TestTheCertificateIsReloadedWhileServing(t *testing.T) {
 	_, a := askTLS(t, stays, "GET", "https://"+p.operators+"/metrics", "")
 	assert.Contains(t, a.body, `fraudcheck_config_reloads_total{result="ok"} 2`)
 	assert.NotContains(t, p.stderr.String(), "needs a restart")
+}
+
+func TestAReloadRefusesACertificateThatIsNotValidNowAndThatAlone(t *testing.T) {
+	first := newIdentity(t, "first", tomorrow())
+	for name, other := range map[string]identity{
+		"tls.cert_file has expired":      newIdentity(t, "late", time.Now().Add(-time.Hour)),
+		"tls.cert_file is not valid yet": newIdentityFrom(t, "early", tomorrow(), tomorrow().Add(time.Hour)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			config, folder := sealed(t, first)
+			r := startReloading(t, config+rules("5"))
+			client := trusting(t, first)
+			replaceFile(t, folder+"/cert.pem", other.certificate)
+			replaceFile(t, folder+"/key.pem", other.key)
+			r.rewrite(config+rules("1"), `(?s)ERROR [^\n]*`+name+`[^\n]* the one before it stays.*Configuration reloaded`)
+			client.CloseIdleConnections()
+			response, _ := askTLS(t, client, "GET", "https://"+r.addr+"/healthz", "")
+			require.Equal(t, "first", shown(response))
+			for _, last4 := range []string{"1001", "1002"} {
+				_, a := askTLS(t, client, "POST", "https://"+r.addr+"/v1/check", attempt("203.0.113.7", last4))
+				require.Equal(t, map[string]string{"1001": "allow", "1002": "block"}[last4], a.Decision, "the new rules are in force")
+			}
+
+			second := newIdentity(t, "second", tomorrow())
+			replaceFile(t, folder+"/cert.pem", second.certificate)
+			replaceFile(t, folder+"/key.pem", second.key)
+			r.signal(t, syscall.SIGHUP)
+			require.Eventually(t, func() bool {
+				c, err := tls.Dial("tcp", r.addr, &tls.Config{InsecureSkipVerify: true})
+				if err != nil {
+					return false
+				}
+				defer c.Close()
+				return c.ConnectionState().PeerCertificates[0].Subject.CommonName == "second"
+			}, prompt, 10*time.Millisecond)
+		})
+	}
+}
+
+// A certificate that was good when it was loaded is not refused because a reload finds
+// it expired: there is no better one.
+func TestACertificateThatHasExpiredInItsPlaceIsWarnedOfAndKept(t *testing.T) {
+	late := newIdentity(t, "late", time.Now().Add(-time.Hour))
+	config, _ := sealed(t, late)
+	r := startReloading(t, config)
+	r.await(t, r.stderr, `WARNING .*tls\.cert_file has expired`)
+	r.rewrite(config+rules("1"), `Configuration reloaded`)
+	require.NotContains(t, r.stderr.String(), "the one before it stays")
 }
 
 func TestTLSIsNeitherSwitchedOnNorOffByAReload(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"text/tabwriter"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/config"
 )
 
 // userCommands edit the users file. A running program takes the change over by
@@ -33,14 +34,14 @@ type userCommands struct {
 func (u *userCommands) path(f *flags) (string, error) {
 	path := u.UsersFile
 	if path == "" && f.Config != "" {
-		s := defaults()
-		if err := readFile(f.Config, s); err != nil {
+		s := config.Defaults()
+		if err := config.Read(f.Config, config.FilesAndPipes, s); err != nil {
 			return "", err
 		}
 		path = s.Auth.Basic.UsersFile
 	}
 	if path == "" {
-		return "", &keyError{"auth.basic.users_file", "a file, from the configuration of --config or from --users-file", 0}
+		return "", expected("auth.basic.users_file", "a file, from the configuration of --config or from --users-file")
 	}
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
@@ -102,7 +103,7 @@ func (u *userCommands) list(f *flags, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	file, err := readUsers(path)
+	file, err := readUsers(path, config.FilesAndPipes)
 	if err != nil {
 		return err
 	}
@@ -120,7 +121,7 @@ func (u *userCommands) list(f *flags, stdout io.Writer) error {
 
 // usersIn reads the file; one that is not there yet has no users.
 func usersIn(path string) (*auth.UsersFile, error) {
-	file, err := readUsers(path)
+	file, err := readUsers(path, config.RegularFiles) // it is replaced by one
 	if errors.Is(err, fs.ErrNotExist) {
 		return new(auth.UsersFile), nil
 	}

@@ -15,15 +15,16 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/config"
+	"fraudcheck/internal/testbed"
 )
 
 // typed runs the program with this on its standard input; it must end by itself.
 func typed(t *testing.T, stdin string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
-	path, err := built()
-	require.NoError(t, err)
 	var out, problems bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), path, args...)
+	cmd := exec.CommandContext(t.Context(), testbed.Program(t), args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &problems
 	_ = cmd.Run() // its exit code says how it ended
 	return out.String(), problems.String(), cmd.ProcessState.ExitCode()
@@ -144,7 +145,7 @@ func TestEditsOfTheUsersFileAreWholeAndKeepItsOwner(t *testing.T) {
 		all.Go(func() { added(t, fmt.Sprint("shop-", i), "--users-file", users) })
 	}
 	all.Wait()
-	file, err := readUsers(users)
+	file, err := readUsers(users, config.RegularFiles)
 	require.NoError(t, err)
 	require.Len(t, file.Users(), 8, "none was lost")
 	mode := func() os.FileMode {

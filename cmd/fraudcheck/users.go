@@ -3,15 +3,15 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 
 	"fraudcheck/internal/auth"
+	passwords "fraudcheck/internal/auth/password"
+	"fraudcheck/internal/config"
 )
 
 // makeUsers takes the users of the list and of the file together; nothing where
 // neither is configured. A file without users is no mistake: they can be added.
-func (p *parts) makeUsers() (basic *auth.Basic, signed *auth.Signed, err error) {
+func (p *policy) makeUsers() (basic *auth.Basic, signed *auth.Signed, err error) {
 	s := p.settings.Auth.Basic
 	users, err := p.listedUsers()
 	if err != nil {
@@ -19,7 +19,7 @@ func (p *parts) makeUsers() (basic *auth.Basic, signed *auth.Signed, err error) 
 	}
 	file := new(auth.UsersFile)
 	if s.UsersFile != "" {
-		if file, err = readUsers(s.UsersFile); err != nil {
+		if file, err = readUsers(s.UsersFile, p.files); err != nil {
 			return nil, nil, err
 		}
 		users = append(users, file.Users()...)
@@ -42,24 +42,24 @@ func (p *parts) makeUsers() (basic *auth.Basic, signed *auth.Signed, err error) 
 		return nil, nil, fmt.Errorf("auth.basic.users_file: %w", &auth.LineError{
 			Line: file.Line(users[wrong.Index].Name), Expected: "a name that auth.basic.users does not have"})
 	}
-	return nil, nil, &keyError{fmt.Sprintf("auth.basic.users[%d].%s", wrong.Index, wrong.Key), wrong.Expected, 0}
+	return nil, nil, expected(fmt.Sprintf("auth.basic.users[%d].%s", wrong.Index, wrong.Key), wrong.Expected)
 }
 
-func (p *parts) listedUsers() (users []auth.User, err error) {
+func (p *policy) listedUsers() (users []auth.User, err error) {
 	for i, u := range p.settings.Auth.Basic.Users {
 		key := fmt.Sprintf("auth.basic.users[%d]", i)
 		user := auth.User{
-			Name: u.Username, Password: string(u.Password), Encryption: auth.Encryption(u.Encryption),
+			Name: u.Username, Password: string(u.Password), Encryption: passwords.Encryption(u.Encryption),
 			Networks: u.Networks, BindIP: u.BindIP, SigningKey: string(u.SigningKey),
 		}
 		if len(u.Roles) == 0 {
-			return nil, &keyError{key + ".roles", "at least one role", 0}
+			return nil, expected(key+".roles", "at least one role")
 		}
 		for _, name := range u.Roles {
 			role, _ := auth.RoleNamed(name) // the settings allow only known names
 			user.Roles |= role
 		}
-		if readable := user.Encryption == auth.Clear || user.Encryption == auth.SHA256; readable && user.Password != "" {
+		if readable := user.Encryption == passwords.Clear || user.Encryption == passwords.SHA256; readable && user.Password != "" {
 			p.warnings = append(p.warnings, fmt.Sprintf("%s.encryption is %s: whoever reads the configuration has the password, or guesses it soon; fraudcheck hash-password makes an argon2id string", key, u.Encryption))
 		}
 		users = append(users, user)
@@ -68,13 +68,9 @@ func (p *parts) listedUsers() (users []auth.User, err error) {
 }
 
 // readUsers reads the users file.
-func readUsers(path string) (*auth.UsersFile, error) {
-	text, err := os.ReadFile(path)
+func readUsers(path string, files config.Files) (*auth.UsersFile, error) {
+	text, err := config.ReadFile(path, files)
 	if err != nil {
-		var where *fs.PathError
-		if errors.As(err, &where) {
-			err = where.Err // without the path: it may be a hash, in the wrong place
-		}
 		return nil, fmt.Errorf("auth.basic.users_file: cannot read it: %w", err)
 	}
 	file, err := auth.ParseUsersFile(string(text))

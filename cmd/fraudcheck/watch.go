@@ -5,6 +5,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"fraudcheck/internal/config"
 )
 
 // A watch knows how the files looked that the configuration was last read from.
@@ -25,17 +27,17 @@ func versionOf(path string) (v fileVersion) {
 }
 
 // files are those that the settings name.
-func (s *settings) files() []string {
+func filesOf(s *config.Settings) []string {
 	return []string{s.TLS.CertFile, s.TLS.KeyFile, s.Auth.Basic.UsersFile, s.Auth.JWT.PublicKeyFile, s.Auth.JWT.JWKSFile}
 }
 
 // follow makes the watch one of these files: also of a configuration that is not in
 // force, because one of them may be what is wrong with it.
-func (w *watch) follow(config string, s *settings) {
+func (w *watch) follow(config string, s *config.Settings) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	seen := make(map[string]fileVersion)
-	for _, path := range append(s.files(), config) {
+	for _, path := range append(filesOf(s), config) {
 		if path == "" {
 			continue
 		}

@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/config"
 )
 
 // networked is guarded with a user more, and says from where both may ask.
@@ -119,7 +121,7 @@ func TestNetworksThatCannotBeAreNamed(t *testing.T) {
 	} {
 		refuses(t, text, want)
 	}
-	p, err := configure(&flags{Config: writeFile(t, "right.yaml", guarded+"trusted_proxies: [0.0.0.0/0]\n")})
+	p, err := configure(&flags{Config: writeFile(t, "right.yaml", guarded+"trusted_proxies: [0.0.0.0/0]\n")}, config.FilesAndPipes)
 	require.NoError(t, err)
 	require.Contains(t, p.warnings, "trusted_proxies holds every address: a caller comes from wherever it says")
 }

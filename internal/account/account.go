@@ -73,7 +73,7 @@ func (c *Call) login() (Answer, *wire.Problem) {
 			return Answer{}, missing(name)
 		}
 	}
-	return issued(c.Guard.Login(c.Asks, words["username"], words["password"]))
+	return c.issued(c.Guard.Login(c.Asks, words["username"], words["password"]))
 }
 
 func (c *Call) refresh() (Answer, *wire.Problem) {
@@ -85,16 +85,16 @@ func (c *Call) refresh() (Answer, *wire.Problem) {
 	if !given {
 		return Answer{}, missing("refresh_token")
 	}
-	return issued(c.Guard.Refresh(c.Asks, token))
+	return c.issued(c.Guard.Refresh(c.Asks, token))
 }
 
 func missing(field string) *wire.Problem {
 	return &wire.Problem{Status: 400, Code: "field_missing", Field: field, Detail: "expected a string"}
 }
 
-func issued(t *auth.Tokens, err error) (Answer, *wire.Problem) {
+func (c *Call) issued(t *auth.Tokens, err error) (Answer, *wire.Problem) {
 	if err != nil {
-		return Answer{}, wire.Unauthenticated(err)
+		return Answer{}, wire.Unauthenticated(c.Asks, err)
 	}
 	b := append([]byte(`{"token":"`), t.Access...)
 	b = append(b, `","token_type":"Bearer","expires_in":`...)
@@ -118,7 +118,7 @@ func (c *Call) logout() (Answer, *wire.Problem) {
 	case auth.Unavailable:
 		return Answer{Cookie: auth.EndCookie(c.Asks.TLS)}, unheard
 	default:
-		return Answer{}, wire.Unauthenticated(err)
+		return Answer{}, wire.Unauthenticated(c.Asks, err)
 	}
 }
 

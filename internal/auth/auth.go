@@ -3,8 +3,7 @@
 //
 // A further scheme is one file here and one line where they are chosen.
 //
-// Who logs in with a password gets tokens and a session of our own (login.go): what
-// they rest on is one record in a [Store] that instances share.
+// Who logs in with a password gets tokens and a session of our own: see package session.
 //
 // It slows guessing, and it knows where a caller asks from: credentials come
 // first, then the network, then the role.
@@ -20,6 +19,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"fraudcheck/internal/auth/session"
 )
 
 // Roles is a set of roles.
@@ -80,9 +81,10 @@ const (
 	// The token's signature is good and its time is over.
 	TokenExpired Failure = "token_expired"
 	TokenInvalid Failure = "token_invalid" // any other flaw of a token
-	// The credentials are good; who has them asks from outside the networks, or
-	// through a page of another origin.
+	// The credentials are good; who has them asks from outside the networks.
 	NetworkRefused Failure = "network_refused"
+	// A page of another origin asks for a change with what a browser sends by itself.
+	OriginRefused Failure = "origin_refused"
 	// The credentials are good; who has them lacks what [Request.Needs] asks for.
 	RoleMissing Failure = "role_missing"
 	// Too many were wrong, from there or in that name, or wait to be verified. Its
@@ -103,7 +105,9 @@ func (f Failure) Error() string {
 	case TokenInvalid:
 		return "the token is not valid"
 	case NetworkRefused:
-		return "the caller may not ask from this network, or not through a page of this origin"
+		return "the caller may not ask from this network"
+	case OriginRefused:
+		return "a session changes nothing unless the request says, in Sec-Fetch-Site or Origin, that it comes from a page of this origin"
 	case RoleMissing:
 		return "the caller lacks the role that this path needs"
 	case TooManyFailures:
@@ -135,10 +139,10 @@ type Guard struct {
 	// "reused" too, and "logout". May be nil.
 	Observe func(scheme, result string)
 	// Logins issue tokens and sessions, as WithTokens says. May be nil: none.
-	Logins *Logins
+	Logins *session.Logins
 	// SharedNonces remembers those of signed requests for all instances. Where it is
 	// nil or does not answer, each nonce is good once per instance.
-	SharedNonces Store
+	SharedNonces session.Store
 	// Now is the time of a request that does not say it: time.Now, unless it is
 	// changed before the first use.
 	Now func() time.Time
@@ -153,7 +157,8 @@ type schemes struct {
 	basic     *Basic
 	jwt       *JWT
 	signed    *Signed
-	tokens    TokenSettings
+	tokens    session.Settings
+	logins    *session.Policy
 	challenge string
 	where     *Where // nil: from anywhere, and without proxies
 }
@@ -167,7 +172,7 @@ func NewGuard(basic *Basic, jwt *JWT) *Guard {
 
 // WithTokens makes g let Basic's users log in, where there are Logins, and returns
 // it; it is called before g is used.
-func (g *Guard) WithTokens(t TokenSettings) *Guard {
+func (g *Guard) WithTokens(t session.Settings) *Guard {
 	s := *g.schemes.Load()
 	s.tokens = t
 	g.set(s)
@@ -194,6 +199,12 @@ func (g *Guard) Within(where *Where) *Guard {
 
 func (g *Guard) set(s schemes) {
 	var challenges []string
+	if s.basic != nil {
+		s.logins = &session.Policy{Settings: s.tokens, Users: make(map[string]*session.User)}
+		for name, user := range s.basic.users {
+			s.logins.Users[name] = &user.login
+		}
+	}
 	if s.basic != nil {
 		challenges = append(challenges, `Basic realm="fraudcheck", charset="UTF-8"`)
 	}
@@ -305,7 +316,7 @@ func (g *Guard) authenticate(r *Request, s *schemes, header []byte, k knock) (c 
 	case s.basic != nil && named(name, "Basic") && len(header) <= maxHeader:
 		c, err = s.basic.authenticate(credentials, k)
 		return c, "basic", err
-	case bytes.HasPrefix(credentials, []byte(ours)) && named(name, "Bearer") && g.issues(s):
+	case bytes.HasPrefix(credentials, []byte(session.Prefix)) && named(name, "Bearer") && g.issues(s):
 		c, err = g.byToken(r, s, credentials)
 		return c, "token", k.token(err)
 	case s.jwt != nil && named(name, "Bearer"):
@@ -320,7 +331,6 @@ func (g *Guard) issues(s *schemes) bool {
 	if g.Logins == nil || s.basic == nil || s.tokens.TTL == 0 {
 		return false
 	}
-	g.Logins.tokensLive(s.tokens.TTL)
 	return true
 }
 

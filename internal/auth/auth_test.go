@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/auth/password"
 )
 
 // basic is the Authorization value of RFC 7617.
@@ -41,12 +42,12 @@ func hexSHA256(password string) string {
 func newGuard(t testing.TB) *auth.Guard {
 	t.Helper()
 	users := []auth.User{
-		{Name: "checkout", Password: "open sesame", Encryption: auth.Clear, Roles: auth.Checker},
-		{Name: "hashed", Password: hexSHA256("zum Glück"), Encryption: auth.SHA256, Roles: auth.Analyst},
-		{Name: "shouted", Password: strings.ToUpper(hexSHA256("quiet")), Encryption: auth.SHA256, Roles: auth.Operator},
-		{Name: "kassa-ß-日本", Password: "пароль", Encryption: auth.Clear, Roles: auth.Checker | auth.Analyst},
-		{Name: "colons", Password: ":a:b:", Encryption: auth.Clear, Roles: auth.Checker},
-		{Name: "nobody special", Password: "x", Encryption: auth.Clear},
+		{Name: "checkout", Password: "open sesame", Encryption: password.Clear, Roles: auth.Checker},
+		{Name: "hashed", Password: hexSHA256("zum Glück"), Encryption: password.SHA256, Roles: auth.Analyst},
+		{Name: "shouted", Password: strings.ToUpper(hexSHA256("quiet")), Encryption: password.SHA256, Roles: auth.Operator},
+		{Name: "kassa-ß-日本", Password: "пароль", Encryption: password.Clear, Roles: auth.Checker | auth.Analyst},
+		{Name: "colons", Password: ":a:b:", Encryption: password.Clear, Roles: auth.Checker},
+		{Name: "nobody special", Password: "x", Encryption: password.Clear},
 	}
 	b, err := auth.NewBasic(users)
 	require.NoError(t, err)
@@ -222,22 +223,22 @@ func TestRolesAreFoundByName(t *testing.T) {
 
 func TestUsersThatCannotBeAreRefused(t *testing.T) {
 	const secret = "correct-horse-battery"
-	first := auth.User{Name: "first", Password: secret, Encryption: auth.Clear}
+	first := auth.User{Name: "first", Password: secret, Encryption: password.Clear}
 	tests := []struct {
 		name  string
 		users []auth.User
 		index int
 		key   string
 	}{
-		{"no name", []auth.User{{Password: secret, Encryption: auth.Clear}}, 0, "username"},
-		{"a colon in the name", []auth.User{first, {Name: "a:b", Password: secret, Encryption: auth.Clear}}, 1, "username"},
-		{"a name given twice", []auth.User{first, {Name: "other", Password: secret, Encryption: auth.Clear}, first}, 2, "username"},
-		{"no password", []auth.User{first, {Name: "second", Encryption: auth.Clear}}, 1, "password"},
-		{"no hash", []auth.User{{Name: "second", Encryption: auth.SHA256}}, 0, "password"},
-		{"the password in place of its hash", []auth.User{{Name: "second", Password: secret, Encryption: auth.SHA256}}, 0, "password"},
-		{"a hash cut short", []auth.User{{Name: "second", Password: hexSHA256(secret)[:62], Encryption: auth.SHA256}}, 0, "password"},
-		{"a hash too long", []auth.User{{Name: "second", Password: hexSHA256(secret) + "00", Encryption: auth.SHA256}}, 0, "password"},
-		{"a hash of other letters", []auth.User{{Name: "second", Password: strings.Repeat("g", 64), Encryption: auth.SHA256}}, 0, "password"},
+		{"no name", []auth.User{{Password: secret, Encryption: password.Clear}}, 0, "username"},
+		{"a colon in the name", []auth.User{first, {Name: "a:b", Password: secret, Encryption: password.Clear}}, 1, "username"},
+		{"a name given twice", []auth.User{first, {Name: "other", Password: secret, Encryption: password.Clear}, first}, 2, "username"},
+		{"no password", []auth.User{first, {Name: "second", Encryption: password.Clear}}, 1, "password"},
+		{"no hash", []auth.User{{Name: "second", Encryption: password.SHA256}}, 0, "password"},
+		{"the password in place of its hash", []auth.User{{Name: "second", Password: secret, Encryption: password.SHA256}}, 0, "password"},
+		{"a hash cut short", []auth.User{{Name: "second", Password: hexSHA256(secret)[:62], Encryption: password.SHA256}}, 0, "password"},
+		{"a hash too long", []auth.User{{Name: "second", Password: hexSHA256(secret) + "00", Encryption: password.SHA256}}, 0, "password"},
+		{"a hash of other letters", []auth.User{{Name: "second", Password: strings.Repeat("g", 64), Encryption: password.SHA256}}, 0, "password"},
 		{"no encryption", []auth.User{{Name: "second", Password: hexSHA256(secret)}}, 0, "encryption"},
 		{"an encryption nobody knows", []auth.User{{Name: "second", Password: hexSHA256(secret), Encryption: "rot13"}}, 0, "encryption"},
 	}

@@ -3,32 +3,24 @@ package auth
 import (
 	"bytes"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/singleflight"
-)
 
-// An Encryption is how a user's password stands in the configuration.
-type Encryption string
-
-// The encryptions.
-const (
-	Clear    Encryption = "clear"    // the password itself
-	SHA256   Encryption = "sha256"   // 64 hexadecimal digits
-	Bcrypt   Encryption = "bcrypt"   // $2a$, $2b$ or $2y$
-	Argon2id Encryption = "argon2id" // a PHC string
+	"fraudcheck/internal/auth/password"
+	"fraudcheck/internal/auth/session"
 )
 
 // A User is one entry of the configuration.
 type User struct {
 	Name       string // at least one character, no colon (RFC 7617)
 	Password   string
-	Encryption Encryption
+	Encryption password.Encryption
 	Roles      Roles
 	// Networks are addresses and networks the user may ask from; "!" before one
 	// excludes it. The most specific decides; none at all: from anywhere.
@@ -53,26 +45,30 @@ func (u *User) caller() (Caller, *UserError) {
 
 // Basic is the scheme of RFC 7617: a user name and a password.
 //
-// A failure costs the same whoever it is that is not believed: see [dearest].
+// A failure costs the same whichever user is tried: see [password.Costliest].
 type Basic struct {
 	users map[string]*basicUser
 	// nobody stands in for an unknown user, so that one costs what a known one costs.
-	nobody  basicUser
-	dearest dearest
-	hashing *hashing
-	flights singleflight.Group // verifications under way, by credential
-	known   *known
+	nobody    basicUser
+	costliest password.Costliest
+	hasher    *password.Hasher
+	waiting   atomic.Int32       // requests for a verification
+	flights   singleflight.Group // verifications under way, by credential
+	known     *known
 }
 
-// A basicUser is kept as a digest, or as a hash that is slow.
 type basicUser struct {
 	caller Caller
-	digest [sha256.Size]byte
-	slow   slowHash
-	stored string // the hash as it is configured
-	bindIP bool
-	stamp  stamp
+	hash   password.Hash
+	login  session.User
 }
+
+// maxWaiting is how many requests may wait for a slow hash: many may wait for one
+// credential.
+const maxWaiting = 1024
+
+// crowded refuses a request while too many wait.
+var crowded = &Later{Failure: TooManyFailures, After: time.Second}
 
 // A UserError names the setting of the user that cannot be.
 type UserError struct {
@@ -89,7 +85,7 @@ func (e *UserError) Error() string {
 // error is a *UserError.
 func NewBasic(users []User) (*Basic, error) {
 	b := &Basic{
-		users: make(map[string]*basicUser, len(users)), hashing: newHashing(), known: newKnown(),
+		users: make(map[string]*basicUser, len(users)), hasher: password.NewHasher(), known: newKnown(),
 	}
 	for i, u := range users {
 		fail := func(key, expected string) (*Basic, error) {
@@ -108,22 +104,15 @@ func NewBasic(users []User) (*Basic, error) {
 		if wrong != nil {
 			return fail(wrong.Key, wrong.Expected)
 		}
-		user := &basicUser{caller: caller, bindIP: u.BindIP, stamp: u.stamp()}
+		user := &basicUser{caller: caller, login: session.User{Name: u.Name, Password: u.passwordVersion(), BindIP: u.BindIP}}
 		var err error
-		switch u.Encryption {
-		case Clear, SHA256:
-			user.digest, err = u.digest()
-		case Bcrypt, Argon2id:
-			user.stored = u.Password
-			user.slow, err = newSlowHash(u.Encryption, u.Password)
+		switch user.hash, err = password.Parse(u.Encryption, u.Password); err {
+		case nil:
+			b.costliest.Include(&user.hash)
+		case password.ErrEncryption:
+			return fail("encryption", err.Error())
 		default:
-			return fail("encryption", "clear, sha256, bcrypt or argon2id")
-		}
-		if err != nil {
 			return fail("password", err.Error())
-		}
-		if user.slow != nil {
-			b.dearest.include(user.slow)
 		}
 		b.users[u.Name] = user
 	}
@@ -133,52 +122,33 @@ func NewBasic(users []User) (*Basic, error) {
 	return b, nil
 }
 
-// A stamp tells one configured password from the next: what was issued for the old
-// one is no good any more. It leaves the process only encrypted.
-type stamp [8]byte
-
-func (u *User) stamp() (s stamp) {
+// passwordVersion changes with the configured password or its encryption.
+func (u *User) passwordVersion() (v session.PasswordVersion) {
 	sum := sha256.Sum256([]byte(string(u.Encryption) + ":" + u.Password))
-	copy(s[:], sum[:])
-	return s
+	copy(v[:], sum[:])
+	return v
 }
 
 // inherit takes over what was verified of users whose password is what it was. The
 // others are forgotten. It must be called before b is used.
 func (b *Basic) inherit(old *Basic) {
-	b.hashing = old.hashing
+	b.hasher = old.hasher
 	b.known = old.known.carry(func(p *proof) *proof {
 		was, user := old.users[p.caller.Name], b.users[p.caller.Name]
-		if user == nil || user.stored != was.stored || user.digest != was.digest {
+		if user == nil || !user.hash.Same(&was.hash) {
 			return nil
 		}
 		return &proof{caller: &user.caller, until: p.until}
 	})
 }
 
-// digest is what a presented password is compared by: its SHA-256, whichever way
-// it was configured.
-func (u *User) digest() (digest [sha256.Size]byte, err error) {
-	if u.Encryption == Clear {
-		if u.Password == "" {
-			return digest, errors.New("at least one character")
-		}
-		return sha256.Sum256([]byte(u.Password)), nil
-	}
-	raw, err := hex.DecodeString(u.Password)
-	if err != nil || len(raw) != sha256.Size {
-		return digest, errors.New("64 hexadecimal digits, the SHA-256 of the password")
-	}
-	return [sha256.Size]byte(raw), nil
-}
-
 // words finds the user by a name and a password that came without a header. A name
 // with a colon would be another name in one; nobody has none.
-func (b *Basic) words(name, password string, k knock) (*Caller, error) {
+func (b *Basic) words(name, secret string, k knock) (*Caller, error) {
 	if strings.Contains(name, ":") {
 		name = ""
 	}
-	credentials := base64.StdEncoding.AppendEncode(nil, []byte(name+":"+password))
+	credentials := base64.StdEncoding.AppendEncode(nil, []byte(name+":"+secret))
 	if len(credentials) > maxHeader {
 		return nil, k.wrong([]byte(name), Invalid)
 	}
@@ -196,36 +166,34 @@ func (b *Basic) authenticate(credentials []byte, k knock) (*Caller, error) {
 	if err != nil {
 		return nil, Malformed
 	}
-	name, password, found := bytes.Cut(buf[:n], []byte(":"))
+	name, secret, found := bytes.Cut(buf[:n], []byte(":"))
 	if !found {
 		return nil, Malformed
 	}
 	user := b.users[string(name)]
-	exists := user != nil
-	if !exists {
+	if user == nil {
 		user = &b.nobody
 	}
 	if standing == ageing {
-		go b.renew(user, p, id, string(password), k)
+		go b.renew(user, p, id, string(secret), k)
 		return p.caller, nil
 	}
-	if user.slow == nil {
-		given := sha256.Sum256(password)
-		if subtle.ConstantTimeCompare(given[:], user.digest[:]) == 1 && exists {
+	if !user.hash.IsSlow() {
+		if user.hash.MatchesFast(secret) {
 			b.known.add(id, &proof{caller: &user.caller})
 			return &user.caller, nil
 		}
-		if b.dearest.nothing() {
+		if b.costliest.IsZero() {
 			return nil, k.wrong(name, Invalid)
 		}
 	}
-	return b.verify(user, id, string(name), string(password), standing, k)
+	return b.verify(user, id, string(name), string(secret), standing, k)
 }
 
 // renew hashes the password again while its proof still holds.
-func (b *Basic) renew(user *basicUser, p *proof, id knownID, password string, k knock) {
+func (b *Basic) renew(user *basicUser, p *proof, id knownID, secret string, k knock) {
 	defer p.renewing.Store(false)
-	if b.hashing.try(user.slow, password, &b.dearest) {
+	if b.hasher.Verify(&user.hash, secret, &b.costliest) {
 		b.remember(id, user, k)
 	}
 }
@@ -237,9 +205,9 @@ func (b *Basic) remember(id knownID, user *basicUser, k knock) {
 
 // verify hashes the password, once for all who present it at this moment, and then
 // it is one guess.
-func (b *Basic) verify(user *basicUser, id knownID, name, password string, standing standing, k knock) (*Caller, error) {
-	defer b.hashing.waiting.Add(-1)
-	if b.hashing.waiting.Add(1) > maxWaiting && standing == unknown {
+func (b *Basic) verify(user *basicUser, id knownID, name, secret string, standing standing, k knock) (*Caller, error) {
+	defer b.waiting.Add(-1)
+	if b.waiting.Add(1) > maxWaiting && standing == unknown {
 		return nil, crowded
 	}
 	_, err, _ := b.flights.Do(string(id[:]), func() (any, error) {
@@ -252,14 +220,14 @@ func (b *Basic) verify(user *basicUser, id knownID, name, password string, stand
 			if guess, err = k.take([]byte(name)); err != nil {
 				return nil, err
 			}
-			done, ok := b.hashing.queue()
+			done, ok := b.hasher.Queue()
 			if !ok {
 				k.giveBack(guess)
 				return nil, crowded
 			}
 			defer done()
 		}
-		if !b.hashing.try(user.slow, password, &b.dearest) {
+		if !b.hasher.Verify(&user.hash, secret, &b.costliest) {
 			return nil, Invalid
 		}
 		k.giveBack(guess)

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"fraudcheck/internal/auth/session"
 )
 
 // Guessing is slowed: every address and every user name has a bucket of tries, and
@@ -132,7 +134,7 @@ func (t *tries) giveBack(y try) {
 }
 
 func (t *tries) hash(from netip.Addr) uint64 {
-	home := homeOf(from).Addr().As16()
+	home := session.ClientNetwork(from).Addr().As16()
 	return maphash.Bytes(t.seed, home[:])
 }
 

@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"fraudcheck/internal/auth/session"
 )
 
 // A tick is what an address gets one try in.
@@ -142,9 +144,9 @@ func TestAnIPv6AddressFailsForItsNetwork(t *testing.T) {
 		"2001:db8:1:2:3::4":   "2001:db8:1:2::/64",
 		"fe80::1%eth0":        "fe80::/64",
 	} {
-		assert.Equal(t, home, homeOf(netip.MustParseAddr(address)).String())
+		assert.Equal(t, home, session.ClientNetwork(netip.MustParseAddr(address)).String())
 	}
-	assert.False(t, homeOf(netip.Addr{}).IsValid())
+	assert.False(t, session.ClientNetwork(netip.Addr{}).IsValid())
 	tries := newTries()
 	assert.Equal(t, tries.hash(netip.MustParseAddr("2001:db8::1")), tries.hash(netip.MustParseAddr("2001:db8::ffff:1")))
 	assert.NotEqual(t, tries.hash(netip.MustParseAddr("2001:db8::1")), tries.hash(netip.MustParseAddr("2001:db8:0:1::1")))

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/auth/password"
 )
 
 func TestOneSecretInThreeEncodings(t *testing.T) {
@@ -148,7 +149,7 @@ func TestRolesAreReadFromTheClaim(t *testing.T) {
 }
 
 func TestSchemesStandBesideEachOther(t *testing.T) {
-	basicScheme, err := auth.NewBasic([]auth.User{{Name: "shop", Password: "open sesame", Encryption: auth.Clear, Roles: auth.Analyst}})
+	basicScheme, err := auth.NewBasic([]auth.User{{Name: "shop", Password: "open sesame", Encryption: password.Clear, Roles: auth.Analyst}})
 	require.NoError(t, err)
 	bearerScheme, err := auth.NewJWT(jwtSettings())
 	require.NoError(t, err)

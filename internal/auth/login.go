@@ -2,21 +2,23 @@ package auth
 
 import (
 	"bytes"
-	"crypto/sha256"
+	"errors"
 	"time"
+
+	"fraudcheck/internal/auth/session"
 )
 
 // Tokens are what a login or a refresh issues.
 type Tokens struct {
 	Access    string
 	ExpiresIn time.Duration // of Access
-	Refresh   string        // empty: the store does not answer, and would have to hold it
+	Refresh   string        // empty: the store would have to hold it, and does not answer
 	Cookie    string        // the value of a Set-Cookie header; empty: none
 }
 
-// Login issues tokens, and a session, to a user of Basic: to the one whom the
+// Login issues tokens, and a session, to a user with a password: to the one whom the
 // Authorization header names, where there is one, otherwise to this. A session that
-// the caller had ends. The error is a Failure or wraps one.
+// the request shows ends. The error is a Failure or wraps one.
 //
 // While the store does not answer there is an access token alone: it is the one
 // thing that is good without the store.
@@ -34,44 +36,27 @@ func (g *Guard) Login(r *Request, username, password string) (t *Tokens, err err
 	if !g.issues(s) {
 		return nil, Invalid
 	}
-	user, now := s.basic.users[caller.Name], toMs(r.At)
+	user := s.logins.Users[caller.Name]
 	if user == nil {
 		return nil, Invalid
 	}
-	var from place
-	if user.bindIP {
-		if from = placeOf(r.from); from == (place{}) {
-			return nil, NetworkRefused
-		}
+	issued, err := g.Logins.Begin(s.logins, user, r.from, r.At)
+	if err != nil { // session.ErrNoAddress
+		return nil, NetworkRefused
 	}
-	signer := g.Logins.keys.signer()
-	defer g.Logins.keys.signers.Put(signer)
-	session := randomBytes(sessionSize)
-	id, ends := signer.loginOf(session), now+s.tokens.RefreshTTL.Milliseconds()
-	access := accessToken{login: id, ends: ends, from: from, name: []byte(caller.Name)}
-	t = &Tokens{}
-	t.Access, t.ExpiresIn = g.issue(signer, s, &access, now)
-	refresh := signer.write(refreshPrefix, newRefresh(id, ends))
-	record := loginRecord{name: caller.Name, loginState: loginState{
-		Refresh: sha256.Sum256([]byte(refresh)), Ends: ends, Access: access.expires, Used: now, From: from, Stamp: user.stamp,
-	}}
-	if g.Logins.begin(id, &record, s.tokens.PerUser, now) != nil {
+	t = &Tokens{Access: issued.Access, ExpiresIn: issued.ExpiresIn, Refresh: issued.Refresh}
+	if issued.Session == "" || r.crosses() { // a page of another origin gives nobody a session
 		return t, nil
 	}
-	t.Refresh = refresh
-	if r.foreign() {
-		return t, nil // a page of another origin gives nobody a session
+	if old, found := r.cookie(); found {
+		_ = g.Logins.EndSession(s.logins, old, r.At)
 	}
-	if old, found := r.cookie(); found && bytes.HasPrefix(old, []byte(sessionPrefix)) {
-		if payload, genuine := signer.read(sessionPrefix, old); genuine {
-			_ = g.end(signer.loginOf(payload), ends, now)
-		}
-	}
-	t.Cookie = setCookie(r.TLS, signer.write(sessionPrefix, session))
+	t.Cookie = setCookie(r.TLS, issued.Session)
 	return t, nil
 }
 
-// credentials finds the user by the Authorization header, or else by the words.
+// credentials finds the user by the Authorization header, or else by name and
+// password.
 func (s *schemes) credentials(r *Request, k knock, username, password string) (*Caller, error) {
 	if s.basic == nil {
 		return nil, Invalid
@@ -88,66 +73,66 @@ func (s *schemes) credentials(r *Request, k knock, username, password string) (*
 	return nil, Malformed
 }
 
-// issue makes an access token that is good from now on.
-func (g *Guard) issue(signer *signer, s *schemes, t *accessToken, now int64) (text string, in time.Duration) {
-	t.issued, t.expires = now, min(now+s.tokens.TTL.Milliseconds(), t.ends)
-	return signer.write(accessPrefix, t.append(make([]byte, 0, 256))), time.Duration(t.expires-now) * time.Millisecond
-}
-
-// user is whose login it is, unless they are not there any more, have another
-// password, or ask from elsewhere.
-func (s *schemes) user(record *loginRecord, r *Request) *basicUser {
-	user := s.basic.users[record.name]
-	if user == nil || record.Stamp != user.stamp || !record.From.admits(user.bindIP, r.from) {
+// failureOf is the failure that an error of the logins means.
+func failureOf(err error) error {
+	switch {
+	case err == nil:
 		return nil
+	case errors.Is(err, session.ErrExpired):
+		return TokenExpired
+	case errors.Is(err, session.ErrAway):
+		return Unavailable
 	}
-	return user
+	return TokenInvalid
 }
 
 // byToken finds the caller by an access token of our own.
 func (g *Guard) byToken(r *Request, s *schemes, text []byte) (*Caller, error) {
-	if !bytes.HasPrefix(text, []byte(accessPrefix)) {
-		return nil, TokenInvalid
+	shown, err := g.Logins.Access(s.logins, text, r.from, r.At)
+	if err != nil {
+		return nil, failureOf(err)
 	}
-	l := g.Logins
-	signer := l.keys.signer()
-	defer l.keys.signers.Put(signer)
-	payload, genuine := signer.read(accessPrefix, text)
-	if !genuine {
-		return nil, TokenInvalid
+	r.Grant = Grant{Expires: shown.Expires, Fresh: shown.Fresh, Local: shown.Local}
+	return &s.basic.users[shown.User.Name].caller, nil
+}
+
+// bySession finds the caller by the session's cookie.
+func (g *Guard) bySession(r *Request, s *schemes, k knock) (c *Caller, scheme string, err error) {
+	if !g.issues(s) {
+		return nil, "none", Missing
 	}
-	t, ok := readAccess(payload)
-	if !ok {
-		return nil, TokenInvalid
+	text, found := r.cookie()
+	if !found {
+		return nil, "none", Missing
 	}
-	now := toMs(r.At)
-	if t.expires <= now {
-		return nil, TokenExpired
+	c, err = g.session(r, s, text)
+	return c, "session", k.token(err)
+}
+
+func (g *Guard) session(r *Request, s *schemes, text []byte) (*Caller, error) {
+	shown, err := g.Logins.Session(s.logins, text, r.from, r.At)
+	if err != nil {
+		return nil, failureOf(err)
 	}
-	user := s.basic.users[string(t.name)]
-	if user == nil || !t.from.admits(user.bindIP, r.from) || l.revoked.has(t.login) {
-		return nil, TokenInvalid
+	if !r.Safe() && !r.ListedOrigin && !r.sameOrigin() {
+		return nil, OriginRefused
 	}
-	_, view := l.look(t.login, now)
-	if view.found && (view.record.Revoked || view.record.Stamp != user.stamp) {
-		return nil, TokenInvalid
+	caller := &s.basic.users[shown.User.Name].caller
+	if s.outside(caller, r) { // will be refused, and is no use of the session
+		return caller, nil
 	}
-	r.Grant = Grant{Expires: fromMs(t.expires), Local: view.local()}
-	// Only what the store vouches for is prolonged.
-	if s.tokens.Sliding && view.found && !view.local() && now-t.issued >= (t.expires-t.issued)/2 && t.expires < t.ends {
-		fresh := accessToken{login: t.login, ends: t.ends, from: t.from, name: []byte(user.caller.Name)}
-		r.Grant.Fresh, _ = g.issue(signer, s, &fresh, now)
-	}
-	return &user.caller, nil
+	g.Logins.Use(s.logins, &shown, r.At)
+	r.Grant = Grant{Expires: shown.Expires, Local: shown.Local}
+	return caller, nil
 }
 
 // Refresh issues new tokens for a refresh token, which is good once: used twice it
-// ends all that came of its login. The error is a Failure or wraps one.
+// ends the whole login. The error is a Failure or wraps one.
 func (g *Guard) Refresh(r *Request, token string) (*Tokens, error) {
 	r.scheme = "refresh"
 	k := g.knock(r)
 	t, err := g.refresh(r, g.schemes.Load(), []byte(token))
-	if err != errReused {
+	if err != session.ErrReused {
 		err = k.token(err)
 		g.observe(r.scheme, err, false)
 		return t, err
@@ -159,53 +144,23 @@ func (g *Guard) Refresh(r *Request, token string) (*Tokens, error) {
 }
 
 func (g *Guard) refresh(r *Request, s *schemes, text []byte) (*Tokens, error) {
-	if !g.issues(s) || !bytes.HasPrefix(text, []byte(refreshPrefix)) {
+	if !g.issues(s) {
 		return nil, TokenInvalid
 	}
-	l := g.Logins
-	signer := l.keys.signer()
-	defer l.keys.signers.Put(signer)
-	payload, genuine := signer.read(refreshPrefix, text)
-	if !genuine {
-		return nil, TokenInvalid
-	}
-	given, ok := readRefresh(payload)
-	now := toMs(r.At)
-	switch {
-	case !ok:
-		return nil, TokenInvalid
-	case given.ends <= now:
-		return nil, TokenExpired
-	case l.revoked.has(given.login):
-		return nil, TokenInvalid
-	}
-	next := signer.write(refreshPrefix, newRefresh(given.login, given.ends))
-	access := min(now+s.tokens.TTL.Milliseconds(), given.ends)
-	outside := false
-	record, err := l.rotate(given.login, sha256.Sum256(text), sha256.Sum256([]byte(next)), func(record *loginRecord) bool {
-		user := s.user(record, r)
-		if user != nil {
-			r.caller, outside = record.name, s.outside(&user.caller, r)
+	issued, err := g.Logins.Refresh(s.logins, text, r.from, r.At, func(user *session.User) error {
+		r.caller = user.Name
+		if s.outside(&s.basic.users[user.Name].caller, r) {
+			return NetworkRefused
 		}
-		return user != nil && !outside
-	}, access, now)
-	switch {
-	case err == nil:
-	case outside:
-		return nil, NetworkRefused
-	case err == errReused:
-		l.leave(given.login, record.name, now)
+		return nil
+	})
+	switch err {
+	case nil:
+		return &Tokens{Access: issued.Access, ExpiresIn: issued.ExpiresIn, Refresh: issued.Refresh}, nil
+	case NetworkRefused, session.ErrReused:
 		return nil, err
-	case err == errMissing, err == errRevoked:
-		return nil, TokenInvalid
-	default:
-		return nil, Unavailable
 	}
-	l.note(given.login, &record, now)
-	issued := accessToken{login: given.login, ends: given.ends, from: record.From, name: []byte(record.name)}
-	t := &Tokens{Refresh: next}
-	t.Access, t.ExpiresIn = g.issue(signer, s, &issued, now)
-	return t, nil
+	return nil, failureOf(err)
 }
 
 // Logout ends the login whose access token, expired or not, or whose session the
@@ -218,51 +173,46 @@ func (g *Guard) Logout(r *Request) (err error) {
 	}
 	r.scheme = "logout"
 	defer func() { g.observe(r.scheme, err, false) }()
-	signer := g.Logins.keys.signer()
-	defer g.Logins.keys.signers.Put(signer)
-	switch headers := r.Header.Values("Authorization"); len(headers) {
-	case 0:
-		text, found := r.cookie()
-		if !found || !bytes.HasPrefix(text, []byte(sessionPrefix)) {
-			return nil
-		}
-		if !r.sameOrigin() {
-			return NetworkRefused
-		}
-		if payload, genuine := signer.read(sessionPrefix, text); genuine {
-			now := toMs(r.At)
-			return g.end(signer.loginOf(payload), now+s.tokens.RefreshTTL.Milliseconds(), now)
-		}
-	case 1:
-		name, text, _ := bytes.Cut(headers[0], []byte(" "))
-		text = bytes.TrimLeft(text, " ")
-		if !named(name, "Bearer") || !bytes.HasPrefix(text, []byte(accessPrefix)) {
-			return nil
-		}
-		if payload, genuine := signer.read(accessPrefix, text); genuine {
-			if t, ok := readAccess(payload); ok {
-				return g.end(t.login, t.ends, toMs(r.At))
-			}
-		}
+	g.settle(r)
+	if text, found := r.accessToken(); found {
+		return unavailable(g.Logins.EndToken(s.logins, text, r.At))
+	}
+	text, found := r.session()
+	if !found {
+		return nil
+	}
+	if !r.ListedOrigin && !r.sameOrigin() {
+		return OriginRefused
+	}
+	return unavailable(g.Logins.EndSession(s.logins, text, r.At))
+}
+
+func unavailable(err error) error {
+	if err != nil {
+		return Unavailable
 	}
 	return nil
 }
 
-// end revokes a login, which of itself would end then at the latest, and takes it
-// off its user's list.
-func (g *Guard) end(id loginID, ends, now int64) error {
-	l := g.Logins
-	record, _, err := l.load(id, now)
-	if err == nil && record.Revoked {
-		ends = record.Access
+// accessToken is what the one Authorization header shows as an access token of ours.
+func (r *Request) accessToken() (text []byte, found bool) {
+	headers := r.Header.Values("Authorization")
+	if len(headers) != 1 {
+		return nil, false
 	}
-	if l.revoke(id, ends, now) != nil {
-		return Unavailable
+	name, text, _ := bytes.Cut(headers[0], []byte(" "))
+	text = bytes.TrimLeft(text, " ")
+	return text, named(name, "Bearer") && bytes.HasPrefix(text, []byte(session.Prefix))
+}
+
+// session is what the cookie shows as a session of ours, where there is no
+// Authorization header.
+func (r *Request) session() (text []byte, found bool) {
+	if len(r.Header.Values("Authorization")) > 0 {
+		return nil, false
 	}
-	if err == nil && !record.Revoked {
-		l.leave(id, record.name, now)
-	}
-	return nil
+	text, _ = r.cookie()
+	return text, bytes.HasPrefix(text, []byte(session.Prefix))
 }
 
 // Conversation is what tells the requests of one login from others, before anything
@@ -271,24 +221,11 @@ func (g *Guard) Conversation(r *Request) (id [16]byte, found bool) {
 	if !g.issues(g.schemes.Load()) {
 		return id, false
 	}
-	switch headers := r.Header.Values("Authorization"); len(headers) {
-	case 0:
-		text, found := r.cookie()
-		if !found || !bytes.HasPrefix(text, []byte(sessionPrefix)) {
-			return id, false
-		}
-		signer := g.Logins.keys.signer()
-		defer g.Logins.keys.signers.Put(signer)
-		payload, genuine := signer.read(sessionPrefix, text)
-		return signer.loginOf(payload), genuine
-	case 1:
-		name, text, _ := bytes.Cut(headers[0], []byte(" "))
-		if text, ok := bytes.CutPrefix(bytes.TrimLeft(text, " "), []byte(accessPrefix)); ok && named(name, "Bearer") && len(text) > 24 {
-			var raw [18]byte
-			_, err := strictURL.Decode(raw[:], text[:24])
-			copy(id[:], raw[:])
-			return id, err == nil
-		}
+	if text, found := r.accessToken(); found {
+		return session.TokenID(text)
+	}
+	if text, found := r.session(); found {
+		return g.Logins.SessionID(text)
 	}
 	return id, false
 }

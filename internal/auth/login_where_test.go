@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/auth/session"
 )
 
 // homeOnly lets callers in from home, and from where a proxy at home says.
@@ -115,7 +116,7 @@ func TestASessionIsNotKeptAliveFromOutsideTheNetworks(t *testing.T) {
 }
 
 func TestNoFreshTokenGoesOutsideTheNetworks(t *testing.T) {
-	i := alone(t, func(s *auth.TokenSettings) { s.Sliding = true })
+	i := alone(t, func(s *session.Settings) { s.Sliding = true })
 	homeOnly(t, i)
 	issued, _ := i.login("checkout", "open sesame")
 	i.after(20 * time.Minute)

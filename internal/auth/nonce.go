@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"sync"
 	"time"
+
+	"fraudcheck/internal/auth/session"
 )
 
 // A NonceID is a keyed hash of a nonce: a store that is read or stolen tells none.
@@ -13,7 +15,7 @@ type NonceID [16]byte
 // share answers, elsewhere.
 type usedNonces struct {
 	here   *NonceMemory
-	shared Store // nil: there is none
+	shared session.Store // nil: there is none
 }
 
 // nonceKept is for how long instances tell each other of a nonce: their clocks may
@@ -30,7 +32,7 @@ func (u usedNonces) once(n NonceID, now, until time.Time) bool {
 		return true
 	}
 	key := "fraudcheck-nonce:" + base64.RawURLEncoding.EncodeToString(n[:])
-	return u.shared.Put(key, nil, 0, now, now.Add(nonceKept)) != errConflict
+	return u.shared.Put(key, nil, 0, now, now.Add(nonceKept)) != session.ErrConflict
 }
 
 // maxNonces is how many nonces an instance remembers: with 121 seconds of them,

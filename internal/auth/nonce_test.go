@@ -12,7 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/auth"
-	"fraudcheck/internal/velocity/velocitytest"
+	"fraudcheck/internal/auth/session"
+	"fraudcheck/internal/testbed"
 )
 
 func nonceID(i int) (n auth.NonceID) {
@@ -64,13 +65,13 @@ func TestAFullMemoryBelievesNothingTwice(t *testing.T) {
 }
 
 // sharing is an instance on memcached, which is patient: the machine may be busy.
-func sharing(t *testing.T, now *time.Time, servers ...*velocitytest.Server) func(nonce string) error {
+func sharing(t *testing.T, now *time.Time, servers ...*testbed.TestMemcached) func(nonce string) error {
 	t.Helper()
 	var names []string
 	for _, s := range servers {
 		names = append(names, s.Addr)
 	}
-	shared, err := auth.NewMemcached(names, 10*time.Second)
+	shared, err := session.NewMemcached(names, 10*time.Second)
 	require.NoError(t, err)
 	t.Cleanup(shared.Close)
 	signed, err := auth.NewSigned(signedUsers)
@@ -89,9 +90,9 @@ func nonceNumber(i int) string { return fmt.Sprintf("nonce-number-%08d", i) }
 func TestInstancesShareNonces(t *testing.T) {
 	for _, servers := range []int{1, 3} {
 		now := noon
-		var started []*velocitytest.Server
+		var started []*testbed.TestMemcached
 		for range servers {
-			started = append(started, velocitytest.StartMemcached(t))
+			started = append(started, testbed.StartMemcached(t))
 		}
 		a, b := sharing(t, &now, started...), sharing(t, &now, started...)
 		for i := range 50 {
@@ -113,7 +114,7 @@ func TestInstancesShareNonces(t *testing.T) {
 }
 
 func TestWithoutMemcachedANonceIsGoodOncePerInstance(t *testing.T) {
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	now := noon
 	a, b := sharing(t, &now, server), sharing(t, &now, server)
 	require.NoError(t, a(nonceNumber(1)))

@@ -19,6 +19,8 @@ type Request struct {
 	// TooLarge: the body was not read. Who is known all the same may be told so, and
 	// nothing else may be done.
 	TooLarge bool
+	// ListedOrigin: Origin is one whose pages may call from a browser, by configuration.
+	ListedOrigin bool
 
 	Grant Grant // what Authenticate found, beside the caller
 

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/auth/password"
 )
 
 const (
@@ -27,8 +28,8 @@ func base64Of(text string) string { return base64.StdEncoding.EncodeToString([]b
 // nothing but that.
 var signedUsers = []auth.User{
 	{Name: "checkout", Roles: auth.Checker, SigningKey: base64Of(signingSecret)},
-	{Name: `o"d\d`, Password: "open sesame", Encryption: auth.Clear, Roles: auth.Analyst, SigningKey: base64Of(otherSecret)},
-	{Name: "password", Password: "open sesame", Encryption: auth.Clear},
+	{Name: `o"d\d`, Password: "open sesame", Encryption: password.Clear, Roles: auth.Analyst, SigningKey: base64Of(otherSecret)},
+	{Name: "password", Password: "open sesame", Encryption: password.Clear},
 }
 
 func signedGuard(t testing.TB, now time.Time) *auth.Guard {

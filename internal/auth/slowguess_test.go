@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/auth/password"
 )
 
 func TestAGuessAtASlowPasswordIsRefusedBeforeItIsHashed(t *testing.T) {
@@ -71,8 +72,8 @@ func TestAKnownPasswordThatWasChangedIsRefusedAtOnce(t *testing.T) {
 		}
 	}
 	next, err := auth.NewBasic([]auth.User{
-		{Name: "checkout", Password: "another", Encryption: auth.Clear, Roles: auth.Checker},
-		{Name: "hashed", Password: "zum Glück", Encryption: auth.Clear, Roles: auth.Operator, Networks: []string{"192.0.2.1"}},
+		{Name: "checkout", Password: "another", Encryption: password.Clear, Roles: auth.Checker},
+		{Name: "hashed", Password: "zum Glück", Encryption: password.Clear, Roles: auth.Operator, Networks: []string{"192.0.2.1"}},
 	})
 	require.NoError(t, err)
 	guard.Replace(auth.NewGuard(next, nil))

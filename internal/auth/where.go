@@ -110,11 +110,3 @@ func parseNetwork(text string) (netip.Prefix, bool) {
 	net, err := netip.ParsePrefix(text)
 	return net, err == nil && net.Masked() == net && !net.Addr().Is4In6()
 }
-
-// homeOf is the network that an address stands for: itself, or an IPv6 address's
-// /64, the least a provider gives one customer. Failures are counted by it.
-func homeOf(from netip.Addr) netip.Prefix {
-	from = from.Unmap()
-	home, _ := from.Prefix(min(from.BitLen(), 64)) // the length fits
-	return home
-}

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/auth/password"
 )
 
 // hop is an address, none where the text is empty.
@@ -57,7 +58,7 @@ func TestTheMostSpecificNetworkDecides(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			user := auth.User{Name: "checkout", Password: "open sesame", Encryption: auth.Clear, Roles: auth.Checker, Networks: tt.networks}
+			user := auth.User{Name: "checkout", Password: "open sesame", Encryption: password.Clear, Roles: auth.Checker, Networks: tt.networks}
 			users, err := auth.NewBasic([]auth.User{user})
 			require.NoError(t, err)
 			ofOne := auth.NewGuard(users, nil)
@@ -80,8 +81,8 @@ func TestTheMostSpecificNetworkDecides(t *testing.T) {
 
 func TestAUserIsHeldToBothLists(t *testing.T) {
 	users, err := auth.NewBasic([]auth.User{
-		{Name: "checkout", Password: "open sesame", Encryption: auth.Clear, Networks: []string{"10.1.0.0/16", "192.0.2.1"}},
-		{Name: "roaming", Password: "open sesame", Encryption: auth.Clear},
+		{Name: "checkout", Password: "open sesame", Encryption: password.Clear, Networks: []string{"10.1.0.0/16", "192.0.2.1"}},
+		{Name: "roaming", Password: "open sesame", Encryption: password.Clear},
 	})
 	require.NoError(t, err)
 	guard := auth.NewGuard(users, nil).Within(where(t, []string{"10.0.0.0/8"}, nil))
@@ -171,7 +172,7 @@ func TestNetworksThatCannotBeAreRefused(t *testing.T) {
 		if text != "" && text != "!" && text != "*" {
 			assert.NotContains(t, at.Error(), text)
 		}
-		_, err = auth.NewBasic([]auth.User{{Name: "a", Password: "b", Encryption: auth.Clear, Networks: []string{text}}})
+		_, err = auth.NewBasic([]auth.User{{Name: "a", Password: "b", Encryption: password.Clear, Networks: []string{text}}})
 		var user *auth.UserError
 		require.ErrorAs(t, err, &user, text)
 		assert.Equal(t, "networks[0]", user.Key)

@@ -22,13 +22,13 @@ import (
 	"net/netip"
 	"os"
 	"runtime/debug"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/listener"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/wire"
 )
@@ -44,16 +44,22 @@ type Settings struct {
 	TagKey  []byte      // hashes what tells callers apart in the log
 	TLS     *tls.Config // nil: none
 	CORS    *wire.CORS
+
+	// Connections are open at once; then the one silent or idle longest makes room; 0
+	// for any number.
+	Connections int
+	// AcceptFailed is told of every accept that failed; MadeRoom of every connection
+	// that was closed because there were too many. Both may be nil.
+	AcceptFailed func(error)
+	MadeRoom     func()
 }
 
 // A Door answers operators and analysts.
 type Door struct {
 	Settings
-	tags *wire.Tags
-	http http.Server
-
-	silent   sync.Map // net.Conn that nothing was read from yet
-	stopping atomic.Bool
+	tags     *wire.Tags
+	http     http.Server
+	listener atomic.Pointer[listener.Listener]
 }
 
 // New makes a door; Serve opens it.
@@ -67,18 +73,21 @@ func New(settings Settings) *Door {
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    8 << 10,
 		ErrorLog:          slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // it may quote a stranger
-		ConnState:         d.noteSilent,
+		ConnState:         noteState,
 	}
-	d.http.RegisterOnShutdown(d.closeSilent)
+	d.http.RegisterOnShutdown(func() {
+		if l := d.listener.Load(); l != nil {
+			l.CloseSilent() // net/http takes them for busy until they are 5 s old
+		}
+	})
 	return d
 }
 
 // Serve answers on the listener until Shutdown; it returns nil then.
 func (d *Door) Serve(ln net.Listener) error {
-	if d.TLS != nil {
-		ln = tls.NewListener(ln, d.TLS) // it does not offer HTTP/2: both doors speak alike
-	}
-	if err := d.http.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+	l := listener.New(ln, listener.Settings{Max: d.Connections, TLS: d.TLS, Failed: d.AcceptFailed, MadeRoom: d.MadeRoom})
+	d.listener.Store(l)
+	if err := d.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
@@ -93,25 +102,18 @@ func (d *Door) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// noteSilent keeps the connections that never said a word: net/http takes them for
-// busy until they are 5 s old, and a browser opens them in case.
-func (d *Door) noteSilent(c net.Conn, state http.ConnState) {
-	if state != http.StateNew {
-		d.silent.Delete(c)
-		return
+// noteState tells a connection what net/http does with it.
+func noteState(c net.Conn, state http.ConnState) {
+	if c, ok := c.(*listener.Conn); ok {
+		switch state {
+		case http.StateNew:
+			c.SetState(listener.StateNew)
+		case http.StateActive:
+			c.SetState(listener.StateActive)
+		case http.StateIdle:
+			c.SetState(listener.StateIdle)
+		}
 	}
-	d.silent.Store(c, nil)
-	if d.stopping.Load() {
-		_ = c.Close()
-	}
-}
-
-func (d *Door) closeSilent() {
-	d.stopping.Store(true)
-	d.silent.Range(func(c, _ any) bool {
-		_ = c.(net.Conn).Close()
-		return true
-	})
 }
 
 // A call is one request on its way.
@@ -137,7 +139,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &call{Request: r, w: w, start: time.Now(), status: http.StatusOK}
 	peer, _ := netip.ParseAddrPort(r.RemoteAddr)
 	c.asks = auth.Request{
-		Header: header{r.Header}, At: c.start, Peer: peer.Addr(), TLS: r.TLS != nil,
+		Header: header{r.Header}, At: c.start, Peer: peer.Addr(), TLS: d.TLS != nil,
 		Method: []byte(r.Method), Target: []byte(r.RequestURI), Host: []byte(r.Host),
 	}
 	if given := []byte(r.Header.Get("X-Request-Id")); wire.Traceable(given) {
@@ -150,7 +152,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if len(r.TransferEncoding) > 0 {
 		w.Header().Set("Connection", "close") // chunks may hide where the next request begins
 	}
-	c.preflight = d.CORS.Allow(r.Method == http.MethodOptions, header{r.Header}, w.Header())
+	c.asks.ListedOrigin, c.preflight = d.CORS.Allow(r.Method == http.MethodOptions, header{r.Header}, w.Header())
 	c.route, c.subject = find(r.URL.Path)
 	log := d.Log.With("tag", d.tag(c))
 	level := slog.LevelInfo
@@ -188,9 +190,12 @@ func (d *Door) answer(c *call) *wire.Problem {
 		if p := d.authenticate(c); p != nil {
 			return p
 		}
-		if c.unread != nil {
-			return c.unread
-		}
+	}
+	if p := wire.RefuseOrigin(&c.asks); p != nil {
+		return p
+	}
+	if c.unread != nil {
+		return c.unread
 	}
 	return c.route.serve(d, c)
 }
@@ -208,7 +213,7 @@ func (d *Door) authenticate(c *call) *wire.Problem {
 		c.w.Header().Set("X-Auth-Token", fresh)
 	}
 	if err != nil {
-		return d.unauthenticated(c, wire.Unauthenticated(err))
+		return d.unauthenticated(c, wire.Unauthenticated(&c.asks, err))
 	}
 	c.caller = caller
 	return nil

@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/auth/password"
 	"fraudcheck/internal/operator"
 	"fraudcheck/internal/server"
 	"fraudcheck/internal/velocity"
@@ -56,10 +57,10 @@ func basic(user, password string) string {
 func newGuard(t testing.TB) *auth.Guard {
 	t.Helper()
 	users, err := auth.NewBasic([]auth.User{
-		{Name: "checkout", Password: "open sesame", Encryption: auth.Clear, Roles: auth.Checker},
-		{Name: "analyst", Password: analystPassword, Encryption: auth.Clear, Roles: auth.Analyst},
-		{Name: "operator", Password: "everything", Encryption: auth.Clear, Roles: auth.Operator},
-		{Name: "guest", Password: "welcome", Encryption: auth.Clear},
+		{Name: "checkout", Password: "open sesame", Encryption: password.Clear, Roles: auth.Checker},
+		{Name: "analyst", Password: analystPassword, Encryption: password.Clear, Roles: auth.Analyst},
+		{Name: "operator", Password: "everything", Encryption: password.Clear, Roles: auth.Operator},
+		{Name: "guest", Password: "welcome", Encryption: password.Clear},
 	})
 	require.NoError(t, err)
 	return auth.NewGuard(users, nil)

@@ -30,6 +30,9 @@ type Metrics struct {
 	requestChildren map[routeStatus]prometheus.Counter
 	requestDuration map[string]prometheus.Observer
 
+	acceptErrors map[string]prometheus.Counter // by door
+	closedIdle   map[string]prometheus.Counter // by door
+
 	operations        map[opResult]prometheus.Counter
 	operationDuration map[string]prometheus.Observer
 	storeUp           map[string]prometheus.Gauge // by server
@@ -84,6 +87,7 @@ func NewMetrics(plan *velocity.Plan, routes, servers []string, from Sources) *Me
 	m.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.forChecks(plan)
 	m.forRequests(routes)
+	m.forConnections()
 	m.forStore(servers)
 	m.forAuth()
 	m.reloads = m.counters("fraudcheck_config_reloads_total", "Reloads of the configuration, by how they ended.", "result")
@@ -106,8 +110,11 @@ func (m *Metrics) forChecks(plan *velocity.Plan) {
 	m.rulesOf(plan)
 }
 
-// rulesOf makes the counters of a plan that was not seen before: at the start, and
-// by the first decision after a reload.
+// Plan makes the series of the plan's rules, at zero where there are none yet: a
+// reload calls it before it puts the plan in force.
+func (m *Metrics) Plan(plan *velocity.Plan) { m.rulesOf(plan) }
+
+// rulesOf makes the counters of a plan that was not seen before.
 func (m *Metrics) rulesOf(plan *velocity.Plan) *planMetrics {
 	p := &planMetrics{plan: plan}
 	for _, r := range plan.Rules() {
@@ -134,6 +141,22 @@ func (m *Metrics) forRequests(routes []string) {
 	}
 }
 
+func (m *Metrics) forConnections() {
+	failed := m.counters("fraudcheck_accept_errors_total", "Accepts that failed and were tried again, by door.", "door")
+	closed := m.counters("fraudcheck_connections_closed_for_room_total", "Connections closed because limits.connections was reached, by door.", "door")
+	m.acceptErrors, m.closedIdle = make(map[string]prometheus.Counter), make(map[string]prometheus.Counter)
+	for _, door := range []string{"callers", "operators"} {
+		m.acceptErrors[door], m.closedIdle[door] = failed.WithLabelValues(door), closed.WithLabelValues(door)
+	}
+}
+
+// AcceptFailed counts an accept that failed at the door "callers" or "operators".
+func (m *Metrics) AcceptFailed(door string) { m.acceptErrors[door].Inc() }
+
+// MadeRoom counts a connection that was closed at that door because there were too
+// many.
+func (m *Metrics) MadeRoom(door string) { m.closedIdle[door].Inc() }
+
 func (m *Metrics) forAuth() {
 	m.auth = m.counters("fraudcheck_auth_total", "Authentications, by scheme and how they ended; ok_local: without the store, which did not answer.", "scheme", "result")
 	const local, reused auth.Failure = "ok_local", "reused" // no failures, but results too
@@ -143,10 +166,10 @@ func (m *Metrics) forAuth() {
 		"bearer":    {auth.TokenExpired, auth.TokenInvalid, auth.TooManyFailures, auth.NetworkRefused, auth.RoleMissing},
 		"signature": {auth.Malformed, auth.Invalid, auth.TokenExpired, auth.TokenInvalid, auth.TooManyFailures, auth.NetworkRefused, auth.RoleMissing},
 		"token":     {local, auth.TokenExpired, auth.TokenInvalid, auth.TooManyFailures, auth.NetworkRefused, auth.RoleMissing},
-		"session":   {local, auth.TokenExpired, auth.TokenInvalid, auth.TooManyFailures, auth.NetworkRefused, auth.RoleMissing, auth.Unavailable},
+		"session":   {local, auth.TokenExpired, auth.TokenInvalid, auth.TooManyFailures, auth.NetworkRefused, auth.OriginRefused, auth.RoleMissing, auth.Unavailable},
 		"login":     {local, auth.Malformed, auth.Invalid, auth.TooManyFailures, auth.NetworkRefused},
 		"refresh":   {reused, auth.TokenExpired, auth.TokenInvalid, auth.TooManyFailures, auth.NetworkRefused, auth.Unavailable},
-		"logout":    {auth.NetworkRefused, auth.Unavailable},
+		"logout":    {auth.OriginRefused, auth.Unavailable},
 	} {
 		if scheme != "none" {
 			m.authOK = append(m.authOK, schemeCounter{scheme, m.auth.WithLabelValues(scheme, "ok")})

@@ -138,6 +138,8 @@ func TestEverySeriesIsThereFromTheStart(t *testing.T) {
 		`ok",scheme="bearer`, `token_expired",scheme="bearer`, `token_invalid",scheme="bearer`,
 	})
 	add(`fraudcheck_auth_total{result="*",scheme="*"}`, []string{"too_many_failures", "network_refused", "role_missing"}, []string{"basic", "bearer"})
+	add(`fraudcheck_accept_errors_total{door="*"}`, []string{"callers", "operators"})
+	add(`fraudcheck_connections_closed_for_room_total{door="*"}`, []string{"callers", "operators"})
 	add("fraudcheck_pan_like_input_total")
 	add("fraudcheck_log_dropped_total")
 	add("fraudcheck_clock_ahead_seconds")
@@ -183,6 +185,8 @@ fraudcheck_store_up{server}
 fraudcheck_degraded_checks_total{}
 fraudcheck_store_evicted_in_window_total{}
 fraudcheck_auth_total{result,scheme}
+fraudcheck_accept_errors_total{door}
+fraudcheck_connections_closed_for_room_total{door}
 fraudcheck_pan_like_input_total{}
 fraudcheck_log_dropped_total{}
 fraudcheck_clock_ahead_seconds{}
@@ -448,9 +452,10 @@ func TestAStormMakesNoSeries(t *testing.T) {
 	assert.Len(t, after, before)
 
 	results := []string{"ok", "authorization_missing", "authorization_malformed", "credentials_invalid", "token_expired", "token_invalid", "network_refused", "role_missing", "too_many_failures", "error",
-		"ok_local", "reused", "overloaded"}
+		"ok_local", "reused", "overloaded", "origin_refused"}
 	closed := map[string][]string{
 		"route":    allRoutes(),
+		"door":     {"callers", "operators"},
 		"decision": {"allow", "review", "block"},
 		"outcome":  {"allow", "review", "block", "skipped"},
 		"mode":     {"enforce", "shadow"},

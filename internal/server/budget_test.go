@@ -12,6 +12,8 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/auth/password"
+	"fraudcheck/internal/testbed"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/velocity/velocitytest"
 )
@@ -22,7 +24,7 @@ func TestAllocationBudgets(t *testing.T) {
 	if raceDetector {
 		t.Skip("the race detector allocates")
 	}
-	memcached := velocitytest.StartMemcached(t)
+	memcached := testbed.StartMemcached(t)
 	shared := func(local *velocity.Memory) velocity.Store {
 		m, err := velocity.NewMemcached(velocity.MemcachedSettings{
 			Servers: []string{memcached.Addr}, MaxConns: 64, Budget: 10 * time.Second, Keys: velocitytest.NewKeys(t), Local: local,
@@ -51,7 +53,7 @@ func TestAllocationBudgets(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			local, err := velocity.NewMemory(64 << 20)
 			require.NoError(t, err)
-			basic, err := auth.NewBasic([]auth.User{{Name: "checkout", Password: "open sesame", Encryption: auth.Clear, Roles: auth.Checker}})
+			basic, err := auth.NewBasic([]auth.User{{Name: "checkout", Password: "open sesame", Encryption: password.Clear, Roles: auth.Checker}})
 			require.NoError(t, err)
 			s := New(Settings{
 				Checker: velocitytest.NewChecker(t, []velocity.Rule{velocity.DefaultRule}, tt.store(local)),

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/auth/password"
 	"fraudcheck/internal/server"
 	"fraudcheck/internal/velocity"
 )
@@ -55,11 +56,11 @@ func basic(user, password string) string {
 func newGuard(t testing.TB) *auth.Guard {
 	t.Helper()
 	users, err := auth.NewBasic([]auth.User{
-		{Name: "checkout", Password: checkoutPassword, Encryption: auth.Clear, Roles: auth.Checker},
-		{Name: "payments", Password: paymentsPassword, Encryption: auth.Clear, Roles: auth.Checker},
-		{Name: "analyst", Password: "magnifier", Encryption: auth.Clear, Roles: auth.Analyst},
-		{Name: "operator", Password: "everything", Encryption: auth.Clear, Roles: auth.Operator},
-		{Name: "branch", Password: "far away", Encryption: auth.Clear, Roles: auth.Analyst, Networks: []string{"192.0.2.0/24"}},
+		{Name: "checkout", Password: checkoutPassword, Encryption: password.Clear, Roles: auth.Checker},
+		{Name: "payments", Password: paymentsPassword, Encryption: password.Clear, Roles: auth.Checker},
+		{Name: "analyst", Password: "magnifier", Encryption: password.Clear, Roles: auth.Analyst},
+		{Name: "operator", Password: "everything", Encryption: password.Clear, Roles: auth.Operator},
+		{Name: "branch", Password: "far away", Encryption: password.Clear, Roles: auth.Analyst, Networks: []string{"192.0.2.0/24"}},
 	})
 	require.NoError(t, err)
 	return auth.NewGuard(users, nil)

@@ -3,11 +3,8 @@ package server
 import (
 	"context"
 	"time"
-)
 
-const (
-	calm      = 100 * time.Millisecond // without a request: none is on its way any more
-	lastCalls = 500 * time.Millisecond // for those who came last, once nobody new is let in
+	"fraudcheck/internal/listener"
 )
 
 // Drain makes the server unready, answers what is on its way and closes its
@@ -18,8 +15,10 @@ func (s *Server) Drain(ctx context.Context) error {
 	s.settle(ctx)
 	if l := s.listener.Load(); l != nil {
 		_ = l.Close() // Shutdown tells the error
+		// fasthttp would close those it takes for idle at once, also when a request has
+		// just arrived, and those that never sent a byte when they are 5 s old.
+		l.CloseUnused(ctx)
 	}
-	s.leaveAll(ctx)
 	return s.http.ShutdownWithContext(ctx)
 }
 
@@ -29,10 +28,10 @@ func (s *Server) Drain(ctx context.Context) error {
 func (s *Server) settle(ctx context.Context) {
 	if end, ok := ctx.Deadline(); ok { // the rest is for those who came last
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, end.Add(-min(lastCalls, time.Until(end)/4)))
+		ctx, cancel = context.WithDeadline(ctx, end.Add(-min(listener.LastRequests, time.Until(end)/4)))
 		defer cancel()
 	}
-	tick := time.NewTicker(calm)
+	tick := time.NewTicker(listener.QuietPeriod)
 	defer tick.Stop()
 	for served := int64(-1); ; {
 		n := s.served.Load()
@@ -40,30 +39,6 @@ func (s *Server) settle(ctx context.Context) {
 			return
 		}
 		served = n
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
-}
-
-// leaveAll waits until every connection is left. fasthttp would close those it takes
-// for idle at once, also when a request has just come in, and those that never said
-// a word when they are 5 s old.
-func (s *Server) leaveAll(ctx context.Context) {
-	tick := time.NewTicker(calm / 10)
-	defer tick.Stop()
-	for {
-		left := false
-		s.open.Range(func(c, _ any) bool {
-			left = true
-			c.(*conn).leave()
-			return true
-		})
-		if !left {
-			return
-		}
 		select {
 		case <-ctx.Done():
 			return

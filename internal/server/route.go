@@ -78,7 +78,7 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx, unread *wire.Problem) {
 	q := s.requests.Get().(*request)
 	q.begin(ctx, time.Now())
 	q.asks.TLS = s.TLS != nil
-	q.preflight = s.CORS.Allow(ctx.IsOptions(), header{&ctx.Request.Header}, &ctx.Response.Header)
+	q.asks.ListedOrigin, q.preflight = s.CORS.Allow(ctx.IsOptions(), header{&ctx.Request.Header}, &ctx.Response.Header)
 	defer s.end(q)
 	if p := s.answer(q, unread, inFlight); p != nil {
 		q.refuse(p)
@@ -115,6 +115,9 @@ func (s *Server) answer(q *request, unread *wire.Problem, inFlight int64) *wire.
 			return p
 		}
 	}
+	if p := wire.RefuseOrigin(&q.asks); p != nil {
+		return p
+	}
 	if tooLarge {
 		return wire.TooLarge
 	}
@@ -130,7 +133,7 @@ func (s *Server) authenticate(q *request) *wire.Problem {
 		q.ctx.Response.Header.Set("X-Auth-Token", fresh)
 	}
 	if err != nil {
-		return s.unauthenticated(q, wire.Unauthenticated(err))
+		return s.unauthenticated(q, wire.Unauthenticated(&q.asks, err))
 	}
 	q.caller = caller
 	return nil

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/auth/password"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/velocity/velocitytest"
 )
@@ -23,7 +24,7 @@ func TestScenariosThroughTheDoor(t *testing.T) {
 	velocitytest.RunAll(t, "../velocity/testdata/scenarios", func(t *testing.T, plan *velocity.Plan) velocitytest.Driver {
 		memory, err := velocity.NewMemory(16 << 20)
 		require.NoError(t, err)
-		basic, err := auth.NewBasic([]auth.User{{Name: "checkout", Password: "secret", Encryption: auth.Clear, Roles: auth.Checker}})
+		basic, err := auth.NewBasic([]auth.User{{Name: "checkout", Password: "secret", Encryption: password.Clear, Roles: auth.Checker}})
 		require.NoError(t, err)
 		var now velocity.Time
 		s := New(Settings{
@@ -63,10 +64,8 @@ func TestScenariosThroughTheDoor(t *testing.T) {
 
 func bodyOf(t *testing.T, f *velocity.Fields) []byte {
 	values := map[string]string{}
-	for field := velocity.FieldIP; field <= velocity.FieldOutcome; field++ {
-		if f.Has(field) {
-			values[field.String()] = f.Value(field)
-		}
+	for field, text := range f.All {
+		values[field.String()] = text
 	}
 	body, err := json.Marshal(values)
 	require.NoError(t, err)

@@ -25,6 +25,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/listener"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/wire"
 )
@@ -48,8 +49,10 @@ type Settings struct {
 
 	Events Events
 
-	InFlight    int // requests served at once; more are refused with 503
-	Connections int // open at once, more are closed at once; 0 for any number
+	InFlight int // requests served at once; more are refused with 503
+	// Connections are open at once; then the one silent or idle longest makes room; 0
+	// for any number.
+	Connections int
 	// Read bounds the time for a whole request to arrive, Write for its answer to
 	// leave, Idle between two requests of a connection.
 	Read, Write, Idle time.Duration
@@ -67,6 +70,10 @@ type Events struct {
 	Decision func(d *velocity.Decision, took time.Duration)
 	// PANLike is told that somebody sent what looks like a card number.
 	PANLike func()
+	// AcceptFailed is told of every accept that failed; MadeRoom of every connection
+	// that was closed because there were too many. Both may be nil.
+	AcceptFailed func(error)
+	MadeRoom     func()
 }
 
 // A Server answers the callers.
@@ -75,18 +82,16 @@ type Server struct {
 	http     fasthttp.Server
 	requests sync.Pool // *request
 	tags     *wire.Tags
-	listener atomic.Pointer[listener]
-	open     sync.Map // *conn
+	listener atomic.Pointer[listener.Listener]
 
 	draining atomic.Bool
 	inFlight atomic.Int64
-	served   atomic.Int64  // requests begun
-	tick     *atomic.Int64 // see patrol; apart from what every request changes
+	served   atomic.Int64 // requests begun
 }
 
 // New makes a server; Serve starts it.
 func New(settings Settings) *Server {
-	s := &Server{Settings: settings, tags: wire.NewTags(settings.TagKey), tick: new(atomic.Int64)}
+	s := &Server{Settings: settings, tags: wire.NewTags(settings.TagKey)}
 	s.requests.New = func() any { return new(request) }
 	if s.Events.Request == nil {
 		s.Events = Events{
@@ -120,16 +125,27 @@ func (quiet) Printf(string, ...any) {}
 
 // Serve answers on the listener until Drain; it returns nil then.
 func (s *Server) Serve(ln net.Listener) error {
-	l := &listener{Listener: ln, open: &s.open, tick: s.tick, full: s.full, tls: s.TLS}
+	l := listener.New(ln, listener.Settings{
+		Max: s.Connections, TLS: s.TLS, Read: s.Read, Write: s.Write, Idle: s.Idle,
+		Failed: s.Events.AcceptFailed, MadeRoom: s.Events.MadeRoom,
+	})
 	s.listener.Store(l)
-	defer s.patrol()()
+	defer l.Sweep()()
 	return s.http.Serve(l)
 }
 
-// full reports whether there are as many connections as there may be: file
-// descriptors are needed for more than callers.
-func (s *Server) full() bool {
-	return s.Connections > 0 && int(s.http.GetOpenConnectionsCount()) >= s.Connections
+// noteState tells a connection what fasthttp does with it.
+func noteState(c net.Conn, state fasthttp.ConnState) {
+	if c, ok := c.(*listener.Conn); ok {
+		switch state {
+		case fasthttp.StateNew:
+			c.SetState(listener.StateNew)
+		case fasthttp.StateActive:
+			c.SetState(listener.StateActive)
+		case fasthttp.StateIdle:
+			c.SetState(listener.StateIdle)
+		}
+	}
 }
 
 // Ready reports whether the server may take traffic.
@@ -146,10 +162,13 @@ func (s *Server) allowChunks(h *fasthttp.RequestHeader) (c fasthttp.RequestConfi
 
 // handleUnread answers what fasthttp gave up reading.
 func (s *Server) handleUnread(ctx *fasthttp.RequestCtx, err error) {
-	if errors.Is(err, syscall.ECONNRESET) || handshaking(ctx.Conn()) {
-		return // nobody is there, or nobody who could read an answer: a probe, as a rule
+	c, ours := ctx.Conn().(*listener.Conn)
+	if errors.Is(err, syscall.ECONNRESET) || ours && c.Handshaking() {
+		return // nobody could read an answer: a probe, as a rule
 	}
-	defer lingerOnClose(ctx.Conn())
+	if ours {
+		defer c.LingerOnClose()
+	}
 	var small *fasthttp.ErrSmallBuffer
 	var timeout net.Error
 	switch {

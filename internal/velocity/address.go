@@ -21,12 +21,18 @@ func ParseAddress(text string) (netip.Addr, bool) {
 	return addr, true
 }
 
+// The lengths of the networks that are one "network" subject, in bits.
+const (
+	networkBits4 = 24
+	networkBits6 = 48
+)
+
 // Network is the /24 of an IPv4 address and the /48 of an IPv6 one: the
 // "network" subject, and the form in which logs may show an address.
 func Network(addr netip.Addr) netip.Prefix {
-	bits := 48
+	bits := networkBits6
 	if addr.Is4() {
-		bits = 24
+		bits = networkBits4
 	}
 	return netip.PrefixFrom(addr, bits).Masked()
 }

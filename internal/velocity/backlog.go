@@ -30,7 +30,7 @@ type backlogged struct {
 
 // add notes that the server is to be told of u's record.
 func (b *backlog) add(u *Update) {
-	b.put(backlogged{plan: u.plan, subject: u.subject, key: u.key, now: u.now, forgot: u.forget})
+	b.put(backlogged{plan: u.plan, subject: u.subject, key: u.key, now: u.now, forgot: u.verb == forget})
 }
 
 func (b *backlog) put(l backlogged) {

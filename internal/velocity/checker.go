@@ -38,7 +38,7 @@ type visit struct {
 func (v *visit) begin(plan *Plan) {
 	v.plan = plan
 	v.results = append(v.results[:0], make([]RuleResult, len(plan.rules))...)
-	v.update.waited = 0
+	v.update.result.waited = 0
 }
 
 // NewChecker puts rules, keys and store together.
@@ -84,7 +84,7 @@ func (c *Checker) OnFailure(o Outcome) { c.onFailure = &o }
 // check updates one subject's record and notes what its rules found.
 func (c *Checker) check(v *visit, s *subjectPlan, a *Attempt, now Time) (degraded bool) {
 	u := &v.update
-	if !c.begin(v, s, a, now, false) {
+	if !c.begin(v, s, a, now, observe) {
 		return false
 	}
 	c.store.Update(u)
@@ -93,55 +93,52 @@ func (c *Checker) check(v *visit, s *subjectPlan, a *Attempt, now Time) (degrade
 		if l := &s.lists[rp.list]; !u.shown[rp.list].present && !l.kind.declines {
 			continue // the attempt lacks the element
 		}
-		v.results[rp.index] = u.result(i)
+		v.results[rp.index] = u.ruleResult(i)
 	}
-	return u.degraded
+	return u.result.degraded
 }
 
-// Declined records at now that the issuer declined the attempt's card. Told
-// again of the same attempt, it changes nothing.
+// Declined records at now that the issuer declined the attempt's card. Repeated with
+// the same attempt_id and card, it changes nothing.
 func (c *Checker) Declined(a *Attempt, now Time) {
 	v := c.visits.Get().(*visit)
 	defer c.visits.Put(v)
 	v.begin(c.Plan())
 	for i := range v.plan.subjects {
 		s := &v.plan.subjects[i]
-		if c.begin(v, s, a, now, true) && v.update.changes() {
+		if c.begin(v, s, a, now, decline) && v.update.changes() {
 			c.store.Update(&v.update)
 		}
 	}
 }
 
-// begin fills v's update for the subject: who it is, and what of the attempt its lists
-// observe, those of the issuer's answers or all the others. It reports false
-// when the attempt has no such subject.
-func (c *Checker) begin(v *visit, s *subjectPlan, a *Attempt, now Time, declined bool) bool {
-	if !c.address(v, s, a, now) {
+// begin fills v's update for the subject: which one it is, and what of the attempt
+// its lists observe. decline fills the lists of the issuer's answers, observe all the
+// others. It reports false when the attempt has no such subject.
+func (c *Checker) begin(v *visit, s *subjectPlan, a *Attempt, now Time, verb verb) bool {
+	if !c.address(v, s, a, now, verb) {
 		return false
 	}
 	u := &v.update
 	for i := range s.lists {
 		l := &s.lists[i]
-		if l.kind.declines != declined {
+		if l.kind.declines != (verb == decline) {
 			continue
 		}
-		if id := l.kind.identity(a, v.plan); id.known() {
+		if id := l.kind.from.identity(a, v.plan); id.known() {
 			u.shown[i] = shown{fingerprint: v.macs.fingerprint(&u.key, l.kind, &id), present: true}
-		}
-		if l.kind == &kinds[declinedAttempts] {
-			u.once = i
 		}
 	}
 	return true
 }
 
-// address begins an update of the subject that observes nothing; it reports false
+// address begins an update of the subject that adds nothing yet; it reports false
 // when the attempt has no such subject.
-func (c *Checker) address(v *visit, s *subjectPlan, a *Attempt, now Time) bool {
-	id := s.kind.identity(a, v.plan)
+func (c *Checker) address(v *visit, s *subjectPlan, a *Attempt, now Time, verb verb) bool {
+	id := s.kind.from.identity(a, v.plan)
 	if !id.known() {
 		return false
 	}
-	v.update.begin(v.plan, s, v.macs.key(s.kind, &id), now)
+	v.update.begin(v.plan, s, v.macs.key(s.kind, &id), now, verb)
 	return true
 }

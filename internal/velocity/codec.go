@@ -6,10 +6,10 @@ import (
 	"errors"
 )
 
-// The written form of a record, version 1. All numbers are unsigned varints in
-// their shortest form, so that a record has exactly one written form:
+// The written form of a record. All numbers are unsigned varints in their shortest
+// form, so that a record has exactly one written form:
 //
-//	version byte
+//	version byte: 2 where there are marks, else 1
 //	generation
 //	number of lists, then each list, ordered by key:
 //	  kind byte, idle window (0: sliding)
@@ -17,13 +17,26 @@ import (
 //	    time (the first) or the time to the one before it; 8 bytes fingerprint
 //	  for an idle list, number of runs (at least 1), newest first, each:
 //	    last (the first) or the time from it to the one before's beginning; length
+//	in version 2, number of marks (at least 1), then each mark, ordered by key:
+//	  kind byte
+//	  lasting byte: 1 for a mark that survives forgetting, else 0
+//	  element kind byte, idle window, window, block_over: 0 where its kind has none
+//	  time
+//	  number of bytes (at most 1024), the bytes
+//
+// Times and lengths of time are in milliseconds. A record without marks is byte for
+// byte what the programs write that know version 1 only. Lists and marks of kinds
+// that a program does not know are read and written like any other, so a new kind of
+// either needs no new version.
 //
 // In a shared store 16 bytes follow: a keyed check over the store key and all of
 // the above, so that a value that was forged, damaged or put under another key
 // is told from a record.
 const (
-	codecVersion = 1
-	checkSize    = 16
+	versionLists = 1
+	versionMarks = 2 // the newest
+
+	checkSize = 16
 )
 
 // What can be wrong with a stored value.
@@ -65,7 +78,11 @@ func (k *Keys) check(key Key, body []byte) (check [checkSize]byte) {
 }
 
 func (r *Record) append(dst []byte) []byte {
-	dst = append(dst, codecVersion)
+	version := byte(versionLists)
+	if len(r.marks) > 0 {
+		version = versionMarks
+	}
+	dst = append(dst, version)
 	dst = binary.AppendUvarint(dst, r.generation)
 	dst = binary.AppendUvarint(dst, uint64(len(r.lists)))
 	for i := range r.lists {
@@ -94,6 +111,28 @@ func (r *Record) append(dst []byte) []byte {
 			dst = binary.AppendUvarint(dst, uint64(r.last-r.began))
 		}
 	}
+	if version == versionMarks {
+		dst = r.appendMarks(dst)
+	}
+	return dst
+}
+
+func (r *Record) appendMarks(dst []byte) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(r.marks)))
+	for i := range r.marks {
+		m := &r.marks[i]
+		lasting := byte(0)
+		if m.key.lasting {
+			lasting = 1
+		}
+		dst = append(dst, m.key.kind, lasting, m.key.list.kind)
+		for _, n := range [...]uint64{
+			uint64(m.key.list.idle), uint64(m.key.window), m.key.blockOver, uint64(m.at), uint64(len(m.data)),
+		} {
+			dst = binary.AppendUvarint(dst, n)
+		}
+		dst = append(dst, m.data...)
+	}
 	return dst
 }
 
@@ -101,10 +140,11 @@ func (r *Record) append(dst []byte) []byte {
 func (r *Record) decode(data []byte) error {
 	r.reset()
 	c := reader{data: data}
-	switch version := c.byte(); {
-	case c.failed || version < codecVersion:
+	version := c.byte()
+	switch {
+	case c.failed || version < versionLists:
 		return ErrDamaged
-	case version > codecVersion:
+	case version > versionMarks:
 		return ErrNewer
 	}
 	r.generation = c.uvarint()
@@ -121,6 +161,9 @@ func (r *Record) decode(data []byte) error {
 		if key.idle > 0 {
 			c.runs(l)
 		}
+	}
+	if version == versionMarks {
+		c.marks(r)
 	}
 	if c.failed || len(c.data) > 0 {
 		r.reset()
@@ -223,4 +266,43 @@ func (c *reader) runs(l *list) {
 		}
 		l.runs = append(l.runs, r)
 	}
+}
+
+// marks reads the marks into r: at least one, and no more than a record may have.
+func (c *reader) marks(r *Record) {
+	n := c.length(minMark)
+	if n == 0 {
+		c.failed = true
+	}
+	lasting := 0
+	for i := range n {
+		m := mark{key: markKey{kind: c.byte(), lasting: c.bool()}}
+		m.key.list = listKey{kind: c.byte(), idle: c.time()}
+		m.key.window, m.key.blockOver, m.at = c.time(), c.uvarint(), c.time()
+		size := c.length(1)
+		if c.failed || size > maxMarkData || i > 0 && m.key.compare(r.marks[i-1].key) <= 0 {
+			c.failed = true
+			return
+		}
+		m.data, c.data = c.data[:size], c.data[size:]
+		if m.key.lasting {
+			lasting++
+		}
+		r.setMark(&m)
+	}
+	if lasting > maxLastingMarks || n-lasting > maxOtherMarks {
+		c.failed = true
+	}
+}
+
+// minMark is how many bytes a mark takes at least.
+const minMark = 8
+
+// bool takes a byte that is 0 or 1.
+func (c *reader) bool() bool {
+	b := c.byte()
+	if b > 1 {
+		c.failed = true
+	}
+	return b == 1
 }

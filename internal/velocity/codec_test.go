@@ -23,6 +23,7 @@ func TestARecordComesBackAsItWasWritten(t *testing.T) {
 		require.Equal(t, written(r), written(&back))
 		require.Equal(t, r.generation, back.generation)
 		require.Len(t, back.lists, len(r.lists))
+		require.Len(t, back.marks, len(r.marks))
 	})
 }
 
@@ -63,7 +64,7 @@ func TestOnlyWhatWasSealedUnderThisKeyOpens(t *testing.T) {
 
 func TestANewerVersionIsToldFromDamage(t *testing.T) {
 	var r Record
-	require.ErrorIs(t, r.decode([]byte{codecVersion + 1, 9, 9, 9}), ErrNewer)
+	require.ErrorIs(t, r.decode([]byte{versionMarks + 1, 9, 9, 9}), ErrNewer)
 	require.ErrorIs(t, r.decode([]byte{0}), ErrDamaged)
 	require.ErrorIs(t, r.decode(nil), ErrDamaged)
 }
@@ -101,11 +102,15 @@ func FuzzDecodeRecord(f *testing.F) {
 	r.grow(listKey{kind: 8, idle: 60_000}).observe(9, 1_800_000_992_000, 6)
 	f.Add(r.append(nil))
 	f.Add([]byte{1, 0, 0})
+	r.setMark(&mark{key: markKey{kind: markHold, list: listKey{kind: 3}, window: 3_600_000, blockOver: 5}, at: 1_800_000_000_000})
+	r.setMark(&mark{key: markKey{kind: markOverride, lasting: true}, at: 1_800_000_001_000, data: []byte("removed")})
+	f.Add(r.append(nil))
 	subject := testSubject(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var r Record
 		if err := r.decode(data); err != nil {
 			require.Empty(t, r.lists)
+			require.Empty(t, r.marks)
 			return
 		}
 		require.Equal(t, string(data), written(&r), "what is read is written the same")

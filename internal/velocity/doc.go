@@ -25,7 +25,9 @@
 // rule is recorded and reported, whatever another one says (checker.go).
 //
 // Declined cards enter only as outcomes, stamped on arrival; a check reads them
-// and adds none. The same outcome again changes nothing (update.go).
+// and adds none. Attempts are told apart by attempt_id and card (identity.go): another
+// card under the same attempt_id is another attempt; an outcome repeated with both
+// alike changes nothing (update.go).
 //
 // # One record per subject
 //
@@ -36,12 +38,20 @@
 // is lost by that bound: the kept ones are the newest, so every threshold is
 // decided exactly. A reported count of block_over + 1 means "at least".
 //
+// Beside its lists a record holds marks (mark.go): a key, a time and at most 1 KiB of
+// which only the mark's kind knows the meaning, such as an analyst's override. Nothing
+// writes one yet; they are read, merged and written like any other part.
+//
 // Records merge: the higher generation wins whole, equal generations give the
 // union with the latest times, then the bound. Forgetting writes an empty record
-// of a higher generation, so that no older copy brings it back.
+// of a higher generation, so that no older copy brings it back; marks that are to
+// survive it do. Of two marks with one key the later stays.
 //
 // A record has one written form, with a version and, in a shared store, a keyed
-// check (codec.go). A record of a newer version is never overwritten.
+// check (codec.go). A record of a newer version is never overwritten. A version is
+// raised only for what a record holds: without marks it is the version that older
+// instances read, and lists and marks of kinds that an instance does not know are
+// carried through it.
 //
 // # Stores
 //

@@ -251,14 +251,9 @@ func broken(err error) bool {
 }
 
 // expiry is when the server may drop u's record, as memcached wants it: seconds
-// from now, or beyond 30 days a point in time. A list that no rule here reads
-// matters to an instance with other rules, and so does that the record was
-// forgotten: both are kept as long as any window may be.
+// from now, or beyond 30 days a point in time.
 func expiry(u *Update, r *Record) int32 {
-	retain := u.subject.retain
-	if r.generation > 0 || slices.ContainsFunc(r.lists, func(l list) bool { return !u.subject.reads(l.key) }) {
-		retain = spanOf(MaxWindow)
-	}
+	retain := r.retain(u.subject)
 	const most = 30 * 24 * 3600
 	seconds := int64(retain+ahead)/1000 + 1
 	if at := int64(u.now)/1000 + seconds; seconds > most && at <= math.MaxInt32 {

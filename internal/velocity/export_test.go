@@ -33,7 +33,7 @@ func ItemKeyOf(m *Memcached, c *Checker, a *Attempt) string {
 
 // OfNewerVersion is a value that a newer version might have written under a's key.
 func OfNewerVersion(m *Memcached, c *Checker, a *Attempt) []byte {
-	body := []byte{codecVersion + 1, 42}
+	body := []byte{versionMarks + 1, 42}
 	check := m.Keys.check(keyOf(c, a), body)
 	return append(body, check[:]...)
 }
@@ -41,7 +41,7 @@ func OfNewerVersion(m *Memcached, c *Checker, a *Attempt) []byte {
 func keyOf(c *Checker, a *Attempt) Key {
 	v := c.visits.New().(*visit)
 	v.plan = c.Plan()
-	c.address(v, &v.plan.subjects[0], a, 0)
+	c.address(v, &v.plan.subjects[0], a, 0, read)
 	return v.update.key
 }
 
@@ -50,8 +50,8 @@ func keyOf(c *Checker, a *Attempt) Key {
 func ShowLate(m *Memcached, c *Checker, a *Attempt, left time.Duration) {
 	v := c.visits.Get().(*visit)
 	v.begin(c.Plan())
-	c.begin(v, &v.plan.subjects[0], a, 0, false)
-	v.update.waited = m.Budget - left
+	c.begin(v, &v.plan.subjects[0], a, 0, observe)
+	v.update.result.waited = m.Budget - left
 	m.Update(&v.update)
 }
 

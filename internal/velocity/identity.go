@@ -15,6 +15,7 @@ const (
 	tagNetwork = 'N' // 16 address bytes, prefix length
 	tagCard    = 'C' // last four digits and expiry
 	tagText    = 'T' // SHA-256 of a caller's string
+	tagAttempt = 'A' // SHA-256 of a card's identity and the caller's attempt_id
 )
 
 func (id *identity) known() bool { return id[0] != 0 }
@@ -66,6 +67,23 @@ func textIdentity(text string, fold bool) (id identity) {
 	}
 	sum := sha256.Sum256(b)
 	id[0] = tagText
+	copy(id[1:], sum[:])
+	return id
+}
+
+// attemptIdentity tells attempts apart by attempt_id and card: a retry has both
+// alike, while shops send one attempt_id, an order's, with many cards. It is unknown
+// where there is no attempt_id. The card comes first, in its fixed width, so that no
+// two pairs are hashed alike.
+func attemptIdentity(attemptID string, card *identity) (id identity) {
+	if attemptID == "" {
+		return id
+	}
+	var buf [len(identity{}) + maxID*4]byte
+	n := copy(buf[:], card[:])
+	n += copy(buf[n:], attemptID)
+	sum := sha256.Sum256(buf[:n])
+	id[0] = tagAttempt
 	copy(id[1:], sum[:])
 	return id
 }

@@ -26,13 +26,13 @@ func (c *Checker) Inspect(a *Attempt, per []string, now Time) (r Report) {
 	v.begin(c.Plan())
 	for i := range v.plan.subjects {
 		s := &v.plan.subjects[i]
-		if !slices.Contains(per, s.kind.subject) || !c.address(v, s, a, now) {
+		if !slices.Contains(per, s.kind.subject) || !c.address(v, s, a, now, read) {
 			continue
 		}
 		c.store.Update(u)
-		r.Degraded = r.Degraded || u.degraded
+		r.Degraded = r.Degraded || u.result.degraded
 		for j := range s.rules {
-			result := u.result(j)
+			result := u.ruleResult(j)
 			v.results[s.rules[j].index] = result
 			if result.Rule.Mode == Enforce {
 				known, fresh := s.next(j, result)
@@ -62,10 +62,10 @@ func (c *Checker) Inspect(a *Attempt, per []string, now Time) (r Report) {
 // be known; what was declined stays as it is.
 func (s *subjectPlan) next(rule int, r RuleResult) (known, fresh Outcome) {
 	one := r.Rule.outcome(r.Count + 1)
-	switch s.lists[s.rules[rule].list].kind.element {
-	case "cards":
+	switch s.lists[s.rules[rule].list].kind.grows {
+	case byCard:
 		return r.Outcome, one
-	case "attempts":
+	case byAttempt:
 		return one, one
 	}
 	return r.Outcome, r.Outcome
@@ -80,10 +80,9 @@ func (c *Checker) Forget(a *Attempt, per string, now Time) (shared bool) {
 	v.begin(c.Plan())
 	for i := range v.plan.subjects {
 		s := &v.plan.subjects[i]
-		if s.kind.subject == per && c.address(v, s, a, now) {
-			u.forget = true
+		if s.kind.subject == per && c.address(v, s, a, now, forget) {
 			c.store.Update(u)
-			return !u.degraded
+			return !u.result.degraded
 		}
 	}
 	return true // no rule watches it: there is nothing to forget
@@ -113,33 +112,12 @@ func (c *Checker) Subject(addr netip.Addr) string {
 // value, or a card's own fields. The error is a *FieldError.
 func ParseSubject(f *Fields) (per string, a Attempt, err error) {
 	per = f.Value(FieldPer)
-	expected := "one of " + strings.Join(kindNames(subjectName), ", ")
-	switch {
-	case !f.Has(FieldPer):
-		return "", a, &FieldError{Field: FieldPer, Missing: true, Expected: expected}
-	case kindNamed(per, subjectName) == nil:
-		return "", a, &FieldError{Field: FieldPer, Expected: expected}
-	case per == "card" && f.Has(FieldValue):
-		return "", a, &FieldError{Field: FieldValue, Expected: "no value: a card is named by card_id, or by last4, exp_month and exp_year"}
-	case per == "card":
-		return per, a, a.parseCard(f)
-	}
-	for _, field := range [...]Field{FieldCardID, FieldLast4, FieldExpMonth, FieldExpYear} {
-		if f.Has(field) {
-			return "", a, &FieldError{Field: field, Expected: "no card where per is not card"}
+	k := kindNamed(per, subjectName)
+	if k == nil {
+		return "", a, &FieldError{
+			Field: FieldPer, Missing: !f.Has(FieldPer),
+			Expected: "one of " + strings.Join(kindNames(subjectName), ", "),
 		}
 	}
-	if !f.Has(FieldValue) {
-		return "", a, &FieldError{Field: FieldValue, Missing: true, Expected: "the subject's " + per}
-	}
-	if per == "ip" || per == "network" {
-		var ok bool
-		if a.Address, ok = ParseAddress(f.Value(FieldValue)); !ok {
-			return "", a, &FieldError{Field: FieldValue, Expected: anAddress}
-		}
-		return per, a, nil
-	}
-	field, _ := FieldByName(per)
-	*a.text(field), err = parseText(FieldValue, f.Value(FieldValue), maxText, field == FieldEmail)
-	return per, a, err
+	return per, a, k.from.name(&a, f)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"fraudcheck/internal/testbed"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/velocity/velocitytest"
 )
@@ -299,7 +300,7 @@ func TestLookingAndForgettingAmongChecks(t *testing.T) {
 }
 
 func TestALookLearnsWhatOtherInstancesKnow(t *testing.T) {
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	instance := func(servers ...string) *velocity.Checker {
 		local, err := velocity.NewMemory(velocity.MinMemoryBytes)
 		require.NoError(t, err)

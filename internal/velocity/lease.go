@@ -143,8 +143,7 @@ func (m *Memcached) flush(l *lease, plan *Plan, now Time) {
 		plan = l.plan
 	}
 	var u Update
-	u.begin(plan, subject, l.key, now)
-	u.reseed = true
+	u.begin(plan, subject, l.key, now, reseed)
 	if !m.share(&u, time.Now().Add(m.Budget)) {
 		pick(m.servers, l.key).backlog.add(&u)
 		return

@@ -100,16 +100,16 @@ func (m *Memcached) Update(u *Update) {
 	}
 	start := time.Now()
 	shared, s := false, pick(m.servers, u.key)
-	if left := m.Budget - u.waited; left > 0 && s.usable() {
+	if left := m.Budget - u.result.waited; left > 0 && s.usable() {
 		shared = m.share(u, start.Add(left))
 	}
 	if len(u.plan.subjects) > 1 {
-		u.waited += time.Since(start) // the others get what is left
+		u.result.waited += time.Since(start) // the others get what is left
 	}
 	if !shared {
-		u.degraded = true
+		u.result.degraded = true
 		m.Local.Update(u)
-		if u.changes() && (u.forget || u.blocks()) {
+		if u.changes() && (u.verb == forget || u.blocks()) {
 			s.backlog.add(u)
 		}
 	} else if shown {

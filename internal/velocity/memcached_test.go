@@ -11,6 +11,7 @@ import (
 	"github.com/bradfitz/gomemcache/memcache"
 	"github.com/stretchr/testify/require"
 
+	"fraudcheck/internal/testbed"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/velocity/velocitytest"
 )
@@ -106,7 +107,7 @@ const (
 )
 
 func TestAnInstanceAnswersFromItsCopyAndMergesItBack(t *testing.T) {
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	a, b := newInstance(t, patient, server.Addr), newInstance(t, patient, server.Addr)
 	a.requireShared(ip, 1, 1)
 	b.requireShared(ip, 2, 2)
@@ -124,7 +125,7 @@ func TestAnInstanceAnswersFromItsCopyAndMergesItBack(t *testing.T) {
 }
 
 func TestForgottenStaysForgottenOnEveryInstance(t *testing.T) {
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	a, b := newInstance(t, patient, server.Addr), newInstance(t, patient, server.Addr)
 	for card := range 6 {
 		a.requireShared(ip, card, card+1)
@@ -146,7 +147,7 @@ func TestForgottenStaysForgottenOnEveryInstance(t *testing.T) {
 }
 
 func TestAfterARestartAnswersAreDegradedForASecond(t *testing.T) {
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	a := newInstance(t, patient, server.Addr)
 	var all sync.WaitGroup
 	for n := range 16 { // connections to go stale
@@ -165,7 +166,7 @@ func TestAfterARestartAnswersAreDegradedForASecond(t *testing.T) {
 }
 
 func TestAServerThatHangsIsWaitedForNoLongerThanTheBudget(t *testing.T) {
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	a := newInstance(t, 50*time.Millisecond, server.Addr)
 	a.requireShared(ip, 1, 1)
 	server.Hang()
@@ -180,7 +181,7 @@ func TestAServerThatHangsIsWaitedForNoLongerThanTheBudget(t *testing.T) {
 }
 
 func TestAForgedValueIsAFaultAndNoCount(t *testing.T) {
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	a, b := newInstance(t, patient, server.Addr), newInstance(t, patient, server.Addr)
 	attempt := velocitytest.Attempt(t, ip, 0)
 	raw := memcache.New(server.Addr)
@@ -204,7 +205,7 @@ func TestAForgedValueIsAFaultAndNoCount(t *testing.T) {
 }
 
 func TestARecordOfANewerVersionIsNotOverwritten(t *testing.T) {
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	a := newInstance(t, patient, server.Addr)
 	attempt := velocitytest.Attempt(t, ip, 0)
 	raw := memcache.New(server.Addr)
@@ -218,7 +219,7 @@ func TestARecordOfANewerVersionIsNotOverwritten(t *testing.T) {
 }
 
 func TestAnAttackCostsFewRoundTrips(t *testing.T) {
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	a := newInstance(t, patient, server.Addr)
 	var all sync.WaitGroup
 	const checks = 640
@@ -240,7 +241,7 @@ func TestAnAttackCostsFewRoundTrips(t *testing.T) {
 
 func TestAUnixSocketServesToo(t *testing.T) {
 	socket := t.TempDir() + "/memcached"
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	ln, err := net.Listen("unix", socket)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = ln.Close() })
@@ -288,7 +289,7 @@ func TestLongWindowsAreAPointInTimeToMemcached(t *testing.T) {
 }
 
 func TestWhileAServerIsDownNobodyWaitsForIt(t *testing.T) {
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	a := newInstance(t, 50*time.Millisecond, server.Addr)
 	a.requireShared(ip, 1, 1)
 	server.Hang()
@@ -335,7 +336,7 @@ func TestAServerIsNotToBlameForTimeSpentElsewhere(t *testing.T) {
 
 func TestWhatToAnswerWithoutTheStoreIsForTheOperatorToSay(t *testing.T) {
 	for _, o := range []velocity.Outcome{velocity.Allow, velocity.Block} {
-		server := velocitytest.StartMemcached(t)
+		server := testbed.StartMemcached(t)
 		a := newInstance(t, patient, server.Addr)
 		a.OnFailure(o)
 		attempt := velocitytest.Attempt(t, ip, 1)
@@ -364,7 +365,7 @@ func TestWhatToAnswerWithoutTheStoreIsForTheOperatorToSay(t *testing.T) {
 
 // While rules change from instance to instance, none cuts another's memory short.
 func TestAnInstanceWithoutTheRuleKeepsWhatOthersCount(t *testing.T) {
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	a := newInstance(t, patient, server.Addr)
 	a.show(ip, 1)
 	attempt := velocitytest.Attempt(t, ip, 2)
@@ -387,7 +388,7 @@ func TestAnInstanceWithoutTheRuleKeepsWhatOthersCount(t *testing.T) {
 
 // The clocks of instances are never quite the same.
 func TestInstancesHalfAMinuteApartCountAsOne(t *testing.T) {
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	instances := []*instance{newInstance(t, patient, server.Addr), newInstance(t, patient, server.Addr)}
 	show := func(i, card int, at time.Duration) velocity.Decision {
 		var d velocity.Decision

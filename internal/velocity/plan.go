@@ -24,6 +24,9 @@ type subjectPlan struct {
 	lists  []listPlan
 	rules  []rulePlan
 	retain span // the longest window of its lists: how long a record matters
+	// declinedAttempts is the list, in lists, of the attempts that are known to have
+	// been declined; -1 where no rule counts declines.
+	declinedAttempts int
 }
 
 // listPlan is one list of a record; all rules that count the same thing with the
@@ -85,8 +88,8 @@ func (p *Plan) add(i int) *subjectPlan {
 	}
 	list := s.need(listPlan{key: key, kind: element, bound: r.BlockOver + 1, window: window})
 	if element.declines {
-		attempts := &kinds[declinedAttempts]
-		s.need(listPlan{
+		attempts := &kinds[kindIndex(declinedAttemptsID)]
+		s.declinedAttempts = s.need(listPlan{
 			key: listKey{kind: attempts.id}, kind: attempts,
 			bound: maxDeclinedAttempts, window: window,
 		})
@@ -102,7 +105,7 @@ func (p *Plan) subject(k *kind) *subjectPlan {
 			return &p.subjects[i]
 		}
 	}
-	p.subjects = append(p.subjects, subjectPlan{kind: k})
+	p.subjects = append(p.subjects, subjectPlan{kind: k, declinedAttempts: -1})
 	return &p.subjects[len(p.subjects)-1]
 }
 

@@ -20,7 +20,7 @@ func testSubject(t require.TestingT) *subjectPlan {
 }
 
 // records draws what some instance might have come to know: attempts of few
-// cards at few times, in some order, and forgotten now and then. Of lists that
+// cards at few times, in some order, forgotten now and then, and marks. Of lists that
 // the plan does not know it carries one.
 func records(s *subjectPlan) *rapid.Generator[*Record] {
 	attempt := rapid.Custom(func(t *rapid.T) [2]int {
@@ -36,6 +36,15 @@ func records(s *subjectPlan) *rapid.Generator[*Record] {
 			if a[0] == 5 {
 				r.grow(listKey{kind: 200}).observe(uint64(a[1]), at, MaxBlockOver+1)
 			}
+		}
+		for _, m := range rapid.SliceOfN(marks(), 0, 4).Draw(t, "marks") {
+			r.setMark(&m)
+		}
+		switch rapid.IntRange(0, 9).Draw(t, "many") {
+		case 0:
+			r.mergeMarks(manyMarks(false), false)
+		case 1:
+			r.mergeMarks(manyMarks(true), false)
 		}
 		return r
 	})

@@ -15,6 +15,7 @@ import (
 	"github.com/bradfitz/gomemcache/memcache"
 	"github.com/stretchr/testify/require"
 
+	"fraudcheck/internal/testbed"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/velocity/velocitytest"
 )
@@ -44,7 +45,7 @@ func liar(t testing.TB, say func(command string) []byte) (addr string) {
 
 // stored is a record of three cards as a server holds it, and its key.
 func stored(t testing.TB) (key string, value []byte) {
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	it, ok := t.(*testing.T)
 	require.True(t, ok)
 	a := newInstance(it, patient, server.Addr)

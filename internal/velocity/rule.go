@@ -36,8 +36,8 @@ const (
 // A Rule asks how many different elements a subject has shown within a window.
 type Rule struct {
 	Name       string        // [a-z0-9_]{1,40}
-	Per        string        // the subject: ip, network, card, email, device, cart, account
-	Count      string        // the element: cards, attempts, ips, declined_cards
+	Per        string        // the subject's name in the table of kinds, such as ip
+	Count      string        // the element's name in the table of kinds, such as cards
 	Window     time.Duration // whole seconds, MinWindow to MaxWindow
 	ReviewOver int           // 0: no review stage; otherwise below BlockOver
 	BlockOver  int           // 1 to MaxBlockOver
@@ -98,8 +98,7 @@ func ruleName(name string) bool {
 
 // countsItself: an address counted per address, or a card per card, is always one.
 func (r *Rule) countsItself() bool {
-	return r.Per == "ip" && r.Count == "ips" ||
-		r.Per == "card" && (r.Count == "cards" || r.Count == "declined_cards")
+	return kindNamed(r.Per, subjectName).from == kindNamed(r.Count, elementName).from
 }
 
 // limit is the greatest count at which the subject is not yet noticed.
@@ -120,14 +119,18 @@ func (r *Rule) outcome(count int) Outcome {
 	return Allow
 }
 
-// Warnings are the ways in which the rule can hurt an honest shopper by being
-// what it is, for the one who configures it.
+// Warnings says how the rule, valid as it is, can hurt an honest shopper: nothing for
+// most rules, nor for one whose subject there is not.
 func (r *Rule) Warnings() (warnings []string) {
-	if r.Per == "card" {
-		warnings = append(warnings, "counts per card: send card_id, or strangers whose cards share last four digits and expiry are counted as one")
+	subject := kindNamed(r.Per, subjectName)
+	if subject == nil {
+		return nil
 	}
-	if r.Per == "email" && r.Mode == Enforce {
-		warnings = append(warnings, "blocks by email: an attacker can fill a victim's address and lock the victim out; consider mode: shadow")
+	if subject.warning != "" {
+		warnings = append(warnings, subject.warning)
+	}
+	if subject.enforcedWarning != "" && r.Mode == Enforce {
+		warnings = append(warnings, subject.enforcedWarning)
 	}
 	return warnings
 }

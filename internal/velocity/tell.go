@@ -2,6 +2,7 @@ package velocity
 
 import (
 	"iter"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -21,12 +22,12 @@ const (
 	maxUntold = 5 // failures, before telling is given up until the next probe
 )
 
-// An urgency orders what a server is told. Marks that are in force will come before the
-// rest.
+// An urgency orders what a server is told.
 type urgency uint8
 
 const (
-	forgotten urgency = iota
+	marked urgency = iota // by an analyst, for instance
+	forgotten
 	blocking
 	ordinary // not told
 )
@@ -34,9 +35,11 @@ const (
 // urgency of the record, to which u was applied.
 func (u *Update) urgency(r *Record) urgency {
 	switch {
+	case slices.ContainsFunc(r.marks, func(m mark) bool { return m.key.lasting }):
+		return marked
 	case r.generation > 0 && u.now.age(Time(r.generation)) < u.subject.retain:
 		return forgotten
-	case u.blocks():
+	case u.blocks() || len(r.marks) > 0:
 		return blocking
 	}
 	return ordinary
@@ -45,8 +48,7 @@ func (u *Update) urgency(r *Record) urgency {
 // tellOf is an update that writes what is known of the subject and observes nothing.
 func tellOf(plan *Plan, subject *subjectPlan, key Key, now Time) *Update {
 	u := new(Update)
-	u.begin(plan, subject, key, now)
-	u.reseed = true
+	u.begin(plan, subject, key, now, reseed)
 	return u
 }
 

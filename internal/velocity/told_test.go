@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"fraudcheck/internal/testbed"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/velocity/velocitytest"
 )
@@ -40,7 +41,7 @@ func (i *instance) requireFirstShared(addresses []string, want int) {
 }
 
 func TestWhatWasLearnedWhileAServerHungIsToldWhenItIsWellAgain(t *testing.T) {
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	a, b := newInstance(t, 50*time.Millisecond, server.Addr), newInstance(t, 50*time.Millisecond, server.Addr)
 	server.Hang()
 	require.Eventually(t, func() bool { a.show("192.0.2.1", 1); return velocity.GivenUp(a.store) }, patient, time.Millisecond)
@@ -54,7 +55,7 @@ func TestWhatWasLearnedWhileAServerHungIsToldWhenItIsWellAgain(t *testing.T) {
 }
 
 func TestWhatWasForgottenWhileAServerHungIsToldWhenItIsWellAgain(t *testing.T) {
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	a, b := newInstance(t, 50*time.Millisecond, server.Addr), newInstance(t, 50*time.Millisecond, server.Addr)
 	b.block(addresses())
 	server.Hang()
@@ -74,7 +75,7 @@ func TestWhatWasForgottenWhileAServerHungIsToldWhenItIsWellAgain(t *testing.T) {
 
 // A hang may be too short for the server to be given up.
 func TestWhatWasLearnedDuringAShortHangIsToldSoon(t *testing.T) {
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	a, b := newInstance(t, patient, server.Addr), newInstance(t, patient, server.Addr)
 	between := newPicky(t, server)
 	c := newInstance(t, patient, between.addr)
@@ -90,7 +91,7 @@ func TestWhatWasLearnedDuringAShortHangIsToldSoon(t *testing.T) {
 	b.requireShared(ip, 100, 6)
 }
 
-func flush(t *testing.T, server *velocitytest.Server) {
+func flush(t *testing.T, server *testbed.TestMemcached) {
 	c, err := net.Dial("tcp", server.Addr)
 	require.NoError(t, err)
 	defer c.Close()
@@ -103,12 +104,12 @@ func flush(t *testing.T, server *velocitytest.Server) {
 }
 
 func TestNobodyBlockedPassesElsewhereAfterAServerLostItsMemory(t *testing.T) {
-	for name, lose := range map[string]func(t *testing.T, server *velocitytest.Server){
+	for name, lose := range map[string]func(t *testing.T, server *testbed.TestMemcached){
 		"flush_all": flush,
-		"restart":   func(_ *testing.T, server *velocitytest.Server) { server.Kill(); server.Start() },
+		"restart":   func(_ *testing.T, server *testbed.TestMemcached) { server.Kill(); server.Start() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := velocitytest.StartMemcached(t)
+			server := testbed.StartMemcached(t)
 			a, b := newInstance(t, patient, server.Addr), newInstance(t, patient, server.Addr)
 			for range 5 {
 				a.block(addresses())
@@ -128,7 +129,7 @@ func TestNobodyBlockedPassesElsewhereAfterAServerLostItsMemory(t *testing.T) {
 
 // However long that takes.
 func TestNobodyBelievesANewMemoryWhileAnInstanceIsStillTelling(t *testing.T) {
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	a, b := newInstance(t, patient, server.Addr), newInstance(t, patient, server.Addr)
 	a.block(addresses())
 	telling, goOn := make(chan struct{}), make(chan struct{})
@@ -151,7 +152,7 @@ func TestNobodyBelievesANewMemoryWhileAnInstanceIsStillTelling(t *testing.T) {
 
 // Also an instance that has read nothing for a while, and one that was just started.
 func TestAnInstanceThatIsNewDoesNotBelieveANewMemory(t *testing.T) {
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	a := newInstance(t, patient, server.Addr)
 	a.block(addresses())
 	flush(t, server)
@@ -160,7 +161,7 @@ func TestAnInstanceThatIsNewDoesNotBelieveANewMemory(t *testing.T) {
 }
 
 func TestWhatWasForgivenStaysForgivenAfterAServerLostItsMemory(t *testing.T) {
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	a, b := newInstance(t, patient, server.Addr), newInstance(t, patient, server.Addr)
 	a.block(addresses())
 	for n, ip := range addresses() { // b has copies of them all, blocked

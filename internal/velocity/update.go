@@ -1,32 +1,44 @@
 package velocity
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
-// An Update is one attempt's, or one outcome's, change to the record of one
-// subject, together with what the rules then find there. A store applies it as
-// often as it must to make the change stick: only the last time counts.
+// A verb says what an update does to the record of its subject.
+type verb uint8
+
+const (
+	read    verb = iota // evaluates the rules and changes nothing
+	observe             // records an attempt
+	decline             // records that the issuer declined an attempt, unless it is recorded already
+	forget              // empties the record, for good: see Record.generation
+	reseed              // writes what is known to the shared store and adds nothing
+)
+
+// An Update is one change to the record of one subject, or one look at it, together
+// with what the rules then find there. A store applies it as often as it must to make
+// the change stick: only the last time counts.
 type Update struct {
 	key     Key
 	now     Time
 	plan    *Plan
 	subject *subjectPlan
-	// What to observe, by the subject's lists.
+	verb    verb
+	// shown is what observe and decline add, by the subject's lists.
 	shown []shown
-	// once is set for an outcome: when the list of that place already holds what
-	// it would observe, the update changes nothing.
-	once int
-	// forget empties the record instead.
-	forget bool
-	// reseed writes what is known and observes nothing.
-	reseed bool
-	// What was found, by the subject's rules.
-	tallies []tally
 
+	result updateResult
+}
+
+// An updateResult is what came of an update.
+type updateResult struct {
+	tallies []tally // what was found, by the subject's rules
+	// degraded: the store answered from this instance's own knowledge.
+	degraded bool
 	// waited is how long the check has waited for the store so far, all its
 	// subjects together.
 	waited time.Duration
-	// degraded: the store answered from this instance's own knowledge.
-	degraded bool
 }
 
 type shown struct {
@@ -40,66 +52,80 @@ type tally struct {
 	clearsIn int // whole seconds until the count is at most the rule's limit
 }
 
-func (u *Update) begin(p *Plan, s *subjectPlan, key Key, now Time) {
-	u.plan, u.subject, u.key, u.now, u.once = p, s, key, now, -1
-	u.forget, u.reseed, u.degraded = false, false, false
+// begin makes u an update with that verb, which adds nothing yet. How long the check
+// has waited stays as it is.
+func (u *Update) begin(p *Plan, s *subjectPlan, key Key, now Time, v verb) {
+	u.plan, u.subject, u.key, u.now, u.verb = p, s, key, now, v
 	u.shown = append(u.shown[:0], make([]shown, len(s.lists))...)
-	u.tallies = append(u.tallies[:0], make([]tally, len(s.rules))...)
+	u.result.tallies = append(u.result.tallies[:0], make([]tally, len(s.rules))...)
+	u.result.degraded = false
 }
 
 // changes reports whether the update writes anything; otherwise it only reads.
 func (u *Update) changes() bool {
-	for i := range u.shown {
-		if u.shown[i].present {
-			return true
-		}
+	switch u.verb {
+	case observe, decline:
+		return slices.ContainsFunc(u.shown, func(e shown) bool { return e.present })
+	case forget, reseed:
+		return true
 	}
-	return u.forget || u.reseed
+	return false
 }
 
-// shows reports whether the update is that of an attempt.
-func (u *Update) shows() bool { return u.once < 0 && !u.forget && !u.reseed && u.changes() }
+// shows reports whether the update records an attempt.
+func (u *Update) shows() bool { return u.verb == observe && u.changes() }
 
-// apply brings the record up to date, observes, and evaluates the rules.
+// apply brings the record up to date, carries out the verb, and evaluates the rules.
 func (u *Update) apply(r *Record) {
 	r.prune(u.subject, u.now)
-	if u.forget {
-		r.forget(u.now)
-	} else if !u.repeated(r) {
-		for i, e := range u.shown {
-			if e.present {
-				l := &u.subject.lists[i]
-				r.grow(l.key).observe(e.fingerprint, u.now, l.bound)
-			}
+	switch u.verb {
+	case observe:
+		u.observe(r)
+	case decline:
+		if !u.repeated(r) {
+			u.observe(r)
 		}
+	case forget:
+		r.forget(u.now)
 	}
 	for i := range u.subject.rules {
-		u.tallies[i] = u.tally(r, &u.subject.rules[i])
+		u.result.tallies[i] = u.tally(r, &u.subject.rules[i])
 	}
 }
 
-// result is what the subject's i-th rule found.
-func (u *Update) result(i int) RuleResult {
-	rule, t := &u.plan.rules[u.subject.rules[i].index], u.tallies[i]
+func (u *Update) observe(r *Record) {
+	for i, e := range u.shown {
+		if e.present {
+			l := &u.subject.lists[i]
+			r.grow(l.key).observe(e.fingerprint, u.now, l.bound)
+		}
+	}
+}
+
+// repeated reports whether the record has heard of this decline already.
+func (u *Update) repeated(r *Record) bool {
+	i := u.subject.declinedAttempts
+	if i < 0 {
+		return false
+	}
+	l := r.list(u.subject.lists[i].key)
+	return l != nil && l.index(u.shown[i].fingerprint) >= 0
+}
+
+// ruleResult is what the subject's i-th rule found.
+func (u *Update) ruleResult(i int) RuleResult {
+	rule, t := &u.plan.rules[u.subject.rules[i].index], u.result.tallies[i]
 	return RuleResult{Rule: rule, Outcome: rule.outcome(t.count), Count: t.count, ClearsIn: t.clearsIn}
 }
 
 // blocks reports whether an enforced rule found the subject to be blocked.
 func (u *Update) blocks() bool {
-	for i := range u.tallies {
-		if r := u.result(i); r.Rule.Mode == Enforce && r.Outcome == Block {
+	for i := range u.result.tallies {
+		if r := u.ruleResult(i); r.Rule.Mode == Enforce && r.Outcome == Block {
 			return true
 		}
 	}
 	return false
-}
-
-func (u *Update) repeated(r *Record) bool {
-	if u.once < 0 {
-		return false
-	}
-	l := r.list(u.subject.lists[u.once].key)
-	return l != nil && l.index(u.shown[u.once].fingerprint) >= 0
 }
 
 // tally counts what the rule counts in a pruned record.

@@ -65,12 +65,12 @@ type Fields interface {
 }
 
 // Allow writes into the answer's header whether the page that asks may read it, and
-// reports whether the request is no more than a browser's question beforehand, to be
-// answered by Preflight. Asked is the request's header, options whether its method is
-// OPTIONS.
-func (c *CORS) Allow(options bool, asked auth.Header, answer Fields) (preflight bool) {
+// reports whether its origin is a configured one, and whether the request is no more
+// than a browser's question beforehand, to be answered by Preflight. Asked is the
+// request's header, options whether its method is OPTIONS.
+func (c *CORS) Allow(options bool, asked auth.Header, answer Fields) (listed, preflight bool) {
 	if c == nil {
-		return false
+		return false, false
 	}
 	answer.Set("Vary", "Origin")
 	if options {
@@ -78,19 +78,33 @@ func (c *CORS) Allow(options bool, asked auth.Header, answer Fields) (preflight 
 	}
 	origins := asked.Values("Origin")
 	if len(origins) != 1 {
-		return false
+		return false, false
 	}
 	i := slices.Index(c.origins, string(origins[0]))
 	if i < 0 {
-		return false
+		return false, false
 	}
 	answer.Set("Access-Control-Allow-Origin", c.origins[i])
 	answer.Set("Access-Control-Allow-Credentials", "true")
 	if options && len(asked.Values("Access-Control-Request-Method")) == 1 {
-		return true
+		return true, true
 	}
 	answer.Set("Access-Control-Expose-Headers", "X-Request-ID, X-Auth-Token, Retry-After, Content-Digest, Signature, Signature-Input")
-	return false
+	return true, false
+}
+
+// RefuseOrigin is the problem of a request that would change something, from a page of
+// another origin, with what a browser sends by itself; nil for every other request.
+func RefuseOrigin(r *auth.Request) *Problem {
+	if r.Safe() || r.ListedOrigin || !r.Automatic() {
+		return nil
+	}
+	header, crosses := r.CrossOrigin()
+	if !crosses {
+		return nil
+	}
+	return &Problem{Status: 403, Code: string(auth.OriginRefused), Detail: "the header " + header +
+		" says that a page of another origin asks, and cors.origins does not name it; a backend: do not pass a shopper's headers on"}
 }
 
 // Preflight writes into the answer's header what may be asked: with these methods,

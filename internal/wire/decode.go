@@ -26,20 +26,20 @@ func (e *DecodeError) Error() string {
 	return e.Code + ": " + e.Field + ": " + e.Detail
 }
 
-// FieldSet is the set of fields a route takes.
-type FieldSet uint16
+// FieldSet is the set of fields that a route takes: those of a request. Which ones
+// they are, velocity's table of fields says.
+type FieldSet velocity.Requests
 
 // The fields of each route that takes any.
 const (
-	CheckFields   FieldSet = 1<<velocity.FieldOutcome - 1
-	OutcomeFields          = CheckFields | 1<<velocity.FieldOutcome
-	SubjectFields FieldSet = 1<<velocity.FieldPer | 1<<velocity.FieldValue | 1<<velocity.FieldCardID |
-		1<<velocity.FieldLast4 | 1<<velocity.FieldExpMonth | 1<<velocity.FieldExpYear
+	CheckFields   = FieldSet(velocity.CheckRequest)
+	OutcomeFields = FieldSet(velocity.OutcomeRequest)
+	SubjectFields = FieldSet(velocity.SubjectRequest)
 )
 
-func (s FieldSet) has(f velocity.Field) bool { return s&(1<<f) != 0 }
+func (s FieldSet) has(f velocity.Field) bool { return f.In(velocity.Requests(s)) }
 
-// admit finds the field a request named, if it may be given and was not yet:
+// admit finds the field that a request named, if it may be given and was not yet:
 // by this text or, when a body follows a query, by the one before.
 func (s FieldSet) admit(name string, f *velocity.Fields) (velocity.Field, error) {
 	field, known := velocity.FieldByName(name)

@@ -93,7 +93,7 @@ func (c *jsonCursor) name() (string, error) {
 
 // value judges by the first byte, so what has the wrong type is never read.
 func (c *jsonCursor) value(field velocity.Field) (string, error) {
-	number := field == velocity.FieldExpMonth || field == velocity.FieldExpYear
+	number := field.Number()
 	switch first := c.peek(); {
 	case c.take('"'):
 		value, err := c.quoted()
@@ -115,7 +115,7 @@ func (c *jsonCursor) value(field velocity.Field) (string, error) {
 		c.digits()
 		return "", &DecodeError{
 			Code: "field_invalid", Field: field.String(), Detail: "expected a string",
-			PANLike: velocity.PANLike(field, c.text[start:c.at]),
+			PANLike: field.PANLike(c.text[start:c.at]),
 		}
 	}
 }

@@ -35,13 +35,18 @@ var (
 // MaxBody is how long the body of a request may be, in bytes.
 const MaxBody = 8 << 10
 
-// Unauthenticated is the problem of somebody whom the guard did not let in.
-func Unauthenticated(err error) *Problem {
+// Unauthenticated is the problem of a request that the guard refused with err.
+func Unauthenticated(r *auth.Request, err error) *Problem {
 	var failure auth.Failure
 	errors.As(err, &failure)
+	if failure == auth.OriginRefused {
+		if p := RefuseOrigin(r); p != nil { // which names the header
+			return p
+		}
+	}
 	p := &Problem{Status: 401, Code: string(failure), Detail: failure.Error()}
 	switch failure {
-	case auth.NetworkRefused, auth.RoleMissing:
+	case auth.NetworkRefused, auth.OriginRefused, auth.RoleMissing:
 		p.Status = 403
 	case auth.TooManyFailures:
 		p.Status = 429

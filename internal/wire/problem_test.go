@@ -57,21 +57,21 @@ func TestUnauthenticatedSaysWhy(t *testing.T) {
 		auth.TokenExpired: "token_expired", auth.TokenInvalid: "token_invalid",
 	} {
 		for _, err := range []error{failure, fmt.Errorf("wrapped: %w", failure)} {
-			assert.Equal(t, &Problem{Status: 401, Code: code, Detail: failure.Error()}, Unauthenticated(err))
+			assert.Equal(t, &Problem{Status: 401, Code: code, Detail: failure.Error()}, Unauthenticated(noRequest, err))
 		}
 	}
 	flaw := &auth.Flaw{Failure: auth.Malformed, Expected: "a nonce"}
 	for _, err := range []error{flaw, fmt.Errorf("wrapped: %w", flaw)} {
-		assert.Equal(t, &Problem{Status: 401, Code: "authorization_malformed", Detail: "expected a nonce"}, Unauthenticated(err))
+		assert.Equal(t, &Problem{Status: 401, Code: "authorization_malformed", Detail: "expected a nonce"}, Unauthenticated(noRequest, err))
 	}
-	for failure, code := range map[auth.Failure]string{auth.NetworkRefused: "network_refused", auth.RoleMissing: "role_missing"} {
-		assert.Equal(t, &Problem{Status: 403, Code: code, Detail: failure.Error()}, Unauthenticated(failure))
+	for failure, code := range map[auth.Failure]string{auth.NetworkRefused: "network_refused", auth.OriginRefused: "origin_refused", auth.RoleMissing: "role_missing"} {
+		assert.Equal(t, &Problem{Status: 403, Code: code, Detail: failure.Error()}, Unauthenticated(noRequest, failure))
 	}
 }
 
 func TestRetryAfterIsInWholeSeconds(t *testing.T) {
 	for after, want := range map[time.Duration]string{1: "1", time.Millisecond: "1", time.Second: "1", 1001 * time.Millisecond: "2", time.Minute: "60"} {
-		p := Unauthenticated(&auth.Later{Failure: auth.TooManyFailures, After: after})
+		p := Unauthenticated(noRequest, &auth.Later{Failure: auth.TooManyFailures, After: after})
 		assert.Equal(t, &Problem{Status: 429, Code: "too_many_failures", Detail: auth.TooManyFailures.Error(), After: after}, p)
 		assert.Equal(t, want, p.RetryAfter())
 	}
@@ -80,7 +80,7 @@ func TestRetryAfterIsInWholeSeconds(t *testing.T) {
 }
 
 func TestAStoreThatIsAwayIsNoFailureOfTheCallers(t *testing.T) {
-	p := Unauthenticated(auth.Unavailable)
+	p := Unauthenticated(noRequest, auth.Unavailable)
 	assert.Equal(t, &Problem{Status: 503, Code: "overloaded", Detail: auth.Unavailable.Error()}, p)
 	assert.Equal(t, "1", p.RetryAfter())
 }
@@ -102,3 +102,10 @@ func TestRefusedNamesTheField(t *testing.T) {
 		assert.Equal(t, &tt.want, Refused(errors.Join(tt.err)), "wrapped")
 	}
 }
+
+// noRequest shows nothing of a browser.
+var noRequest = &auth.Request{Header: emptyHeader{}}
+
+type emptyHeader struct{}
+
+func (emptyHeader) Values(string) [][]byte { return nil }
