@@ -102,6 +102,7 @@ func further(t *testing.T, counter *atomic.Int64, by int64) {
 }
 
 func TestOutageUnderLoad(t *testing.T) {
+	testbed.SkipShort(t, "seconds of load, before, during and after an outage")
 	const tester = "203.0.113.7"
 	server := testbed.StartMemcached(t)
 	instances := startSharing(t, server.Addr, 2)

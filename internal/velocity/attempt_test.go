@@ -26,7 +26,7 @@ func parseAttempt(t *testing.T, pairs ...string) Attempt {
 	return a
 }
 
-func TestAddresses(t *testing.T) {
+func TestParseAddress(t *testing.T) {
 	for text, want := range map[string]string{
 		"203.0.113.7":               "203.0.113.7",
 		"2001:DB8::7":               "2001:db8::7",
@@ -72,7 +72,7 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotAnAttempt(t *testing.T) {
+func TestInvalidAttemptsNameTheField(t *testing.T) {
 	long := func(n int) string { return strings.Repeat("é", n) }
 	for _, c := range []struct {
 		change  string // of a valid attempt: name=value, or -name
@@ -146,7 +146,7 @@ func TestWhatIsNotAnAttempt(t *testing.T) {
 	}
 }
 
-func TestWhatIsOneCard(t *testing.T) {
+func TestSpellingsOfOneCardHaveOneIdentity(t *testing.T) {
 	card := func(pairs ...string) identity {
 		return parseAttempt(t, append(pairs, "ip=203.0.113.7")...).card
 	}
@@ -172,7 +172,7 @@ func TestWhatIsOneCard(t *testing.T) {
 	require.True(t, wrong.PANLike)
 }
 
-func TestWhatIsOneMailbox(t *testing.T) {
+func TestSpellingsOfOneMailboxHaveOneIdentity(t *testing.T) {
 	email := func(text string) identity {
 		a := parseAttempt(t, "ip=203.0.113.7", "card_id=t", "email="+text)
 		return kindNamed("email", subjectName).from.identity(&a, nil)
@@ -187,7 +187,7 @@ func TestWhatIsOneMailbox(t *testing.T) {
 	require.Equal(t, exact.texts[FieldDevice], again.texts[FieldDevice])
 }
 
-func TestTheLongestTextsAreTakenWhole(t *testing.T) {
+func TestTextsOfTheGreatestLengthAreHashedWhole(t *testing.T) {
 	most := strings.Repeat("\U0001F6D2", maxText)
 	a := parseAttempt(t, "ip=203.0.113.7", "card_id=t", "account="+most)
 	b := parseAttempt(t, "ip=203.0.113.7", "card_id=t", "account="+most[:len(most)-4]+"\U0001F6D3")

@@ -40,7 +40,7 @@ func TestTheWrittenFormIsVersion1(t *testing.T) {
 		hex.EncodeToString(r.append(nil)))
 }
 
-func TestOnlyWhatWasSealedUnderThisKeyOpens(t *testing.T) {
+func TestARecordIsReadOnlyUnderItsOwnKeys(t *testing.T) {
 	keys := testKeys(t)
 	r := new(Record)
 	r.grow(listKey{kind: 3}).observe(1, 1_800_000_000_000, 6)

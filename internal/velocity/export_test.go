@@ -39,16 +39,16 @@ func OfNewerVersion(m *Memcached, c *Checker, a *Attempt) []byte {
 }
 
 func keyOf(c *Checker, a *Attempt) Key {
-	v := c.visits.New().(*visit)
+	v := c.calls.New().(*call)
 	v.plan = c.Plan()
-	c.address(v, &v.plan.subjects[0], a, 0, read)
+	c.beginSubject(v, &v.plan.subjects[0], a, 0, read)
 	return v.update.key
 }
 
 // ShowLate shows the attempt's card as the last subject of a check that has so much
 // of its budget left.
 func ShowLate(m *Memcached, c *Checker, a *Attempt, left time.Duration) {
-	v := c.visits.Get().(*visit)
+	v := c.calls.Get().(*call)
 	v.begin(c.Plan())
 	c.begin(v, &v.plan.subjects[0], a, 0, observe)
 	v.update.result.waited = m.Budget - left

@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestRulesThatCannotBe(t *testing.T) {
+func TestInvalidRulesNameTheSetting(t *testing.T) {
 	for _, c := range []struct {
 		key    string
 		change func(*Rule)
@@ -125,7 +125,7 @@ func TestARecordThatCouldPass60KiBIsRefusedByName(t *testing.T) {
 	require.NoError(t, err, "another subject has a record of its own")
 }
 
-func TestTheWorstSizeIsNotPassed(t *testing.T) {
+func TestWorstSizeBoundsTheEncodedSize(t *testing.T) {
 	rules := []Rule{
 		{Name: "a", Per: "ip", Count: "cards", Window: MaxWindow, BlockOver: 500, Retention: Sliding, Mode: Enforce},
 		{Name: "b", Per: "ip", Count: "attempts", Window: MaxWindow, BlockOver: 500, Retention: Idle, Mode: Enforce},

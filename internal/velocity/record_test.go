@@ -61,7 +61,7 @@ func merged(s *subjectPlan, records ...*Record) *Record {
 // written is a record's only written form: equal bytes, equal records.
 func written(r *Record) string { return string(r.append(nil)) }
 
-func TestMergeIsTheSameInAnyOrderAndAnyNumberOfTimes(t *testing.T) {
+func TestMergeIsCommutativeAssociativeAndIdempotent(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := testSubject(t)
 		some := records(s)
@@ -209,7 +209,7 @@ func TestListsOfOtherInstancesAreCarriedThrough(t *testing.T) {
 	require.Equal(t, before, written(merged(s, r)))
 }
 
-func TestTimesFarAheadArePulledBack(t *testing.T) {
+func TestTimesFarAheadAreSetBack(t *testing.T) {
 	s := testSubject(t)
 	r := new(Record)
 	for i, at := range []Time{0, 65_000, 120_000, 300_000} {
@@ -240,7 +240,7 @@ func TestARecordReusesItsMemory(t *testing.T) {
 	require.Zero(t, testing.AllocsPerRun(100, fill))
 }
 
-func TestNoListIsSharedAfterForgettingAndGrowing(t *testing.T) {
+func TestListsShareNoMemory(t *testing.T) {
 	var r Record
 	for _, kind := range []byte{9, 3, 7, 1} {
 		r.grow(listKey{kind: kind}).observe(uint64(kind), 1, 10)

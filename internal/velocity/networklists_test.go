@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestNetworksOfTheLists(t *testing.T) {
+func TestParseNetwork(t *testing.T) {
 	for text, want := range map[string]string{
 		"198.51.100.0/24":     "198.51.100.0/24",
 		"198.51.100.7":        "198.51.100.7/32",
