@@ -31,6 +31,11 @@ func TestAllocationBudgets(t *testing.T) {
 		})
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = m.Close() })
+		plan, err := velocity.NewPlan([]velocity.Rule{velocity.DefaultRule}, 64)
+		require.NoError(t, err)
+		clock := velocity.NewClock(time.Now())
+		m.Watch(func() *velocity.Plan { return plan }, func() velocity.Time { return clock.Now(time.Now()) })
+		m.AwaitServers(10 * time.Second)
 		return m
 	}
 	alone := func(local *velocity.Memory) velocity.Store { return local }

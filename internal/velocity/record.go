@@ -103,3 +103,17 @@ func (r *Record) merge(o *Record, s *subjectPlan) {
 		r.listFor(from.key).merge(from, s.bound(from.key))
 	}
 }
+
+// changed is about when the record was last changed: the latest time in it.
+func (r *Record) changed() (latest Time) {
+	latest = min(Time(r.generation), latestTime)
+	for i := range r.lists {
+		if l := &r.lists[i]; len(l.elements) > 0 {
+			latest = max(latest, l.elements[0].seen)
+		}
+	}
+	for i := range r.marks {
+		latest = max(latest, r.marks[i].at)
+	}
+	return latest
+}
