@@ -12,8 +12,8 @@ import (
 	passwords "fraudcheck/internal/auth/password"
 	"fraudcheck/internal/auth/session"
 	"fraudcheck/internal/config"
+	"fraudcheck/internal/door"
 	"fraudcheck/internal/velocity"
-	"fraudcheck/internal/wire"
 )
 
 // A policy is the compiled settings. The start builds a service from it; a reload puts it
@@ -28,7 +28,7 @@ type policy struct {
 	certificate *tls.Certificate // nil: without TLS
 	guard       *auth.Guard
 	where       *auth.Where // what guard goes by
-	cors        *wire.CORS  // nil: no origin may
+	cors        *door.CORS  // nil: no origin may
 
 	fileUsers int    // how many the users file holds
 	madeUser  string // the credential of its own making, when no user is configured
@@ -140,8 +140,8 @@ func (p *policy) makeJWT() (*auth.JWT, error) {
 }
 
 func (p *policy) makeCORS() (err error) {
-	p.cors, err = wire.NewCORS(p.settings.CORS.Origins)
-	var wrong *wire.OriginError
+	p.cors, err = door.NewCORS(p.settings.CORS.Origins)
+	var wrong *door.OriginError
 	if errors.As(err, &wrong) {
 		return expected(fmt.Sprintf("cors.origins[%d]", wrong.Index),
 			"an origin as browsers send it: http or https, host, and the port unless it is the usual one, as in https://shop.example:8443")

@@ -261,6 +261,8 @@ log:
     path: ""
     days: 30
     ip: prefix
+debug:
+    pprof: false
 `, accepts(t, ""))
 }
 

@@ -28,7 +28,7 @@ type service struct {
 	metrics     *operator.Metrics
 
 	callers         *server.Server
-	operators       *operator.Door
+	operators       *server.Server
 	callersListen   net.Listener
 	operatorsListen net.Listener
 
@@ -100,17 +100,11 @@ func (s *service) openLog(stderr io.Writer) (err error) {
 }
 
 func (s *service) makeMetrics() error {
-	routes := append([]string{"none"}, server.Routes()...)
-	for _, route := range operator.Routes() {
-		if !slices.Contains(routes, route) {
-			routes = append(routes, route)
-		}
-	}
 	var servers []string
 	if s.settings.Store.Kind == "memcached" {
 		servers = s.settings.Store.Memcached.Servers
 	}
-	s.metrics = operator.NewMetrics(s.plan, routes, servers, operator.Sources{
+	s.metrics = operator.NewMetrics(s.plan, servers, operator.Sources{
 		Memory: s.memory.Stats, LogDropped: s.logsDropped, ClockAhead: s.clock.Ahead,
 	})
 	s.guard.Observe = s.metrics.Auth

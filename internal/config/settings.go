@@ -81,6 +81,9 @@ type Settings struct {
 		Days   int    `yaml:"days" min:"1" max:"3650" help:"rotated log files kept"`
 		IP     string `yaml:"ip" oneof:"full,prefix,hash,none" help:"how a shopper's address is logged; prefix is its /24 or /48"`
 	} `yaml:"log"`
+	Debug struct {
+		PProf bool `yaml:"pprof" help:"serve profiles of the process at /debug/pprof/ of the operators' port, to operators only"`
+	} `yaml:"debug"`
 }
 
 // Rule is an entry of rules.

@@ -1,4 +1,4 @@
-package wire
+package door
 
 import (
 	"crypto/hmac"
@@ -11,18 +11,18 @@ import (
 
 // Tags makes what log lines call a caller by: the address, and six characters of a
 // keyed hash of what tells the conversations from there apart.
-type Tags struct{ pens sync.Pool }
+type Tags struct{ taggers sync.Pool }
 
-// A pen is what one tag is written with.
-type pen struct {
+// A tagger has the memory that one tag needs.
+type tagger struct {
 	mac hash.Hash
 	sum []byte
 }
 
 // NewTags makes tags with the key.
 func NewTags(key []byte) *Tags {
-	return &Tags{pens: sync.Pool{New: func() any {
-		return &pen{mac: hmac.New(sha256.New, key), sum: make([]byte, 0, sha256.Size)}
+	return &Tags{taggers: sync.Pool{New: func() any {
+		return &tagger{mac: hmac.New(sha256.New, key), sum: make([]byte, 0, sha256.Size)}
 	}}}
 }
 
@@ -45,8 +45,8 @@ func Loggable(name string) string {
 
 // Of is the tag of one conversation of the caller.
 func (t *Tags) Of(caller netip.Addr, conversation []byte) string {
-	p := t.pens.Get().(*pen)
-	defer t.pens.Put(p)
+	p := t.taggers.Get().(*tagger)
+	defer t.taggers.Put(p)
 	p.mac.Reset()
 	p.mac.Write(conversation)
 	p.sum = p.mac.Sum(p.sum[:0])

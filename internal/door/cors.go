@@ -1,4 +1,4 @@
-package wire
+package door
 
 import (
 	"fmt"
@@ -91,20 +91,6 @@ func (c *CORS) Allow(options bool, asked auth.Header, answer Fields) (listed, pr
 	}
 	answer.Set("Access-Control-Expose-Headers", "X-Request-ID, X-Auth-Token, Retry-After, Content-Digest, Signature, Signature-Input")
 	return true, false
-}
-
-// RefuseOrigin is the problem of a request that would change something, from a page of
-// another origin, with what a browser sends by itself; nil for every other request.
-func RefuseOrigin(r *auth.Request) *Problem {
-	if r.Safe() || r.ListedOrigin || !r.Automatic() {
-		return nil
-	}
-	header, crosses := r.CrossOrigin()
-	if !crosses {
-		return nil
-	}
-	return &Problem{Status: 403, Code: string(auth.OriginRefused), Detail: "the header " + header +
-		" says that a page of another origin asks, and cors.origins does not name it; a backend: do not pass a shopper's headers on"}
 }
 
 // Preflight writes into the answer's header what may be asked: with these methods,

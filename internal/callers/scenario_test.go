@@ -1,20 +1,15 @@
-package server
+package callers_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"log/slog"
-	"net"
 	"net/http"
-	"net/netip"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"fraudcheck/internal/auth"
-	"fraudcheck/internal/auth/password"
+	"fraudcheck/internal/door/doortest"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/velocity/velocitytest"
 )
@@ -22,34 +17,23 @@ import (
 // The scenarios that the core and every store play, through the door.
 func TestScenariosThroughTheDoor(t *testing.T) {
 	velocitytest.RunAll(t, "../velocity/testdata/scenarios", func(t *testing.T, plan *velocity.Plan) velocitytest.Driver {
-		memory, err := velocity.NewMemory(16 << 20)
-		require.NoError(t, err)
-		basic, err := auth.NewBasic([]auth.User{{Name: "checkout", Password: "secret", Encryption: password.Clear, Roles: auth.Checker}})
-		require.NoError(t, err)
 		var now velocity.Time
-		s := New(Settings{
-			Checker: velocity.NewChecker(plan, velocitytest.NewKeys(t), memory),
-			Guard:   auth.NewGuard(basic, nil),
-			Now:     func(time.Time) velocity.Time { return now },
-			Log:     slog.New(slog.DiscardHandler), Address: netip.Addr.String,
-			InFlight: 10, Read: time.Minute, Write: time.Minute, Idle: time.Minute,
+		p := open(t, func(s *doortest.Setup) {
+			memory, err := velocity.NewMemory(16 << 20)
+			require.NoError(t, err)
+			s.Checker = velocity.NewChecker(plan, velocitytest.NewKeys(t), memory)
+			s.Now = func(time.Time) velocity.Time { return now }
 		})
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		go func() { _ = s.Serve(ln) }()
-		t.Cleanup(func() {
-			http.DefaultClient.CloseIdleConnections()
-			require.NoError(t, s.Drain(context.Background()))
-		})
+		t.Cleanup(http.DefaultClient.CloseIdleConnections) // before the port's own
 		return func(t *testing.T, step *velocitytest.Step) *velocitytest.Answer {
 			now = step.At
 			path, status := "/v1/check", http.StatusOK
 			if step.Want == nil {
 				path, status = "/v1/outcomes", http.StatusAccepted
 			}
-			request, err := http.NewRequest("POST", "http://"+ln.Addr().String()+path, bytes.NewReader(bodyOf(t, &step.Fields)))
+			request, err := http.NewRequest("POST", "http://"+p.Addr()+path, bytes.NewReader(bodyOf(t, &step.Fields)))
 			require.NoError(t, err)
-			request.SetBasicAuth("checkout", "secret")
+			request.SetBasicAuth("checkout", doortest.CheckoutPassword)
 			response, err := http.DefaultClient.Do(request)
 			require.NoError(t, err)
 			defer response.Body.Close()

@@ -1,4 +1,4 @@
-package server_test
+package callers_test
 
 import (
 	"encoding/json"
@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"fraudcheck/internal/server"
+	"fraudcheck/internal/door/doortest"
 	"fraudcheck/internal/velocity"
 )
 
@@ -59,16 +59,16 @@ func TestScripts(t *testing.T) {
 				require.Contains(t, scriptRules, name)
 				rules = append(rules, scriptRules[name])
 			}
-			d := open(t, func(s *server.Settings) { s.Checker = newChecker(t, rules...) })
-			(&script{t: t, door: d, line: d.dial(t), file: file}).run(story)
+			d := open(t, func(s *doortest.Setup) { s.Checker = newChecker(t, rules...) })
+			(&script{t: t, port: d, conn: d.Dial(t), file: file}).run(story)
 		})
 	}
 }
 
 type script struct {
 	t    *testing.T
-	door *door
-	line *line
+	port *port
+	conn *doortest.Conn
 	file string
 
 	asked, expected []string // of the exchange at hand
@@ -90,7 +90,7 @@ func (s *script) run(story string) {
 		case "at":
 			after, err := time.ParseDuration(rest)
 			require.NoError(s.t, err, "line %d", i+1)
-			s.door.set(after)
+			s.port.set(after)
 		case "", "#", "rules":
 		default:
 			require.FailNow(s.t, "not a line of a script", "line %d: %s", i+1, text)
@@ -105,21 +105,21 @@ func (s *script) exchange(where string) {
 	head, body := split(s.asked)
 	headers := head[1:]
 	if !strings.Contains(strings.Join(headers, "\n"), "Authorization:") {
-		headers = append(headers, asCheckout)
+		headers = append(headers, doortest.AsCheckout)
 	}
-	got := s.line.ask(raw(head[0], body, headers...))
+	got := s.conn.Ask(doortest.Raw(head[0], body, headers...))
 
 	head, body = split(s.expected)
 	status, exactly := strings.CutSuffix(head[0], " exactly")
-	require.Equal(s.t, status, strconv.Itoa(got.status), "%s: %s", where, got.body)
+	require.Equal(s.t, status, strconv.Itoa(got.Status), "%s: %s", where, got.Body)
 	for _, h := range head[1:] {
 		name, want, _ := strings.Cut(h, ": ")
-		assert.Empty(s.t, differs(name, want, got.header.Get(name), exactly), where)
+		assert.Empty(s.t, differs(name, want, got.Header.Get(name), exactly), where)
 	}
 	if body != "" {
 		var want any
 		require.NoError(s.t, json.Unmarshal([]byte(body), &want), where)
-		assert.Empty(s.t, differs("answer", want, any(got.json), exactly), "%s: %s", where, got.body)
+		assert.Empty(s.t, differs("answer", want, any(got.JSON), exactly), "%s: %s", where, got.Body)
 	}
 	s.asked, s.expected = nil, nil
 	s.exchanges++

@@ -1,4 +1,4 @@
-package wire_test
+package door_test
 
 import (
 	"net/http"
@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"fraudcheck/internal/wire"
+	"fraudcheck/internal/door"
 )
 
 func TestAnOriginIsWrittenAsBrowsersDo(t *testing.T) {
@@ -15,7 +15,7 @@ func TestAnOriginIsWrittenAsBrowsersDo(t *testing.T) {
 		"https://shop.example", "http://shop.example", "https://shop.example:8443", "http://localhost:3000", "https://shop.example:80",
 		"http://127.0.0.1:3000", "https://[2001:db8::1]", "http://[::1]:3000", "https://xn--glck-0ra.example", "https://a_b-c.example",
 	} {
-		c, err := wire.NewCORS([]string{good})
+		c, err := door.NewCORS([]string{good})
 		assert.NoError(t, err, good)
 		assert.NotNil(t, c, good)
 	}
@@ -28,15 +28,15 @@ func TestAnOriginIsWrittenAsBrowsersDo(t *testing.T) {
 		"https://2001:db8::1", "https://[2001:DB8::1]", "https://[2001:db8:0::1]", "https://[fe80::1%25eth0]", "https://[shop.example]", "https://[127.0.0.1]", "https://[::1",
 		"ftp://shop.example", "file://", "javascript:alert(1)", "chrome-extension://abc", "https://a.example https://b.example", "https://a.example,https://b.example",
 	} {
-		c, err := wire.NewCORS([]string{"https://shop.example", bad})
+		c, err := door.NewCORS([]string{"https://shop.example", bad})
 		assert.Nil(t, c, bad)
-		var wrong *wire.OriginError
+		var wrong *door.OriginError
 		if assert.ErrorAs(t, err, &wrong, bad) {
 			assert.Equal(t, 1, wrong.Index)
 			assert.NotContains(t, err.Error(), "hunter2")
 		}
 	}
-	c, err := wire.NewCORS(nil)
+	c, err := door.NewCORS(nil)
 	require.NoError(t, err)
 	assert.Nil(t, c)
 }
@@ -52,7 +52,7 @@ func (a asked) Values(name string) (values [][]byte) {
 }
 
 func TestWhatAPageOfAnotherOriginIsAllowed(t *testing.T) {
-	c, err := wire.NewCORS([]string{"https://shop.example", "https://desk.example:8443"})
+	c, err := door.NewCORS([]string{"https://shop.example", "https://desk.example:8443"})
 	require.NoError(t, err)
 	const shop, desk = "https://shop.example", "https://desk.example:8443"
 	for _, tt := range []struct {
@@ -107,7 +107,7 @@ func TestWhatAPageOfAnotherOriginIsAllowed(t *testing.T) {
 	}
 
 	answer := http.Header{}
-	listed, preflight := (*wire.CORS)(nil).Allow(true, asked{"Origin": {shop}, "Access-Control-Request-Method": {"POST"}}, answer)
+	listed, preflight := (*door.CORS)(nil).Allow(true, asked{"Origin": {shop}, "Access-Control-Request-Method": {"POST"}}, answer)
 	assert.False(t, listed || preflight)
 	assert.Empty(t, answer, "without CORS")
 }
