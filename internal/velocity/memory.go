@@ -1,7 +1,9 @@
 package velocity
 
 import (
+	"cmp"
 	"iter"
+	"slices"
 	"sync"
 
 	"fraudcheck/internal/slab"
@@ -175,35 +177,53 @@ func (m *Memory) Stats() MemoryStats {
 	return stats
 }
 
-// blocked yields an update, which observes nothing, for every record that an
-// enforced rule of the plan blocks now.
-func (m *Memory) blocked(plan *Plan, now Time) iter.Seq[*Update] {
+// urgent yields an update, which adds nothing, for every record that a server is to be
+// told of (tell.go), in that order, and at most so many. wanted says whose.
+func (m *Memory) urgent(plan *Plan, now Time, most int, wanted func(Key) bool) iter.Seq[*Update] {
+	s := m.scratch.Get().(*scratch)
+	defer m.scratch.Put(s)
+	var found []urgentRecord
+	var u Update
+	for i := range m.table.Shards() {
+		m.table.Visit(i, func(key *slab.Key, l slab.Label, record []byte) {
+			subject := plan.subjectOf(l.Group)
+			if subject == nil || !wanted(Key(*key)) {
+				return
+			}
+			u.begin(plan, subject, Key(*key), now, read)
+			s.decode(record)
+			u.apply(&s.record)
+			if urgency := u.urgency(&s.record); urgency < ordinary {
+				found = append(found, urgentRecord{subject: subject, key: u.key, urgency: urgency, changed: s.record.changed()})
+			}
+		})
+		if len(found) > 4*most {
+			found = firstOf(found, most)
+		}
+	}
+	found = firstOf(found, most)
 	return func(yield func(*Update) bool) {
-		s := m.scratch.Get().(*scratch)
-		defer m.scratch.Put(s)
-		var found []Update
-		for i := range m.table.Shards() {
-			found = found[:0]
-			m.table.Visit(i, func(key *slab.Key, l slab.Label, record []byte) {
-				subject := plan.subjectOf(l.Group)
-				if subject == nil {
-					return
-				}
-				var u Update
-				u.begin(plan, subject, Key(*key), now, read)
-				s.decode(record)
-				u.apply(&s.record)
-				if u.blocks() {
-					found = append(found, u)
-				}
-			})
-			for j := range found {
-				if !yield(&found[j]) {
-					return
-				}
+		for _, r := range found {
+			if !yield(tellOf(plan, r.subject, r.key, now)) {
+				return
 			}
 		}
 	}
+}
+
+type urgentRecord struct {
+	subject *subjectPlan
+	key     Key
+	urgency urgency
+	changed Time
+}
+
+// firstOf orders the records as they are to be told, and keeps the first of them.
+func firstOf(records []urgentRecord, most int) []urgentRecord {
+	slices.SortFunc(records, func(a, b urgentRecord) int {
+		return cmp.Or(cmp.Compare(a.urgency, b.urgency), cmp.Compare(b.changed, a.changed))
+	})
+	return records[:min(len(records), most)]
 }
 
 // subjectOf is the plan of the subjects of that kind, nil when no rule watches it.
