@@ -16,8 +16,8 @@ import (
 	"fraudcheck/internal/velocity"
 )
 
-// A policy is what the settings say, compiled whole: a start builds a service from it,
-// a reload puts it in force in the one that runs.
+// A policy is the compiled settings. The start builds a service from it; a reload puts it
+// in force in the running service.
 type policy struct {
 	config   *config.Config // knows where each setting is from
 	settings *config.Settings
@@ -28,7 +28,7 @@ type policy struct {
 	certificate *tls.Certificate // nil: without TLS
 	guard       *auth.Guard
 	where       *auth.Where // what guard goes by
-	cors        *door.CORS  // nil: for nobody
+	cors        *door.CORS  // nil: no origin may
 
 	fileUsers int    // how many the users file holds
 	madeUser  string // the credential of its own making, when no user is configured
@@ -132,7 +132,7 @@ func (p *policy) makeJWT() (*auth.JWT, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.Algorithms = jwt.Algorithms() // what would run, for who asks
+	s.Algorithms = jwt.Algorithms() // those in force, for check-config
 	for _, w := range jwt.Warnings() {
 		p.warnings = append(p.warnings, "auth.jwt."+w)
 	}
