@@ -169,8 +169,10 @@ func idle(s *scene) error {
 }
 
 // healthy asks /healthz and stays connected.
-func healthy(conn net.Conn) error {
-	_ = conn.SetDeadline(time.Now().Add(callTimeout))
+func healthy(conn net.Conn) error { return healthyWithin(conn, callTimeout) }
+
+func healthyWithin(conn net.Conn, longest time.Duration) error {
+	_ = conn.SetDeadline(time.Now().Add(longest))
 	if _, err := io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
 		return err
 	}
@@ -257,6 +259,41 @@ func descriptors(s *scene) error {
 		}
 		s.note("accepts again after %.2f s", time.Since(free).Seconds())
 		return err
+	}
+	return nil
+}
+
+// operatorsCrowded: silent connections take the operators' API, as many as the program
+// has file descriptors. Callers are served on, new ones too, and so are operators.
+func operatorsCrowded(s *scene) error {
+	const files = 256
+	s.callers = 16
+	i, err := s.instance("", files)
+	if err != nil {
+		return err
+	}
+	s.instances = append(s.instances, i)
+	c := &crowd{addr: i.Operators}
+	s.closers = append(s.closers, c.leave)
+	s.begin = func() error {
+		if err := c.join(files, func(net.Conn) error { return nil }); err != nil {
+			return err
+		}
+		for _, fresh := range []struct{ who, addr string }{{"caller", i.Addr}, {"operator", i.Operators}} {
+			conn, err := net.DialTimeout("tcp", fresh.addr, dialTimeout)
+			if err == nil {
+				err = healthyWithin(conn, 2*time.Second)
+				_ = conn.Close()
+			}
+			if err != nil {
+				return broken(fmt.Sprintf("no new %s is served: %v", fresh.who, err))
+			}
+		}
+		return nil
+	}
+	s.end = func() error {
+		c.leave()
+		return nil
 	}
 	return nil
 }
