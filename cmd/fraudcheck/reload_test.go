@@ -75,7 +75,7 @@ func TestReloadPutsRulesListsAndUsersInForce(t *testing.T) {
 func TestReloadKeepsTheOldWhenTheNewIsWrong(t *testing.T) {
 	r := startReloading(t, guarded+rules("1"))
 	require.Equal(t, "allow", r.decide(t, "203.0.113.7", "1001"))
-	r.rewrite(guarded+rules("none"), `ERROR .*not reloaded, the old one stays: .*rules\[0\]\.block_over: expected a whole number \(line \d+\)`)
+	r.rewrite(guarded+rules("none"), `ERROR .*not reloaded, the old one stays: .*/fraudcheck\.yaml:6: rules\[0\]\.block_over: wrong value; expected a whole number`)
 	require.Equal(t, "block", r.decide(t, "203.0.113.7", "1002"))
 	metrics, err := r.try(r.operators, "GET", "/metrics", "")
 	require.NoError(t, err)

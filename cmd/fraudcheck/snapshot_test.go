@@ -73,5 +73,5 @@ func TestASnapshotNeedsAHashKeyThatStays(t *testing.T) {
 	_, file := remembering(t)
 	_, stderr, code := command("check-config", "--config", writeFile(t, "fraudcheck.yaml", "store: {memory: {snapshot_file: "+file+"}}"))
 	require.Equal(t, 1, code)
-	require.Contains(t, stderr, "hash_key_file: expected ")
+	require.Contains(t, stderr, "hash_key_file: missing; expected ")
 }

@@ -39,8 +39,8 @@ func (p *policy) makeUsers() (basic *auth.Basic, signed *auth.Signed, err error)
 	case !errors.As(err, &wrong):
 		return basic, signed, err
 	case wrong.Index >= len(s.Users): // its lines were found good, one by one
-		return nil, nil, fmt.Errorf("auth.basic.users_file: %w", &auth.LineError{
-			Line: file.Line(users[wrong.Index].Name), Expected: "a name that auth.basic.users does not have"})
+		return nil, nil, &config.Error{Key: "auth.basic.users_file", File: s.UsersFile, Line: file.Line(users[wrong.Index].Name),
+			Expected: "a name that auth.basic.users does not have"}
 	}
 	return nil, nil, expected(fmt.Sprintf("auth.basic.users[%d].%s", wrong.Index, wrong.Key), wrong.Expected)
 }
@@ -71,11 +71,12 @@ func (p *policy) listedUsers() (users []auth.User, err error) {
 func readUsers(path string, files config.Files) (*auth.UsersFile, error) {
 	text, err := config.ReadFile(path, files)
 	if err != nil {
-		return nil, fmt.Errorf("auth.basic.users_file: cannot read it: %w", err)
+		return nil, unreadable("auth.basic.users_file", path, err)
 	}
 	file, err := auth.ParseUsersFile(string(text))
-	if err != nil {
-		return nil, fmt.Errorf("auth.basic.users_file: %w", err)
+	var wrong *auth.LineError
+	if errors.As(err, &wrong) {
+		return nil, &config.Error{Key: "auth.basic.users_file", File: path, Line: wrong.Line, Expected: wrong.Expected}
 	}
-	return file, nil
+	return file, err
 }

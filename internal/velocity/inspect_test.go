@@ -310,7 +310,9 @@ func TestInspectSeesWhatOtherInstancesRecorded(t *testing.T) {
 		})
 		require.NoError(t, err)
 		t.Cleanup(func() { assert.NoError(t, store.Close()) })
-		return velocitytest.NewChecker(t, []velocity.Rule{velocity.DefaultRule}, store)
+		c := velocitytest.NewChecker(t, []velocity.Rule{velocity.DefaultRule}, store)
+		velocity.WatchServers(store, c.Plan())
+		return c
 	}
 	one, two, cutOff := instance(server.Addr), instance(server.Addr), instance("127.0.0.1:1")
 	look := func(c *velocity.Checker) string {
