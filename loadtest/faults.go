@@ -1,6 +1,10 @@
 package main
 
-import "time"
+import (
+	"time"
+
+	"fraudcheck/internal/testbed"
+)
 
 // A fault is a scene to play and what is promised meanwhile.
 type fault struct {
@@ -58,9 +62,9 @@ var faults = []fault{
 	{name: "slowloris", promise: answered | blocked | quick, set: slowloris},
 	{name: "idle", promise: answered | blocked | quick, set: idle},
 	{name: "overload", promise: orShed | blocked, set: overload},
-	{name: "descriptors", promise: answered | blocked, set: descriptors},
-	{name: "operators-crowded", promise: answered | blocked | quick, set: operatorsCrowded},
-	{name: "starved-by-another-kind", promise: answered | blocked, set: starved},
+	{name: "descriptors", promise: answered | blocked, set: silent("callers", func(i *testbed.Instance) string { return i.Addr })},
+	{name: "operators-crowded", promise: answered | blocked, set: silent("operators", func(i *testbed.Instance) string { return i.Operators })},
+	{name: "other-kind-flood", promise: answered | blocked, set: starved},
 
 	{name: "drain", promise: answered | blocked | quick | absent, set: drain},
 	{name: "rolling-restart", promise: answered | blocked, set: rollingRestart},
