@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"fraudcheck/internal/auth"
 	"fraudcheck/internal/logging"
 	"fraudcheck/internal/operator"
 	"fraudcheck/internal/server"
@@ -23,6 +24,7 @@ type service struct {
 	clock       *velocity.Clock
 	memory      *velocity.Memory
 	checker     *velocity.Checker
+	guard       *auth.Guard
 	certificate certificate
 	metrics     *operator.Metrics
 
@@ -42,7 +44,7 @@ type service struct {
 // newService builds a service from the policy. It holds its addresses, but answers
 // nobody before it is started. Its log is to be closed after anything else.
 func newService(p *policy, stderr io.Writer) (s *service, err error) {
-	s = &service{policy: p, clock: velocity.NewClock(time.Now()), closeLog: func() {}, failed: make(chan error, 3)}
+	s = &service{policy: p, guard: auth.NewGuard(p.authPolicy), clock: velocity.NewClock(time.Now()), closeLog: func() {}, failed: make(chan error, 3)}
 	s.certificate.Store(p.certificate)
 	for _, step := range []func() error{
 		s.makeKeys, s.makeMemory, s.listen,

@@ -54,17 +54,20 @@ func basic(user, password string) string {
 	return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
 }
 
-func newGuard(t testing.TB) *auth.Guard {
+// newPolicy lets in some users, from the networks of callers.
+func newPolicy(t testing.TB, callers, proxies []string) *auth.Policy {
 	t.Helper()
-	users, err := auth.NewBasic([]auth.User{
+	policy, err := auth.NewPolicy(auth.Settings{Networks: callers, TrustedProxies: proxies, Users: []auth.User{
 		{Name: "checkout", Password: "open sesame", Encryption: password.Clear, Roles: auth.Checker},
 		{Name: "analyst", Password: analystPassword, Encryption: password.Clear, Roles: auth.Analyst},
 		{Name: "operator", Password: "everything", Encryption: password.Clear, Roles: auth.Operator},
 		{Name: "guest", Password: "welcome", Encryption: password.Clear},
-	})
+	}})
 	require.NoError(t, err)
-	return auth.NewGuard(users, nil)
+	return policy
 }
+
+func newGuard(t testing.TB) *auth.Guard { return auth.NewGuard(newPolicy(t, nil, nil)) }
 
 func newMemory(t testing.TB) *velocity.Memory {
 	t.Helper()

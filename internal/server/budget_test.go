@@ -48,11 +48,11 @@ func TestAllocationBudgets(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			local, err := velocity.NewMemory(64 << 20)
 			require.NoError(t, err)
-			basic, err := auth.NewBasic([]auth.User{{Name: "checkout", Password: "open sesame", Encryption: password.Clear, Roles: auth.Checker}})
+			policy, err := auth.NewPolicy(auth.Settings{Users: []auth.User{{Name: "checkout", Password: "open sesame", Encryption: password.Clear, Roles: auth.Checker}}})
 			require.NoError(t, err)
 			s := New(Settings{
 				Checker: velocitytest.NewChecker(t, []velocity.Rule{velocity.DefaultRule}, tt.store(local)),
-				Guard:   auth.NewGuard(basic, nil), Now: velocity.NewClock(time.Now()).Now,
+				Guard:   auth.NewGuard(policy), Now: velocity.NewClock(time.Now()).Now,
 				Log: slog.New(slog.DiscardHandler), TagKey: make([]byte, 32), InFlight: 10,
 			})
 			const runs = 500

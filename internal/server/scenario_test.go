@@ -24,12 +24,12 @@ func TestScenariosThroughTheDoor(t *testing.T) {
 	velocitytest.RunAll(t, "../velocity/testdata/scenarios", func(t *testing.T, plan *velocity.Plan) velocitytest.Driver {
 		memory, err := velocity.NewMemory(16 << 20)
 		require.NoError(t, err)
-		basic, err := auth.NewBasic([]auth.User{{Name: "checkout", Password: "secret", Encryption: password.Clear, Roles: auth.Checker}})
+		policy, err := auth.NewPolicy(auth.Settings{Users: []auth.User{{Name: "checkout", Password: "secret", Encryption: password.Clear, Roles: auth.Checker}}})
 		require.NoError(t, err)
 		var now velocity.Time
 		s := New(Settings{
 			Checker: velocity.NewChecker(plan, velocitytest.NewKeys(t), memory),
-			Guard:   auth.NewGuard(basic, nil),
+			Guard:   auth.NewGuard(policy),
 			Now:     func(time.Time) velocity.Time { return now },
 			Log:     slog.New(slog.DiscardHandler), Address: netip.Addr.String,
 			InFlight: 10, Read: time.Minute, Write: time.Minute, Idle: time.Minute,

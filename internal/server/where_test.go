@@ -9,17 +9,15 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"fraudcheck/internal/auth"
 	"fraudcheck/internal/server"
 )
 
 // behindAProxy has the door believe the tests' own address, at a time that stands
 // still.
 func behindAProxy(t testing.TB, callers ...string) func(*server.Settings) {
-	where, err := auth.NewWhere(callers, []string{"127.0.0.0/8"})
-	require.NoError(t, err)
+	policy := newPolicy(t, callers, []string{"127.0.0.0/8"})
 	return func(s *server.Settings) {
-		s.Guard.Within(where)
+		s.Guard.Replace(policy)
 		s.Guard.Now = func() time.Time { return morning }
 	}
 }
