@@ -254,6 +254,9 @@ func BenchmarkMemcached(b *testing.B) {
 	})
 	require.NoError(b, err)
 	c := velocity.NewChecker(plan, keys, store)
+	store.Watch(c.Plan, func() velocity.Time { return velocitytest.Start })
+	b.Cleanup(func() { _ = store.Close() })
+	store.AwaitServers(10 * time.Second)
 	a := velocitytest.Attempt(b, "203.0.113.7", 1)
 	var d velocity.Decision
 	n := uint32(0)

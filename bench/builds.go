@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -33,40 +32,12 @@ func buildOf(build string) builder {
 			return os.Symlink(binary, path)
 		}
 	}
-	return func(ctx context.Context, path string) error { return buildCommit(ctx, build, path) }
-}
-
-// buildCommit builds a commit from a copy of its files: the working tree stays as it is.
-func buildCommit(ctx context.Context, commit, path string) error {
-	git := func(args ...string) (string, error) {
-		out, err := exec.CommandContext(ctx, "git", args...).CombinedOutput()
-		text := strings.TrimSpace(string(out))
-		if err != nil {
-			return "", fmt.Errorf("-before: %q is no executable file and no commit: git %s: %w\n%s", commit, args[0], err, text)
+	return func(ctx context.Context, path string) error {
+		if err := testbed.BuildCommit(ctx, build, path); err != nil {
+			return fmt.Errorf("-before: expected an executable file or a commit: %w", err)
 		}
-		return text, nil
+		return nil
 	}
-	root, err := git("rev-parse", "--show-toplevel")
-	if err != nil {
-		return err
-	}
-	hash, err := git("rev-parse", "--verify", "--end-of-options", commit+"^{commit}")
-	if err != nil {
-		return err
-	}
-	files, err := os.MkdirTemp(filepath.Dir(path), "commit")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(files)
-	archive := filepath.Join(files, "archive.tar")
-	if _, err := git("-C", root, "archive", "-o", archive, hash); err != nil {
-		return err
-	}
-	if out, err := exec.CommandContext(ctx, "tar", "-xf", archive, "-C", files).CombinedOutput(); err != nil {
-		return fmt.Errorf("cannot unpack %s: %w\n%s", commit, err, out)
-	}
-	return testbed.Build(ctx, files, path)
 }
 
 // compareBuilds measures the program of the working tree and another, pair by pair.

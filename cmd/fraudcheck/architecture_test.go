@@ -20,11 +20,13 @@ import (
 
 // Who may know whom:
 //
-//	cmd ──> server ──> velocity <── operator <── cmd
-//	         └──────────> auth <──────┘
+//	cmd ──> server ───> door <─── callers, operator <── cmd
+//	          │          │             │
+//	       listener     wire ───> velocity
+//	                     └──────> auth
 //
-// What both doors share is in wire, the way to memcached in pipeline, the memory of the
-// embedded store in slab. The tests below hold the arrows to that.
+// callers and operator are the routes of the two ports, server serves either over HTTP.
+// The tests below hold the arrows to that.
 
 const (
 	module     = "fraudcheck"
@@ -35,35 +37,39 @@ const (
 // strangers are the packages that each may not know, not even by way of others.
 var strangers = map[string][]string{
 	// The subject matter: no HTTP, no metrics, no log, nobody who asks.
-	"internal/velocity": {"net/http", fasthttp, prometheus, "log", "internal/auth", "internal/wire", "internal/server", "internal/operator"},
-	"internal/auth":     {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/wire", "internal/server", "internal/operator"},
+	"internal/velocity": {"net/http", fasthttp, prometheus, "log", "internal/auth", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator"},
+	"internal/auth":     {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator"},
 	// What auth is put together from: none knows it.
-	"internal/auth/password": {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/wire", "internal/server", "internal/operator", only("internal/auth")},
-	"internal/auth/jwt":      {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/wire", "internal/server", "internal/operator", only("internal/auth")},
-	"internal/auth/httpsig":  {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/wire", "internal/server", "internal/operator", only("internal/auth")},
-	"internal/auth/session":  {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/wire", "internal/server", "internal/operator", only("internal/auth")},
+	"internal/auth/password": {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator", only("internal/auth")},
+	"internal/auth/jwt":      {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator", only("internal/auth")},
+	"internal/auth/httpsig":  {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator", only("internal/auth")},
+	"internal/auth/session":  {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator", only("internal/auth")},
 	// Bytes to and from memcached, whatever they mean.
-	"internal/pipeline": {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/auth", "internal/account", "internal/wire", "internal/server", "internal/operator"},
+	"internal/pipeline": {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/auth", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator"},
 	// Bytes in memory, whatever they mean: it knows no package of this project.
-	"internal/slab": {"net", fasthttp, prometheus, "log", "internal/velocity", "internal/auth", "internal/pipeline", "internal/wire", "internal/account", "internal/server", "internal/operator"},
+	"internal/slab": {"net", fasthttp, prometheus, "log", "internal/velocity", "internal/auth", "internal/pipeline", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator"},
 	// Lines, whatever they say.
-	"internal/logging": {"net/http", fasthttp, prometheus, "internal/velocity", "internal/auth", "internal/account", "internal/wire", "internal/server", "internal/operator", "internal/pipeline", "internal/config"},
+	"internal/logging": {"net/http", fasthttp, prometheus, "internal/velocity", "internal/auth", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator", "internal/pipeline", "internal/config"},
 	// Text from files, whatever it configures.
-	"internal/config": {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/auth", "internal/account", "internal/wire", "internal/server", "internal/operator", "internal/pipeline"},
+	"internal/config": {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/auth", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator", "internal/pipeline"},
 	// net/http gives it the titles of problems: see below.
-	"internal/wire":    {fasthttp, prometheus, "log/slog", "internal/server", "internal/operator"},
-	"internal/account": {fasthttp, prometheus, "log/slog", "internal/server", "internal/operator"},
+	"internal/wire": {fasthttp, prometheus, "log/slog", "internal/door", "internal/server", "internal/callers", "internal/operator"},
 	// Connections, whatever is said over them.
-	"internal/listener": {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/auth", "internal/account", "internal/wire", "internal/server", "internal/operator"},
-	"internal/server":   {prometheus, "internal/operator"},
-	"internal/operator": {fasthttp, "internal/server"},
+	"internal/listener": {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/auth", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator"},
+	// The way of a request, whatever library read it.
+	"internal/door": {fasthttp, prometheus, "internal/listener", "internal/server", "internal/callers", "internal/operator"},
+	// HTTP, whatever is asked.
+	"internal/server": {prometheus, "internal/callers", "internal/operator"},
+	// What is asked, whatever library read it.
+	"internal/callers":  {fasthttp, prometheus, "internal/listener", "internal/server", "internal/operator"},
+	"internal/operator": {fasthttp, "internal/listener", "internal/server", "internal/callers"},
 	// What tests need stays out of the program.
 	"cmd/fraudcheck": {"testing", "net/http/httptest", "github.com/stretchr", "pgregory.net/rapid", "go.uber.org/goleak"},
 }
 
 // forTests are the packages that only tests may import, and the commands that start
 // the program as a process of its own.
-var forTests = []string{"internal/testbed", "internal/velocity/velocitytest"}
+var forTests = []string{"internal/testbed", "internal/velocity/velocitytest", "internal/door/doortest"}
 
 func TestOnlyTestsAndMeasurementsImportTheTestbed(t *testing.T) {
 	for _, f := range source(t) {
@@ -177,7 +183,7 @@ func (f *sourceFile) uses(imported string, visit func(name string, at token.Posi
 
 func TestWireTakesOnlyTitlesFromNetHTTP(t *testing.T) {
 	for _, f := range source(t) {
-		if strings.HasPrefix(f.path, "internal/wire/") && !f.isTest() {
+		if (strings.HasPrefix(f.path, "internal/wire/") || strings.HasPrefix(f.path, "internal/door/")) && !f.isTest() {
 			f.uses("net/http", func(name string, at token.Position) { assert.Equal(t, "StatusText", name, at) })
 		}
 	}

@@ -54,8 +54,8 @@ func (p *policy) callersError(err error, file *auth.UsersFile) error {
 	switch wrong.List {
 	case "users":
 		if wrong.Index >= len(p.settings.Auth.Basic.Users) { // the lines were found good, one by one
-			return fmt.Errorf("auth.basic.users_file: %w", &auth.LineError{
-				Line: file.Line(p.authSettings.Users[wrong.Index].Name), Expected: "a name that auth.basic.users does not have"})
+			return &config.Error{Key: "auth.basic.users_file", File: p.settings.Auth.Basic.UsersFile,
+				Line: file.Line(p.authSettings.Users[wrong.Index].Name), Expected: "a name that auth.basic.users does not have"}
 		}
 		return expected(fmt.Sprintf("auth.basic.users[%d].%s", wrong.Index, wrong.Key), wrong.Expected)
 	case "networks":
@@ -116,13 +116,14 @@ func (p *policy) listedUsers() (users []auth.User, err error) {
 func readUsers(path string, files config.Files) (*auth.UsersFile, error) {
 	text, err := config.ReadFile(path, files)
 	if err != nil {
-		return nil, fmt.Errorf("auth.basic.users_file: cannot read it: %w", err)
+		return nil, unreadable("auth.basic.users_file", path, err)
 	}
 	file, err := auth.ParseUsersFile(string(text))
-	if err != nil {
-		return nil, fmt.Errorf("auth.basic.users_file: %w", err)
+	var wrong *auth.LineError
+	if errors.As(err, &wrong) {
+		return nil, &config.Error{Key: "auth.basic.users_file", File: path, Line: wrong.Line, Expected: wrong.Expected}
 	}
-	return file, nil
+	return file, err
 }
 
 // jwt are the settings of JSON Web Tokens; nil where nothing of them is configured.

@@ -26,12 +26,10 @@ func TestTheConfigurationPageTellsEverySettingAsTheCodeHasIt(t *testing.T) {
 
 	var want strings.Builder
 	table(&want, "setting", reflect.ValueOf(config.Defaults()).Elem(), "")
-	rule, user := new(config.Rule), new(config.User)
-	rule.Preset()
-	user.Preset()
-	table(&want, "of each rule", reflect.ValueOf(rule).Elem(), "")
+	rule, user := config.NewRule(), config.NewUser()
+	table(&want, "of each rule", reflect.ValueOf(rule), "")
 	table(&want, "of each list entry", reflect.ValueOf(new(config.ListEntry)).Elem(), "")
-	table(&want, "of each user", reflect.ValueOf(user).Elem(), "")
+	table(&want, "of each user", reflect.ValueOf(user), "")
 	require.Equal(t, "\n"+want.String(), have)
 }
 

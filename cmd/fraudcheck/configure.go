@@ -4,17 +4,19 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"strings"
+	"os"
+	"path/filepath"
 
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/config"
+	"fraudcheck/internal/door"
 	"fraudcheck/internal/velocity"
-	"fraudcheck/internal/wire"
 )
 
 // A policy is what the settings say, compiled whole: a start builds a service from it,
 // a reload puts it in force in the one that runs.
 type policy struct {
+	config   *config.Config // knows where each setting is from
 	settings *config.Settings
 	files    config.Files // that may be read
 	warnings []string
@@ -23,7 +25,7 @@ type policy struct {
 	certificate  *tls.Certificate // nil: without TLS
 	authSettings auth.Settings    // what authPolicy is compiled from
 	authPolicy   *auth.Policy
-	cors         *wire.CORS // nil: for nobody
+	cors         *door.CORS // nil: for nobody
 
 	fileUsers int    // how many the users file holds
 	madeUser  string // the credential of its own making, when no user is configured
@@ -33,36 +35,17 @@ type policy struct {
 // configure reads the settings (flags before environment before file before defaults)
 // and compiles them. The policy beside an error holds the settings that could be read.
 func configure(f *flags, files config.Files) (*policy, error) {
-	s := config.Defaults()
-	if f.Config != "" {
-		if err := config.Read(f.Config, files, s); err != nil {
-			return nil, err
-		}
+	c, err := config.Read(f.Config, f.source("config"), files, f.overrides())
+	if err != nil {
+		return nil, err
 	}
-	for _, o := range []struct {
-		key  string
-		text *string
-	}{
-		{"listen", f.Listen}, {"operator_listen", f.OperatorListen}, {"store.kind", f.Store},
-		{"hash_key_file", f.HashKeyFile}, {"log.level", f.LogLevel},
-	} {
-		if o.text == nil {
-			continue
-		}
-		if err := config.Set(s, o.key, *o.text); err != nil {
-			return nil, err
-		}
+	p := &policy{config: c, settings: c.Settings, files: files}
+	if files == config.FilesAndPipes {
+		p.warnings = config.UnknownVariables(os.Environ(), variables())
 	}
-	if f.HashKeyFile != nil {
-		s.HashKey = "" // the file's other way of giving it
-	}
-	if f.MemcachedServers != nil {
-		s.Store.Memcached.Servers = strings.Split(*f.MemcachedServers, ",")
-	}
-	p := &policy{settings: s, files: files}
 	for _, step := range []func() error{p.checkAddresses, p.makeCertificate, p.makePlan, p.makeCallers, p.makeCORS} {
 		if err := step(); err != nil {
-			return p, err
+			return p, c.Locate(err)
 		}
 	}
 	return p, nil
@@ -72,10 +55,11 @@ func configure(f *flags, files config.Files) (*policy, error) {
 func expected(key, what string) error { return &config.Error{Key: key, Expected: what} }
 
 func (p *policy) makeCORS() (err error) {
-	p.cors, err = wire.NewCORS(p.settings.CORS.Origins)
-	var wrong *wire.OriginError
+	p.cors, err = door.NewCORS(p.settings.CORS.Origins)
+	var wrong *door.OriginError
 	if errors.As(err, &wrong) {
-		return fmt.Errorf("cors.%w", wrong)
+		return expected(fmt.Sprintf("cors.origins[%d]", wrong.Index),
+			"an origin as browsers send it: http or https, host, and the port unless it is the usual one, as in https://shop.example:8443")
 	}
 	return err
 }
@@ -84,7 +68,18 @@ func (p *policy) makeCORS() (err error) {
 func (p *policy) readNamed(key, file string) ([]byte, error) {
 	text, err := config.ReadFile(file, p.files)
 	if err != nil {
-		return nil, fmt.Errorf("%s: cannot read it: %w", key, err)
+		return nil, unreadable(key, file, err)
 	}
 	return text, nil
+}
+
+// unreadable names the folder where the file was looked for, not the file: a secret may
+// stand in the place of its name.
+func unreadable(key, file string, err error) error {
+	problem := fmt.Errorf("cannot read it: %w", err)
+	folder, _ := filepath.Abs(filepath.Dir(file))
+	if info, no := os.Stat(folder); no == nil && info.IsDir() {
+		problem = fmt.Errorf("cannot read it in %s: %w", folder, err)
+	}
+	return &config.Error{Key: key, Problem: problem}
 }

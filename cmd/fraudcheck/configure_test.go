@@ -131,7 +131,7 @@ func TestCommandLineAndEnvironmentAreRefusedByTheSettingThatIsWrong(t *testing.T
 		{"--store", "FRAUDCHECK_STORE", "store.kind: expected "},
 		{"--log-level", "FRAUDCHECK_LOG_LEVEL", "log.level: expected "},
 		{"--hash-key-file", "FRAUDCHECK_HASH_KEY_FILE", "hash_key_file: cannot read "},
-		{"--config", "FRAUDCHECK_CONFIG", "config: cannot read "},
+		{"--config", "FRAUDCHECK_CONFIG", "cannot read /nowhere/at/all: "},
 	} {
 		value := "/nowhere/" + marker
 		if tt.flag == "--config" {
@@ -261,6 +261,8 @@ log:
     path: ""
     days: 30
     ip: prefix
+debug:
+    pprof: false
 `, accepts(t, ""))
 }
 

@@ -74,6 +74,7 @@ func TestAReloadReadsOnlyRegularFilesAndAStopNeverWaitsForIt(t *testing.T) {
 }
 
 func TestAHugeFileIsRefusedAndNotKeptInMemory(t *testing.T) {
+	testbed.SkipShort(t, "writes and reads files of 50 MB")
 	for _, key := range []string{"config", "auth.basic.users_file"} {
 		t.Run(key, func(t *testing.T) {
 			r, files := everyFile(t)
@@ -156,6 +157,7 @@ func fullPipe(t *testing.T) (write *os.File) {
 }
 
 func TestAStopIsNotHeldUpByABlockedStandardError(t *testing.T) {
+	testbed.SkipShort(t, "waits out the time that a log line may take")
 	for _, signals := range []int{1, 2} {
 		t.Run(fmt.Sprint(signals, " signals"), func(t *testing.T) {
 			folder := t.TempDir()

@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"fraudcheck/internal/auth/session"
+	"fraudcheck/internal/config"
 	"fraudcheck/internal/velocity"
 )
 
@@ -21,6 +22,7 @@ type keys struct {
 // makeKeys reads the hash key and derives the others. Without a configured one it makes
 // a key that is good for this run.
 func (p *policy) makeKeys() (k *keys, err error) {
+	defer func() { err = p.config.Locate(err) }()
 	key, hashKey, err := p.hashKey()
 	if err != nil {
 		return nil, err
@@ -29,12 +31,15 @@ func (p *policy) makeKeys() (k *keys, err error) {
 	if p.settings.Store.Kind == "memory" {
 		loginKey = randomKey() // logouts end with the process, so tokens have to
 	}
+	if len(hashKey) < velocity.MinHashKey {
+		return nil, expected(key, fmt.Sprintf("at least %d bytes", velocity.MinHashKey))
+	}
 	k = new(keys)
 	if k.records, err = velocity.NewKeys(hashKey); err != nil {
-		return nil, fmt.Errorf("%s: %w", key, err)
+		return nil, &config.Error{Key: key, Problem: err}
 	}
 	if k.logins, err = session.NewKeys(loginKey); err != nil {
-		return nil, fmt.Errorf("%s: %w", key, err)
+		return nil, &config.Error{Key: key, Problem: err}
 	}
 	k.log, err = hkdf.Key(sha256.New, hashKey, nil, "fraudcheck log", sha256.Size)
 	return k, err
@@ -52,9 +57,11 @@ func (p *policy) hashKey() (key string, hashKey []byte, err error) {
 	case s.HashKey != "":
 		return "hash_key", []byte(s.HashKey), nil
 	case s.Store.Kind == "memcached":
-		return "", nil, expected("hash_key_file", "a hash key, the same on all instances, where store.kind is memcached")
+		return "", nil, &config.Error{Key: "hash_key_file", Needed: "store.kind",
+			Expected: "a hash key, the same on all instances, where store.kind is memcached"}
 	case s.Store.Memory.SnapshotFile != "":
-		return "", nil, expected("hash_key_file", "a hash key, the same at every start, where store.memory.snapshot_file is set")
+		return "", nil, &config.Error{Key: "hash_key_file", Needed: "store.memory.snapshot_file",
+			Expected: "a hash key, the same at every start, where store.memory.snapshot_file is set"}
 	}
 	return "hash_key", randomKey(), nil
 }

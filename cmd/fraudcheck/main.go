@@ -31,29 +31,13 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// flags are the command line and its environment: what overrides the file.
-type flags struct {
-	Config           string  `help:"Configuration file (YAML)." env:"FRAUDCHECK_CONFIG" placeholder:"FILE"`
-	Listen           *string `help:"Where callers are answered." env:"FRAUDCHECK_LISTEN" placeholder:"HOST:PORT"`
-	OperatorListen   *string `help:"Where operators are answered." env:"FRAUDCHECK_OPERATOR_LISTEN" placeholder:"HOST:PORT"`
-	Store            *string `help:"Where the records live: memory or memcached." env:"FRAUDCHECK_STORE" placeholder:"KIND"`
-	MemcachedServers *string `help:"The memcached servers, separated by commas." env:"FRAUDCHECK_MEMCACHED_SERVERS" placeholder:"HOST:PORT,..."`
-	HashKeyFile      *string `help:"File that holds the hash key." env:"FRAUDCHECK_HASH_KEY_FILE" placeholder:"FILE"`
-	LogLevel         *string `help:"DISABLED, DEBUG, INFO, WARNING, ERROR or CRITICAL." env:"FRAUDCHECK_LOG_LEVEL" placeholder:"LEVEL"`
-
-	Serve        struct{}     `cmd:"" default:"1" help:"Serve (also when no command is given)."`
-	CheckConfig  struct{}     `cmd:"" help:"Say what would run, or the one line that is wrong."`
-	HashPassword struct{}     `cmd:"" help:"Read a password, print its hash for the configuration."`
-	User         userCommands `cmd:"" help:"Add, remove and list the users of the users file."`
-	Version      struct{}     `cmd:"" help:"Say which version this is."`
-}
-
 func run(args []string, stdout, stderr io.Writer) int {
 	var f flags
 	parser := kong.Must(&f, kong.Name("fraudcheck"), kong.Writers(stdout, stderr),
 		kong.Description("Is this address testing stolen cards? A velocity check to ask before charging a card."))
 	command, err := parser.Parse(args)
 	if err == nil {
+		f.given = command.Path
 		if command.Command() != "serve" {
 			signal.Reset(syscall.SIGHUP)
 		}

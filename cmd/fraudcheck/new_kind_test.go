@@ -13,12 +13,15 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/testbed"
 )
 
 // A kind of subject, and the field it is read from, are one entry each: with these two
 // lines, and no other change of the source, the program takes the field, watches and
 // counts it, and lets an analyst read and forget it.
 func TestANewKindIsOneEntryInEachTable(t *testing.T) {
+	testbed.SkipShort(t, "compiles the program with one kind more")
 	path := buildWith(t, map[string]entry{
 		"field.go": {"fields", `{name: "bin", in: attemptRequests, expected: "1 to 256 characters", judge: judgeText},`},
 		"kind.go":  {"kinds", `{id: 200, subject: "bin", element: "bins", from: fromText("bin")},`},

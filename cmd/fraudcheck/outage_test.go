@@ -102,6 +102,7 @@ func further(t *testing.T, counter *atomic.Int64, by int64) {
 }
 
 func TestOutageUnderLoad(t *testing.T) {
+	testbed.SkipShort(t, "seconds of load, before, during and after an outage")
 	const tester = "203.0.113.7"
 	server := testbed.StartMemcached(t)
 	instances := startSharing(t, server.Addr, 2)
@@ -180,7 +181,7 @@ func TestForgottenOnAllInstances(t *testing.T) {
 	}
 }
 
-func TestForgottenDuringAnOutageIsForgottenHereOnlyUntilSaidAgain(t *testing.T) {
+func TestForgottenDuringAnOutageIsToldWhenItIsOver(t *testing.T) {
 	const tester = "203.0.113.7"
 	server := testbed.StartMemcached(t)
 	instances := startSharing(t, server.Addr, 2)
@@ -191,7 +192,7 @@ func TestForgottenDuringAnOutageIsForgottenHereOnlyUntilSaidAgain(t *testing.T) 
 
 	a := one.desk(t, "DELETE", "/v1/addresses/"+tester)
 	assert.Equal(t, http.StatusServiceUnavailable, a.status, a.body)
-	assert.Equal(t, "overloaded", a.Code)
+	assert.Equal(t, "store_unreachable", a.Code)
 	assert.NotEmpty(t, a.header.Get("Retry-After"))
 	a = one.desk(t, "GET", "/v1/addresses/"+tester)
 	require.Len(t, a.Rules, 2, a.body)
@@ -202,11 +203,6 @@ func TestForgottenDuringAnOutageIsForgottenHereOnlyUntilSaidAgain(t *testing.T) 
 	server.Start()
 	one.shared(t)
 	other.shared(t)
-	a = other.check(t, tester, "0000") // brings what it knows
-	assert.False(t, a.Degraded)
-	assert.Equal(t, "block", a.Decision)
-	a = one.desk(t, "DELETE", "/v1/addresses/"+tester)
-	assert.Equal(t, http.StatusOK, a.status, a.body)
 	a = other.heard(t, tester, "7777")
 	assert.Equal(t, "allow", a.Decision)
 	one.shows(t, tester, 1)

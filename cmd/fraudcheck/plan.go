@@ -29,6 +29,10 @@ func (p *policy) makePlan() error {
 		}
 	}
 	plan, err := velocity.NewPlan(rules, p.settings.IPv6Prefix)
+	var wrong *velocity.RuleError
+	if errors.As(err, &wrong) {
+		return expected(fmt.Sprintf("rules[%d].%s", wrong.Index, wrong.Key), wrong.Expected)
+	}
 	if err != nil {
 		return err
 	}

@@ -109,7 +109,7 @@ func TestWrongConfigurationEndsTheProgramBeforeItListens(t *testing.T) {
 	code, _ := p.exitCode(t)
 	assert.Equal(t, 1, code)
 	assert.Empty(t, p.stdout.String())
-	assert.Regexp(t, `^fraudcheck: \S+: drain: expected [^\n]+\n$`, p.stderr.String())
+	assert.Regexp(t, `^fraudcheck: \S+fraudcheck\.yaml:6: drain: wrong value; expected [^\n]+\n$`, p.stderr.String())
 }
 
 func TestBusyPortEndsTheProgramInOneLine(t *testing.T) {
@@ -118,13 +118,13 @@ func TestBusyPortEndsTheProgramInOneLine(t *testing.T) {
 	code, _ := p.exitCode(t)
 	assert.Equal(t, 1, code)
 	assert.Empty(t, p.stdout.String(), "no credential for nothing")
-	assert.Regexp(t, `^fraudcheck: listen: [^\n]+ in use\n$`, p.stderr.String())
+	assert.Regexp(t, `^fraudcheck: --listen: listen: [^\n]+ in use\n$`, p.stderr.String())
 
 	p = launch(t, "", "--listen", "127.0.0.1:0", "--operator-listen", first.operators)
 	code, _ = p.exitCode(t)
 	assert.Equal(t, 1, code)
 	assert.Empty(t, p.stdout.String(), "no credential for nothing")
-	assert.Regexp(t, `^fraudcheck: operator_listen: [^\n]+ in use\n$`, p.stderr.String())
+	assert.Regexp(t, `^fraudcheck: --operator-listen: operator_listen: [^\n]+ in use\n$`, p.stderr.String())
 }
 
 func TestLogFolderThatCannotBeMadeEndsTheProgramInOneLine(t *testing.T) {
@@ -132,7 +132,7 @@ func TestLogFolderThatCannotBeMadeEndsTheProgramInOneLine(t *testing.T) {
 	code, _ := p.exitCode(t)
 	assert.Equal(t, 1, code)
 	assert.Empty(t, p.stdout.String())
-	assert.Regexp(t, `^fraudcheck: log\.path: [^\n]+\n$`, p.stderr.String())
+	assert.Regexp(t, `^fraudcheck: \S+fraudcheck\.yaml:6: log\.path: [^\n]+\n$`, p.stderr.String())
 }
 
 func TestProgramBlocksCardTestingAndNobodyElse(t *testing.T) {
@@ -177,6 +177,7 @@ func TestProgramOutlivesTheReaderOfItsLog(t *testing.T) {
 
 // The memory bound holds whatever comes: the oldest go, in the open.
 func TestMemoryBoundForgetsTheOldestAndSaysHowMany(t *testing.T) {
+	testbed.SkipShort(t, "20,000 checks over HTTP")
 	const addresses, callers = 20_000, 8
 	p := start(t, guarded+"store: {memory: {max_bytes: 1MiB}}")
 	address := func(n int) string { return netip.AddrFrom4([4]byte{198, 18, byte(n >> 8), byte(n)}).String() }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"reflect"
 	"strings"
 	"time"
 
@@ -59,7 +58,7 @@ func (r *reloader) reload() {
 		}
 		r.running.TLS = next.settings.TLS
 	}
-	for _, key := range needRestart(reflect.ValueOf(r.running), reflect.ValueOf(*next.settings), "") {
+	for _, key := range needRestart(&r.running, next.settings) {
 		s.log.Warn("Configuration: " + key + " was changed and needs a restart")
 	}
 	s.metrics.Plan(next.plan)
@@ -92,17 +91,13 @@ func (r *reloader) keepCallers(next *policy) (err error) {
 	return err
 }
 
-// needRestart names the settings that differ and cannot be changed while running.
-func needRestart(old, next reflect.Value, key string) (keys []string) {
-	for i := range old.NumField() {
-		f := old.Type().Field(i)
-		name := config.Join(key, f.Tag.Get("yaml"))
-		switch {
-		case name == "rules", name == "lists", name == "auth", name == "trusted_proxies":
-		case f.Type.Kind() == reflect.Struct:
-			keys = append(keys, needRestart(old.Field(i), next.Field(i), name)...)
-		case !reflect.DeepEqual(old.Field(i).Interface(), next.Field(i).Interface()):
-			keys = append(keys, name)
+// needRestart returns the keys that cannot be changed while the service runs.
+func needRestart(running, next *config.Settings) (keys []string) {
+	for _, key := range config.Changed(running, next) {
+		switch section, _, _ := strings.Cut(key, "."); section {
+		case "rules", "lists", "auth", "trusted_proxies":
+		default:
+			keys = append(keys, key)
 		}
 	}
 	return keys

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/config"
 	"fraudcheck/internal/logging"
 	"fraudcheck/internal/operator"
 	"fraudcheck/internal/server"
@@ -29,7 +30,7 @@ type service struct {
 	metrics     *operator.Metrics
 
 	callers         *server.Server
-	operators       *operator.Door
+	operators       *server.Server
 	callersListen   net.Listener
 	operatorsListen net.Listener
 
@@ -60,6 +61,11 @@ func newService(p *policy, stderr io.Writer) (s *service, err error) {
 	return s, nil
 }
 
+// unusable is the error of a setting that is well-formed, and cannot be had.
+func (s *service) unusable(key string, problem error) error {
+	return s.config.Locate(&config.Error{Key: key, Problem: problem})
+}
+
 func (s *service) makeKeys() (err error) {
 	s.keys, err = s.policy.makeKeys()
 	return err
@@ -67,17 +73,17 @@ func (s *service) makeKeys() (err error) {
 
 func (s *service) makeMemory() (err error) {
 	if s.memory, err = velocity.NewMemory(int64(s.settings.Store.Memory.MaxBytes)); err != nil {
-		return fmt.Errorf("store.memory.max_bytes: %w", err)
+		return s.unusable("store.memory.max_bytes", err)
 	}
 	return nil
 }
 
 func (s *service) listen() (err error) {
 	if s.callersListen, err = net.Listen("tcp", s.settings.Listen); err != nil {
-		return fmt.Errorf("listen: %w", err)
+		return s.unusable("listen", err)
 	}
 	if s.operatorsListen, err = net.Listen("tcp", s.settings.OperatorListen); err != nil {
-		return fmt.Errorf("operator_listen: %w", err)
+		return s.unusable("operator_listen", err)
 	}
 	return nil
 }
@@ -87,7 +93,7 @@ func (s *service) openLog(stderr io.Writer) (err error) {
 	set := s.settings.Log
 	if set.Path != "" {
 		if file, err = logging.OpenFile(set.Path, set.Days, time.Now); err != nil {
-			return fmt.Errorf("log.path: %w", err)
+			return s.unusable("log.path", err)
 		}
 	}
 	s.log, s.closeLog, s.logsDropped = logging.New(stderr, file, set.Level, set.Format)
@@ -96,17 +102,11 @@ func (s *service) openLog(stderr io.Writer) (err error) {
 }
 
 func (s *service) makeMetrics() error {
-	routes := append([]string{"none"}, server.Routes()...)
-	for _, route := range operator.Routes() {
-		if !slices.Contains(routes, route) {
-			routes = append(routes, route)
-		}
-	}
 	var servers []string
 	if s.settings.Store.Kind == "memcached" {
 		servers = s.settings.Store.Memcached.Servers
 	}
-	s.metrics = operator.NewMetrics(s.plan, routes, servers, operator.Sources{
+	s.metrics = operator.NewMetrics(s.plan, servers, operator.Sources{
 		Memory: s.memory.Stats, LogDropped: s.logsDropped, ClockAhead: s.clock.Ahead,
 	})
 	s.guard.Observe = s.metrics.Auth

@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/testbed"
 )
 
 func basic(user, pass string) string {
@@ -78,6 +80,7 @@ func logOf(t *testing.T, settings string) string {
 }
 
 func TestLogShowsNoSecretAndTheAddressOnlyAsConfigured(t *testing.T) {
+	testbed.SkipShort(t, "starts the program for each form of an address in each format")
 	for _, format := range []string{"canister", "json"} {
 		for ip, tt := range map[string]struct{ shown, notShown []string }{
 			"full":   {[]string{shopper4, neighbour, shopper6}, nil},

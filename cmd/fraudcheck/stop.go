@@ -27,7 +27,7 @@ func (s *service) stop() error {
 func (s *service) drain() error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.settings.Drain)
 	defer cancel()
-	err := errors.Join(s.callers.Drain(ctx), s.operators.Shutdown(ctx))
+	err := errors.Join(s.callers.Drain(ctx), s.operators.Drain(ctx))
 	if errors.Is(err, context.DeadlineExceeded) {
 		return nil
 	}

@@ -127,6 +127,7 @@ func TestStopAnswersTheRequestInFlight(t *testing.T) {
 // Who was connected before the signal does not know of it, even if the program
 // had no time yet to take the connection.
 func TestStopAnswersWhoWasConnectedBefore(t *testing.T) {
+	testbed.SkipShort(t, "starts and stops the program five times")
 	for range 5 {
 		p := start(t, guarded)
 		p.signal(t, syscall.SIGSTOP)

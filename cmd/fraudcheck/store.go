@@ -2,7 +2,11 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"runtime/debug"
+	"strconv"
+	"sync/atomic"
+	"time"
 
 	"fraudcheck/internal/velocity"
 )
@@ -19,13 +23,14 @@ func (s *service) openStore() error {
 	shared, err := velocity.NewMemcached(velocity.MemcachedSettings{
 		Servers: set.Memcached.Servers, MaxConns: set.Memcached.MaxConns, Budget: set.Budget,
 		Keys: s.keys.records, Local: s.memory, Observe: s.metrics.Operation,
-		Changed: func(server string, up bool) {
-			if up {
+		Changed: func(server string, trouble velocity.Trouble) {
+			if trouble == velocity.NoTrouble {
 				log.Info("memcached is used again", "server", server)
 			} else {
-				log.Warn("memcached does not answer in time; answers rest on this instance's own knowledge until it does", "server", server)
+				log.Warn("memcached is not used; answers rest on this instance's own knowledge until it is", "server", server, "because", "it "+string(trouble))
 			}
 		},
+		Refused: logRefusals(log),
 		Panicked: func(fault any) { // its value may quote what it choked on; type and stack do not
 			log.Error("panic in the store", "type", fmt.Sprintf("%T", fault), "stack", string(debug.Stack()))
 		},
@@ -35,6 +40,7 @@ func (s *service) openStore() error {
 	}
 	s.checker = velocity.NewChecker(s.plan, s.keys.records, shared)
 	shared.Watch(s.checker.Plan, s.now)
+	shared.AwaitServers(time.Second) // so that the first answers are not degraded
 	s.open.add(func() { _ = shared.Close() })
 	switch set.OnFailure {
 	case "allow":
@@ -43,4 +49,18 @@ func (s *service) openStore() error {
 		s.checker.OnFailure(velocity.Block)
 	}
 	return nil
+}
+
+// logRefusals logs what servers say that refuse writes, at most a line a minute. It has
+// no secrets, but may be of any length and form.
+func logRefusals(log *slog.Logger) func(server, said string) {
+	const longest = 100
+	var last atomic.Int64
+	return func(server, said string) {
+		now := time.Now().Unix()
+		if before := last.Load(); now-before < 60 || !last.CompareAndSwap(before, now) {
+			return
+		}
+		log.Warn("memcached refuses a record; its subject is judged by this instance's own knowledge", "server", server, "said", strconv.Quote(said[:min(len(said), longest)]))
+	}
 }

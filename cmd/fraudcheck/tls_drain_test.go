@@ -12,10 +12,13 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/testbed"
 )
 
 // Over TLS as without it: who is let in is answered, and who comes later is refused.
 func TestAStopLosesNoCallOverTLS(t *testing.T) {
+	testbed.SkipShort(t, "loads the program until its drain of a second is over")
 	i := newIdentity(t, "first", tomorrow())
 	config, _ := sealed(t, i)
 	p := start(t, config+"drain: 1s\n")

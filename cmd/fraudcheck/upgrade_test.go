@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -18,9 +17,9 @@ import (
 const earlierCommit = "fd44ffb"
 
 // Instances of the earlier program and of this one share a memcached, as they do
-// while instances are replaced one by one, and when that is taken back. It takes as
-// long as the earlier program takes to build.
+// while instances are replaced one by one, and when that is taken back.
 func TestInstancesAreUpgradedAndRolledBackOneByOne(t *testing.T) {
+	testbed.SkipShort(t, "compiles the program of an earlier commit")
 	earlier, this := buildEarlier(t), testbed.Program(t)
 	config := writeFile(t, "fraudcheck.yaml", sharing(testbed.StartMemcached(t).Addr))
 	degraded := func(p *program) float64 {
@@ -108,19 +107,12 @@ func TestInstancesAreUpgradedAndRolledBackOneByOne(t *testing.T) {
 // there is no history it skips the test; where CI is set it fails it.
 func buildEarlier(t *testing.T) string {
 	t.Helper()
-	archive, err := exec.Command("git", "-C", "../..", "archive", earlierCommit).Output()
-	if err != nil {
+	path := filepath.Join(t.TempDir(), "earlier")
+	if err := testbed.BuildCommit(t.Context(), earlierCommit, path); err != nil {
 		if os.Getenv("CI") != "" {
 			require.NoError(t, err, "CI needs the history as far back as %s", earlierCommit)
 		}
-		t.Skipf("the history does not go back to %s", earlierCommit)
+		t.Skipf("the history does not go back to %s: %v", earlierCommit, err)
 	}
-	dir := t.TempDir()
-	unpack := exec.Command("tar", "-x", "-C", dir)
-	unpack.Stdin = bytes.NewReader(archive)
-	out, err := unpack.CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	path := filepath.Join(dir, "earlier")
-	require.NoError(t, testbed.Build(t.Context(), dir, path))
 	return path
 }

@@ -34,14 +34,14 @@ type userCommands struct {
 func (u *userCommands) path(f *flags) (string, error) {
 	path := u.UsersFile
 	if path == "" && f.Config != "" {
-		s := config.Defaults()
-		if err := config.Read(f.Config, config.FilesAndPipes, s); err != nil {
+		c, err := config.Read(f.Config, f.source("config"), config.FilesAndPipes, nil)
+		if err != nil {
 			return "", err
 		}
-		path = s.Auth.Basic.UsersFile
+		path = c.Settings.Auth.Basic.UsersFile
 	}
 	if path == "" {
-		return "", expected("auth.basic.users_file", "a file, from the configuration of --config or from --users-file")
+		return "", &config.Error{Key: "auth.basic.users_file", Missing: true, Expected: "a file, from the configuration of --config or from --users-file"}
 	}
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
@@ -67,14 +67,14 @@ func (u *userCommands) add(f *flags, stdin *os.File, stdout, stderr io.Writer) e
 		err = file.Takes(user) // before anybody types a password for nothing
 	}
 	if err != nil {
-		return fmt.Errorf("user add: %w", err)
+		return fmt.Errorf("user add: %w", u.named(err))
 	}
 	if user.Password, err = askPassword(stdin, stderr); err != nil {
 		return err
 	}
 	err = editUsers(path, func(file *auth.UsersFile) error { return file.Add(user) })
 	if err != nil {
-		return fmt.Errorf("user add: %w", err)
+		return fmt.Errorf("user add: %w", u.named(err))
 	}
 	_, err = fmt.Fprintln(stdout, "added")
 	return err
@@ -92,7 +92,7 @@ func (u *userCommands) remove(f *flags, stdout io.Writer) error {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("user remove: %w", err)
+		return fmt.Errorf("user remove: %w", u.named(err))
 	}
 	_, err = fmt.Fprintln(stdout, "removed")
 	return err
@@ -105,7 +105,7 @@ func (u *userCommands) list(f *flags, stdout io.Writer) error {
 	}
 	file, err := readUsers(path, config.FilesAndPipes)
 	if err != nil {
-		return err
+		return u.named(err)
 	}
 	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "NAME\tROLES\tNETWORKS\tENCRYPTION")
@@ -117,6 +117,15 @@ func (u *userCommands) list(f *flags, stdout io.Writer) error {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", user.Name, strings.Join(user.Roles.Names(), ","), from, user.Encryption)
 	}
 	return table.Flush()
+}
+
+// named completes an error about a users file that --users-file names.
+func (u *userCommands) named(err error) error {
+	var wrong *config.Error
+	if u.UsersFile != "" && errors.As(err, &wrong) && wrong.File == "" {
+		wrong.Source = "--users-file"
+	}
+	return err
 }
 
 // usersIn reads the file; one that is not there yet has no users.

@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/testbed"
 )
 
 func fifo(t *testing.T) string {
@@ -67,6 +69,7 @@ func TestReadFileReadsAPipeOnlyAtTheStart(t *testing.T) {
 
 // The test takes as long as ReadTimeout.
 func TestReadFileIsBoundedInTime(t *testing.T) {
+	testbed.SkipShort(t, "waits out the five seconds that a file may take to be read")
 	t.Parallel()
 	for name, open := range map[string]func(path string){
 		"no writer": func(string) {},

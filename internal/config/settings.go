@@ -1,19 +1,18 @@
 package config
 
-import (
-	"time"
-)
+import "time"
 
-// settings is the whole configuration. Its yaml tags are the keys of the file;
-// oneof, min and max are what a value may be; help is the table of docs/configuration.md.
+// Settings is the whole configuration. Its yaml tags are the keys of the file; oneof,
+// min and max are what a value may be; path marks names of files and folders; help is
+// the table of docs/configuration.md.
 type Settings struct {
 	Listen         string `yaml:"listen" help:"the callers' door, host:port"`
 	OperatorListen string `yaml:"operator_listen" help:"the operators' door, host:port"`
 	HashKey        Secret `yaml:"hash_key" help:"secret of at least 32 bytes that all stored hashes are made with, the same on all instances; made anew at every start when neither is given, which memcached does not allow"`
-	HashKeyFile    string `yaml:"hash_key_file" help:"file that holds the hash key; line ends at its end do not count"`
+	HashKeyFile    string `yaml:"hash_key_file" path:"file" help:"file that holds the hash key; line ends at its end do not count"`
 	TLS            struct {
-		CertFile string `yaml:"cert_file" help:"PEM file with the certificate of both doors, and of those that signed it; with key_file, they speak TLS 1.2 and later only"`
-		KeyFile  string `yaml:"key_file" help:"PEM file with the certificate's private key"`
+		CertFile string `yaml:"cert_file" path:"file" help:"PEM file with the certificate of both doors, and of those that signed it; with key_file, they speak TLS 1.2 and later only"`
+		KeyFile  string `yaml:"key_file" path:"file" help:"PEM file with the certificate's private key"`
 	} `yaml:"tls"`
 	Limits struct {
 		InFlight    int `yaml:"in_flight" min:"1" max:"1000000" help:"requests served at once; more get 503"`
@@ -32,7 +31,7 @@ type Settings struct {
 		Budget    time.Duration `yaml:"budget" min:"1ms" max:"10s" help:"longest a whole check may wait for memcached, all subjects and all retries; then this instance answers from what it knows"`
 		Memory    struct {
 			MaxBytes      ByteSize      `yaml:"max_bytes" min:"1MiB" max:"1TiB" help:"most memory the records may take; with memcached, this instance's copies"`
-			SnapshotFile  string        `yaml:"snapshot_file" help:"where the records are kept over a restart, written at every stop and read at start; none: they are not. Needs a hash key that stays"`
+			SnapshotFile  string        `yaml:"snapshot_file" path:"file" help:"where the records are kept over a restart, written at every stop and read at start; none: they are not. Needs a hash key that stays"`
 			SnapshotEvery time.Duration `yaml:"snapshot_every" min:"1s" max:"24h" help:"and how often in between"`
 		} `yaml:"memory"`
 		Memcached struct {
@@ -49,14 +48,14 @@ type Settings struct {
 	Auth struct {
 		Basic struct {
 			Users     []User `yaml:"users" help:"see below; without users, users_file and jwt, one is made at the start and printed"`
-			UsersFile string `yaml:"users_file" help:"file of further users, in the lines of htpasswd, bcrypt or argon2id; fraudcheck user edits it, and what changes is in force within a second"`
+			UsersFile string `yaml:"users_file" path:"file" help:"file of further users, in the lines of htpasswd, bcrypt or argon2id; fraudcheck user edits it, and what changes is in force within a second"`
 		} `yaml:"basic"`
 		JWT struct {
 			ClientID      string            `yaml:"client_id" help:"must be among a token's audiences (aud); with secret, public_key_file or jwks_file, it switches JWT on"`
 			Secret        Secret            `yaml:"secret" help:"shared with who issues the tokens, at least 16 bytes; from 32 (HS256), 48 (HS384) or 64 (HS512) on without a warning"`
 			Encoding      string            `yaml:"encoding" oneof:"clear,base64std,base64url" help:"how secret is written: clear, base64std or base64url"`
-			PublicKeyFile string            `yaml:"public_key_file" help:"PEM file with the issuer's public key or certificate, in place of secret"`
-			JWKSFile      string            `yaml:"jwks_file" help:"file with the issuer's keys, a JWK Set (RFC 7517), in place of secret"`
+			PublicKeyFile string            `yaml:"public_key_file" path:"file" help:"PEM file with the issuer's public key or certificate, in place of secret"`
+			JWKSFile      string            `yaml:"jwks_file" path:"file" help:"file with the issuer's keys, a JWK Set (RFC 7517), in place of secret"`
 			Algorithms    []string          `yaml:"algorithms" oneof:"HS256,HS384,HS512,RS256,ES256,EdDSA" help:"that a token may be signed with: HS256, HS384 and HS512 with secret, else RS256, ES256 and EdDSA; by default HS256 with secret, else what the keys are for"`
 			Issuer        string            `yaml:"issuer" help:"must be a token's issuer (iss), when set"`
 			RolesClaim    string            `yaml:"roles_claim" help:"the claim that holds the roles"`
@@ -78,10 +77,13 @@ type Settings struct {
 	Log struct {
 		Level  string `yaml:"level" oneof:"DISABLED,DEBUG,INFO,WARNING,ERROR,CRITICAL" help:"the least level that is logged"`
 		Format string `yaml:"format" oneof:"canister,json" help:"form of a line"`
-		Path   string `yaml:"path" help:"folder for log files as well: log, rotated at midnight UTC to log.YYYY-MM-DD"`
+		Path   string `yaml:"path" path:"folder" help:"folder for log files as well: log, rotated at midnight UTC to log.YYYY-MM-DD"`
 		Days   int    `yaml:"days" min:"1" max:"3650" help:"rotated log files kept"`
 		IP     string `yaml:"ip" oneof:"full,prefix,hash,none" help:"how a shopper's address is logged; prefix is its /24 or /48"`
 	} `yaml:"log"`
+	Debug struct {
+		PProf bool `yaml:"pprof" help:"serve profiles of the process at /debug/pprof/ of the operators' port, to operators only"`
+	} `yaml:"debug"`
 }
 
 // Rule is an entry of rules.
@@ -113,45 +115,3 @@ type User struct {
 	BindIP     bool     `yaml:"bind_ip" help:"what a login issues is good only from the address that logged in (of IPv6, the /64)"`
 	SigningKey Secret   `yaml:"signing_key" help:"base64 of at least 32 bytes that requests are signed with, see docs/signing.md; who has one needs no password"`
 }
-
-// Defaults returns the settings of an empty file.
-func Defaults() *Settings {
-	s := new(Settings)
-	s.Listen = "127.0.0.1:8080"
-	s.OperatorListen = "127.0.0.1:8081"
-	s.Limits.InFlight = 2048
-	s.Limits.Read = 5 * time.Second
-	s.Limits.Write = 5 * time.Second
-	s.Limits.Connections.Operators = 256
-	s.Limits.Idle = 75 * time.Second
-	s.Drain = 5 * time.Second
-	s.Store.Kind = "memory"
-	s.Store.OnFailure = "local"
-	s.Store.Budget = 50 * time.Millisecond
-	s.Store.Memory.MaxBytes = 1 << 30
-	s.Store.Memory.SnapshotEvery = time.Minute
-	s.Store.Memcached.Servers = []string{"127.0.0.1:11211"}
-	s.Store.Memcached.MaxConns = 64
-	s.IPv6Prefix = 64
-	s.Rules = []Rule{{
-		Name: "cards_per_ip", Per: "ip", Count: "cards", Window: time.Hour,
-		ReviewOver: 3, BlockOver: 5, Retention: "sliding", Mode: "enforce",
-	}}
-	s.Log.Level = "INFO"
-	s.Log.Format = "canister"
-	s.Log.IP = "prefix"
-	s.Log.Days = 30
-	s.Auth.JWT.Encoding = "base64url"
-	s.Auth.JWT.RolesClaim = "roles"
-	s.Auth.Tokens.TTL = 30 * time.Minute
-	s.Auth.Tokens.RefreshTTL = 24 * time.Hour
-	s.Auth.Tokens.PerUser = 16
-	s.Auth.SessionTimeout = time.Hour
-	return s
-}
-
-// Preset sets what a rule has where the file is silent.
-func (r *Rule) Preset() { r.Retention, r.Mode = "sliding", "enforce" }
-
-// Preset sets what a user has where the file is silent.
-func (u *User) Preset() { u.Encryption, u.Roles = "clear", []string{"checker"} }

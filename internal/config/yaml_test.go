@@ -7,6 +7,12 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
+func parse(text string) (*Settings, error) {
+	c := &Config{Settings: Defaults(), path: "f.yaml", lines: make(map[string]int), sources: make(map[string]string)}
+	err := c.readYAML([]byte(text))
+	return c.Settings, err
+}
+
 // Whatever the file holds, it is refused in one line, or it is read and what is
 // printed of it reads the same.
 func FuzzConfigurationFile(f *testing.F) {
@@ -15,9 +21,10 @@ func FuzzConfigurationFile(f *testing.F) {
 	f.Add("--- !!map\n? [a]\n: 1\n...\n---")
 	f.Add("auth: {jwt: {role_map: {7: checker, ~: analyst, \"\": operator}, algorithms: [HS256]}}\nstore: {memcached: {servers: []}}")
 	f.Fuzz(func(t *testing.T, text string) {
-		s := Defaults()
-		if err := readYAML([]byte(text), s); err != nil {
+		s, err := parse(text)
+		if err != nil {
 			require.NotContains(t, err.Error(), "\n")
+			require.Regexp(t, `^f\.yaml:\d+: `, err.Error())
 			return
 		}
 		s.HashKey, s.Auth.JWT.Secret = "", "" // what is hidden does not read the same
@@ -26,8 +33,8 @@ func FuzzConfigurationFile(f *testing.F) {
 		}
 		printed, err := yaml.Marshal(s)
 		require.NoError(t, err)
-		again := Defaults()
-		require.NoError(t, readYAML(printed, again), "%s", printed)
+		again, err := parse(string(printed))
+		require.NoError(t, err, "%s", printed)
 		reprinted, err := yaml.Marshal(again)
 		require.NoError(t, err)
 		require.Equal(t, string(printed), string(reprinted))

@@ -63,6 +63,7 @@ func cellsFor(size int) int {
 
 // cells are the cells of a shard.
 type cells struct {
+	steps     steps // of the arena
 	arena     *arena
 	limit     int // most pages
 	pages     int // taken from the arena
@@ -70,7 +71,7 @@ type cells struct {
 	free      ref // first of the free chains
 }
 
-func (c *cells) at(r ref) *cell { return c.arena.cell(r) }
+func (c *cells) at(r ref) *cell { return c.steps.cell(r) }
 
 func (c *cells) bytes() int { return c.pages * pageSize }
 

@@ -1,8 +1,8 @@
 package slab
 
 // Eviction. Every shard keeps its records in queues, one for each group and rank, in
-// the order in which they were last kept. The records of a group are kept about
-// equally long, so that order is also the order in which they end.
+// the order in which they were last kept. Those of one queue are kept about equally
+// long, so that order is also the order in which they end.
 //
 // When a shard has no cell left, the first rule that names a record decides:
 //
@@ -21,7 +21,7 @@ package slab
 
 // A group is the records that share one part of the memory.
 type group struct {
-	queues  [ranks]queue
+	queues  [Ranks]queue
 	evicted uint64 // records, before their end
 	id      byte
 }
@@ -34,7 +34,8 @@ type queue struct {
 	cells          uint32 // of all records
 }
 
-// group returns the group with that id, made at its first use. There are a handful.
+// group returns the group with that id, made at its first use; there are a handful. It
+// is valid until another group is made.
 func (s *shard) group(id byte) *group {
 	for i := range s.groups {
 		if s.groups[i].id == id {
@@ -86,20 +87,20 @@ func (g *group) ended(now uint32) *queue {
 }
 
 // victim is the queue of the lowest rank with more than a quarter of the group's cells.
-// With fewer than four ranks there is one.
+// When none has, each has a quarter, and it is the highest.
 func (g *group) victim(cells uint32) *queue {
-	i := 0
-	for g.queues[i].cells <= cells/4 {
-		i++
+	rank := 0
+	for rank < Ranks-1 && g.queues[rank].cells <= cells/4 {
+		rank++
 	}
-	return &g.queues[i]
+	return &g.queues[rank]
 }
 
 // dropEnded removes at most two records of the group that have ended. One edit adds at
 // most one record, so those that have ended do not pile up, and no edit pays for many.
-func (s *shard) dropEnded(id byte, now uint32) {
+func (s *shard) dropEnded(g *group, now uint32) {
 	for range 2 {
-		q := s.group(id).ended(now)
+		q := g.ended(now)
 		if q == nil {
 			return
 		}
@@ -112,23 +113,21 @@ func (s *shard) drop(r ref) {
 	s.remove(r)
 }
 
-// link makes r the newest of the queue that its label names.
-func (s *shard) link(r ref) {
+// link makes r the newest of the queue.
+func (s *shard) link(q *queue, r ref) {
 	c := s.cells.at(r)
-	l := c.label()
-	q := &s.group(l.Group).queues[l.Rank]
 	c.setNewer(0)
 	c.setOlder(q.newest)
 	if q.newest != 0 {
 		s.cells.at(q.newest).setNewer(r)
 	} else {
-		q.oldest, q.ends = r, l.Ends
+		q.oldest, q.ends = r, c.ends()
 	}
 	q.newest = r
 	q.cells += uint32(cellsFor(c.size()))
 }
 
-// unlink takes r out of its queue. Its label and size must still be those of link.
+// unlink takes r out of the queue that its label names.
 func (s *shard) unlink(r ref) {
 	c := s.cells.at(r)
 	l := c.label()

@@ -10,6 +10,7 @@ import "math/bits"
 // A page that fills up is split in two. So an edit never waits for more than the slots
 // of one page to move, however many records there are.
 type index struct {
+	steps     steps // of the arena
 	arena     *arena
 	limit     int      // most pages
 	pages     []page   // taken from the arena
@@ -48,7 +49,7 @@ func (x *index) depth() int { return bits.Len(uint(len(x.directory))) - 1 }
 // page is the page for that hash; there must be one.
 func (x *index) page(hash uint32) *page { return &x.pages[x.directory[hash>>(32-x.depth())]] }
 
-func (x *index) slots(p *page) *[pageSlots]slot { return x.arena.slots(p.number) }
+func (x *index) slots(p *page) *[pageSlots]slot { return x.steps.slots(p.number) }
 
 // find returns the first cell of the record under key, or 0.
 func (x *index) find(hash uint32, key *Key, cells *cells) ref {

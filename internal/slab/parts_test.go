@@ -13,13 +13,13 @@ import (
 func testCells(t require.TestingT, pages int) cells {
 	a, err := newArena(pages)
 	require.NoError(t, err)
-	return cells{arena: a, limit: pages}
+	return cells{steps: a.steps, arena: a, limit: pages}
 }
 
 func testIndex(t require.TestingT, pages int) index {
 	a, err := newArena(pages)
 	require.NoError(t, err)
-	return index{arena: a, limit: pages}
+	return index{steps: a.steps, arena: a, limit: pages}
 }
 
 // unused counts the cells that no record has.

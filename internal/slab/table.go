@@ -24,22 +24,18 @@ type Key = [16]byte
 type Label struct {
 	// Group is whose share of the memory the record takes.
 	Group byte
-	// Rank orders the records of a group for eviction: the lowest goes first.
+	// Rank orders the records of a group for eviction: the lowest goes first. Records
+	// of one group and rank are to be kept about equally long.
 	Rank Rank
 	// Ends is when the record does not matter any more, in seconds since the epoch.
 	Ends uint32
 }
 
-// A Rank is how much a record matters to its group.
+// A Rank is how much a record matters to its group, from 0 to Ranks-1.
 type Rank uint8
 
-// The ranks, the first to be evicted first.
-const (
-	Ordinary Rank = iota
-	Near
-	Vital
-	ranks
-)
+// Ranks is how many ranks there are.
+const Ranks = 4
 
 // A Table is the records. It may be used from many goroutines at once.
 type Table struct {
@@ -151,8 +147,8 @@ type shard struct {
 // init gives the shard its share of pages. A quarter is for the index: as much as it
 // needs when every record takes one cell.
 func (s *shard) init(a *arena, pages int) {
-	s.cells.arena, s.cells.limit = a, pages-pages/4
-	s.index.arena, s.index.limit = a, pages/4*pageSize/pageCost
+	s.cells = cells{steps: a.steps, arena: a, limit: pages - pages/4}
+	s.index = index{steps: a.steps, arena: a, limit: pages / 4 * pageSize / pageCost}
 }
 
 func (s *shard) addTo(total *Stats) {
@@ -175,20 +171,21 @@ func (s *shard) find(key *Key) ref { return s.index.find(hashOf(key), key, &s.ce
 
 // keep writes the record over r, or for r 0 as a new one.
 func (s *shard) keep(r ref, key *Key, record []byte, label Label, now uint32) {
+	g := s.group(label.Group)
 	if r != 0 {
 		s.unlink(r) // so that making room does not evict this record
 	} else if r = s.add(key, now); r == 0 {
-		s.group(label.Group).evicted++
+		g.evicted++
 		return
 	}
 	if len(record) > MaxRecord || !s.cells.write(r, record, func() ref { return s.take(now) }) {
-		s.group(label.Group).evicted++
+		g.evicted++
 		s.remove(r)
 		return
 	}
 	s.cells.at(r).setLabel(label, len(record))
-	s.link(r)
-	s.dropEnded(label.Group, now)
+	s.link(&g.queues[label.Rank], r)
+	s.dropEnded(g, now)
 }
 
 // add makes an empty record, in the index and not yet in a queue; 0 without memory.

@@ -237,7 +237,7 @@ func TestEvictionFollowsItsRules(t *testing.T) {
 			now += uint32(rapid.IntRange(0, 3).Draw(t, "seconds"))
 			label := Label{
 				Group: byte(rapid.IntRange(1, 3).Draw(t, "group")),
-				Rank:  Rank(rapid.IntRange(0, int(ranks)-1).Draw(t, "rank")),
+				Rank:  Rank(rapid.IntRange(0, Ranks-1).Draw(t, "rank")),
 			}
 			label.Ends = now + uint32(label.Group)*200
 			key := keyOf(int(label.Group)*1000 + rapid.IntRange(0, 300).Draw(t, "key"))
@@ -293,7 +293,7 @@ func TestEvictionFollowsItsRules(t *testing.T) {
 }
 
 func TestARecordOfHighRankOutlivesAFlood(t *testing.T) {
-	for _, rank := range []Rank{Near, Vital} {
+	for rank := Rank(1); rank < Ranks; rank++ {
 		table := newTable(t, MinBytes)
 		table.put(0, 0, Label{Group: 1, Rank: rank, Ends: 1}, small)
 		for n := range 100_000 {
@@ -308,12 +308,12 @@ func TestARecordOfHighRankOutlivesAFlood(t *testing.T) {
 func TestAFloodOfHighRankLeavesRoomForNewRecords(t *testing.T) {
 	table := newTable(t, MinBytes)
 	for n := range 100_000 {
-		table.put(-n, 0, Label{Group: 1, Rank: Vital, Ends: 1}, small)
+		table.put(-n, 0, Label{Group: 1, Rank: 2, Ends: 1}, small)
 	}
 	const others = 2000 // fewer than a quarter of the cells
 	for n := range 10 * others {
-		table.put(n, 0, Label{Group: 1, Rank: Ordinary, Ends: 1}, small)
-		table.put(-200_000-n, 0, Label{Group: 1, Rank: Vital, Ends: 1}, small)
+		table.put(n, 0, Label{Group: 1, Ends: 1}, small)
+		table.put(-200_000-n, 0, Label{Group: 1, Rank: 2, Ends: 1}, small)
 		if n >= others {
 			require.NotNil(t, table.get(n-others))
 		}
@@ -327,7 +327,7 @@ func TestAGroupKeepsItsShareWhateverTheOthersDo(t *testing.T) {
 		table.put(n, 0, Label{Group: 1, Ends: 1}, small)
 	}
 	for n := range 100_000 {
-		table.put(few+n, 0, Label{Group: 2, Rank: Vital, Ends: 1000}, small)
+		table.put(few+n, 0, Label{Group: 2, Rank: 2, Ends: 1000}, small)
 	}
 	for n := range few {
 		require.NotNil(t, table.get(n))
@@ -339,7 +339,7 @@ func TestAGroupKeepsItsShareWhateverTheOthersDo(t *testing.T) {
 func TestWhatHasEndedGivesItsMemoryFirst(t *testing.T) {
 	table := newTable(t, MinBytes)
 	for n := range 2000 {
-		table.put(n, 0, Label{Group: 1, Rank: Vital, Ends: 10}, small)
+		table.put(n, 0, Label{Group: 1, Rank: 2, Ends: 10}, small)
 	}
 	const others = 12_000 // both together do not fit
 	for n := range others {

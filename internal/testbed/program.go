@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -22,6 +23,40 @@ func Build(ctx context.Context, dir, path string) error {
 		return fmt.Errorf("cannot build fraudcheck: %w\n%s", err, out)
 	}
 	return nil
+}
+
+// BuildCommit compiles the program of a commit of the repository that the current folder
+// belongs to, from a copy of its files: the working tree stays as it is.
+func BuildCommit(ctx context.Context, commit, path string) error {
+	git := func(args ...string) (string, error) {
+		out, err := exec.CommandContext(ctx, "git", args...).CombinedOutput()
+		text := strings.TrimSpace(string(out))
+		if err != nil {
+			return "", fmt.Errorf("%q: git %s: %w\n%s", commit, args[0], err, text)
+		}
+		return text, nil
+	}
+	root, err := git("rev-parse", "--show-toplevel")
+	if err != nil {
+		return err
+	}
+	hash, err := git("rev-parse", "--verify", "--end-of-options", commit+"^{commit}")
+	if err != nil {
+		return err
+	}
+	files, err := os.MkdirTemp(filepath.Dir(path), "commit")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(files)
+	archive := filepath.Join(files, "archive.tar")
+	if _, err := git("-C", root, "archive", "-o", archive, hash); err != nil {
+		return err
+	}
+	if out, err := exec.CommandContext(ctx, "tar", "-xf", archive, "-C", files).CombinedOutput(); err != nil {
+		return fmt.Errorf("cannot unpack %s: %w\n%s", commit, err, out)
+	}
+	return Build(ctx, files, path)
 }
 
 // ClearEnvironment unsets the settings of the program in this process's environment,

@@ -62,6 +62,15 @@ func NeedMemcached(t testing.TB) {
 	}
 }
 
+// SkipShort skips a test that takes long when tests run with -short; why says what
+// takes the time.
+func SkipShort(t testing.TB, why string) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("long: " + why)
+	}
+}
+
 // A TestMemcached is a Memcached whose errors end the test.
 type TestMemcached struct {
 	*Memcached

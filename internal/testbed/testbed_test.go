@@ -2,6 +2,7 @@ package testbed
 
 import (
 	"context"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -111,4 +112,45 @@ func TestSettingsOfTheProgramAreNotInherited(t *testing.T) {
 	p := StartProcess(t, exec.Command("env"))
 	<-p.Exited()
 	assert.False(t, strings.Contains(p.Stdout.String(), "FRAUDCHECK_"))
+}
+
+func TestACommitIsBuiltAsItWas(t *testing.T) {
+	if _, err := exec.LookPath("git"); err != nil {
+		t.Skip("git is not installed")
+	}
+	write := func(name, text string) {
+		require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o700))
+		require.NoError(t, os.WriteFile(name, []byte(text), 0o600))
+	}
+	version := func(text string) { // of the program, which prints it
+		write("cmd/fraudcheck/version.go", "package main\n\nconst version = `"+text+"`\n")
+	}
+	t.Chdir(t.TempDir())
+	write("go.mod", "module fraudcheck\n")
+	write("cmd/fraudcheck/main.go", "package main\n\nimport `os`\n\nfunc main() { _, _ = os.Stdout.WriteString(version) }\n")
+	version("committed")
+	for _, args := range []string{"init -q", "add .", "-c user.name=a -c user.email=a@localhost commit -qm first"} {
+		out, err := exec.CommandContext(t.Context(), "git", strings.Fields(args)...).CombinedOutput()
+		require.NoError(t, err, string(out))
+	}
+	version("changed")
+
+	t.Chdir("cmd") // a commit is the whole of it, wherever this is
+	dir := t.TempDir()
+	path := filepath.Join(dir, "program")
+	prints := func() string {
+		out, err := exec.CommandContext(t.Context(), path).Output()
+		require.NoError(t, err)
+		return string(out)
+	}
+	require.NoError(t, BuildCommit(t.Context(), "HEAD", path))
+	assert.Equal(t, "committed", prints())
+	require.NoError(t, Build(t.Context(), "", path))
+	assert.Equal(t, "changed", prints())
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	assert.Len(t, left, 1, "the copy is removed")
+	for _, name := range []string{"no-such-commit", "--all", ""} {
+		assert.Error(t, BuildCommit(t.Context(), name, path))
+	}
 }

@@ -60,7 +60,9 @@
 // nobody having written in between (exchange.go), so that N concurrent attempts,
 // from any number of instances, let exactly block_over cards pass. Updates of one
 // subject that meet in a process go together (flight.go). What does not answer
-// within the budget is answered from the copy, marked degraded (memcached.go).
+// within the budget is answered from the copy, marked degraded (memcached.go). A server
+// that lost its memory or was out of reach is told what matters before it is believed
+// (watch.go, tell.go, backlog.go).
 //
 // # Time
 //

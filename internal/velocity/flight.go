@@ -53,7 +53,7 @@ func (m *Memcached) share(u *Update, deadline time.Time) bool {
 	fs.byKey[u.key] = f
 	fs.mu.Unlock()
 	f.batch = append(f.batch[:0], u)
-	shared := m.exchange(f.batch, deadline) == OK
+	shared := m.exchange(f.batch, deadline, false) == OK
 	if more := fs.next(f, u.key); len(more) > 0 {
 		go m.fly(fs, f, u.key, more)
 	}
@@ -101,7 +101,7 @@ func (m *Memcached) fly(fs *flights, f *flight, key Key, batch []*passenger) {
 				latest = p.deadline
 			}
 		}
-		shared := m.exchange(f.batch, latest) == OK
+		shared := m.exchange(f.batch, latest, false) == OK
 		for _, p := range batch {
 			p.done <- shared
 		}

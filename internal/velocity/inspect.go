@@ -6,27 +6,27 @@ import (
 	"strings"
 )
 
-// A Report is what is known of one subject, and what that would mean for it.
+// A Report says what is known of one subject, and what that means for its next attempt.
 type Report struct {
-	Rules []RuleResult // the rules on this subject, in configuration order
-	// KnownCard and NewCard are what the enforced ones would decide now for a card
-	// the subject has shown already, and for another one.
+	Rules []RuleResult // of the rules on this subject, in configuration order
+	// KnownCard and NewCard are what the enforced rules would decide now for a card
+	// that the subject has shown already, and for another card.
 	KnownCard, NewCard Outcome
-	Blocking           []string // what would block another card: enforced rules, or "list"
-	Listed             *Entry   // that decides for the attempt's address; nil for none
-	Degraded           bool
+	Blocking           []string // what would block another card: names of enforced rules, or "list"
+	Listed             *Entry   // the entry of the network lists that decides for the address; nil for none
+	Degraded           bool     // some record came from this instance's own knowledge only
 }
 
-// Inspect reports on the attempt's subjects of the kinds named in per. It counts
-// nothing.
+// Inspect reports on the attempt's subjects of the kinds named in per at now. It
+// records nothing.
 func (c *Checker) Inspect(a *Attempt, per []string, now Time) (r Report) {
-	v := c.visits.Get().(*visit)
-	defer c.visits.Put(v)
+	v := c.calls.Get().(*call)
+	defer c.calls.Put(v)
 	u := &v.update
 	v.begin(c.Plan())
 	for i := range v.plan.subjects {
 		s := &v.plan.subjects[i]
-		if !slices.Contains(per, s.kind.subject) || !c.address(v, s, a, now, read) {
+		if !slices.Contains(per, s.kind.subject) || !c.beginSubject(v, s, a, now, read) {
 			continue
 		}
 		c.store.Update(u)
@@ -57,9 +57,9 @@ func (c *Checker) Inspect(a *Attempt, per []string, now Time) (r Report) {
 	return r
 }
 
-// next is what the rule would say to the subject's next attempt, with a card that
-// counts already and with another one. Every attempt is new; an address is taken to
-// be known; what was declined stays as it is.
+// next returns what the rule would find for the subject's next attempt, with a card
+// that counts already and with another one. That attempt is no retry; it shows no new
+// address, and no decline is added before it.
 func (s *subjectPlan) next(rule int, r RuleResult) (known, fresh Outcome) {
 	one := r.Rule.outcome(r.Count + 1)
 	switch s.lists[s.rules[rule].list].kind.grows {
@@ -71,25 +71,26 @@ func (s *subjectPlan) next(rule int, r RuleResult) (known, fresh Outcome) {
 	return r.Outcome, r.Outcome
 }
 
-// Forget empties the record of the attempt's subject of that kind, so that no
-// older copy brings it back. It reports false when other instances have not heard.
+// Forget empties the record of the attempt's subject of that kind at now, so that no
+// older copy brings it back. It reports false when only this instance has: the shared
+// store did not answer in time.
 func (c *Checker) Forget(a *Attempt, per string, now Time) (shared bool) {
-	v := c.visits.Get().(*visit)
-	defer c.visits.Put(v)
+	v := c.calls.Get().(*call)
+	defer c.calls.Put(v)
 	u := &v.update
 	v.begin(c.Plan())
 	for i := range v.plan.subjects {
 		s := &v.plan.subjects[i]
-		if s.kind.subject == per && c.address(v, s, a, now, forget) {
+		if s.kind.subject == per && c.beginSubject(v, s, a, now, forget) {
 			c.store.Update(u)
 			return !u.result.degraded
 		}
 	}
-	return true // no rule watches it: there is nothing to forget
+	return true // no rule watches such subjects, so none has a record
 }
 
-// Others names the enforced rules on subjects of other kinds than these: what
-// forgetting these does not touch.
+// Others returns the names of the enforced rules on kinds of subjects other than per:
+// those that forgetting a subject of per does not change.
 func (c *Checker) Others(per []string) (names []string) {
 	for _, r := range c.Plan().rules {
 		if r.Mode == Enforce && !slices.Contains(per, r.Per) {
@@ -99,7 +100,8 @@ func (c *Checker) Others(per []string) (names []string) {
 	return names
 }
 
-// Subject is how the address counts: itself, or for IPv6 its network.
+// Subject returns the "ip" subject of the address, as text: an IPv4 address itself, an
+// IPv6 address as its network of ipv6_prefix bits.
 func (c *Checker) Subject(addr netip.Addr) string {
 	if addr.Is4() {
 		return addr.String()
@@ -108,8 +110,9 @@ func (c *Checker) Subject(addr netip.Addr) string {
 	return network.String()
 }
 
-// ParseSubject judges the fields by which an analyst names a subject: per, and
-// value, or a card's own fields. The error is a *FieldError.
+// ParseSubject judges the fields by which an analyst names a subject: per, and value or
+// a card's own fields. It returns the kind's name and an attempt that has this subject
+// only. The error is a *FieldError.
 func ParseSubject(f *Fields) (per string, a Attempt, err error) {
 	per = f.Value(FieldPer)
 	k := kindNamed(per, subjectName)

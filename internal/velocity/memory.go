@@ -1,7 +1,9 @@
 package velocity
 
 import (
+	"cmp"
 	"iter"
+	"slices"
 	"sync"
 
 	"fraudcheck/internal/slab"
@@ -25,8 +27,9 @@ type Memory struct {
 // A scratch holds the buffers of one operation. They are pooled and not kept in the
 // shards, where each would keep the memory of its largest record, beyond the bound.
 type scratch struct {
-	record Record
-	bytes  []byte
+	record  Record
+	bytes   []byte
+	tallies []tally
 }
 
 // MemoryStats is what a Memory holds, and what it evicted.
@@ -54,43 +57,47 @@ func NewMemory(maxBytes int64) (*Memory, error) {
 
 // Update implements Store.
 func (m *Memory) Update(u *Update) {
-	m.edit(u, func(s *scratch, _ bool) (keep bool) {
+	m.edit(u, func(s *scratch, _ bool) (rank slab.Rank, keep bool) {
 		u.apply(&s.record)
-		return u.changes()
+		if !u.changes() {
+			return 0, false
+		}
+		return u.rank(&s.record, u.result.tallies), true
 	})
 }
 
 // recall copies the record of u's subject to r and reports whether there is one.
 func (m *Memory) recall(u *Update, r *Record) (known bool) {
-	m.edit(u, func(s *scratch, found bool) (keep bool) {
+	m.edit(u, func(s *scratch, found bool) (rank slab.Rank, keep bool) {
 		*r, s.record = s.record, *r
 		known = found
-		return false
+		return 0, false
 	})
 	return known
 }
 
 // absorb merges r into the record of u's subject.
 func (m *Memory) absorb(u *Update, r *Record) {
-	m.edit(u, func(s *scratch, _ bool) (keep bool) {
+	m.edit(u, func(s *scratch, _ bool) (rank slab.Rank, keep bool) {
 		s.record.prune(u.subject, u.now) // a time pulled back must not come again
 		s.record.merge(r, u.subject)
-		return true
+		return s.rank(u), true // what u found is of one update of several, without the copy
 	})
 }
 
 // edit hands out the record of u's subject, empty when there is none, and writes it
 // back if change says so.
-func (m *Memory) edit(u *Update, change func(s *scratch, found bool) (keep bool)) {
+func (m *Memory) edit(u *Update, change func(s *scratch, found bool) (rank slab.Rank, keep bool)) {
 	s := m.scratch.Get().(*scratch)
 	defer m.scratch.Put(s)
 	m.table.Edit((*slab.Key)(&u.key), seconds(u.now), &s.bytes, func(kept []byte) ([]byte, slab.Label) {
 		s.decode(kept)
-		if !change(s, kept != nil) {
+		rank, keep := change(s, kept != nil)
+		if !keep {
 			return nil, slab.Label{}
 		}
 		s.bytes = s.record.append(s.bytes[:0])
-		return s.bytes, slab.Label{Group: u.subject.kind.id, Rank: u.rank(&s.record), Ends: u.ends()}
+		return s.bytes, slab.Label{Group: u.subject.kind.id, Rank: rank, Ends: u.ends(&s.record)}
 	})
 }
 
@@ -106,31 +113,55 @@ func (s *scratch) decode(kept []byte) {
 func seconds(t Time) uint32 { return uint32(t / 1000) }
 
 // ends is when u's record stops to matter, in seconds since the epoch, rounded up: a
-// window after the latest time that it may hold.
-func (u *Update) ends() uint32 { return seconds(u.now+ahead+u.subject.retain) + 1 }
-
-// rank is how much it would hurt to evict the record:
-//
-//   - vital: an enforced rule blocks the subject, or an analyst had it forgotten within
-//     the longest window, which an older copy elsewhere must not undo
-//   - near: a rule finds more than half of its block_over, or would have it reviewed
-//   - ordinary: all others
-func (u *Update) rank(r *Record) slab.Rank {
-	rank := slab.Ordinary
-	if r.generation > 0 && u.now.age(Time(r.generation)) < u.subject.retain {
-		return slab.Vital
+// window after the latest time that it may hold, or when its last mark ends.
+func (u *Update) ends(r *Record) uint32 {
+	end := u.now + ahead + u.subject.retain
+	for i := range r.marks {
+		end = max(end, r.marks[i].at+markLife)
 	}
-	for i := range u.subject.rules {
-		rp := &u.subject.rules[i]
-		rule, count := &u.plan.rules[rp.index], u.tally(r, rp).count
+	return seconds(end) + 1
+}
+
+// The ranks of a record, by what evicting it would cost: the lowest goes first.
+const (
+	rankOrdinary slab.Rank = iota
+	// A rule finds more than half of its block_over, or would have the subject reviewed.
+	rankNear
+	// An enforced rule blocks the subject, or an analyst had it forgotten within the
+	// longest window, which an older copy elsewhere must not undo.
+	rankBlocked
+	// The record has marks. They outlast any window: see ends.
+	rankMarked
+)
+
+// rank is the rank of the record in which the rules find these tallies.
+func (u *Update) rank(r *Record, tallies []tally) slab.Rank {
+	switch {
+	case len(r.marks) > 0:
+		return rankMarked
+	case r.generation > 0 && u.now.age(Time(r.generation)) < u.subject.retain:
+		return rankBlocked
+	}
+	rank := rankOrdinary
+	for i, t := range tallies {
+		rule, count := &u.plan.rules[u.subject.rules[i].index], t.count
 		switch {
 		case count > rule.BlockOver && rule.Mode == Enforce:
-			return slab.Vital
+			return rankBlocked
 		case count > rule.limit() || 2*count > rule.BlockOver:
-			rank = slab.Near
+			rank = rankNear
 		}
 	}
 	return rank
+}
+
+// rank is the rank of the record at hand as one of u's subject.
+func (s *scratch) rank(u *Update) slab.Rank {
+	s.tallies = s.tallies[:0]
+	for i := range u.subject.rules {
+		s.tallies = append(s.tallies, u.tally(&s.record, &u.subject.rules[i]))
+	}
+	return u.rank(&s.record, s.tallies)
 }
 
 // Stats says what the store holds and what it evicted.
@@ -146,35 +177,53 @@ func (m *Memory) Stats() MemoryStats {
 	return stats
 }
 
-// blocked yields an update, which observes nothing, for every record that an
-// enforced rule of the plan blocks now.
-func (m *Memory) blocked(plan *Plan, now Time) iter.Seq[*Update] {
+// urgent yields an update, which adds nothing, for every record that a server is to be
+// told of (tell.go), in that order, and at most so many. wanted says whose.
+func (m *Memory) urgent(plan *Plan, now Time, most int, wanted func(Key) bool) iter.Seq[*Update] {
+	s := m.scratch.Get().(*scratch)
+	defer m.scratch.Put(s)
+	var found []urgentRecord
+	var u Update
+	for i := range m.table.Shards() {
+		m.table.Visit(i, func(key *slab.Key, l slab.Label, record []byte) {
+			subject := plan.subjectOf(l.Group)
+			if subject == nil || !wanted(Key(*key)) {
+				return
+			}
+			u.begin(plan, subject, Key(*key), now, read)
+			s.decode(record)
+			u.apply(&s.record)
+			if urgency := u.urgency(&s.record); urgency < ordinary {
+				found = append(found, urgentRecord{subject: subject, key: u.key, urgency: urgency, changed: s.record.changed()})
+			}
+		})
+		if len(found) > 4*most {
+			found = firstOf(found, most)
+		}
+	}
+	found = firstOf(found, most)
 	return func(yield func(*Update) bool) {
-		s := m.scratch.Get().(*scratch)
-		defer m.scratch.Put(s)
-		var found []Update
-		for i := range m.table.Shards() {
-			found = found[:0]
-			m.table.Visit(i, func(key *slab.Key, l slab.Label, record []byte) {
-				subject := plan.subjectOf(l.Group)
-				if subject == nil {
-					return
-				}
-				var u Update
-				u.begin(plan, subject, Key(*key), now, read)
-				s.decode(record)
-				u.apply(&s.record)
-				if u.blocks() {
-					found = append(found, u)
-				}
-			})
-			for j := range found {
-				if !yield(&found[j]) {
-					return
-				}
+		for _, r := range found {
+			if !yield(tellOf(plan, r.subject, r.key, now)) {
+				return
 			}
 		}
 	}
+}
+
+type urgentRecord struct {
+	subject *subjectPlan
+	key     Key
+	urgency urgency
+	changed Time
+}
+
+// firstOf orders the records as they are to be told, and keeps the first of them.
+func firstOf(records []urgentRecord, most int) []urgentRecord {
+	slices.SortFunc(records, func(a, b urgentRecord) int {
+		return cmp.Or(cmp.Compare(a.urgency, b.urgency), cmp.Compare(b.changed, a.changed))
+	})
+	return records[:min(len(records), most)]
 }
 
 // subjectOf is the plan of the subjects of that kind, nil when no rule watches it.

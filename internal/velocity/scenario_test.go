@@ -29,6 +29,9 @@ func newMemcached(t *testing.T, addr string) *velocity.Memcached {
 		Keys: velocitytest.NewKeys(t), Local: local,
 	})
 	require.NoError(t, err)
+	plan, err := velocity.NewPlan([]velocity.Rule{velocity.DefaultRule}, 64)
+	require.NoError(t, err)
+	velocity.WatchServers(m, plan)
 	t.Cleanup(func() {
 		require.NoError(t, m.Close())
 		require.NoError(t, m.Close())

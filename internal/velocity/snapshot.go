@@ -86,7 +86,7 @@ func (m *Memory) Load(from io.ReadSeeker, keys *Keys, plan *Plan, now Time) (rec
 			continue
 		}
 		records++
-		label.Rank = s.rank(plan, kind, key, record, now)
+		label.Rank = s.writtenRank(plan, kind, record, now)
 		m.table.Edit((*slab.Key)(&key), seconds(now), &s.bytes, func(kept []byte) ([]byte, slab.Label) {
 			if kept != nil {
 				return nil, label
@@ -96,16 +96,15 @@ func (m *Memory) Load(from io.ReadSeeker, keys *Keys, plan *Plan, now Time) (rec
 	}
 }
 
-// rank is the rank of a record as it was written down.
-func (s *scratch) rank(plan *Plan, kind byte, key Key, record []byte, now Time) slab.Rank {
+// writtenRank is the rank of a record as it was written down.
+func (s *scratch) writtenRank(plan *Plan, kind byte, record []byte, now Time) slab.Rank {
 	subject := plan.subjectOf(kind)
 	if subject == nil {
-		return slab.Ordinary
+		return rankOrdinary
 	}
 	s.decode(record)
 	s.record.prune(subject, now)
-	u := Update{plan: plan, subject: subject, key: key, now: now}
-	return u.rank(&s.record)
+	return s.rank(&Update{plan: plan, subject: subject, now: now})
 }
 
 // verify reads the whole snapshot once; what does not begin as one it does not read.
