@@ -75,8 +75,8 @@ func notValid(c *tls.Certificate, now time.Time) string {
 	return ""
 }
 
-// replace takes the next certificate over when it is another one and valid now. It
-// returns why it does not.
+// replace shows the next certificate from now on when it is another one and valid now.
+// It returns the reason for a refusal.
 func (c *certificate) replace(next *tls.Certificate, now time.Time) (refused string) {
 	if slices.EqualFunc(c.Load().Certificate, next.Certificate, bytes.Equal) {
 		return ""
@@ -87,11 +87,11 @@ func (c *certificate) replace(next *tls.Certificate, now time.Time) (refused str
 	return refused
 }
 
-// certificates reports whether the text holds any, and all are well-formed.
+// certificates reports whether the PEM text holds certificates, all well-formed.
 func certificates(text []byte) (ok bool) {
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
 		if block.Type != "CERTIFICATE" {
-			continue // the key, if both are in one file
+			continue // the key, when both are in one file
 		}
 		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
 			return false

@@ -13,8 +13,8 @@ import (
 	"fraudcheck/internal/velocity"
 )
 
-// A policy is what the settings say, compiled whole: a start builds a service from it,
-// a reload puts it in force in the one that runs.
+// A policy is the compiled settings. The start builds a service from it; a reload puts it
+// in force in the running service.
 type policy struct {
 	config   *config.Config // knows where each setting is from
 	settings *config.Settings
@@ -25,7 +25,7 @@ type policy struct {
 	certificate  *tls.Certificate // nil: without TLS
 	authSettings auth.Settings    // what authPolicy is compiled from
 	authPolicy   *auth.Policy
-	cors         *door.CORS // nil: for nobody
+	cors         *door.CORS // nil: no origin may
 
 	fileUsers int    // how many the users file holds
 	madeUser  string // the credential of its own making, when no user is configured

@@ -12,11 +12,11 @@ import (
 )
 
 // A reloader puts a changed configuration in force without a restart: rules, lists,
-// callers and the certificate. All of it is compiled first and replaced at once; when
-// anything is wrong the policy in force stays.
+// callers and the certificate. The policy is compiled whole and then replaced; when
+// anything is wrong with it, the one in force stays.
 type reloader struct {
 	flags   *flags
-	files   *watch
+	files   *fileWatch
 	service *service
 	running config.Settings // in force; where a reload changes nothing, those of the start
 	callers auth.Settings   // in force
@@ -38,7 +38,7 @@ func (r *reloader) run(ctx context.Context, hangups <-chan os.Signal) {
 
 func (r *reloader) reload() {
 	s := r.service
-	r.files.look()
+	r.files.refresh()
 	next, err := configure(r.flags, config.RegularFiles)
 	if next != nil {
 		r.files.follow(r.flags.Config, next.settings)
@@ -103,7 +103,8 @@ func needRestart(running, next *config.Settings) (keys []string) {
 	return keys
 }
 
-// raisedRules names the rules that need to remember more than they did.
+// raisedRules returns the names of the rules whose records were too short for the new
+// values: a longer window or a higher block_over needs elements that were not kept.
 func raisedRules(old, next []config.Rule) (names []string) {
 	for _, n := range next {
 		for _, o := range old {

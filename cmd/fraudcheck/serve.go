@@ -12,13 +12,13 @@ import (
 	"fraudcheck/internal/config"
 )
 
-// errSecondSignal ends a stop that takes too long for the one who asked for it.
+// errSecondSignal ends a stop that takes too long.
 var errSecondSignal = errors.New("stopped by a second signal, with requests in flight")
 
 // serve runs the service until SIGTERM or SIGINT.
 func serve(f *flags, stdout, stderr io.Writer) error {
-	files := new(watch)
-	files.follow(f.Config, config.Defaults()) // before it is read
+	files := new(fileWatch)
+	files.follow(f.Config, config.Defaults()) // before the file is read
 	p, err := configure(f, config.FilesAndPipes)
 	if err != nil {
 		return err

@@ -20,7 +20,7 @@ var (
 // syntaxError keeps the reason of the YAML library, without what it quotes from the file,
 // and finds the line: the library tells where the mapping or list begins.
 func (c *Config) syntaxError(text []byte, err error) error {
-	e := &Error{File: c.path}
+	e := &Error{File: c.Path}
 	reason := "it cannot be read"
 	if parts := yamlReason.FindStringSubmatch(err.Error()); parts != nil {
 		e.Line, _ = strconv.Atoi(parts[1])
