@@ -48,6 +48,8 @@ func configure(f *flags, files config.Files) (*policy, error) {
 			return p, c.Locate(err)
 		}
 	}
+	p.warnOfRulesAndLists()
+	p.warnOfCredentials()
 	return p, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -38,6 +39,12 @@ func (r *reloader) run(ctx context.Context, hangups <-chan os.Signal) {
 
 func (r *reloader) reload() {
 	s := r.service
+	defer func() {
+		if fault := recover(); fault != nil { // its value may quote the configuration
+			s.metrics.Reload("error")
+			s.log.Error("panic in a reload", "type", fmt.Sprintf("%T", fault), "stack", string(debug.Stack()))
+		}
+	}()
 	r.files.refresh()
 	next, err := configure(r.flags, config.RegularFiles)
 	if next != nil {
