@@ -176,7 +176,7 @@ func TestAStopIsNotHeldUpByABlockedStandardError(t *testing.T) {
 			p.addr = says(`Listening on (\S+)`)[1]
 			if signals == 2 {
 				begin(t, p)
-				p.taken(t)
+				p.awaitAccepted(t)
 			} else { // and nothing is in flight
 				conn, err := net.Dial("tcp", p.addr)
 				require.NoError(t, err)
