@@ -58,7 +58,7 @@ func (p *policy) makeCertificate() error {
 		return expected("tls.key_file", "PEM of the private key to the first certificate in tls.cert_file")
 	}
 	if reason := notValid(&pair, time.Now()); reason != "" {
-		p.warnings = append(p.warnings, "tls.cert_file "+reason)
+		p.warn("tls.cert_file %s", reason)
 	}
 	p.certificate = &pair
 	return nil
@@ -105,7 +105,7 @@ func (p *policy) warnOfPlainDoors() {
 	for _, door := range []struct{ key, address string }{{"listen", p.settings.Listen}, {"operator_listen", p.settings.OperatorListen}} {
 		host, _, _ := net.SplitHostPort(door.address)
 		if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
-			p.warnings = append(p.warnings, door.key+" is not on loopback, and without tls passwords and tokens can be read on the way")
+			p.warn("%s is not on loopback, and without tls passwords and tokens can be read on the way", door.key)
 		}
 	}
 }

@@ -98,6 +98,10 @@ func checkConfig(f *flags, stdout io.Writer) error {
 	if _, err := p.makeKeys(); err != nil {
 		return err
 	}
+	// serve refuses it; here it may be another machine's.
+	if err := checkSnapshotFile(p.settings.Store.Memory.SnapshotFile); err != nil {
+		p.warnings = append(p.warnings, err.Error())
+	}
 	text, err := yaml.Marshal(p.settings)
 	if err != nil {
 		return err
