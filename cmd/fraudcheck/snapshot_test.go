@@ -95,11 +95,11 @@ func TestASnapshotFileThatCannotBeWrittenIsRefusedAtTheStart(t *testing.T) {
 			p := launch(t, config)
 			code, _ := p.exitCode(t)
 			require.Equal(t, 1, code)
-			require.Contains(t, p.stderr.String(), "store.memory.snapshot_file: expected ")
+			require.Contains(t, p.stderr.String(), "store.memory.snapshot_file: wrong value; expected a ")
 
 			stdout, _, code := command("check-config", "--config", writeFile(t, "fraudcheck.yaml", config))
 			require.Zero(t, code, "it may be another machine's configuration")
-			require.Contains(t, stdout, "# warning: store.memory.snapshot_file: expected ")
+			require.Contains(t, stdout, "# warning: store.memory.snapshot_file: wrong value; expected a ")
 		})
 	}
 	left, err := os.ReadDir(folder)
