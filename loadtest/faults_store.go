@@ -98,9 +98,13 @@ func evicting(s *scene) error {
 		return nil
 	}
 	s.end = func() error {
-		close(stop)
-		lost, err := s.metric(`fraudcheck_store_operations_total{op="get",result="miss"}`)
-		if err != nil {
+		defer close(stop)
+		// How soon depends on how fast this machine floods, and on which shoppers return.
+		var lost int
+		if _, err := s.until(testbed.Prompt, func() bool {
+			lost, _ = s.metric(`fraudcheck_store_operations_total{op="get",result="miss"}`)
+			return lost > 0
+		}); err != nil {
 			return err
 		}
 		stats, err := m.Stats()
