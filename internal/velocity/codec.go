@@ -44,7 +44,7 @@ const (
 	versionLists = 1
 	versionMarks = 2 // the newest
 
-	checkSize = 16
+	macSize = 16 // bytes
 )
 
 // The errors of a stored value.
@@ -56,34 +56,36 @@ var (
 	ErrNewer = errors.New("stored record has a newer version")
 )
 
-// seal appends the record's encoding and its MAC to dst.
-func (k *Keys) seal(dst []byte, key Key, r *Record) []byte {
+// encode appends the record's encoding and its MAC to dst: the value that a shared store
+// holds under the key.
+func (k *Keys) encode(dst []byte, key Key, r *Record) []byte {
 	start := len(dst)
 	dst = r.append(dst)
-	check := k.check(key, dst[start:])
-	return append(dst, check[:]...)
+	mac := k.mac(key, dst[start:])
+	return append(dst, mac[:]...)
 }
 
-// open decodes into r what seal returned for the same key. The error is ErrDamaged or
-// ErrNewer; r is then empty.
-func (k *Keys) open(r *Record, key Key, sealed []byte) error {
+// decode reads into r a value that encode returned for the same key. The error is
+// ErrDamaged or ErrNewer; r is then empty.
+func (k *Keys) decode(r *Record, key Key, value []byte) error {
 	r.reset()
-	n := len(sealed) - checkSize
+	n := len(value) - macSize
 	if n < 0 {
 		return ErrDamaged
 	}
-	if check := k.check(key, sealed[:n]); !hmac.Equal(check[:], sealed[n:]) {
+	if mac := k.mac(key, value[:n]); !hmac.Equal(mac[:], value[n:]) {
 		return ErrDamaged
 	}
-	return r.decode(sealed[:n])
+	return r.decode(value[:n])
 }
 
-func (k *Keys) check(key Key, body []byte) (check [checkSize]byte) {
+// mac returns what stands behind the encoding of the record under that key.
+func (k *Keys) mac(key Key, encoding []byte) (mac [macSize]byte) {
 	m := k.macs.Get().(*macs)
 	defer k.macs.Put(m)
-	m.in = append(append(m.in[:0], key[:]...), body...)
-	copy(check[:], m.sum(m.record))
-	return check
+	m.in = append(append(m.in[:0], key[:]...), encoding...)
+	copy(mac[:], m.sum(m.record))
+	return mac
 }
 
 // append appends the record's encoding to dst.

@@ -44,21 +44,21 @@ func TestARecordIsReadOnlyUnderItsOwnKeys(t *testing.T) {
 	keys := testKeys(t)
 	r := new(Record)
 	r.listFor(listKey{kind: 3}).observe(1, 1_800_000_000_000, 6)
-	sealed := keys.seal(nil, Key{1}, r)
+	encoded := keys.encode(nil, Key{1}, r)
 	var back Record
-	require.NoError(t, keys.open(&back, Key{1}, sealed))
+	require.NoError(t, keys.decode(&back, Key{1}, encoded))
 	require.Equal(t, written(r), written(&back))
 
-	require.ErrorIs(t, keys.open(&back, Key{2}, sealed), ErrDamaged, "put under another key")
+	require.ErrorIs(t, keys.decode(&back, Key{2}, encoded), ErrDamaged, "put under another key")
 	require.Empty(t, back.lists)
 	others, err := NewKeys([]byte(strings.Repeat("x", MinHashKey)))
 	require.NoError(t, err)
-	require.ErrorIs(t, others.open(&back, Key{1}, sealed), ErrDamaged, "made with another hash key")
-	for i := range sealed {
-		require.ErrorIs(t, keys.open(&back, Key{1}, sealed[:i]), ErrDamaged, "cut after %d bytes", i)
-		flipped := []byte(string(sealed))
+	require.ErrorIs(t, others.decode(&back, Key{1}, encoded), ErrDamaged, "made with another hash key")
+	for i := range encoded {
+		require.ErrorIs(t, keys.decode(&back, Key{1}, encoded[:i]), ErrDamaged, "cut after %d bytes", i)
+		flipped := []byte(string(encoded))
 		flipped[i] ^= 0x40
-		require.ErrorIs(t, keys.open(&back, Key{1}, flipped), ErrDamaged, "byte %d changed", i)
+		require.ErrorIs(t, keys.decode(&back, Key{1}, flipped), ErrDamaged, "byte %d changed", i)
 	}
 }
 

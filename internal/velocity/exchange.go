@@ -108,7 +108,7 @@ func (m *Memcached) exchange(batch []*Update, deadline time.Time, telling bool) 
 			}
 			return OK
 		}
-		x.sealed = m.Keys.seal(x.sealed[:0], u.key, &x.shared)
+		x.sealed = m.Keys.encode(x.sealed[:0], u.key, &x.shared)
 		switch result = m.write(s, x, item, key, expiry(u, &x.shared)); result {
 		case OK:
 			m.Local.absorb(u, &x.shared)
@@ -133,7 +133,7 @@ func (m *Memcached) read(s *server, x *lane, key Key, itemKey string) (item *mem
 		item, err = x.client.Get(itemKey)
 		return err
 	}, func() Result {
-		switch err := m.Keys.open(&x.shared, key, item.Value); {
+		switch err := m.Keys.decode(&x.shared, key, item.Value); {
 		case errors.Is(err, ErrNewer):
 			return Newer
 		case err != nil:
