@@ -10,17 +10,19 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"fraudcheck/internal/testbed"
 )
 
-// A crowd is connections beside the load's.
-type crowd struct {
+// extraConns are connections beside those of the load.
+type extraConns struct {
 	addr  string
 	mu    sync.Mutex
 	conns []net.Conn
 }
 
-// join opens n connections, several at once, and does with each what greet does.
-func (c *crowd) join(n int, greet func(net.Conn) error) error {
+// join opens n connections, 16 at a time, and calls greet with each.
+func (c *extraConns) join(n int, greet func(net.Conn) error) error {
 	var joining sync.WaitGroup
 	failed := make(chan error, n)
 	queue := make(chan struct{}, n)
@@ -53,7 +55,7 @@ func (c *crowd) join(n int, greet func(net.Conn) error) error {
 	}
 }
 
-func (c *crowd) leave() {
+func (c *extraConns) leave() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, conn := range c.conns {
@@ -62,18 +64,18 @@ func (c *crowd) leave() {
 	c.conns = nil
 }
 
-// crowded starts an instance on memory, and a crowd before its door.
-func (s *scene) crowded() (*crowd, error) {
+// startCrowded starts an instance with the embedded store, and prepares connections to it.
+func (s *trial) startCrowded() (*extraConns, error) {
 	if err := s.start(); err != nil {
 		return nil, err
 	}
-	c := &crowd{addr: s.instances[0].Addr}
+	c := &extraConns{addr: s.instances[0].Addr}
 	s.closers = append(s.closers, c.leave)
 	return c, nil
 }
 
-// files makes room for that many file descriptors, as far as is permitted, and says
-// for how many there is.
+// files raises this process's limit of file descriptors to n where that is permitted,
+// and returns the limit.
 func files(n int) int {
 	var limit syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {
@@ -88,14 +90,14 @@ func files(n int) int {
 	return int(min(limit.Cur, uint64(n)))
 }
 
-// slowloris: thousands of callers who take for ever to say what they want.
-func slowloris(s *scene) error {
+// slowloris: thousands of callers send their request byte by byte and never finish.
+func slowloris(s *trial) error {
 	n := 3000
 	if s.Short {
 		n = 1000
 	}
 	n = min(n, files(n+1000)-1000)
-	c, err := s.crowded()
+	c, err := s.startCrowded()
 	if err != nil {
 		return err
 	}
@@ -124,7 +126,7 @@ func slowloris(s *scene) error {
 }
 
 // trickle sends a byte of a header on every connection, twice a second.
-func (c *crowd) trickle(stop <-chan struct{}) {
+func (c *extraConns) trickle(stop <-chan struct{}) {
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -141,14 +143,14 @@ func (c *crowd) trickle(stop <-chan struct{}) {
 	}
 }
 
-// idle: ten thousand connections that were used once.
-func idle(s *scene) error {
+// idle: ten thousand connections stay open after one request each.
+func idle(s *trial) error {
 	n := 10_000
 	if s.Short {
 		n = 1000
 	}
 	n = min(n, files(n+1000)-1000)
-	c, err := s.crowded()
+	c, err := s.startCrowded()
 	if err != nil {
 		return err
 	}
@@ -169,8 +171,10 @@ func idle(s *scene) error {
 }
 
 // healthy asks /healthz and stays connected.
-func healthy(conn net.Conn) error {
-	_ = conn.SetDeadline(time.Now().Add(callTimeout))
+func healthy(conn net.Conn) error { return healthyWithin(conn, callTimeout) }
+
+func healthyWithin(conn net.Conn, longest time.Duration) error {
+	_ = conn.SetDeadline(time.Now().Add(longest))
 	if _, err := io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
 		return err
 	}
@@ -185,8 +189,8 @@ func healthy(conn net.Conn) error {
 	return nil
 }
 
-// overload: more calls at once than limits.in_flight, because memcached is slow.
-func overload(s *scene) error {
+// overload: a slow memcached brings more calls at once than limits.in_flight.
+func overload(s *trial) error {
 	p, err := s.proxied()
 	if err != nil {
 		return err
@@ -212,51 +216,44 @@ func overload(s *scene) error {
 	return s.start()
 }
 
-// descriptors: others use up the program's file descriptors. Who is connected is
-// served on, and as soon as some are free, so is who comes anew.
-func descriptors(s *scene) error {
-	const files = 128
-	s.callers = 16 // all are connected before the fault begins
-	i, err := s.instance("", files)
-	if err != nil {
-		return err
-	}
-	s.instances = append(s.instances, i)
-	c := &crowd{addr: i.Addr}
-	s.closers = append(s.closers, c.leave)
-	s.begin = func() error {
-		if err := c.join(2*files, func(net.Conn) error { return nil }); err != nil {
+// silent: connections that send nothing would use up the program's file descriptors, at
+// the port that at returns. Callers that are connected are served on; new callers and
+// operators are served too, because silent connections are closed to make room.
+func silent(api string, at func(*testbed.Instance) string) func(*trial) error {
+	return func(s *trial) error {
+		const files = 256
+		s.callers = 16 // all are connected before the fault begins
+		i, err := s.instance("", files)
+		if err != nil {
 			return err
 		}
-		// One more is not accepted, or the fault is none.
-		if err := c.join(1, func(net.Conn) error { return nil }); err != nil {
+		s.instances = append(s.instances, i)
+		c := &extraConns{addr: at(i)}
+		s.closers = append(s.closers, c.leave)
+		s.begin = func() error {
+			if err := c.join(2*files, func(net.Conn) error { return nil }); err != nil {
+				return err
+			}
+			for _, fresh := range []struct{ who, addr string }{{"caller", i.Addr}, {"operator", i.Operators}} {
+				conn, err := net.DialTimeout("tcp", fresh.addr, dialTimeout)
+				if err == nil {
+					err = healthyWithin(conn, 2*time.Second)
+					_ = conn.Close()
+				}
+				if err != nil {
+					return broken(fmt.Sprintf("no new %s is served: %v", fresh.who, err))
+				}
+			}
+			closed, err := s.metric(`fraudcheck_connections_closed_for_room_total{door="` + api + `"}`)
+			if s.note("%d silent connections closed", closed); err == nil && closed == 0 {
+				err = errors.New("there are file descriptors left")
+			}
 			return err
 		}
-		last := c.conns[len(c.conns)-1]
-		_, _ = io.WriteString(last, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-		_ = last.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
-		if n, _ := last.Read(make([]byte, 1)); n > 0 {
-			return errors.New("there are file descriptors left")
+		s.end = func() error {
+			c.leave()
+			return nil
 		}
 		return nil
 	}
-	s.end = func() error {
-		c.leave()
-		free := time.Now()
-		var last error
-		accepted, err := s.until(recovery, func() bool {
-			var conn net.Conn
-			if conn, last = net.DialTimeout("tcp", c.addr, dialTimeout); last == nil {
-				defer conn.Close()
-				last = healthy(conn)
-			}
-			return last == nil
-		})
-		if err == nil && !accepted {
-			return broken("nobody is accepted any more: " + last.Error())
-		}
-		s.note("accepts again after %.2f s", time.Since(free).Seconds())
-		return err
-	}
-	return nil
 }

@@ -25,12 +25,10 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"fraudcheck/internal/config"
+	_ "fraudcheck/internal/hangup" // ignores SIGHUP until the service can reload
 )
 
-func main() {
-	signal.Ignore(syscall.SIGHUP) // until the service can reload
-	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
-}
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // run does what the command line says and returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {

@@ -10,7 +10,7 @@ import (
 )
 
 // byAddress are the kinds of subject that an address decides.
-var byAddress = []string{"ip", "network"}
+var byAddress = velocity.AddressSubjects()
 
 // untold answers a change that was made here only.
 var untold = &wire.Problem{Status: 503, Code: "store_unreachable", Detail: "forgotten by this instance only: the store did not answer, other instances have not heard; try again"}

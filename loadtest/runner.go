@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"fraudcheck/internal/testbed"
+)
+
+// A runner builds the program once and puts it under load, fault by fault.
+type runner struct {
+	*options
+	dir      string
+	program  string
+	password string
+	trials   int
+	budget   time.Duration // store.budget; 0 for the default
+	progress io.Writer
+}
+
+func newRunner(ctx context.Context, o *options) (*runner, error) {
+	dir, err := os.MkdirTemp("", "loadtest")
+	if err != nil {
+		return nil, err
+	}
+	s := &runner{options: o, dir: dir, program: filepath.Join(dir, "fraudcheck"), password: rand.Text(), progress: io.Discard}
+	testbed.ClearEnvironment()
+	if o.Program != "" {
+		s.program = o.Program
+	} else if err := testbed.Build(ctx, "", s.program); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *runner) close() { _ = os.RemoveAll(s.dir) }
+
+func (s *runner) tell(format string, args ...any) { fmt.Fprintf(s.progress, format, args...) }
+
+// lasts returns how long the fault lasts.
+func (s *runner) lasts(f fault) time.Duration {
+	switch {
+	case s.Seconds > 0:
+		return time.Duration(s.Seconds) * time.Second
+	case s.Short:
+		return time.Second
+	}
+	return time.Duration(max(5, f.seconds)) * time.Second
+}
+
+// play runs the fault under load and judges the result.
+func (s *runner) play(ctx context.Context, f fault) (r row, err error) {
+	s.trials++
+	lasts := s.lasts(f)
+	warm, tail := time.Second, recovery+time.Second
+	if s.Short {
+		warm, tail = 200*time.Millisecond, 1200*time.Millisecond
+	}
+	tr := &trial{runner: s, ctx: ctx, dir: filepath.Join(s.dir, fmt.Sprint(s.trials)), lasts: lasts, tail: tail, callers: 128, budget: s.budget}
+	defer tr.close()
+	if err := os.Mkdir(tr.dir, 0o700); err != nil {
+		return r, err
+	}
+	defer s.tell("\r\x1b[K")
+	s.tell("\r\x1b[K%s: starting", f.name)
+	if err := f.set(tr); err != nil {
+		return r, err
+	}
+	traffic := newTraffic("mixed")
+	l := &load{rate: s.Rate, callers: tr.callers, auth: testbed.Basic("shop", s.password), next: traffic.next}
+	for _, i := range tr.instances {
+		l.endpoints = append(l.endpoints, i.Addr)
+	}
+	if err := traffic.block(l.endpoints, l.auth); err != nil {
+		return r, fmt.Errorf("cannot block the attackers: %w", err)
+	}
+	loading, stop := context.WithCancel(ctx)
+	defer stop()
+	done := make(chan *tally, 1)
+	go func() { done <- l.run(loading) }()
+
+	err = testbed.Pause(ctx, warm)
+	begin := time.Now()
+	l.phase.Store(int32(during))
+	s.tell("\r\x1b[K%s: for %s", f.name, lasts)
+	if err == nil {
+		err = tr.run(tr.begin)
+	}
+	if left := lasts - time.Since(begin); err == nil {
+		err = testbed.Pause(ctx, left)
+	}
+	if err == nil {
+		err = tr.run(tr.end)
+	}
+	end := time.Now()
+	l.phase.Store(int32(after))
+	s.tell("\r\x1b[K%s: over", f.name)
+	if err == nil {
+		err = testbed.Pause(ctx, tr.tail)
+	}
+	stop()
+	t := <-done
+	if err == nil {
+		err = tr.run(tr.check)
+	}
+	if err != nil && !errors.As(err, new(broken)) {
+		return r, err
+	}
+	return tr.judge(f, t, end, err), nil
+}
