@@ -18,12 +18,13 @@ type Input struct {
 	Header                       auth.Header
 	Head                         []byte // the header section as it came, without the request line
 	Body                         []byte
-	Chunked                      bool       // the body came in chunks
-	Trailers                     bool       // and fields behind it
+	Trailers                     bool       // fields came behind the body
 	Peer                         netip.Addr // the connection's other end; not valid on a unix socket
 	// Unread is why the request could not be read; nothing else is valid then. With
 	// wire.TooLarge only the body could not.
 	Unread *wire.Problem
+
+	chunked bool // the body came in chunks, as judge found out
 }
 
 // An Output is the answer to a request, to be written with the request's ID and what
