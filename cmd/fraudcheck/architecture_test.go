@@ -23,7 +23,7 @@ import (
 //	cmd ──> server ──> velocity <── operator <── cmd
 //	         └──────────> auth <──────┘
 //
-// What both doors share is in wire, the way to memcached in pipeline, the memory of the
+// What both doors share is in wire, the client of memcached in memcached, the memory of the
 // embedded store in slab. The tests below hold the arrows to that.
 
 const (
@@ -41,13 +41,13 @@ var strangers = map[string][]string{
 	"internal/auth/password": {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/wire", "internal/server", "internal/operator", only("internal/auth")},
 	"internal/auth/session":  {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/wire", "internal/server", "internal/operator", only("internal/auth")},
 	// Bytes to and from memcached, whatever they mean.
-	"internal/pipeline": {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/auth", "internal/account", "internal/wire", "internal/server", "internal/operator"},
+	"internal/memcached": {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/auth", "internal/account", "internal/wire", "internal/server", "internal/operator"},
 	// Bytes in memory, whatever they mean: it knows no package of this project.
-	"internal/slab": {"net", fasthttp, prometheus, "log", "internal/velocity", "internal/auth", "internal/pipeline", "internal/wire", "internal/account", "internal/server", "internal/operator"},
+	"internal/slab": {"net", fasthttp, prometheus, "log", "internal/velocity", "internal/auth", "internal/memcached", "internal/wire", "internal/account", "internal/server", "internal/operator"},
 	// Lines, whatever they say.
-	"internal/logging": {"net/http", fasthttp, prometheus, "internal/velocity", "internal/auth", "internal/account", "internal/wire", "internal/server", "internal/operator", "internal/pipeline", "internal/config"},
+	"internal/logging": {"net/http", fasthttp, prometheus, "internal/velocity", "internal/auth", "internal/account", "internal/wire", "internal/server", "internal/operator", "internal/memcached", "internal/config"},
 	// Text from files, whatever it configures.
-	"internal/config": {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/auth", "internal/account", "internal/wire", "internal/server", "internal/operator", "internal/pipeline"},
+	"internal/config": {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/auth", "internal/account", "internal/wire", "internal/server", "internal/operator", "internal/memcached"},
 	// net/http gives it the titles of problems: see below.
 	"internal/wire":    {fasthttp, prometheus, "log/slog", "internal/server", "internal/operator"},
 	"internal/account": {fasthttp, prometheus, "log/slog", "internal/server", "internal/operator"},

@@ -11,6 +11,7 @@ import (
 
 	"fraudcheck/internal/config"
 	"fraudcheck/internal/logging"
+	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/operator"
 	"fraudcheck/internal/server"
 	"fraudcheck/internal/velocity"
@@ -23,6 +24,7 @@ type service struct {
 	keys        *keys
 	clock       *velocity.Clock
 	memory      *velocity.Memory
+	memcached   *memcached.Client // nil with the embedded store
 	checker     *velocity.Checker
 	certificate certificate
 	metrics     *operator.Metrics

@@ -88,7 +88,7 @@ func failureOf(err error) error {
 
 // byToken finds the caller by an access token of our own.
 func (g *Guard) byToken(r *Request, s *schemes, text []byte) (*Caller, error) {
-	shown, err := g.Logins.Access(s.logins, text, r.from, r.At)
+	shown, err := g.Logins.Access(s.logins, text, r.from, r.At, &r.StoreWaited)
 	if err != nil {
 		return nil, failureOf(err)
 	}
@@ -110,7 +110,7 @@ func (g *Guard) bySession(r *Request, s *schemes, k knock) (c *Caller, scheme st
 }
 
 func (g *Guard) session(r *Request, s *schemes, text []byte) (*Caller, error) {
-	shown, err := g.Logins.Session(s.logins, text, r.from, r.At)
+	shown, err := g.Logins.Session(s.logins, text, r.from, r.At, &r.StoreWaited)
 	if err != nil {
 		return nil, failureOf(err)
 	}
@@ -121,7 +121,7 @@ func (g *Guard) session(r *Request, s *schemes, text []byte) (*Caller, error) {
 	if s.outside(caller, r) { // will be refused, and is no use of the session
 		return caller, nil
 	}
-	g.Logins.Use(s.logins, &shown, r.At)
+	g.Logins.Use(s.logins, &shown, r.At, &r.StoreWaited)
 	r.Grant = Grant{Expires: shown.Expires, Local: shown.Local}
 	return caller, nil
 }

@@ -24,7 +24,7 @@ const nonceKept = 4 * time.Minute
 
 // once uses the nonce up at now, which may be shown until then, and reports whether
 // this was the first time.
-func (u usedNonces) once(n NonceID, now, until time.Time) bool {
+func (u usedNonces) once(n NonceID, now, until time.Time, waited *time.Duration) bool {
 	if !u.here.Once(n, now, until) {
 		return false
 	}
@@ -32,7 +32,10 @@ func (u usedNonces) once(n NonceID, now, until time.Time) bool {
 		return true
 	}
 	key := "fraudcheck-nonce:" + base64.RawURLEncoding.EncodeToString(n[:])
-	return u.shared.Put(key, nil, 0, now, now.Add(nonceKept)) != session.ErrConflict
+	start := time.Now()
+	err := u.shared.Put(key, nil, 0, now, now.Add(nonceKept), *waited)
+	*waited += time.Since(start)
+	return err != session.ErrConflict
 }
 
 // maxNonces is how many nonces an instance remembers: with 121 seconds of them,

@@ -23,6 +23,9 @@ type Request struct {
 	ListedOrigin bool
 
 	Grant Grant // what Authenticate found, beside the caller
+	// StoreWaited is how long the request has waited for the store so far; verifying a
+	// password does not count. Authenticate adds to it.
+	StoreWaited time.Duration
 
 	seal           seal       // of a signed request, once its caller is found
 	from           netip.Addr // see From

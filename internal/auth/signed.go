@@ -164,7 +164,7 @@ func (s *Signed) authenticate(r *Request, k knock, used usedNonces) (*Caller, er
 		if err := g.checkDigest(r); err != nil {
 			return nil, err
 		}
-		if !g.first(key, now, used) {
+		if !g.first(key, now, used, &r.StoreWaited) {
 			return nil, flawUsed
 		}
 	}
@@ -174,10 +174,10 @@ func (s *Signed) authenticate(r *Request, k knock, used usedNonces) (*Caller, er
 
 // first uses the nonce up. Its name in a store is a keyed hash; no signature base
 // begins as what is hashed here does.
-func (g *signature) first(key *signingKey, now time.Time, used usedNonces) bool {
+func (g *signature) first(key *signingKey, now time.Time, used usedNonces, waited *time.Duration) bool {
 	sum := key.sum([]byte("nonce "), []byte(g.nonce))
 	id := NonceID(sum[:len(NonceID{})])
-	return used.once(id, now, time.Unix(g.created, 0).Add(signatureAge))
+	return used.once(id, now, time.Unix(g.created, 0).Add(signatureAge), waited)
 }
 
 // A seal is what the answer to a signed request is signed with.

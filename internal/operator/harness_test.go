@@ -21,6 +21,7 @@ import (
 
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/auth/password"
+	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/operator"
 	"fraudcheck/internal/server"
 	"fraudcheck/internal/velocity"
@@ -76,13 +77,7 @@ func newMemory(t testing.TB) *velocity.Memory {
 // unreachable is a shared store that nobody answers for.
 func unreachable(t testing.TB, local *velocity.Memory) *velocity.Memcached {
 	t.Helper()
-	store, err := velocity.NewMemcached(velocity.MemcachedSettings{
-		Servers: []string{"127.0.0.1:1"}, MaxConns: 4, Budget: 100 * time.Millisecond,
-		Keys: velocitytest.NewKeys(t), Local: local,
-		Observe: func(string, string, velocity.Result, time.Duration) {},
-	})
-	require.NoError(t, err)
-	return store
+	return velocitytest.NewMemcached(t, local, memcached.Settings{Servers: []string{"127.0.0.1:1"}, MaxConns: 4, Budget: 100 * time.Millisecond})
 }
 
 // allRoutes are the values of the label "route", as the program gives them.
@@ -227,7 +222,7 @@ func (d *door) attempt(t testing.TB, fields ...string) velocity.Attempt {
 func (d *door) check(t testing.TB, fields ...string) *velocity.Decision {
 	t.Helper()
 	a, decision := d.attempt(t, fields...), new(velocity.Decision)
-	d.checker.Check(&a, d.now(), decision)
+	d.checker.Check(&a, d.now(), 0, decision)
 	return decision
 }
 

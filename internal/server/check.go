@@ -12,7 +12,7 @@ func (s *Server) check(q *request) *wire.Problem {
 	if p := s.parse(q, wire.CheckFields); p != nil {
 		return p
 	}
-	s.Checker.Check(&q.attempt, s.Now(q.start), &q.decision)
+	s.Checker.Check(&q.attempt, s.Now(q.start), q.asks.StoreWaited, &q.decision)
 	q.judged = true
 	q.body = wire.AppendDecision(q.body[:0], &q.decision, q.fields.Value(velocity.FieldAttemptID))
 	q.ctx.Response.Header.SetContentTypeBytes(contentType)
