@@ -373,3 +373,13 @@ func TestInstancesHalfAMinuteApartCountAsOne(t *testing.T) {
 	require.Equal(t, velocity.Allow, show(0, 1, 2*time.Hour).Outcome)
 	require.Equal(t, velocity.Allow, show(1, 1, 2*time.Hour).Outcome)
 }
+
+func TestWhatARequestHasWaitedIsTakenOffTheBudget(t *testing.T) {
+	a := newInstance(t, patient, testbed.StartMemcached(t).Addr)
+	attempt := velocitytest.Attempt(t, ip, 1)
+	var d velocity.Decision
+	a.Check(&attempt, a.now(), patient/2, &d)
+	require.False(t, d.Degraded)
+	a.Check(&attempt, a.now(), patient, &d)
+	require.True(t, d.Degraded, "nothing is left")
+}
