@@ -1,24 +1,34 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/netip"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"fraudcheck/internal/config"
 )
 
-// introduce logs what runs, secrets hidden, and what may be unwise about it.
+// introduce logs the version, what the configuration is, and what may be unwise about
+// it. The whole configuration, secrets hidden, is logged at DEBUG only.
 func (s *service) introduce() {
 	s.log.Info(version())
-	text, err := yaml.Marshal(s.settings)
-	if err != nil {
-		s.log.Error("cannot print the configuration", "error", err)
+	text := "Configuration: " + cmp.Or(s.config.Path, "no file")
+	if keys := config.Changed(config.Defaults(), s.settings); len(keys) > 0 {
+		text += ", differs from the defaults in " + strings.Join(keys, ", ")
 	}
-	for line := range strings.Lines(string(text)) {
-		s.log.Info("Configuration: " + strings.TrimRight(line, "\n"))
+	s.log.Info(text)
+	if s.log.Enabled(context.Background(), slog.LevelDebug) {
+		text, _ := yaml.Marshal(s.settings) // nothing in it can fail
+		for line := range strings.Lines(string(text)) {
+			s.log.Debug("Configuration: " + strings.TrimRight(line, "\n"))
+		}
 	}
 	for _, w := range s.warnings {
 		s.log.Warn("Configuration: " + w)

@@ -58,7 +58,7 @@ func (p *policy) makeCertificate() error {
 		return expected("tls.key_file", "PEM of the private key to the first certificate in tls.cert_file")
 	}
 	if reason := notValid(&pair, time.Now()); reason != "" {
-		p.warnings = append(p.warnings, "tls.cert_file "+reason)
+		p.warn("tls.cert_file %s", reason)
 	}
 	p.certificate = &pair
 	return nil
@@ -75,8 +75,8 @@ func notValid(c *tls.Certificate, now time.Time) string {
 	return ""
 }
 
-// replace takes the next certificate over when it is another one and valid now. It
-// returns why it does not.
+// replace shows the next certificate from now on when it is another one and valid now.
+// It returns the reason for a refusal.
 func (c *certificate) replace(next *tls.Certificate, now time.Time) (refused string) {
 	if slices.EqualFunc(c.Load().Certificate, next.Certificate, bytes.Equal) {
 		return ""
@@ -87,11 +87,11 @@ func (c *certificate) replace(next *tls.Certificate, now time.Time) (refused str
 	return refused
 }
 
-// certificates reports whether the text holds any, and all are well-formed.
+// certificates reports whether the PEM text holds certificates, all well-formed.
 func certificates(text []byte) (ok bool) {
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
 		if block.Type != "CERTIFICATE" {
-			continue // the key, if both are in one file
+			continue // the key, when both are in one file
 		}
 		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
 			return false
@@ -105,7 +105,7 @@ func (p *policy) warnOfPlainDoors() {
 	for _, door := range []struct{ key, address string }{{"listen", p.settings.Listen}, {"operator_listen", p.settings.OperatorListen}} {
 		host, _, _ := net.SplitHostPort(door.address)
 		if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
-			p.warnings = append(p.warnings, door.key+" is not on loopback, and without tls passwords and tokens can be read on the way")
+			p.warn("%s is not on loopback, and without tls passwords and tokens can be read on the way", door.key)
 		}
 	}
 }

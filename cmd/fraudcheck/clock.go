@@ -8,7 +8,8 @@ import (
 	"fraudcheck/internal/velocity"
 )
 
-// watchClock says so when the machine's clock and ours come to differ.
+// watchClock logs when the machine's clock comes to differ from the service's by more than
+// a minute.
 func watchClock(clock *velocity.Clock, log *slog.Logger) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {

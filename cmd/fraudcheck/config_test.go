@@ -161,7 +161,7 @@ func TestConfigurationRefusesAnUnknownSettingByName(t *testing.T) {
 		"rule", "Listen", "limits.in-flight", "store.size", "store.memory.max", "rules[0].windw", "auth.password", "auth.basic.user",
 		"auth.basic.users[0].role", "log.colour", "store.memcached.server", "auth.jwt.algorithm",
 		// Not there yet.
-		"collapse_guard", "debug",
+		"collapse_guard", "debug.trace",
 	} {
 		refuses(t, nested(key, marker), key+": unknown setting")
 	}
@@ -222,7 +222,7 @@ func TestConfigurationFileThatCannotBeRead(t *testing.T) {
 	refusesArgs(t, "cannot read /", "--config", t.TempDir()+"/none.yaml") // serving is refused alike
 }
 
-func TestConfigurationThatSaysTheSameInOtherWords(t *testing.T) {
+func TestTheSameConfigurationInOtherSpellings(t *testing.T) {
 	byDefault := accepts(t, "")
 	for _, text := range []string{"\n", "# nothing but a remark\n", "{}", "listen: 127.0.0.1:8080\n", "store: {}\nlimits: {}\n"} {
 		assert.Equal(t, byDefault, accepts(t, text), "%q", text)

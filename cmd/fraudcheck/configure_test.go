@@ -57,7 +57,7 @@ func TestRulesAtTheEdgeAreAccepted(t *testing.T) {
 	}
 }
 
-func TestRulesTogether(t *testing.T) {
+func TestRulesThatDoNotFitTogether(t *testing.T) {
 	const big = "per: ip, window: 1h, block_over: 4096"
 	refuses(t, "rules: []", "rules: expected at least one rule")
 	refuses(t, "rules: [{"+goodRule+"}, {"+goodRule+"}]", "rules[1].name: expected ")
@@ -96,7 +96,7 @@ func TestUsersAreRefusedByTheSettingThatIsWrong(t *testing.T) {
 	accepts(t, `auth: {basic: {users: [{username: a, encryption: argon2id, password: "`+argonHash+`"}, {username: b, encryption: bcrypt, password: "`+bcryptHash+`"}]}}`)
 }
 
-func TestHashKeyIsOneAndLongEnough(t *testing.T) {
+func TestHashKeyIsGivenOnceAndLongEnough(t *testing.T) {
 	key := strings.Repeat("k", 25) + marker // 32 bytes
 	file := func(text string) string { return "hash_key_file: " + writeFile(t, "hash.key", text) }
 	refuses(t, "hash_key: "+key[1:], "hash_key: expected at least 32 bytes")
@@ -261,6 +261,8 @@ log:
     path: ""
     days: 30
     ip: prefix
+debug:
+    pprof: false
 `, accepts(t, ""))
 }
 
@@ -289,7 +291,7 @@ func TestCheckConfigHidesSecretsAndOtherwiseReadsItself(t *testing.T) {
 	assert.Equal(t, accepts(t, users+open), accepts(t, printed))
 }
 
-func TestCheckConfigWarnsOfRulesThatHurtTheHonest(t *testing.T) {
+func TestCheckConfigWarnsOfRulesThatBlockHonestShoppers(t *testing.T) {
 	rule := func(name, per, count, mode string) string {
 		return fmt.Sprintf("{name: %s, per: %s, count: %s, window: 1h, block_over: 5, mode: %s}", name, per, count, mode)
 	}

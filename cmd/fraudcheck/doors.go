@@ -6,43 +6,58 @@ import (
 	"syscall"
 	"time"
 
+	"fraudcheck/internal/callers"
+	"fraudcheck/internal/door"
 	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/operator"
 	"fraudcheck/internal/server"
 )
 
+// makeDoors makes the servers of both ports. They differ in their routes, and in that
+// the operators' is ready when the callers' is.
 func (s *service) makeDoors() error {
 	ofCallers, ofOperators, err := s.connections()
 	if err != nil {
 		return err
 	}
-	limits, metrics, log := s.settings.Limits, s.metrics, s.log
-	s.callers = server.New(server.Settings{
-		Checker: s.checker,
-		Guard:   s.guard,
-		Now:     s.clock.Now,
-		Log:     log,
-		Address: addressForm(s.settings.Log.IP, s.keys.log),
-		TagKey:  s.keys.log,
-		Events: server.Events{
-			Request: metrics.Request, Decision: metrics.Decision, PANLike: metrics.PANLike,
-			AcceptFailed: acceptFailed(metrics, log, "callers"), MadeRoom: madeRoom(metrics, log, "callers"),
-		},
-		InFlight: limits.InFlight, Connections: ofCallers,
-		Read: limits.Read, Write: limits.Write, Idle: limits.Idle,
-		TLS: s.certificate.config(), CORS: s.cors,
-	})
-	s.operators = operator.New(operator.Settings{
-		Checker: s.checker, Guard: s.guard, Metrics: metrics, Now: s.clock.Now, Ready: s.callers.Ready, Log: log, TagKey: s.keys.log,
-		TLS: s.certificate.config(), CORS: s.cors,
-		Connections: ofOperators, AcceptFailed: acceptFailed(metrics, log, "operators"), MadeRoom: madeRoom(metrics, log, "operators"),
-	})
+	forCallers := s.doorSettings("callers")
+	checks := &callers.API{
+		Checker: s.checker, Now: s.clock.Now, Address: addressForm(s.settings.Log.IP, s.keys.log), Events: forCallers.Events,
+	}
+	callersDoor := door.New(forCallers, checks.Routes()...)
+	s.callers = s.serverOf(callersDoor, ofCallers)
+
+	forOperators := s.doorSettings("operators")
+	forOperators.Ready = callersDoor.IsReady
+	looks := &operator.API{Checker: s.checker, Metrics: s.metrics, Now: s.clock.Now, Profiles: s.settings.Debug.PProf}
+	operatorsDoor := door.New(forOperators, looks.Routes()...)
+	s.operators = s.serverOf(operatorsDoor, ofOperators)
+
+	s.metrics.AddRoutes(callersDoor.Paths())
+	s.metrics.AddRoutes(operatorsDoor.Paths())
 	return nil
 }
 
-// connections is how many connections may be open at once at each door: together as
+func (s *service) doorSettings(port string) door.Settings {
+	return door.Settings{
+		Guard: s.guard, CORS: s.cors, TLS: s.policy.certificate != nil, Log: s.log, TagKey: s.keys.log, InFlight: s.settings.Limits.InFlight,
+		Events: door.Events{
+			Request: s.metrics.Request, Decision: s.metrics.Decision, PANLike: s.metrics.PANLike,
+			AcceptFailed: acceptFailed(s.metrics, s.log, port), MadeRoom: madeRoom(s.metrics, s.log, port),
+		},
+	}
+}
+
+func (s *service) serverOf(d *door.Door, connections int) *server.Server {
+	limits := s.settings.Limits
+	return server.New(d, server.Settings{
+		Connections: connections, Read: limits.Read, Write: limits.Write, Idle: limits.Idle, TLS: s.certificate.config(),
+	})
+}
+
+// connections is how many connections may be open at once at each port: together as
 // many as the process may have files open, less what memcached, logs and snapshots
-// need. The operators' share is at most a quarter, so that nobody at that door can
+// need. The operators' share is at most a quarter, so that nobody at that port can
 // leave none for checks.
 func (s *service) connections() (callers, operators int, err error) {
 	const others, least = 64, 32
@@ -66,24 +81,24 @@ func (s *service) connections() (callers, operators int, err error) {
 }
 
 // acceptFailed counts accepts that failed, and logs them at most once a minute.
-func acceptFailed(metrics *operator.Metrics, log *slog.Logger, door string) func(error) {
+func acceptFailed(metrics *operator.Metrics, log *slog.Logger, port string) func(error) {
 	rarely := onceA(time.Minute)
 	return func(err error) {
-		metrics.AcceptFailed(door)
+		metrics.AcceptFailed(port)
 		if rarely() {
-			log.Error("cannot accept connections, trying again", "door", door, "error", err)
+			log.Error("cannot accept connections, trying again", "port", port, "error", err)
 		}
 	}
 }
 
 // madeRoom counts connections closed because there were too many, and logs that at
 // most once a minute.
-func madeRoom(metrics *operator.Metrics, log *slog.Logger, door string) func() {
+func madeRoom(metrics *operator.Metrics, log *slog.Logger, port string) func() {
 	rarely := onceA(time.Minute)
 	return func() {
-		metrics.MadeRoom(door)
+		metrics.MadeRoom(port)
 		if rarely() {
-			log.Warn("too many connections: the one idle longest is closed for each new one", "door", door)
+			log.Warn("too many connections: the one idle longest is closed for each new one", "port", port)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -107,6 +108,22 @@ func TestAStartReadsThePipeOfAShell(t *testing.T) {
 	assert.Contains(t, string(out), "desk")
 }
 
+// Programs that the tests start must not inherit what package hangup ignores.
+func init() { signal.Reset(syscall.SIGHUP) }
+
+func TestHangUpsAreIgnoredBeforeTheLibrariesStart(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), testbed.Program(t), "version")
+	cmd.Env = append(os.Environ(), "GODEBUG=inittrace=1")
+	var trace strings.Builder
+	cmd.Stderr = &trace
+	require.NoError(t, cmd.Run())
+	library := regexp.MustCompile(`init (net|log|math/big|github\.com/(prometheus|valyala)\S*|fraudcheck/internal/[^h]\S*) `).FindStringIndex(trace.String())
+	require.NotNil(t, library, trace.String())
+	ours := strings.Index(trace.String(), "init fraudcheck/internal/hangup ")
+	require.NotEqual(t, -1, ours, trace.String())
+	require.Less(t, ours, library[0], trace.String())
+}
+
 // A hang-up may come before the program can reload: here it still waits for its
 // configuration.
 func TestAHangUpDuringTheStartIsNotDeadly(t *testing.T) {
@@ -176,7 +193,7 @@ func TestAStopIsNotHeldUpByABlockedStandardError(t *testing.T) {
 			p.addr = says(`Listening on (\S+)`)[1]
 			if signals == 2 {
 				begin(t, p)
-				p.taken(t)
+				p.awaitAccepted(t)
 			} else { // and nothing is in flight
 				conn, err := net.Dial("tcp", p.addr)
 				require.NoError(t, err)

@@ -19,6 +19,7 @@ type flags struct {
 	Store            *string `help:"Where the records live: memory or memcached." env:"FRAUDCHECK_STORE" placeholder:"KIND"`
 	MemcachedServers *string `help:"The memcached servers, separated by commas." env:"FRAUDCHECK_MEMCACHED_SERVERS" placeholder:"HOST:PORT,..."`
 	HashKeyFile      *string `help:"File that holds the hash key." env:"FRAUDCHECK_HASH_KEY_FILE" placeholder:"FILE"`
+	PrintVersion     bool    `name:"version" help:"Say which version this is."`
 	LogLevel         *string `help:"DISABLED, DEBUG, INFO, WARNING, ERROR or CRITICAL." env:"FRAUDCHECK_LOG_LEVEL" placeholder:"LEVEL"`
 
 	Serve        struct{}     `cmd:"" default:"1" help:"Serve (also when no command is given)."`
@@ -26,6 +27,9 @@ type flags struct {
 	HashPassword struct{}     `cmd:"" help:"Read a password, print its hash for the configuration."`
 	User         userCommands `cmd:"" help:"Add, remove and list the users of the users file."`
 	Version      struct{}     `cmd:"" help:"Say which version this is."`
+	Help         struct {
+		Command []string `arg:"" optional:"" help:"Such as user add."`
+	} `cmd:"" help:"Say how the program, or a command, is used."`
 }
 
 // overrides are the settings that flags or the environment set.

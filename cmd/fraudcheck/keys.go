@@ -12,15 +12,15 @@ import (
 	"fraudcheck/internal/velocity"
 )
 
-// keys are all derived from the hash key, for one purpose each.
+// keys are derived from the hash key, one for each purpose.
 type keys struct {
 	records *velocity.Keys
 	logins  *session.Keys
 	log     []byte // hashes callers and addresses
 }
 
-// makeKeys reads the hash key and derives the others. Without a configured one it makes
-// a key that is good for this run.
+// makeKeys reads the hash key and derives the others. Where none is configured, it makes
+// one for this run.
 func (p *policy) makeKeys() (k *keys, err error) {
 	defer func() { err = p.config.Locate(err) }()
 	key, hashKey, err := p.hashKey()
@@ -29,7 +29,7 @@ func (p *policy) makeKeys() (k *keys, err error) {
 	}
 	loginKey := hashKey
 	if p.settings.Store.Kind == "memory" {
-		loginKey = randomKey() // logouts end with the process, so tokens have to
+		loginKey = randomKey() // logouts are forgotten with the process, so tokens must end with it
 	}
 	if len(hashKey) < velocity.MinHashKey {
 		return nil, expected(key, fmt.Sprintf("at least %d bytes", velocity.MinHashKey))
@@ -68,6 +68,6 @@ func (p *policy) hashKey() (key string, hashKey []byte, err error) {
 
 func randomKey() []byte {
 	key := make([]byte, velocity.MinHashKey)
-	_, _ = rand.Read(key) // it never fails
+	_, _ = rand.Read(key) // never fails (crypto/rand)
 	return key
 }

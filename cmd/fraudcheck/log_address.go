@@ -9,7 +9,8 @@ import (
 	"fraudcheck/internal/velocity"
 )
 
-// hashedAddress shows that two lines speak of one address, and not of which.
+// hashedAddress returns a keyed hash: two lines about one IP address have the same, and
+// it does not tell which address that is.
 func hashedAddress(key []byte) func(netip.Addr) string {
 	return func(a netip.Addr) string {
 		mac := hmac.New(sha256.New, key)
@@ -20,7 +21,8 @@ func hashedAddress(key []byte) func(netip.Addr) string {
 	}
 }
 
-// addressForm is how log lines show a shopper's address.
+// addressForm returns how log lines show a shopper's IP address: full, prefix (its
+// network), hash or none.
 func addressForm(form string, key []byte) func(netip.Addr) string {
 	switch form {
 	case "full":

@@ -5,7 +5,8 @@
 //	fraudcheck check-config   say what would run, or the one line that is wrong
 //	fraudcheck hash-password  read a password, print its hash for the configuration
 //	fraudcheck user           add, remove and list the users of the users file
-//	fraudcheck version        say which version this is
+//	fraudcheck version        say which version this is, also --version
+//	fraudcheck help           say how it, or a command, is used, also --help
 //
 // It exits 0 after a clean stop and 1 after anything else.
 package main
@@ -24,39 +25,20 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"fraudcheck/internal/config"
+	_ "fraudcheck/internal/hangup" // ignores SIGHUP until the service can reload
 )
 
-func main() {
-	signal.Ignore(syscall.SIGHUP) // until the service can reload
-	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
-}
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
+// run does what the command line says and returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
 	var f flags
 	parser := kong.Must(&f, kong.Name("fraudcheck"), kong.Writers(stdout, stderr),
 		kong.Description("Is this address testing stolen cards? A velocity check to ask before charging a card."))
-	command, err := parser.Parse(args)
+	parsed, err := parser.Parse(args)
 	if err == nil {
-		f.given = command.Path
-		if command.Command() != "serve" {
-			signal.Reset(syscall.SIGHUP)
-		}
-		switch command.Command() {
-		case "version":
-			_, err = fmt.Fprintln(stdout, version())
-		case "check-config":
-			err = checkConfig(&f, stdout)
-		case "hash-password":
-			err = hashPassword(os.Stdin, stdout, stderr)
-		case "user add <name>":
-			err = f.User.add(&f, os.Stdin, stdout, stderr)
-		case "user remove <name>":
-			err = f.User.remove(&f, stdout)
-		case "user list":
-			err = f.User.list(&f, stdout)
-		default:
-			err = serve(&f, stdout, stderr)
-		}
+		f.given = parsed.Path
+		err = f.run(parsed.Command(), parser, stdout, stderr)
 	}
 	if err != nil {
 		lastWords(stderr, fmt.Sprintf("fraudcheck: %s\n", oneLine(err)))
@@ -65,7 +47,32 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// lastWords writes the text, for at most a second: nobody may be reading.
+func (f *flags) run(command string, parser *kong.Kong, stdout, stderr io.Writer) (err error) {
+	if command == "serve" && !f.PrintVersion {
+		return serve(f, stdout, stderr)
+	}
+	signal.Reset(syscall.SIGHUP)
+	switch {
+	case f.PrintVersion, command == "version":
+		_, err = fmt.Fprintln(stdout, version())
+	case strings.HasPrefix(command, "help"):
+		_, err = parser.Parse(append(f.Help.Command, "--help")) // ends the process
+	case command == "check-config":
+		err = checkConfig(f, stdout)
+	case command == "hash-password":
+		err = hashPassword(os.Stdin, stdout, stderr)
+	case command == "user add <name>":
+		err = f.User.add(f, os.Stdin, stdout, stderr)
+	case command == "user remove <name>":
+		err = f.User.remove(f, stdout)
+	case command == "user list":
+		err = f.User.list(f, stdout)
+	}
+	return err
+}
+
+// lastWords writes the text. It waits for at most a second: standard error may be a pipe
+// that nobody reads.
 func lastWords(stderr io.Writer, text string) {
 	written := make(chan struct{})
 	go func() {
@@ -88,6 +95,10 @@ func checkConfig(f *flags, stdout io.Writer) error {
 	}
 	if _, err := p.makeKeys(); err != nil {
 		return err
+	}
+	// serve refuses it; here it may be another machine's.
+	if err := checkSnapshotFile(p.settings.Store.Memory.SnapshotFile); err != nil {
+		p.warnings = append(p.warnings, err.Error())
 	}
 	text, err := yaml.Marshal(p.settings)
 	if err != nil {

@@ -192,7 +192,7 @@ func TestForgottenDuringAnOutageIsToldWhenItIsOver(t *testing.T) {
 
 	a := one.desk(t, "DELETE", "/v1/addresses/"+tester)
 	assert.Equal(t, http.StatusServiceUnavailable, a.status, a.body)
-	assert.Equal(t, "overloaded", a.Code)
+	assert.Equal(t, "store_unreachable", a.Code)
 	assert.NotEmpty(t, a.header.Get("Retry-After"))
 	a = one.desk(t, "GET", "/v1/addresses/"+tester)
 	require.Len(t, a.Rules, 2, a.body)

@@ -25,7 +25,7 @@ func (p *policy) makePlan() error {
 	for i, r := range p.settings.Rules {
 		rules[i] = ruleOf(r)
 		for _, w := range rules[i].Warnings() {
-			p.warnings = append(p.warnings, fmt.Sprintf("rules[%d] (%s) %s", i, r.Name, w))
+			p.warn("rules[%d] (%s) %s", i, r.Name, w)
 		}
 	}
 	plan, err := velocity.NewPlan(rules, p.settings.IPv6Prefix)

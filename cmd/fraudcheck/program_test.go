@@ -80,7 +80,7 @@ func TestConfiguredProgramMakesNoCredential(t *testing.T) {
 	assert.Empty(t, p.stdout.String())
 }
 
-func TestProgramIsOpenOnlyForItsHealth(t *testing.T) {
+func TestProgramAnswersOnlyHealthWithoutCredentials(t *testing.T) {
 	p := start(t, guarded)
 	for _, path := range []string{"/healthz", "/readyz"} {
 		assert.Equal(t, http.StatusOK, p.send(t, "GET", path, "", "Authorization", "").status, path)
@@ -135,7 +135,7 @@ func TestLogFolderThatCannotBeMadeEndsTheProgramInOneLine(t *testing.T) {
 	assert.Regexp(t, `^fraudcheck: \S+fraudcheck\.yaml:6: log\.path: [^\n]+\n$`, p.stderr.String())
 }
 
-func TestProgramBlocksCardTestingAndNobodyElse(t *testing.T) {
+func TestProgramBlocksCardTestingAlone(t *testing.T) {
 	p := start(t, guarded)
 	const tester, shopper = "203.0.113.7", "203.0.113.8"
 	for n, want := range []string{"allow", "allow", "allow", "review", "review", "block", "block", "block"} {
@@ -176,7 +176,7 @@ func TestProgramOutlivesTheReaderOfItsLog(t *testing.T) {
 }
 
 // The memory bound holds whatever comes: the oldest go, in the open.
-func TestMemoryBoundForgetsTheOldestAndSaysHowMany(t *testing.T) {
+func TestMemoryBoundEvictsAndCounts(t *testing.T) {
 	testbed.SkipShort(t, "20,000 checks over HTTP")
 	const addresses, callers = 20_000, 8
 	p := start(t, guarded+"store: {memory: {max_bytes: 1MiB}}")

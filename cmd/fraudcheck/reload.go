@@ -4,20 +4,23 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"strings"
 	"time"
 
+	"fraudcheck/internal/auth"
 	"fraudcheck/internal/config"
 )
 
 // A reloader puts a changed configuration in force without a restart: rules, lists,
-// callers and the certificate. All of it is compiled first and replaced at once; when
-// anything is wrong the policy in force stays.
+// callers and the certificate. The policy is compiled whole and then replaced; when
+// anything is wrong with it, the one in force stays.
 type reloader struct {
 	flags   *flags
-	files   *watch
+	files   *fileWatch
 	service *service
 	running config.Settings // in force; where a reload changes nothing, those of the start
+	callers auth.Settings   // in force
 }
 
 // run reloads at each hang-up and each change of the files, until ctx ends.
@@ -36,10 +39,20 @@ func (r *reloader) run(ctx context.Context, hangups <-chan os.Signal) {
 
 func (r *reloader) reload() {
 	s := r.service
-	r.files.look()
+	defer func() {
+		if fault := recover(); fault != nil { // its value may quote the configuration
+			s.metrics.Reload("error")
+			s.log.Error("panic in a reload", "type", fmt.Sprintf("%T", fault), "stack", string(debug.Stack()))
+		}
+	}()
+	r.files.refresh()
 	next, err := configure(r.flags, config.RegularFiles)
 	if next != nil {
 		r.files.follow(r.flags.Config, next.settings)
+	}
+	named := err == nil && next.madeUser == ""
+	if err == nil && !named {
+		err = r.keepCallers(next)
 	}
 	if err != nil {
 		s.metrics.Reload("error")
@@ -57,14 +70,11 @@ func (r *reloader) reload() {
 	}
 	s.metrics.Plan(next.plan)
 	s.checker.Replace(next.plan)
-	if next.madeUser == "" {
-		s.guard.Replace(next.guard)
-	} else {
-		s.guard.Within(next.where)
-		if s.madeUser == "" {
-			s.log.Warn("Configuration: auth names nobody any more; those it named before stay until a restart")
-		}
+	s.guard.Replace(next.authPolicy)
+	if !named && s.madeUser == "" {
+		s.log.Warn("Configuration: auth names nobody any more; those it named before stay until a restart")
 	}
+	r.callers = next.authSettings
 	for _, w := range next.warnings {
 		s.log.Warn("Configuration: " + w)
 	}
@@ -76,6 +86,16 @@ func (r *reloader) reload() {
 	s.log.Info(text)
 	r.running.Rules, r.running.Lists = next.settings.Rules, next.settings.Lists
 	r.running.Auth, r.running.TrustedProxies = next.settings.Auth, next.settings.TrustedProxies
+}
+
+// keepCallers compiles the callers in force with the next policy's networks, where that
+// names no caller: nobody must be locked out by a file that lost its users.
+func (r *reloader) keepCallers(next *policy) (err error) {
+	kept := r.callers
+	kept.Networks, kept.TrustedProxies = next.authSettings.Networks, next.authSettings.TrustedProxies
+	next.authSettings = kept
+	next.authPolicy, err = auth.NewPolicy(kept)
+	return err
 }
 
 // needRestart returns the keys that cannot be changed while the service runs.
@@ -90,7 +110,8 @@ func needRestart(running, next *config.Settings) (keys []string) {
 	return keys
 }
 
-// raisedRules names the rules that need to remember more than they did.
+// raisedRules returns the names of the rules whose records were too short for the new
+// values: a longer window or a higher block_over needs elements that were not kept.
 func raisedRules(old, next []config.Rule) (names []string) {
 	for _, n := range next {
 		for _, o := range old {

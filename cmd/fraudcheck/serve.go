@@ -12,13 +12,13 @@ import (
 	"fraudcheck/internal/config"
 )
 
-// errSecondSignal ends a stop that takes too long for the one who asked for it.
+// errSecondSignal ends a stop that takes too long.
 var errSecondSignal = errors.New("stopped by a second signal, with requests in flight")
 
 // serve runs the service until SIGTERM or SIGINT.
 func serve(f *flags, stdout, stderr io.Writer) error {
-	files := new(watch)
-	files.follow(f.Config, config.Defaults()) // before it is read
+	files := new(fileWatch)
+	files.follow(f.Config, config.Defaults()) // before the file is read
 	p, err := configure(f, config.FilesAndPipes)
 	if err != nil {
 		return err
@@ -43,7 +43,7 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 	s.start(stdout)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	r := reloader{flags: f, files: files, service: s, running: *p.settings}
+	r := reloader{flags: f, files: files, service: s, running: *p.settings, callers: p.authSettings}
 	go r.run(ctx, hangups) // so that a stop never waits for a reload
 
 	select {

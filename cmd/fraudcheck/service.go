@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"fraudcheck/internal/auth"
 	"fraudcheck/internal/config"
 	"fraudcheck/internal/logging"
 	"fraudcheck/internal/memcached"
@@ -26,11 +27,12 @@ type service struct {
 	memory      *velocity.Memory
 	memcached   *memcached.Client // nil with the embedded store
 	checker     *velocity.Checker
+	guard       *auth.Guard
 	certificate certificate
 	metrics     *operator.Metrics
 
 	callers         *server.Server
-	operators       *operator.Door
+	operators       *server.Server
 	callersListen   net.Listener
 	operatorsListen net.Listener
 
@@ -42,15 +44,15 @@ type service struct {
 	failed chan error // why the service cannot go on
 }
 
-// newService builds a service from the policy. It holds its addresses, but answers
-// nobody before it is started. Its log is to be closed after anything else.
+// newService builds a service from the policy. It listens, but accepts no connection
+// before start. closeLog is to be called after everything else.
 func newService(p *policy, stderr io.Writer) (s *service, err error) {
-	s = &service{policy: p, clock: velocity.NewClock(time.Now()), closeLog: func() {}, failed: make(chan error, 3)}
+	s = &service{policy: p, guard: auth.NewGuard(p.authPolicy), clock: velocity.NewClock(time.Now()), closeLog: func() {}, failed: make(chan error, 3)}
 	s.certificate.Store(p.certificate)
 	for _, step := range []func() error{
-		s.makeKeys, s.makeMemory, s.listen,
+		s.checkSnapshotFile, s.makeKeys, s.makeMemory, s.listen,
 		func() error { return s.openLog(stderr) },
-		s.makeMetrics, s.openStore, s.openLogins, s.makeDoors,
+		s.makeMetrics, s.openStore, s.openLogins, s.makeDoors, s.loadSnapshot,
 	} {
 		if err := step(); err != nil {
 			s.close()
@@ -61,7 +63,7 @@ func newService(p *policy, stderr io.Writer) (s *service, err error) {
 	return s, nil
 }
 
-// unusable is the error of a setting that is well-formed, and cannot be had.
+// unusable returns the error of a setting whose value is well-formed but cannot be used.
 func (s *service) unusable(key string, problem error) error {
 	return s.config.Locate(&config.Error{Key: key, Problem: problem})
 }
@@ -102,17 +104,11 @@ func (s *service) openLog(stderr io.Writer) (err error) {
 }
 
 func (s *service) makeMetrics() error {
-	routes := append([]string{"none"}, server.Routes()...)
-	for _, route := range operator.Routes() {
-		if !slices.Contains(routes, route) {
-			routes = append(routes, route)
-		}
-	}
 	var servers []string
 	if s.settings.Store.Kind == "memcached" {
 		servers = s.settings.Store.Memcached.Servers
 	}
-	s.metrics = operator.NewMetrics(s.plan, routes, servers, operator.Sources{
+	s.metrics = operator.NewMetrics(s.plan, servers, operator.Sources{
 		Memory: s.memory.Stats, LogDropped: s.logsDropped, ClockAhead: s.clock.Ahead,
 	})
 	s.guard.Observe = s.metrics.Auth
@@ -122,10 +118,9 @@ func (s *service) makeMetrics() error {
 // now is the time that records and rules go by.
 func (s *service) now() velocity.Time { return s.clock.Now(time.Now()) }
 
-// start answers at both doors. When that ends by itself, failed says why.
+// start serves both ports. When one of them cannot go on, failed receives the reason.
 func (s *service) start(stdout io.Writer) {
 	if s.settings.Store.Memory.SnapshotFile != "" {
-		s.loadSnapshot()
 		s.open.add(s.keepSnapshots())
 	}
 	serve := func(serve func(net.Listener) error, at net.Listener) {
@@ -137,7 +132,7 @@ func (s *service) start(stdout io.Writer) {
 	s.announce(stdout)
 }
 
-// close closes what was opened, but for the log.
+// close closes what was opened, except the log.
 func (s *service) close() { s.open.close() }
 
 // closers close what was opened, the last first.

@@ -13,7 +13,7 @@ func (s *service) stop() error {
 	}
 	s.close() // so that no periodic snapshot replaces the last one
 	if s.settings.Store.Memory.SnapshotFile != "" {
-		if err := s.saveSnapshot(); err != nil {
+		if err := s.saveSnapshot(context.Background()); err != nil {
 			s.log.Error("store.memory.snapshot_file cannot be written", "error", err)
 		}
 	}
@@ -27,7 +27,7 @@ func (s *service) stop() error {
 func (s *service) drain() error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.settings.Drain)
 	defer cancel()
-	err := errors.Join(s.callers.Drain(ctx), s.operators.Shutdown(ctx))
+	err := errors.Join(s.callers.Drain(ctx), s.operators.Drain(ctx))
 	if errors.Is(err, context.DeadlineExceeded) {
 		return nil
 	}

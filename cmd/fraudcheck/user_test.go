@@ -179,7 +179,7 @@ func TestEditsOfTheUsersFileAreWholeAndKeepItsOwner(t *testing.T) {
 	require.Len(t, left, 2, "nothing else is left behind")
 }
 
-func TestUserCommandsThatCannotBe(t *testing.T) {
+func TestUserCommandsThatAreRefused(t *testing.T) {
 	users := writeFile(t, "users", "checkout:"+bcryptHash+"\n")
 	broken := writeFile(t, "broken", "hunter2\n")
 	for _, tt := range []struct {

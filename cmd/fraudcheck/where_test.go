@@ -109,7 +109,7 @@ func TestGuessingIsSlowed(t *testing.T) {
 	assert.Contains(t, metrics.body, `fraudcheck_auth_total{result="too_many_failures",scheme="basic"} 1`)
 }
 
-func TestNetworksThatCannotBeAreNamed(t *testing.T) {
+func TestWrongNetworksAreNamed(t *testing.T) {
 	for text, want := range map[string]string{
 		"auth: {networks: [10.0.0.1, hunter2]}":                                          "auth.networks[1]: expected an address, or a network",
 		"auth: {networks: [10.0.0.1/8]}":                                                 "auth.networks[0]: expected an address, or a network without host bits",

@@ -58,10 +58,10 @@ func (c *Config) Locate(err error) error {
 	if e.Problem == nil && c.sources[e.Key] == "" && c.lines[e.Key] == 0 {
 		e.Missing = isZero(reflect.ValueOf(*c.Settings), e.Key)
 	}
-	if c.place(e, e.Key) || c.place(e, e.Needed) || c.path == "" {
+	if c.place(e, e.Key) || c.place(e, e.Needed) || c.Path == "" {
 		return err
 	}
-	e.File, e.Line = c.path, max(c.lines[""], 1)
+	e.File, e.Line = c.Path, max(c.lines[""], 1)
 	return err
 }
 
@@ -72,7 +72,7 @@ func (c *Config) place(e *Error, key string) bool {
 			return true
 		}
 		if line := c.lines[key]; line > 0 {
-			e.File, e.Line = c.path, line
+			e.File, e.Line = c.Path, line
 			return true
 		}
 	}

@@ -98,7 +98,7 @@ func readFile(path string, files Files, deadline time.Time) ([]byte, error) {
 	return text, err
 }
 
-// awaitWriter returns when something can be read: a FIFO that nobody has opened for
+// awaitWriter returns when something can be read: a FIFO that is not open for
 // writing yet reads as empty.
 func awaitWriter(file *os.File, deadline time.Time) error {
 	raw, err := file.SyscallConn()

@@ -10,8 +10,8 @@ import (
 // A Config is the settings, and where each of them was set.
 type Config struct {
 	Settings *Settings
+	Path     string // of the file, as given; empty: none
 
-	path    string            // of the file, as given; empty: none
 	lines   map[string]int    // of the keys that the file sets
 	sources map[string]string // flags and environment variables of the keys that they set
 }
@@ -28,7 +28,7 @@ type Override struct {
 // before the defaults. source is the flag or environment variable that named the file.
 // Beside an error, which is an *Error, are the settings that were read so far.
 func Read(path, source string, files Files, overrides []Override) (*Config, error) {
-	c := &Config{Settings: Defaults(), path: path, lines: make(map[string]int), sources: make(map[string]string)}
+	c := &Config{Settings: Defaults(), Path: path, lines: make(map[string]int), sources: make(map[string]string)}
 	if path != "" {
 		text, err := ReadFile(path, files)
 		if err != nil {
@@ -85,7 +85,7 @@ func (c *Config) resolvePaths(v reflect.Value, key string) error {
 		if f.Tag.Get("path") == "" || c.lines[name] == 0 || value.String() == "" || filepath.IsAbs(value.String()) {
 			continue
 		}
-		folder, err := filepath.Abs(filepath.Dir(c.path))
+		folder, err := filepath.Abs(filepath.Dir(c.Path))
 		if err != nil {
 			return c.Locate(&Error{Key: name, Problem: err})
 		}

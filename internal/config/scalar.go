@@ -27,7 +27,7 @@ func assign(text string, v reflect.Value) bool {
 		return *p || text == "false"
 	}
 	v.SetString(text)
-	return v.Type() != reflect.TypeFor[Secret]() || text != Hidden // printed for one, it is none
+	return v.Type() != reflect.TypeFor[Secret]() || text != Hidden // check-config prints it in place of a secret
 }
 
 func within(v reflect.Value, tag reflect.StructTag) bool {
@@ -43,7 +43,7 @@ func within(v reflect.Value, tag reflect.StructTag) bool {
 	return least.Int() <= v.Int() && v.Int() <= most.Int()
 }
 
-// wanted says what a value may be.
+// wanted describes the values that v may have.
 func wanted(v reflect.Value, tag reflect.StructTag) string {
 	if names := tag.Get("oneof"); names != "" {
 		if !strings.Contains(names, ",") {

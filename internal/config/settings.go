@@ -21,7 +21,7 @@ type Settings struct {
 			Operators int `yaml:"operators" min:"1" max:"1000000" help:"the same at the operators' port; at most a quarter of what the process may open"`
 		} `yaml:"connections"`
 		Read  time.Duration `yaml:"read" min:"10ms" max:"1h" help:"longest a whole request may take to arrive"`
-		Write time.Duration `yaml:"write" min:"10ms" max:"1h" help:"longest an answer may take to leave"`
+		Write time.Duration `yaml:"write" min:"10ms" max:"1h" help:"longest an answer may take to be written"`
 		Idle  time.Duration `yaml:"idle" min:"10ms" max:"24h" help:"longest a connection may wait for its next request"`
 	} `yaml:"limits"`
 	Drain time.Duration `yaml:"drain" min:"0s" max:"1h" help:"longest a stop waits for what is in flight"`
@@ -32,7 +32,7 @@ type Settings struct {
 		Memory    struct {
 			MaxBytes      ByteSize      `yaml:"max_bytes" min:"1MiB" max:"1TiB" help:"most memory the records may take; with memcached, this instance's copies"`
 			SnapshotFile  string        `yaml:"snapshot_file" path:"file" help:"where the records are kept over a restart, written at every stop and read at start; none: they are not. Needs a hash key that stays"`
-			SnapshotEvery time.Duration `yaml:"snapshot_every" min:"1s" max:"24h" help:"and how often in between"`
+			SnapshotEvery time.Duration `yaml:"snapshot_every" min:"1s" max:"24h" help:"how often the snapshot is written while the service runs"`
 		} `yaml:"memory"`
 		Memcached struct {
 			Servers  []string `yaml:"servers" help:"host:port or /unix/socket"`
@@ -52,12 +52,12 @@ type Settings struct {
 		} `yaml:"basic"`
 		JWT struct {
 			ClientID      string            `yaml:"client_id" help:"must be among a token's audiences (aud); with secret, public_key_file or jwks_file, it switches JWT on"`
-			Secret        Secret            `yaml:"secret" help:"shared with who issues the tokens, at least 16 bytes; from 32 (HS256), 48 (HS384) or 64 (HS512) on without a warning"`
+			Secret        Secret            `yaml:"secret" help:"shared with the issuer of the tokens, at least 16 bytes; from 32 (HS256), 48 (HS384) or 64 (HS512) on without a warning"`
 			Encoding      string            `yaml:"encoding" oneof:"clear,base64std,base64url" help:"how secret is written: clear, base64std or base64url"`
 			PublicKeyFile string            `yaml:"public_key_file" path:"file" help:"PEM file with the issuer's public key or certificate, in place of secret"`
 			JWKSFile      string            `yaml:"jwks_file" path:"file" help:"file with the issuer's keys, a JWK Set (RFC 7517), in place of secret"`
 			Algorithms    []string          `yaml:"algorithms" oneof:"HS256,HS384,HS512,RS256,ES256,EdDSA" help:"that a token may be signed with: HS256, HS384 and HS512 with secret, else RS256, ES256 and EdDSA; by default HS256 with secret, else what the keys are for"`
-			Issuer        string            `yaml:"issuer" help:"must be a token's issuer (iss), when set"`
+			Issuer        string            `yaml:"issuer" help:"must be the issuer of a token (iss), when set"`
 			RolesClaim    string            `yaml:"roles_claim" help:"the claim that holds the roles"`
 			RoleMap       map[string]string `yaml:"role_map" oneof:"checker,analyst,operator" help:"roles by values of that claim; checker and analyst need no entry, operator does"`
 		} `yaml:"jwt"`
@@ -72,7 +72,7 @@ type Settings struct {
 	} `yaml:"auth"`
 	TrustedProxies []string `yaml:"trusted_proxies" help:"addresses and networks of proxies whose X-Forwarded-For says where a caller asks from"`
 	CORS           struct {
-		Origins []string `yaml:"origins" help:"whose pages may call from a browser, as in https://desk.example; exactly these"`
+		Origins []string `yaml:"origins" help:"origins whose pages may call from a browser, as in https://desk.example; exactly these"`
 	} `yaml:"cors"`
 	Log struct {
 		Level  string `yaml:"level" oneof:"DISABLED,DEBUG,INFO,WARNING,ERROR,CRITICAL" help:"the least level that is logged"`
@@ -81,13 +81,16 @@ type Settings struct {
 		Days   int    `yaml:"days" min:"1" max:"3650" help:"rotated log files kept"`
 		IP     string `yaml:"ip" oneof:"full,prefix,hash,none" help:"how a shopper's address is logged; prefix is its /24 or /48"`
 	} `yaml:"log"`
+	Debug struct {
+		PProf bool `yaml:"pprof" help:"serve profiles of the process at /debug/pprof/ of the operators' port, to operators only"`
+	} `yaml:"debug"`
 }
 
 // Rule is an entry of rules.
 type Rule struct {
 	Name       string        `yaml:"name" help:"1 to 40 of a-z, 0-9, _"`
-	Per        string        `yaml:"per" help:"who is watched: ip, network, card, email, device, cart or account"`
-	Count      string        `yaml:"count" help:"what is counted: cards, attempts, ips or declined_cards"`
+	Per        string        `yaml:"per" help:"what is watched (the subject): ip, network, card, email, device, cart or account"`
+	Count      string        `yaml:"count" help:"what is counted (the element): cards, attempts, ips or declined_cards"`
 	Window     time.Duration `yaml:"window" help:"how long an element counts, 1s to 720h"`
 	ReviewOver int           `yaml:"review_over" help:"review when the count is higher; 0, the default: no review stage"`
 	BlockOver  int           `yaml:"block_over" help:"block when the count is higher, 1 to 4096"`
@@ -99,7 +102,7 @@ type Rule struct {
 type ListEntry struct {
 	Net   string `yaml:"net" help:"address or network, such as 198.51.100.0/24"`
 	Until string `yaml:"until" help:"when it ends, such as 2027-01-31T00:00:00Z; never where it is not given"`
-	Note  string `yaml:"note" help:"why, for whoever reads it"`
+	Note  string `yaml:"note" help:"the reason, for people"`
 }
 
 // User is an entry of auth.basic.users.
@@ -110,5 +113,5 @@ type User struct {
 	Roles      []string `yaml:"roles" oneof:"checker,analyst,operator" help:"checker: check, report outcomes; analyst: read and forget addresses and subjects; operator: everything"`
 	Networks   []string `yaml:"networks" help:"where this user may ask from, beside auth.networks and written alike"`
 	BindIP     bool     `yaml:"bind_ip" help:"what a login issues is good only from the address that logged in (of IPv6, the /64)"`
-	SigningKey Secret   `yaml:"signing_key" help:"base64 of at least 32 bytes that requests are signed with, see docs/signing.md; who has one needs no password"`
+	SigningKey Secret   `yaml:"signing_key" help:"base64 of at least 32 bytes that requests are signed with, see docs/signing.md; a user with one needs no password"`
 }

@@ -13,21 +13,25 @@ import (
 
 var (
 	yamlReason = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
-	// quotedText may be anything that stands in the file.
+	// quotedText may be a secret from the file.
 	quotedText = regexp.MustCompile("'[^']*[A-Za-z0-9][^']*'|\"[^\"]*\"|`[^`]*`")
 )
 
-// syntaxError keeps the reason of the YAML library, without what it quotes from the file,
-// and finds the line: the library tells where the mapping or list begins.
+// syntaxError keeps the reason that the YAML library gives, without the text of the file
+// that it quotes, and finds the line: the library's is where the mapping or list begins.
 func (c *Config) syntaxError(text []byte, err error) error {
-	e := &Error{File: c.path}
+	e := &Error{File: c.Path}
 	reason := "it cannot be read"
 	if parts := yamlReason.FindStringSubmatch(err.Error()); parts != nil {
 		e.Line, _ = strconv.Atoi(parts[1])
 		reason = quotedText.ReplaceAllString(parts[2], "(not shown)")
 	}
+	if len(text) > 1<<20 { // finding the line takes twenty readings
+		e.Problem = errors.New("not well-formed YAML: " + reason)
+		return e
+	}
 	lines := bytes.SplitAfter(text, []byte("\n"))
-	// A reader that comes to the mistake says the same, whatever follows.
+	// The library fails alike whatever follows the line that it fails at.
 	first := sort.Search(len(lines), func(n int) bool {
 		failed := yaml.NewDecoder(bytes.NewReader(bytes.Join(lines[:n], nil))).Decode(new(yaml.Node))
 		return failed != nil && failed.Error() == err.Error()

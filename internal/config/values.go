@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// A secret prints itself as hidden, wherever it is printed.
+// Secret is a string that prints itself as Hidden in every format.
 type Secret string
 
-// Hidden is what a secret prints itself as.
+// Hidden is printed in place of a secret.
 const Hidden = "(hidden)"
 
 func (s Secret) String() string {
@@ -19,13 +19,13 @@ func (s Secret) String() string {
 	return Hidden
 }
 
-// GoString keeps %#v from showing it.
+// GoString implements fmt.GoStringer, for %#v.
 func (s Secret) GoString() string { return s.String() }
 
-// MarshalText keeps YAML and JSON from showing it.
+// MarshalText implements encoding.TextMarshaler, for YAML and JSON.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// byteSize is a number of bytes, written with a unit: 64MiB.
+// ByteSize is a number of bytes, written with a unit such as 64MiB.
 type ByteSize int64
 
 var byteUnits = [...]struct {
@@ -57,5 +57,5 @@ func (b ByteSize) String() string {
 	return "0B"
 }
 
-// MarshalYAML writes the unit too.
+// MarshalYAML implements yaml.Marshaler: the value is written with its unit.
 func (b ByteSize) MarshalYAML() (any, error) { return b.String(), nil }

@@ -19,13 +19,13 @@ func (c *Config) readYAML(text []byte) error {
 	var document yaml.Node
 	file := yaml.NewDecoder(bytes.NewReader(text))
 	if err := file.Decode(&document); errors.Is(err, io.EOF) {
-		return nil // an empty file says nothing
+		return nil // an empty file sets nothing
 	} else if err != nil {
 		return c.syntaxError(text, err)
 	}
 	var next yaml.Node
 	if err := file.Decode(&next); !errors.Is(err, io.EOF) {
-		return &Error{File: c.path, Line: max(next.Line, 1), Problem: errors.New("expected one YAML document")}
+		return &Error{File: c.Path, Line: max(next.Line, 1), Problem: errors.New("expected one YAML document")}
 	}
 	return c.Locate(c.read(document.Content[0], "", reflect.ValueOf(c.Settings).Elem(), ""))
 }
@@ -60,13 +60,13 @@ func (c *Config) read(node *yaml.Node, key string, v reflect.Value, tag reflect.
 	return nil
 }
 
-// textual reports whether v is written as a YAML string; numbers are not.
+// textual reports whether v is written as a YAML string, as numbers are not.
 func textual(v reflect.Value) bool {
 	return v.Kind() == reflect.String || v.Type() == reflect.TypeFor[time.Duration]()
 }
 
-// settingName is what a mistyped name looks like. Anything else may be a secret
-// that strayed: "password:hunter2" without the space is a name.
+// settingName matches names that an error may show. Others may be secrets: in
+// {password:secret} the blank is missing, and all of it is a name.
 var settingName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,31}$`)
 
 func (c *Config) readStruct(node *yaml.Node, key string, v reflect.Value) error {
@@ -84,15 +84,15 @@ func (c *Config) readStruct(node *yaml.Node, key string, v reflect.Value) error 
 		line := node.Content[i].Line
 		switch {
 		case node.Content[i].Kind != yaml.ScalarNode, !ok && !settingName.MatchString(name):
-			return &Error{Key: cmp.Or(key, "top level"), File: c.path, Line: line, Problem: errors.New("unknown setting")}
+			return &Error{Key: cmp.Or(key, "top level"), File: c.Path, Line: line, Problem: errors.New("unknown setting")}
 		case !ok:
 			problem := "unknown setting"
 			if known := suggestion(v, key, name); known != "" {
 				problem += "; did you mean " + known + "?"
 			}
-			return &Error{Key: path, File: c.path, Line: line, Problem: errors.New(problem)}
+			return &Error{Key: path, File: c.Path, Line: line, Problem: errors.New(problem)}
 		case seen[name]:
-			return &Error{Key: path, File: c.path, Line: line, Problem: errors.New("set twice")}
+			return &Error{Key: path, File: c.Path, Line: line, Problem: errors.New("set twice")}
 		}
 		c.lines[path] = line
 		seen[name] = true
@@ -120,7 +120,7 @@ func (c *Config) readList(node *yaml.Node, key string, v reflect.Value, tag refl
 	return nil
 }
 
-// readMap reads names of the configuration's own choosing.
+// readMap reads a mapping whose names the configuration chooses.
 func (c *Config) readMap(node *yaml.Node, key string, v reflect.Value, tag reflect.StructTag) error {
 	if node.Kind != yaml.MappingNode {
 		return &Error{Key: key, Expected: "a mapping"}
@@ -129,7 +129,7 @@ func (c *Config) readMap(node *yaml.Node, key string, v reflect.Value, tag refle
 	for i := 0; i < len(node.Content); i += 2 {
 		name, value := node.Content[i], reflect.New(v.Type().Elem()).Elem()
 		if name.Kind != yaml.ScalarNode || v.MapIndex(reflect.ValueOf(name.Value)).IsValid() {
-			return &Error{Key: key, File: c.path, Line: name.Line, Expected: "names, each once"}
+			return &Error{Key: key, File: c.Path, Line: name.Line, Expected: "names, each once"}
 		}
 		if err := c.read(node.Content[i+1], key, value, tag); err != nil {
 			return err

@@ -8,7 +8,7 @@ import (
 )
 
 func parse(text string) (*Settings, error) {
-	c := &Config{Settings: Defaults(), path: "f.yaml", lines: make(map[string]int), sources: make(map[string]string)}
+	c := &Config{Settings: Defaults(), Path: "f.yaml", lines: make(map[string]int), sources: make(map[string]string)}
 	err := c.readYAML([]byte(text))
 	return c.Settings, err
 }

@@ -211,7 +211,7 @@ func TestFileIsForItsOwnerAlone(t *testing.T) {
 	assert.Equal(t, fs.FileMode(0o600), mode(filepath.Join(d.dir, "log")))
 
 	d.put("log", "a\n", "2026-11-20T09:00:00Z")
-	require.NoError(t, os.Chmod(filepath.Join(d.dir, "log"), 0o644)) // somebody else's making
+	require.NoError(t, os.Chmod(filepath.Join(d.dir, "log"), 0o644)) // as another program may leave it
 	d.open()
 	assert.Equal(t, fs.FileMode(0o600), mode(filepath.Join(d.dir, "log")))
 	assert.Equal(t, map[string]string{"log": "a\n"}, d.holds())
@@ -259,7 +259,7 @@ func TestFileComesBackWithTheDisk(t *testing.T) {
 	d.write("2026-11-20T09:00:04Z", "e")
 	require.Equal(t, map[string]string{"log.1": "c\n", "log.2": "d\n", "log": "theirs\ne\n"}, d.holds())
 
-	// The folder cannot be made again, whoever runs this test.
+	// The folder cannot be made again, even by root.
 	require.NoError(t, os.RemoveAll(d.dir))
 	require.NoError(t, os.WriteFile(d.dir, nil, 0o600))
 	for range 3 {
@@ -288,7 +288,7 @@ type failingWriter struct{ writes, closes int }
 func (w *failingWriter) Write([]byte) (int, error) { w.writes++; return 0, errors.New("broken") }
 func (w *failingWriter) Close() error              { w.closes++; return errors.New("broken") }
 
-func TestLinesReachTheOneWhenTheOtherFails(t *testing.T) {
+func TestLinesReachOneWriterWhenTheOtherFails(t *testing.T) {
 	var stderr bytes.Buffer
 	broken := new(failingWriter)
 	logger, closeLog, _ := New(&stderr, broken, "INFO", "canister")

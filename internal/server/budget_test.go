@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bufio"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -13,6 +14,8 @@ import (
 
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/auth/password"
+	"fraudcheck/internal/callers"
+	"fraudcheck/internal/door"
 	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/testbed"
 	"fraudcheck/internal/velocity"
@@ -50,13 +53,15 @@ func TestAllocationBudgets(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			local, err := velocity.NewMemory(64 << 20)
 			require.NoError(t, err)
-			basic, err := auth.NewBasic([]auth.User{{Name: "checkout", Password: "open sesame", Encryption: password.Clear, Roles: auth.Checker}})
+			policy, err := auth.NewPolicy(auth.Settings{Users: []auth.User{{Name: "checkout", Password: "open sesame", Encryption: password.Clear, Roles: auth.Checker}}})
 			require.NoError(t, err)
-			s := New(Settings{
+			checks := &callers.API{
 				Checker: velocitytest.NewChecker(t, []velocity.Rule{velocity.DefaultRule}, tt.store(local)),
-				Guard:   auth.NewGuard(basic, nil), Now: velocity.NewClock(time.Now()).Now,
-				Log: slog.New(slog.DiscardHandler), TagKey: make([]byte, 32), InFlight: 10,
-			})
+				Now:     velocity.NewClock(time.Now()).Now,
+			}
+			s := New(door.New(door.Settings{
+				Guard: auth.NewGuard(policy), Log: slog.New(slog.DiscardHandler), TagKey: make([]byte, 32), InFlight: 10,
+			}, checks.Routes()...), Settings{})
 			const runs = 500
 			var bodies [][]byte
 			for n := range runs + 1 {
@@ -68,9 +73,8 @@ func TestAllocationBudgets(t *testing.T) {
 			}
 			var ctx fasthttp.RequestCtx
 			ctx.Init(new(fasthttp.Request), nil, nil)
-			ctx.Request.Header.SetMethod("POST")
-			ctx.Request.SetRequestURI("/v1/check")
-			ctx.Request.Header.Set("Authorization", "Basic Y2hlY2tvdXQ6b3BlbiBzZXNhbWU=")
+			head := "POST /v1/check HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nAuthorization: Basic Y2hlY2tvdXQ6b3BlbiBzZXNhbWU=\r\n\r\n"
+			require.NoError(t, ctx.Request.Header.Read(bufio.NewReader(strings.NewReader(head))))
 			n := 0
 			answer := func() {
 				ctx.Response.Reset()

@@ -80,7 +80,7 @@ func (m *Memcached) exchangeOn(slot *memcached.Slot, b *buffers, batch []*Update
 			}
 			return memcached.OK
 		}
-		b.sealed = m.Keys.seal(b.sealed[:0], u.key, &b.shared)
+		b.sealed = m.Keys.encode(b.sealed[:0], u.key, &b.shared)
 		switch result := slot.Write(key, item, b.sealed, expiry(u, &b.shared)); result {
 		case memcached.OK:
 			m.Local.absorb(u, &b.shared)
@@ -102,7 +102,7 @@ func (m *Memcached) exchangeOn(slot *memcached.Slot, b *buffers, batch []*Update
 // the item is returned to be replaced by what is known.
 func (m *Memcached) read(slot *memcached.Slot, r *Record, key Key, itemKey string) (memcached.Item, memcached.Result) {
 	return slot.Get(itemKey, func(value []byte) memcached.Result {
-		switch err := m.Keys.open(r, key, value); {
+		switch err := m.Keys.decode(r, key, value); {
 		case errors.Is(err, ErrNewer):
 			return memcached.Newer
 		case err != nil:

@@ -34,7 +34,7 @@ func ItemKeyOf(m *Memcached, c *Checker, a *Attempt) string {
 // OfNewerVersion is a value that a newer version might have written under a's key.
 func OfNewerVersion(m *Memcached, c *Checker, a *Attempt) []byte {
 	body := []byte{versionMarks + 1, 42}
-	check := m.Keys.check(keyOf(c, a), body)
+	check := m.Keys.mac(keyOf(c, a), body)
 	return append(body, check[:]...)
 }
 

@@ -72,7 +72,7 @@ func TestStoreKeysAndFingerprintsAreTheSameInAllVersions(t *testing.T) {
 		require.Equal(t, want, hex.EncodeToString(key[:]), subject)
 	}
 
-	check := k.check(address, []byte{versionLists, 0, 0})
+	check := k.mac(address, []byte{versionLists, 0, 0})
 	require.Equal(t, "7b5f8a51e2ff251667fb2226df2f07d6", hex.EncodeToString(check[:]))
 }
 

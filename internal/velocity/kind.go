@@ -62,6 +62,8 @@ type source struct {
 	// value, or others in its place. The error is a *FieldError. nil for a kind that
 	// cannot be watched.
 	name func(*Attempt, *Fields) error
+	// address: nothing but the shopper's address decides the identity.
+	address bool
 }
 
 var (
@@ -91,6 +93,7 @@ func fromAddress(bits func(*Plan) (bits4, bits6 int)) *source {
 			a.Address = v.address
 			return err
 		},
+		address: true,
 	}
 }
 
@@ -153,6 +156,17 @@ func kindNames(of func(*kind) string) (names []string) {
 	for i := range kinds {
 		if n := of(&kinds[i]); n != "" {
 			names = append(names, n)
+		}
+	}
+	return names
+}
+
+// AddressSubjects returns the names of the subjects that an address alone decides: itself
+// and the networks around it.
+func AddressSubjects() (names []string) {
+	for i := range kinds {
+		if k := &kinds[i]; k.subject != "" && k.from.address {
+			names = append(names, k.subject)
 		}
 	}
 	return names

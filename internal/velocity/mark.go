@@ -7,23 +7,22 @@ import (
 	"time"
 )
 
-// A mark is a note in a subject's record, beside its lists: a time, and a few bytes
-// that only its kind understands. Instances carry and merge all marks, also those of
-// kinds that they do not know. No mark is deleted before its time: to take one back
-// is to write a later one that says so.
+// A mark is an entry of a record beside its lists: a time, and data that only marks of
+// its kind give a meaning. An instance keeps and merges all marks, also those of kinds
+// that it does not know. A mark is not deleted before it has ended: a later mark with
+// the same key takes its place, and its data may say that nothing holds any more.
 type mark struct {
 	key  markKey
-	at   Time   // when it was made, or made last
-	data []byte // at most maxMarkData
+	at   Time
+	data []byte // at most maxMarkData bytes
 }
 
-// A markKey tells the marks of a record apart. A mark has the numbers that its kind
-// needs; the others are 0.
+// A markKey tells the marks of a record apart. What marks of a kind do not need is 0.
 type markKey struct {
 	kind byte
-	// lasting: the mark survives forgetting, whatever the generations. It is part of
-	// the key: were it not, what is left of two marks that differ in it would depend
-	// on the order in which records merge.
+	// lasting marks survive forgetting, whatever the generations. This is part of the
+	// key because merging must be associative: of two marks that differed in it only,
+	// which one is left would depend on the order in which records are merged.
 	lasting   bool
 	list      listKey
 	window    span
@@ -32,11 +31,11 @@ type markKey struct {
 
 // The kinds of marks. They stand in records: never changed, never reused.
 const (
-	// markHold is when an enforced rule last found the subject over block_over, by
-	// the rule's list, window and block_over. It has no data.
+	// markHold is the last time at which an enforced rule with this list, window and
+	// block_over found the subject over block_over. It has no data.
 	markHold = 1
-	// markOverride is an analyst's decision on the subject, or its removal. It is
-	// lasting, and has no numbers.
+	// markOverride is an analyst's decision about the subject, or its removal. It is
+	// lasting; its key has nothing else.
 	markOverride = 2
 )
 
@@ -51,8 +50,8 @@ const (
 	maxOtherMarks   = 32
 )
 
-// markLife is how long any mark may matter after its time: no hold and no override
-// is longer.
+// markLife is the longest time for which a mark may matter, in milliseconds: no hold and
+// no override is longer.
 const markLife = span(MaxWindow / time.Millisecond)
 
 func (k markKey) compare(o markKey) int {
@@ -72,8 +71,8 @@ func compareBool(a, b bool) int {
 	return 1
 }
 
-// supersedes reports whether m replaces o, which has the same key: the later does, of
-// two of one time the one whose data sorts last.
+// supersedes reports whether m replaces o, which has the same key: the later one does, of
+// one time the one whose data sorts last.
 func (m *mark) supersedes(o *mark) bool {
 	return cmp.Or(cmp.Compare(m.at, o.at), bytes.Compare(m.data, o.data)) > 0
 }
@@ -90,7 +89,7 @@ func (r *Record) setMark(m *mark) {
 	r.marks[i] = mark{key: m.key, at: m.at, data: append(r.marks[i].data[:0], m.data...)}
 }
 
-// mergeMarks adds the marks of o, only the lasting ones if so told.
+// mergeMarks adds the marks of o, or its lasting marks only.
 func (r *Record) mergeMarks(o *Record, lastingOnly bool) {
 	for i := range o.marks {
 		if m := &o.marks[i]; m.key.lasting || !lastingOnly {
@@ -101,14 +100,15 @@ func (r *Record) mergeMarks(o *Record, lastingOnly bool) {
 	r.boundMarks(false, maxOtherMarks)
 }
 
-// boundMarks keeps the newest of the marks that are lasting, or of those that are
-// not. The two are bounded apart, because forgetting takes only the others away.
+// boundMarks drops the oldest of the lasting marks, or of the others, beyond the bound.
+// The two have bounds of their own because merging must be associative: a mark that
+// forgetting drops must not have pushed out one that survives it.
 func (r *Record) boundMarks(lasting bool, bound int) {
 	for {
 		n, oldest := 0, -1
 		for i := range r.marks {
 			if m := &r.marks[i]; m.key.lasting == lasting {
-				// Of one time, the last by key leaves first.
+				// Of one time, the one with the greatest key leaves first.
 				if n++; oldest < 0 || m.at <= r.marks[oldest].at {
 					oldest = i
 				}
@@ -122,8 +122,7 @@ func (r *Record) boundMarks(lasting bool, bound int) {
 	}
 }
 
-// pruneMarks drops the marks that cannot matter any more, and pulls back those dated
-// too far ahead.
+// pruneMarks sets back times too far ahead, and drops the marks that have ended.
 func (r *Record) pruneMarks(now Time) {
 	for i := range r.marks {
 		r.marks[i].at = min(r.marks[i].at, now+ahead)
@@ -131,8 +130,8 @@ func (r *Record) pruneMarks(now Time) {
 	r.marks = keep(r.marks, func(m *mark) bool { return now.age(m.at) < markLife })
 }
 
-// openGap makes room for one more at i, in the memory that a shorter slice left
-// behind where there is some: what is now at i still has its own to reuse.
+// openGap makes s one longer, with a gap at i. In the gap is what lay behind the end of
+// s, if anything did: its memory can be reused.
 func openGap[T any](s []T, i int) []T {
 	n := len(s)
 	if n < cap(s) {
@@ -146,8 +145,8 @@ func openGap[T any](s []T, i int) []T {
 	return s
 }
 
-// keep drops what ok refuses and keeps the order. What is dropped stays behind the
-// end, with its memory.
+// keep drops the items for which ok returns false, and keeps the order. They lie behind
+// the end of the result, with their memory: see openGap.
 func keep[T any](s []T, ok func(*T) bool) []T {
 	kept := 0
 	for i := range s {

@@ -106,7 +106,7 @@ func TestMarksEndWithTheLongestHoldOrOverride(t *testing.T) {
 func TestARecordWithMarksIsKeptAsLongAsAnyWindowMayBe(t *testing.T) {
 	s := testSubject(t)
 	r := new(Record)
-	r.grow(s.lists[0].key).observe(1, 1000, 3)
+	r.listFor(s.lists[0].key).observe(1, 1000, 3)
 	require.Equal(t, Time(20_000), r.retain(s))
 	r.setMark(&mark{key: markKey{kind: markHold}, at: 1000})
 	require.Equal(t, spanOf(720*time.Hour), r.retain(s))
@@ -136,7 +136,7 @@ func TestMarksReuseTheirMemory(t *testing.T) {
 // Programs that know version 1 read what has no marks, and leave alone what has.
 func TestOnlyARecordWithMarksIsVersion2(t *testing.T) {
 	r := new(Record)
-	r.grow(listKey{kind: 3}).observe(0x1111111111111111, 1_800_000_000_000, 6)
+	r.listFor(listKey{kind: 3}).observe(0x1111111111111111, 1_800_000_000_000, 6)
 	require.Equal(t, "01"+"00"+"01"+"03"+"00"+"01"+"80a0f1c2b134"+"1111111111111111", hex.EncodeToString(r.append(nil)))
 	r.setMark(&mark{key: markKey{kind: markHold, list: listKey{kind: 3}, window: 3_600_000, blockOver: 5}, at: 1_800_000_000_000})
 	r.setMark(&mark{key: markKey{kind: markOverride, lasting: true}, at: 1_800_000_001_000, data: []byte{0xaa, 0xbb}})

@@ -138,7 +138,7 @@ func TestWorstSizeBoundsTheEncodedSize(t *testing.T) {
 	gap := spanOf(MaxWindow) - 1
 	for _, l := range s.lists {
 		for i := range l.bound {
-			r.grow(l.key).observe(uint64(i), testStart+Time(i)*gap, l.bound)
+			r.listFor(l.key).observe(uint64(i), testStart+Time(i)*gap, l.bound)
 		}
 	}
 	size := len(r.append(nil))

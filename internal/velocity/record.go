@@ -2,19 +2,21 @@ package velocity
 
 import "slices"
 
-// A Record is all that is remembered of one subject. Its zero value remembers
-// nothing. It is a plain value: methods compute, they neither lock nor wait.
+// A Record is all that is remembered of one subject. Its zero value is the record of a
+// subject that was never seen. It is a plain value: methods compute, they neither lock
+// nor wait nor read a clock.
 type Record struct {
-	// generation is the time at which the record was last forgotten, 0 for never. A
-	// record of a higher generation wins whole over one of a lower, so what was
-	// forgotten cannot come back from a copy that has not heard of it; being a time,
-	// not a count, it does so too when the one who forgot knew of no earlier one.
+	// generation is the time at which the record was last forgotten, in milliseconds
+	// since the Unix epoch; 0 for never. In a merge the higher generation wins, so an
+	// older copy elsewhere does not bring back what was forgotten. It is a time and not
+	// a count, so that this holds also when the instance that forgets did not know of
+	// the last time.
 	generation uint64
 	lists      []list // ordered by key, none twice, none empty
 	marks      []mark // ordered by key, none twice
 }
 
-// list returns the list with that key, or nil.
+// list returns the list with that key, nil where there is none.
 func (r *Record) list(key listKey) *list {
 	for i := range r.lists {
 		if r.lists[i].key == key {
@@ -24,8 +26,8 @@ func (r *Record) list(key listKey) *list {
 	return nil
 }
 
-// grow returns the list with that key, made when it is missing.
-func (r *Record) grow(key listKey) *list {
+// listFor returns the list with that key, and adds it where there is none.
+func (r *Record) listFor(key listKey) *list {
 	i, found := slices.BinarySearchFunc(r.lists, key, func(l list, key listKey) int { return l.key.compare(key) })
 	if found {
 		return &r.lists[i]
@@ -36,31 +38,31 @@ func (r *Record) grow(key listKey) *list {
 	return spare
 }
 
-// reset makes the record remember nothing, and keeps its memory for the next.
+// reset empties the record and keeps its memory.
 func (r *Record) reset() {
 	r.generation = 0
 	r.lists, r.marks = r.lists[:0], r.marks[:0]
 }
 
-// forget empties the record at now and makes that stick: see generation. Lasting
-// marks stay.
+// forget empties the record at now, but for lasting marks. See generation.
 func (r *Record) forget(now Time) {
-	r.enter(max(r.generation+1, uint64(now)))
+	r.startGeneration(max(r.generation+1, uint64(now)))
 }
 
-// enter begins a higher generation: what belongs to the one before is dropped.
-func (r *Record) enter(generation uint64) {
+// startGeneration drops what belongs to the generation before.
+func (r *Record) startGeneration(generation uint64) {
 	r.generation = generation
 	r.lists = r.lists[:0]
 	r.marks = keep(r.marks, func(m *mark) bool { return m.key.lasting })
 }
 
-// prune drops what no rule of the plan can count any more, and pulls back what
-// was dated too far ahead. Lists the plan has no rule for stay as they are.
+// prune drops the elements that no rule of the plan counts any more at now, and the
+// marks that have ended. It sets back times too far ahead. Lists for which the plan has
+// no rule stay as they are: they are another instance's to prune.
 func (r *Record) prune(s *subjectPlan, now Time) {
 	for i := range s.lists {
 		if l := r.list(s.lists[i].key); l != nil {
-			l.pullBack(now + ahead)
+			l.clamp(now + ahead)
 			l.expire(now, s.lists[i].window)
 		}
 	}
@@ -72,9 +74,9 @@ func (r *Record) dropEmpty() {
 	r.lists = keep(r.lists, func(l *list) bool { return len(l.elements) > 0 })
 }
 
-// retain is how long the record matters to any instance, counted from its latest
-// time. A list that no rule here reads matters to an instance with other rules; so do
-// marks, and that the record was forgotten: all of these as long as any window may be.
+// retain is the time for which the record matters to any instance, counted from its
+// latest time. Lists that no rule here reads matter to instances with other rules; so do
+// marks, and the fact that the record was forgotten: these as long as any window may be.
 func (r *Record) retain(s *subjectPlan) span {
 	if r.generation > 0 || len(r.marks) > 0 || slices.ContainsFunc(r.lists, func(l list) bool { return !s.reads(l.key) }) {
 		return spanOf(MaxWindow)
@@ -82,15 +84,15 @@ func (r *Record) retain(s *subjectPlan) span {
 	return s.retain
 }
 
-// merge makes r what both together know. It is commutative, associative and
-// idempotent, so copies may meet in any order, any number of times.
+// merge adds to r what o knows. It is commutative, associative and idempotent, so
+// copies may be merged in any order, any number of times.
 //
-// The higher generation wins whole, but for lasting marks. Equal generations give,
-// list by list, the union of the elements with their latest times, then the bound;
-// and of each mark the one that supersedes the other.
+// The higher generation wins whole, but for lasting marks, which belong to none. Of
+// equal generations the result has, list by list, the union of the elements with their
+// latest times, cut to the bound; and of marks with one key the one that supersedes.
 func (r *Record) merge(o *Record, s *subjectPlan) {
 	if r.generation < o.generation {
-		r.enter(o.generation)
+		r.startGeneration(o.generation)
 	}
 	r.mergeMarks(o, r.generation > o.generation)
 	if r.generation > o.generation {
@@ -98,7 +100,7 @@ func (r *Record) merge(o *Record, s *subjectPlan) {
 	}
 	for i := range o.lists {
 		from := &o.lists[i]
-		r.grow(from.key).merge(from, s.bound(from.key))
+		r.listFor(from.key).merge(from, s.bound(from.key))
 	}
 }
 

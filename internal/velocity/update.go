@@ -96,7 +96,7 @@ func (u *Update) observe(r *Record) {
 	for i, e := range u.shown {
 		if e.present {
 			l := &u.subject.lists[i]
-			r.grow(l.key).observe(e.fingerprint, u.now, l.bound)
+			r.listFor(l.key).observe(e.fingerprint, u.now, l.bound)
 		}
 	}
 }
