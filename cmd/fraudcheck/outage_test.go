@@ -94,7 +94,7 @@ func load(t *testing.T, instances []*program) (asked, degraded *atomic.Int64, en
 	return asked, degraded, end
 }
 
-// further waits until the counter has grown by n.
+// further waits until the counter has grown by that number.
 func further(t *testing.T, counter *atomic.Int64, by int64) {
 	t.Helper()
 	until := counter.Load() + by
