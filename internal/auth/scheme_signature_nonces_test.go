@@ -13,7 +13,7 @@ import (
 	"fraudcheck/internal/testbed"
 )
 
-func TestNoncesAreKeptAsLongAsAnyInstanceMayBelieveThem(t *testing.T) {
+func TestSharedNoncesAreKeptFourMinutes(t *testing.T) {
 	server := testbed.StartMemcached(t)
 	client, err := memcached.New(memcached.Settings{Servers: []string{server.Addr}, MaxConns: 64, Budget: time.Second, Canary: "canary"})
 	require.NoError(t, err)
