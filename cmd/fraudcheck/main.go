@@ -99,7 +99,7 @@ func checkConfig(f *flags, stdout io.Writer) error {
 		return err
 	}
 	// serve refuses it; here it may be another machine's.
-	if err := checkSnapshotFile(p.settings.Store.Memory.SnapshotFile); err != nil {
+	if err := p.checkSnapshotFile(); err != nil {
 		p.warnings = append(p.warnings, err.Error())
 	}
 	text, err := yaml.Marshal(p.settings)
