@@ -56,18 +56,12 @@ func parts(t testing.TB) []part {
 	a, err = velocity.ParseAttempt(&known)
 	require.NoError(t, err)
 
-	basic, err := auth.NewBasic([]auth.User{{Name: "checkout", Password: strings.Repeat("p", 24), Encryption: passwords.Clear, Roles: auth.Checker}})
-	require.NoError(t, err)
-	guard := auth.NewGuard(basic, nil).WithTokens(session.Settings{TTL: time.Hour, RefreshTTL: time.Hour, PerUser: 1, SessionTimeout: time.Hour})
-	slow, err := auth.NewBasic([]auth.User{{Name: "checkout", Password: argonHash, Encryption: passwords.Argon2id, Roles: auth.Checker}})
-	require.NoError(t, err)
-	remembering := auth.NewGuard(slow, nil)
+	guard := guardOf(t, auth.Settings{Users: []auth.User{{Name: "checkout", Password: strings.Repeat("p", 24), Encryption: passwords.Clear, Roles: auth.Checker}}, Tokens: session.Settings{TTL: time.Hour, RefreshTTL: time.Hour, PerUser: 1, SessionTimeout: time.Hour}})
+	remembering := guardOf(t, auth.Settings{Users: []auth.User{{Name: "checkout", Password: argonHash, Encryption: passwords.Argon2id, Roles: auth.Checker}}})
 	settings, key := tokenKeys(t, "HS256")
 	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": "checkout", "aud": "ABC", "exp": time.Now().Add(time.Hour).Unix()}).SignedString(key)
 	require.NoError(t, err)
-	bearer, err := auth.NewJWT(settings)
-	require.NoError(t, err)
-	believing := auth.NewGuard(nil, bearer)
+	believing := guardOf(t, auth.Settings{JWT: settings})
 	shown := &auth.Request{Header: header{[]byte("Bearer " + token)}, At: time.Now()}
 	request := &auth.Request{Header: header{[]byte("Basic Y2hlY2tvdXQ6cHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBw")}, At: time.Now()}
 
@@ -124,6 +118,14 @@ func parts(t testing.TB) []part {
 			check(err == nil && d.Outcome == velocity.Allow && d.Rules[0].Count == 1, "one card")
 		}},
 	}
+}
+
+// guardOf is a guard with these settings.
+func guardOf(t testing.TB, s auth.Settings) *auth.Guard {
+	t.Helper()
+	policy, err := auth.NewPolicy(s)
+	require.NoError(t, err)
+	return auth.NewGuard(policy)
 }
 
 // header is that of a request with these Authorization headers.

@@ -126,6 +126,36 @@ func reloadStorm(s *scene) error {
 	return nil
 }
 
+// configFIFO: the configuration is replaced by a FIFO that nobody writes to. The
+// reload is refused, and the program can be stopped all the same.
+func configFIFO(s *scene) error {
+	s.config = fmt.Sprintf("drain: %dms\n", s.lasts.Milliseconds())
+	s.tail = 200 * time.Millisecond
+	if err := s.start(); err != nil {
+		return err
+	}
+	s.begin = func() error {
+		path := filepath.Join(s.dir, configFile)
+		if err := syscall.Mkfifo(path+".new", 0o600); err != nil {
+			return err
+		}
+		if err := os.Rename(path+".new", path); err != nil {
+			return err
+		}
+		if err := s.instances[0].Signal(syscall.SIGHUP); err != nil {
+			return err
+		}
+		if err := testbed.Pause(s.ctx, 200*time.Millisecond); err != nil {
+			return err
+		}
+		since := time.Now()
+		err := s.stopped(s.instances[0], s.lasts+2*time.Second)
+		s.note("gone after %.2f s", time.Since(since).Seconds())
+		return err
+	}
+	return nil
+}
+
 // snapshotKill: the program is killed, and remembers who was blocked.
 func snapshotKill(s *scene) error {
 	file := filepath.Join(s.dir, "snapshot")

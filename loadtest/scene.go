@@ -25,6 +25,8 @@ type scene struct {
 	config  string        // lines of configuration beside the usual
 	budget  time.Duration // that the store has; 0 for the default
 
+	card int // the last that a fault showed beside the load
+
 	mostDegraded float64 // share of calls, during; 0 for all
 
 	begin, end, check func() error // each may be nil; check comes when the load is over
@@ -107,11 +109,13 @@ func (s *scene) store() string {
 	return store
 }
 
+const configFile = "fraudcheck.yaml"
+
 // writeConfig writes the configuration, with further lines, whole or not at all.
 func (s *scene) writeConfig(more string) (path string, err error) {
-	path = filepath.Join(s.dir, "fraudcheck.yaml")
+	path = filepath.Join(s.dir, configFile)
 	text := "hash_key: " + strings.Repeat("0123456789abcdef", 4) + "\n" +
-		"auth: {basic: {users: [{username: shop, password: " + s.password + "}]}}\n" +
+		"auth: {basic: {users: [{username: shop, password: " + s.password + "}, {username: analyst, password: " + s.password + ", roles: [analyst]}]}}\n" +
 		s.config + more
 	if !strings.Contains(text, "\nstore:") {
 		text += "store: {" + s.store() + "}\n"

@@ -32,7 +32,9 @@ func newStage(ctx context.Context, o *options) (*stage, error) {
 	}
 	s := &stage{options: o, dir: dir, program: filepath.Join(dir, "fraudcheck"), password: rand.Text(), progress: io.Discard}
 	testbed.ClearEnvironment()
-	if err := testbed.Build(ctx, "", s.program); err != nil {
+	if o.Program != "" {
+		s.program = o.Program
+	} else if err := testbed.Build(ctx, "", s.program); err != nil {
 		s.close()
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"fraudcheck/internal/auth"
 	"fraudcheck/internal/config"
 )
 
@@ -19,6 +20,7 @@ type reloader struct {
 	files   *fileWatch
 	service *service
 	running config.Settings // in force; where a reload changes nothing, those of the start
+	callers auth.Settings   // in force
 }
 
 // run reloads at each hang-up and each change of the files, until ctx ends.
@@ -48,6 +50,10 @@ func (r *reloader) reload() {
 	if next != nil {
 		r.files.follow(r.flags.Config, next.settings)
 	}
+	named := err == nil && next.madeUser == ""
+	if err == nil && !named {
+		err = r.keepCallers(next)
+	}
 	if err != nil {
 		s.metrics.Reload("error")
 		s.log.Error("Configuration not reloaded, the old one stays: " + oneLine(err))
@@ -64,14 +70,11 @@ func (r *reloader) reload() {
 	}
 	s.metrics.Plan(next.plan)
 	s.checker.Replace(next.plan)
-	if next.madeUser == "" {
-		s.guard.Replace(next.guard)
-	} else {
-		s.guard.Within(next.where)
-		if s.madeUser == "" {
-			s.log.Warn("Configuration: auth names nobody any more; those it named before stay until a restart")
-		}
+	s.guard.Replace(next.authPolicy)
+	if !named && s.madeUser == "" {
+		s.log.Warn("Configuration: auth names nobody any more; those it named before stay until a restart")
 	}
+	r.callers = next.authSettings
 	for _, w := range next.warnings {
 		s.log.Warn("Configuration: " + w)
 	}
@@ -83,6 +86,16 @@ func (r *reloader) reload() {
 	s.log.Info(text)
 	r.running.Rules, r.running.Lists = next.settings.Rules, next.settings.Lists
 	r.running.Auth, r.running.TrustedProxies = next.settings.Auth, next.settings.TrustedProxies
+}
+
+// keepCallers compiles the callers in force with the next policy's networks, where that
+// names no caller: nobody must be locked out by a file that lost its users.
+func (r *reloader) keepCallers(next *policy) (err error) {
+	kept := r.callers
+	kept.Networks, kept.TrustedProxies = next.authSettings.Networks, next.authSettings.TrustedProxies
+	next.authSettings = kept
+	next.authPolicy, err = auth.NewPolicy(kept)
+	return err
 }
 
 // needRestart returns the keys that cannot be changed while the service runs.

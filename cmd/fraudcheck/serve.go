@@ -43,7 +43,7 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 	s.start(stdout)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	r := reloader{flags: f, files: files, service: s, running: *p.settings}
+	r := reloader{flags: f, files: files, service: s, running: *p.settings, callers: p.authSettings}
 	go r.run(ctx, hangups) // so that a stop never waits for a reload
 
 	select {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"fraudcheck/internal/auth"
 	"fraudcheck/internal/config"
 	"fraudcheck/internal/logging"
 	"fraudcheck/internal/operator"
@@ -24,6 +25,7 @@ type service struct {
 	clock       *velocity.Clock
 	memory      *velocity.Memory
 	checker     *velocity.Checker
+	guard       *auth.Guard
 	certificate certificate
 	metrics     *operator.Metrics
 
@@ -43,7 +45,7 @@ type service struct {
 // newService builds a service from the policy. It listens, but accepts no connection
 // before start. closeLog is to be called after everything else.
 func newService(p *policy, stderr io.Writer) (s *service, err error) {
-	s = &service{policy: p, clock: velocity.NewClock(time.Now()), closeLog: func() {}, failed: make(chan error, 3)}
+	s = &service{policy: p, guard: auth.NewGuard(p.authPolicy), clock: velocity.NewClock(time.Now()), closeLog: func() {}, failed: make(chan error, 3)}
 	s.certificate.Store(p.certificate)
 	for _, step := range []func() error{
 		s.checkSnapshotFile, s.makeKeys, s.makeMemory, s.listen,

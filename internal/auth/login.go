@@ -22,55 +22,52 @@ type Tokens struct {
 //
 // While the store does not answer there is an access token alone: it is the one
 // thing that is good without the store.
-func (g *Guard) Login(r *Request, username, password string) (t *Tokens, err error) {
+func (g *Guard) Login(r *Request, username, secret string) (t *Tokens, err error) {
 	r.scheme = "login"
 	defer func() { g.observe(r.scheme, err, err == nil && t.Refresh == "") }()
-	k, s := g.knock(r), g.schemes.Load()
-	caller, err := s.credentials(r, k, username, password)
+	f := g.inForce.Load()
+	g.settle(r, f)
+	caller, err := g.loginUser(f, r, username, secret)
 	if err != nil {
 		return nil, err
 	}
-	if r.caller = caller.Name; s.outside(caller, r) {
+	if r.caller = caller.Name; f.outside(caller, r) {
 		return nil, NetworkRefused
 	}
-	if !g.issues(s) {
+	if g.Logins == nil || f.logins == nil {
 		return nil, Invalid
 	}
-	user := s.logins.Users[caller.Name]
-	if user == nil {
-		return nil, Invalid
-	}
-	issued, err := g.Logins.Begin(s.logins, user, r.from, r.At)
+	issued, err := g.Logins.Begin(f.logins, f.logins.Users[caller.Name], r.from, r.At)
 	if err != nil { // session.ErrNoAddress
 		return nil, NetworkRefused
 	}
 	t = &Tokens{Access: issued.Access, ExpiresIn: issued.ExpiresIn, Refresh: issued.Refresh}
-	if issued.Session == "" || r.crosses() { // a page of another origin gives nobody a session
+	if issued.Session == "" || r.crosses() { // a page of another origin gets no session
 		return t, nil
 	}
-	if old, found := r.cookie(); found {
-		_ = g.Logins.EndSession(s.logins, old, r.At)
+	if old, found := r.sessionCookie(); found {
+		_ = g.Logins.EndSession(f.logins, old, r.At)
 	}
 	t.Cookie = setCookie(r.TLS, issued.Session)
 	return t, nil
 }
 
-// credentials finds the user by the Authorization header, or else by name and
-// password.
-func (s *schemes) credentials(r *Request, k knock, username, password string) (*Caller, error) {
-	if s.basic == nil {
-		return nil, Invalid
-	}
-	switch headers := r.Header.Values("Authorization"); {
-	case len(headers) == 0:
-		return s.basic.words(username, password, k)
-	case len(headers) == 1 && len(headers[0]) <= maxHeader:
-		name, credentials, found := bytes.Cut(headers[0], []byte(" "))
-		if found && named(name, "Basic") {
-			return s.basic.authenticate(bytes.TrimLeft(credentials, " "), k)
+// loginUser finds the user by the Authorization header, or else by name and password.
+func (g *Guard) loginUser(f *inForce, r *Request, username, secret string) (*Caller, error) {
+	for i, s := range f.schemes {
+		if s.kind != &basicKind {
+			continue
 		}
+		c := call{g, r, f.Policy, f.verified[i]}
+		switch {
+		case r.authorization.headers == 0:
+			return f.basic.verifyWords(c, username, secret)
+		case f.basic.owns(g, r):
+			return f.basic.authenticate(c)
+		}
+		return nil, Malformed
 	}
-	return nil, Malformed
+	return nil, Invalid
 }
 
 // failureOf is the failure that an error of the logins means.
@@ -86,70 +83,31 @@ func failureOf(err error) error {
 	return TokenInvalid
 }
 
-// byToken finds the caller by an access token of our own.
-func (g *Guard) byToken(r *Request, s *schemes, text []byte) (*Caller, error) {
-	shown, err := g.Logins.Access(s.logins, text, r.from, r.At)
-	if err != nil {
-		return nil, failureOf(err)
-	}
-	r.Grant = Grant{Expires: shown.Expires, Fresh: shown.Fresh, Local: shown.Local}
-	return &s.basic.users[shown.User.Name].caller, nil
-}
-
-// bySession finds the caller by the session's cookie.
-func (g *Guard) bySession(r *Request, s *schemes, k knock) (c *Caller, scheme string, err error) {
-	if !g.issues(s) {
-		return nil, "none", Missing
-	}
-	text, found := r.cookie()
-	if !found {
-		return nil, "none", Missing
-	}
-	c, err = g.session(r, s, text)
-	return c, "session", k.token(err)
-}
-
-func (g *Guard) session(r *Request, s *schemes, text []byte) (*Caller, error) {
-	shown, err := g.Logins.Session(s.logins, text, r.from, r.At)
-	if err != nil {
-		return nil, failureOf(err)
-	}
-	if !r.Safe() && !r.ListedOrigin && !r.sameOrigin() {
-		return nil, OriginRefused
-	}
-	caller := &s.basic.users[shown.User.Name].caller
-	if s.outside(caller, r) { // will be refused, and is no use of the session
-		return caller, nil
-	}
-	g.Logins.Use(s.logins, &shown, r.At)
-	r.Grant = Grant{Expires: shown.Expires, Local: shown.Local}
-	return caller, nil
-}
-
 // Refresh issues new tokens for a refresh token, which is good once: used twice it
 // ends the whole login. The error is a Failure or wraps one.
 func (g *Guard) Refresh(r *Request, token string) (*Tokens, error) {
 	r.scheme = "refresh"
-	k := g.knock(r)
-	t, err := g.refresh(r, g.schemes.Load(), []byte(token))
+	f := g.inForce.Load()
+	g.settle(r, f)
+	t, err := g.refresh(f, r, []byte(token))
 	if err != session.ErrReused {
-		err = k.token(err)
+		err = g.wrongToken(r, err)
 		g.observe(r.scheme, err, false)
 		return t, err
 	}
 	if g.Observe != nil {
-		g.Observe(r.scheme, "reused")
+		g.Observe(r.scheme, reused)
 	}
-	return nil, k.token(TokenInvalid)
+	return nil, g.wrongToken(r, TokenInvalid)
 }
 
-func (g *Guard) refresh(r *Request, s *schemes, text []byte) (*Tokens, error) {
-	if !g.issues(s) {
+func (g *Guard) refresh(f *inForce, r *Request, text []byte) (*Tokens, error) {
+	if g.Logins == nil || f.logins == nil {
 		return nil, TokenInvalid
 	}
-	issued, err := g.Logins.Refresh(s.logins, text, r.from, r.At, func(user *session.User) error {
+	issued, err := g.Logins.Refresh(f.logins, text, r.from, r.At, func(user *session.User) error {
 		r.caller = user.Name
-		if s.outside(&s.basic.users[user.Name].caller, r) {
+		if f.outside(&f.basic.accounts.passwords[user.Name].caller, r) {
 			return NetworkRefused
 		}
 		return nil
@@ -167,15 +125,15 @@ func (g *Guard) refresh(r *Request, s *schemes, text []byte) (*Tokens, error) {
 // request shows; it is no failure when there is none. After Unavailable it has
 // ended here, and elsewhere as soon as the store answers.
 func (g *Guard) Logout(r *Request) (err error) {
-	s := g.schemes.Load()
-	if !g.issues(s) {
+	f := g.inForce.Load()
+	if g.Logins == nil || f.logins == nil {
 		return nil
 	}
 	r.scheme = "logout"
 	defer func() { g.observe(r.scheme, err, false) }()
-	g.settle(r)
+	g.settle(r, f)
 	if text, found := r.accessToken(); found {
-		return unavailable(g.Logins.EndToken(s.logins, text, r.At))
+		return unavailable(g.Logins.EndToken(f.logins, text, r.At))
 	}
 	text, found := r.session()
 	if !found {
@@ -184,7 +142,7 @@ func (g *Guard) Logout(r *Request) (err error) {
 	if !r.ListedOrigin && !r.sameOrigin() {
 		return OriginRefused
 	}
-	return unavailable(g.Logins.EndSession(s.logins, text, r.At))
+	return unavailable(g.Logins.EndSession(f.logins, text, r.At))
 }
 
 func unavailable(err error) error {
@@ -196,31 +154,27 @@ func unavailable(err error) error {
 
 // accessToken is what the one Authorization header shows as an access token of ours.
 func (r *Request) accessToken() (text []byte, found bool) {
-	headers := r.Header.Values("Authorization")
-	if len(headers) != 1 {
-		return nil, false
-	}
-	name, text, _ := bytes.Cut(headers[0], []byte(" "))
-	text = bytes.TrimLeft(text, " ")
-	return text, named(name, "Bearer") && bytes.HasPrefix(text, []byte(session.Prefix))
+	text = r.authorization.value
+	return text, r.authorization.is("Bearer") && bytes.HasPrefix(text, []byte(session.Prefix))
 }
 
 // session is what the cookie shows as a session of ours, where there is no
 // Authorization header.
 func (r *Request) session() (text []byte, found bool) {
-	if len(r.Header.Values("Authorization")) > 0 {
+	if r.authorization.headers > 0 {
 		return nil, false
 	}
-	text, _ = r.cookie()
+	text, _ = r.sessionCookie()
 	return text, bytes.HasPrefix(text, []byte(session.Prefix))
 }
 
 // Conversation is what tells the requests of one login from others, before anything
 // of them was verified; false where they show neither token nor session of ours.
 func (g *Guard) Conversation(r *Request) (id [16]byte, found bool) {
-	if !g.issues(g.schemes.Load()) {
+	if g.Logins == nil || g.inForce.Load().logins == nil {
 		return id, false
 	}
+	r.readAuthorization()
 	if text, found := r.accessToken(); found {
 		return session.TokenID(text)
 	}

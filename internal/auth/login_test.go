@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -46,18 +47,30 @@ func newInstance(t testing.TB, store session.Store, settings session.Settings) *
 	t.Helper()
 	keys, err := session.NewKeys([]byte(strings.Repeat("k", 32)))
 	require.NoError(t, err)
-	i := &instance{Guard: configured(t, settings, someUsers), t: t, store: store, now: midnight, observed: map[string]int{}}
+	i := &instance{Guard: auth.NewGuard(configured(t, settings, someUsers)), t: t, store: store, now: midnight, observed: map[string]int{}}
 	i.Logins = session.NewLogins(keys, store)
 	i.Guard.Now = func() time.Time { return i.now }
-	i.Observe = func(scheme, result string) { i.observed[scheme+" "+result]++ }
+	i.Observe = func(scheme, result string) {
+		assert.Contains(t, closedSet(), scheme+" "+result)
+		i.observed[scheme+" "+result]++
+	}
 	return i
 }
 
-func configured(t testing.TB, settings session.Settings, users []auth.User) *auth.Guard {
+// closedSet are the schemes and results that the metrics know.
+var closedSet = sync.OnceValue(func() map[string]bool {
+	set := map[string]bool{}
+	for _, o := range auth.AllOutcomes() {
+		for _, result := range o.Results {
+			set[o.Scheme+" "+result] = true
+		}
+	}
+	return set
+})
+
+func configured(t testing.TB, settings session.Settings, users []auth.User) *auth.Policy {
 	t.Helper()
-	basic, err := auth.NewBasic(users)
-	require.NoError(t, err)
-	return auth.NewGuard(basic, nil).WithTokens(settings)
+	return compile(t, auth.Settings{Users: users, Tokens: settings})
 }
 
 // alone is an instance with the embedded store.

@@ -29,9 +29,9 @@ func setCookie(tls bool, value string) string {
 // the browser.
 func EndCookie(tls bool) string { return setCookie(tls, "") + "; Max-Age=0" }
 
-// cookie is the value of the session's cookie, good until the next look at the header.
+// sessionCookie is the value of the session's cookie, good until the next look at the header.
 // Of several none is believed: it is empty then.
-func (r *Request) cookie() (value []byte, found bool) {
+func (r *Request) sessionCookie() (value []byte, found bool) {
 	name := cookieNameOf(r.TLS)
 	for _, line := range r.Header.Values("Cookie") {
 		for len(line) > 0 {

@@ -121,7 +121,7 @@ func (u *User) check() error {
 	if u.Roles == 0 {
 		return expected("at least one role")
 	}
-	var wrong *WhereError
+	var wrong *SettingError
 	if _, err := newNetworks(u.Networks); errors.As(err, &wrong) {
 		return expected(wrong.Expected)
 	}

@@ -119,7 +119,7 @@ func FuzzUsersFile(f *testing.F) {
 		require.NoError(t, err)
 		require.Equal(t, file.Users(), again.Users())
 		require.Equal(t, file.String(), again.String())
-		_, err = auth.NewBasic(file.Users())
+		_, err = auth.NewPolicy(auth.Settings{Users: file.Users()})
 		require.NoError(t, err)
 	})
 }

@@ -21,7 +21,7 @@ const prompt = 10 * time.Second
 
 // bench looks on while passwords are hashed, and owns the clock.
 type bench struct {
-	*auth.Basic
+	*auth.Guard
 	now    atomic.Int64   // nanoseconds
 	hashes atomic.Int32   // begun
 	atOnce atomic.Int32   // under way
@@ -34,10 +34,9 @@ func (b *bench) pass(d time.Duration) { b.now.Add(int64(d)) }
 
 func guardOf(t testing.TB, users ...auth.User) (*auth.Guard, *bench) {
 	t.Helper()
-	basic, err := auth.NewBasic(users)
-	require.NoError(t, err)
-	b := &bench{Basic: basic, ended: make(chan [2]uint64, 10_000)}
-	basic.Watch(func() {
+	guard := auth.NewGuard(ofUsers(t, users...))
+	b := &bench{Guard: guard, ended: make(chan [2]uint64, 10_000)}
+	guard.Watch(func() {
 		b.hashes.Add(1)
 		if n := b.atOnce.Add(1); n > b.most.Load() {
 			b.most.Store(n) // more than two would be seen by the third at the latest
@@ -49,7 +48,6 @@ func guardOf(t testing.TB, users ...auth.User) (*auth.Guard, *bench) {
 		b.atOnce.Add(-1)
 		b.ended <- [2]uint64{rounds, blocks}
 	})
-	guard := auth.NewGuard(basic, nil)
 	guard.Now = func() time.Time { return time.Unix(0, b.now.Load()) }
 	return guard, b
 }
@@ -237,9 +235,7 @@ func TestAReloadForgetsWhomItChanges(t *testing.T) {
 		return b.hashes.Load() - before
 	}
 	reload := func(users ...auth.User) {
-		next, err := auth.NewBasic(users)
-		require.NoError(t, err)
-		guard.Replace(auth.NewGuard(next, nil))
+		guard.Replace(ofUsers(t, users...))
 	}
 	for _, name := range []string{"lean:", "fat:", "cheap:"} {
 		require.EqualValues(t, 1, hashes(name+shared))

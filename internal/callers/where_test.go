@@ -9,17 +9,15 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"fraudcheck/internal/auth"
 	"fraudcheck/internal/door/doortest"
 )
 
 // behindAProxy has the door believe the tests' own address, at a time that stands
 // still.
 func behindAProxy(t testing.TB, callers ...string) func(*doortest.Setup) {
-	where, err := auth.NewWhere(callers, []string{"127.0.0.0/8"})
-	require.NoError(t, err)
+	policy := doortest.NewPolicy(t, callers, []string{"127.0.0.0/8"})
 	return func(s *doortest.Setup) {
-		s.Guard.Within(where)
+		s.Guard.Replace(policy)
 		s.Guard.Now = func() time.Time { return doortest.Morning }
 	}
 }

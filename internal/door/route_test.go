@@ -39,7 +39,7 @@ func TestATargetIsAPathOrAURLOfTheHost(t *testing.T) {
 }
 
 func TestRoutesAreFoundByTheirPath(t *testing.T) {
-	d := New(Settings{Guard: auth.NewGuard(nil, nil)},
+	d := New(Settings{Guard: auth.NewGuard(new(auth.Policy))},
 		Route{Path: "/plain", Methods: "GET"},
 		Route{Path: "/a/{name}", Methods: "GET"},
 		Route{Path: "/a/{name}", Methods: "PUT, DELETE", Needs: auth.Analyst},

@@ -166,23 +166,11 @@ func (m *Metrics) MadeRoom(door string) { m.closedIdle[door].Inc() }
 
 func (m *Metrics) forAuth() {
 	m.auth = m.counters("fraudcheck_auth_total", "Authentications, by scheme and how they ended; ok_local: without the store, which did not answer.", "scheme", "result")
-	const local, reused auth.Failure = "ok_local", "reused" // no failures, but results too
-	for scheme, failures := range map[string][]auth.Failure{
-		"none":      {auth.Missing, auth.Malformed},
-		"basic":     {auth.Malformed, auth.Invalid, auth.TooManyFailures, auth.NetworkRefused, auth.RoleMissing},
-		"bearer":    {auth.TokenExpired, auth.TokenInvalid, auth.TooManyFailures, auth.NetworkRefused, auth.RoleMissing},
-		"signature": {auth.Malformed, auth.Invalid, auth.TokenExpired, auth.TokenInvalid, auth.TooManyFailures, auth.NetworkRefused, auth.RoleMissing},
-		"token":     {local, auth.TokenExpired, auth.TokenInvalid, auth.TooManyFailures, auth.NetworkRefused, auth.RoleMissing},
-		"session":   {local, auth.TokenExpired, auth.TokenInvalid, auth.TooManyFailures, auth.NetworkRefused, auth.OriginRefused, auth.RoleMissing, auth.Unavailable},
-		"login":     {local, auth.Malformed, auth.Invalid, auth.TooManyFailures, auth.NetworkRefused},
-		"refresh":   {reused, auth.TokenExpired, auth.TokenInvalid, auth.TooManyFailures, auth.NetworkRefused, auth.Unavailable},
-		"logout":    {auth.OriginRefused, auth.Unavailable},
-	} {
-		if scheme != "none" {
-			m.authOK = append(m.authOK, schemeCounter{scheme, m.auth.WithLabelValues(scheme, "ok")})
-		}
-		for _, f := range failures {
-			m.auth.WithLabelValues(scheme, string(f))
+	for _, o := range auth.AllOutcomes() {
+		for _, result := range o.Results {
+			if counter := m.auth.WithLabelValues(o.Scheme, result); result == "ok" {
+				m.authOK = append(m.authOK, schemeCounter{o.Scheme, counter})
+			}
 		}
 	}
 }

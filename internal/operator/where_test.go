@@ -8,18 +8,16 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"fraudcheck/internal/auth"
 	"fraudcheck/internal/door/doortest"
 )
 
 // behindAProxy has the door believe the tests' own address, at a time that stands
 // still.
 func behindAProxy(t testing.TB, callers ...string) func(*doortest.Setup) {
-	where, err := auth.NewWhere(callers, []string{"127.0.0.1"})
-	require.NoError(t, err)
+	policy := doortest.NewPolicy(t, callers, []string{"127.0.0.1"})
 	now := time.Now()
 	return func(s *doortest.Setup) {
-		s.Guard.Within(where)
+		s.Guard.Replace(policy)
 		s.Guard.Now = func() time.Time { return now }
 	}
 }

@@ -55,14 +55,14 @@ func TestAllocationBudgets(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			local, err := velocity.NewMemory(64 << 20)
 			require.NoError(t, err)
-			basic, err := auth.NewBasic([]auth.User{{Name: "checkout", Password: "open sesame", Encryption: password.Clear, Roles: auth.Checker}})
+			policy, err := auth.NewPolicy(auth.Settings{Users: []auth.User{{Name: "checkout", Password: "open sesame", Encryption: password.Clear, Roles: auth.Checker}}})
 			require.NoError(t, err)
 			checks := &callers.API{
 				Checker: velocitytest.NewChecker(t, []velocity.Rule{velocity.DefaultRule}, tt.store(local)),
 				Now:     velocity.NewClock(time.Now()).Now,
 			}
 			s := New(door.New(door.Settings{
-				Guard: auth.NewGuard(basic, nil), Log: slog.New(slog.DiscardHandler), TagKey: make([]byte, 32), InFlight: 10,
+				Guard: auth.NewGuard(policy), Log: slog.New(slog.DiscardHandler), TagKey: make([]byte, 32), InFlight: 10,
 			}, checks.Routes()...), Settings{})
 			const runs = 500
 			var bodies [][]byte

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"fraudcheck/internal/auth"
 	"fraudcheck/internal/door"
 	"fraudcheck/internal/door/doortest"
 	"fraudcheck/internal/server"
@@ -254,7 +255,7 @@ func TestConnectionsAreBoundedAtBothPorts(t *testing.T) {
 }
 
 func TestADrainBeforeServeEndsIt(t *testing.T) {
-	s := server.New(door.New(door.Settings{Guard: doortest.NewGuard(t)}), server.Settings{Read: time.Second, Write: time.Second, Idle: time.Second})
+	s := server.New(door.New(door.Settings{Guard: auth.NewGuard(doortest.NewPolicy(t, nil, nil))}), server.Settings{Read: time.Second, Write: time.Second, Idle: time.Second})
 	require.NoError(t, s.Drain(t.Context()))
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

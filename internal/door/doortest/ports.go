@@ -38,19 +38,19 @@ var (
 	AsBranch   = Basic("branch", "far away") // an analyst who may not ask from here
 )
 
-// NewGuard knows the users above, by Basic.
-func NewGuard(t testing.TB) *auth.Guard {
+// NewPolicy lets in the users above, by Basic, from the networks of callers.
+func NewPolicy(t testing.TB, callers, proxies []string) *auth.Policy {
 	t.Helper()
-	users, err := auth.NewBasic([]auth.User{
+	policy, err := auth.NewPolicy(auth.Settings{Networks: callers, TrustedProxies: proxies, Users: []auth.User{
 		{Name: "checkout", Password: CheckoutPassword, Encryption: password.Clear, Roles: auth.Checker},
 		{Name: "payments", Password: PaymentsPassword, Encryption: password.Clear, Roles: auth.Checker},
 		{Name: "analyst", Password: AnalystPassword, Encryption: password.Clear, Roles: auth.Analyst},
 		{Name: "operator", Password: "everything", Encryption: password.Clear, Roles: auth.Operator},
 		{Name: "guest", Password: "welcome", Encryption: password.Clear},
 		{Name: "branch", Password: "far away", Encryption: password.Clear, Roles: auth.Analyst, Networks: []string{"192.0.2.0/24"}},
-	})
+	}})
 	require.NoError(t, err)
-	return auth.NewGuard(users, nil)
+	return policy
 }
 
 // Setup is what a Fraudcheck is made of.
@@ -99,7 +99,7 @@ func Open(t testing.TB, change ...func(*Setup)) *Fraudcheck {
 	f.Log.Least = -100
 	f.Set(0)
 	s := Setup{
-		Settings: door.Settings{Guard: NewGuard(t), TagKey: []byte("a key for the tests"), InFlight: 64},
+		Settings: door.Settings{Guard: auth.NewGuard(NewPolicy(t, nil, nil)), TagKey: []byte("a key for the tests"), InFlight: 64},
 		Now:      func(time.Time) velocity.Time { return f.Now() },
 		Address:  func(a netip.Addr) string { return velocity.Network(a).String() },
 		log:      f.Log, memory: memory,

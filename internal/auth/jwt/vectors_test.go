@@ -1,4 +1,4 @@
-package auth
+package jwt
 
 import (
 	"encoding/base64"
@@ -43,8 +43,8 @@ var vectors = []struct {
 }
 
 // believing are the settings for the key of an example.
-func believing(secret, public string) JWTSettings {
-	s := JWTSettings{ClientID: "ABC", Secret: secret, Encoding: EncodingBase64URL, RolesClaim: "roles"}
+func believing(secret, public string) Settings {
+	s := Settings{ClientID: "ABC", Secret: secret, Encoding: EncodingBase64URL, RolesClaim: "roles"}
 	if public != "" {
 		s.JWKS = []byte(`{"keys":[` + public + `]}`)
 	}
@@ -83,17 +83,17 @@ func TestTheTokensOfTheStandardsAreJudgedByTheTime(t *testing.T) {
 			continue
 		}
 		judged++
-		for at, want := range map[int64]error{1300819379: TokenInvalid, 1300819380 + 29: TokenInvalid, 1300819380 + 30: TokenExpired, 1800000000: TokenExpired} {
+		for at, want := range map[int64]error{1300819379: ErrInvalid, 1300819380 + 29: ErrInvalid, 1300819380 + 30: ErrExpired, 1800000000: ErrExpired} {
 			settings := believing(v.secret, v.public)
 			settings.Now = func() time.Time { return time.Unix(at, 0) }
-			j, err := NewJWT(settings)
+			j, err := New(settings)
 			require.NoError(t, err)
-			_, err = j.verify([]byte(v.token))
+			_, err = j.Verify([]byte(v.token))
 			assert.Equal(t, want, err, "%s at %d", v.name, at)
 			altered := strings.Replace(v.token, ".eyJpc3MiOiJqb2Ui", ".eyJpc3MiOiJqb2Ei", 1)
 			require.NotEqual(t, v.token, altered)
-			_, err = j.verify([]byte(altered))
-			assert.Equal(t, TokenInvalid, err, v.name)
+			_, err = j.Verify([]byte(altered))
+			assert.Equal(t, ErrInvalid, err, v.name)
 		}
 	}
 	assert.Equal(t, 3, judged)

@@ -34,11 +34,7 @@ var signedUsers = []auth.User{
 
 func signedGuard(t testing.TB, now time.Time) *auth.Guard {
 	t.Helper()
-	signed, err := auth.NewSigned(signedUsers)
-	require.NoError(t, err)
-	b, err := auth.NewBasic(signedUsers)
-	require.NoError(t, err)
-	guard := auth.NewGuard(b, nil).WithSigned(signed)
+	guard := auth.NewGuard(ofUsers(t, signedUsers...))
 	guard.Now = func() time.Time { return now }
 	return guard
 }
@@ -333,14 +329,16 @@ func TestANonceIsGoodOnce(t *testing.T) {
 	wantNew(check(nonce))
 	wantUsed(check(nonce))
 	wantUsed(check(nonce).without(`"content-type"`))
+	for _, seconds := range []int{-59, -1, 1, 60} {
+		wantUsed(check(nonce).with(at(seconds, "")))
+	}
 	wantNew(check(nonce + "b"))
 	theirs := check(nonce).with(strings.Replace(check(nonce).params, "checkout", `o\"d\\d`, 1))
 	theirs.secret = otherSecret
 	wantNew(theirs)
 	wantUsed(theirs)
 
-	next := signedGuard(t, noon) // a reload does not forget
-	guard.Replace(next)
+	guard.Replace(ofUsers(t, signedUsers...)) // a reload does not forget
 	wantUsed(check(nonce))
 }
 
@@ -405,22 +403,18 @@ func TestOtherSchemesWorkBesideSignatures(t *testing.T) {
 }
 
 func TestTheChallengeNamesSignaturesWhereNothingElseWillDo(t *testing.T) {
-	signed, err := auth.NewSigned(signedUsers[:1])
-	require.NoError(t, err)
-	none, err := auth.NewBasic(signedUsers[:1])
-	require.NoError(t, err)
-	assert.Equal(t, `Signature realm="fraudcheck"`, auth.NewGuard(none, nil).WithSigned(signed).Challenge())
+	assert.Equal(t, `Signature realm="fraudcheck"`, auth.NewGuard(ofUsers(t, signedUsers[0])).Challenge())
 	assert.Equal(t, newGuard(t).Challenge(), signedGuard(t, noon).Challenge())
 }
 
-func TestSigningKeysThatCannotBeAreRefused(t *testing.T) {
+func TestWrongSigningKeysAreRefused(t *testing.T) {
 	good := base64Of(signingSecret)
 	for name, tt := range map[string]struct {
 		users []auth.User
 		index int
 		key   string
 	}{
-		"a key of 31 bytes":     {[]auth.User{{Name: "a"}, {Name: "b", SigningKey: base64Of(signingSecret[1:])}}, 1, "signing_key"},
+		"a key of 31 bytes":     {[]auth.User{{Name: "a", Password: "x", Encryption: password.Clear}, {Name: "b", SigningKey: base64Of(signingSecret[1:])}}, 1, "signing_key"},
 		"a key in clear":        {[]auth.User{{Name: "a", SigningKey: "correct-horse-battery-staple-correct-horse"}}, 0, "signing_key"},
 		"a key with a line end": {[]auth.User{{Name: "a", SigningKey: good + "\n"}}, 0, "signing_key"},
 		"a key in quotes":       {[]auth.User{{Name: "a", SigningKey: `"` + good + `"`}}, 0, "signing_key"},
@@ -429,24 +423,16 @@ func TestSigningKeysThatCannotBeAreRefused(t *testing.T) {
 		"no name":               {[]auth.User{{SigningKey: good}}, 0, "username"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, err := auth.NewSigned(tt.users)
-			assert.Nil(t, s)
-			var wrong *auth.UserError
-			require.ErrorAs(t, err, &wrong)
-			assert.Equal(t, tt.index, wrong.Index)
-			assert.Equal(t, tt.key, wrong.Key)
+			err := wrongSetting(t, auth.Settings{Users: tt.users})
+			assert.Equal(t, tt.index, err.Index)
+			assert.Equal(t, tt.key, err.Key)
 			assert.NotContains(t, err.Error(), tt.users[tt.index].SigningKey+"x")
 			if key := tt.users[tt.index].SigningKey; key != "" {
 				assert.NotContains(t, err.Error(), key)
 			}
 		})
 	}
-	s, err := auth.NewSigned([]auth.User{{Name: "a", SigningKey: strings.TrimRight(good, "=")}})
-	require.NoError(t, err, "without its padding")
-	require.NotNil(t, s)
-	s, err = auth.NewSigned(signedUsers[2:])
-	require.NoError(t, err)
-	require.Nil(t, s, "nobody signs")
+	ofUsers(t, auth.User{Name: "a", SigningKey: strings.TrimRight(good, "=")}) // without its padding
 }
 
 // Whatever stands in the two fields, nothing panics; what is let in is what the

@@ -16,12 +16,7 @@ func signedWithin(t *testing.T, networks ...string) *auth.Guard {
 	t.Helper()
 	users := []auth.User{signedUsers[0]}
 	users[0].Password, users[0].Networks = "", networks
-	signed, err := auth.NewSigned(users)
-	require.NoError(t, err)
-	basic, err := auth.NewBasic(users)
-	require.NoError(t, err)
-	require.Nil(t, basic)
-	guard := auth.NewGuard(nil, nil).WithSigned(signed)
+	guard := auth.NewGuard(ofUsers(t, users...))
 	guard.Now = func() time.Time { return noon }
 	return guard
 }
@@ -42,10 +37,7 @@ func TestWhoOnlySignsIsHeldToTheirNetworks(t *testing.T) {
 func TestNetworksOfWhoOnlySignsAreChecked(t *testing.T) {
 	users := []auth.User{signedUsers[0]}
 	users[0].Networks = []string{home, "the shop"}
-	_, err := auth.NewSigned(users)
-	var wrong *auth.UserError
-	require.ErrorAs(t, err, &wrong)
-	assert.Equal(t, "networks[1]", wrong.Key)
+	assert.Equal(t, "networks[1]", wrongSetting(t, auth.Settings{Users: users}).Key)
 }
 
 func TestWhoSignsWithoutTheRoleIsRefusedWithASignedAnswer(t *testing.T) {
@@ -82,10 +74,9 @@ func TestGuessingASigningKeyIsSlowed(t *testing.T) {
 func TestBesideASignatureASessionDoesNotCount(t *testing.T) {
 	i := alone(t)
 	i.now = noon
+	both := []auth.User{someUsers[1], signedUsers[0]}
+	i.Replace(configured(t, issuing, both))
 	_, cookie := i.login("analyst", "magnifier")
-	signed, err := auth.NewSigned(signedUsers)
-	require.NoError(t, err)
-	i.WithSigned(signed)
 	r := check(nonceNumber(1)).sign()
 	r.At = noon
 	r.Header.(header)["Cookie"] = [][]byte{[]byte(strings.TrimPrefix(cookie, "Cookie: "))}

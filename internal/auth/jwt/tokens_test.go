@@ -1,4 +1,4 @@
-package auth_test
+package jwt_test
 
 import (
 	"crypto/hmac"
@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/auth/jwt"
 )
 
 const (
@@ -26,7 +27,7 @@ const (
 
 var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
-// after is a JSON date so many seconds after noon.
+// after is a JSON date, seconds after noon.
 func after(seconds int64) string { return fmt.Sprint(noon.Unix() + seconds) }
 
 func b64(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
@@ -64,17 +65,33 @@ func payload(changes ...string) string {
 func token(changes ...string) string { return sign(hs256, payload(changes...)) }
 
 func jwtSettings() auth.JWTSettings {
-	return auth.JWTSettings{
-		ClientID: "ABC", Secret: jwtSecret, Encoding: auth.EncodingClear, Algorithms: []string{"HS256"},
+	return auth.JWTSettings{Settings: jwt.Settings{
+		ClientID: "ABC", Secret: jwtSecret, Encoding: jwt.EncodingClear, Algorithms: []string{"HS256"},
 		Issuer: "https://id.example", RolesClaim: "roles", Now: func() time.Time { return noon },
-	}
+	}}
 }
 
+func policyOf(t testing.TB, s auth.JWTSettings) *auth.Policy {
+	t.Helper()
+	p, err := auth.NewPolicy(auth.Settings{JWT: &s})
+	require.NoError(t, err)
+	return p
+}
+
+// header is a request's header, by name.
+type header map[string][][]byte
+
+func (h header) Values(name string) [][]byte { return h[name] }
+
+// authorization is a request with this Authorization header.
+func authorization(value string) *auth.Request {
+	return &auth.Request{Header: header{"Authorization": {[]byte(value)}}}
+}
+
+// bearerGuard accepts the tokens that are good by the settings, and nothing else.
 func bearerGuard(t testing.TB, s auth.JWTSettings) *auth.Guard {
 	t.Helper()
-	j, err := auth.NewJWT(s)
-	require.NoError(t, err)
-	guard := auth.NewGuard(nil, j)
+	guard := auth.NewGuard(policyOf(t, s))
 	if s.Now != nil {
 		guard.Now = s.Now
 	}

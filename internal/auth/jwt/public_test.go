@@ -1,4 +1,4 @@
-package auth_test
+package jwt_test
 
 import (
 	"crypto"
@@ -24,6 +24,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/auth/jwt"
 )
 
 // An issuer signs tokens with a private key.
@@ -292,7 +293,7 @@ func TestWhatAReloadChangesHoldsAtOnce(t *testing.T) {
 	}
 	for _, tt := range tests {
 		guard := restarted()
-		guard.Replace(bearerGuard(t, tt.next))
+		guard.Replace(policyOf(t, tt.next))
 		_, err := guard.Authenticate(bearer(byOne))
 		assert.Equal(t, tt.one, err, tt.name)
 		_, err = guard.Authenticate(bearer(byOther))
@@ -301,15 +302,17 @@ func TestWhatAReloadChangesHoldsAtOnce(t *testing.T) {
 
 	guard, renamed := restarted(), both
 	renamed.RoleMap = map[string]string{"checker": "operator"}
-	guard.Replace(bearerGuard(t, renamed))
+	guard.Replace(policyOf(t, renamed))
 	caller, err := guard.Authenticate(bearer(byOne))
 	require.NoError(t, err)
 	assert.Equal(t, auth.Operator, caller.Roles, "roles are not remembered")
 	renamed.ClientID = "other"
-	guard.Replace(bearerGuard(t, renamed))
+	guard.Replace(policyOf(t, renamed))
 	_, err = guard.Authenticate(bearer(byOne))
 	assert.Equal(t, auth.TokenInvalid, err, "nor whom a token is for")
-	guard.Replace(auth.NewGuard(nil, nil))
+	empty, err := auth.NewPolicy(auth.Settings{})
+	require.NoError(t, err)
+	guard.Replace(empty)
 	_, err = guard.Authenticate(bearer(byOne))
 	assert.Equal(t, auth.Malformed, err, "nor the scheme")
 }
@@ -326,7 +329,7 @@ func TestShortSecretsAreWarnedOf(t *testing.T) {
 		for algorithms, warnings := range tests {
 			settings := jwtSettings()
 			settings.Secret, settings.Algorithms = strings.Repeat(jwtSecret, 3)[:length], strings.Fields(algorithms)
-			j, err := auth.NewJWT(settings)
+			j, err := jwt.New(settings.Settings)
 			require.NoError(t, err)
 			assert.Len(t, j.Warnings(), warnings, "%d bytes, %s", length, algorithms)
 			assert.Equal(t, settings.Algorithms, j.Algorithms())

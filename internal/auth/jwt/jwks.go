@@ -1,4 +1,4 @@
-package auth
+package jwt
 
 import (
 	"crypto/ecdsa"
@@ -26,9 +26,9 @@ type jwk map[string]json.RawMessage
 var privateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 
 // jwks reads the keys of a JWK Set.
-func (s *JWTSettings) jwks() (set keys, err error) {
+func (s *Settings) jwks() (set keys, err error) {
 	fail := func(format string, args ...any) (keys, error) {
-		return nil, &JWTError{Key: "jwks_file", Expected: fmt.Sprintf(format, args...)}
+		return nil, &SettingError{Key: "jwks_file", Expected: fmt.Sprintf(format, args...)}
 	}
 	wanted := publicAlgorithms
 	if s.Algorithms != nil {
@@ -36,7 +36,7 @@ func (s *JWTSettings) jwks() (set keys, err error) {
 	}
 	for _, alg := range wanted {
 		if !slices.Contains(publicAlgorithms, alg) {
-			return nil, &JWTError{Key: "algorithms", Expected: "RS256, ES256 or EdDSA, as public keys are for"}
+			return nil, &SettingError{Key: "algorithms", Expected: "RS256, ES256 or EdDSA, as public keys are for"}
 		}
 	}
 	var file map[string]json.RawMessage

@@ -1,4 +1,4 @@
-package auth_test
+package jwt_test
 
 import (
 	"crypto/ecdsa"
@@ -17,14 +17,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/auth/jwt"
 )
 
 // refusesKeys holds the settings to be refused by that key, with these words.
 func refusesKeys(t *testing.T, settings auth.JWTSettings, key, words string) {
 	t.Helper()
-	j, err := auth.NewJWT(settings)
-	require.Nil(t, j, words)
-	var wrong *auth.JWTError
+	p, err := auth.NewPolicy(auth.Settings{JWT: &settings})
+	require.Nil(t, p, words)
+	var wrong *auth.SettingError
 	require.ErrorAs(t, err, &wrong)
 	assert.Equal(t, key, wrong.Key)
 	assert.Contains(t, wrong.Expected, words)
@@ -89,8 +90,8 @@ func TestAKeySetIsReadStrictly(t *testing.T) {
 	}
 }
 
-// What others are for is passed over, and so are keys without an algorithm of ours.
-func TestAKeySetHoldsKeysForOthersToo(t *testing.T) {
+// Keys for other purposes, and for algorithms that are not used here, are skipped.
+func TestKeysForOtherPurposesAreSkipped(t *testing.T) {
 	all, _ := issuers()
 	rs, ed := all[0].jwk(), all[2].jwk(kid("ours"))
 	foreign := []string{
@@ -156,7 +157,7 @@ func TestAPublicKeyFileIsReadStrictly(t *testing.T) {
 	}
 }
 
-func TestKeysComeFromOnePlaceAndFitTheAlgorithms(t *testing.T) {
+func TestKeysHaveOneSourceAndFitTheAlgorithms(t *testing.T) {
 	all, _ := issuers()
 	key, set := pkix(t, all[0].private.Public()), jwks(all[0].jwk())
 	none := publicSettings(nil, nil)
@@ -169,8 +170,8 @@ func TestKeysComeFromOnePlaceAndFitTheAlgorithms(t *testing.T) {
 	for _, algorithms := range [][]string{{}, {"HS256"}, {"ES256"}, {"RS256", "HS256"}, {"RS256", "none"}, {"RS512"}, {"rs256"}} {
 		for _, settings := range []auth.JWTSettings{publicSettings(key, nil), publicSettings(nil, set)} {
 			settings.Algorithms = algorithms
-			_, err := auth.NewJWT(settings)
-			var wrong *auth.JWTError
+			_, err := auth.NewPolicy(auth.Settings{JWT: &settings})
+			var wrong *auth.SettingError
 			require.ErrorAs(t, err, &wrong, algorithms)
 			if settings.PublicKey != nil || algorithms == nil || !slices.Contains(algorithms, "ES256") {
 				assert.Equal(t, "algorithms", wrong.Key, algorithms)
@@ -190,16 +191,17 @@ func FuzzKeySet(f *testing.F) {
 		if set == nil {
 			return // none is configured
 		}
-		j, err := auth.NewJWT(publicSettings(nil, set))
+		settings := publicSettings(nil, set)
+		j, err := jwt.New(settings.Settings)
 		if err != nil {
-			var wrong *auth.JWTError
+			var wrong *jwt.SettingError
 			require.ErrorAs(t, err, &wrong)
 			require.Equal(t, "jwks_file", wrong.Key)
 			return
 		}
 		require.Subset(t, []string{"RS256", "ES256", "EdDSA"}, j.Algorithms())
 		require.Empty(t, j.Warnings())
-		guard := auth.NewGuard(nil, j)
+		guard := bearerGuard(t, settings)
 		for _, token := range []string{token(), signWith(sha256.New, string(set), hs256, payload()), b64(`{"alg":"none"}`) + "." + b64(payload()) + "."} {
 			_, err := guard.Authenticate(bearer(token))
 			require.Equal(t, auth.TokenInvalid, err)

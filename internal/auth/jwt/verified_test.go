@@ -1,4 +1,4 @@
-package auth_test
+package jwt_test
 
 import (
 	"bytes"

@@ -1,4 +1,4 @@
-package auth
+package jwt
 
 import (
 	"bytes"
@@ -80,8 +80,8 @@ func (k keys) algorithms() (names []string) {
 	return names
 }
 
-// keys are those configured; the error is a *JWTError.
-func (s *JWTSettings) keys() (keys, error) {
+// keys are those configured; the error is a *SettingError.
+func (s *Settings) keys() (keys, error) {
 	given := 0
 	for _, is := range []bool{s.Secret != "", s.PublicKey != nil, s.JWKS != nil} {
 		if is {
@@ -90,15 +90,15 @@ func (s *JWTSettings) keys() (keys, error) {
 	}
 	switch {
 	case given == 0:
-		return nil, &JWTError{Key: "secret", Expected: "a secret, or one of public_key_file and jwks_file"}
+		return nil, &SettingError{Key: "secret", Expected: "a secret, or one of public_key_file and jwks_file"}
 	case given > 1:
 		key := "public_key_file"
 		if s.JWKS != nil {
 			key = "jwks_file"
 		}
-		return nil, &JWTError{Key: key, Expected: "only one of secret, public_key_file and jwks_file"}
+		return nil, &SettingError{Key: key, Expected: "only one of secret, public_key_file and jwks_file"}
 	case s.Algorithms != nil && len(s.Algorithms) == 0:
-		return nil, &JWTError{Key: "algorithms", Expected: "at least one, or no such setting"}
+		return nil, &SettingError{Key: "algorithms", Expected: "at least one, or no such setting"}
 	case s.PublicKey != nil:
 		return s.publicKey()
 	case s.JWKS != nil:
@@ -108,7 +108,7 @@ func (s *JWTSettings) keys() (keys, error) {
 }
 
 // secretKeys are the secret, once for each algorithm.
-func (s *JWTSettings) secretKeys() (keys keys, err error) {
+func (s *Settings) secretKeys() (keys keys, err error) {
 	secret, err := s.secret()
 	if err != nil {
 		return nil, err
@@ -119,15 +119,15 @@ func (s *JWTSettings) secretKeys() (keys keys, err error) {
 	}
 	for _, alg := range algorithms {
 		if hmacSizes[alg] == 0 {
-			return nil, &JWTError{Key: "algorithms", Expected: "HS256, HS384 or HS512, as a secret is for"}
+			return nil, &SettingError{Key: "algorithms", Expected: "HS256, HS384 or HS512, as a secret is for"}
 		}
 		keys = append(keys, &verificationKey{alg: alg, key: secret})
 	}
 	return keys, nil
 }
 
-// secret decodes the secret; the error is a *JWTError.
-func (s *JWTSettings) secret() ([]byte, error) {
+// secret decodes the secret; the error is a *SettingError.
+func (s *Settings) secret() ([]byte, error) {
 	var secret []byte
 	var err error
 	switch s.Encoding {
@@ -138,13 +138,13 @@ func (s *JWTSettings) secret() ([]byte, error) {
 	case EncodingBase64URL:
 		secret, err = decodeBase64(base64.URLEncoding, s.Secret)
 	default:
-		return nil, &JWTError{Key: "encoding", Expected: "clear, base64std or base64url"}
+		return nil, &SettingError{Key: "encoding", Expected: "clear, base64std or base64url"}
 	}
 	if err != nil { // it quotes the secret
-		return nil, &JWTError{Key: "secret", Expected: "text in the encoding " + string(s.Encoding)}
+		return nil, &SettingError{Key: "secret", Expected: "text in the encoding " + string(s.Encoding)}
 	}
 	if len(secret) < minSecret {
-		return nil, &JWTError{Key: "secret", Expected: fmt.Sprintf("at least %d bytes, once decoded", minSecret)}
+		return nil, &SettingError{Key: "secret", Expected: fmt.Sprintf("at least %d bytes, once decoded", minSecret)}
 	}
 	return secret, nil
 }
@@ -164,9 +164,9 @@ func decodeBase64(encoding *base64.Encoding, text string) ([]byte, error) {
 const lineEnds = "\r\n"
 
 // publicKey reads the one key of a PEM file.
-func (s *JWTSettings) publicKey() (keys, error) {
+func (s *Settings) publicKey() (keys, error) {
 	fail := func(expected string) (keys, error) {
-		return nil, &JWTError{Key: "public_key_file", Expected: expected}
+		return nil, &SettingError{Key: "public_key_file", Expected: expected}
 	}
 	block, rest := pem.Decode(s.PublicKey)
 	if block == nil {
@@ -198,7 +198,7 @@ func (s *JWTSettings) publicKey() (keys, error) {
 		return fail(flaw)
 	}
 	if slices.ContainsFunc(s.Algorithms, func(name string) bool { return name != alg }) {
-		return nil, &JWTError{Key: "algorithms", Expected: "only " + alg + ", as the key in public_key_file is for"}
+		return nil, &SettingError{Key: "algorithms", Expected: "only " + alg + ", as the key in public_key_file is for"}
 	}
 	return keys{{alg: alg, key: public}}, nil
 }

@@ -1,4 +1,4 @@
-package auth_test
+package jwt_test
 
 import (
 	"encoding/base64"
@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/auth"
-	"fraudcheck/internal/auth/password"
+	"fraudcheck/internal/auth/jwt"
 )
 
 func TestOneSecretInThreeEncodings(t *testing.T) {
@@ -18,14 +18,14 @@ func TestOneSecretInThreeEncodings(t *testing.T) {
 	require.Contains(t, std, "=")
 	tests := []struct {
 		name     string
-		encoding auth.Encoding
+		encoding jwt.Encoding
 		secret   string
 	}{
-		{"clear", auth.EncodingClear, jwtSecret},
-		{"base64", auth.EncodingBase64Std, std},
-		{"base64 without padding", auth.EncodingBase64Std, strings.TrimRight(std, "=")},
-		{"base64url", auth.EncodingBase64URL, url},
-		{"base64url without padding", auth.EncodingBase64URL, strings.TrimRight(url, "=")},
+		{"clear", jwt.EncodingClear, jwtSecret},
+		{"base64", jwt.EncodingBase64Std, std},
+		{"base64 without padding", jwt.EncodingBase64Std, strings.TrimRight(std, "=")},
+		{"base64url", jwt.EncodingBase64URL, url},
+		{"base64url without padding", jwt.EncodingBase64URL, strings.TrimRight(url, "=")},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -38,9 +38,9 @@ func TestOneSecretInThreeEncodings(t *testing.T) {
 	}
 }
 
-func TestSettingsThatCannotBeAreRefused(t *testing.T) {
+func TestWrongSettingsAreRefusedByTheirKey(t *testing.T) {
 	std, url := base64.StdEncoding.EncodeToString([]byte(jwtSecret)), base64.URLEncoding.EncodeToString([]byte(jwtSecret))
-	encoded := func(e auth.Encoding, secret string) func(*auth.JWTSettings) {
+	encoded := func(e jwt.Encoding, secret string) func(*auth.JWTSettings) {
 		return func(s *auth.JWTSettings) { s.Encoding, s.Secret = e, secret }
 	}
 	tests := []struct {
@@ -51,16 +51,16 @@ func TestSettingsThatCannotBeAreRefused(t *testing.T) {
 		{"no roles claim", "roles_claim", func(s *auth.JWTSettings) { s.RolesClaim = "" }},
 		{"no encoding", "encoding", encoded("", jwtSecret)},
 		{"an encoding nobody knows", "encoding", encoded("hex", jwtSecret)},
-		{"no secret", "secret", encoded(auth.EncodingClear, "")},
-		{"a secret of 15 bytes", "secret", encoded(auth.EncodingClear, jwtSecret[:15])},
-		{"a secret of 15 bytes, encoded", "secret", encoded(auth.EncodingBase64Std, base64.StdEncoding.EncodeToString([]byte(jwtSecret[:15])))},
-		{"a clear secret said to be base64", "secret", encoded(auth.EncodingBase64URL, jwtSecret)},
-		{"the URL alphabet said to be the other", "secret", encoded(auth.EncodingBase64Std, url)},
-		{"the other said to be the URL alphabet", "secret", encoded(auth.EncodingBase64URL, std)},
-		{"more padding than there is", "secret", encoded(auth.EncodingBase64Std, std+"=")},
-		{"padding within", "secret", encoded(auth.EncodingBase64Std, std+std)},
-		{"bits left over", "secret", encoded(auth.EncodingBase64Std, strings.Repeat("A", 30)+"B=")},
-		{"a line end", "secret", encoded(auth.EncodingBase64Std, std+"\n")},
+		{"no secret", "secret", encoded(jwt.EncodingClear, "")},
+		{"a secret of 15 bytes", "secret", encoded(jwt.EncodingClear, jwtSecret[:15])},
+		{"a secret of 15 bytes, encoded", "secret", encoded(jwt.EncodingBase64Std, base64.StdEncoding.EncodeToString([]byte(jwtSecret[:15])))},
+		{"a clear secret said to be base64", "secret", encoded(jwt.EncodingBase64URL, jwtSecret)},
+		{"the URL alphabet said to be the other", "secret", encoded(jwt.EncodingBase64Std, url)},
+		{"the other said to be the URL alphabet", "secret", encoded(jwt.EncodingBase64URL, std)},
+		{"more padding than there is", "secret", encoded(jwt.EncodingBase64Std, std+"=")},
+		{"padding within", "secret", encoded(jwt.EncodingBase64Std, std+std)},
+		{"bits left over", "secret", encoded(jwt.EncodingBase64Std, strings.Repeat("A", 30)+"B=")},
+		{"a line end", "secret", encoded(jwt.EncodingBase64Std, std+"\n")},
 		{"a list of no algorithms", "algorithms", func(s *auth.JWTSettings) { s.Algorithms = []string{} }},
 		{"none for an algorithm", "algorithms", func(s *auth.JWTSettings) { s.Algorithms = []string{"HS256", "none"} }},
 		{"an algorithm for public keys", "algorithms", func(s *auth.JWTSettings) { s.Algorithms = []string{"RS256"} }},
@@ -71,9 +71,9 @@ func TestSettingsThatCannotBeAreRefused(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			settings := jwtSettings()
 			tt.change(&settings)
-			j, err := auth.NewJWT(settings)
-			assert.Nil(t, j)
-			var wrong *auth.JWTError
+			p, err := auth.NewPolicy(auth.Settings{JWT: &settings})
+			assert.Nil(t, p)
+			var wrong *auth.SettingError
 			require.ErrorAs(t, err, &wrong)
 			assert.Equal(t, tt.key, wrong.Key)
 			assert.NotEmpty(t, wrong.Expected)
@@ -87,11 +87,11 @@ func TestSettingsThatCannotBeAreRefused(t *testing.T) {
 	}
 	settings := jwtSettings()
 	settings.Secret = jwtSecret[:16]
-	_, err := auth.NewJWT(settings)
+	_, err := jwt.New(settings.Settings)
 	assert.NoError(t, err, "a secret of 16 bytes")
 }
 
-func TestAnIssuerIsOnlyAskedForWhenConfigured(t *testing.T) {
+func TestTheIssuerIsCheckedOnlyWhenConfigured(t *testing.T) {
 	settings := jwtSettings()
 	settings.Issuer = ""
 	guard := bearerGuard(t, settings)
@@ -145,37 +145,5 @@ func TestRolesAreReadFromTheClaim(t *testing.T) {
 				assert.Equal(t, tt.want, caller.Roles)
 			})
 		}
-	}
-}
-
-func TestSchemesStandBesideEachOther(t *testing.T) {
-	basicScheme, err := auth.NewBasic([]auth.User{{Name: "shop", Password: "open sesame", Encryption: password.Clear, Roles: auth.Analyst}})
-	require.NoError(t, err)
-	bearerScheme, err := auth.NewJWT(jwtSettings())
-	require.NoError(t, err)
-	const basicChallenge, bearerChallenge = `Basic realm="fraudcheck", charset="UTF-8"`, `Bearer realm="fraudcheck"`
-	byName, byToken := basic("shop:open sesame"), "Bearer "+token()
-	tests := []struct {
-		name, challenge string
-		guard           *auth.Guard
-		basic, bearer   error
-	}{
-		{"Basic", basicChallenge, auth.NewGuard(basicScheme, nil), nil, auth.Malformed},
-		{"Bearer", bearerChallenge, auth.NewGuard(nil, bearerScheme), auth.Malformed, nil},
-		{"both", basicChallenge + ", " + bearerChallenge, auth.NewGuard(basicScheme, bearerScheme), nil, nil},
-		{"none", "", auth.NewGuard(nil, nil), auth.Malformed, auth.Malformed},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			assert.Equal(t, tt.challenge, tt.guard.Challenge())
-			_, err := tt.guard.Authenticate(authorization(byName))
-			assert.Equal(t, tt.basic, err)
-			_, err = tt.guard.Authenticate(authorization(byToken))
-			assert.Equal(t, tt.bearer, err)
-			_, err = tt.guard.Authenticate(authorization("Bearer" + strings.TrimPrefix(byName, "Basic")))
-			assert.Error(t, err, "one scheme is not tried after the other")
-			_, err = tt.guard.Authenticate(authorization())
-			assert.Equal(t, auth.Missing, err)
-		})
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"fraudcheck/internal/auth/httpsig"
 	"fraudcheck/internal/auth/session"
 	"fraudcheck/internal/testbed"
 )
@@ -17,7 +18,8 @@ func TestNoncesAreKeptAsLongAsAnyInstanceMayBelieveThem(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(shared.Close)
 	midnight := time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
-	used := usedNonces{NewNonceMemory(1000), shared}
-	require.True(t, used.once(NonceID{}, midnight, midnight))
+	guard := NewGuard(new(Policy))
+	guard.SharedNonces = shared
+	require.True(t, guard.Once(httpsig.NonceID{}, midnight, midnight))
 	assert.InDelta(t, 240, server.SecondsLeft("fraudcheck-nonce:AAAAAAAAAAAAAAAAAAAAAA"), 5)
 }

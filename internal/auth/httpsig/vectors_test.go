@@ -1,4 +1,4 @@
-package auth
+package httpsig
 
 import (
 	"encoding/base64"
@@ -39,7 +39,7 @@ func TestTheSignatureOfTheStandardsExampleIsFound(t *testing.T) {
 "@authority": example.com
 "content-type": application/json
 "@signature-params": ("date" "@authority" "content-type");created=1618884473;keyid="test-shared-secret"`, string(base))
-	sum := newSigningKey(secret, Caller{}, "").sum(base)
+	sum := newKey("", secret).sum(base)
 	assert.Equal(t, "pxcQw6G3AjtMBQjwo8XzkZf/bws5LelbaMk5rGIGtE8=", base64.StdEncoding.EncodeToString(sum[:]))
 }
 
@@ -115,23 +115,23 @@ func TestContentDigestsAreThoseOfTheStandard(t *testing.T) {
 		{"without the line end", hello, []string{of9421}, nil},
 		{"beside one that is not known", hello + "\n", []string{"md5=:AAAA:, " + sha256Of}, nil},
 		{"of nothing", "", []string{ofNone}, nil},
-		{"of another body", hello, []string{sha256Of}, flawContent},
-		{"of another body, by the other algorithm", hello, []string{sha512Of}, flawContent},
-		{"one right, one wrong", hello, []string{sha256Of + ", " + of9421}, flawContent},
-		{"one wrong, one right", hello + "\n", []string{of9421 + ", " + sha256Of}, flawContent},
-		{"one cut short", hello, []string{"sha-256=:RK/0qy18:"}, flawContent},
-		{"an empty one", hello, []string{"sha-256=::"}, flawContent},
-		{"none", hello, nil, flawDigestForm},
-		{"an empty field", hello, []string{""}, flawDigestForm},
-		{"in two lines", hello + "\n", []string{sha256Of, sha512Of}, flawDigestForm},
-		{"one algorithm twice", hello + "\n", []string{ofNone + ", " + sha256Of}, flawDigestForm},
-		{"only what is not fit", hello, []string{"md5=:Sd/dVLAcvNLSq16eXua5uQ==:"}, flawDigestForm},
-		{"in upper case", hello, []string{"SHA-256=" + sha256Of[8:]}, flawDigestForm},
-		{"as a string", hello, []string{`sha-256="RK/0qy18MlBSVnWgjwz6lZEWjP/lF5HF9bvEF8FabDg="`}, flawDigestForm},
-		{"as a list", hello, []string{"sha-256=(" + sha256Of[8:] + ")"}, flawDigestForm},
-		{"as nothing", hello, []string{"sha-256"}, flawDigestForm},
-		{"in the old spelling", hello, []string{"SHA-256=X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE="}, flawDigestForm},
-		{"with a bit left over", hello + "\n", []string{"sha-256=:RK/0qy18MlBSVnWgjwz6lZEWjP/lF5HF9bvEF8FabDh=:"}, flawDigestForm},
+		{"of another body", hello, []string{sha256Of}, errContent},
+		{"of another body, by the other algorithm", hello, []string{sha512Of}, errContent},
+		{"one right, one wrong", hello, []string{sha256Of + ", " + of9421}, errContent},
+		{"one wrong, one right", hello + "\n", []string{of9421 + ", " + sha256Of}, errContent},
+		{"one cut short", hello, []string{"sha-256=:RK/0qy18:"}, errContent},
+		{"an empty one", hello, []string{"sha-256=::"}, errContent},
+		{"none", hello, nil, errDigestForm},
+		{"an empty field", hello, []string{""}, errDigestForm},
+		{"in two lines", hello + "\n", []string{sha256Of, sha512Of}, errDigestForm},
+		{"one algorithm twice", hello + "\n", []string{ofNone + ", " + sha256Of}, errDigestForm},
+		{"only what is not fit", hello, []string{"md5=:Sd/dVLAcvNLSq16eXua5uQ==:"}, errDigestForm},
+		{"in upper case", hello, []string{"SHA-256=" + sha256Of[8:]}, errDigestForm},
+		{"as a string", hello, []string{`sha-256="RK/0qy18MlBSVnWgjwz6lZEWjP/lF5HF9bvEF8FabDg="`}, errDigestForm},
+		{"as a list", hello, []string{"sha-256=(" + sha256Of[8:] + ")"}, errDigestForm},
+		{"as nothing", hello, []string{"sha-256"}, errDigestForm},
+		{"in the old spelling", hello, []string{"SHA-256=X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE="}, errDigestForm},
+		{"with a bit left over", hello + "\n", []string{"sha-256=:RK/0qy18MlBSVnWgjwz6lZEWjP/lF5HF9bvEF8FabDh=:"}, errDigestForm},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			h := fields{}

@@ -1,7 +1,6 @@
 package auth_test
 
 import (
-	"encoding/binary"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -16,54 +15,6 @@ import (
 	"fraudcheck/internal/testbed"
 )
 
-func nonceID(i int) (n auth.NonceID) {
-	binary.BigEndian.PutUint64(n[:], uint64(i))
-	return n
-}
-
-func TestOfAllWhoShowANonceOneIsFirst(t *testing.T) {
-	m := auth.NewNonceMemory(1000)
-	var firsts atomic.Int32
-	var all sync.WaitGroup
-	for range 64 {
-		all.Go(func() {
-			if m.Once(nonceID(1), noon, noon.Add(time.Minute)) {
-				firsts.Add(1)
-			}
-		})
-	}
-	all.Wait()
-	assert.EqualValues(t, 1, firsts.Load())
-}
-
-func TestTheMemoryForgetsNoncesOnlyOnceTheyAreTooOld(t *testing.T) {
-	m := auth.NewNonceMemory(1000)
-	once := func(now, until int) bool {
-		return m.Once(nonceID(until), noon.Add(time.Duration(now)*time.Second), noon.Add(time.Duration(until)*time.Second))
-	}
-	require.True(t, once(0, 60))
-	require.True(t, once(0, 120))
-	require.False(t, once(60, 60), "good in its last second")
-	require.True(t, once(61, 61))
-	require.False(t, once(0, 60), "forgotten, and the clock was set back")
-	require.False(t, once(0, 59), "so would be what ends before it")
-	require.False(t, once(119, 120))
-}
-
-func TestAFullMemoryBelievesNothingTwice(t *testing.T) {
-	m := auth.NewNonceMemory(100)
-	once := func(i int) bool {
-		return m.Once(nonceID(i), noon, noon.Add(time.Duration(i%60)*time.Second))
-	}
-	for i := range 1000 {
-		once(i)
-	}
-	for i := range 1000 {
-		require.False(t, once(i), "%d", i)
-	}
-	require.True(t, once(1019), "what ends last is taken still")
-}
-
 // sharing is an instance on memcached, which is patient: the machine may be busy.
 func sharing(t *testing.T, now *time.Time, servers ...*testbed.TestMemcached) func(nonce string) error {
 	t.Helper()
@@ -74,9 +25,7 @@ func sharing(t *testing.T, now *time.Time, servers ...*testbed.TestMemcached) fu
 	shared, err := session.NewMemcached(names, 10*time.Second)
 	require.NoError(t, err)
 	t.Cleanup(shared.Close)
-	signed, err := auth.NewSigned(signedUsers)
-	require.NoError(t, err)
-	guard := auth.NewGuard(nil, nil).WithSigned(signed)
+	guard := auth.NewGuard(ofUsers(t, signedUsers...))
 	guard.SharedNonces = shared
 	guard.Now = func() time.Time { return *now }
 	return func(nonce string) error {
