@@ -30,7 +30,7 @@ func TestAnAnswerIsRead(t *testing.T) {
 			require.Equal(t, c.want, got)
 			for n := range len(c.text) {
 				_, err := parseAnswer([]byte(c.text[:n]))
-				require.ErrorIs(t, err, errNoWhole, "after %d bytes", n)
+				require.ErrorIs(t, err, errIncomplete, "after %d bytes", n)
 			}
 			_, err = parseAnswer([]byte(c.text + "H"))
 			require.ErrorContains(t, err, "1 bytes after the answer")

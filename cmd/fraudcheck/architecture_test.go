@@ -51,6 +51,8 @@ var forbidden = map[string][]string{
 	"internal/slab": {"net", fasthttp, prometheus, "log", "internal/velocity", "internal/auth", "internal/pipeline", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator"},
 	// Log lines, whatever they say.
 	"internal/logging": {"net/http", fasthttp, prometheus, ours},
+	// It must be initialized before anything else.
+	"internal/hangup": {"net", "fmt", fasthttp, prometheus, "log", ours},
 	// Settings as plain values; cmd/fraudcheck compiles them.
 	"internal/config": {"net/http", fasthttp, prometheus, "log", ours},
 	// net/http gives it the titles of problems: see below.

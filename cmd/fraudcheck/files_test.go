@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -105,6 +106,22 @@ func TestAStartReadsThePipeOfAShell(t *testing.T) {
 	out, err = exec.CommandContext(t.Context(), "bash", "-c", script).CombinedOutput()
 	require.NoError(t, err, string(out))
 	assert.Contains(t, string(out), "desk")
+}
+
+// Programs that the tests start must not inherit what package hangup ignores.
+func init() { signal.Reset(syscall.SIGHUP) }
+
+func TestHangUpsAreIgnoredBeforeTheLibrariesStart(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), testbed.Program(t), "version")
+	cmd.Env = append(os.Environ(), "GODEBUG=inittrace=1")
+	var trace strings.Builder
+	cmd.Stderr = &trace
+	require.NoError(t, cmd.Run())
+	library := regexp.MustCompile(`init (net|log|math/big|github\.com/(prometheus|valyala)\S*|fraudcheck/internal/[^h]\S*) `).FindStringIndex(trace.String())
+	require.NotNil(t, library, trace.String())
+	ours := strings.Index(trace.String(), "init fraudcheck/internal/hangup ")
+	require.NotEqual(t, -1, ours, trace.String())
+	require.Less(t, ours, library[0], trace.String())
 }
 
 // A hang-up may come before the program can reload: here it still waits for its

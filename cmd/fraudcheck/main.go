@@ -25,12 +25,10 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"fraudcheck/internal/config"
+	_ "fraudcheck/internal/hangup" // ignores SIGHUP until the service can reload
 )
 
-func main() {
-	signal.Ignore(syscall.SIGHUP) // until the service can reload
-	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
-}
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // run does what the command line says and returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
@@ -98,9 +96,9 @@ func checkConfig(f *flags, stdout io.Writer) error {
 	if _, err := p.makeKeys(); err != nil {
 		return err
 	}
-	// serve refuses it; here it may be another machine's.
+	// serve refuses it; check-config may run on another machine.
 	if err := p.checkSnapshotFile(); err != nil {
-		p.warnings = append(p.warnings, err.Error())
+		p.warn("%s", err)
 	}
 	text, err := yaml.Marshal(p.settings)
 	if err != nil {

@@ -50,7 +50,7 @@ func both(a, b *instance, d time.Duration) {
 	b.after(d)
 }
 
-func TestWhatOneInstanceIssuedTheOtherBelieves(t *testing.T) {
+func TestTokensOfOneInstanceAreGoodAtTheOther(t *testing.T) {
 	a, b, _ := two(t)
 	issued, cookie := a.login("checkout", "open sesame")
 	assert.Equal(t, "checkout", b.ask(bearing(issued.Access)))
@@ -64,7 +64,7 @@ func TestWhatOneInstanceIssuedTheOtherBelieves(t *testing.T) {
 	assert.Equal(t, "token_invalid", b.ask(bearing(next.Access)))
 }
 
-func TestALogoutIsHeardOfElsewhereWithinASecond(t *testing.T) {
+func TestALogoutHoldsAtOtherInstancesWithinASecond(t *testing.T) {
 	a, b, _ := two(t)
 	issued, cookie := a.login("checkout", "open sesame")
 	require.Equal(t, "checkout", b.ask(bearing(issued.Access)))
@@ -95,7 +95,7 @@ func TestATokenCostsOneReadOfTheStoreASecond(t *testing.T) {
 	}
 }
 
-func TestTheOldestLoginLeavesWhereverItCameFrom(t *testing.T) {
+func TestTheOldestLoginEndsWhicheverInstanceBeganIt(t *testing.T) {
 	a, b, _ := two(t)
 	var issued []*auth.Tokens
 	for n := range 5 {
@@ -109,7 +109,7 @@ func TestTheOldestLoginLeavesWhereverItCameFrom(t *testing.T) {
 	}
 }
 
-func TestManyLoginsAtOnceLeaveAsManyAsThereMayBe(t *testing.T) {
+func TestConcurrentLoginsLeavePerUserAlive(t *testing.T) {
 	a, b, _ := two(t)
 	a.Observe, b.Observe = nil, nil
 	tokens := make([]*auth.Tokens, 24)
@@ -134,7 +134,7 @@ func TestManyLoginsAtOnceLeaveAsManyAsThereMayBe(t *testing.T) {
 	assert.Equal(t, issuing.PerUser, alive)
 }
 
-func TestOfTwoWhoRefreshWithOneTokenNobodyGoesOn(t *testing.T) {
+func TestConcurrentRefreshesOfOneTokenRevokeTheLogin(t *testing.T) {
 	a, b, _ := two(t)
 	a.Observe, b.Observe = nil, nil
 	issued, _ := a.login("checkout", "open sesame")
@@ -158,7 +158,7 @@ func TestOfTwoWhoRefreshWithOneTokenNobodyGoesOn(t *testing.T) {
 	assert.LessOrEqual(t, fresh, 1)
 }
 
-func TestASessionUsedAtOneInstanceLivesAtTheOther(t *testing.T) {
+func TestUseAtOneInstanceProlongsTheSessionAtTheOther(t *testing.T) {
 	a, b, _ := two(t)
 	_, cookie := a.login("checkout", "open sesame")
 	for range 4 {
@@ -174,7 +174,7 @@ func TestASessionUsedAtOneInstanceLivesAtTheOther(t *testing.T) {
 	assert.Equal(t, "checkout", b.ask(cookie))
 }
 
-func TestWithoutTheStore(t *testing.T) {
+func TestWhatIsGoodWhileTheStoreDoesNotAnswer(t *testing.T) {
 	a, b, server := two(t)
 	known, cookie := a.login("checkout", "open sesame")
 	require.Equal(t, "checkout", a.ask(cookie))
@@ -206,7 +206,7 @@ func TestWithoutTheStore(t *testing.T) {
 	assert.Positive(t, a.observed["login ok_local"])
 }
 
-func TestAStoreThatComesBackEmptyLogsPeopleOutAndBringsNothingBack(t *testing.T) {
+func TestAStoreThatLostItsMemoryEndsSessionsAndRevivesNoLogin(t *testing.T) {
 	a, b, server := two(t)
 	gone, goneCookie := a.login("checkout", "open sesame")
 	left, leftCookie := a.login("checkout", "open sesame")
@@ -225,7 +225,7 @@ func TestAStoreThatComesBackEmptyLogsPeopleOutAndBringsNothingBack(t *testing.T)
 	}
 }
 
-func TestWhatWasRevokedIsWrittenBack(t *testing.T) {
+func TestRevocationsAreWrittenToTheStoreAgain(t *testing.T) {
 	tests := []struct {
 		name string
 		lose func(a *instance, server *testbed.TestMemcached, token string)
@@ -258,7 +258,7 @@ func TestWhatWasRevokedIsWrittenBack(t *testing.T) {
 
 // The one who is asked has issued nothing itself, and the store comes back knowing
 // what it knew.
-func TestALogoutThatTheStoreDidNotHearOfIsRememberedAsLongAsTheLoginWouldLast(t *testing.T) {
+func TestALogoutThatWasNotStoredIsKeptUntilTheLoginWouldEnd(t *testing.T) {
 	for _, by := range []string{"token", "session"} {
 		t.Run(by, func(t *testing.T) {
 			a, b, server := two(t, func(s *session.Settings) { s.SessionTimeout = 24 * time.Hour })
@@ -287,7 +287,7 @@ func TestALogoutThatTheStoreDidNotHearOfIsRememberedAsLongAsTheLoginWouldLast(t 
 	}
 }
 
-func TestSlidingProlongsNothingThatTheStoreDoesNotVouchFor(t *testing.T) {
+func TestSlidingProlongsOnlyWhatTheStoreConfirms(t *testing.T) {
 	for _, what := range []string{"away", "empty"} {
 		t.Run(what, func(t *testing.T) {
 			a, b, server := two(t, func(s *session.Settings) { s.Sliding = true })

@@ -142,7 +142,7 @@ func (m *Metrics) forRequests() {
 func (m *Metrics) AddRoutes(paths []string) {
 	for _, route := range paths {
 		m.requestDuration[route] = m.durations.WithLabelValues(route)
-		for _, status := range []int{200, 202, 204, 400, 401, 403, 404, 405, 408, 413, 415, 429, 431, 500, 503} {
+		for _, status := range []int{200, 202, 204, 400, 401, 403, 404, 405, 408, 413, 415, 417, 429, 431, 500, 501, 503, 505} {
 			m.requestChildren[routeStatus{route, status}] = m.requests.WithLabelValues(route, strconv.Itoa(status))
 		}
 	}

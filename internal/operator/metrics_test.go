@@ -478,7 +478,7 @@ func TestAStormMakesNoSeries(t *testing.T) {
 		"rule":     {"cards_per_ip", "cards_per_email", "cards_per_device"},
 		"scheme":   {"none", "basic", "bearer", "signature", "token", "session", "login", "refresh", "logout"},
 		"result":   results,
-		"code":     {"200", "202", "204", "400", "401", "403", "404", "405", "408", "413", "415", "429", "431", "500", "503"},
+		"code":     {"200", "202", "204", "400", "401", "403", "404", "405", "408", "413", "415", "417", "429", "431", "500", "501", "503", "505"},
 	}
 	for series := range after {
 		assert.NotContains(t, strings.ToLower(series), "odd")

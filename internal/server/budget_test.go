@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bufio"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -75,9 +76,8 @@ func TestAllocationBudgets(t *testing.T) {
 			}
 			var ctx fasthttp.RequestCtx
 			ctx.Init(new(fasthttp.Request), nil, nil)
-			ctx.Request.Header.SetMethod("POST")
-			ctx.Request.SetRequestURI("/v1/check")
-			ctx.Request.Header.Set("Authorization", "Basic Y2hlY2tvdXQ6b3BlbiBzZXNhbWU=")
+			head := "POST /v1/check HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nAuthorization: Basic Y2hlY2tvdXQ6b3BlbiBzZXNhbWU=\r\n\r\n"
+			require.NoError(t, ctx.Request.Header.Read(bufio.NewReader(strings.NewReader(head))))
 			n := 0
 			answer := func() {
 				ctx.Response.Reset()

@@ -96,7 +96,7 @@ func TestOfManyWritersOneIsFirst(t *testing.T) {
 	})
 }
 
-func TestTheEmbeddedStoreForgetsWhatIsOver(t *testing.T) {
+func TestTheEmbeddedStoreForgetsExpiredItems(t *testing.T) {
 	m := NewMemory()
 	require.NoError(t, m.Put("key", []byte("a"), 0, midnight, midnight.Add(time.Hour)))
 	_, version, err := m.Get("key", midnight.Add(time.Hour-1))

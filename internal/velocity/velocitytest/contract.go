@@ -13,7 +13,7 @@ import (
 	"fraudcheck/internal/velocity"
 )
 
-// StoreContract is what every store keeps. open gives an empty one.
+// StoreContract runs the tests that every store must pass. open returns an empty one.
 func StoreContract(t *testing.T, open func(t *testing.T) velocity.Store) {
 	rule := velocity.DefaultRule
 	check := func(t *testing.T, c *velocity.Checker, at time.Duration, ip string, card int) velocity.RuleResult {
