@@ -150,7 +150,7 @@ func (d *Door) answer(q *Request, inFlight int64) *wire.Problem {
 		return wire.NoMethod
 	}
 	if d.InFlight > 0 && inFlight > int64(d.InFlight) && !q.resource.probe {
-		return crowded
+		return tooManyInFlight
 	}
 	tooLarge := q.In.Unread != nil || len(q.In.Body) > wire.MaxBody
 	if r.Needs != 0 {
@@ -224,5 +224,5 @@ var (
 	alive = []byte(`{"status":"alive"}`)
 	ready = []byte(`{"status":"ready"}`)
 
-	crowded = &wire.Problem{Status: 503, Code: "overloaded", Detail: "too many requests in flight, try again"}
+	tooManyInFlight = &wire.Problem{Status: 503, Code: "overloaded", Detail: "too many requests in flight, try again"}
 )

@@ -62,10 +62,9 @@ type Request struct {
 	Query   []byte       // as sent
 	Caller  *auth.Caller // once authenticated
 	Buffer  []byte       // memory for the body of the answer
-	// Said are attributes that the handler adds to the log line of the answer; they are
-	// used if Logged.
-	Said   []slog.Attr
-	Logged bool
+	// LogAttrs are what the handler adds to the log line of the answer, if Logged.
+	LogAttrs []slog.Attr
+	Logged   bool
 
 	resource  *resource // nil: no such path
 	asks      auth.Request
@@ -89,12 +88,15 @@ func (q *Request) begin(start time.Time, tls bool) {
 	}
 }
 
+// StoreWaited is how long authentication has waited for the store.
+func (q *Request) StoreWaited() time.Duration { return q.asks.StoreWaited }
+
 // Reset forgets the request, so that q may be used for the next. It keeps memory.
 func (q *Request) Reset() {
 	clear(q.attrs)
-	clear(q.Said)
+	clear(q.LogAttrs)
 	*q = Request{
-		ID: q.ID[:0], Buffer: q.Buffer[:0], Said: q.Said[:0], attrs: q.attrs[:0],
+		ID: q.ID[:0], Buffer: q.Buffer[:0], LogAttrs: q.LogAttrs[:0], attrs: q.attrs[:0],
 		Out: Output{Fields: q.Out.Fields[:0]},
 	}
 }
