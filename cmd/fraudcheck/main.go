@@ -99,8 +99,8 @@ func checkConfig(f *flags, stdout io.Writer) error {
 		return err
 	}
 	// serve refuses it; check-config may run on another machine.
-	if err := checkSnapshotFile(p.settings.Store.Memory.SnapshotFile); err != nil {
-		p.warn("%s", p.config.Locate(err))
+	if err := p.checkSnapshotFile(); err != nil {
+		p.warn("%s", err)
 	}
 	text, err := yaml.Marshal(p.settings)
 	if err != nil {
