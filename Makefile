@@ -1,11 +1,30 @@
-.PHONY: test k6 prometheus bench bench-peers fuzz faults
+.PHONY: help build check test k6 prometheus bench bench-parts bench-peers faults fuzz
+
+help: ## this list
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
+
+# need_go stops with one line where Go is missing or too old to read go.mod: Debian's
+# says "invalid go version".
+need_go = v=$$(go version 2>/dev/null | sed 's/.*go1\.\([0-9]*\).*/\1/'); [ "$${v:-0}" -ge 26 ] || \
+	{ echo "fraudcheck needs Go 1.26 or newer, see https://go.dev/dl; here is $$(go version 2>/dev/null || echo none)"; exit 1; }
 
 # need PROGRAM,PACKAGES,WHAT FOR,WITHOUT IT: says what is missing, and installs it
 # where that may be done.
 need = command -v $(1) >/dev/null || { echo "$(1) is missing: needed for $(3)"; \
 	[ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq $(2) >/dev/null; } || echo "cannot install $(1): $(4)"
 
-test: ## everything that must hold
+build: ## the program, as ./fraudcheck
+	@$(need_go)
+	go build -o fraudcheck ./cmd/fraudcheck
+
+check: ## within a minute: build, vet, and the tests without -race but for the long ones
+	@$(need_go)
+	go build ./...
+	go vet ./...
+	go test -short $$(go list ./... | grep -v /loadtest)
+
+test: ## everything that must hold, in four minutes
+	@$(need_go)
 	@$(call need,cc,gcc libc6-dev,the race detector,tests run without -race)
 	@$(call need,memcached,memcached,the shared store,its tests are skipped)
 	go vet ./...
@@ -20,7 +39,7 @@ k6: ## k6 against the real program: a smoke run, and an attack on two instances
 prometheus: ## the same attack, and what Prometheus saw of it
 	./deploy/prometheus/run.sh
 
-bench: ## the real program against a bare HTTP answer, in about twenty minutes
+bench: ## the real program against a bare HTTP answer, in twenty minutes
 	@$(call need,memcached,memcached,the shared store,its rows are void)
 	go run ./bench
 
@@ -43,7 +62,7 @@ fuzz: ## a minute of random input for each parser and codec
 	go test -run '^$$' -fuzz FuzzDecodeForm -fuzztime 1m -fuzzminimizetime 200x ./internal/wire
 	go test -run '^$$' -fuzz FuzzDecodeRecord -fuzztime 1m -fuzzminimizetime 200x ./internal/velocity
 	go test -run '^$$' -fuzz FuzzReply -fuzztime 1m -fuzzminimizetime 200x ./internal/velocity
-	go test -run '^$$' -fuzz FuzzConfigurationFile -fuzztime 1m -fuzzminimizetime 200x ./cmd/fraudcheck
+	go test -run '^$$' -fuzz FuzzConfigurationFile -fuzztime 1m -fuzzminimizetime 200x ./internal/config
 	go test -run '^$$' -fuzz FuzzBearer -fuzztime 1m -fuzzminimizetime 200x ./internal/auth
 	go test -run '^$$' -fuzz FuzzUsersFile -fuzztime 1m -fuzzminimizetime 200x ./internal/auth
 	go test -run '^$$' -fuzz FuzzKeySet -fuzztime 1m -fuzzminimizetime 200x ./internal/auth

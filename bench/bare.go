@@ -8,6 +8,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"fraudcheck/internal/door"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/wire"
 )
@@ -37,5 +38,5 @@ func serveBare(ln net.Listener) error {
 
 func bareBody() []byte {
 	d := velocity.Decision{Rules: []velocity.RuleResult{{Rule: &velocity.DefaultRule, Count: 1}}}
-	return wire.AppendDecision(nil, &d, string(wire.AppendID(nil, time.Now())))
+	return wire.AppendDecision(nil, &d, string(door.AppendID(nil, time.Now())))
 }

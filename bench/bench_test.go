@@ -18,6 +18,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/auth"
+	passwords "fraudcheck/internal/auth/password"
+	"fraudcheck/internal/auth/session"
+	"fraudcheck/internal/testbed"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/velocity/velocitytest"
 	"fraudcheck/internal/wire"
@@ -53,24 +56,18 @@ func parts(t testing.TB) []part {
 	a, err = velocity.ParseAttempt(&known)
 	require.NoError(t, err)
 
-	basic, err := auth.NewBasic([]auth.User{{Name: "checkout", Password: strings.Repeat("p", 24), Encryption: auth.Clear, Roles: auth.Checker}})
-	require.NoError(t, err)
-	guard := auth.NewGuard(basic, nil).WithTokens(auth.TokenSettings{TTL: time.Hour, RefreshTTL: time.Hour, PerUser: 1, SessionTimeout: time.Hour})
-	slow, err := auth.NewBasic([]auth.User{{Name: "checkout", Password: argonHash, Encryption: auth.Argon2id, Roles: auth.Checker}})
-	require.NoError(t, err)
-	remembering := auth.NewGuard(slow, nil)
+	guard := guardOf(t, auth.Settings{Users: []auth.User{{Name: "checkout", Password: strings.Repeat("p", 24), Encryption: passwords.Clear, Roles: auth.Checker}}, Tokens: session.Settings{TTL: time.Hour, RefreshTTL: time.Hour, PerUser: 1, SessionTimeout: time.Hour}})
+	remembering := guardOf(t, auth.Settings{Users: []auth.User{{Name: "checkout", Password: argonHash, Encryption: passwords.Argon2id, Roles: auth.Checker}}})
 	settings, key := tokenKeys(t, "HS256")
 	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": "checkout", "aud": "ABC", "exp": time.Now().Add(time.Hour).Unix()}).SignedString(key)
 	require.NoError(t, err)
-	bearer, err := auth.NewJWT(settings)
-	require.NoError(t, err)
-	believing := auth.NewGuard(nil, bearer)
+	believing := guardOf(t, auth.Settings{JWT: settings})
 	shown := &auth.Request{Header: header{[]byte("Bearer " + token)}, At: time.Now()}
 	request := &auth.Request{Header: header{[]byte("Basic Y2hlY2tvdXQ6cHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBw")}, At: time.Now()}
 
-	ownKeys, err := auth.NewKeys(make([]byte, 32))
+	ownKeys, err := session.NewKeys(make([]byte, 32))
 	require.NoError(t, err)
-	guard.Logins = auth.NewLogins(ownKeys, auth.NewMemory())
+	guard.Logins = session.NewLogins(ownKeys, session.NewMemory())
 	issued, err := guard.Login(&auth.Request{Header: request.Header, At: request.At}, "", "")
 	require.NoError(t, err)
 	ours := &auth.Request{Header: header{[]byte("Bearer " + issued.Access)}, At: request.At}
@@ -121,6 +118,14 @@ func parts(t testing.TB) []part {
 			check(err == nil && d.Outcome == velocity.Allow && d.Rules[0].Count == 1, "one card")
 		}},
 	}
+}
+
+// guardOf is a guard with these settings.
+func guardOf(t testing.TB, s auth.Settings) *auth.Guard {
+	t.Helper()
+	policy, err := auth.NewPolicy(s)
+	require.NoError(t, err)
+	return auth.NewGuard(policy)
 }
 
 // header is that of a request with these Authorization headers.
@@ -238,7 +243,7 @@ func BenchmarkRecord(b *testing.B) {
 
 // Checks on memcached, and beside them the least that can be asked of it.
 func BenchmarkMemcached(b *testing.B) {
-	server := velocitytest.StartMemcached(b)
+	server := testbed.StartMemcached(b)
 	keys := velocitytest.NewKeys(b)
 	local, err := velocity.NewMemory(1 << 30)
 	require.NoError(b, err)
@@ -249,6 +254,9 @@ func BenchmarkMemcached(b *testing.B) {
 	})
 	require.NoError(b, err)
 	c := velocity.NewChecker(plan, keys, store)
+	store.Watch(c.Plan, func() velocity.Time { return velocitytest.Start })
+	b.Cleanup(func() { _ = store.Close() })
+	store.AwaitServers(10 * time.Second)
 	a := velocitytest.Attempt(b, "203.0.113.7", 1)
 	var d velocity.Decision
 	n := uint32(0)

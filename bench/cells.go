@@ -108,26 +108,37 @@ func rulesOf(count int) string {
 	return b.String()
 }
 
-// choose are the cells whose name matches, and those they are compared with.
-func choose(all []cell, only string) ([]cell, error) {
+// match returns the cells whose name matches.
+func match(all []cell, only string) (matching []cell, err error) {
 	wanted, err := regexp.Compile(only)
 	if err != nil {
 		return nil, fmt.Errorf("-only: %w", err)
 	}
-	needed := make(map[string]bool)
 	for _, c := range all {
 		if wanted.MatchString(c.name()) {
-			needed[c.name()], needed[c.base] = true, true
+			matching = append(matching, c)
 		}
 	}
-	var chosen []cell
+	if len(matching) == 0 {
+		return nil, fmt.Errorf("-only: no cell matches %q", only)
+	}
+	return matching, nil
+}
+
+// choose returns the cells whose name matches, and those they are compared with.
+func choose(all []cell, only string) (chosen []cell, err error) {
+	matching, err := match(all, only)
+	if err != nil {
+		return nil, err
+	}
+	needed := make(map[string]bool)
+	for _, c := range matching {
+		needed[c.name()], needed[c.base] = true, true
+	}
 	for _, c := range all {
 		if needed[c.name()] {
 			chosen = append(chosen, c)
 		}
-	}
-	if len(chosen) == 0 {
-		return nil, fmt.Errorf("-only: no cell matches %q", only)
 	}
 	return chosen, nil
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"fraudcheck/internal/auth"
+	passwords "fraudcheck/internal/auth/password"
 )
 
 // A guard is a way to know who asks: what stands under auth in the configuration, and
@@ -24,7 +24,7 @@ var guards = []struct {
 	guard guard
 }{
 	{"Basic clear", password("clear", func(p string) (string, error) { return p, nil })},
-	{"Basic argon2id", password("argon2id", auth.HashPassword)},
+	{"Basic argon2id", password("argon2id", passwords.New)},
 	{"JWT HS256", sharedSecret},
 	{"JWT RS256", publicKey},
 }

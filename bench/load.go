@@ -2,10 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"fraudcheck/internal/testbed"
 )
 
 const (
@@ -95,13 +96,13 @@ func (l *load) window(ctx context.Context, lasts time.Duration, at func() error,
 	}
 	done := make(chan struct{})
 	go func() { load(); close(done) }()
-	err := pause(ctx, warm)
+	err := testbed.Pause(ctx, warm)
 	if err == nil {
 		err = at()
 	}
 	if err == nil {
 		l.phase.Store(measuring)
-		err = pause(ctx, lasts)
+		err = testbed.Pause(ctx, lasts)
 	}
 	l.phase.Store(over)
 	if err == nil {
@@ -132,13 +133,4 @@ func (l *load) press() {
 			since = now
 		}
 	})
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return errors.New("interrupted")
-	case <-time.After(d):
-		return nil
-	}
 }

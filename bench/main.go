@@ -3,6 +3,7 @@
 //	go run ./bench                          everything, in about twenty minutes
 //	go run ./bench -rounds 1 -seconds 2     a first look
 //	go run ./bench -only 'tcp.* 64$'        rows whose name (target traffic conns) matches
+//	go run ./bench -before main -rounds 9   this tree against another commit, or a binary
 //	go run ./bench -peers                   and other stacks, found in bench/peers
 //	go run ./bench -json rows.json          the rows, round by round
 //	make bench-parts                        what each part costs, HTTP aside
@@ -33,6 +34,16 @@
 // check, user and system, of the service, a peer's with its store's; mc is memcached's;
 // trips are the commands it got, allocs the allocations of the service, both per check.
 //
+// # One build against another
+//
+// With -before each round measures a row with both builds right after one another, in
+// alternating order. The table has the CPU per check of each (medians), the ratio of
+// each pair, now to before, and the median of those ratios, which must be at most 1.05.
+// Even the same build twice differs by some per cent in a single pair: nine pairs or
+// more, and a machine that does nothing else.
+//
+// # Void rows
+//
 // A row is void, and the exit code 1, when it did not do what it says: an answer
 // other than 200, a degraded one, an honest shopper blocked, an attack that is let
 // through more or less often than the rule says, an address that was not as new or
@@ -55,6 +66,7 @@ import (
 type options struct {
 	seconds, rounds int
 	only, json      string
+	before          string
 	peers           bool
 }
 
@@ -64,6 +76,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 5, "how often")
 	flag.StringVar(&o.only, "only", "", "regular expression: the rows to measure, by name")
 	flag.StringVar(&o.json, "json", "", "file for the rows as JSON")
+	flag.StringVar(&o.before, "before", "", "commit or binary to compare the CPU per check with")
 	flag.BoolVar(&o.peers, "peers", false, "measure other stacks beside, those in bench/peers")
 	listen := flag.String("bare", "", "be the bare answer, on this address")
 	flag.Parse()
@@ -71,6 +84,8 @@ func main() {
 	switch {
 	case *listen != "":
 		err = bare(*listen)
+	case o.before != "" && o.peers:
+		err = errors.New("-before and -peers exclude each other")
 	case o.seconds < 1 || o.rounds < 1 || flag.NArg() > 0:
 		err = errors.New("-seconds and -rounds are positive, and there are no arguments")
 	default:
@@ -89,6 +104,9 @@ var errVoid = errors.New("a row is void")
 
 func run(ctx context.Context, o *options, stdout, progress io.Writer) error {
 	debug.SetGCPercent(1000) // the load has little garbage; its collection is nobody's cost
+	if o.before != "" {
+		return compareBuilds(ctx, o, stdout, progress)
+	}
 	all := ownCells()
 	if o.peers {
 		starts, err := peersHere(ctx)
@@ -101,7 +119,7 @@ func run(ctx context.Context, o *options, stdout, progress io.Writer) error {
 	if err != nil {
 		return err
 	}
-	l, err := newLab(ctx, rand.Text())
+	l, err := newLab(ctx, rand.Text(), buildTree)
 	if err != nil {
 		return err
 	}
@@ -111,6 +129,11 @@ func run(ctx context.Context, o *options, stdout, progress io.Writer) error {
 		return err
 	}
 	printTables(stdout, rows)
+	return report(o, rows)
+}
+
+// report writes the rows as JSON, if asked to, and returns errVoid when one is void.
+func report(o *options, rows []*row) (err error) {
 	if o.json != "" {
 		err = writeJSON(o.json, rows)
 	}

@@ -7,6 +7,8 @@ import (
 	"os"
 	"runtime"
 	"time"
+
+	"fraudcheck/internal/testbed"
 )
 
 // A sample is what one window showed. What does not apply is NaN.
@@ -41,17 +43,17 @@ type experiment struct {
 // state is what is read before and after the load, when nothing is on its way.
 type state struct {
 	store   map[string]float64
-	metrics []map[string]float64 // of each instance
+	metrics []testbed.Metrics // of each instance
 }
 
 func (t *target) state() (s state, err error) {
 	if t.store != nil {
-		if s.store, err = t.store.stats(); err != nil {
+		if s.store, err = t.store.Stats(); err != nil {
 			return s, err
 		}
 	}
 	for _, i := range t.instances {
-		m, err := i.metrics()
+		m, err := i.Metrics()
 		if err != nil {
 			return s, err
 		}
@@ -63,11 +65,12 @@ func (t *target) state() (s state, err error) {
 // grown is by how much a metric of the instances grew, all together.
 func (s state) grown(since state, name string) (sum float64, err error) {
 	for n, m := range s.metrics {
-		now, known := m[name]
+		now, known := m.Sum(name)
 		if !known {
 			return 0, fmt.Errorf("no metric %s", name)
 		}
-		sum += now - since.metrics[n][name]
+		then, _ := since.metrics[n].Sum(name)
+		sum += now - then
 	}
 	return sum, nil
 }
@@ -95,7 +98,7 @@ func (t *target) clock() (c clock, err error) {
 		return c, err
 	}
 	if t.store != nil {
-		if c.store, err = cpuOf(t.store.pid()); err != nil {
+		if c.store, err = cpuOf(t.store.PID()); err != nil {
 			return c, err
 		}
 	}

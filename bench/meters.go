@@ -1,11 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"os"
 	"strconv"
 	"strings"
@@ -107,55 +103,4 @@ func treeOf(pid int) ([]int, error) {
 		tree = append(tree, children[tree[n]]...)
 	}
 	return tree, nil
-}
-
-// stats are memcached's numbers.
-func (m *memcached) stats() (map[string]float64, error) {
-	c, err := net.Dial(m.network, m.addr)
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
-	if err := c.SetDeadline(time.Now().Add(prompt)); err != nil {
-		return nil, err
-	}
-	if _, err := c.Write([]byte("stats\r\nquit\r\n")); err != nil {
-		return nil, err
-	}
-	text, err := io.ReadAll(c)
-	stats := make(map[string]float64)
-	for line := range strings.Lines(string(text)) {
-		if f := strings.Fields(line); len(f) == 3 && f[0] == "STAT" {
-			if n, err := strconv.ParseFloat(f[2], 64); err == nil {
-				stats[f[1]] = n
-			}
-		}
-	}
-	return stats, err
-}
-
-// metrics are what an instance shows its operators, each added up over its labels.
-func (i *instance) metrics() (map[string]float64, error) {
-	client := http.Client{Timeout: prompt}
-	defer client.CloseIdleConnections()
-	r, err := client.Get("http://" + i.operators + "/metrics")
-	if err != nil {
-		return nil, err
-	}
-	defer r.Body.Close()
-	text, err := io.ReadAll(r.Body)
-	if r.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("metrics: status %d", r.StatusCode)
-	}
-	metrics := make(map[string]float64)
-	for line := range bytes.Lines(text) {
-		name, value, found := bytes.Cut(bytes.TrimSpace(line), []byte(" "))
-		if at := bytes.LastIndexByte(line, '}'); at >= 0 {
-			name, value = line[:bytes.IndexByte(line, '{')], bytes.TrimSpace(line[at+1:])
-		}
-		if n, err := strconv.ParseFloat(string(value), 64); err == nil && found && line[0] != '#' {
-			metrics[string(name)] += n
-		}
-	}
-	return metrics, err
 }

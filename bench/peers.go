@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"fraudcheck/internal/testbed"
 )
 
 // A peer is another stack that does the same: a folder in bench/peers with a
@@ -61,7 +63,7 @@ func roughly(c *crowd) *crowd {
 }
 
 func (l *lab) startPeer(ctx context.Context, t *target, path string) error {
-	addr, err := freeAddr()
+	addr, err := testbed.FreeAddr()
 	if err != nil {
 		return err
 	}
@@ -72,23 +74,28 @@ func (l *lab) startPeer(ctx context.Context, t *target, path string) error {
 	}
 	start := exec.Command(path, port, dir)
 	start.Env = []string{"PEER_PASSWORD=" + l.password}
-	p, err := startProcess(dir+".log", start)
+	p, err := testbed.Start(l.dir, start)
 	if err != nil {
 		return err
 	}
 	l.take(t, p, addr)
 	status := 0
-	err = p.await(ctx, patience, func() bool {
+	err = p.Await(ctx, patience, func() bool {
 		status = l.answers(addr)
 		return status != 0
 	})
 	switch {
-	case err != nil && p.exitCode() == cannotRun:
-		return skipped(p.lastLine())
+	case err != nil && p.ExitCode() == cannotRun:
+		return skipped(lastLine(p))
 	case err == nil && status != 200:
 		return fmt.Errorf("a check is answered %d", status)
 	}
 	return err
+}
+
+func lastLine(p *testbed.Process) string {
+	lines := p.LastLines()
+	return lines[strings.LastIndexByte(lines, '\n')+1:]
 }
 
 // answers is the status that a check is answered with there, 0 when it is not.
@@ -98,7 +105,7 @@ func (l *lab) answers(addr string) int {
 		return 0
 	}
 	defer c.conn.Close()
-	if err := c.conn.SetDeadline(time.Now().Add(prompt)); err != nil {
+	if err := c.conn.SetDeadline(time.Now().Add(testbed.Prompt)); err != nil {
 		return 0
 	}
 	_, a, err := c.call()

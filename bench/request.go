@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/base64"
 	"fmt"
 )
 
@@ -27,10 +26,6 @@ func newRequest(addr, auth string) *request {
 	r.month = bytes.LastIndex(r.bytes, []byte("10,"))
 	r.yearTens = bytes.LastIndex(r.bytes, []byte("30}"))
 	return r
-}
-
-func basic(user, password string) string {
-	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
 }
 
 const (

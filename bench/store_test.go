@@ -100,6 +100,68 @@ func benchmarkStore(b *testing.B, addresses int) {
 	b.ReportMetric(float64(took[addresses-1-addresses/10_000].Microseconds()), "fill-p99.99-us")
 }
 
+// The embedded store when it is full and evicts, by its size: a check with a new address
+// and a new e-mail each time.
+//
+//	cpu-ns/check       processor time
+//	p99-us, p99.99-us  of one check, in wall time
+//
+// They must not depend on the size: what an eviction looks at does not.
+func BenchmarkStoreFull(b *testing.B) {
+	for _, size := range []int64{1 << 20, 16 << 20, 256 << 20} {
+		b.Run(fmt.Sprintf("MiB=%d", size>>20), func(b *testing.B) { benchmarkFull(b, size) })
+	}
+}
+
+func benchmarkFull(b *testing.B, size int64) {
+	email := velocity.DefaultRule
+	email.Name, email.Per, email.Window = "cards_per_email", "email", 24*time.Hour
+	plan, err := velocity.NewPlan([]velocity.Rule{velocity.DefaultRule, email}, 64)
+	require.NoError(b, err)
+	memory, err := velocity.NewMemory(size)
+	require.NoError(b, err)
+	c := velocity.NewChecker(plan, velocitytest.NewKeys(b), memory)
+	var d velocity.Decision
+	n := 0
+	show := func() {
+		n++
+		a := withEmail(b, n)
+		c.Check(&a, velocitytest.Start, &d)
+	}
+	for memory.Stats().EvictedInWindow < uint64(size/200) {
+		for range 1000 {
+			show()
+		}
+	}
+	took := make([]time.Duration, 0, 1<<20)
+	busy := processorTime(b)
+	for b.Loop() {
+		start := time.Now()
+		show()
+		if len(took) < cap(took) {
+			took = append(took, time.Since(start))
+		}
+	}
+	b.ReportMetric(float64(processorTime(b)-busy)/float64(b.N), "cpu-ns/check")
+	slices.Sort(took)
+	quantile := func(q float64) float64 { return float64(took[int(q*float64(len(took)-1))].Nanoseconds()) / 1000 }
+	b.ReportMetric(quantile(0.99), "p99-us")
+	b.ReportMetric(quantile(0.9999), "p99.99-us")
+}
+
+// withEmail is an attempt with the n-th address and e-mail.
+func withEmail(b *testing.B, n int) velocity.Attempt {
+	var f velocity.Fields
+	f.Set(velocity.FieldIP, netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, uint32(n)))).String())
+	f.Set(velocity.FieldLast4, "4242")
+	f.Set(velocity.FieldExpMonth, "12")
+	f.Set(velocity.FieldExpYear, "30")
+	f.Set(velocity.FieldEmail, strconv.Itoa(n)+"@example.com")
+	a, err := velocity.ParseAttempt(&f)
+	require.NoError(b, err)
+	return a
+}
+
 // processorTime is the processor time this process has taken.
 func processorTime(b *testing.B) time.Duration {
 	var u unix.Rusage

@@ -29,22 +29,24 @@ func rate(s *sample) float64 { return s.Rate }
 func cpu(s *sample) float64  { return s.CPU }
 
 // median is over the rounds.
-func (r *row) median(of value) float64 { return median(r.each(of)) }
+func (r *row) median(of value) float64 { return median(each(r.samples, of)) }
 
-func (r *row) each(of value) (all []float64) {
-	for i := range r.samples {
-		all = append(all, of(&r.samples[i]))
+func each(samples []sample, of value) (all []float64) {
+	for i := range samples {
+		all = append(all, of(&samples[i]))
 	}
 	return all
 }
 
 // ratio is the median of the ratios to the base at the same time.
-func (r *row) ratio(of value) float64 {
-	var all []float64
+func (r *row) ratio(of value) float64 { return median(r.ratios(of)) }
+
+// ratios are to the base at the same time, one of each round.
+func (r *row) ratios(of value) (all []float64) {
 	for i := range r.samples {
 		all = append(all, of(&r.samples[i])/of(&r.against[i]))
 	}
-	return median(all)
+	return all
 }
 
 func median(all []float64) float64 {
@@ -66,7 +68,7 @@ var columns = []struct {
 }{
 	{"checks/s", 8, func(r *row) string { return number(r.median(rate), 0) }},
 	{"min-max", 15, func(r *row) string {
-		all := r.each(rate)
+		all := each(r.samples, rate)
 		return number(slices.Min(all), 0) + "-" + number(slices.Max(all), 0)
 	}},
 	{"ratio", 6, func(r *row) string { return number(r.ratio(rate), 2) }},
@@ -111,33 +113,44 @@ func printTables(w io.Writer, rows []*row) {
 func (r *row) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%-16s %-11s %5d", r.target, r.does, r.conns)
-	switch {
-	case r.skipped != "":
-		return b.String() + "  skipped: " + r.skipped
-	case r.void != "":
-		b.WriteString("  void: " + r.void)
-		if r.voids > 0 && len(r.samples) > 1 {
-			fmt.Fprintf(&b, " (in %d of %d rounds)", r.voids, len(r.samples))
-		}
-		return b.String()
+	if note := r.unmeasured(); note != "" {
+		return b.String() + note
 	}
 	for _, c := range columns {
 		fmt.Fprintf(&b, " %*s", c.width, c.text(r))
 	}
-	said := r.verdict
+	if all := r.remarks(); len(all) > 0 {
+		b.WriteString("  " + strings.Join(all, ", "))
+	}
+	return b.String()
+}
+
+// unmeasured is why the row has no numbers; empty when it has.
+func (r *row) unmeasured() string {
+	switch {
+	case r.skipped != "":
+		return "  skipped: " + r.skipped
+	case r.void != "" && r.voids > 0 && len(r.samples) > 1:
+		return fmt.Sprintf("  void: %s (in %d of %d rounds)", r.void, r.voids, len(r.samples))
+	case r.void != "":
+		return "  void: " + r.void
+	}
+	return ""
+}
+
+// remarks are the verdicts, and what else is to be known about the numbers.
+func (r *row) remarks() []string {
+	all := r.verdict
 	for _, s := range r.samples {
 		if s.Note != "" {
-			said = append(said, s.Note)
+			all = append(all, s.Note)
 			break
 		}
 	}
 	if others := r.median(func(s *sample) float64 { return s.Others }); others > busy {
-		said = append(said, fmt.Sprintf("others took %.0f %% of the machine", 100*others))
+		all = append(all, fmt.Sprintf("others took %.0f %% of the machine", 100*others))
 	}
-	if len(said) > 0 {
-		b.WriteString("  " + strings.Join(said, ", "))
-	}
-	return b.String()
+	return all
 }
 
 // writeJSON writes the rows with the samples of each round.
@@ -152,12 +165,16 @@ func writeJSON(path string, rows []*row) error {
 		Skipped string           `json:"skipped,omitempty"`
 		Verdict []string         `json:"verdict,omitempty"`
 		Rounds  []map[string]any `json:"rounds"`
+		Against []map[string]any `json:"against"` // what each round was compared with
 	}
 	var all []written
 	for _, r := range rows {
-		w := written{r.table, r.target, r.does, r.conns, r.base, r.void, r.skipped, r.verdict, nil}
+		w := written{r.table, r.target, r.does, r.conns, r.base, r.void, r.skipped, r.verdict, nil, nil}
 		for _, s := range r.samples {
 			w.Rounds = append(w.Rounds, s.written())
+		}
+		for _, s := range r.against {
+			w.Against = append(w.Against, s.written())
 		}
 		all = append(all, w)
 	}

@@ -4,26 +4,29 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"fraudcheck/internal/testbed"
 )
 
 // A target is what load is put on: one or several processes that answer checks,
 // and the memcached that they share, if any.
 type target struct {
 	name      string
-	processes []*process
+	roots     []int // process ids
 	addrs     []string
-	instances []*instance // those of the processes that are fraudcheck
-	store     *memcached
+	instances []*testbed.Instance // those of the processes that are fraudcheck
+	store     *testbed.Memcached
 	auth      string // the Authorization that its callers show
 }
 
 // pids are its processes, without memcached, with all that they started.
 func (t *target) pids() (pids []int, err error) {
-	for _, p := range t.processes {
-		tree, err := treeOf(p.pid())
+	for _, root := range t.roots {
+		tree, err := treeOf(root)
 		if err != nil {
 			return nil, err
 		}
@@ -44,21 +47,22 @@ type lab struct {
 
 const user = "bench" // whom the peers know
 
-func newLab(ctx context.Context, password string) (*lab, error) {
+// newLab makes a lab whose program build writes to the path it is given.
+func newLab(ctx context.Context, password string, build builder) (*lab, error) {
 	dir, err := os.MkdirTemp("", "bench")
 	if err != nil {
 		return nil, err
 	}
 	l := &lab{dir: dir, program: filepath.Join(dir, "fraudcheck"), password: password, running: make(map[string]*target)}
-	build := exec.CommandContext(ctx, "go", "build", "-o", l.program, "fraudcheck/cmd/fraudcheck")
-	if out, err := build.CombinedOutput(); err != nil {
+	testbed.ClearEnvironment()
+	if err := build(ctx, l.program); err != nil {
 		l.close()
-		return nil, fmt.Errorf("cannot build fraudcheck: %w\n%s", err, out)
+		return nil, err
 	}
 	return l, nil
 }
 
-func (l *lab) auth() string { return basic(user, l.password) }
+func (l *lab) auth() string { return testbed.Basic(user, l.password) }
 
 // close ends all that was started, the last first.
 func (l *lab) close() {
@@ -86,9 +90,9 @@ func (l *lab) file(name string) string {
 	return filepath.Join(l.dir, fmt.Sprintf("%d-%s", len(l.stops), name))
 }
 
-func (l *lab) take(t *target, p *process, addr string) {
-	t.processes, t.addrs = append(t.processes, p), append(t.addrs, addr)
-	l.stops = append(l.stops, p.end)
+func (l *lab) take(t *target, p *testbed.Process, addr string) {
+	t.roots, t.addrs = append(t.roots, p.PID()), append(t.addrs, addr)
+	l.stops = append(l.stops, p.Stop)
 }
 
 func (l *lab) startBare(ctx context.Context, t *target) error {
@@ -96,16 +100,16 @@ func (l *lab) startBare(ctx context.Context, t *target) error {
 	if err != nil {
 		return err
 	}
-	addr, err := freeAddr()
+	addr, err := testbed.FreeAddr()
 	if err != nil {
 		return err
 	}
-	p, err := startProcess(l.file("bare.log"), exec.Command(self, "-bare", addr))
+	p, err := testbed.Start(l.dir, exec.Command(self, "-bare", addr))
 	if err != nil {
 		return err
 	}
 	l.take(t, p, addr)
-	return p.await(ctx, prompt, func() bool { return listens("tcp", addr) })
+	return p.Await(ctx, testbed.Prompt, func() bool { return listens(addr) })
 }
 
 // A setup is how fraudcheck is configured.
@@ -139,12 +143,12 @@ func (l *lab) startFraudcheck(ctx context.Context, t *target, s setup) error {
 		if s.store == "unix" {
 			socket = l.file("memcached.sock")
 		}
-		m, err := startMemcached(ctx, l.file("memcached.log"), socket)
+		m, err := testbed.NewMemcached(ctx, l.dir, socket, "-m", "1024", "-c", "4096")
 		if err != nil {
 			return err
 		}
-		t.store, l.stops = m, append(l.stops, m.end)
-		store += `, kind: memcached, memcached: {servers: ["` + m.addr + `"]}`
+		t.store, l.stops = m, append(l.stops, m.Stop)
+		store += `, kind: memcached, memcached: {servers: ["` + m.Addr + `"]}`
 	}
 	config += "store: {" + store + "}\n"
 	path := l.file("fraudcheck.yaml")
@@ -152,12 +156,40 @@ func (l *lab) startFraudcheck(ctx context.Context, t *target, s setup) error {
 		return err
 	}
 	for range s.instances {
-		i, err := startInstance(ctx, l.file("fraudcheck.log"), l.program, path)
+		i, err := l.startInstance(ctx, path)
 		if err != nil {
 			return err
 		}
 		t.instances = append(t.instances, i)
-		l.take(t, i.process, i.addr)
+		l.take(t, i.Process, i.Addr)
 	}
 	return nil
+}
+
+// startInstance starts the program on free ports, and waits until it is ready: at
+// WARNING its log does not say where it listens.
+func (l *lab) startInstance(ctx context.Context, config string) (*testbed.Instance, error) {
+	i := &testbed.Instance{}
+	var err error
+	if i.Addr, err = testbed.FreeAddr(); err != nil {
+		return nil, err
+	}
+	if i.Operators, err = testbed.FreeAddr(); err != nil {
+		return nil, err
+	}
+	i.Process, err = testbed.Start(l.dir, exec.Command(l.program, "--config", config, "--listen", i.Addr, "--operator-listen", i.Operators))
+	if err != nil {
+		return nil, err
+	}
+	if err := i.Await(ctx, testbed.Prompt, i.Ready); err != nil {
+		i.Kill()
+		return nil, fmt.Errorf("fraudcheck: %w", err)
+	}
+	return i, nil
+}
+
+// listens reports whether a process accepts connections at the TCP address.
+func listens(addr string) bool {
+	c, err := net.Dial("tcp", addr)
+	return err == nil && c.Close() == nil
 }

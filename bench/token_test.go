@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/auth"
+	tokens "fraudcheck/internal/auth/jwt"
 )
 
 // BenchmarkToken is what a token costs that is seen again, and one that is seen for
@@ -28,9 +29,7 @@ func BenchmarkToken(b *testing.B) {
 		token, err := jwt.NewWithClaims(jwt.GetSigningMethod(alg), claims).SignedString(key)
 		require.NoError(b, err)
 		request := &auth.Request{Header: header{[]byte("Bearer " + token)}}
-		j, err := auth.NewJWT(settings)
-		require.NoError(b, err)
-		guard := auth.NewGuard(nil, j)
+		guard := guardOf(b, auth.Settings{JWT: settings})
 		b.Run(alg+"/again", func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
@@ -54,8 +53,8 @@ func BenchmarkToken(b *testing.B) {
 }
 
 // tokenKeys are settings that believe the algorithm, and the key to sign with.
-func tokenKeys(b testing.TB, alg string) (settings auth.JWTSettings, private any) {
-	settings = auth.JWTSettings{ClientID: "ABC", Encoding: auth.EncodingClear, RolesClaim: "roles"}
+func tokenKeys(b testing.TB, alg string) (settings *auth.JWTSettings, private any) {
+	settings = &auth.JWTSettings{Settings: tokens.Settings{ClientID: "ABC", Encoding: tokens.EncodingClear, RolesClaim: "roles"}}
 	var signer crypto.Signer
 	var err error
 	switch alg {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"fraudcheck/internal/testbed"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/wire"
 )
@@ -21,7 +22,7 @@ func shows(t *testing.T, r *request, v visit) (ip, card string) {
 	return f.Value(velocity.FieldIP), f.Value(velocity.FieldLast4) + f.Value(velocity.FieldExpMonth) + f.Value(velocity.FieldExpYear)
 }
 
-func aRequest() *request { return newRequest("127.0.0.1:1", basic("u", "p")) }
+func aRequest() *request { return newRequest("127.0.0.1:1", testbed.Basic("u", "p")) }
 
 func TestHonestVisitsAreNewAddressesAndSomeThatReturn(t *testing.T) {
 	const streams, each = 3, 3000

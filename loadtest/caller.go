@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -57,10 +56,6 @@ type answer struct {
 
 // errUnanswered: the connection was closed before a byte of an answer came.
 var errUnanswered = errors.New("closed without an answer")
-
-func basic(user, password string) string {
-	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
-}
 
 func newCaller(sites []string, auth string, n int) *caller {
 	c := &caller{at: n % len(sites)}

@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/testbed"
 )
 
 func TestCallerTellsHowACallEnded(t *testing.T) {
@@ -41,7 +43,7 @@ func TestCallerTellsHowACallEnded(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, gone.Close())
 	call := func(sites ...string) answer {
-		c := newCaller(sites, basic("shop", "secret"), len(sites)-1)
+		c := newCaller(sites, testbed.Basic("shop", "secret"), len(sites)-1)
 		defer c.close()
 		return c.call([]byte("{}"))
 	}
@@ -54,7 +56,7 @@ func TestCallerTellsHowACallEnded(t *testing.T) {
 	assert.False(t, call(mute.Addr().String()).refused)
 	assert.True(t, call(gone.Addr().String()).refused)
 
-	c := newCaller([]string{there}, basic("shop", "secret"), 0)
+	c := newCaller([]string{there}, testbed.Basic("shop", "secret"), 0)
 	defer c.close()
 	c.call([]byte("{}"))
 	assert.NotNil(t, c.sites[0].conn, "kept alive")

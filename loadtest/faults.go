@@ -1,6 +1,10 @@
 package main
 
-import "time"
+import (
+	"time"
+
+	"fraudcheck/internal/testbed"
+)
 
 // A fault is a scene to play and what is promised meanwhile.
 type fault struct {
@@ -50,14 +54,21 @@ var faults = []fault{
 	{name: "evicting", promise: always, set: evicting},
 	{name: "one-of-three", promise: always | felt, set: oneOfThree},
 	{name: "connection-limit", promise: always, set: connectionLimit},
+	{name: "learned-while-hung", promise: always | felt, set: learnedWhileHung},
+	{name: "restarted-fast", promise: always, set: losing(restartFast)},
+	{name: "flushed", promise: always, set: losing(flush)},
+	{name: "forgiven-then-lost", promise: always, set: forgivenThenLost},
 
 	{name: "slowloris", promise: answered | blocked | quick, set: slowloris},
 	{name: "idle", promise: answered | blocked | quick, set: idle},
 	{name: "overload", promise: orShed | blocked, set: overload},
-	{name: "descriptors", promise: answered | blocked, set: descriptors},
+	{name: "descriptors", promise: answered | blocked, set: silent("callers", func(i *testbed.Instance) string { return i.Addr })},
+	{name: "operators-crowded", promise: answered | blocked, set: silent("operators", func(i *testbed.Instance) string { return i.Operators })},
+	{name: "other-kind-flood", promise: answered | blocked, set: starved},
 
 	{name: "drain", promise: answered | blocked | quick | absent, set: drain},
 	{name: "rolling-restart", promise: answered | blocked, set: rollingRestart},
+	{name: "config-fifo", promise: answered | blocked | quick | absent, set: configFIFO},
 	{name: "reload-storm", promise: answered | blocked | quick, set: reloadStorm},
 	{name: "snapshot-kill", promise: blocked | absent, set: snapshotKill},
 	{name: "log-disk-full", promise: answered | blocked | quick, set: logDiskFull},

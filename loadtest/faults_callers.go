@@ -10,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"fraudcheck/internal/testbed"
 )
 
 // A crowd is connections beside the load's.
@@ -67,7 +69,7 @@ func (s *scene) crowded() (*crowd, error) {
 	if err := s.start(); err != nil {
 		return nil, err
 	}
-	c := &crowd{addr: s.instances[0].addr}
+	c := &crowd{addr: s.instances[0].Addr}
 	s.closers = append(s.closers, c.leave)
 	return c, nil
 }
@@ -154,11 +156,11 @@ func idle(s *scene) error {
 	}
 	s.begin = func() error {
 		i := s.instances[0]
-		was := i.rss()
+		was := i.ResidentKiB()
 		if err := c.join(n, healthy); err != nil {
 			return err
 		}
-		s.note("%d idle connections, %.1f KiB of resident memory each", n, float64(i.rss()-was)/float64(n))
+		s.note("%d idle connections, %.1f KiB of resident memory each", n, float64(i.ResidentKiB()-was)/float64(n))
 		return nil
 	}
 	s.end = func() error {
@@ -169,8 +171,10 @@ func idle(s *scene) error {
 }
 
 // healthy asks /healthz and stays connected.
-func healthy(conn net.Conn) error {
-	_ = conn.SetDeadline(time.Now().Add(callTimeout))
+func healthy(conn net.Conn) error { return healthyWithin(conn, callTimeout) }
+
+func healthyWithin(conn net.Conn, longest time.Duration) error {
+	_ = conn.SetDeadline(time.Now().Add(longest))
 	if _, err := io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
 		return err
 	}
@@ -198,7 +202,7 @@ func overload(s *scene) error {
 		return nil
 	}
 	s.end = func() error {
-		c, err := net.DialTimeout("tcp", s.instances[0].addr, dialTimeout)
+		c, err := net.DialTimeout("tcp", s.instances[0].Addr, dialTimeout)
 		if err == nil {
 			defer c.Close()
 			err = healthy(c)
@@ -212,51 +216,44 @@ func overload(s *scene) error {
 	return s.start()
 }
 
-// descriptors: others use up the program's file descriptors. Who is connected is
-// served on, and as soon as some are free, so is who comes anew.
-func descriptors(s *scene) error {
-	const files = 128
-	s.callers = 16 // all are connected before the fault begins
-	i, err := s.instance("", files)
-	if err != nil {
-		return err
-	}
-	s.instances = append(s.instances, i)
-	c := &crowd{addr: i.addr}
-	s.closers = append(s.closers, c.leave)
-	s.begin = func() error {
-		if err := c.join(2*files, func(net.Conn) error { return nil }); err != nil {
+// silent: silent connections want all the file descriptors that the program has, at
+// the API that at returns. Callers who are connected are served on, and new callers
+// and operators are served too: silent connections make room for them.
+func silent(api string, at func(*testbed.Instance) string) func(*scene) error {
+	return func(s *scene) error {
+		const files = 256
+		s.callers = 16 // all are connected before the fault begins
+		i, err := s.instance("", files)
+		if err != nil {
 			return err
 		}
-		// One more is not accepted, or the fault is none.
-		if err := c.join(1, func(net.Conn) error { return nil }); err != nil {
+		s.instances = append(s.instances, i)
+		c := &crowd{addr: at(i)}
+		s.closers = append(s.closers, c.leave)
+		s.begin = func() error {
+			if err := c.join(2*files, func(net.Conn) error { return nil }); err != nil {
+				return err
+			}
+			for _, fresh := range []struct{ who, addr string }{{"caller", i.Addr}, {"operator", i.Operators}} {
+				conn, err := net.DialTimeout("tcp", fresh.addr, dialTimeout)
+				if err == nil {
+					err = healthyWithin(conn, 2*time.Second)
+					_ = conn.Close()
+				}
+				if err != nil {
+					return broken(fmt.Sprintf("no new %s is served: %v", fresh.who, err))
+				}
+			}
+			closed, err := s.metric(`fraudcheck_connections_closed_for_room_total{door="` + api + `"}`)
+			if s.note("%d silent connections closed", closed); err == nil && closed == 0 {
+				err = errors.New("there are file descriptors left")
+			}
 			return err
 		}
-		last := c.conns[len(c.conns)-1]
-		_, _ = io.WriteString(last, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-		_ = last.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
-		if n, _ := last.Read(make([]byte, 1)); n > 0 {
-			return errors.New("there are file descriptors left")
+		s.end = func() error {
+			c.leave()
+			return nil
 		}
 		return nil
 	}
-	s.end = func() error {
-		c.leave()
-		free := time.Now()
-		var last error
-		accepted, err := s.until(recovery, func() bool {
-			var conn net.Conn
-			if conn, last = net.DialTimeout("tcp", c.addr, dialTimeout); last == nil {
-				defer conn.Close()
-				last = healthy(conn)
-			}
-			return last == nil
-		})
-		if err == nil && !accepted {
-			return broken("nobody is accepted any more: " + last.Error())
-		}
-		s.note("accepts again after %.2f s", time.Since(free).Seconds())
-		return err
-	}
-	return nil
 }

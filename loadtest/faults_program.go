@@ -7,16 +7,18 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"fraudcheck/internal/testbed"
 )
 
 // stopped ends the instance with SIGTERM and waits for it.
-func (s *scene) stopped(i *instance, longest time.Duration) error {
-	if err := i.signal(syscall.SIGTERM); err != nil {
+func (s *scene) stopped(i *testbed.Instance, longest time.Duration) error {
+	if err := i.Signal(syscall.SIGTERM); err != nil {
 		return err
 	}
 	gone, err := s.until(longest, func() bool {
 		select {
-		case <-i.exited:
+		case <-i.Exited():
 			return true
 		default:
 			return false
@@ -27,8 +29,8 @@ func (s *scene) stopped(i *instance, longest time.Duration) error {
 		return err
 	case !gone:
 		return broken(fmt.Sprintf("still there %s after SIGTERM", longest))
-	case i.cmd.ProcessState.ExitCode() != 0:
-		return broken(fmt.Sprintf("exit code %d after SIGTERM:\n%s", i.cmd.ProcessState.ExitCode(), i.lastLines()))
+	case i.ExitCode() != 0:
+		return broken(fmt.Sprintf("exit code %d after SIGTERM:\n%s", i.ExitCode(), i.LastLines()))
 	}
 	return nil
 }
@@ -75,7 +77,7 @@ func rollingRestart(s *scene) error {
 			if err := s.restart(n); err != nil {
 				return err
 			}
-			if err := pause(s.ctx, 200*time.Millisecond); err != nil {
+			if err := testbed.Pause(s.ctx, 200*time.Millisecond); err != nil {
 				return err
 			}
 		}
@@ -101,10 +103,10 @@ func reloadStorm(s *scene) error {
 			if _, err := s.writeConfig(more); err != nil {
 				return err
 			}
-			if err := s.instances[0].signal(syscall.SIGHUP); err != nil {
+			if err := s.instances[0].Signal(syscall.SIGHUP); err != nil {
 				return err
 			}
-			if err := pause(s.ctx, s.lasts/times); err != nil {
+			if err := testbed.Pause(s.ctx, s.lasts/times); err != nil {
 				return err
 			}
 		}
@@ -119,6 +121,36 @@ func reloadStorm(s *scene) error {
 		if s.note("%d reloads", ok); failed > 0 || ok < times/10 {
 			return broken(fmt.Sprintf("%d reloads succeeded, %d did not", ok, failed))
 		}
+		return err
+	}
+	return nil
+}
+
+// configFIFO: the configuration is replaced by a FIFO that nobody writes to. The
+// reload is refused, and the program can be stopped all the same.
+func configFIFO(s *scene) error {
+	s.config = fmt.Sprintf("drain: %dms\n", s.lasts.Milliseconds())
+	s.tail = 200 * time.Millisecond
+	if err := s.start(); err != nil {
+		return err
+	}
+	s.begin = func() error {
+		path := filepath.Join(s.dir, configFile)
+		if err := syscall.Mkfifo(path+".new", 0o600); err != nil {
+			return err
+		}
+		if err := os.Rename(path+".new", path); err != nil {
+			return err
+		}
+		if err := s.instances[0].Signal(syscall.SIGHUP); err != nil {
+			return err
+		}
+		if err := testbed.Pause(s.ctx, 200*time.Millisecond); err != nil {
+			return err
+		}
+		since := time.Now()
+		err := s.stopped(s.instances[0], s.lasts+2*time.Second)
+		s.note("gone after %.2f s", time.Since(since).Seconds())
 		return err
 	}
 	return nil
@@ -143,7 +175,7 @@ func snapshotKill(s *scene) error {
 		case !ok:
 			return broken("no snapshot within 5 s")
 		}
-		s.instances[0].kill()
+		s.instances[0].Kill()
 		return s.restart(0)
 	}
 	return nil

@@ -6,12 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"syscall"
 	"time"
+
+	"fraudcheck/internal/testbed"
 )
 
 // oneMemcached starts one and an instance before it.
-func (s *scene) oneMemcached(args ...string) (*memcached, error) {
+func (s *scene) oneMemcached(args ...string) (*testbed.Memcached, error) {
 	m, err := s.memcached(args...)
 	if err == nil {
 		err = s.start()
@@ -23,10 +24,10 @@ func (s *scene) oneMemcached(args ...string) (*memcached, error) {
 func killed(s *scene) error {
 	m, err := s.oneMemcached()
 	s.begin = func() error {
-		m.kill()
+		m.Kill()
 		return nil
 	}
-	s.end = func() error { return m.start(s.ctx) }
+	s.end = func() error { return m.Start(s.ctx) }
 	return err
 }
 
@@ -36,11 +37,11 @@ func restartedEmpty(s *scene) error {
 	s.begin = func() error {
 		const times = 3
 		for range times {
-			m.kill()
-			if err := m.start(s.ctx); err != nil {
+			m.Kill()
+			if err := m.Start(s.ctx); err != nil {
 				return err
 			}
-			if err := pause(s.ctx, s.lasts/times-50*time.Millisecond); err != nil {
+			if err := testbed.Pause(s.ctx, s.lasts/times-50*time.Millisecond); err != nil {
 				return err
 			}
 		}
@@ -52,8 +53,8 @@ func restartedEmpty(s *scene) error {
 // hung: memcached accepts, and answers nothing.
 func hung(s *scene) error {
 	m, err := s.oneMemcached()
-	s.begin = func() error { return m.signal(syscall.SIGSTOP) }
-	s.end = func() error { return m.signal(syscall.SIGCONT) }
+	s.begin = func() error { return m.Hang(s.ctx) }
+	s.end = func() error { return m.Resume() }
 	return err
 }
 
@@ -84,7 +85,7 @@ func evicting(s *scene) error {
 	m, err := s.oneMemcached("-m", "1", "-I", "512k")
 	stop := make(chan struct{})
 	s.begin = func() error {
-		c, err := net.Dial("tcp", m.addr)
+		c, err := net.Dial("tcp", m.Addr)
 		if err != nil {
 			return err
 		}
@@ -99,7 +100,11 @@ func evicting(s *scene) error {
 	s.end = func() error {
 		close(stop)
 		lost, err := s.metric(`fraudcheck_store_operations_total{op="get",result="miss"}`)
-		if s.note("%d evictions, %d of records asked for again", m.stat("evictions"), lost); err == nil && lost == 0 {
+		if err != nil {
+			return err
+		}
+		stats, err := m.Stats()
+		if s.note("%.0f evictions, %d of records asked for again", stats["evictions"], lost); err == nil && lost == 0 {
 			err = errors.New("memcached evicts no record")
 		}
 		return err
@@ -138,10 +143,10 @@ func oneOfThree(s *scene) error {
 	}
 	lost := s.servers[1]
 	s.begin = func() error {
-		lost.kill()
+		lost.Kill()
 		return nil
 	}
-	s.end = func() error { return lost.start(s.ctx) }
+	s.end = func() error { return lost.Start(s.ctx) }
 	s.mostDegraded = 0.45 // a third, and by chance some more of the few attackers
 	return s.start()
 }
@@ -158,7 +163,7 @@ func connectionLimit(s *scene) error {
 	s.closers = append(s.closers, release)
 	s.begin = func() error {
 		for range 256 {
-			c, err := net.Dial("tcp", m.addr)
+			c, err := net.Dial("tcp", m.Addr)
 			if err != nil {
 				return err
 			}
@@ -171,11 +176,12 @@ func connectionLimit(s *scene) error {
 		return nil
 	}
 	s.check = func() error {
-		n := max(m.stat("rejected_connections"), m.stat("listen_disabled_num"))
-		if s.note("%d connections refused by memcached", n); n < 1 {
-			return errors.New("memcached refuses no connection")
+		stats, err := m.Stats()
+		n := max(stats["rejected_connections"], stats["listen_disabled_num"])
+		if s.note("%.0f connections refused by memcached", n); err == nil && n < 1 {
+			err = errors.New("memcached refuses no connection")
 		}
-		return nil
+		return err
 	}
 	return err
 }

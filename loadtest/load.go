@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"fraudcheck/internal/testbed"
 )
 
 // A phase is what goes on when a call is due.
@@ -66,7 +68,7 @@ func (l *load) run(ctx context.Context) *tally {
 	start := time.Now()
 	for n := 0; ; n++ {
 		due := start.Add(time.Duration(n) * time.Second / time.Duration(l.rate))
-		if pause(ctx, time.Until(due)) != nil {
+		if testbed.Pause(ctx, time.Until(due)) != nil {
 			break
 		}
 		next := l.next()
@@ -86,21 +88,6 @@ func (l *load) run(ctx context.Context) *tally {
 	return all
 }
 
-// pause waits for d, or until ctx ends, which is its error.
-func pause(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
 // loadOnly loads a program that runs already.
 func loadOnly(ctx context.Context, o *options, stdout io.Writer) error {
 	u, err := url.Parse(o.Target)
@@ -111,7 +98,7 @@ func loadOnly(ctx context.Context, o *options, stdout io.Writer) error {
 		u.Host += ":80"
 	}
 	t := newTraffic(o.Mix)
-	l := &load{rate: o.Rate, callers: 256, sites: []string{u.Host}, auth: basic(o.User, o.Password), next: t.next}
+	l := &load{rate: o.Rate, callers: 256, sites: []string{u.Host}, auth: testbed.Basic(o.User, o.Password), next: t.next}
 	if o.Mix != "honest" {
 		if err := t.block(l.sites, l.auth); err != nil {
 			return err

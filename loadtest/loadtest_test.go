@@ -1,13 +1,13 @@
 package main
 
 import (
-	"os"
-	"os/exec"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/testbed"
 )
 
 // What must hold whatever happens, in short and with counts alone: a machine that is
@@ -16,12 +16,7 @@ func TestPromisesHold(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs real processes for a minute")
 	}
-	if _, err := exec.LookPath("memcached"); err != nil {
-		if os.Getenv("CI") != "" {
-			require.NoError(t, err)
-		}
-		t.Skip("memcached is not installed")
-	}
+	testbed.NeedMemcached(t)
 	s, err := newStage(t.Context(), &options{Short: true, Rate: 150})
 	require.NoError(t, err)
 	t.Cleanup(s.close)

@@ -64,6 +64,7 @@ type options struct {
 	Seconds int    `help:"How long a fault lasts (5; with --short 1)." placeholder:"N"`
 	Rate    int    `help:"Calls per second (1000; with --short 300)." placeholder:"N"`
 	Short   bool   `help:"A minute for all of it; times are not judged."`
+	Program string `help:"A fraudcheck binary to put under load instead of building this tree." type:"existingfile" placeholder:"PATH"`
 	JSON    string `help:"Where to write the rows as JSON as well." placeholder:"FILE"`
 
 	Target   string        `help:"Load only, against a program that runs already." placeholder:"URL"`

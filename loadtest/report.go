@@ -30,7 +30,7 @@ type row struct {
 const busy = 20 * time.Millisecond
 
 func printHeader(w io.Writer) {
-	fmt.Fprintf(w, "%-17s %7s %8s %6s %8s %8s %8s %8s %9s %9s  %s\n",
+	fmt.Fprintf(w, "%-18s %7s %8s %6s %8s %8s %8s %8s %9s %9s  %s\n",
 		"fault", "calls", "non-200", "shed", "p50 ms", "p99 ms", "p99.9 ms", "max ms", "degraded", "recover s", "promise")
 }
 
@@ -42,7 +42,7 @@ func (r *row) print(w io.Writer) {
 	if len(r.Notes) > 0 {
 		verdict += " (" + strings.Join(r.Notes, ", ") + ")"
 	}
-	fmt.Fprintf(w, "%-17s %7d %8d %6d %8.1f %8.1f %8.1f %8.1f %8.1f%% %9.2f  %s\n",
+	fmt.Fprintf(w, "%-18s %7d %8d %6d %8.1f %8.1f %8.1f %8.1f %8.1f%% %9.2f  %s\n",
 		r.Fault, r.Calls, r.Non200, r.Shed, r.P50, r.P99, r.P999, r.Max, 100*r.Degraded, r.Recovery, verdict)
 }
 

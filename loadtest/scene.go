@@ -3,12 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"fraudcheck/internal/testbed"
 )
 
 // A scene is what one fault needs, and what it does. Its set function starts what
@@ -24,13 +25,15 @@ type scene struct {
 	config  string        // lines of configuration beside the usual
 	budget  time.Duration // that the store has; 0 for the default
 
+	card int // the last that a fault showed beside the load
+
 	mostDegraded float64 // share of calls, during; 0 for all
 
 	begin, end, check func() error // each may be nil; check comes when the load is over
 
-	servers   []*memcached
+	servers   []*testbed.Memcached
 	proxies   []*proxy
-	instances []*instance
+	instances []*testbed.Instance
 	closers   []func()
 	notes     []string
 }
@@ -48,13 +51,13 @@ func (s *scene) close() {
 		c()
 	}
 	for _, i := range s.instances {
-		i.kill()
+		i.Kill()
 	}
 	for _, p := range s.proxies {
 		p.close()
 	}
 	for _, m := range s.servers {
-		m.kill()
+		m.Kill()
 	}
 	_ = os.RemoveAll(s.dir)
 }
@@ -64,8 +67,8 @@ func (s *scene) note(format string, args ...any) {
 }
 
 // memcached starts one.
-func (s *scene) memcached(args ...string) (*memcached, error) {
-	m, err := startMemcached(s.ctx, filepath.Join(s.dir, fmt.Sprintf("memcached%d", len(s.servers))), args...)
+func (s *scene) memcached(args ...string) (*testbed.Memcached, error) {
+	m, err := testbed.NewMemcached(s.ctx, s.dir, "", args...)
 	if err == nil {
 		s.servers = append(s.servers, m)
 	}
@@ -78,7 +81,7 @@ func (s *scene) proxied() (*proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := newProxy(m.addr)
+	p, err := newProxy(m.Addr)
 	if err == nil {
 		s.proxies = append(s.proxies, p)
 	}
@@ -93,7 +96,7 @@ func (s *scene) store() string {
 	}
 	if len(addrs) == 0 {
 		for _, m := range s.servers {
-			addrs = append(addrs, m.addr)
+			addrs = append(addrs, m.Addr)
 		}
 	}
 	if len(addrs) == 0 {
@@ -106,11 +109,13 @@ func (s *scene) store() string {
 	return store
 }
 
+const configFile = "fraudcheck.yaml"
+
 // writeConfig writes the configuration, with further lines, whole or not at all.
 func (s *scene) writeConfig(more string) (path string, err error) {
-	path = filepath.Join(s.dir, "fraudcheck.yaml")
+	path = filepath.Join(s.dir, configFile)
 	text := "hash_key: " + strings.Repeat("0123456789abcdef", 4) + "\n" +
-		"auth: {basic: {users: [{username: shop, password: " + s.password + "}]}}\n" +
+		"auth: {basic: {users: [{username: shop, password: " + s.password + "}, {username: analyst, password: " + s.password + ", roles: [analyst]}]}}\n" +
 		s.config + more
 	if !strings.Contains(text, "\nstore:") {
 		text += "store: {" + s.store() + "}\n"
@@ -123,7 +128,7 @@ func (s *scene) writeConfig(more string) (path string, err error) {
 
 // instance starts one; listen is empty for a free port, files 0 for as many file
 // descriptors as there are.
-func (s *scene) instance(listen string, files int) (*instance, error) {
+func (s *scene) instance(listen string, files int) (*testbed.Instance, error) {
 	if listen == "" {
 		listen = "127.0.0.1:0"
 	}
@@ -131,8 +136,13 @@ func (s *scene) instance(listen string, files int) (*instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	log := filepath.Join(s.dir, fmt.Sprintf("instance%d.log", time.Now().UnixNano()))
-	return startInstance(s.ctx, log, s.program, config, listen, files)
+	args := []string{"--config", config, "--listen", listen, "--operator-listen", "127.0.0.1:0"}
+	cmd := exec.Command(s.program, args...)
+	if files > 0 {
+		args = append([]string{"-c", fmt.Sprintf(`ulimit -n %d && exec "$0" "$@"`, files), s.program}, args...)
+		cmd = exec.Command("/bin/sh", args...)
+	}
+	return testbed.StartInstance(s.ctx, s.dir, cmd)
 }
 
 // start starts an instance that will be called.
@@ -146,7 +156,7 @@ func (s *scene) start() error {
 
 // restart replaces an instance that has ended, on the same port.
 func (s *scene) restart(n int) error {
-	i, err := s.instance(s.instances[n].addr, 0)
+	i, err := s.instance(s.instances[n].Addr, 0)
 	if err == nil {
 		s.instances[n] = i
 	}
@@ -154,18 +164,9 @@ func (s *scene) restart(n int) error {
 }
 
 // metric reads a number that the first instance shows its operators; 0 for none.
-func (s *scene) metric(name string) (n int, err error) {
-	client := http.Client{Timeout: callTimeout}
-	defer client.CloseIdleConnections()
-	r, err := client.Get("http://" + s.instances[0].operators + "/metrics")
-	if err != nil {
-		return 0, err
-	}
-	defer r.Body.Close()
-	text, err := io.ReadAll(r.Body)
-	_, after, _ := strings.Cut(string(text), "\n"+name+" ")
-	_, _ = fmt.Sscan(after, &n)
-	return n, err
+func (s *scene) metric(series string) (int, error) {
+	m, err := s.instances[0].Metrics()
+	return int(m[series]), err
 }
 
 // until waits until the condition holds, at most a while.
@@ -175,7 +176,7 @@ func (s *scene) until(longest time.Duration, condition func() bool) (bool, error
 		if time.Now().After(late) {
 			return false, nil
 		}
-		if err := pause(s.ctx, pollEvery); err != nil {
+		if err := testbed.Pause(s.ctx, testbed.PollInterval); err != nil {
 			return false, err
 		}
 	}

@@ -7,9 +7,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"time"
+
+	"fraudcheck/internal/testbed"
 )
 
 // A stage is where faults happen: the program, built once, and how hard it is
@@ -30,10 +31,12 @@ func newStage(ctx context.Context, o *options) (*stage, error) {
 		return nil, err
 	}
 	s := &stage{options: o, dir: dir, program: filepath.Join(dir, "fraudcheck"), password: rand.Text(), progress: io.Discard}
-	build := exec.CommandContext(ctx, "go", "build", "-o", s.program, "fraudcheck/cmd/fraudcheck")
-	if out, err := build.CombinedOutput(); err != nil {
+	testbed.ClearEnvironment()
+	if o.Program != "" {
+		s.program = o.Program
+	} else if err := testbed.Build(ctx, "", s.program); err != nil {
 		s.close()
-		return nil, fmt.Errorf("cannot build fraudcheck: %w\n%s", err, out)
+		return nil, err
 	}
 	return s, nil
 }
@@ -72,9 +75,9 @@ func (s *stage) play(ctx context.Context, f fault) (r row, err error) {
 		return r, err
 	}
 	traffic := newTraffic("mixed")
-	l := &load{rate: s.Rate, callers: sc.callers, auth: basic("shop", s.password), next: traffic.next}
+	l := &load{rate: s.Rate, callers: sc.callers, auth: testbed.Basic("shop", s.password), next: traffic.next}
 	for _, i := range sc.instances {
-		l.sites = append(l.sites, i.addr)
+		l.sites = append(l.sites, i.Addr)
 	}
 	if err := traffic.block(l.sites, l.auth); err != nil {
 		return r, fmt.Errorf("cannot block the attackers: %w", err)
@@ -84,7 +87,7 @@ func (s *stage) play(ctx context.Context, f fault) (r row, err error) {
 	done := make(chan *tally, 1)
 	go func() { done <- l.run(loading) }()
 
-	err = pause(ctx, warm)
+	err = testbed.Pause(ctx, warm)
 	begin := time.Now()
 	l.phase.Store(int32(during))
 	s.tell("\r\x1b[K%s: for %s", f.name, lasts)
@@ -92,7 +95,7 @@ func (s *stage) play(ctx context.Context, f fault) (r row, err error) {
 		err = sc.run(sc.begin)
 	}
 	if left := lasts - time.Since(begin); err == nil {
-		err = pause(ctx, left)
+		err = testbed.Pause(ctx, left)
 	}
 	if err == nil {
 		err = sc.run(sc.end)
@@ -101,7 +104,7 @@ func (s *stage) play(ctx context.Context, f fault) (r row, err error) {
 	l.phase.Store(int32(after))
 	s.tell("\r\x1b[K%s: over", f.name)
 	if err == nil {
-		err = pause(ctx, sc.tail)
+		err = testbed.Pause(ctx, sc.tail)
 	}
 	stop()
 	t := <-done

@@ -18,38 +18,80 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Who may know whom:
+// Which package may import which:
 //
-//	cmd ──> server ──> velocity <── operator <── cmd
-//	         └──────────> auth <──────┘
+//	cmd ──> server ───> door <─── callers, operator <── cmd
+//	          │          │             │
+//	       listener     wire ───> velocity
+//	                     └──────> auth
 //
-// What both doors share is in wire, the way to memcached in pipeline. The tests below
-// hold the arrows to that.
+// callers and operator are the routes of the two ports, server serves either over HTTP.
+// The tests below hold the arrows to that.
 
 const (
 	module     = "fraudcheck"
 	prometheus = "github.com/prometheus"
 	fasthttp   = "github.com/valyala/fasthttp"
+	ours       = module + "/internal" // every other package of this project
 )
 
-// strangers are the packages that each may not know, not even by way of others.
-var strangers = map[string][]string{
-	// The subject matter: no HTTP, no metrics, no log, nobody who asks.
-	"internal/velocity": {"net/http", fasthttp, prometheus, "log", "internal/auth", "internal/wire", "internal/server", "internal/operator"},
-	"internal/auth":     {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/wire", "internal/server", "internal/operator"},
+// forbidden are the packages that each package may not import, directly or through others.
+var forbidden = map[string][]string{
+	// The subject matter: no HTTP, no metrics, no log, no caller.
+	"internal/velocity": {"net/http", fasthttp, prometheus, "log", "internal/auth", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator"},
+	"internal/auth":     {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator"},
+	// What auth is put together from: none knows it.
+	"internal/auth/password": {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator", only("internal/auth")},
+	"internal/auth/jwt":      {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator", only("internal/auth")},
+	"internal/auth/httpsig":  {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator", only("internal/auth")},
+	"internal/auth/session":  {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator", only("internal/auth")},
 	// Bytes to and from memcached, whatever they mean.
-	"internal/pipeline": {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/auth", "internal/account", "internal/wire", "internal/server", "internal/operator"},
+	"internal/pipeline": {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/auth", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator"},
+	// Bytes in memory, whatever they mean: it knows no package of this project.
+	"internal/slab": {"net", fasthttp, prometheus, "log", "internal/velocity", "internal/auth", "internal/pipeline", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator"},
+	// Log lines, whatever they say.
+	"internal/logging": {"net/http", fasthttp, prometheus, ours},
+	// It must be initialized before anything else.
+	"internal/hangup": {"net", "fmt", fasthttp, prometheus, "log", ours},
+	// Settings as plain values; cmd/fraudcheck compiles them.
+	"internal/config": {"net/http", fasthttp, prometheus, "log", ours},
 	// net/http gives it the titles of problems: see below.
-	"internal/wire":     {fasthttp, prometheus, "log/slog", "internal/server", "internal/operator"},
-	"internal/account":  {fasthttp, prometheus, "log/slog", "internal/server", "internal/operator"},
-	"internal/server":   {prometheus, "internal/operator"},
-	"internal/operator": {fasthttp, "internal/server"},
+	"internal/wire": {fasthttp, prometheus, "log/slog", "internal/door", "internal/server", "internal/callers", "internal/operator"},
+	// Connections, whatever is said over them.
+	"internal/listener": {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/auth", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator"},
+	// The way of a request, whatever library read it.
+	"internal/door": {fasthttp, prometheus, "internal/listener", "internal/server", "internal/callers", "internal/operator"},
+	// HTTP, whatever is asked.
+	"internal/server": {prometheus, "internal/callers", "internal/operator"},
+	// What is asked, whatever library read it.
+	"internal/callers":  {fasthttp, prometheus, "internal/listener", "internal/server", "internal/operator"},
+	"internal/operator": {fasthttp, "internal/listener", "internal/server", "internal/callers"},
 	// What tests need stays out of the program.
-	"cmd/fraudcheck": {"testing", "net/http/httptest", "github.com/stretchr", "pgregory.net/rapid", "go.uber.org/goleak", "internal/velocity/velocitytest"},
+	"cmd/fraudcheck": {"testing", "net/http/httptest", "github.com/stretchr", "pgregory.net/rapid", "go.uber.org/goleak"},
 }
 
-func TestNobodyKnowsMoreThanTheyMay(t *testing.T) {
-	for pkg, unknown := range strangers {
+// forTests are the packages that only tests may import, and the commands that start
+// the program as a process of its own.
+var forTests = []string{"internal/testbed", "internal/velocity/velocitytest", "internal/door/doortest"}
+
+func TestOnlyTestsAndMeasurementsImportTheTestbed(t *testing.T) {
+	for _, f := range source(t) {
+		if f.isTest() || strings.HasPrefix(f.path, "bench/") || strings.HasPrefix(f.path, "loadtest/") {
+			continue
+		}
+		for _, spec := range f.Imports {
+			path, err := strconv.Unquote(spec.Path.Value)
+			require.NoError(t, err)
+			assert.NotContains(t, forTests, strings.TrimPrefix(path, module+"/"), f.path)
+		}
+	}
+}
+
+// only is the package alone, without those below it.
+func only(pkg string) string { return pkg + "$" }
+
+func TestPackagesImportNoForbiddenOnes(t *testing.T) {
+	for pkg, unknown := range forbidden {
 		t.Run(pkg, func(t *testing.T) {
 			dependencies := goList(t, "-deps", "-f", "{{.ImportPath}}", module+"/"+pkg)
 			require.Contains(t, dependencies, module+"/"+pkg)
@@ -58,19 +100,20 @@ func TestNobodyKnowsMoreThanTheyMay(t *testing.T) {
 					stranger = module + "/" + stranger
 				}
 				for _, d := range dependencies {
-					assert.False(t, d == stranger || strings.HasPrefix(d, stranger+"/"), "%s knows %s", pkg, d)
+					exact, alone := strings.CutSuffix(stranger, "$")
+					assert.False(t, d != module+"/"+pkg && (d == exact || !alone && strings.HasPrefix(d, stranger+"/")), "%s imports %s", pkg, d)
 				}
 			}
 		})
 	}
 }
 
-// A new room says here whom it may not know.
-func TestEveryRoomIsOnThePlan(t *testing.T) {
+// A new package is entered above.
+func TestEveryPackageHasItsForbiddenImports(t *testing.T) {
 	for _, pkg := range goList(t, "-f", "{{.ImportPath}}", module+"/internal/...", module+"/cmd/...") {
 		pkg = strings.TrimPrefix(pkg, module+"/")
-		if pkg != "internal/velocity/velocitytest" {
-			assert.Contains(t, strangers, pkg)
+		if !slices.Contains(forTests, pkg) {
+			assert.Contains(t, forbidden, pkg)
 		}
 	}
 }
@@ -94,7 +137,7 @@ type sourceFile struct {
 }
 
 func (f *sourceFile) isTest() bool {
-	return strings.HasSuffix(f.path, "_test.go") || strings.Contains(f.path, "velocitytest/")
+	return strings.HasSuffix(f.path, "_test.go") || slices.Contains(forTests, filepath.Dir(f.path))
 }
 
 var fileSet = token.NewFileSet()
@@ -143,7 +186,7 @@ func (f *sourceFile) uses(imported string, visit func(name string, at token.Posi
 
 func TestWireTakesOnlyTitlesFromNetHTTP(t *testing.T) {
 	for _, f := range source(t) {
-		if strings.HasPrefix(f.path, "internal/wire/") && !f.isTest() {
+		if (strings.HasPrefix(f.path, "internal/wire/") || strings.HasPrefix(f.path, "internal/door/")) && !f.isTest() {
 			f.uses("net/http", func(name string, at token.Position) { assert.Equal(t, "StatusText", name, at) })
 		}
 	}

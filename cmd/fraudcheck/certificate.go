@@ -1,24 +1,26 @@
 package main
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"net"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"time"
 )
 
-// A certificate, with its key, is what both doors show. A reload puts another in its
-// place; connections that stand keep theirs.
+// A certificate, with its key, is what both doors show. A reload replaces it;
+// established connections keep theirs.
 type certificate struct {
 	atomic.Pointer[tls.Certificate]
 }
 
-// config is nil where there is no certificate.
+// config is nil without a certificate.
 func (c *certificate) config() *tls.Config {
-	if c == nil {
+	if c.Load() == nil {
 		return nil
 	}
 	return &tls.Config{
@@ -28,46 +30,68 @@ func (c *certificate) config() *tls.Config {
 	}
 }
 
-func (p *parts) makeCertificate() error {
+func (p *policy) makeCertificate() error {
 	s := p.settings.TLS
 	if s.CertFile == "" && s.KeyFile == "" {
 		p.warnOfPlainDoors()
 		return nil
 	}
 	if s.CertFile == "" {
-		return &keyError{"tls.cert_file", "a certificate, where tls.key_file is set", 0}
+		return expected("tls.cert_file", "a certificate, where tls.key_file is set")
 	}
 	if s.KeyFile == "" {
-		return &keyError{"tls.key_file", "the certificate's key, where tls.cert_file is set", 0}
+		return expected("tls.key_file", "the certificate's key, where tls.cert_file is set")
 	}
-	chain, err := readNamed("tls.cert_file", s.CertFile)
+	chain, err := p.readNamed("tls.cert_file", s.CertFile)
 	if err != nil {
 		return err
 	}
-	key, err := readNamed("tls.key_file", s.KeyFile)
+	key, err := p.readNamed("tls.key_file", s.KeyFile)
 	if err != nil {
 		return err
 	}
 	if !certificates(chain) {
-		return &keyError{"tls.cert_file", "PEM of a certificate, and of those that signed it", 0}
+		return expected("tls.cert_file", "PEM of a certificate, and of those that signed it")
 	}
 	pair, err := tls.X509KeyPair(chain, key)
 	if err != nil {
-		return &keyError{"tls.key_file", "PEM of the private key to the first certificate in tls.cert_file", 0}
+		return expected("tls.key_file", "PEM of the private key to the first certificate in tls.cert_file")
 	}
-	if time.Now().After(pair.Leaf.NotAfter) {
-		p.warnings = append(p.warnings, "tls.cert_file has expired")
+	if reason := notValid(&pair, time.Now()); reason != "" {
+		p.warn("tls.cert_file %s", reason)
 	}
-	p.certificate = new(certificate)
-	p.certificate.Store(&pair)
+	p.certificate = &pair
 	return nil
 }
 
-// certificates reports whether the text holds any, and all are well-formed.
+// notValid returns why the certificate is not valid at that time, or nothing.
+func notValid(c *tls.Certificate, now time.Time) string {
+	switch {
+	case now.After(c.Leaf.NotAfter):
+		return "has expired"
+	case now.Before(c.Leaf.NotBefore):
+		return "is not valid yet"
+	}
+	return ""
+}
+
+// replace shows the next certificate from now on when it is another one and valid now.
+// It returns the reason for a refusal.
+func (c *certificate) replace(next *tls.Certificate, now time.Time) (refused string) {
+	if slices.EqualFunc(c.Load().Certificate, next.Certificate, bytes.Equal) {
+		return ""
+	}
+	if refused = notValid(next, now); refused == "" {
+		c.Store(next)
+	}
+	return refused
+}
+
+// certificates reports whether the PEM text holds certificates, all well-formed.
 func certificates(text []byte) (ok bool) {
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
 		if block.Type != "CERTIFICATE" {
-			continue // the key, if both are in one file
+			continue // the key, when both are in one file
 		}
 		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
 			return false
@@ -77,11 +101,11 @@ func certificates(text []byte) (ok bool) {
 	return ok
 }
 
-func (p *parts) warnOfPlainDoors() {
+func (p *policy) warnOfPlainDoors() {
 	for _, door := range []struct{ key, address string }{{"listen", p.settings.Listen}, {"operator_listen", p.settings.OperatorListen}} {
 		host, _, _ := net.SplitHostPort(door.address)
 		if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
-			p.warnings = append(p.warnings, door.key+" is not on loopback, and without tls passwords and tokens can be read on the way")
+			p.warn("%s is not on loopback, and without tls passwords and tokens can be read on the way", door.key)
 		}
 	}
 }

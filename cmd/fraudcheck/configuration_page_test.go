@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
+
+	"fraudcheck/internal/config"
 )
 
 const page = "../../docs/configuration.md"
@@ -23,13 +25,11 @@ func TestTheConfigurationPageTellsEverySettingAsTheCodeHasIt(t *testing.T) {
 	require.True(t, found)
 
 	var want strings.Builder
-	table(&want, "setting", reflect.ValueOf(defaults()).Elem(), "")
-	rule, user := new(ruleSettings), new(userSettings)
-	rule.preset()
-	user.preset()
-	table(&want, "of each rule", reflect.ValueOf(rule).Elem(), "")
-	table(&want, "of each list entry", reflect.ValueOf(new(entrySettings)).Elem(), "")
-	table(&want, "of each user", reflect.ValueOf(user).Elem(), "")
+	table(&want, "setting", reflect.ValueOf(config.Defaults()).Elem(), "")
+	rule, user := config.NewRule(), config.NewUser()
+	table(&want, "of each rule", reflect.ValueOf(rule), "")
+	table(&want, "of each list entry", reflect.ValueOf(new(config.ListEntry)).Elem(), "")
+	table(&want, "of each user", reflect.ValueOf(user), "")
 	require.Equal(t, "\n"+want.String(), have)
 }
 
@@ -42,14 +42,14 @@ func table(b *strings.Builder, title string, v reflect.Value, key string) {
 func rows(b *strings.Builder, v reflect.Value, key string) {
 	for i := range v.NumField() {
 		f, value := v.Type().Field(i), v.Field(i)
-		name := join(key, f.Tag.Get("yaml"))
+		name := config.Join(key, f.Tag.Get("yaml"))
 		if f.Type.Kind() == reflect.Struct {
 			rows(b, value, name)
 			continue
 		}
 		standard := fmt.Sprintf("`%v`", value.Interface())
 		switch {
-		case f.Type == reflect.TypeFor[[]ruleSettings]():
+		case f.Type == reflect.TypeFor[[]config.Rule]():
 			standard = "`cards_per_ip`"
 		case value.IsZero():
 			standard = ""
@@ -78,7 +78,7 @@ func TestTheConfigurationPagesExamplesRun(t *testing.T) {
 			example = strings.ReplaceAll(example, its.KeyFile, key)
 		}
 		example = strings.ReplaceAll(example, "HASH-OF-ITS-PASSWORD", argonHash)
-		p, err := configure(&flags{Config: writeFile(t, "fraudcheck.yaml", example)})
+		p, err := configure(&flags{Config: writeFile(t, "fraudcheck.yaml", example)}, config.FilesAndPipes)
 		require.NoError(t, err)
 		require.Empty(t, p.warnings)
 		rules = append(rules, len(p.settings.Rules))

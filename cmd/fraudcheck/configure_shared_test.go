@@ -26,7 +26,7 @@ func TestMemcachedServersAreRefusedByTheOneThatIsWrong(t *testing.T) {
 	refuses(t, nested("store.memcached.servers", "['hunter2:1', 'a:1', 'hunter2:1']"), "store.memcached.servers[2]: expected a server that is not listed yet")
 	refusesArgs(t, "store.memcached.servers[1]: expected a server that is not listed yet", "check-config", "--memcached-servers", "hunter2:1,hunter2:1")
 	refuses(t, keyed+"store: {kind: memcached, memcached: {servers: []}}", "store.memcached.servers: expected at least one server")
-	accepts(t, "store: {memcached: {servers: []}}") // nobody asks them
+	accepts(t, "store: {memcached: {servers: []}}") // they are not used
 
 	for _, right := range []string{"127.0.0.1:11211", "[::1]:11211", "cache-1.internal:11211", "localhost:11211", "/run/memcached.sock"} {
 		out := accepts(t, keyed+fmt.Sprintf("store: {kind: memcached, memcached: {servers: [%q, 'b:1']}}", right))
@@ -34,7 +34,7 @@ func TestMemcachedServersAreRefusedByTheOneThatIsWrong(t *testing.T) {
 	}
 }
 
-// "a:1, b:1" is one server, and one that nobody will ever reach.
+// "a:1, b:1" would be one server, which cannot be reached.
 func TestMemcachedServersHoldNoBlanks(t *testing.T) {
 	for _, wrong := range []string{" 127.0.0.1:11211", "127.0.0.1 :11211", "127.0.0.1\t:11211", "a\nb:11211"} {
 		refuses(t, nested("store.memcached.servers", fmt.Sprintf("['127.0.0.1:1', %q]", wrong)), "store.memcached.servers[1]: expected ")
@@ -122,7 +122,7 @@ func TestJWTIsRefusedByTheSettingThatIsWrong(t *testing.T) {
 	}
 }
 
-// JWT alone is somebody who may ask: no credential is made beside it.
+// With JWT configured there are callers: no credential is made.
 func TestJWTAloneMakesNoCredential(t *testing.T) {
 	p := start(t, keyed+"listen: 127.0.0.1:0\nauth: {jwt: {client_id: shop, secret: "+strings.Repeat("QUJD", 8)+"}}")
 	a := p.send(t, "POST", "/v1/check", attempt("203.0.113.7", "4242"))

@@ -2,13 +2,15 @@ package main
 
 import (
 	"fmt"
-	"log/slog"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
+
+	"fraudcheck/internal/config"
+	"fraudcheck/internal/logging"
 )
 
 const goodRule = "name: a, per: ip, count: cards, window: 1h, review_over: 3, block_over: 5"
@@ -55,7 +57,7 @@ func TestRulesAtTheEdgeAreAccepted(t *testing.T) {
 	}
 }
 
-func TestRulesTogether(t *testing.T) {
+func TestRulesThatDoNotFitTogether(t *testing.T) {
 	const big = "per: ip, window: 1h, block_over: 4096"
 	refuses(t, "rules: []", "rules: expected at least one rule")
 	refuses(t, "rules: [{"+goodRule+"}, {"+goodRule+"}]", "rules[1].name: expected ")
@@ -94,7 +96,7 @@ func TestUsersAreRefusedByTheSettingThatIsWrong(t *testing.T) {
 	accepts(t, `auth: {basic: {users: [{username: a, encryption: argon2id, password: "`+argonHash+`"}, {username: b, encryption: bcrypt, password: "`+bcryptHash+`"}]}}`)
 }
 
-func TestHashKeyIsOneAndLongEnough(t *testing.T) {
+func TestHashKeyIsGivenOnceAndLongEnough(t *testing.T) {
 	key := strings.Repeat("k", 25) + marker // 32 bytes
 	file := func(text string) string { return "hash_key_file: " + writeFile(t, "hash.key", text) }
 	refuses(t, "hash_key: "+key[1:], "hash_key: expected at least 32 bytes")
@@ -129,7 +131,7 @@ func TestCommandLineAndEnvironmentAreRefusedByTheSettingThatIsWrong(t *testing.T
 		{"--store", "FRAUDCHECK_STORE", "store.kind: expected "},
 		{"--log-level", "FRAUDCHECK_LOG_LEVEL", "log.level: expected "},
 		{"--hash-key-file", "FRAUDCHECK_HASH_KEY_FILE", "hash_key_file: cannot read "},
-		{"--config", "FRAUDCHECK_CONFIG", "config: cannot read "},
+		{"--config", "FRAUDCHECK_CONFIG", "cannot read /nowhere/at/all: "},
 	} {
 		value := "/nowhere/" + marker
 		if tt.flag == "--config" {
@@ -197,9 +199,12 @@ tls:
     key_file: ""
 limits:
     in_flight: 2048
+    connections:
+        callers: 0
+        operators: 256
     read: 5s
     write: 5s
-    idle: 1m0s
+    idle: 1m15s
 drain: 5s
 store:
     kind: memory
@@ -256,6 +261,8 @@ log:
     path: ""
     days: 30
     ip: prefix
+debug:
+    pprof: false
 `, accepts(t, ""))
 }
 
@@ -284,7 +291,7 @@ func TestCheckConfigHidesSecretsAndOtherwiseReadsItself(t *testing.T) {
 	assert.Equal(t, accepts(t, users+open), accepts(t, printed))
 }
 
-func TestCheckConfigWarnsOfRulesThatHurtTheHonest(t *testing.T) {
+func TestCheckConfigWarnsOfRulesThatBlockHonestShoppers(t *testing.T) {
 	rule := func(name, per, count, mode string) string {
 		return fmt.Sprintf("{name: %s, per: %s, count: %s, window: 1h, block_over: 5, mode: %s}", name, per, count, mode)
 	}
@@ -300,19 +307,23 @@ func TestCheckConfigWarnsOfRulesThatHurtTheHonest(t *testing.T) {
 }
 
 func TestSecretIsHiddenHoweverItIsPrinted(t *testing.T) {
-	s := settings{HashKey: marker}
+	s := config.Settings{HashKey: marker}
 	s.Auth.JWT.Secret = marker
-	s.Auth.Basic.Users = []userSettings{{Password: marker}}
+	s.Auth.Basic.Users = []config.User{{Password: marker}}
 	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
 		assert.NotContains(t, fmt.Sprintf(format, s), marker)
 		assert.NotContains(t, fmt.Sprintf(format, s.HashKey), fmt.Sprintf("%x", marker))
 	}
 	for _, form := range []string{"canister", "json"} {
-		line := logged(t, "INFO", form, func(l *slog.Logger) { l.Info("m", "key", s.HashKey, "settings", s) })
-		assert.Contains(t, line, hidden, form)
+		var out strings.Builder
+		logger, closeLog, _ := logging.New(&out, nil, "INFO", form)
+		logger.Info("m", "key", s.HashKey, "settings", s)
+		closeLog()
+		line := out.String()
+		assert.Contains(t, line, config.Hidden, form)
 		assert.NotContains(t, line, marker, form)
 	}
-	assert.Empty(t, secret("").String(), "there is nothing to hide")
+	assert.Empty(t, config.Secret("").String(), "there is nothing to hide")
 }
 
 func TestVersionIsOneLine(t *testing.T) {

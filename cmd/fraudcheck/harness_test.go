@@ -1,9 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -11,102 +11,62 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/testbed"
 )
 
-func TestMain(m *testing.M) {
-	for _, variable := range os.Environ() {
-		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "FRAUDCHECK_") {
-			_ = os.Unsetenv(name) // the tests set what they mean
-		}
-	}
-	code := m.Run()
-	_ = os.RemoveAll(buildDir)
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { testbed.Main(m) }
 
-var buildDir string
-
-// built is the path of the real program; it is built for the first test that asks.
-var built = sync.OnceValues(func() (path string, err error) {
-	if buildDir, err = os.MkdirTemp("", "fraudcheck"); err != nil {
-		return "", err
-	}
-	path = filepath.Join(buildDir, "fraudcheck")
-	build := exec.Command("go", "build", "-o", path, ".")
-	build.Stderr = os.Stderr
-	return path, build.Run()
-})
-
-// prompt is the most a test waits for what should come at once.
-const prompt = 10 * time.Second
-
-// output collects what a program writes and tells who waits for more of it.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-	more chan struct{} // closed at the next write
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	close(o.more)
-	o.more = make(chan struct{})
-	return o.text.Write(p)
-}
-
-func (o *output) now() (text string, more <-chan struct{}) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String(), o.more
-}
-
-func (o *output) String() string {
-	text, _ := o.now()
-	return text
-}
+const prompt = testbed.Prompt
 
 // A program is the real one, running as a process of its own.
 type program struct {
-	cmd            *exec.Cmd
-	stdout, stderr *output
-	exited         chan struct{}
-	addr           string // where callers are answered
-	operators      string // and where operators are
+	*testbed.Process
+	stdout, stderr testbed.Output
+	config         string // path of its configuration; empty for none
+	addr           string // host:port of the callers' API
+	operators      string // host:port of the operators' API
 	client         http.Client
 }
 
 // launch starts the program with the configuration, or without any when empty. Its
-// operators' door is at a port of its own, unless a flag says where.
+// operators' API is at a port of its own, unless a flag says where.
 func launch(t *testing.T, config string, args ...string) *program {
 	t.Helper()
-	path, err := built()
-	require.NoError(t, err)
+	path := ""
 	if config != "" {
-		args = append(args, "--config", writeFile(t, "fraudcheck.yaml", config))
+		path = writeFile(t, "fraudcheck.yaml", config)
+		args = append(args, "--config", path)
 	}
+	cmd := exec.Command(testbed.Program(t), args...)
+	cmd.Env = []string{"FRAUDCHECK_OPERATOR_LISTEN=127.0.0.1:0"}
+	p := launchCommand(t, cmd)
+	p.config = path
+	return p
+}
+
+// startWithFiles starts the program where it may open that many files.
+func startWithFiles(t *testing.T, files int, config string) *program {
+	t.Helper()
+	limited := fmt.Sprintf(`ulimit -n %d && exec "$0" --config "$1"`, files)
+	cmd := exec.Command("sh", "-c", limited, testbed.Program(t), writeFile(t, "fraudcheck.yaml", config))
+	cmd.Env = []string{"FRAUDCHECK_OPERATOR_LISTEN=127.0.0.1:0"}
+	return launchCommand(t, cmd)
+}
+
+// launchCommand starts a command that runs the program.
+func launchCommand(t *testing.T, cmd *exec.Cmd) *program {
+	t.Helper()
+	process := testbed.StartProcess(t, cmd)
 	p := &program{
-		cmd: exec.Command(path, args...), exited: make(chan struct{}),
-		stdout: &output{more: make(chan struct{})}, stderr: &output{more: make(chan struct{})},
+		Process: process, stdout: process.Stdout, stderr: process.Stderr,
 		client: http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: prompt},
 	}
-	p.cmd.Env = append(os.Environ(), "FRAUDCHECK_OPERATOR_LISTEN=127.0.0.1:0")
-	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
-	require.NoError(t, p.cmd.Start())
-	go func() {
-		_ = p.cmd.Wait() // its exit code is looked at by who expects one
-		close(p.exited)
-	}()
-	t.Cleanup(func() {
-		p.client.CloseIdleConnections()
-		_ = p.cmd.Process.Kill()
-		<-p.exited
-	})
+	t.Cleanup(p.client.CloseIdleConnections)
 	return p
 }
 
@@ -114,34 +74,28 @@ func launch(t *testing.T, config string, args ...string) *program {
 func start(t *testing.T, config string, args ...string) *program {
 	t.Helper()
 	p := launch(t, config, args...)
-	p.addr = p.await(t, p.stderr, `Listening on (127\.0\.0\.1:\d+) `)[1]
-	p.operators = p.await(t, p.stderr, `Operators on (127\.0\.0\.1:\d+)["\n]`)[1]
+	p.awaitPorts(t)
 	return p
 }
 
-// await returns the first match of the pattern in what the program writes.
-func (p *program) await(t *testing.T, o *output, pattern string) []string {
+// awaitPorts waits until the program listens.
+func (p *program) awaitPorts(t *testing.T) {
 	t.Helper()
-	want, late := regexp.MustCompile(pattern), time.After(prompt)
-	for ended := false; ; {
-		text, more := o.now()
-		if found := want.FindStringSubmatch(text); found != nil {
-			return found
-		}
-		require.False(t, ended, "the program ended without writing %q:\n%s", pattern, text)
-		select {
-		case <-more:
-		case <-p.exited:
-			ended = true // look at its last words
-		case <-late:
-			require.Fail(t, "the program does not write "+pattern, text)
-		}
-	}
+	p.addr = p.await(t, p.stderr, `Listening on (127\.0\.0\.1:\d+) `)[1]
+	p.operators = p.await(t, p.stderr, `Operators on (127\.0\.0\.1:\d+)["\n]`)[1]
+}
+
+// await returns the first match of the pattern in what the program writes.
+func (p *program) await(t *testing.T, o testbed.Output, pattern string) []string {
+	t.Helper()
+	found, err := p.AwaitOutput(t.Context(), o, regexp.MustCompile(pattern))
+	require.NoError(t, err)
+	return found
 }
 
 func (p *program) signal(t *testing.T, sig os.Signal) {
 	t.Helper()
-	require.NoError(t, p.cmd.Process.Signal(sig))
+	require.NoError(t, p.Signal(sig))
 }
 
 // exitCode waits for the end and says how long that took.
@@ -149,11 +103,11 @@ func (p *program) exitCode(t *testing.T) (code int, took time.Duration) {
 	t.Helper()
 	since := time.Now()
 	select {
-	case <-p.exited:
+	case <-p.Exited():
 	case <-time.After(prompt):
 		require.Fail(t, "the program does not end", p.stderr)
 	}
-	return p.cmd.ProcessState.ExitCode(), time.Since(since)
+	return p.ExitCode(), time.Since(since)
 }
 
 // An answer is what came back over HTTP.

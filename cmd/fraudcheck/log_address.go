@@ -5,9 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"net/netip"
+
+	"fraudcheck/internal/velocity"
 )
 
-// hashedAddress shows that two lines speak of one address, and not of which.
+// hashedAddress returns a keyed hash: two lines about one IP address have the same, and
+// it does not tell which address that is.
 func hashedAddress(key []byte) func(netip.Addr) string {
 	return func(a netip.Addr) string {
 		mac := hmac.New(sha256.New, key)
@@ -16,4 +19,21 @@ func hashedAddress(key []byte) func(netip.Addr) string {
 		mac.Write(text[:])
 		return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:9])
 	}
+}
+
+// addressForm returns how log lines show a shopper's IP address: full, prefix (its
+// network), hash or none.
+func addressForm(form string, key []byte) func(netip.Addr) string {
+	switch form {
+	case "full":
+		return netip.Addr.String
+	case "prefix":
+		return func(a netip.Addr) string {
+			var text [64]byte
+			return string(velocity.Network(a).AppendTo(text[:0]))
+		}
+	case "hash":
+		return hashedAddress(key)
+	}
+	return func(netip.Addr) string { return "" }
 }

@@ -8,23 +8,23 @@ import (
 	"sync"
 	"time"
 
-	"fraudcheck/internal/auth"
+	"fraudcheck/internal/auth/session"
 )
 
 // openLogins gives the guard what tokens and sessions rest on: memcached where the
 // records are there too, so that a logout is heard of by all instances.
-func (p *parts) openLogins(log *slog.Logger) (closeLogins func(), err error) {
-	s := p.settings.Store
-	if s.Kind == "memory" {
-		p.guard.Logins = auth.NewLogins(p.tokens, auth.NewMemory())
-		return func() {}, nil
+func (s *service) openLogins() error {
+	set := s.settings.Store
+	if set.Kind == "memory" {
+		s.guard.Logins = session.NewLogins(s.keys.logins, session.NewMemory())
+		return nil
 	}
-	shared, err := auth.NewMemcached(s.Memcached.Servers, s.Budget)
+	shared, err := session.NewMemcached(set.Memcached.Servers, set.Budget)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	logins := auth.NewLogins(p.tokens, shared)
-	p.guard.Logins, p.guard.SharedNonces = logins, shared
+	logins := session.NewLogins(s.keys.logins, shared)
+	s.guard.Logins, s.guard.SharedNonces = logins, shared
 	ctx, cancel := context.WithCancel(context.Background())
 	var keeping sync.WaitGroup
 	keeping.Go(func() {
@@ -35,22 +35,23 @@ func (p *parts) openLogins(log *slog.Logger) (closeLogins func(), err error) {
 			case <-ctx.Done():
 				return
 			case now := <-tick.C:
-				keep(logins, now, log)
+				keep(logins, now, s.log)
 			}
 		}
 	})
-	return func() {
+	s.open.add(func() {
 		cancel()
 		keeping.Wait()
 		shared.Close()
-	}, nil
+	})
+	return nil
 }
 
-func keep(logins *auth.Logins, now time.Time, log *slog.Logger) {
+func keep(logins *session.Logins, now time.Time, log *slog.Logger) {
 	defer func() {
 		if fault := recover(); fault != nil { // its value may quote what it choked on
 			log.Error("panic in the store of logins", "type", fmt.Sprintf("%T", fault), "stack", string(debug.Stack()))
 		}
 	}()
-	logins.Keep(now)
+	logins.StoreRevocations(now)
 }

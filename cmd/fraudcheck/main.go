@@ -5,7 +5,8 @@
 //	fraudcheck check-config   say what would run, or the one line that is wrong
 //	fraudcheck hash-password  read a password, print its hash for the configuration
 //	fraudcheck user           add, remove and list the users of the users file
-//	fraudcheck version        say which version this is
+//	fraudcheck version        say which version this is, also --version
+//	fraudcheck help           say how it, or a command, is used, also --help
 //
 // It exits 0 after a clean stop and 1 after anything else.
 package main
@@ -14,69 +15,90 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"runtime/debug"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 	"go.yaml.in/yaml/v3"
+
+	"fraudcheck/internal/config"
+	_ "fraudcheck/internal/hangup" // ignores SIGHUP until the service can reload
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
-// flags are the command line and its environment: what overrides the file.
-type flags struct {
-	Config           string  `help:"Configuration file (YAML)." env:"FRAUDCHECK_CONFIG" placeholder:"FILE"`
-	Listen           *string `help:"Where callers are answered." env:"FRAUDCHECK_LISTEN" placeholder:"HOST:PORT"`
-	OperatorListen   *string `help:"Where operators are answered." env:"FRAUDCHECK_OPERATOR_LISTEN" placeholder:"HOST:PORT"`
-	Store            *string `help:"Where the records live: memory or memcached." env:"FRAUDCHECK_STORE" placeholder:"KIND"`
-	MemcachedServers *string `help:"The memcached servers, separated by commas." env:"FRAUDCHECK_MEMCACHED_SERVERS" placeholder:"HOST:PORT,..."`
-	HashKeyFile      *string `help:"File that holds the hash key." env:"FRAUDCHECK_HASH_KEY_FILE" placeholder:"FILE"`
-	LogLevel         *string `help:"DISABLED, DEBUG, INFO, WARNING, ERROR or CRITICAL." env:"FRAUDCHECK_LOG_LEVEL" placeholder:"LEVEL"`
-
-	Serve        struct{}     `cmd:"" default:"1" help:"Serve (also when no command is given)."`
-	CheckConfig  struct{}     `cmd:"" help:"Say what would run, or the one line that is wrong."`
-	HashPassword struct{}     `cmd:"" help:"Read a password, print its hash for the configuration."`
-	User         userCommands `cmd:"" help:"Add, remove and list the users of the users file."`
-	Version      struct{}     `cmd:"" help:"Say which version this is."`
-}
-
+// run does what the command line says and returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
 	var f flags
 	parser := kong.Must(&f, kong.Name("fraudcheck"), kong.Writers(stdout, stderr),
 		kong.Description("Is this address testing stolen cards? A velocity check to ask before charging a card."))
-	command, err := parser.Parse(args)
+	parsed, err := parser.Parse(args)
 	if err == nil {
-		switch command.Command() {
-		case "version":
-			_, err = fmt.Fprintln(stdout, version())
-		case "check-config":
-			err = checkConfig(&f, stdout)
-		case "hash-password":
-			err = hashPassword(os.Stdin, stdout, stderr)
-		case "user add <name>":
-			err = f.User.add(&f, os.Stdin, stdout, stderr)
-		case "user remove <name>":
-			err = f.User.remove(&f, stdout)
-		case "user list":
-			err = f.User.list(&f, stdout)
-		default:
-			err = serve(&f, stdout, stderr)
-		}
+		f.given = parsed.Path
+		err = f.run(parsed.Command(), parser, stdout, stderr)
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "fraudcheck: %s\n", oneLine(err))
+		lastWords(stderr, fmt.Sprintf("fraudcheck: %s\n", oneLine(err)))
 		return 1
 	}
 	return 0
+}
+
+func (f *flags) run(command string, parser *kong.Kong, stdout, stderr io.Writer) (err error) {
+	if command == "serve" && !f.PrintVersion {
+		return serve(f, stdout, stderr)
+	}
+	signal.Reset(syscall.SIGHUP)
+	switch {
+	case f.PrintVersion, command == "version":
+		_, err = fmt.Fprintln(stdout, version())
+	case strings.HasPrefix(command, "help"):
+		_, err = parser.Parse(append(f.Help.Command, "--help")) // ends the process
+	case command == "check-config":
+		err = checkConfig(f, stdout)
+	case command == "hash-password":
+		err = hashPassword(os.Stdin, stdout, stderr)
+	case command == "user add <name>":
+		err = f.User.add(f, os.Stdin, stdout, stderr)
+	case command == "user remove <name>":
+		err = f.User.remove(f, stdout)
+	case command == "user list":
+		err = f.User.list(f, stdout)
+	}
+	return err
+}
+
+// lastWords writes the text. It waits for at most a second: standard error may be a pipe
+// that nobody reads.
+func lastWords(stderr io.Writer, text string) {
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		_, _ = io.WriteString(stderr, text)
+	}()
+	select {
+	case <-written:
+	case <-time.After(time.Second):
+	}
 }
 
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
 // checkConfig prints what would run, then what may be unwise about it.
 func checkConfig(f *flags, stdout io.Writer) error {
-	p, err := configure(f)
+	p, err := configure(f, config.FilesAndPipes)
 	if err != nil {
 		return err
+	}
+	if _, err := p.makeKeys(); err != nil {
+		return err
+	}
+	// serve refuses it; here it may be another machine's.
+	if err := checkSnapshotFile(p.settings.Store.Memory.SnapshotFile); err != nil {
+		p.warnings = append(p.warnings, err.Error())
 	}
 	text, err := yaml.Marshal(p.settings)
 	if err != nil {

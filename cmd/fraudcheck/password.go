@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/term"
 
-	"fraudcheck/internal/auth"
+	passwords "fraudcheck/internal/auth/password"
 )
 
 // hashPassword prints the argon2id string of a password.
@@ -25,8 +25,8 @@ func hashPassword(stdin *os.File, stdout, stderr io.Writer) error {
 	return err
 }
 
-// askPassword asks for a new password and hashes it: twice and without echo at a
-// terminal, otherwise the first line of standard input.
+// askPassword asks for a new password and returns its hash. At a terminal it asks twice
+// and without echo; otherwise the password is the first line of standard input.
 func askPassword(stdin *os.File, stderr io.Writer) (hash string, err error) {
 	var password string
 	if term.IsTerminal(int(stdin.Fd())) {
@@ -37,7 +37,7 @@ func askPassword(stdin *os.File, stderr io.Writer) (hash string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("password: %w", err)
 	}
-	if hash, err = auth.HashPassword(password); err != nil {
+	if hash, err = passwords.New(password); err != nil {
 		return "", fmt.Errorf("password: %w", err)
 	}
 	return hash, nil
@@ -63,7 +63,8 @@ func askTwice(terminal *os.File, stderr io.Writer) (string, error) {
 	return password, err
 }
 
-// ask gives the terminal its echo back, also when the asking is interrupted.
+// ask reads one line without echo. The terminal echoes again afterwards, also after an
+// interrupt.
 func ask(terminal *os.File, stderr io.Writer, prompt string) (string, error) {
 	before, err := term.GetState(int(terminal.Fd()))
 	if err != nil {

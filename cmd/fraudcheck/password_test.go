@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"fraudcheck/internal/testbed"
 )
 
 func TestHashPasswordTakesTheFirstLine(t *testing.T) {
@@ -50,20 +52,9 @@ func terminal(t *testing.T) (ours, theirs *os.File) {
 func atTerminal(t *testing.T) (p *program, ours *os.File, echoes func() bool) {
 	t.Helper()
 	ours, theirs := terminal(t)
-	path, err := built()
-	require.NoError(t, err)
-	p = &program{cmd: exec.Command(path, "hash-password"), exited: make(chan struct{}),
-		stdout: &output{more: make(chan struct{})}, stderr: &output{more: make(chan struct{})}}
-	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = theirs, p.stdout, p.stderr
-	require.NoError(t, p.cmd.Start())
-	go func() {
-		_ = p.cmd.Wait()
-		close(p.exited)
-	}()
-	t.Cleanup(func() {
-		_ = p.cmd.Process.Kill()
-		<-p.exited
-	})
+	cmd := exec.Command(testbed.Program(t), "hash-password")
+	cmd.Stdin = theirs
+	p = launchCommand(t, cmd)
 	return p, ours, func() bool {
 		state, err := unix.IoctlGetTermios(int(theirs.Fd()), unix.TCGETS)
 		require.NoError(t, err)

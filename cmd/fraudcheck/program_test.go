@@ -15,6 +15,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/testbed"
 )
 
 // unconfigured starts the program as a newcomer does; it returns what is printed
@@ -78,7 +80,7 @@ func TestConfiguredProgramMakesNoCredential(t *testing.T) {
 	assert.Empty(t, p.stdout.String())
 }
 
-func TestProgramIsOpenOnlyForItsHealth(t *testing.T) {
+func TestProgramAnswersOnlyHealthWithoutCredentials(t *testing.T) {
 	p := start(t, guarded)
 	for _, path := range []string{"/healthz", "/readyz"} {
 		assert.Equal(t, http.StatusOK, p.send(t, "GET", path, "", "Authorization", "").status, path)
@@ -107,7 +109,7 @@ func TestWrongConfigurationEndsTheProgramBeforeItListens(t *testing.T) {
 	code, _ := p.exitCode(t)
 	assert.Equal(t, 1, code)
 	assert.Empty(t, p.stdout.String())
-	assert.Regexp(t, `^fraudcheck: \S+: drain: expected [^\n]+\n$`, p.stderr.String())
+	assert.Regexp(t, `^fraudcheck: \S+fraudcheck\.yaml:6: drain: wrong value; expected [^\n]+\n$`, p.stderr.String())
 }
 
 func TestBusyPortEndsTheProgramInOneLine(t *testing.T) {
@@ -116,13 +118,13 @@ func TestBusyPortEndsTheProgramInOneLine(t *testing.T) {
 	code, _ := p.exitCode(t)
 	assert.Equal(t, 1, code)
 	assert.Empty(t, p.stdout.String(), "no credential for nothing")
-	assert.Regexp(t, `^fraudcheck: listen: [^\n]+ in use\n$`, p.stderr.String())
+	assert.Regexp(t, `^fraudcheck: --listen: listen: [^\n]+ in use\n$`, p.stderr.String())
 
 	p = launch(t, "", "--listen", "127.0.0.1:0", "--operator-listen", first.operators)
 	code, _ = p.exitCode(t)
 	assert.Equal(t, 1, code)
 	assert.Empty(t, p.stdout.String(), "no credential for nothing")
-	assert.Regexp(t, `^fraudcheck: operator_listen: [^\n]+ in use\n$`, p.stderr.String())
+	assert.Regexp(t, `^fraudcheck: --operator-listen: operator_listen: [^\n]+ in use\n$`, p.stderr.String())
 }
 
 func TestLogFolderThatCannotBeMadeEndsTheProgramInOneLine(t *testing.T) {
@@ -130,10 +132,10 @@ func TestLogFolderThatCannotBeMadeEndsTheProgramInOneLine(t *testing.T) {
 	code, _ := p.exitCode(t)
 	assert.Equal(t, 1, code)
 	assert.Empty(t, p.stdout.String())
-	assert.Regexp(t, `^fraudcheck: log\.path: [^\n]+\n$`, p.stderr.String())
+	assert.Regexp(t, `^fraudcheck: \S+fraudcheck\.yaml:6: log\.path: [^\n]+\n$`, p.stderr.String())
 }
 
-func TestProgramBlocksCardTestingAndNobodyElse(t *testing.T) {
+func TestProgramBlocksCardTestingAlone(t *testing.T) {
 	p := start(t, guarded)
 	const tester, shopper = "203.0.113.7", "203.0.113.8"
 	for n, want := range []string{"allow", "allow", "allow", "review", "review", "block", "block", "block"} {
@@ -150,9 +152,7 @@ func TestProgramBlocksCardTestingAndNobodyElse(t *testing.T) {
 
 // A log collector that goes away takes no check with it.
 func TestProgramOutlivesTheReaderOfItsLog(t *testing.T) {
-	path, err := built()
-	require.NoError(t, err)
-	cmd := exec.Command(path, "--listen", "127.0.0.1:0", "--operator-listen", "127.0.0.1:0")
+	cmd := exec.Command(testbed.Program(t), "--listen", "127.0.0.1:0", "--operator-listen", "127.0.0.1:0")
 	reader, err := cmd.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
@@ -176,7 +176,8 @@ func TestProgramOutlivesTheReaderOfItsLog(t *testing.T) {
 }
 
 // The memory bound holds whatever comes: the oldest go, in the open.
-func TestMemoryBoundForgetsTheOldestAndSaysHowMany(t *testing.T) {
+func TestMemoryBoundEvictsAndCounts(t *testing.T) {
+	testbed.SkipShort(t, "20,000 checks over HTTP")
 	const addresses, callers = 20_000, 8
 	p := start(t, guarded+"store: {memory: {max_bytes: 1MiB}}")
 	address := func(n int) string { return netip.AddrFrom4([4]byte{198, 18, byte(n >> 8), byte(n)}).String() }

@@ -1,87 +1,118 @@
 package main
 
 import (
+	"context"
 	"fmt"
-	"log/slog"
-	"reflect"
+	"os"
+	"runtime/debug"
 	"strings"
+	"time"
 
 	"fraudcheck/internal/auth"
-	"fraudcheck/internal/operator"
-	"fraudcheck/internal/velocity"
+	"fraudcheck/internal/config"
 )
 
 // A reloader puts a changed configuration in force without a restart: rules, lists,
-// who may ask and the certificate. All of it is checked first and swapped at once; when any of it
-// is wrong the old stays.
+// callers and the certificate. The policy is compiled whole and then replaced; when
+// anything is wrong with it, the one in force stays.
 type reloader struct {
 	flags   *flags
-	running *parts // what was put in force last
-	checker *velocity.Checker
-	guard   *auth.Guard
-	metrics *operator.Metrics
-	log     *slog.Logger
-	files   *watch
+	files   *fileWatch
+	service *service
+	running config.Settings // in force; where a reload changes nothing, those of the start
+	callers auth.Settings   // in force
+}
+
+// run reloads at each hang-up and each change of the files, until ctx ends.
+func (r *reloader) run(ctx context.Context, hangups <-chan os.Signal) {
+	changed := r.files.changes(ctx)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangups:
+		case <-changed:
+		}
+		r.reload()
+	}
 }
 
 func (r *reloader) reload() {
-	r.files.look()
-	next, err := configure(r.flags)
+	s := r.service
+	defer func() {
+		if fault := recover(); fault != nil { // its value may quote the configuration
+			s.metrics.Reload("error")
+			s.log.Error("panic in a reload", "type", fmt.Sprintf("%T", fault), "stack", string(debug.Stack()))
+		}
+	}()
+	r.files.refresh()
+	next, err := configure(r.flags, config.RegularFiles)
 	if next != nil {
 		r.files.follow(r.flags.Config, next.settings)
 	}
+	named := err == nil && next.madeUser == ""
+	if err == nil && !named {
+		err = r.keepCallers(next)
+	}
 	if err != nil {
-		r.metrics.Reload("error")
-		r.log.Error("Configuration not reloaded, the old one stays: " + oneLine(err))
+		s.metrics.Reload("error")
+		s.log.Error("Configuration not reloaded, the old one stays: " + oneLine(err))
 		return
 	}
-	if r.running.certificate != nil && next.certificate != nil {
-		r.running.certificate.Store(next.certificate.Load())
-		r.running.settings.TLS = next.settings.TLS
-	}
-	for _, key := range needRestart(reflect.ValueOf(*r.running.settings), reflect.ValueOf(*next.settings), "") {
-		r.log.Warn("Configuration: " + key + " was changed and needs a restart")
-	}
-	r.checker.Replace(next.plan)
-	if next.madeUser == "" {
-		r.guard.Replace(next.guard)
-	} else {
-		r.guard.Within(next.where)
-		if r.running.madeUser == "" {
-			r.log.Warn("Configuration: auth names nobody any more; those it named before stay until a restart")
+	if s.policy.certificate != nil && next.certificate != nil {
+		if refused := s.certificate.replace(next.certificate, time.Now()); refused != "" {
+			s.log.Error("Configuration: tls.cert_file " + refused + "; the one before it stays in force")
 		}
+		r.running.TLS = next.settings.TLS
 	}
+	for _, key := range needRestart(&r.running, next.settings) {
+		s.log.Warn("Configuration: " + key + " was changed and needs a restart")
+	}
+	s.metrics.Plan(next.plan)
+	s.checker.Replace(next.plan)
+	s.guard.Replace(next.authPolicy)
+	if !named && s.madeUser == "" {
+		s.log.Warn("Configuration: auth names nobody any more; those it named before stay until a restart")
+	}
+	r.callers = next.authSettings
 	for _, w := range next.warnings {
-		r.log.Warn("Configuration: " + w)
+		s.log.Warn("Configuration: " + w)
 	}
-	r.metrics.Reload("ok")
+	s.metrics.Reload("ok")
 	text := fmt.Sprintf("Configuration reloaded (%s)", plural(len(next.settings.Rules), "rule"))
-	if raised := raisedRules(r.running.settings.Rules, next.settings.Rules); len(raised) > 0 {
+	if raised := raisedRules(r.running.Rules, next.settings.Rules); len(raised) > 0 {
 		text += "; exact for what is shown from now on, and for old records after one window: " + strings.Join(raised, ", ")
 	}
-	r.log.Info(text)
-	r.running.settings.Rules, r.running.settings.Lists = next.settings.Rules, next.settings.Lists
-	r.running.settings.Auth, r.running.settings.TrustedProxies = next.settings.Auth, next.settings.TrustedProxies
+	s.log.Info(text)
+	r.running.Rules, r.running.Lists = next.settings.Rules, next.settings.Lists
+	r.running.Auth, r.running.TrustedProxies = next.settings.Auth, next.settings.TrustedProxies
 }
 
-// needRestart names the settings that differ and cannot be changed while running.
-func needRestart(old, next reflect.Value, key string) (keys []string) {
-	for i := range old.NumField() {
-		f := old.Type().Field(i)
-		name := join(key, f.Tag.Get("yaml"))
-		switch {
-		case name == "rules", name == "lists", name == "auth", name == "trusted_proxies":
-		case f.Type.Kind() == reflect.Struct:
-			keys = append(keys, needRestart(old.Field(i), next.Field(i), name)...)
-		case !reflect.DeepEqual(old.Field(i).Interface(), next.Field(i).Interface()):
-			keys = append(keys, name)
+// keepCallers compiles the callers in force with the next policy's networks, where that
+// names no caller: nobody must be locked out by a file that lost its users.
+func (r *reloader) keepCallers(next *policy) (err error) {
+	kept := r.callers
+	kept.Networks, kept.TrustedProxies = next.authSettings.Networks, next.authSettings.TrustedProxies
+	next.authSettings = kept
+	next.authPolicy, err = auth.NewPolicy(kept)
+	return err
+}
+
+// needRestart returns the keys that cannot be changed while the service runs.
+func needRestart(running, next *config.Settings) (keys []string) {
+	for _, key := range config.Changed(running, next) {
+		switch section, _, _ := strings.Cut(key, "."); section {
+		case "rules", "lists", "auth", "trusted_proxies":
+		default:
+			keys = append(keys, key)
 		}
 	}
 	return keys
 }
 
-// raisedRules names the rules that need to remember more than they did.
-func raisedRules(old, next []ruleSettings) (names []string) {
+// raisedRules returns the names of the rules whose records were too short for the new
+// values: a longer window or a higher block_over needs elements that were not kept.
+func raisedRules(old, next []config.Rule) (names []string) {
 	for _, n := range next {
 		for _, o := range old {
 			if o.Per == n.Per && o.Count == n.Count && o.Name == n.Name && (n.BlockOver > o.BlockOver || n.Window > o.Window) {

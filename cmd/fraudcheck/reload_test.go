@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,6 +15,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"fraudcheck/internal/testbed"
 )
 
 // reloading is a program whose configuration the test rewrites.
@@ -70,7 +75,7 @@ func TestReloadPutsRulesListsAndUsersInForce(t *testing.T) {
 func TestReloadKeepsTheOldWhenTheNewIsWrong(t *testing.T) {
 	r := startReloading(t, guarded+rules("1"))
 	require.Equal(t, "allow", r.decide(t, "203.0.113.7", "1001"))
-	r.rewrite(guarded+rules("none"), `ERROR .*not reloaded, the old one stays: .*rules\[0\]\.block_over: expected a whole number \(line \d+\)`)
+	r.rewrite(guarded+rules("none"), `ERROR .*not reloaded, the old one stays: .*/fraudcheck\.yaml:6: rules\[0\]\.block_over: wrong value; expected a whole number`)
 	require.Equal(t, "block", r.decide(t, "203.0.113.7", "1002"))
 	metrics, err := r.try(r.operators, "GET", "/metrics", "")
 	require.NoError(t, err)
@@ -85,12 +90,14 @@ func TestReloadNamesWhatNeedsARestart(t *testing.T) {
 }
 
 func TestReloadComesByItselfWhenTheFileChanges(t *testing.T) {
+	testbed.SkipShort(t, "the program looks at its files once a second")
 	r := startReloading(t, guarded+rules("5"))
 	require.NoError(t, os.WriteFile(r.file, []byte(guarded+rules("15")), 0o600))
 	r.await(t, r.stderr, `Configuration reloaded`)
 }
 
 func TestAHundredReloadsUnderLoadFailNothing(t *testing.T) {
+	testbed.SkipShort(t, "a hundred reloads, one after the other")
 	r := startReloading(t, guarded+rules("1000"))
 	var stop atomic.Bool
 	var all sync.WaitGroup
@@ -123,4 +130,54 @@ func (r *reloading) reloads(t *testing.T) (n int) {
 	_, err = fmt.Sscan(rest, &n)
 	require.NoError(t, err)
 	return n
+}
+
+// A reload builds no store: its reserve would stay in the address space, and under a
+// limit it would be refused.
+func TestReloadsTakeNoAddressSpace(t *testing.T) {
+	r := startReloading(t, guarded+rules("1000"))
+	before := r.status(t, "VmSize")
+	limit := unix.Rlimit{Cur: uint64(before+512<<10) << 10, Max: uint64(before+512<<10) << 10}
+	require.NoError(t, unix.Prlimit(r.PID(), unix.RLIMIT_AS, &limit, nil))
+	for n := range 40 {
+		r.rewrite(guarded+rules(strconv.Itoa(1001+n)), fmt.Sprintf(`(?s)(Configuration reloaded.*){%d}`, n+1))
+	}
+	require.NotContains(t, r.stderr.String(), "not reloaded")
+	require.Less(t, r.status(t, "VmSize")-before, 256<<10, "KiB")
+	require.Equal(t, "allow", r.decide(t, "203.0.113.7", "1001"))
+}
+
+func TestAReloadThatIsRefusedChangesNothing(t *testing.T) {
+	const newRules = "rules: [{name: another, per: ip, count: cards, window: 1h, block_over: 1}]\n"
+	const newLists = "lists: {block: [{net: 203.0.113.0/24}]}\n"
+	wrongUser := strings.Replace(guarded, "password: "+password, "password: "+password+", encryption: sha256", 1)
+	for mistake, text := range map[string]string{
+		"auth.basic.users[0].password": wrongUser + newRules + newLists,
+		"cors.origins[0]":              guarded + newRules + newLists + "cors: {origins: [hunter2]}\n",
+		"trusted_proxies[0]":           guarded + newRules + newLists + "trusted_proxies: [hunter2]\n",
+		"tls.key_file":                 guarded + newRules + newLists + "tls: {cert_file: /nowhere}\n",
+		"listen":                       strings.Replace(guarded, "listen: 127.0.0.1:0", "listen: hunter2", 1) + newRules + newLists,
+	} {
+		t.Run(mistake, func(t *testing.T) {
+			r := startReloading(t, guarded+rules("2"))
+			r.rewrite(text, `not reloaded, the old one stays: .*`+regexp.QuoteMeta(mistake)+`: `)
+			a := r.send(t, "POST", "/v1/check", attempt("203.0.113.7", "1001"))
+			require.Equal(t, "allow", a.Decision, a.body)
+			require.Len(t, a.Rules, 1)
+			require.Equal(t, "cards_per_ip", a.Rules[0].Name)
+			require.Equal(t, "allow", r.decide(t, "203.0.113.7", "1002"))
+			require.Equal(t, "block", r.decide(t, "203.0.113.7", "1003"))
+		})
+	}
+}
+
+func TestARuleAddedByReloadHasItsSeriesAtOnce(t *testing.T) {
+	r := startReloading(t, guarded+rules("5"))
+	r.rewrite(guarded+"rules: [{name: newcomer, per: ip, count: attempts, window: 1h, block_over: 5, mode: shadow}]\n", `Configuration reloaded`)
+	metrics, err := r.try(r.operators, "GET", "/metrics", "")
+	require.NoError(t, err)
+	for _, outcome := range []string{"allow", "block", "skipped"} {
+		series := `fraudcheck_rule_outcomes_total{mode="shadow",outcome="` + outcome + `",rule="newcomer"} 0`
+		require.True(t, strings.Contains(metrics.body, series), series)
+	}
 }

@@ -21,7 +21,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"fraudcheck/internal/velocity/velocitytest"
+	"fraudcheck/internal/config"
+	"fraudcheck/internal/testbed"
 )
 
 var (
@@ -191,7 +192,7 @@ func TestSignedRequestsAtBothDoors(t *testing.T) {
 }
 
 func TestANonceIsGoodOnceOnAllInstances(t *testing.T) {
-	memcached := velocitytest.StartMemcached(t)
+	memcached := testbed.StartMemcached(t)
 	shared := signing + "store: {kind: memcached, budget: 10s, memcached: {servers: [\"" + memcached.Addr + "\"]}}\n"
 	a, b := start(t, shared), start(t, shared)
 	const path = "/v1/check"
@@ -218,7 +219,7 @@ func TestAReloadChangesSigningKeysAndForgetsNoNonce(t *testing.T) {
 	_, header := signedBy("checkout", checkoutSigns, "before-the-reload", "POST", path, body)
 	require.Equal(t, 200, p.send(t, "POST", path, body, header...).status)
 
-	file := p.cmd.Args[len(p.cmd.Args)-1]
+	file := p.config
 	require.NoError(t, os.WriteFile(file, []byte(strings.Replace(signing, analystSigns, checkoutSigns, 1)), 0o600))
 	p.signal(t, syscall.SIGHUP)
 	p.await(t, p.stderr, "Configuration reloaded")
@@ -236,7 +237,7 @@ func TestSigningKeysThatCannotBeStopTheStart(t *testing.T) {
 	refuses(t, user("encryption: clear"), "auth.basic.users[0].password: expected ")
 	refuses(t, strings.Replace(user(`signing_key: "`+checkoutSigns+`"`), "username: a", "username: ß", 1), "auth.basic.users[0].username: expected ")
 	shown := accepts(t, user(`signing_key: "`+checkoutSigns+`"`))
-	assert.Contains(t, shown, "signing_key: "+hidden)
+	assert.Contains(t, shown, "signing_key: "+config.Hidden)
 	assert.NotContains(t, shown, checkoutSigns)
 }
 
@@ -255,6 +256,7 @@ func block(t *testing.T, language string) string {
 }
 
 func TestTheClientsInTheDocumentationWork(t *testing.T) {
+	testbed.SkipShort(t, "compiles and runs programs in other languages")
 	config := strings.Replace(block(t, "yaml"), "SIGNING-KEY-IN-BASE64", `"`+checkoutSigns+`"`, 1)
 	p := start(t, "listen: 127.0.0.1:0\n"+config)
 	for _, client := range []struct {

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"fraudcheck/internal/testbed"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/velocity/velocitytest"
 )
@@ -35,11 +36,7 @@ const (
 func disguised(t *testing.T, scenario string, n int, f *velocity.Fields) url.Values {
 	t.Helper()
 	values := url.Values{}
-	for field := velocity.FieldIP; field <= velocity.FieldOutcome; field++ {
-		if !f.Has(field) {
-			continue
-		}
-		v := f.Value(field)
+	for field, v := range f.All {
 		switch field {
 		case velocity.FieldLast4:
 			last4, err := strconv.Atoi(v)
@@ -204,7 +201,7 @@ func say(t *testing.T, door, raw string) string {
 // instances that share a memcached. What they write, measure, answer to mistakes and
 // keep is then searched for it.
 func TestSilenceOfInstancesThatShare(t *testing.T) {
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	scenarios := velocitytest.Load(t, "../../internal/velocity/testdata/scenarios")
 	settings := sharing(server.Addr)
 	settings = settings[:strings.Index(settings, "rules:")] + "rules:\n"

@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/testbed"
 )
 
 func basic(user, pass string) string {
@@ -78,6 +80,7 @@ func logOf(t *testing.T, settings string) string {
 }
 
 func TestLogShowsNoSecretAndTheAddressOnlyAsConfigured(t *testing.T) {
+	testbed.SkipShort(t, "starts the program for each form of an address in each format")
 	for _, format := range []string{"canister", "json"} {
 		for ip, tt := range map[string]struct{ shown, notShown []string }{
 			"full":   {[]string{shopper4, neighbour, shopper6}, nil},
@@ -151,8 +154,6 @@ func TestLogBeginsWithVersionAndConfiguration(t *testing.T) {
 	p := start(t, guarded+"rules: [{name: mail, per: email, count: cards, window: 1h, block_over: 5}]")
 	log := p.stderr.String()
 	assert.Regexp(t, `^\S+ \S+ INFO     \[main\]              fraudcheck \S+ go1`, log)
-	assert.Contains(t, log, "Configuration: hash_key: (hidden)\n")
-	assert.Contains(t, log, "Configuration: drain: 5s\n")
 	assert.Regexp(t, `WARNING  \[main\]              Configuration: rules\[0\] \(mail\) `, log)
 	assert.Regexp(t, `Listening on 127\.0\.0\.1:\d+ \(store memory, 1 rule\)\n`, log)
 }

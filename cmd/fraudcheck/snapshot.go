@@ -4,43 +4,123 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
-	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"fraudcheck/internal/velocity"
 )
 
-// loadSnapshot fills the memory at start. Nothing about it is fatal: what cannot be
-// read is set aside, and the service starts with what it has.
-func (p *parts) loadSnapshot(now velocity.Time, log *slog.Logger) {
-	path := p.settings.Store.Memory.SnapshotFile
-	file, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return
+// unfinished is what the name of a snapshot that is still being written adds to the
+// name of the file, before a number.
+const unfinished = ".new-"
+
+// checkSnapshotFile reports why path cannot be where snapshots are kept: it has to be
+// a regular file, or none yet, in a folder that can be written.
+func checkSnapshotFile(path string) error {
+	if path == "" {
+		return nil
 	}
-	var n int
+	const key = "store.memory.snapshot_file"
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return expected(key, "a regular file, or none yet")
+	}
+	file, err := createUnfinished(path)
+	if err != nil {
+		var where *fs.PathError
+		if errors.As(err, &where) {
+			err = where.Err
+		}
+		return expected(key, fmt.Sprintf("a file in a folder that is there and can be written (%s: %s)", filepath.Dir(path), err))
+	}
+	return errors.Join(file.Close(), os.Remove(file.Name()))
+}
+
+func (s *service) checkSnapshotFile() error {
+	return checkSnapshotFile(s.settings.Store.Memory.SnapshotFile)
+}
+
+// createUnfinished creates the file that is to replace the one at path, 0600. It is
+// locked: what is not locked was left behind by a process that was killed.
+func createUnfinished(path string) (*os.File, error) {
+	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+unfinished+"*")
+	if err != nil {
+		return nil, err
+	}
+	if err := lock(file); err != nil {
+		return nil, errors.Join(err, file.Close(), os.Remove(file.Name()))
+	}
+	return file, nil
+}
+
+func lock(file *os.File) error { return unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB) }
+
+// removeUnfinished removes the snapshots that a killed process left unfinished.
+func (s *service) removeUnfinished(path string) {
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return // the next snapshot will say so
+	}
+	for _, entry := range entries {
+		if !entry.Type().IsRegular() || !strings.HasPrefix(entry.Name(), filepath.Base(path)+unfinished) {
+			continue
+		}
+		name := filepath.Join(filepath.Dir(path), entry.Name())
+		file, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOFOLLOW, 0)
+		if err != nil {
+			continue
+		}
+		if lock(file) == nil && os.Remove(name) == nil {
+			s.log.Info("Removed an unfinished snapshot", "file", name)
+		}
+		_ = file.Close()
+	}
+}
+
+// loadSnapshot fills the store before the service starts. Nothing about it is fatal:
+// what cannot be read is set aside, and the service starts with what it has.
+func (s *service) loadSnapshot() error {
+	path := s.settings.Store.Memory.SnapshotFile
+	if path == "" {
+		return nil
+	}
+	s.removeUnfinished(path)
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO would keep it waiting
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	n := 0
 	if err == nil {
 		defer file.Close()
-		n, err = p.memory.Load(file, p.keys, now)
+		s.log.Info("Reading the snapshot", "file", path)
+		n, err = s.memory.Load(file, s.keys.records, s.plan, s.now())
 	}
 	if err != nil {
 		aside := path + ".unusable"
-		log.Warn("store.memory.snapshot_file cannot be used and is set aside", "error", err, "as", aside)
+		s.log.Warn("store.memory.snapshot_file cannot be used and is set aside", "error", err, "as", aside)
 		if err := os.Rename(path, aside); err != nil {
-			log.Warn("store.memory.snapshot_file cannot be set aside", "error", err)
+			s.log.Warn("store.memory.snapshot_file cannot be set aside", "error", err)
 		}
-		return
+		return nil
 	}
-	log.Info(fmt.Sprintf("Remembering %s from the snapshot", plural(n, "record")))
+	s.log.Info(fmt.Sprintf("Remembering %s from the snapshot", plural(n, "record")))
+	return nil
 }
 
-// saveSnapshot replaces the file whole or not at all.
-func (p *parts) saveSnapshot() (err error) {
-	path := p.settings.Store.Memory.SnapshotFile
-	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // 0600
+// saveSnapshot replaces the file whole or not at all. When ctx ends it stops writing.
+// It must not run twice at once: the snapshot that was begun first could replace the
+// other.
+func (s *service) saveSnapshot(ctx context.Context) (err error) {
+	path := s.settings.Store.Memory.SnapshotFile
+	file, err := createUnfinished(path)
 	if err != nil {
 		return err
 	}
@@ -49,20 +129,50 @@ func (p *parts) saveSnapshot() (err error) {
 			_ = os.Remove(file.Name())
 		}
 	}()
-	err = errors.Join(p.memory.Save(file, p.keys), file.Sync(), file.Close())
+	err = errors.Join(s.memory.Save(contextWriter{ctx, file}, s.keys.records), file.Sync(), file.Close())
 	if err != nil {
 		return err
 	}
-	return os.Rename(file.Name(), path)
+	if err := os.Rename(file.Name(), path); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(path))
 }
 
-// keepSnapshots saves every snapshot_every until stop is called.
-func (p *parts) keepSnapshots(log *slog.Logger) (stop func()) {
+// syncFolder makes a new name in the folder last over a crash of the machine.
+func syncFolder(path string) error {
+	folder, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	if err := folder.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) { // not every file system can
+		return err
+	}
+	return nil
+}
+
+// A contextWriter writes until its context ends.
+type contextWriter struct {
+	ctx context.Context
+	io.Writer
+}
+
+func (w contextWriter) Write(p []byte) (int, error) {
+	if err := w.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return w.Writer.Write(p)
+}
+
+// keepSnapshots saves every snapshot_every until stop is called, which waits for the
+// snapshot that is being written.
+func (s *service) keepSnapshots() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		tick := time.NewTicker(p.settings.Store.Memory.SnapshotEvery)
+		tick := time.NewTicker(s.settings.Store.Memory.SnapshotEvery)
 		defer tick.Stop()
 		for {
 			select {
@@ -70,8 +180,8 @@ func (p *parts) keepSnapshots(log *slog.Logger) (stop func()) {
 				return
 			case <-tick.C:
 			}
-			if err := p.saveSnapshot(); err != nil {
-				log.Warn("store.memory.snapshot_file cannot be written", "error", err)
+			if err := s.saveSnapshot(ctx); err != nil && ctx.Err() == nil {
+				s.log.Warn("store.memory.snapshot_file cannot be written", "error", err)
 			}
 		}
 	}()
@@ -79,4 +189,15 @@ func (p *parts) keepSnapshots(log *slog.Logger) (stop func()) {
 		cancel()
 		<-done
 	}
+}
+
+// memorySummary says what the store holds and what it had to forget, by kind of subject.
+func memorySummary(m velocity.MemoryStats) string {
+	text := fmt.Sprintf("%s in memory, %d forgotten inside their window", plural(m.Records, "record"), m.EvictedInWindow)
+	separator := ": "
+	for _, kind := range slices.Sorted(maps.Keys(m.EvictedByKind)) {
+		text += fmt.Sprintf("%s%d %s", separator, m.EvictedByKind[kind], kind)
+		separator = ", "
+	}
+	return text
 }

@@ -1,13 +1,18 @@
 package main
 
 import (
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/testbed"
 )
 
 // remembering configures a program that keeps its records over a restart.
@@ -41,6 +46,7 @@ func TestABlockedAddressStaysBlockedOverARestart(t *testing.T) {
 }
 
 func TestAKilledProgramRemembersItsLastSnapshot(t *testing.T) {
+	testbed.SkipShort(t, "snapshots are a second apart")
 	config, file := remembering(t)
 	p := start(t, config)
 	p.block(t, "203.0.113.7")
@@ -50,7 +56,7 @@ func TestAKilledProgramRemembersItsLastSnapshot(t *testing.T) {
 		return err == nil && info.ModTime().After(since.Add(time.Second))
 	}, prompt, 10*time.Millisecond)
 	p.signal(t, syscall.SIGKILL)
-	<-p.exited
+	<-p.Exited()
 	p = start(t, config)
 	require.Equal(t, "block", p.decide(t, "203.0.113.7", "1007"))
 }
@@ -70,5 +76,146 @@ func TestASnapshotNeedsAHashKeyThatStays(t *testing.T) {
 	_, file := remembering(t)
 	_, stderr, code := command("check-config", "--config", writeFile(t, "fraudcheck.yaml", "store: {memory: {snapshot_file: "+file+"}}"))
 	require.Equal(t, 1, code)
-	require.Contains(t, stderr, "hash_key_file: expected ")
+	require.Contains(t, stderr, "hash_key_file: missing; expected ")
+}
+
+func TestASnapshotFileThatCannotBeWrittenIsRefusedAtTheStart(t *testing.T) {
+	folder := t.TempDir()
+	fifo := filepath.Join(folder, "fifo")
+	require.NoError(t, syscall.Mkfifo(fifo, 0o600))
+	for name, file := range map[string]string{
+		"a folder that is not there": filepath.Join(folder, "missing", "records"),
+		"a folder that is read-only": "/proc/records",
+		"a folder":                   folder,
+		"a FIFO":                     fifo,
+		"a device":                   "/dev/zero",
+	} {
+		t.Run(name, func(t *testing.T) {
+			config := guarded + "store: {memory: {snapshot_file: " + file + "}}\n"
+			p := launch(t, config)
+			code, _ := p.exitCode(t)
+			require.Equal(t, 1, code)
+			require.Contains(t, p.stderr.String(), "store.memory.snapshot_file: wrong value; expected a ")
+
+			stdout, _, code := command("check-config", "--config", writeFile(t, "fraudcheck.yaml", config))
+			require.Zero(t, code, "it may be another machine's configuration")
+			require.Contains(t, stdout, "# warning: store.memory.snapshot_file: wrong value; expected a ")
+		})
+	}
+	left, err := os.ReadDir(folder)
+	require.NoError(t, err)
+	require.Len(t, left, 1, "trying it leaves nothing")
+}
+
+// Reading this snapshot takes minutes: 100 GB, of which the beginning is right.
+func TestAStopDoesNotWaitForALongSnapshot(t *testing.T) {
+	config, file := remembering(t)
+	require.NoError(t, os.WriteFile(file, []byte("fraudcheck snapshot 1\n"), 0o600))
+	require.NoError(t, os.Truncate(file, 100<<30))
+	p := launch(t, config)
+	p.await(t, p.stderr, `Reading the snapshot`)
+	p.signal(t, syscall.SIGTERM)
+	_, took := p.exitCode(t)
+	require.Less(t, took, 2*time.Second)
+	info, err := os.Stat(file)
+	require.NoError(t, err)
+	require.EqualValues(t, 100<<30, info.Size(), "it is read again at the next start")
+}
+
+func TestALongFileThatIsNoSnapshotIsSetAsideUnread(t *testing.T) {
+	config, file := remembering(t)
+	require.NoError(t, os.WriteFile(file, []byte("no snapshot"), 0o600))
+	require.NoError(t, os.Truncate(file, 100<<30))
+	p := start(t, config)
+	p.await(t, p.stderr, `WARNING .*snapshot_file cannot be used and is set aside`)
+}
+
+// startOnSlowDisk starts the program where every fsync takes that long.
+func startOnSlowDisk(t *testing.T, config string, fsync time.Duration) *program {
+	t.Helper()
+	slow := []string{"-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync", "-e", fmt.Sprintf("inject=fsync:delay_enter=%d", fsync.Microseconds())}
+	if out, err := exec.Command("strace", append(slow, "true")...).CombinedOutput(); err != nil {
+		t.Skipf("strace makes the disk slow: %v %s", err, out)
+	}
+	cmd := exec.Command("strace", append(slow, testbed.Program(t), "--config", writeFile(t, "fraudcheck.yaml", config))...)
+	cmd.Env = []string{"FRAUDCHECK_OPERATOR_LISTEN=127.0.0.1:0"}
+	p := launchCommand(t, cmd)
+	p.awaitPorts(t)
+	return p
+}
+
+// awaitUnfinished waits until the program writes a snapshot, and returns its name.
+func awaitUnfinished(t *testing.T, file string) (unfinished string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		found, err := filepath.Glob(file + ".new-*")
+		if err == nil && len(found) > 0 {
+			unfinished = found[0]
+		}
+		return unfinished != ""
+	}, prompt, 5*time.Millisecond)
+	return unfinished
+}
+
+func TestTheLastSnapshotReplacesOneThatIsStillBeingWritten(t *testing.T) {
+	config, file := remembering(t)
+	p := startOnSlowDisk(t, config, 500*time.Millisecond)
+	awaitUnfinished(t, file)
+	p.block(t, "203.0.113.7")
+	p.signal(t, syscall.SIGTERM)
+	code, _ := p.exitCode(t)
+	require.Zero(t, code)
+	p = start(t, config)
+	require.Equal(t, "block", p.decide(t, "203.0.113.7", "1007"))
+}
+
+func TestASecondSignalDoesNotWaitForTheLastSnapshot(t *testing.T) {
+	config, file := remembering(t)
+	config = strings.Replace(config, "snapshot_every: 1s", "snapshot_every: 1h", 1)
+	p := startOnSlowDisk(t, config, 4*time.Second)
+	require.Equal(t, "allow", p.decide(t, "203.0.113.7", "1001"))
+	p.signal(t, syscall.SIGTERM)
+	awaitUnfinished(t, file)
+	since := time.Now()
+	p.signal(t, syscall.SIGTERM)
+	p.await(t, p.stderr, `(?m)^fraudcheck: stopped by a second signal`)
+	require.Less(t, time.Since(since), 2*time.Second)
+	code, _ := p.exitCode(t) // strace lets go of it when the fsync ends
+	require.Equal(t, 1, code)
+}
+
+func TestAKillDuringASnapshotLeavesNothingForEver(t *testing.T) {
+	config, file := remembering(t)
+	p := startOnSlowDisk(t, config, 3*time.Second)
+	unfinished := awaitUnfinished(t, file)
+	p.signal(t, syscall.SIGKILL)
+	<-p.Exited()
+	require.FileExists(t, unfinished)
+	another := file + ".newer"
+	require.NoError(t, os.WriteFile(another, nil, 0o600))
+	start(t, config)
+	require.NoFileExists(t, unfinished)
+	require.FileExists(t, another)
+}
+
+func TestEvictionsAreInTheMetricsAndInTheLastLine(t *testing.T) {
+	p := start(t, guarded+`
+store: {memory: {max_bytes: 1MiB}}
+rules:
+  - {name: cards_per_ip, per: ip, count: cards, window: 1h, block_over: 5}
+  - {name: cards_per_email, per: email, count: cards, window: 24h, block_over: 5}
+`)
+	const sample = "fraudcheck_store_evicted_in_window_total"
+	require.Equal(t, "0", p.metric(t, sample))
+	for n := 0; p.metric(t, sample) == "0"; n++ {
+		require.Less(t, n, 30, "the store is full with 12,000 records")
+		for i := range 1000 {
+			a := p.send(t, "POST", "/v1/check", fmt.Sprintf(`{"ip":"203.0.113.7","last4":"4242","exp_month":12,"exp_year":2030,"email":"%d@example.com"}`, n*1000+i))
+			require.Equal(t, 200, a.status, a.body)
+		}
+	}
+	evicted := p.metric(t, sample)
+	p.signal(t, syscall.SIGTERM)
+	p.exitCode(t)
+	require.Contains(t, p.stderr.String(), evicted+" forgotten inside their window: "+evicted+" email)")
 }

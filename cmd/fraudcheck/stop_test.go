@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,6 +16,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"fraudcheck/internal/testbed"
 )
 
 // A call is a request on a connection of its own, sent in two parts.
@@ -46,9 +49,9 @@ func (c *call) again(t *testing.T, p *program) {
 	c.rest = body[half:]
 }
 
-// taken waits until the program has taken all connections there are: it takes
-// them in turn, and this is the last.
-func (p *program) taken(t *testing.T) {
+// awaitAccepted waits until the program has accepted all connections so far: it accepts
+// them in turn, and this one is the last.
+func (p *program) awaitAccepted(t *testing.T) {
 	t.Helper()
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: prompt}
 	response, err := client.Get("http://" + p.addr + "/healthz")
@@ -69,8 +72,8 @@ func (c *call) finish(t *testing.T) answer {
 	return a
 }
 
-// deaf waits until nobody listens any more.
-func (p *program) deaf(t *testing.T) {
+// awaitClosed waits until the callers' port refuses connections.
+func (p *program) awaitClosed(t *testing.T) {
 	t.Helper()
 	require.Eventually(t, func() bool {
 		conn, err := net.Dial("tcp", p.addr)
@@ -104,7 +107,7 @@ func TestStopAnswersTheRequestInFlight(t *testing.T) {
 	early, late, used := begin(t, p), begin(t, p), begin(t, p)
 	assert.Equal(t, http.StatusOK, used.finish(t).status)
 	used.again(t, p)
-	p.taken(t)
+	p.awaitAccepted(t)
 	p.signal(t, syscall.SIGTERM)
 	p.await(t, p.stderr, "Stopping .*terminated")
 	for _, c := range []*call{early, late, used} {
@@ -113,7 +116,7 @@ func TestStopAnswersTheRequestInFlight(t *testing.T) {
 		assert.Equal(t, "allow", a.Decision)
 		assert.True(t, a.last, "the caller is asked to close")
 		if c == early {
-			p.deaf(t) // the others come when no further ones are taken
+			p.awaitClosed(t) // the others come when no further ones are taken
 		}
 	}
 	code, took := p.exitCode(t)
@@ -123,7 +126,8 @@ func TestStopAnswersTheRequestInFlight(t *testing.T) {
 
 // Who was connected before the signal does not know of it, even if the program
 // had no time yet to take the connection.
-func TestStopAnswersWhoWasConnectedBefore(t *testing.T) {
+func TestStopAnswersConnectionsOfBefore(t *testing.T) {
+	testbed.SkipShort(t, "starts and stops the program five times")
 	for range 5 {
 		p := start(t, guarded)
 		p.signal(t, syscall.SIGSTOP)
@@ -141,10 +145,10 @@ func TestStopAnswersWhoWasConnectedBefore(t *testing.T) {
 func TestStopCanBeWatched(t *testing.T) {
 	p := start(t, guarded)
 	c := begin(t, p)
-	p.taken(t)
+	p.awaitAccepted(t)
 	p.signal(t, syscall.SIGTERM)
 	p.await(t, p.stderr, "Stopping .*terminated")
-	p.deaf(t)
+	p.awaitClosed(t)
 	for path, status := range map[string]int{"/metrics": 200, "/healthz": 200, "/readyz": 503} {
 		a, err := p.try(p.operators, "GET", path, "")
 		require.NoError(t, err)
@@ -157,13 +161,13 @@ func TestStopCanBeWatched(t *testing.T) {
 }
 
 // A connection on which nothing was asked is nothing in flight.
-func TestStopDoesNotWaitForWhoNeverAsked(t *testing.T) {
+func TestStopDoesNotWaitForConnectionsWithoutRequest(t *testing.T) {
 	for _, door := range []string{"callers", "operators"} {
 		p := start(t, guarded)
 		conn, err := net.Dial("tcp", map[string]string{"callers": p.addr, "operators": p.operators}[door])
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = conn.Close() })
-		p.taken(t)
+		p.awaitAccepted(t)
 		_, err = p.try(p.operators, "GET", "/healthz", "", "Connection", "close")
 		require.NoError(t, err)
 		p.signal(t, syscall.SIGTERM)
@@ -173,10 +177,10 @@ func TestStopDoesNotWaitForWhoNeverAsked(t *testing.T) {
 	}
 }
 
-func TestStopWaitsForWhatNeverFinishesNoLongerThanConfigured(t *testing.T) {
+func TestStopWaitsForADrainAtMost(t *testing.T) {
 	p := start(t, guarded+"drain: 200ms")
 	begin(t, p)
-	p.taken(t)
+	p.awaitAccepted(t)
 	p.signal(t, syscall.SIGTERM)
 	code, took := p.exitCode(t)
 	assert.Equal(t, 0, code)
@@ -189,7 +193,7 @@ func TestStopEndsAtOnceAtASecondSignal(t *testing.T) {
 	for _, second := range []os.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		p := start(t, guarded+"drain: 1h\nlimits: {read: 1h}")
 		begin(t, p)
-		p.taken(t)
+		p.awaitAccepted(t)
 		p.signal(t, syscall.SIGTERM)
 		p.await(t, p.stderr, "Stopping .*terminated")
 		p.signal(t, second)
@@ -205,22 +209,16 @@ func TestStopLeavesNothingRunning(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent(),
 		// It sleeps ten seconds at a time, and ends when it wakes.
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"))
-	log, ended := &output{more: make(chan struct{})}, make(chan int)
+	path := filepath.Join(t.TempDir(), "log")
+	log, err := os.Create(path)
+	require.NoError(t, err)
+	defer log.Close()
+	said, ended := testbed.Output(path), make(chan int)
 	go func() {
 		ended <- run([]string{"--listen", "127.0.0.1:0", "--operator-listen", "127.0.0.1:0"}, io.Discard, log)
 	}()
-	for {
-		text, more := log.now()
-		if strings.Contains(text, "Operators on ") {
-			break
-		}
-		select {
-		case <-more:
-		case <-time.After(prompt):
-			require.Fail(t, "the program does not start", text)
-		}
-	}
+	require.Eventually(t, func() bool { return strings.Contains(said.String(), "Operators on ") }, prompt, testbed.PollInterval)
 	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGTERM))
 	assert.Zero(t, <-ended)
-	assert.Contains(t, log.String(), "Stopped (")
+	assert.Contains(t, said.String(), "Stopped (")
 }

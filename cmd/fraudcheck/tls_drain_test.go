@@ -12,14 +12,17 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/testbed"
 )
 
-// Over TLS as without it: who is let in is answered, and who comes later is refused.
+// Over TLS as without it: accepted connections are answered, later ones are refused.
 func TestAStopLosesNoCallOverTLS(t *testing.T) {
+	testbed.SkipShort(t, "loads the program until its drain of a second is over")
 	i := newIdentity(t, "first", tomorrow())
-	config, _ := sealed(t, i)
+	config, _ := withTLS(t, i)
 	p := start(t, config+"drain: 1s\n")
-	client := trusting(t, i)
+	client := clientTrusting(t, i)
 	var answered atomic.Int64
 	var callers sync.WaitGroup
 	for range 4 {
@@ -42,7 +45,7 @@ func TestAStopLosesNoCallOverTLS(t *testing.T) {
 					return
 				}
 				if answered.Add(1) == 200 {
-					assert.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+					assert.NoError(t, p.Signal(syscall.SIGTERM))
 				}
 			}
 		})

@@ -22,6 +22,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/testbed"
 )
 
 // An identity is a certificate for loopback, signed by itself, and its key.
@@ -29,11 +31,16 @@ type identity struct{ certificate, key string }
 
 func newIdentity(t *testing.T, name string, until time.Time) identity {
 	t.Helper()
+	return newIdentityFrom(t, name, time.Now().Add(-48*time.Hour), until)
+}
+
+func newIdentityFrom(t *testing.T, name string, from, until time.Time) identity {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, IPAddresses: []net.IP{{127, 0, 0, 1}},
-		NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: until, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: from, NotAfter: until, IsCA: true, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	require.NoError(t, err)
@@ -47,8 +54,8 @@ func newIdentity(t *testing.T, name string, until time.Time) identity {
 
 func tomorrow() time.Time { return time.Now().Add(24 * time.Hour) }
 
-// trusting is a client that knows these identities, and no others.
-func trusting(t *testing.T, known ...identity) *http.Client {
+// clientTrusting is a client that knows these identities, and no others.
+func clientTrusting(t *testing.T, known ...identity) *http.Client {
 	t.Helper()
 	pool := x509.NewCertPool()
 	for _, i := range known {
@@ -59,8 +66,8 @@ func trusting(t *testing.T, known ...identity) *http.Client {
 	return &http.Client{Transport: transport, Timeout: prompt}
 }
 
-// shown is the name on the certificate that the door showed.
-func shown(r *http.Response) string { return r.TLS.PeerCertificates[0].Subject.CommonName }
+// commonName is the name on the certificate that the answer came with.
+func commonName(r *http.Response) string { return r.TLS.PeerCertificates[0].Subject.CommonName }
 
 func askTLS(t *testing.T, client *http.Client, method, url, body string) (*http.Response, answer) {
 	t.Helper()
@@ -74,8 +81,8 @@ func askTLS(t *testing.T, client *http.Client, method, url, body string) (*http.
 	return response, a
 }
 
-// sealed is guarded with TLS, and the folder that the files are in.
-func sealed(t *testing.T, i identity) (config, folder string) {
+// withTLS is guarded with TLS, and the folder that the files are in.
+func withTLS(t *testing.T, i identity) (config, folder string) {
 	t.Helper()
 	folder = t.TempDir()
 	replaceFile(t, filepath.Join(folder, "cert.pem"), i.certificate)
@@ -85,10 +92,10 @@ func sealed(t *testing.T, i identity) (config, folder string) {
 
 func TestBothDoorsSpeakTLS(t *testing.T) {
 	first := newIdentity(t, "first", tomorrow())
-	config, _ := sealed(t, first)
+	config, _ := withTLS(t, first)
 	p := start(t, config)
 	p.await(t, p.stderr, `Listening on \S+ \(store memory, 1 rule, TLS\)\n`)
-	client := trusting(t, first)
+	client := clientTrusting(t, first)
 	for url, status := range map[string]int{
 		"https://" + p.addr + "/v1/check": 405, "https://" + p.addr + "/healthz": 200,
 		"https://" + p.operators + "/metrics": 200, "https://" + p.operators + "/v1/addresses/203.0.113.7": 403,
@@ -119,62 +126,111 @@ func TestBothDoorsSpeakTLS(t *testing.T) {
 
 func TestTheMadeCredentialIsShownWithACommandThatWorks(t *testing.T) {
 	i := newIdentity(t, "first", tomorrow())
-	config, _ := sealed(t, i)
+	config, _ := withTLS(t, i)
 	_, settings, _ := strings.Cut(config, "}]}\n")
 	p := start(t, "listen: 127.0.0.1:0\n"+settings)
 	p.await(t, p.stdout, `https://`+p.addr+`/v1/check\n`)
 }
 
 func TestTheCertificateIsReloadedWhileServing(t *testing.T) {
+	testbed.SkipShort(t, "the program looks at its files once a second")
 	first, second, third := newIdentity(t, "first", tomorrow()), newIdentity(t, "second", tomorrow()), newIdentity(t, "third", tomorrow())
-	config, folder := sealed(t, first)
+	config, folder := withTLS(t, first)
 	p := start(t, config)
 	doors := []string{"https://" + p.addr + "/healthz", "https://" + p.operators + "/healthz"}
-	stays := trusting(t, first, second, third)
+	stays := clientTrusting(t, first, second, third)
 	requireShown := func(client *http.Client, name string) {
 		t.Helper()
 		for _, url := range doors {
 			response, _ := askTLS(t, client, "GET", url, "")
-			require.Equal(t, name, shown(response), url)
+			require.Equal(t, name, commonName(response), url)
 		}
 	}
 	requireShown(stays, "first")
 
 	replaceFile(t, folder+"/cert.pem", second.certificate)
 	p.signal(t, syscall.SIGHUP)
-	p.await(t, p.stderr, `ERROR .*not reloaded, the old one stays: tls\.key_file: expected PEM of the private key to the first certificate in tls\.cert_file\n`)
-	requireShown(trusting(t, first), "first")
+	p.await(t, p.stderr, `ERROR .*not reloaded, the old one stays: \S+:\d+: tls\.key_file: wrong value; expected PEM of the private key to the first certificate in tls\.cert_file\n`)
+	requireShown(clientTrusting(t, first), "first")
 	replaceFile(t, folder+"/key.pem", second.key)
 	p.signal(t, syscall.SIGHUP)
 	p.await(t, p.stderr, `Configuration reloaded`)
-	requireShown(trusting(t, second), "second")
+	requireShown(clientTrusting(t, second), "second")
 	requireShown(stays, "first") // on the connections that stand
 
 	replaceFile(t, folder+"/cert.pem", third.key+third.certificate) // without a signal
 	replaceFile(t, folder+"/key.pem", third.key)
 	p.await(t, p.stderr, `(?s)Configuration reloaded.*Configuration reloaded`)
-	requireShown(trusting(t, third), "third")
+	requireShown(clientTrusting(t, third), "third")
 	_, a := askTLS(t, stays, "GET", "https://"+p.operators+"/metrics", "")
 	assert.Contains(t, a.body, `fraudcheck_config_reloads_total{result="ok"} 2`)
 	assert.NotContains(t, p.stderr.String(), "needs a restart")
 }
 
+func TestAReloadRefusesACertificateThatIsNotValidNowAndThatAlone(t *testing.T) {
+	first := newIdentity(t, "first", tomorrow())
+	for name, other := range map[string]identity{
+		"tls.cert_file has expired":      newIdentity(t, "late", time.Now().Add(-time.Hour)),
+		"tls.cert_file is not valid yet": newIdentityFrom(t, "early", tomorrow(), tomorrow().Add(time.Hour)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			config, folder := withTLS(t, first)
+			r := startReloading(t, config+rules("5"))
+			client := clientTrusting(t, first)
+			replaceFile(t, folder+"/cert.pem", other.certificate)
+			replaceFile(t, folder+"/key.pem", other.key)
+			r.rewrite(config+rules("1"), `(?s)ERROR [^\n]*`+name+`[^\n]* the one before it stays.*Configuration reloaded`)
+			client.CloseIdleConnections()
+			response, _ := askTLS(t, client, "GET", "https://"+r.addr+"/healthz", "")
+			require.Equal(t, "first", commonName(response))
+			for _, last4 := range []string{"1001", "1002"} {
+				_, a := askTLS(t, client, "POST", "https://"+r.addr+"/v1/check", attempt("203.0.113.7", last4))
+				require.Equal(t, map[string]string{"1001": "allow", "1002": "block"}[last4], a.Decision, "the new rules are in force")
+			}
+
+			second := newIdentity(t, "second", tomorrow())
+			replaceFile(t, folder+"/cert.pem", second.certificate)
+			replaceFile(t, folder+"/key.pem", second.key)
+			r.signal(t, syscall.SIGHUP)
+			require.Eventually(t, func() bool {
+				c, err := tls.Dial("tcp", r.addr, &tls.Config{InsecureSkipVerify: true})
+				if err != nil {
+					return false
+				}
+				defer c.Close()
+				return c.ConnectionState().PeerCertificates[0].Subject.CommonName == "second"
+			}, prompt, 10*time.Millisecond)
+		})
+	}
+}
+
+// A certificate that was good when it was loaded is not refused because a reload finds
+// it expired: there is no better one.
+func TestACertificateThatHasExpiredInItsPlaceIsWarnedOfAndKept(t *testing.T) {
+	late := newIdentity(t, "late", time.Now().Add(-time.Hour))
+	config, _ := withTLS(t, late)
+	r := startReloading(t, config)
+	r.await(t, r.stderr, `WARNING .*tls\.cert_file has expired`)
+	r.rewrite(config+rules("1"), `Configuration reloaded`)
+	require.NotContains(t, r.stderr.String(), "the one before it stays")
+}
+
 func TestTLSIsNeitherSwitchedOnNorOffByAReload(t *testing.T) {
 	i := newIdentity(t, "first", tomorrow())
-	config, _ := sealed(t, i)
+	config, _ := withTLS(t, i)
 	r := startReloading(t, guarded)
 	r.rewrite(config, `(?s)WARNING .*tls\.cert_file was changed and needs a restart.*tls\.key_file was changed and needs a restart`)
 	require.Equal(t, "allow", r.decide(t, "203.0.113.7", "1001"))
 
 	r = startReloading(t, config)
 	r.rewrite(guarded, `(?s)WARNING .*tls\.cert_file was changed and needs a restart.*tls\.key_file was changed and needs a restart`)
-	_, a := askTLS(t, trusting(t, i), "GET", "https://"+r.addr+"/healthz", "")
+	_, a := askTLS(t, clientTrusting(t, i), "GET", "https://"+r.addr+"/healthz", "")
 	require.Equal(t, http.StatusOK, a.status)
 }
 
-func TestASlowHandshakeHoldsUpNobody(t *testing.T) {
+func TestASlowHandshakeHoldsUpNoOther(t *testing.T) {
 	i := newIdentity(t, "first", tomorrow())
-	config, _ := sealed(t, i)
+	config, _ := withTLS(t, i)
 	p := start(t, config+"limits: {read: 500ms}\n")
 	var slow []net.Conn
 	for n := range 20 {
@@ -191,7 +247,7 @@ func TestASlowHandshakeHoldsUpNobody(t *testing.T) {
 			}
 		}
 	}
-	client := trusting(t, i)
+	client := clientTrusting(t, i)
 	_, a := askTLS(t, client, "POST", "https://"+p.addr+"/v1/check", attempt("203.0.113.7", "4242"))
 	assert.Equal(t, "allow", a.Decision)
 	_, a = askTLS(t, client, "GET", "https://"+p.operators+"/healthz", "")
@@ -204,9 +260,9 @@ func TestASlowHandshakeHoldsUpNobody(t *testing.T) {
 	}
 }
 
-func TestAStopWaitsForNobodyWhoOnlyShookHands(t *testing.T) {
+func TestAStopDoesNotWaitForConnectionsThatOnlyShookHands(t *testing.T) {
 	i := newIdentity(t, "first", tomorrow())
-	config, _ := sealed(t, i)
+	config, _ := withTLS(t, i)
 	p := start(t, config+"drain: 1h\n")
 	for _, door := range []string{p.addr, p.operators} {
 		silent, err := net.Dial("tcp", door)
@@ -238,9 +294,9 @@ func TestTLSIsRefusedByTheSettingThatIsWrong(t *testing.T) {
 	for _, tt := range []struct{ certificate, key, want string }{
 		{certificate, "", "tls.key_file: expected the certificate's key, where tls.cert_file is set"},
 		{"", key, "tls.cert_file: expected a certificate, where tls.key_file is set"},
-		{none, key, "tls.cert_file: cannot read it: no such file or directory"},
-		{certificate, none, "tls.key_file: cannot read it: no such file or directory"},
-		{certificate, t.TempDir(), "tls.key_file: cannot read it: "},
+		{none, key, "tls.cert_file: cannot read it in "},
+		{certificate, none, "tls.key_file: cannot read it in "},
+		{certificate, t.TempDir(), "tls.key_file: cannot read it in "},
 		{key, key, "tls.cert_file: expected PEM of a certificate"},
 		{file(marker), key, "tls.cert_file: expected PEM of a certificate"},
 		{file(""), key, "tls.cert_file: expected PEM of a certificate"},

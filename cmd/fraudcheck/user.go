@@ -12,10 +12,10 @@ import (
 	"text/tabwriter"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/config"
 )
 
-// userCommands edit the users file. A running program takes the change over by
-// itself.
+// userCommands edit the users file. A running program notices the change.
 type userCommands struct {
 	UsersFile string `help:"The users file; without it, the configuration's auth.basic.users_file." placeholder:"FILE"`
 	Add       struct {
@@ -24,23 +24,24 @@ type userCommands struct {
 		Networks []string `help:"Where the user may call from: addresses or networks, excluded after a !." placeholder:"NET,..."`
 	} `cmd:"" help:"Add a user; the password is asked for, or the first line of standard input."`
 	Remove struct {
-		Name string `arg:"" help:"Who is to go."`
+		Name string `arg:"" help:"Name of the user."`
 	} `cmd:"" help:"Remove a user."`
-	List struct{} `cmd:"" help:"Say who there is."`
+	List struct{} `cmd:"" help:"List the users."`
 }
 
-// path is the users file's, links followed: it is the file that is replaced.
+// path returns the path of the users file. Links are followed: an edit replaces the file,
+// not the link.
 func (u *userCommands) path(f *flags) (string, error) {
 	path := u.UsersFile
 	if path == "" && f.Config != "" {
-		s := defaults()
-		if err := readFile(f.Config, s); err != nil {
+		c, err := config.Read(f.Config, f.source("config"), config.FilesAndPipes, nil)
+		if err != nil {
 			return "", err
 		}
-		path = s.Auth.Basic.UsersFile
+		path = c.Settings.Auth.Basic.UsersFile
 	}
 	if path == "" {
-		return "", &keyError{"auth.basic.users_file", "a file, from the configuration of --config or from --users-file", 0}
+		return "", &config.Error{Key: "auth.basic.users_file", Missing: true, Expected: "a file, from the configuration of --config or from --users-file"}
 	}
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
@@ -63,17 +64,17 @@ func (u *userCommands) add(f *flags, stdin *os.File, stdout, stderr io.Writer) e
 	}
 	file, err := usersIn(path)
 	if err == nil {
-		err = file.Takes(user) // before anybody types a password for nothing
+		err = file.Takes(user) // before a password is typed in vain
 	}
 	if err != nil {
-		return fmt.Errorf("user add: %w", err)
+		return fmt.Errorf("user add: %w", u.named(err))
 	}
 	if user.Password, err = askPassword(stdin, stderr); err != nil {
 		return err
 	}
 	err = editUsers(path, func(file *auth.UsersFile) error { return file.Add(user) })
 	if err != nil {
-		return fmt.Errorf("user add: %w", err)
+		return fmt.Errorf("user add: %w", u.named(err))
 	}
 	_, err = fmt.Fprintln(stdout, "added")
 	return err
@@ -91,7 +92,7 @@ func (u *userCommands) remove(f *flags, stdout io.Writer) error {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("user remove: %w", err)
+		return fmt.Errorf("user remove: %w", u.named(err))
 	}
 	_, err = fmt.Fprintln(stdout, "removed")
 	return err
@@ -102,9 +103,9 @@ func (u *userCommands) list(f *flags, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	file, err := readUsers(path)
+	file, err := readUsers(path, config.FilesAndPipes)
 	if err != nil {
-		return err
+		return u.named(err)
 	}
 	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "NAME\tROLES\tNETWORKS\tENCRYPTION")
@@ -118,22 +119,32 @@ func (u *userCommands) list(f *flags, stdout io.Writer) error {
 	return table.Flush()
 }
 
-// usersIn reads the file; one that is not there yet has no users.
+// named completes an error about a users file that --users-file names.
+func (u *userCommands) named(err error) error {
+	var wrong *config.Error
+	if u.UsersFile != "" && errors.As(err, &wrong) && wrong.File == "" {
+		wrong.Source = "--users-file"
+	}
+	return err
+}
+
+// usersIn reads the users file. A file that does not exist has no users.
 func usersIn(path string) (*auth.UsersFile, error) {
-	file, err := readUsers(path)
+	file, err := readUsers(path, config.RegularFiles) // an edit replaces it by one
 	if errors.Is(err, fs.ErrNotExist) {
 		return new(auth.UsersFile), nil
 	}
 	return file, err
 }
 
-// editUsers replaces the file whole or not at all, while nobody else edits it.
+// editUsers changes the file, whole or not at all. Edits by several processes follow one
+// another.
 func editUsers(path string, edit func(*auth.UsersFile) error) error {
-	folder, err := os.Open(filepath.Dir(path)) // the file itself is replaced: no lock on it would last
+	folder, err := os.Open(filepath.Dir(path)) // a lock on the file would be lost when it is replaced
 	if err != nil {
 		return err
 	}
-	defer folder.Close() // and with it the lock goes
+	defer folder.Close() // this also unlocks it
 	if err := syscall.Flock(int(folder.Fd()), syscall.LOCK_EX); err != nil {
 		return fmt.Errorf("cannot lock the users file's folder: %w", err)
 	}
@@ -147,7 +158,8 @@ func editUsers(path string, edit func(*auth.UsersFile) error) error {
 	return replaceUsers(path, file.String())
 }
 
-// replaceUsers keeps owner and group. Others than those may never read it.
+// replaceUsers writes the file anew, with the owner and group that it had. Nobody else may
+// read it.
 func replaceUsers(path, text string) (err error) {
 	next, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // 0600
 	if err != nil {

@@ -15,15 +15,16 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/config"
+	"fraudcheck/internal/testbed"
 )
 
 // typed runs the program with this on its standard input; it must end by itself.
 func typed(t *testing.T, stdin string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
-	path, err := built()
-	require.NoError(t, err)
 	var out, problems bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), path, args...)
+	cmd := exec.CommandContext(t.Context(), testbed.Program(t), args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &problems
 	_ = cmd.Run() // its exit code says how it ended
 	return out.String(), problems.String(), cmd.ProcessState.ExitCode()
@@ -44,6 +45,7 @@ func withUsers(file string) string {
 }
 
 func TestUsersComeAndGoWithoutARestart(t *testing.T) {
+	testbed.SkipShort(t, "the program looks at its files once a second")
 	users := writeFile(t, "users", "# ours\n")
 	config := writeFile(t, "fraudcheck.yaml", withUsers(users))
 	p := start(t, "", "--config", config)
@@ -87,16 +89,18 @@ func TestUsersComeAndGoWithoutARestart(t *testing.T) {
 }
 
 func TestAMistakeInTheUsersFileLeavesTheOldInForce(t *testing.T) {
+	testbed.SkipShort(t, "the program looks at its files once a second")
 	users := writeFile(t, "users", "checkout:"+bcryptHash+"\n")
 	p := start(t, withUsers(users))
 	require.Equal(t, "allow", p.decide(t, "203.0.113.7", "4242"))
 	require.NoError(t, os.WriteFile(users, []byte("checkout:"+bcryptHash+"\nhunter2\n"), 0o600))
-	p.await(t, p.stderr, `ERROR .*not reloaded, the old one stays: auth\.basic\.users_file: line 2: expected name:hash`)
+	p.await(t, p.stderr, `ERROR .*not reloaded, the old one stays: \S+/users:2: auth\.basic\.users_file: wrong value; expected name:hash`)
 	require.Equal(t, "allow", p.decide(t, "203.0.113.7", "4242"))
 	require.NotContains(t, p.stderr.String(), "hunter2")
 }
 
 func TestAnotherUsersFileIsFollowed(t *testing.T) {
+	testbed.SkipShort(t, "the program looks at its files once a second")
 	folder := t.TempDir()
 	first, second := filepath.Join(folder, "first"), filepath.Join(folder, "second")
 	added(t, "checkout", "--users-file", first)
@@ -110,17 +114,18 @@ func TestAnotherUsersFileIsFollowed(t *testing.T) {
 }
 
 func TestTheUsersFileIsRefusedByItsLine(t *testing.T) {
-	for text, want := range map[string]string{
-		"hunter2\n":                                      "line 1: expected name:hash",
-		"a:" + bcryptHash + "\nb:hunter2\n":              "line 2: expected a bcrypt hash",
-		"a:" + bcryptHash + ":rolls=hunter2\n":           "line 1: expected after name:hash",
-		"#\na:" + bcryptHash + "\n\na:" + argonHash:      "line 4: expected a name that no line before has",
-		"\n\n\ncheckout:" + argonHash + ":roles=analyst": "line 4: expected a name that auth.basic.users does not have",
+	for _, tt := range []struct{ text, line, want string }{
+		{"hunter2\n", "1", "expected name:hash"},
+		{"a:" + bcryptHash + "\nb:hunter2\n", "2", "expected a bcrypt hash"},
+		{"a:" + bcryptHash + ":rolls=hunter2\n", "1", "expected after name:hash"},
+		{"#\na:" + bcryptHash + "\n\na:" + argonHash, "4", "expected a name that no line before has"},
+		{"\n\n\ncheckout:" + argonHash + ":roles=analyst", "4", "expected a name that auth.basic.users does not have"},
 	} {
-		refuses(t, strings.Replace(guarded, "basic: {", "basic: {users_file: "+writeFile(t, "users", text)+", ", 1), "auth.basic.users_file: "+want)
+		file := writeFile(t, "fraudcheck.yaml", strings.Replace(guarded, "basic: {", "basic: {users_file: "+writeFile(t, "users", tt.text)+", ", 1))
+		refusesWith(t, `\S+/users:`+tt.line+`: `, "auth.basic.users_file: "+tt.want, "check-config", "--config", file)
 	}
-	refuses(t, "auth: {basic: {users_file: "+t.TempDir()+"/none}}", "auth.basic.users_file: cannot read it: no such file")
-	refuses(t, "auth: {basic: {users_file: 'hunter2:"+bcryptHash+"'}}", "auth.basic.users_file: cannot read it: ")
+	refuses(t, "auth: {basic: {users_file: "+t.TempDir()+"/none}}", "auth.basic.users_file: cannot read it in ")
+	refuses(t, "auth: {basic: {users_file: 'hunter2:"+bcryptHash+"'}}", "auth.basic.users_file: cannot read it in ")
 }
 
 func TestCheckConfigCountsUsersAndHidesTheirHashes(t *testing.T) {
@@ -144,7 +149,7 @@ func TestEditsOfTheUsersFileAreWholeAndKeepItsOwner(t *testing.T) {
 		all.Go(func() { added(t, fmt.Sprint("shop-", i), "--users-file", users) })
 	}
 	all.Wait()
-	file, err := readUsers(users)
+	file, err := readUsers(users, config.RegularFiles)
 	require.NoError(t, err)
 	require.Len(t, file.Users(), 8, "none was lost")
 	mode := func() os.FileMode {
@@ -174,16 +179,16 @@ func TestEditsOfTheUsersFileAreWholeAndKeepItsOwner(t *testing.T) {
 	require.Len(t, left, 2, "nothing else is left behind")
 }
 
-func TestUserCommandsThatCannotBe(t *testing.T) {
+func TestUserCommandsThatAreRefused(t *testing.T) {
 	users := writeFile(t, "users", "checkout:"+bcryptHash+"\n")
 	broken := writeFile(t, "broken", "hunter2\n")
 	for _, tt := range []struct {
 		stdin, want string
 		args        []string
 	}{
-		{password, "auth.basic.users_file: expected a file, ", []string{"add", "a"}},
+		{password, "auth.basic.users_file: missing; expected a file, ", []string{"add", "a"}},
 		{password, "config: cannot read ", []string{"add", "a", "--config", "/nowhere/at/all"}},
-		{password, "user add: auth.basic.users_file: line 1: expected ", []string{"add", "a", "--users-file", broken}},
+		{password, "/broken:1: auth.basic.users_file: wrong value; expected ", []string{"add", "a", "--users-file", broken}},
 		{password, "user add: expected a name that is not in the file", []string{"add", "checkout", "--users-file", users}},
 		{password, "user add: expected a name of ", []string{"add", "a:b", "--users-file", users}},
 		{password, "user add: expected an address, or a network ", []string{"add", "a", "--networks", "hunter2", "--users-file", users}},
@@ -192,9 +197,9 @@ func TestUserCommandsThatCannotBe(t *testing.T) {
 		{"hunter2\n", "password: expected a password of 8 to 1024 bytes", []string{"add", "a", "--users-file", users}},
 		{"Hunter2222\n", "password: expected a password that is not among the most common", []string{"add", "a", "--users-file", users}},
 		{"", "user remove: expected a name that is in the file", []string{"remove", "hunter2", "--users-file", users}},
-		{"", "user remove: auth.basic.users_file: line 1: expected ", []string{"remove", "a", "--users-file", broken}},
-		{"", "auth.basic.users_file: line 1: expected ", []string{"list", "--users-file", broken}},
-		{"", "auth.basic.users_file: cannot read it: ", []string{"list", "--users-file", "/nowhere/at/all"}},
+		{"", "/broken:1: auth.basic.users_file: wrong value; expected ", []string{"remove", "a", "--users-file", broken}},
+		{"", "/broken:1: auth.basic.users_file: wrong value; expected ", []string{"list", "--users-file", broken}},
+		{"", "--users-file: auth.basic.users_file: cannot read it: no such file", []string{"list", "--users-file", "/nowhere/at/all"}},
 	} {
 		stdout, stderr, code := typed(t, tt.stdin, append([]string{"user"}, tt.args...)...)
 		assert.Equal(t, 1, code, tt.want)

@@ -5,16 +5,18 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"fraudcheck/internal/config"
 )
 
-// A watch knows how the files looked that the configuration was last read from.
-type watch struct {
+// A fileWatch notices that a file changes which the configuration was last read from.
+type fileWatch struct {
 	mu   sync.Mutex
-	seen map[string]fileVersion
+	seen map[string]fileVersion // by path, as of the last reading
 }
 
-// fileVersion is what tells one content of a file from the next, zero where there is no
-// such file.
+// fileVersion tells one content of a file from the next; it is zero for a file that does
+// not exist.
 type fileVersion struct{ modified, size int64 }
 
 func versionOf(path string) (v fileVersion) {
@@ -24,18 +26,18 @@ func versionOf(path string) (v fileVersion) {
 	return v
 }
 
-// files are those that the settings name.
-func (s *settings) files() []string {
+// filesOf returns the files that the settings name and a reload reads.
+func filesOf(s *config.Settings) []string {
 	return []string{s.TLS.CertFile, s.TLS.KeyFile, s.Auth.Basic.UsersFile, s.Auth.JWT.PublicKeyFile, s.Auth.JWT.JWKSFile}
 }
 
-// follow makes the watch one of these files: also of a configuration that is not in
-// force, because one of them may be what is wrong with it.
-func (w *watch) follow(config string, s *settings) {
+// follow watches the configuration file and those that the settings name, and no others.
+// The settings may be ones that were refused: a change of such a file may mend them.
+func (w *fileWatch) follow(config string, s *config.Settings) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	seen := make(map[string]fileVersion)
-	for _, path := range append(s.files(), config) {
+	for _, path := range append(filesOf(s), config) {
 		if path == "" {
 			continue
 		}
@@ -48,24 +50,24 @@ func (w *watch) follow(config string, s *settings) {
 	w.seen = seen
 }
 
-// look takes the files for read as they are now. It comes before they are read: what
-// changes meanwhile is news.
-func (w *watch) look() (news bool) {
+// refresh reports whether a file has changed since the last call. It is called before the
+// files are read, so that a change during the reading is reported by the next call.
+func (w *fileWatch) refresh() (changed bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for path, before := range w.seen {
 		now := versionOf(path)
-		if now == before || now == (fileVersion{}) { // while it is replaced there is none
+		if now == before || now == (fileVersion{}) { // a file that is being replaced may be missing
 			continue
 		}
-		news = true
+		changed = true
 		w.seen[path] = now
 	}
-	return news
+	return changed
 }
 
-// changes tells of every change of the files, until ctx ends.
-func (w *watch) changes(ctx context.Context) <-chan struct{} {
+// changes receives a value for every change of the files, until ctx ends.
+func (w *fileWatch) changes(ctx context.Context) <-chan struct{} {
 	changed := make(chan struct{})
 	go func() {
 		tick := time.NewTicker(time.Second)
@@ -76,7 +78,7 @@ func (w *watch) changes(ctx context.Context) <-chan struct{} {
 				return
 			case <-tick.C:
 			}
-			if !w.look() {
+			if !w.refresh() {
 				continue
 			}
 			select {

@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/config"
 )
 
 // networked is guarded with a user more, and says from where both may ask.
@@ -107,7 +109,7 @@ func TestGuessingIsSlowed(t *testing.T) {
 	assert.Contains(t, metrics.body, `fraudcheck_auth_total{result="too_many_failures",scheme="basic"} 1`)
 }
 
-func TestNetworksThatCannotBeAreNamed(t *testing.T) {
+func TestWrongNetworksAreNamed(t *testing.T) {
 	for text, want := range map[string]string{
 		"auth: {networks: [10.0.0.1, hunter2]}":                                          "auth.networks[1]: expected an address, or a network",
 		"auth: {networks: [10.0.0.1/8]}":                                                 "auth.networks[0]: expected an address, or a network without host bits",
@@ -119,7 +121,7 @@ func TestNetworksThatCannotBeAreNamed(t *testing.T) {
 	} {
 		refuses(t, text, want)
 	}
-	p, err := configure(&flags{Config: writeFile(t, "right.yaml", guarded+"trusted_proxies: [0.0.0.0/0]\n")})
+	p, err := configure(&flags{Config: writeFile(t, "right.yaml", guarded+"trusted_proxies: [0.0.0.0/0]\n")}, config.FilesAndPipes)
 	require.NoError(t, err)
 	require.Contains(t, p.warnings, "trusted_proxies holds every address: a caller comes from wherever it says")
 }

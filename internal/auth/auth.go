@@ -3,8 +3,7 @@
 //
 // A further scheme is one file here and one line where they are chosen.
 //
-// Who logs in with a password gets tokens and a session of our own (login.go): what
-// they rest on is one record in a [Store] that instances share.
+// Who logs in with a password gets tokens and a session of our own: see package session.
 //
 // It slows guessing, and it knows where a caller asks from: credentials come
 // first, then the network, then the role.
@@ -14,13 +13,7 @@
 // from a wrong password.
 package auth
 
-import (
-	"bytes"
-	"errors"
-	"strings"
-	"sync/atomic"
-	"time"
-)
+import "time"
 
 // Roles is a set of roles.
 type Roles uint8
@@ -80,9 +73,10 @@ const (
 	// The token's signature is good and its time is over.
 	TokenExpired Failure = "token_expired"
 	TokenInvalid Failure = "token_invalid" // any other flaw of a token
-	// The credentials are good; who has them asks from outside the networks, or
-	// through a page of another origin.
+	// The credentials are good; who has them asks from outside the networks.
 	NetworkRefused Failure = "network_refused"
+	// A page of another origin asks for a change with what a browser sends by itself.
+	OriginRefused Failure = "origin_refused"
 	// The credentials are good; who has them lacks what [Request.Needs] asks for.
 	RoleMissing Failure = "role_missing"
 	// Too many were wrong, from there or in that name, or wait to be verified. Its
@@ -103,7 +97,9 @@ func (f Failure) Error() string {
 	case TokenInvalid:
 		return "the token is not valid"
 	case NetworkRefused:
-		return "the caller may not ask from this network, or not through a page of this origin"
+		return "the caller may not ask from this network"
+	case OriginRefused:
+		return "a session changes nothing unless the request says, in Sec-Fetch-Site or Origin, that it comes from a page of this origin"
 	case RoleMissing:
 		return "the caller lacks the role that this path needs"
 	case TooManyFailures:
@@ -123,209 +119,3 @@ type Later struct {
 
 // Unwrap returns the Failure.
 func (l *Later) Unwrap() error { return l.Failure }
-
-// maxHeader bounds what is decoded of a stranger's Basic header, in bytes.
-const maxHeader = 4096
-
-// A Guard knows the configured schemes. It may be used from many goroutines at once.
-type Guard struct {
-	// Observe is told how every authentication ended: the scheme's name, "none"
-	// where no known one was tried, and "ok" or the Failure; "ok_local" where the
-	// store did not answer. So it is told of "login", "refresh", which may end as
-	// "reused" too, and "logout". May be nil.
-	Observe func(scheme, result string)
-	// Logins issue tokens and sessions, as WithTokens says. May be nil: none.
-	Logins *Logins
-	// SharedNonces remembers those of signed requests for all instances. Where it is
-	// nil or does not answer, each nonce is good once per instance.
-	SharedNonces Store
-	// Now is the time of a request that does not say it: time.Now, unless it is
-	// changed before the first use.
-	Now func() time.Time
-
-	nonces  *NonceMemory
-	schemes atomic.Pointer[schemes]
-	tries   *tries
-}
-
-// schemes are those configured; one that is not is nil.
-type schemes struct {
-	basic     *Basic
-	jwt       *JWT
-	signed    *Signed
-	tokens    TokenSettings
-	challenge string
-	where     *Where // nil: from anywhere, and without proxies
-}
-
-// NewGuard makes a guard; a scheme that is not configured is nil.
-func NewGuard(basic *Basic, jwt *JWT) *Guard {
-	g := &Guard{Now: time.Now, nonces: NewNonceMemory(maxNonces), tries: newTries()}
-	g.set(schemes{basic: basic, jwt: jwt})
-	return g
-}
-
-// WithTokens makes g let Basic's users log in, where there are Logins, and returns
-// it; it is called before g is used.
-func (g *Guard) WithTokens(t TokenSettings) *Guard {
-	s := *g.schemes.Load()
-	s.tokens = t
-	g.set(s)
-	return g
-}
-
-// WithSigned makes g take signed requests too, before it is used, and returns it;
-// signed may be nil.
-func (g *Guard) WithSigned(signed *Signed) *Guard {
-	s := *g.schemes.Load()
-	s.signed = signed
-	g.set(s)
-	return g
-}
-
-// Within makes g let callers in from where only, from the next call on, and
-// returns it.
-func (g *Guard) Within(where *Where) *Guard {
-	s := *g.schemes.Load()
-	s.where = where
-	g.set(s)
-	return g
-}
-
-func (g *Guard) set(s schemes) {
-	var challenges []string
-	if s.basic != nil {
-		challenges = append(challenges, `Basic realm="fraudcheck", charset="UTF-8"`)
-	}
-	if s.jwt != nil || s.basic != nil && s.tokens.TTL > 0 {
-		challenges = append(challenges, `Bearer realm="fraudcheck"`)
-	}
-	if s.signed != nil && challenges == nil {
-		// Signatures have no challenge of their own, and a 401 needs one all the same
-		// (RFC 9110 section 11.6.1). Beside another scheme they need not be named.
-		challenges = []string{`Signature realm="fraudcheck"`}
-	}
-	s.challenge = strings.Join(challenges, ", ")
-	g.schemes.Store(&s)
-}
-
-// Replace makes g go by what other knows, from the next call on; other must not be
-// in use. What was verified before stays known as far as other would find the same,
-// and what failed stays counted.
-func (g *Guard) Replace(other *Guard) {
-	old, next := g.schemes.Load(), other.schemes.Load()
-	if old.basic != nil && next.basic != nil {
-		next.basic.inherit(old.basic)
-	}
-	if old.jwt != nil && next.jwt != nil {
-		next.jwt.inherit(old.jwt)
-	}
-	g.schemes.Store(next)
-}
-
-// Challenge is the value of the WWW-Authenticate header of a 401: the configured
-// schemes.
-func (g *Guard) Challenge() string { return g.schemes.Load().challenge }
-
-// Authenticate finds the caller. Of several Authorization headers none is believed:
-// which would be meant? A session counts only where there is none. The error is a
-// Failure or wraps one.
-func (g *Guard) Authenticate(r *Request) (*Caller, error) {
-	k, s := g.knock(r), g.schemes.Load()
-	var caller *Caller
-	scheme, err := "none", error(Malformed)
-	if s.signed != nil && s.signed.concerns(r) {
-		scheme = "signature"
-		caller, err = s.signed.authenticate(r, k, usedNonces{g.nonces, g.SharedNonces})
-	} else {
-		switch headers := r.Header.Values("Authorization"); len(headers) {
-		case 0:
-			caller, scheme, err = g.bySession(r, s, k)
-		case 1:
-			caller, scheme, err = g.authenticate(r, s, headers[0], k)
-		}
-	}
-	if scheme != "none" {
-		r.scheme = scheme
-	}
-	if err == nil {
-		r.caller = caller.Name
-		err = s.admit(caller, r)
-	}
-	g.observe(scheme, err, r.Grant.Local)
-	if err != nil {
-		return nil, err
-	}
-	return caller, nil
-}
-
-func (g *Guard) observe(scheme string, err error, local bool) {
-	if g.Observe != nil {
-		g.Observe(scheme, resultOf(err, local))
-	}
-}
-
-func resultOf(err error, local bool) string {
-	switch {
-	case err == nil && local:
-		return "ok_local"
-	case err == nil:
-		return "ok"
-	}
-	var failure Failure
-	errors.As(err, &failure)
-	return string(failure)
-}
-
-// admit judges a caller who is known: where from, and what for.
-func (s *schemes) admit(c *Caller, r *Request) error {
-	switch {
-	case s.outside(c, r):
-		r.Grant = Grant{}
-		return NetworkRefused
-	case r.Needs != 0 && !c.Roles.Permit(r.Needs):
-		return RoleMissing
-	}
-	return nil
-}
-
-// outside reports whether the caller asks from where it may not.
-func (s *schemes) outside(c *Caller, r *Request) bool {
-	return s.where != nil && !s.where.networks.hold(r.from) || !c.networks.hold(r.from)
-}
-
-func (g *Guard) authenticate(r *Request, s *schemes, header []byte, k knock) (c *Caller, scheme string, err error) {
-	if len(header) == 0 {
-		return nil, "none", Missing
-	}
-	name, credentials, found := bytes.Cut(header, []byte(" "))
-	credentials = bytes.TrimLeft(credentials, " ")
-	switch {
-	case !found:
-	case s.basic != nil && named(name, "Basic") && len(header) <= maxHeader:
-		c, err = s.basic.authenticate(credentials, k)
-		return c, "basic", err
-	case bytes.HasPrefix(credentials, []byte(ours)) && named(name, "Bearer") && g.issues(s):
-		c, err = g.byToken(r, s, credentials)
-		return c, "token", k.token(err)
-	case s.jwt != nil && named(name, "Bearer"):
-		c, err = s.jwt.authenticate(credentials, k)
-		return c, "bearer", err
-	}
-	return nil, "none", Malformed
-}
-
-// issues reports whether there are tokens and sessions of our own.
-func (g *Guard) issues(s *schemes) bool {
-	if g.Logins == nil || s.basic == nil || s.tokens.TTL == 0 {
-		return false
-	}
-	g.Logins.tokensLive(s.tokens.TTL)
-	return true
-}
-
-// named compares in any letter case. The length rules out the look-alikes beyond
-// ASCII, which EqualFold takes too.
-func named(scheme []byte, name string) bool {
-	return len(scheme) == len(name) && bytes.EqualFold(scheme, []byte(name))
-}

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/auth/password"
 )
 
 // basic is the Authorization value of RFC 7617.
@@ -38,19 +39,26 @@ func hexSHA256(password string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-func newGuard(t testing.TB) *auth.Guard {
+// newPolicy is one with some users, and other settings changed.
+func newPolicy(t testing.TB, changes ...func(*auth.Settings)) *auth.Policy {
 	t.Helper()
-	users := []auth.User{
-		{Name: "checkout", Password: "open sesame", Encryption: auth.Clear, Roles: auth.Checker},
-		{Name: "hashed", Password: hexSHA256("zum Glück"), Encryption: auth.SHA256, Roles: auth.Analyst},
-		{Name: "shouted", Password: strings.ToUpper(hexSHA256("quiet")), Encryption: auth.SHA256, Roles: auth.Operator},
-		{Name: "kassa-ß-日本", Password: "пароль", Encryption: auth.Clear, Roles: auth.Checker | auth.Analyst},
-		{Name: "colons", Password: ":a:b:", Encryption: auth.Clear, Roles: auth.Checker},
-		{Name: "nobody special", Password: "x", Encryption: auth.Clear},
+	s := auth.Settings{Users: []auth.User{
+		{Name: "checkout", Password: "open sesame", Encryption: password.Clear, Roles: auth.Checker},
+		{Name: "hashed", Password: hexSHA256("zum Glück"), Encryption: password.SHA256, Roles: auth.Analyst},
+		{Name: "shouted", Password: strings.ToUpper(hexSHA256("quiet")), Encryption: password.SHA256, Roles: auth.Operator},
+		{Name: "kassa-ß-日本", Password: "пароль", Encryption: password.Clear, Roles: auth.Checker | auth.Analyst},
+		{Name: "colons", Password: ":a:b:", Encryption: password.Clear, Roles: auth.Checker},
+		{Name: "nobody special", Password: "x", Encryption: password.Clear},
+	}}
+	for _, change := range changes {
+		change(&s)
 	}
-	b, err := auth.NewBasic(users)
-	require.NoError(t, err)
-	return auth.NewGuard(b, nil)
+	return compile(t, s)
+}
+
+func newGuard(t testing.TB, changes ...func(*auth.Settings)) *auth.Guard {
+	t.Helper()
+	return auth.NewGuard(newPolicy(t, changes...))
 }
 
 func TestAValidHeaderNamesTheCaller(t *testing.T) {
@@ -220,39 +228,36 @@ func TestRolesAreFoundByName(t *testing.T) {
 	}
 }
 
-func TestUsersThatCannotBeAreRefused(t *testing.T) {
+func TestWrongUsersAreRefusedByTheirIndexAndKey(t *testing.T) {
 	const secret = "correct-horse-battery"
-	first := auth.User{Name: "first", Password: secret, Encryption: auth.Clear}
+	first := auth.User{Name: "first", Password: secret, Encryption: password.Clear}
 	tests := []struct {
 		name  string
 		users []auth.User
 		index int
 		key   string
 	}{
-		{"no name", []auth.User{{Password: secret, Encryption: auth.Clear}}, 0, "username"},
-		{"a colon in the name", []auth.User{first, {Name: "a:b", Password: secret, Encryption: auth.Clear}}, 1, "username"},
-		{"a name given twice", []auth.User{first, {Name: "other", Password: secret, Encryption: auth.Clear}, first}, 2, "username"},
-		{"no password", []auth.User{first, {Name: "second", Encryption: auth.Clear}}, 1, "password"},
-		{"no hash", []auth.User{{Name: "second", Encryption: auth.SHA256}}, 0, "password"},
-		{"the password in place of its hash", []auth.User{{Name: "second", Password: secret, Encryption: auth.SHA256}}, 0, "password"},
-		{"a hash cut short", []auth.User{{Name: "second", Password: hexSHA256(secret)[:62], Encryption: auth.SHA256}}, 0, "password"},
-		{"a hash too long", []auth.User{{Name: "second", Password: hexSHA256(secret) + "00", Encryption: auth.SHA256}}, 0, "password"},
-		{"a hash of other letters", []auth.User{{Name: "second", Password: strings.Repeat("g", 64), Encryption: auth.SHA256}}, 0, "password"},
+		{"no name", []auth.User{{Password: secret, Encryption: password.Clear}}, 0, "username"},
+		{"a colon in the name", []auth.User{first, {Name: "a:b", Password: secret, Encryption: password.Clear}}, 1, "username"},
+		{"a name given twice", []auth.User{first, {Name: "other", Password: secret, Encryption: password.Clear}, first}, 2, "username"},
+		{"no password", []auth.User{first, {Name: "second", Encryption: password.Clear}}, 1, "password"},
+		{"no hash", []auth.User{{Name: "second", Encryption: password.SHA256}}, 0, "password"},
+		{"the password in place of its hash", []auth.User{{Name: "second", Password: secret, Encryption: password.SHA256}}, 0, "password"},
+		{"a hash cut short", []auth.User{{Name: "second", Password: hexSHA256(secret)[:62], Encryption: password.SHA256}}, 0, "password"},
+		{"a hash too long", []auth.User{{Name: "second", Password: hexSHA256(secret) + "00", Encryption: password.SHA256}}, 0, "password"},
+		{"a hash of other letters", []auth.User{{Name: "second", Password: strings.Repeat("g", 64), Encryption: password.SHA256}}, 0, "password"},
 		{"no encryption", []auth.User{{Name: "second", Password: hexSHA256(secret)}}, 0, "encryption"},
 		{"an encryption nobody knows", []auth.User{{Name: "second", Password: hexSHA256(secret), Encryption: "rot13"}}, 0, "encryption"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			b, err := auth.NewBasic(tt.users)
-			assert.Nil(t, b)
-			var wrong *auth.UserError
-			require.ErrorAs(t, err, &wrong)
+			wrong := wrongSetting(t, auth.Settings{Users: tt.users})
+			assert.Equal(t, "users", wrong.List)
 			assert.Equal(t, tt.index, wrong.Index)
 			assert.Equal(t, tt.key, wrong.Key)
-			assert.NotEmpty(t, wrong.Expected)
-			assert.Contains(t, err.Error(), tt.key)
+			assert.Contains(t, wrong.Error(), tt.key)
 			if password := tt.users[tt.index].Password; password != "" {
-				assert.NotContains(t, err.Error(), password)
+				assert.NotContains(t, wrong.Error(), password)
 			}
 		})
 	}

@@ -1,29 +1,33 @@
 package auth
 
-// Watch tells when a slow hash begins, which lasts until began returns, and what it
-// came to: rounds of bcrypt, KiB of argon2id.
-func (b *Basic) Watch(began func(), ended func(rounds, blocks uint64)) {
-	b.hashing.began = began
-	b.hashing.ended = func(w work) { ended(w.rounds, w.blocks) }
+import "fraudcheck/internal/auth/password"
+
+// Watch calls began before each slow hash, which waits until began returns, and ended
+// after it with what it came to: rounds of bcrypt, KiB of argon2id.
+func (g *Guard) Watch(began func(), ended func(rounds, blocks uint64)) {
+	g.hasher.Began = began
+	g.hasher.Ended = func(w password.Work) { ended(w.Rounds, w.Blocks) }
 }
 
-// Waiting is how many requests wait for a slow hash, and how many of them are held
-// to be guesses that are hashed or queue.
-func (b *Basic) Waiting() (all, queued int) {
-	return int(b.hashing.waiting.Load()), int(b.hashing.queued.Load())
+// Waiting is how many requests wait for a slow hash, and how many verifications that
+// may be guesses run or queue.
+func (g *Guard) Waiting() (all, queued int) {
+	for _, v := range g.inForce.Load().verified {
+		all += int(v.waiting.Load())
+	}
+	return all, g.hasher.Queued()
 }
 
-// Renewing reports whether any proof is being renewed.
-func (b *Basic) Renewing() (renewing bool) {
-	b.known.carry(func(p *proof) *proof {
-		renewing = renewing || p.renewing.Load()
-		return nil
-	})
+// Renewing reports whether any verified password is being renewed.
+func (g *Guard) Renewing() (renewing bool) {
+	for _, known := range g.inForce.Load().verified {
+		known.carry(func(v *verification) *verification {
+			renewing = renewing || v.renewing.Load()
+			return nil
+		})
+	}
 	return renewing
 }
 
-// The bounds.
-const (
-	MaxQueued  = maxQueued
-	MaxWaiting = maxWaiting
-)
+// MaxWaiting is the bound.
+const MaxWaiting = maxWaiting

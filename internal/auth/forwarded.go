@@ -5,21 +5,27 @@ import (
 	"net/netip"
 )
 
-// From is the address of who asks: the connection's other end, unless that is a
-// trusted proxy. A proxy's word in X-Forwarded-For is taken for the hop before it,
-// from the right, for as long as the hop that gives it is trusted itself. A word
-// that is no address ends the walk, at the last hop that is known. The address is
-// not valid where there is none, as on a unix socket.
+// From is the caller's address: the connection's other end, unless that is a trusted
+// proxy. X-Forwarded-For is read from the right: what a trusted hop says of the hop
+// before it is believed, for as long as that one is trusted too. A word that is no
+// address ends the walk at the last hop that is known. The address is not valid where
+// there is none, as on a unix socket.
 func (g *Guard) From(r *Request) netip.Addr {
 	if !r.located {
-		r.from, r.located = g.schemes.Load().where.from(r), true
+		r.locate(g.inForce.Load().Policy)
 	}
 	return r.from
 }
 
-func (w *Where) from(r *Request) netip.Addr {
+func (r *Request) locate(p *Policy) {
+	if !r.located {
+		r.from, r.located = p.addressOf(r), true
+	}
+}
+
+func (p *Policy) addressOf(r *Request) netip.Addr {
 	hop := r.Peer.Unmap().WithZone("")
-	if !w.trusts(hop) {
+	if !p.trusts(hop) {
 		return hop
 	}
 	headers := r.Header.Values("X-Forwarded-For")
@@ -31,7 +37,7 @@ func (w *Where) from(r *Request) netip.Addr {
 			if !ok {
 				return hop
 			}
-			if hop = before; !w.trusts(hop) {
+			if hop = before; !p.trusts(hop) {
 				return hop
 			}
 		}
@@ -39,12 +45,9 @@ func (w *Where) from(r *Request) netip.Addr {
 	return hop
 }
 
-func (w *Where) trusts(hop netip.Addr) bool {
-	if w == nil {
-		return false
-	}
-	for _, p := range w.proxies {
-		if p.Contains(hop) {
+func (p *Policy) trusts(hop netip.Addr) bool {
+	for _, n := range p.proxies {
+		if n.Contains(hop) {
 			return true
 		}
 	}

@@ -2,293 +2,184 @@ package auth
 
 import (
 	"bytes"
-	"crypto/sha256"
+	"errors"
 	"time"
+
+	"fraudcheck/internal/auth/session"
 )
 
 // Tokens are what a login or a refresh issues.
 type Tokens struct {
 	Access    string
 	ExpiresIn time.Duration // of Access
-	Refresh   string        // empty: the store does not answer, and would have to hold it
+	Refresh   string        // empty: the store would have to hold it, and does not answer
 	Cookie    string        // the value of a Set-Cookie header; empty: none
 }
 
-// Login issues tokens, and a session, to a user of Basic: to the one whom the
+// Login issues tokens, and a session, to a user with a password: to the one whom the
 // Authorization header names, where there is one, otherwise to this. A session that
-// the caller had ends. The error is a Failure or wraps one.
+// the request shows ends. The error is a Failure or wraps one.
 //
 // While the store does not answer there is an access token alone: it is the one
 // thing that is good without the store.
-func (g *Guard) Login(r *Request, username, password string) (t *Tokens, err error) {
+func (g *Guard) Login(r *Request, username, secret string) (t *Tokens, err error) {
 	r.scheme = "login"
 	defer func() { g.observe(r.scheme, err, err == nil && t.Refresh == "") }()
-	k, s := g.knock(r), g.schemes.Load()
-	caller, err := s.credentials(r, k, username, password)
+	f := g.inForce.Load()
+	g.settle(r, f)
+	caller, err := g.loginUser(f, r, username, secret)
 	if err != nil {
 		return nil, err
 	}
-	if r.caller = caller.Name; s.outside(caller, r) {
+	if r.caller = caller.Name; f.outside(caller, r) {
 		return nil, NetworkRefused
 	}
-	if !g.issues(s) {
+	if g.Logins == nil || f.logins == nil {
 		return nil, Invalid
 	}
-	user, now := s.basic.users[caller.Name], toMs(r.At)
-	if user == nil {
-		return nil, Invalid
+	issued, err := g.Logins.Begin(f.logins, f.logins.Users[caller.Name], r.from, r.At)
+	if err != nil { // session.ErrNoAddress
+		return nil, NetworkRefused
 	}
-	var from place
-	if user.bindIP {
-		if from = placeOf(r.from); from == (place{}) {
-			return nil, NetworkRefused
-		}
-	}
-	signer := g.Logins.keys.signer()
-	defer g.Logins.keys.signers.Put(signer)
-	session := randomBytes(sessionSize)
-	id, ends := signer.loginOf(session), now+s.tokens.RefreshTTL.Milliseconds()
-	access := accessToken{login: id, ends: ends, from: from, name: []byte(caller.Name)}
-	t = &Tokens{}
-	t.Access, t.ExpiresIn = g.issue(signer, s, &access, now)
-	refresh := signer.write(refreshPrefix, newRefresh(id, ends))
-	record := loginRecord{name: caller.Name, loginState: loginState{
-		Refresh: sha256.Sum256([]byte(refresh)), Ends: ends, Access: access.expires, Used: now, From: from, Stamp: user.stamp,
-	}}
-	if g.Logins.begin(id, &record, s.tokens.PerUser, now) != nil {
+	t = &Tokens{Access: issued.Access, ExpiresIn: issued.ExpiresIn, Refresh: issued.Refresh}
+	if issued.Session == "" || r.crosses() { // a page of another origin gets no session
 		return t, nil
 	}
-	t.Refresh = refresh
-	if r.foreign() {
-		return t, nil // a page of another origin gives nobody a session
+	if old, found := r.sessionCookie(); found {
+		_ = g.Logins.EndSession(f.logins, old, r.At)
 	}
-	if old, found := r.cookie(); found && bytes.HasPrefix(old, []byte(sessionPrefix)) {
-		if payload, genuine := signer.read(sessionPrefix, old); genuine {
-			_ = g.end(signer.loginOf(payload), ends, now)
-		}
-	}
-	t.Cookie = setCookie(r.TLS, signer.write(sessionPrefix, session))
+	t.Cookie = setCookie(r.TLS, issued.Session)
 	return t, nil
 }
 
-// credentials finds the user by the Authorization header, or else by the words.
-func (s *schemes) credentials(r *Request, k knock, username, password string) (*Caller, error) {
-	if s.basic == nil {
-		return nil, Invalid
-	}
-	switch headers := r.Header.Values("Authorization"); {
-	case len(headers) == 0:
-		return s.basic.words(username, password, k)
-	case len(headers) == 1 && len(headers[0]) <= maxHeader:
-		name, credentials, found := bytes.Cut(headers[0], []byte(" "))
-		if found && named(name, "Basic") {
-			return s.basic.authenticate(bytes.TrimLeft(credentials, " "), k)
+// loginUser finds the user by the Authorization header, or else by name and password.
+func (g *Guard) loginUser(f *inForce, r *Request, username, secret string) (*Caller, error) {
+	for i, s := range f.schemes {
+		if s.kind != &basicKind {
+			continue
 		}
+		c := call{g, r, f.Policy, f.verified[i]}
+		switch {
+		case r.authorization.headers == 0:
+			return f.basic.verifyWords(c, username, secret)
+		case f.basic.owns(g, r):
+			return f.basic.authenticate(c)
+		}
+		return nil, Malformed
 	}
-	return nil, Malformed
+	return nil, Invalid
 }
 
-// issue makes an access token that is good from now on.
-func (g *Guard) issue(signer *signer, s *schemes, t *accessToken, now int64) (text string, in time.Duration) {
-	t.issued, t.expires = now, min(now+s.tokens.TTL.Milliseconds(), t.ends)
-	return signer.write(accessPrefix, t.append(make([]byte, 0, 256))), time.Duration(t.expires-now) * time.Millisecond
-}
-
-// user is whose login it is, unless they are not there any more, have another
-// password, or ask from elsewhere.
-func (s *schemes) user(record *loginRecord, r *Request) *basicUser {
-	user := s.basic.users[record.name]
-	if user == nil || record.Stamp != user.stamp || !record.From.admits(user.bindIP, r.from) {
+// failureOf is the failure that an error of the logins means.
+func failureOf(err error) error {
+	switch {
+	case err == nil:
 		return nil
+	case errors.Is(err, session.ErrExpired):
+		return TokenExpired
+	case errors.Is(err, session.ErrAway):
+		return Unavailable
 	}
-	return user
-}
-
-// byToken finds the caller by an access token of our own.
-func (g *Guard) byToken(r *Request, s *schemes, text []byte) (*Caller, error) {
-	if !bytes.HasPrefix(text, []byte(accessPrefix)) {
-		return nil, TokenInvalid
-	}
-	l := g.Logins
-	signer := l.keys.signer()
-	defer l.keys.signers.Put(signer)
-	payload, genuine := signer.read(accessPrefix, text)
-	if !genuine {
-		return nil, TokenInvalid
-	}
-	t, ok := readAccess(payload)
-	if !ok {
-		return nil, TokenInvalid
-	}
-	now := toMs(r.At)
-	if t.expires <= now {
-		return nil, TokenExpired
-	}
-	user := s.basic.users[string(t.name)]
-	if user == nil || !t.from.admits(user.bindIP, r.from) || l.revoked.has(t.login) {
-		return nil, TokenInvalid
-	}
-	_, view := l.look(t.login, now)
-	if view.found && (view.record.Revoked || view.record.Stamp != user.stamp) {
-		return nil, TokenInvalid
-	}
-	r.Grant = Grant{Expires: fromMs(t.expires), Local: view.local()}
-	// Only what the store vouches for is prolonged.
-	if s.tokens.Sliding && view.found && !view.local() && now-t.issued >= (t.expires-t.issued)/2 && t.expires < t.ends {
-		fresh := accessToken{login: t.login, ends: t.ends, from: t.from, name: []byte(user.caller.Name)}
-		r.Grant.Fresh, _ = g.issue(signer, s, &fresh, now)
-	}
-	return &user.caller, nil
+	return TokenInvalid
 }
 
 // Refresh issues new tokens for a refresh token, which is good once: used twice it
-// ends all that came of its login. The error is a Failure or wraps one.
+// ends the whole login. The error is a Failure or wraps one.
 func (g *Guard) Refresh(r *Request, token string) (*Tokens, error) {
 	r.scheme = "refresh"
-	k := g.knock(r)
-	t, err := g.refresh(r, g.schemes.Load(), []byte(token))
-	if err != errReused {
-		err = k.token(err)
+	f := g.inForce.Load()
+	g.settle(r, f)
+	t, err := g.refresh(f, r, []byte(token))
+	if err != session.ErrReused {
+		err = g.wrongToken(r, err)
 		g.observe(r.scheme, err, false)
 		return t, err
 	}
 	if g.Observe != nil {
-		g.Observe(r.scheme, "reused")
+		g.Observe(r.scheme, reused)
 	}
-	return nil, k.token(TokenInvalid)
+	return nil, g.wrongToken(r, TokenInvalid)
 }
 
-func (g *Guard) refresh(r *Request, s *schemes, text []byte) (*Tokens, error) {
-	if !g.issues(s) || !bytes.HasPrefix(text, []byte(refreshPrefix)) {
+func (g *Guard) refresh(f *inForce, r *Request, text []byte) (*Tokens, error) {
+	if g.Logins == nil || f.logins == nil {
 		return nil, TokenInvalid
 	}
-	l := g.Logins
-	signer := l.keys.signer()
-	defer l.keys.signers.Put(signer)
-	payload, genuine := signer.read(refreshPrefix, text)
-	if !genuine {
-		return nil, TokenInvalid
-	}
-	given, ok := readRefresh(payload)
-	now := toMs(r.At)
-	switch {
-	case !ok:
-		return nil, TokenInvalid
-	case given.ends <= now:
-		return nil, TokenExpired
-	case l.revoked.has(given.login):
-		return nil, TokenInvalid
-	}
-	next := signer.write(refreshPrefix, newRefresh(given.login, given.ends))
-	access := min(now+s.tokens.TTL.Milliseconds(), given.ends)
-	outside := false
-	record, err := l.rotate(given.login, sha256.Sum256(text), sha256.Sum256([]byte(next)), func(record *loginRecord) bool {
-		user := s.user(record, r)
-		if user != nil {
-			r.caller, outside = record.name, s.outside(&user.caller, r)
+	issued, err := g.Logins.Refresh(f.logins, text, r.from, r.At, func(user *session.User) error {
+		r.caller = user.Name
+		if f.outside(&f.basic.accounts.passwords[user.Name].caller, r) {
+			return NetworkRefused
 		}
-		return user != nil && !outside
-	}, access, now)
-	switch {
-	case err == nil:
-	case outside:
-		return nil, NetworkRefused
-	case err == errReused:
-		l.leave(given.login, record.name, now)
+		return nil
+	})
+	switch err {
+	case nil:
+		return &Tokens{Access: issued.Access, ExpiresIn: issued.ExpiresIn, Refresh: issued.Refresh}, nil
+	case NetworkRefused, session.ErrReused:
 		return nil, err
-	case err == errMissing, err == errRevoked:
-		return nil, TokenInvalid
-	default:
-		return nil, Unavailable
 	}
-	l.note(given.login, &record, now)
-	issued := accessToken{login: given.login, ends: given.ends, from: record.From, name: []byte(record.name)}
-	t := &Tokens{Refresh: next}
-	t.Access, t.ExpiresIn = g.issue(signer, s, &issued, now)
-	return t, nil
+	return nil, failureOf(err)
 }
 
 // Logout ends the login whose access token, expired or not, or whose session the
 // request shows; it is no failure when there is none. After Unavailable it has
 // ended here, and elsewhere as soon as the store answers.
 func (g *Guard) Logout(r *Request) (err error) {
-	s := g.schemes.Load()
-	if !g.issues(s) {
+	f := g.inForce.Load()
+	if g.Logins == nil || f.logins == nil {
 		return nil
 	}
 	r.scheme = "logout"
 	defer func() { g.observe(r.scheme, err, false) }()
-	signer := g.Logins.keys.signer()
-	defer g.Logins.keys.signers.Put(signer)
-	switch headers := r.Header.Values("Authorization"); len(headers) {
-	case 0:
-		text, found := r.cookie()
-		if !found || !bytes.HasPrefix(text, []byte(sessionPrefix)) {
-			return nil
-		}
-		if !r.sameOrigin() {
-			return NetworkRefused
-		}
-		if payload, genuine := signer.read(sessionPrefix, text); genuine {
-			now := toMs(r.At)
-			return g.end(signer.loginOf(payload), now+s.tokens.RefreshTTL.Milliseconds(), now)
-		}
-	case 1:
-		name, text, _ := bytes.Cut(headers[0], []byte(" "))
-		text = bytes.TrimLeft(text, " ")
-		if !named(name, "Bearer") || !bytes.HasPrefix(text, []byte(accessPrefix)) {
-			return nil
-		}
-		if payload, genuine := signer.read(accessPrefix, text); genuine {
-			if t, ok := readAccess(payload); ok {
-				return g.end(t.login, t.ends, toMs(r.At))
-			}
-		}
+	g.settle(r, f)
+	if text, found := r.accessToken(); found {
+		return unavailable(g.Logins.EndToken(f.logins, text, r.At))
+	}
+	text, found := r.session()
+	if !found {
+		return nil
+	}
+	if !r.ListedOrigin && !r.sameOrigin() {
+		return OriginRefused
+	}
+	return unavailable(g.Logins.EndSession(f.logins, text, r.At))
+}
+
+func unavailable(err error) error {
+	if err != nil {
+		return Unavailable
 	}
 	return nil
 }
 
-// end revokes a login, which of itself would end then at the latest, and takes it
-// off its user's list.
-func (g *Guard) end(id loginID, ends, now int64) error {
-	l := g.Logins
-	record, _, err := l.load(id, now)
-	if err == nil && record.Revoked {
-		ends = record.Access
+// accessToken is what the one Authorization header shows as an access token of ours.
+func (r *Request) accessToken() (text []byte, found bool) {
+	text = r.authorization.value
+	return text, r.authorization.is("Bearer") && bytes.HasPrefix(text, []byte(session.Prefix))
+}
+
+// session is what the cookie shows as a session of ours, where there is no
+// Authorization header.
+func (r *Request) session() (text []byte, found bool) {
+	if r.authorization.headers > 0 {
+		return nil, false
 	}
-	if l.revoke(id, ends, now) != nil {
-		return Unavailable
-	}
-	if err == nil && !record.Revoked {
-		l.leave(id, record.name, now)
-	}
-	return nil
+	text, _ = r.sessionCookie()
+	return text, bytes.HasPrefix(text, []byte(session.Prefix))
 }
 
 // Conversation is what tells the requests of one login from others, before anything
 // of them was verified; false where they show neither token nor session of ours.
 func (g *Guard) Conversation(r *Request) (id [16]byte, found bool) {
-	if !g.issues(g.schemes.Load()) {
+	if g.Logins == nil || g.inForce.Load().logins == nil {
 		return id, false
 	}
-	switch headers := r.Header.Values("Authorization"); len(headers) {
-	case 0:
-		text, found := r.cookie()
-		if !found || !bytes.HasPrefix(text, []byte(sessionPrefix)) {
-			return id, false
-		}
-		signer := g.Logins.keys.signer()
-		defer g.Logins.keys.signers.Put(signer)
-		payload, genuine := signer.read(sessionPrefix, text)
-		return signer.loginOf(payload), genuine
-	case 1:
-		name, text, _ := bytes.Cut(headers[0], []byte(" "))
-		if text, ok := bytes.CutPrefix(bytes.TrimLeft(text, " "), []byte(accessPrefix)); ok && named(name, "Bearer") && len(text) > 24 {
-			var raw [18]byte
-			_, err := strictURL.Decode(raw[:], text[:24])
-			copy(id[:], raw[:])
-			return id, err == nil
-		}
+	r.readAuthorization()
+	if text, found := r.accessToken(); found {
+		return session.TokenID(text)
+	}
+	if text, found := r.session(); found {
+		return g.Logins.SessionID(text)
 	}
 	return id, false
 }

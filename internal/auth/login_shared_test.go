@@ -9,12 +9,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/auth"
-	"fraudcheck/internal/velocity/velocitytest"
+	"fraudcheck/internal/auth/session"
+	"fraudcheck/internal/testbed"
 )
 
 // counting counts the reads of a store.
 type counting struct {
-	auth.Store
+	session.Store
 	mu    sync.Mutex
 	reads int
 }
@@ -27,15 +28,15 @@ func (s *counting) Get(key string, now time.Time) ([]byte, uint64, error) {
 }
 
 // two instances share one real memcached.
-func two(t *testing.T, change ...func(*auth.TokenSettings)) (a, b *instance, server *velocitytest.Server) {
+func two(t *testing.T, change ...func(*session.Settings)) (a, b *instance, server *testbed.TestMemcached) {
 	t.Helper()
 	settings := issuing
 	for _, c := range change {
 		c(&settings)
 	}
-	server = velocitytest.StartMemcached(t)
+	server = testbed.StartMemcached(t)
 	join := func() *instance {
-		store, err := auth.NewMemcached([]string{server.Addr}, time.Second)
+		store, err := session.NewMemcached([]string{server.Addr}, time.Second)
 		require.NoError(t, err)
 		t.Cleanup(store.Close)
 		return newInstance(t, &counting{Store: store}, settings)
@@ -227,14 +228,14 @@ func TestAStoreThatComesBackEmptyLogsPeopleOutAndBringsNothingBack(t *testing.T)
 func TestWhatWasRevokedIsWrittenBack(t *testing.T) {
 	tests := []struct {
 		name string
-		lose func(a *instance, server *velocitytest.Server, token string)
+		lose func(a *instance, server *testbed.TestMemcached, token string)
 	}{
-		{"after the store lost it", func(a *instance, server *velocitytest.Server, token string) {
+		{"after the store lost it", func(a *instance, server *testbed.TestMemcached, token string) {
 			require.NoError(a.t, a.Logout(a.request(bearing(token))))
 			server.Kill()
 			server.Start()
 		}},
-		{"after a logout that the store did not hear of", func(a *instance, server *velocitytest.Server, token string) {
+		{"after a logout that the store did not hear of", func(a *instance, server *testbed.TestMemcached, token string) {
 			server.Hang()
 			require.Equal(a.t, auth.Unavailable, a.Logout(a.request(bearing(token))))
 			require.Equal(a.t, "token_invalid", a.ask(bearing(token)), "here it holds")
@@ -247,7 +248,7 @@ func TestWhatWasRevokedIsWrittenBack(t *testing.T) {
 			a, b, server := two(t)
 			issued, cookie := a.login("checkout", "open sesame")
 			tt.lose(a, server, issued.Access)
-			a.Logins.Keep(a.now)
+			a.Logins.StoreRevocations(a.now)
 			b.now = a.now
 			assert.Equal(t, "token_invalid", b.ask(bearing(issued.Access)), "who has not heard of it does now")
 			assert.Equal(t, "token_invalid", b.ask(cookie))
@@ -260,7 +261,7 @@ func TestWhatWasRevokedIsWrittenBack(t *testing.T) {
 func TestALogoutThatTheStoreDidNotHearOfIsRememberedAsLongAsTheLoginWouldLast(t *testing.T) {
 	for _, by := range []string{"token", "session"} {
 		t.Run(by, func(t *testing.T) {
-			a, b, server := two(t, func(s *auth.TokenSettings) { s.SessionTimeout = 24 * time.Hour })
+			a, b, server := two(t, func(s *session.Settings) { s.SessionTimeout = 24 * time.Hour })
 			issued, cookie := a.login("checkout", "open sesame")
 			line := bearing(issued.Access)
 			if by == "session" {
@@ -269,18 +270,18 @@ func TestALogoutThatTheStoreDidNotHearOfIsRememberedAsLongAsTheLoginWouldLast(t 
 			server.Hang()
 			require.Equal(t, auth.Unavailable, b.Logout(b.request(line, "Sec-Fetch-Site: same-origin")))
 			both(a, b, 22*time.Hour)
-			b.Logins.Keep(b.now)
+			b.Logins.StoreRevocations(b.now)
 			require.Equal(t, "token_invalid", b.ask(cookie))
 			server.Resume()
 			both(a, b, time.Hour)
 			require.Equal(t, "checkout", a.ask(cookie), "nobody has told it")
-			b.Logins.Keep(b.now)
+			b.Logins.StoreRevocations(b.now)
 			a.after(time.Second)
 			assert.Equal(t, "token_invalid", a.ask(cookie))
 			_, err := a.Refresh(a.request(), issued.Refresh)
 			assert.Equal(t, auth.TokenInvalid, err)
 			b.after(31 * time.Minute)
-			b.Logins.Keep(b.now)
+			b.Logins.StoreRevocations(b.now)
 			assert.Equal(t, "token_invalid", b.ask(cookie), "the store knows it now, or nothing of it")
 		})
 	}
@@ -289,7 +290,7 @@ func TestALogoutThatTheStoreDidNotHearOfIsRememberedAsLongAsTheLoginWouldLast(t 
 func TestSlidingProlongsNothingThatTheStoreDoesNotVouchFor(t *testing.T) {
 	for _, what := range []string{"away", "empty"} {
 		t.Run(what, func(t *testing.T) {
-			a, b, server := two(t, func(s *auth.TokenSettings) { s.Sliding = true })
+			a, b, server := two(t, func(s *session.Settings) { s.Sliding = true })
 			issued, _ := a.login("checkout", "open sesame")
 			both(a, b, 20*time.Minute)
 			fresh := func() string {

@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,6 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/auth/password"
+	"fraudcheck/internal/auth/session"
 )
 
 var midnight = time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
@@ -27,44 +30,56 @@ const (
 type instance struct {
 	*auth.Guard
 	t        testing.TB
-	store    auth.Store
+	store    session.Store
 	now      time.Time
 	observed map[string]int // by scheme and result
 }
 
-var issuing = auth.TokenSettings{TTL: 30 * time.Minute, RefreshTTL: 24 * time.Hour, PerUser: 3, SessionTimeout: time.Hour}
+var issuing = session.Settings{TTL: 30 * time.Minute, RefreshTTL: 24 * time.Hour, PerUser: 3, SessionTimeout: time.Hour}
 
 var someUsers = []auth.User{
-	{Name: "checkout", Password: "open sesame", Encryption: auth.Clear, Roles: auth.Checker},
-	{Name: "analyst", Password: hexSHA256("magnifier"), Encryption: auth.SHA256, Roles: auth.Analyst},
-	{Name: "bound", Password: "here only", Encryption: auth.Clear, Roles: auth.Checker, BindIP: true},
+	{Name: "checkout", Password: "open sesame", Encryption: password.Clear, Roles: auth.Checker},
+	{Name: "analyst", Password: hexSHA256("magnifier"), Encryption: password.SHA256, Roles: auth.Analyst},
+	{Name: "bound", Password: "here only", Encryption: password.Clear, Roles: auth.Checker, BindIP: true},
 }
 
-func newInstance(t testing.TB, store auth.Store, settings auth.TokenSettings) *instance {
+func newInstance(t testing.TB, store session.Store, settings session.Settings) *instance {
 	t.Helper()
-	keys, err := auth.NewKeys([]byte(strings.Repeat("k", 32)))
+	keys, err := session.NewKeys([]byte(strings.Repeat("k", 32)))
 	require.NoError(t, err)
-	i := &instance{Guard: configured(t, settings, someUsers), t: t, store: store, now: midnight, observed: map[string]int{}}
-	i.Logins = auth.NewLogins(keys, store)
+	i := &instance{Guard: auth.NewGuard(configured(t, settings, someUsers)), t: t, store: store, now: midnight, observed: map[string]int{}}
+	i.Logins = session.NewLogins(keys, store)
 	i.Guard.Now = func() time.Time { return i.now }
-	i.Observe = func(scheme, result string) { i.observed[scheme+" "+result]++ }
+	i.Observe = func(scheme, result string) {
+		assert.Contains(t, closedSet(), scheme+" "+result)
+		i.observed[scheme+" "+result]++
+	}
 	return i
 }
 
-func configured(t testing.TB, settings auth.TokenSettings, users []auth.User) *auth.Guard {
+// closedSet are the schemes and results that the metrics know.
+var closedSet = sync.OnceValue(func() map[string]bool {
+	set := map[string]bool{}
+	for _, o := range auth.AllOutcomes() {
+		for _, result := range o.Results {
+			set[o.Scheme+" "+result] = true
+		}
+	}
+	return set
+})
+
+func configured(t testing.TB, settings session.Settings, users []auth.User) *auth.Policy {
 	t.Helper()
-	basic, err := auth.NewBasic(users)
-	require.NoError(t, err)
-	return auth.NewGuard(basic, nil).WithTokens(settings)
+	return compile(t, auth.Settings{Users: users, Tokens: settings})
 }
 
 // alone is an instance with the embedded store.
-func alone(t testing.TB, change ...func(*auth.TokenSettings)) *instance {
+func alone(t testing.TB, change ...func(*session.Settings)) *instance {
 	settings := issuing
 	for _, c := range change {
 		c(&settings)
 	}
-	return newInstance(t, auth.NewMemory(), settings)
+	return newInstance(t, session.NewMemory(), settings)
 }
 
 // request is a POST from home with these header lines.
@@ -165,7 +180,7 @@ func TestAnAccessTokenExpires(t *testing.T) {
 }
 
 func TestNoTokenOutlivesItsLogin(t *testing.T) {
-	i := alone(t, func(s *auth.TokenSettings) { s.SessionTimeout = 2 * time.Hour })
+	i := alone(t, func(s *session.Settings) { s.SessionTimeout = 2 * time.Hour })
 	issued, cookie := i.login("checkout", "open sesame")
 	for hours := range 23 {
 		i.now = midnight.Add(time.Duration(hours+1) * time.Hour)
@@ -191,9 +206,9 @@ func TestNoOtherTokenIsBelieved(t *testing.T) {
 	i := alone(t)
 	issued, cookie := i.login("checkout", "open sesame")
 	foreign := alone(t)
-	keys, err := auth.NewKeys([]byte(strings.Repeat("x", 32)))
+	keys, err := session.NewKeys([]byte(strings.Repeat("x", 32)))
 	require.NoError(t, err)
-	foreign.Logins = auth.NewLogins(keys, auth.NewMemory())
+	foreign.Logins = session.NewLogins(keys, session.NewMemory())
 	elsewhere, foreignCookie := foreign.login("checkout", "open sesame")
 	session := strings.TrimPrefix(cookie, "Cookie: fraudcheck_session=")
 	for what, token := range map[string]string{
@@ -325,8 +340,8 @@ func TestALoginEndsTheSessionThatWasThere(t *testing.T) {
 func TestARemovedUserIsGoneAtOnce(t *testing.T) {
 	for what, users := range map[string][]auth.User{
 		"removed":              someUsers[1:],
-		"with a new password":  {{Name: "checkout", Password: "another", Encryption: auth.Clear, Roles: auth.Checker}},
-		"bound to one address": {{Name: "checkout", Password: "open sesame", Encryption: auth.Clear, Roles: auth.Checker, BindIP: true}},
+		"with a new password":  {{Name: "checkout", Password: "another", Encryption: password.Clear, Roles: auth.Checker}},
+		"bound to one address": {{Name: "checkout", Password: "open sesame", Encryption: password.Clear, Roles: auth.Checker, BindIP: true}},
 	} {
 		t.Run(what, func(t *testing.T) {
 			i := alone(t)
@@ -344,7 +359,7 @@ func TestARemovedUserIsGoneAtOnce(t *testing.T) {
 func TestRolesAreThoseOfTheConfigurationInForce(t *testing.T) {
 	i := alone(t)
 	issued, cookie := i.login("checkout", "open sesame")
-	i.Replace(configured(t, issuing, []auth.User{{Name: "checkout", Password: "open sesame", Encryption: auth.Clear, Roles: auth.Operator}}))
+	i.Replace(configured(t, issuing, []auth.User{{Name: "checkout", Password: "open sesame", Encryption: password.Clear, Roles: auth.Operator}}))
 	for _, line := range []string{bearing(issued.Access), cookie} {
 		caller, err := i.Authenticate(i.request(line, "Sec-Fetch-Site: same-origin"))
 		require.NoError(t, err)
@@ -392,7 +407,7 @@ func TestABoundUserIsBelievedOnlyWhereTheyLoggedIn(t *testing.T) {
 }
 
 func TestSlidingHandsOutAFreshTokenOnceHalfIsSpent(t *testing.T) {
-	i := alone(t, func(s *auth.TokenSettings) { s.Sliding = true })
+	i := alone(t, func(s *session.Settings) { s.Sliding = true })
 	issued, _ := i.login("checkout", "open sesame")
 	token := issued.Access
 	authenticate := func() string {
@@ -421,7 +436,7 @@ func TestSlidingHandsOutAFreshTokenOnceHalfIsSpent(t *testing.T) {
 
 // recording remembers all that a store was given.
 type recording struct {
-	auth.Store
+	session.Store
 	values map[string][]byte // by key
 }
 
@@ -431,7 +446,7 @@ func (s *recording) Put(key string, value []byte, version uint64, now, until tim
 }
 
 func TestAStoreHoldsNothingThatCouldBeShown(t *testing.T) {
-	store := &recording{Store: auth.NewMemory(), values: map[string][]byte{}}
+	store := &recording{Store: session.NewMemory(), values: map[string][]byte{}}
 	i := newInstance(t, store, issuing)
 	issued, cookie := i.login("checkout", "open sesame")
 	require.Len(t, store.values, 2, "the login, and the user's list")
@@ -443,7 +458,7 @@ func TestAStoreHoldsNothingThatCouldBeShown(t *testing.T) {
 
 // forging gives every item the value of another.
 type forging struct {
-	auth.Store
+	session.Store
 	values map[string][]byte // as written before
 }
 
@@ -460,7 +475,7 @@ func (s *forging) Get(key string, now time.Time) ([]byte, uint64, error) {
 }
 
 func TestWhatAStoreForgesIsNotBelieved(t *testing.T) {
-	honest := &recording{Store: auth.NewMemory(), values: map[string][]byte{}}
+	honest := &recording{Store: session.NewMemory(), values: map[string][]byte{}}
 	i := newInstance(t, honest, issuing)
 	a, cookie := i.login("checkout", "open sesame")
 	b, _ := i.login("analyst", "magnifier")

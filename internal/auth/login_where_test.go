@@ -11,14 +11,19 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/auth/session"
 )
 
 // homeOnly lets callers in from home, and from where a proxy at home says.
-func homeOnly(t *testing.T, i *instance) {
+func homeOnly(t *testing.T, i *instance, change ...func(*session.Settings)) {
 	t.Helper()
-	where, err := auth.NewWhere([]string{home, "2001:db8::/32"}, []string{home})
-	require.NoError(t, err)
-	i.Within(where)
+	settings := issuing
+	for _, c := range change {
+		c(&settings)
+	}
+	i.Replace(compile(t, auth.Settings{
+		Users: someUsers, Tokens: settings, Networks: []string{home, "2001:db8::/32"}, TrustedProxies: []string{home},
+	}))
 }
 
 func (i *instance) from(peer string, lines ...string) *auth.Request {
@@ -115,8 +120,8 @@ func TestASessionIsNotKeptAliveFromOutsideTheNetworks(t *testing.T) {
 }
 
 func TestNoFreshTokenGoesOutsideTheNetworks(t *testing.T) {
-	i := alone(t, func(s *auth.TokenSettings) { s.Sliding = true })
-	homeOnly(t, i)
+	i := alone(t)
+	homeOnly(t, i, func(s *session.Settings) { s.Sliding = true })
 	issued, _ := i.login("checkout", "open sesame")
 	i.after(20 * time.Minute)
 	r := i.from(other, bearing(issued.Access))
@@ -149,10 +154,8 @@ func TestABoundUserIsBoundToTheAddressBehindTheProxy(t *testing.T) {
 // slowly is a guard whose one user has a slow hash; hashed counts them.
 func slowly(t *testing.T) (i *instance, hashed *atomic.Int64) {
 	i, hashed = alone(t), new(atomic.Int64)
-	users, err := auth.NewBasic([]auth.User{lean})
-	require.NoError(t, err)
-	i.Replace(auth.NewGuard(users, nil).WithTokens(issuing))
-	users.Watch(func() {}, func(_, _ uint64) { hashed.Add(1) })
+	i.Replace(configured(t, issuing, []auth.User{lean}))
+	i.Watch(func() {}, func(_, _ uint64) { hashed.Add(1) })
 	return i, hashed
 }
 

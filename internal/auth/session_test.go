@@ -94,10 +94,10 @@ func TestWhatASessionChangesIsAskedFromThisOrigin(t *testing.T) {
 			if tt.good {
 				require.NoError(t, err)
 			} else {
-				require.Equal(t, auth.NetworkRefused, err)
+				require.Equal(t, auth.OriginRefused, err)
 			}
 			if string(r.Method) == "POST" && !tt.good {
-				require.Equal(t, auth.NetworkRefused, i.Logout(r), "nor is anybody logged out from elsewhere")
+				require.Equal(t, auth.OriginRefused, i.Logout(r), "nor is anybody logged out from elsewhere")
 			}
 		})
 	}

@@ -149,18 +149,18 @@ func TestWhatIsNoGuessIsNotCounted(t *testing.T) {
 }
 
 func TestForgedTokensCountForTheirAddress(t *testing.T) {
-	guard := bearerGuard(t, jwtSettings())
+	guard := auth.NewGuard(compile(t, auth.Settings{JWT: jwtSettings()}))
 	guard.Now = func() time.Time { return noon }
 	for range 100 {
-		require.Equal(t, auth.TokenExpired, ask(guard, shop, "Bearer "+token("exp", "1")), "it was good once")
+		require.Equal(t, auth.TokenExpired, ask(guard, shop, "Bearer "+token(t, noon.Add(-time.Hour))), "it was good once")
 	}
 	for range 300 {
 		require.Equal(t, auth.TokenInvalid, ask(guard, shop, "Bearer forged"))
 	}
 	assert.Equal(t, later(200*time.Millisecond), ask(guard, shop, "Bearer forged"))
 	assert.Equal(t, auth.TokenInvalid, ask(guard, guesser, "Bearer forged"), "from elsewhere")
-	assert.Equal(t, auth.TokenExpired, ask(guard, shop, "Bearer "+token("exp", "1")))
-	assert.NoError(t, ask(guard, shop, "Bearer "+token()), "who is right")
+	assert.Equal(t, auth.TokenExpired, ask(guard, shop, "Bearer "+token(t, noon.Add(-time.Hour))))
+	assert.NoError(t, ask(guard, shop, "Bearer "+token(t, noon.Add(time.Hour))), "who is right")
 }
 
 func TestFailuresOutliveAReload(t *testing.T) {
@@ -168,13 +168,13 @@ func TestFailuresOutliveAReload(t *testing.T) {
 	for range 60 {
 		_ = ask(guard, guesser, basic("checkout:guess"))
 	}
-	guard.Replace(newGuard(t))
+	guard.Replace(newPolicy(t))
 	assert.Equal(t, later(5*time.Second), ask(guard, guesser, basic("checkout:guess")))
 }
 
 func TestFailuresAreOfWhereTheCallerIs(t *testing.T) {
 	guard, _ := slowed(t)
-	guard.Within(where(t, nil, []string{"10.0.0.1"}))
+	guard.Replace(newPolicy(t, within(nil, []string{"10.0.0.1"})))
 	through := func(forwarded string) error {
 		r := authorization(basic("checkout:guess"))
 		r.Peer, r.Header.(header)["X-Forwarded-For"] = hop("10.0.0.1"), [][]byte{[]byte(forwarded)}

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/auth/password"
 )
 
 func TestAGuessAtASlowPasswordIsRefusedBeforeItIsHashed(t *testing.T) {
@@ -70,12 +71,10 @@ func TestAKnownPasswordThatWasChangedIsRefusedAtOnce(t *testing.T) {
 			require.NoError(t, try(guard, userinfo))
 		}
 	}
-	next, err := auth.NewBasic([]auth.User{
-		{Name: "checkout", Password: "another", Encryption: auth.Clear, Roles: auth.Checker},
-		{Name: "hashed", Password: "zum Glück", Encryption: auth.Clear, Roles: auth.Operator, Networks: []string{"192.0.2.1"}},
-	})
-	require.NoError(t, err)
-	guard.Replace(auth.NewGuard(next, nil))
+	guard.Replace(ofUsers(t,
+		auth.User{Name: "checkout", Password: "another", Encryption: password.Clear, Roles: auth.Checker},
+		auth.User{Name: "hashed", Password: "zum Glück", Encryption: password.Clear, Roles: auth.Operator, Networks: []string{"192.0.2.1"}},
+	))
 	assert.Equal(t, error(auth.Invalid), try(guard, "checkout:open sesame"), "changed")
 	assert.Equal(t, error(auth.Invalid), try(guard, "colons::a:b:"), "gone")
 	assert.NoError(t, try(guard, "checkout:another"))

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"fraudcheck/internal/auth/password"
 )
 
 // A UsersFile is a list of users as htpasswd keeps them: a line name:hash for each,
@@ -79,12 +81,12 @@ func parseUserLine(line string) (u User, err error) {
 }
 
 // encryptionOf tells by the hash how it was made.
-func encryptionOf(hash string) Encryption {
+func encryptionOf(hash string) password.Encryption {
 	switch {
 	case strings.HasPrefix(hash, "$argon2id$"):
-		return Argon2id
+		return password.Argon2id
 	case strings.HasPrefix(hash, "$2"):
-		return Bcrypt
+		return password.Bcrypt
 	}
 	return ""
 }
@@ -119,7 +121,7 @@ func (u *User) check() error {
 	if u.Roles == 0 {
 		return expected("at least one role")
 	}
-	var wrong *WhereError
+	var wrong *SettingError
 	if _, err := newNetworks(u.Networks); errors.As(err, &wrong) {
 		return expected(wrong.Expected)
 	}
@@ -127,10 +129,10 @@ func (u *User) check() error {
 }
 
 func (u *User) checkHash() error {
-	if u.Encryption != Bcrypt && u.Encryption != Argon2id {
+	if u.Encryption != password.Bcrypt && u.Encryption != password.Argon2id {
 		return expected("a bcrypt hash or an argon2id string after the name")
 	}
-	_, err := newSlowHash(u.Encryption, u.Password)
+	_, err := password.Parse(u.Encryption, u.Password)
 	return err
 }
 

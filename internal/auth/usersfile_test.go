@@ -8,19 +8,20 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/auth/password"
 )
 
 var (
-	byApache = foreign[0].hash
-	byArgon  = foreign[10].hash
+	byApache = bcryptA
+	byArgon  = argon256
 )
 
 func TestAPlainHtpasswdFileIsUnderstood(t *testing.T) {
 	file, err := auth.ParseUsersFile("# shops\n\ncheckout:" + byApache + "\r\n  \nzum ß 日本:" + byArgon + ":")
 	require.NoError(t, err)
 	assert.Equal(t, []auth.User{
-		{Name: "checkout", Password: byApache, Encryption: auth.Bcrypt, Roles: auth.Checker},
-		{Name: "zum ß 日本", Password: byArgon, Encryption: auth.Argon2id, Roles: auth.Checker},
+		{Name: "checkout", Password: byApache, Encryption: password.Bcrypt, Roles: auth.Checker},
+		{Name: "zum ß 日本", Password: byArgon, Encryption: password.Argon2id, Roles: auth.Checker},
 	}, file.Users())
 	assert.Equal(t, 3, file.Line("checkout"))
 	assert.Equal(t, 5, file.Line("zum ß 日本"))
@@ -39,7 +40,7 @@ func TestAThirdFieldHoldsRolesAndNetworks(t *testing.T) {
 	} {
 		file, err := auth.ParseUsersFile("a:" + byArgon + options + "\n")
 		require.NoError(t, err, options)
-		want.Name, want.Password, want.Encryption = "a", byArgon, auth.Argon2id
+		want.Name, want.Password, want.Encryption = "a", byArgon, password.Argon2id
 		assert.Equal(t, []auth.User{want}, file.Users(), options)
 	}
 }
@@ -118,7 +119,7 @@ func FuzzUsersFile(f *testing.F) {
 		require.NoError(t, err)
 		require.Equal(t, file.Users(), again.Users())
 		require.Equal(t, file.String(), again.String())
-		_, err = auth.NewBasic(file.Users())
+		_, err = auth.NewPolicy(auth.Settings{Users: file.Users()})
 		require.NoError(t, err)
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/auth/password"
 )
 
 // prompt is the most a test waits for what should come at once.
@@ -20,7 +21,7 @@ const prompt = 10 * time.Second
 
 // bench looks on while passwords are hashed, and owns the clock.
 type bench struct {
-	*auth.Basic
+	*auth.Guard
 	now    atomic.Int64   // nanoseconds
 	hashes atomic.Int32   // begun
 	atOnce atomic.Int32   // under way
@@ -33,10 +34,9 @@ func (b *bench) pass(d time.Duration) { b.now.Add(int64(d)) }
 
 func guardOf(t testing.TB, users ...auth.User) (*auth.Guard, *bench) {
 	t.Helper()
-	basic, err := auth.NewBasic(users)
-	require.NoError(t, err)
-	b := &bench{Basic: basic, ended: make(chan [2]uint64, 10_000)}
-	basic.Watch(func() {
+	guard := auth.NewGuard(ofUsers(t, users...))
+	b := &bench{Guard: guard, ended: make(chan [2]uint64, 10_000)}
+	guard.Watch(func() {
 		b.hashes.Add(1)
 		if n := b.atOnce.Add(1); n > b.most.Load() {
 			b.most.Store(n) // more than two would be seen by the third at the latest
@@ -48,22 +48,29 @@ func guardOf(t testing.TB, users ...auth.User) (*auth.Guard, *bench) {
 		b.atOnce.Add(-1)
 		b.ended <- [2]uint64{rounds, blocks}
 	})
-	guard := auth.NewGuard(basic, nil)
 	guard.Now = func() time.Time { return time.Unix(0, b.now.Load()) }
 	return guard, b
 }
 
-// Users of every encryption; those that are hashed share the password.
-const shared = "correct-horse-battery"
+// Hashes of the shared password, made by other programs.
+const (
+	shared   = "correct-horse-battery"
+	bcryptA  = "$2y$04$Zr2KGNC2vQITg1LeTEami.SkxqzS.jWByTmBw9inzxP2JRRJTIbCa"
+	bcryptB  = "$2b$04$YDhUUUll.M.DxZtkieb98OrPK6h02ZMJECk0zvnmq3F3Oh/Z9SkJy"
+	bcrypt5  = "$2a$05$1XtF3EVVwYlPnIGOcRoL2OQqHiiJwccv1X6rUN6MxWKbVZ2d5YKRm"
+	argon19M = "$argon2id$v=19$m=19456,t=2,p=1$MDEyMzQ1Njc4OWFiY2RlZg$9SkDSXeBSpB0x+7sMpfaNrvIcwFseaUl1tHl9c1z6TY"
+	argon256 = "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$aVLvK7x9P2xLb3XihnklBtXFf/9wqPfu/JiAJM1TiFQ"
+)
 
+// Users of every encryption, all with the shared password.
 var (
-	plain    = auth.User{Name: "plain", Password: shared, Encryption: auth.Clear, Roles: auth.Checker}
-	digested = auth.User{Name: "digested", Password: hexSHA256(shared), Encryption: auth.SHA256, Roles: auth.Checker}
-	cheap    = auth.User{Name: "cheap", Password: foreign[2].hash, Encryption: auth.Bcrypt, Roles: auth.Checker}
-	dearer   = auth.User{Name: "dearer", Password: foreign[3].hash, Encryption: auth.Bcrypt, Roles: auth.Checker}
-	lean     = auth.User{Name: "lean", Encryption: auth.Argon2id, Roles: auth.Checker,
+	plain    = auth.User{Name: "plain", Password: shared, Encryption: password.Clear, Roles: auth.Checker}
+	digested = auth.User{Name: "digested", Password: hexSHA256(shared), Encryption: password.SHA256, Roles: auth.Checker}
+	cheap    = auth.User{Name: "cheap", Password: bcryptB, Encryption: password.Bcrypt, Roles: auth.Checker}
+	dearer   = auth.User{Name: "dearer", Password: bcrypt5, Encryption: password.Bcrypt, Roles: auth.Checker}
+	lean     = auth.User{Name: "lean", Encryption: password.Argon2id, Roles: auth.Checker,
 		Password: "$argon2id$v=19$m=64,t=1,p=1$MDEyMzQ1Njc4OWFiY2RlZg$R1OMUfftG2lm0EcRnxGvVBQDdZaVUZCnRZ53qLU7ZME"}
-	fat = auth.User{Name: "fat", Password: foreign[10].hash, Encryption: auth.Argon2id, Roles: auth.Checker}
+	fat = auth.User{Name: "fat", Password: argon256, Encryption: password.Argon2id, Roles: auth.Checker}
 )
 
 func try(guard *auth.Guard, userinfo string) error {
@@ -141,31 +148,31 @@ func TestGuessesHoldUpNobodyWhoIsKnown(t *testing.T) {
 	b.gate = make(chan struct{})
 
 	guesses := make(chan error, 100)
-	for i := range auth.MaxQueued {
+	for i := range password.MaxQueued {
 		go func() {
 			guesses <- try(guard, fmt.Sprint([]string{"fat", "lean", "stranger", "plain"}[i%4], ":guess ", i))
 		}()
 	}
-	b.await(t, auth.MaxQueued, auth.MaxQueued)
+	b.await(t, password.MaxQueued, password.MaxQueued)
 	assert.Equal(t, later(time.Second), try(guard, "fat:one guess more"))
 	assert.Equal(t, later(time.Second), try(guard, "fat:"+shared), "it might be a guess")
 	require.NoError(t, try(guard, "lean:"+shared), "remembered")
 	require.NoError(t, try(guard, "plain:"+shared), "nothing to hash")
 	returned := make(chan error, 1)
 	go func() { returned <- try(guard, "cheap:"+shared) }() // its proof is too old, and no guess it is
-	b.await(t, auth.MaxQueued+1, auth.MaxQueued)
+	b.await(t, password.MaxQueued+1, password.MaxQueued)
 	for ended := 0; ; ended++ {
 		select {
 		case b.gate <- struct{}{}: // another hash goes on
 			continue
 		case err := <-returned:
 			require.NoError(t, err)
-			assert.Less(t, ended, auth.MaxQueued, "it did not queue behind all the guesses")
+			assert.Less(t, ended, password.MaxQueued, "it did not queue behind all the guesses")
 		}
 		break
 	}
 	close(b.gate)
-	for range auth.MaxQueued {
+	for range password.MaxQueued {
 		assert.Equal(t, error(auth.Invalid), <-guesses)
 	}
 	assert.NoError(t, try(guard, "fat:"+shared), "once the guessing is over")
@@ -228,15 +235,13 @@ func TestAReloadForgetsWhomItChanges(t *testing.T) {
 		return b.hashes.Load() - before
 	}
 	reload := func(users ...auth.User) {
-		next, err := auth.NewBasic(users)
-		require.NoError(t, err)
-		guard.Replace(auth.NewGuard(next, nil))
+		guard.Replace(ofUsers(t, users...))
 	}
 	for _, name := range []string{"lean:", "fat:", "cheap:"} {
 		require.EqualValues(t, 1, hashes(name+shared))
 	}
 	promoted, changed := lean, fat
-	promoted.Roles, changed.Password = auth.Operator, foreign[6].hash // of the same password
+	promoted.Roles, changed.Password = auth.Operator, argon19M // of the same password
 	reload(promoted, changed)
 	assert.EqualValues(t, 0, hashes("lean:"+shared), "it stands as it did")
 	caller, err := guard.Authenticate(authorization(basic("lean:" + shared)))
@@ -247,7 +252,7 @@ func TestAReloadForgetsWhomItChanges(t *testing.T) {
 
 	reload(promoted, changed, cheap)
 	assert.EqualValues(t, 1, hashes("cheap:"+shared), "back, and a stranger")
-	changed.Password, changed.Encryption = shared, auth.Clear
+	changed.Password, changed.Encryption = shared, password.Clear
 	reload(changed)
 	assert.EqualValues(t, 0, hashes("fat:"+shared))
 	assert.Equal(t, error(auth.Invalid), try(guard, "lean:"+shared))

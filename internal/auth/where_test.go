@@ -4,11 +4,13 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/auth/password"
 )
 
 // hop is an address, none where the text is empty.
@@ -19,11 +21,9 @@ func hop(text string) netip.Addr {
 	return netip.MustParseAddr(text)
 }
 
-func where(t testing.TB, callers, proxies []string) *auth.Where {
-	t.Helper()
-	w, err := auth.NewWhere(callers, proxies)
-	require.NoError(t, err)
-	return w
+// within changes the networks of all callers and the trusted proxies.
+func within(callers, proxies []string) func(*auth.Settings) {
+	return func(s *auth.Settings) { s.Networks, s.TrustedProxies = callers, proxies }
 }
 
 // fromHere is a request of the checkout's over a connection from there.
@@ -57,11 +57,9 @@ func TestTheMostSpecificNetworkDecides(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			user := auth.User{Name: "checkout", Password: "open sesame", Encryption: auth.Clear, Roles: auth.Checker, Networks: tt.networks}
-			users, err := auth.NewBasic([]auth.User{user})
-			require.NoError(t, err)
-			ofOne := auth.NewGuard(users, nil)
-			ofAll := newGuard(t).Within(where(t, tt.networks, nil))
+			user := auth.User{Name: "checkout", Password: "open sesame", Encryption: password.Clear, Roles: auth.Checker, Networks: tt.networks}
+			ofOne := auth.NewGuard(ofUsers(t, user))
+			ofAll := newGuard(t, within(tt.networks, nil))
 			for _, guard := range []*auth.Guard{ofOne, ofAll} {
 				for _, from := range tt.in {
 					caller, err := guard.Authenticate(fromHere(from))
@@ -79,12 +77,10 @@ func TestTheMostSpecificNetworkDecides(t *testing.T) {
 }
 
 func TestAUserIsHeldToBothLists(t *testing.T) {
-	users, err := auth.NewBasic([]auth.User{
-		{Name: "checkout", Password: "open sesame", Encryption: auth.Clear, Networks: []string{"10.1.0.0/16", "192.0.2.1"}},
-		{Name: "roaming", Password: "open sesame", Encryption: auth.Clear},
-	})
-	require.NoError(t, err)
-	guard := auth.NewGuard(users, nil).Within(where(t, []string{"10.0.0.0/8"}, nil))
+	guard := auth.NewGuard(compile(t, auth.Settings{Networks: []string{"10.0.0.0/8"}, Users: []auth.User{
+		{Name: "checkout", Password: "open sesame", Encryption: password.Clear, Networks: []string{"10.1.0.0/16", "192.0.2.1"}},
+		{Name: "roaming", Password: "open sesame", Encryption: password.Clear},
+	}}))
 	for from, want := range map[string][2]error{
 		"10.1.0.1":  {nil, nil},
 		"10.2.0.1":  {auth.NetworkRefused, nil},
@@ -100,7 +96,7 @@ func TestAUserIsHeldToBothLists(t *testing.T) {
 }
 
 func TestCredentialsComeBeforeTheNetworkAndTheNetworkBeforeTheRole(t *testing.T) {
-	guard := newGuard(t).Within(where(t, []string{"10.0.0.0/8"}, nil))
+	guard := newGuard(t, within([]string{"10.0.0.0/8"}, nil))
 	type result struct{ scheme, result string }
 	var told result
 	guard.Observe = func(scheme, how string) { told = result{scheme, how} }
@@ -139,10 +135,11 @@ func TestCredentialsComeBeforeTheNetworkAndTheNetworkBeforeTheRole(t *testing.T)
 }
 
 func TestATokenIsHeldToTheNetworksToo(t *testing.T) {
-	guard := bearerGuard(t, jwtSettings()).Within(where(t, []string{"!192.0.2.0/24"}, nil))
+	guard := auth.NewGuard(compile(t, auth.Settings{JWT: jwtSettings(), Networks: []string{"!192.0.2.0/24"}}))
+	guard.Now = func() time.Time { return noon }
 	for range 2 { // the second time it is known
 		for from, want := range map[string]error{"10.0.0.1": nil, "192.0.2.1": auth.NetworkRefused} {
-			r := authorization("Bearer " + token())
+			r := authorization("Bearer " + token(t, noon.Add(time.Hour)))
 			r.Peer = hop(from)
 			_, err := guard.Authenticate(r)
 			assert.Equal(t, want, err, from)
@@ -151,11 +148,11 @@ func TestATokenIsHeldToTheNetworksToo(t *testing.T) {
 }
 
 func TestAReloadBringsItsNetworks(t *testing.T) {
-	guard := newGuard(t).Within(where(t, []string{"10.0.0.0/8"}, nil))
-	guard.Replace(newGuard(t).Within(where(t, []string{"192.0.2.1"}, nil)))
+	guard := newGuard(t, within([]string{"10.0.0.0/8"}, nil))
+	guard.Replace(newPolicy(t, within([]string{"192.0.2.1"}, nil)))
 	_, err := guard.Authenticate(fromHere("10.0.0.1"))
 	assert.Equal(t, auth.NetworkRefused, err)
-	guard.Replace(newGuard(t))
+	guard.Replace(newPolicy(t))
 	_, err = guard.Authenticate(fromHere("10.0.0.1"))
 	assert.NoError(t, err)
 }
@@ -164,35 +161,26 @@ func TestNetworksThatCannotBeAreRefused(t *testing.T) {
 	wrong := []string{"", "!", "10.0.0.0/33", "10.0.0.1/24", "10.0.0", "10.0.0.01", "localhost", "fe80::1%eth0", "fe80::%eth0/64",
 		"::ffff:10.0.0.0/104", "! 10.0.0.1", " 10.0.0.1", "!!10.0.0.1", "10.0.0.1-10.0.0.9", "10.0.0.1,10.0.0.2", "10.0.0.1:80", "[::1]", "*", "any"}
 	for _, text := range wrong {
-		_, err := auth.NewWhere([]string{"192.0.2.1", text}, nil)
-		var at *auth.WhereError
-		require.ErrorAs(t, err, &at, text)
-		assert.Equal(t, "networks[1]", at.Error()[:11])
+		at := wrongSetting(t, auth.Settings{Networks: []string{"192.0.2.1", text}})
+		assert.Equal(t, "networks[1]: ", at.Error()[:13])
 		if text != "" && text != "!" && text != "*" {
 			assert.NotContains(t, at.Error(), text)
 		}
-		_, err = auth.NewBasic([]auth.User{{Name: "a", Password: "b", Encryption: auth.Clear, Networks: []string{text}}})
-		var user *auth.UserError
-		require.ErrorAs(t, err, &user, text)
-		assert.Equal(t, "networks[0]", user.Key)
+		user := wrongSetting(t, auth.Settings{Users: []auth.User{{Name: "a", Password: "b", Encryption: password.Clear, Networks: []string{text}}}})
+		assert.Equal(t, "users[0].networks[0]: ", user.Error()[:22])
 	}
 	for _, text := range append(wrong, "!10.0.0.1") {
-		_, err := auth.NewWhere(nil, []string{text})
-		var at *auth.WhereError
-		require.ErrorAs(t, err, &at, text)
+		at := wrongSetting(t, auth.Settings{TrustedProxies: []string{text}})
 		assert.Equal(t, "trusted_proxies", at.List)
 		assert.Zero(t, at.Index)
 	}
 	for _, twice := range [][]string{{"10.0.0.1", "10.0.0.1/32"}, {"10.0.0.0/8", "!10.0.0.0/8"}, {"!::1", "!::1"}, {"10.0.0.1", "::ffff:10.0.0.1"}} {
-		_, err := auth.NewWhere(twice, nil)
-		var at *auth.WhereError
-		require.ErrorAs(t, err, &at, "%q", twice)
-		assert.Equal(t, 1, at.Index)
+		assert.Equal(t, 1, wrongSetting(t, auth.Settings{Networks: twice}).Index, "%q", twice)
 	}
 }
 
-func TestWhoTrustsAnybodyIsKnown(t *testing.T) {
-	for proxies, want := range map[string]bool{"": false, "10.0.0.0/8": false, "10.0.0.0/8 0.0.0.0/0": true, "::/0": true, "::1 128.0.0.0/1": false} {
-		assert.Equal(t, want, where(t, nil, strings.Fields(proxies)).TrustsAnybody(), proxies)
+func TestATrustedNetworkOfEveryAddressIsWarnedOf(t *testing.T) {
+	for proxies, want := range map[string]int{"": 0, "10.0.0.0/8": 0, "10.0.0.0/8 0.0.0.0/0": 1, "::/0": 1, "::1 128.0.0.0/1": 0} {
+		assert.Len(t, newPolicy(t, within(nil, strings.Fields(proxies))).Warnings, want, proxies)
 	}
 }

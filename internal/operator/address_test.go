@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"fraudcheck/internal/door/doortest"
 	"fraudcheck/internal/velocity"
 )
 
@@ -17,11 +18,11 @@ func TestAnAddressIsReported(t *testing.T) {
 	d.show(t, "2001:db8:0:1::7", 5)
 	d.set(10 * time.Second)
 	a := d.ask(t, "GET", "/v1/addresses/2001:db8:0:1::7", "")
-	require.Equal(t, 200, a.status)
-	assert.Equal(t, "application/json", a.header.Get("Content-Type"))
+	require.Equal(t, 200, a.Status)
+	assert.Equal(t, "application/json", a.Header.Get("Content-Type"))
 	assert.Equal(t, `{"subject":"2001:db8:0:1::/64",`+
 		`"rules":[{"name":"cards_per_ip","outcome":"review","mode":"enforce","count":5,"review_over":3,"block_over":5,"window_seconds":3600,"clears_in_seconds":3590}],`+
-		`"list":null,"override":null,"next":{"known_card":"review","new_card":"block"},"degraded":false}`, a.body)
+		`"list":null,"override":null,"next":{"known_card":"review","new_card":"block"},"degraded":false}`, a.Body)
 }
 
 func TestWhatTheNextCardWouldGet(t *testing.T) {
@@ -44,9 +45,9 @@ func TestWhatTheNextCardWouldGet(t *testing.T) {
 			d := open(t, nil)
 			d.show(t, "203.0.113.7", tt.shown)
 			a := d.ask(t, "GET", "/v1/addresses/203.0.113.7", "")
-			assert.Equal(t, []string{fmt.Sprint("cards_per_ip=", tt.count)}, a.counts(t))
-			assert.Equal(t, tt.outcome, a.json["rules"].([]any)[0].(map[string]any)["outcome"])
-			assert.Equal(t, [2]string{tt.known, tt.fresh}, a.next(t))
+			assert.Equal(t, []string{fmt.Sprint("cards_per_ip=", tt.count)}, countsOf(t, a))
+			assert.Equal(t, tt.outcome, a.JSON["rules"].([]any)[0].(map[string]any)["outcome"])
+			assert.Equal(t, [2]string{tt.known, tt.fresh}, nextOf(t, a))
 
 			if tt.shown > 0 {
 				known := d.check(t, "ip=203.0.113.7", fmt.Sprint("card_id=card ", tt.shown-1))
@@ -58,8 +59,8 @@ func TestWhatTheNextCardWouldGet(t *testing.T) {
 			}
 			d.set(time.Hour)
 			a = d.ask(t, "GET", "/v1/addresses/203.0.113.7", "")
-			assert.Equal(t, []string{"cards_per_ip=0"}, a.counts(t))
-			assert.Equal(t, [2]string{"allow", "allow"}, a.next(t))
+			assert.Equal(t, []string{"cards_per_ip=0"}, countsOf(t, a))
+			assert.Equal(t, [2]string{"allow", "allow"}, nextOf(t, a))
 		})
 	}
 }
@@ -68,35 +69,35 @@ func TestWhatTheNextAttemptWouldGetByOtherRules(t *testing.T) {
 	tests := []struct {
 		name  string
 		rules []velocity.Rule
-		shown func(*door)
+		shown func(*port)
 		want  [2]string // known, new
 	}{
-		{"no attempt", []velocity.Rule{counting(rule("r", "ip", 2), "attempts")}, func(*door) {}, [2]string{"allow", "allow"}},
+		{"no attempt", []velocity.Rule{counting(rule("r", "ip", 2), "attempts")}, func(*port) {}, [2]string{"allow", "allow"}},
 		{"the last attempt that passes", []velocity.Rule{counting(rule("r", "ip", 2), "attempts")},
-			func(d *door) { d.show(t, "203.0.113.7", 1) }, [2]string{"allow", "allow"}},
+			func(d *port) { d.show(t, "203.0.113.7", 1) }, [2]string{"allow", "allow"}},
 		{"every attempt is new, whatever its card", []velocity.Rule{counting(rule("r", "ip", 2), "attempts")},
-			func(d *door) { d.show(t, "203.0.113.7", 1); d.show(t, "203.0.113.7", 1) }, [2]string{"block", "block"}},
+			func(d *port) { d.show(t, "203.0.113.7", 1); d.show(t, "203.0.113.7", 1) }, [2]string{"block", "block"}},
 		{"a decline tolerated", []velocity.Rule{counting(rule("r", "ip", 1), "declined_cards")},
-			func(d *door) { d.decline(t, "203.0.113.7", 1) }, [2]string{"allow", "allow"}},
+			func(d *port) { d.decline(t, "203.0.113.7", 1) }, [2]string{"allow", "allow"}},
 		{"a check adds no decline", []velocity.Rule{counting(rule("r", "ip", 1), "declined_cards")},
-			func(d *door) { d.decline(t, "203.0.113.7", 1); d.show(t, "203.0.113.7", 9) }, [2]string{"allow", "allow"}},
+			func(d *port) { d.decline(t, "203.0.113.7", 1); d.show(t, "203.0.113.7", 9) }, [2]string{"allow", "allow"}},
 		{"a decline too many", []velocity.Rule{counting(rule("r", "ip", 1), "declined_cards")},
-			func(d *door) { d.decline(t, "203.0.113.7", 1); d.decline(t, "203.0.113.7", 2) }, [2]string{"block", "block"}},
+			func(d *port) { d.decline(t, "203.0.113.7", 1); d.decline(t, "203.0.113.7", 2) }, [2]string{"block", "block"}},
 		{"the neighbours' cards", []velocity.Rule{rule("r", "network", 2)},
-			func(d *door) { d.show(t, "203.0.113.8", 2) }, [2]string{"allow", "block"}},
+			func(d *port) { d.show(t, "203.0.113.8", 2) }, [2]string{"allow", "block"}},
 		{"the strictest rule", []velocity.Rule{velocity.DefaultRule, rule("r", "ip", 20), rule("n", "network", 4)},
-			func(d *door) { d.show(t, "203.0.113.7", 4) }, [2]string{"review", "block"}},
+			func(d *port) { d.show(t, "203.0.113.7", 4) }, [2]string{"review", "block"}},
 		{"a shadow rule has no say", []velocity.Rule{shadow(rule("r", "ip", 1)), shadow(rule("n", "network", 1))},
-			func(d *door) { d.show(t, "203.0.113.7", 9) }, [2]string{"allow", "allow"}},
+			func(d *port) { d.show(t, "203.0.113.7", 9) }, [2]string{"allow", "allow"}},
 		{"nor a rule on another subject", []velocity.Rule{rule("r", "email", 1)},
-			func(d *door) { d.show(t, "203.0.113.7", 9, "email=a@example.org") }, [2]string{"allow", "allow"}},
-		{"one card only", []velocity.Rule{rule("r", "ip", 1)}, func(d *door) { d.show(t, "203.0.113.7", 1) }, [2]string{"allow", "block"}},
+			func(d *port) { d.show(t, "203.0.113.7", 9, "email=a@example.org") }, [2]string{"allow", "allow"}},
+		{"one card only", []velocity.Rule{rule("r", "ip", 1)}, func(d *port) { d.show(t, "203.0.113.7", 1) }, [2]string{"allow", "block"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			d := open(t, tt.rules)
 			tt.shown(d)
-			assert.Equal(t, tt.want, d.ask(t, "GET", "/v1/addresses/203.0.113.7", "").next(t))
+			assert.Equal(t, tt.want, nextOf(t, d.ask(t, "GET", "/v1/addresses/203.0.113.7", "")))
 		})
 	}
 }
@@ -149,8 +150,8 @@ func TestAddressesAreNamedInEveryPlainForm(t *testing.T) {
 			d := open(t, nil)
 			d.show(t, tt.shownAt, 2)
 			a := d.ask(t, "GET", "/v1/addresses/"+tt.path, "")
-			assert.Equal(t, []string{"cards_per_ip=2"}, a.counts(t))
-			assert.Equal(t, tt.subject, a.json["subject"])
+			assert.Equal(t, []string{"cards_per_ip=2"}, countsOf(t, a))
+			assert.Equal(t, tt.subject, a.JSON["subject"])
 			requireJSON(t, `{"still_blocked_by":[],"depends_on":[]}`, d.ask(t, "DELETE", "/v1/addresses/"+tt.path, ""))
 			assert.Equal(t, 1, d.check(t, "ip="+tt.shownAt, "card_id=new").Rules[0].Count)
 		})
@@ -166,14 +167,14 @@ func TestWhatIsNoAddressIsRefused(t *testing.T) {
 		for _, method := range []string{"GET", "DELETE"} {
 			t.Run(method+" "+path, func(t *testing.T) {
 				a := d.ask(t, method, "/v1/addresses/"+path, "")
-				requireProblem(t, a, 400, "field_invalid", "ip")
-				assert.Equal(t, "expected an IPv4 or IPv6 address", a.json["detail"])
+				doortest.RequireProblem(t, a, 400, "field_invalid", "ip")
+				assert.Equal(t, "expected an IPv4 or IPv6 address", a.JSON["detail"])
 			})
 		}
 	}
 	for _, path := range []string{"", "/", "203.0.113.0/24", "203.0.113.0%2F24", "203.0.113.7/", "/203.0.113.7", "203.0.113.7/nothing"} {
 		t.Run("GET "+path, func(t *testing.T) {
-			requireProblem(t, d.ask(t, "GET", "/v1/addresses/"+path, ""), 404, "not_found", "")
+			doortest.RequireProblem(t, d.ask(t, "GET", "/v1/addresses/"+path, ""), 404, "not_found", "")
 		})
 	}
 }
@@ -181,20 +182,20 @@ func TestWhatIsNoAddressIsRefused(t *testing.T) {
 func TestALookCountsNothing(t *testing.T) {
 	d := open(t, []velocity.Rule{velocity.DefaultRule, counting(rule("attempts", "ip", 9), "attempts"), rule("network", "network", 9)})
 	for n := range 100 {
-		assert.Equal(t, []string{"cards_per_ip=0", "attempts=0", "network=0"}, d.ask(t, "GET", fmt.Sprint("/v1/addresses/198.51.100.", n), "").counts(t))
+		assert.Equal(t, []string{"cards_per_ip=0", "attempts=0", "network=0"}, countsOf(t, d.ask(t, "GET", fmt.Sprint("/v1/addresses/198.51.100.", n), "")))
 	}
 	require.Zero(t, d.memory.Stats().Records, "an address that is looked at is not remembered")
 
 	d.show(t, "203.0.113.7", 3)
 	before := d.ask(t, "GET", "/v1/addresses/203.0.113.7", "")
 	for range 100 {
-		require.Equal(t, before.body, d.ask(t, "GET", "/v1/addresses/203.0.113.7", "").body)
+		require.Equal(t, before.Body, d.ask(t, "GET", "/v1/addresses/203.0.113.7", "").Body)
 	}
 	d.set(time.Hour - time.Millisecond)
 	d.ask(t, "GET", "/v1/addresses/203.0.113.7", "")
 	assert.Equal(t, 4, d.check(t, "ip=203.0.113.7", "card_id=new").Rules[0].Count)
 	d.set(time.Hour)
-	assert.Equal(t, []string{"cards_per_ip=1", "attempts=1", "network=1"}, d.ask(t, "GET", "/v1/addresses/203.0.113.7", "").counts(t),
+	assert.Equal(t, []string{"cards_per_ip=1", "attempts=1", "network=1"}, countsOf(t, d.ask(t, "GET", "/v1/addresses/203.0.113.7", "")),
 		"looking refreshes nothing")
 }
 
@@ -207,16 +208,16 @@ func TestAnAddressIsForgotten(t *testing.T) {
 	for range 2 { // twice is as good as once
 		requireJSON(t, `{"still_blocked_by":[],"depends_on":[]}`, d.ask(t, "DELETE", "/v1/addresses/203.0.113.7", ""))
 		a := d.ask(t, "GET", "/v1/addresses/203.0.113.7", "")
-		assert.Equal(t, []string{"cards_per_ip=0", "attempts=0", "declines=0"}, a.counts(t))
-		assert.Equal(t, [2]string{"allow", "allow"}, a.next(t))
+		assert.Equal(t, []string{"cards_per_ip=0", "attempts=0", "declines=0"}, countsOf(t, a))
+		assert.Equal(t, [2]string{"allow", "allow"}, nextOf(t, a))
 	}
 	decision := d.check(t, "ip=203.0.113.7", "card_id=card 1")
 	assert.Equal(t, velocity.Allow, decision.Outcome)
 	assert.Equal(t, 1, decision.Rules[0].Count)
-	assert.Equal(t, [2]string{"block", "block"}, d.ask(t, "GET", "/v1/addresses/203.0.113.8", "").next(t), "its neighbour is not forgotten")
+	assert.Equal(t, [2]string{"block", "block"}, nextOf(t, d.ask(t, "GET", "/v1/addresses/203.0.113.8", "")), "its neighbour is not forgotten")
 
 	d.show(t, "203.0.113.7", 9)
-	assert.Equal(t, [2]string{"block", "block"}, d.ask(t, "GET", "/v1/addresses/203.0.113.7", "").next(t), "nor is it let off for ever")
+	assert.Equal(t, [2]string{"block", "block"}, nextOf(t, d.ask(t, "GET", "/v1/addresses/203.0.113.7", "")), "nor is it let off for ever")
 }
 
 func TestWhoWasNeverSeenIsForgottenToo(t *testing.T) {
@@ -231,8 +232,8 @@ func TestAnIPv6AddressIsForgottenWithItsNetwork(t *testing.T) {
 	d.show(t, "2001:db8:0:1::7", 6)
 	d.show(t, "2001:db8:0:2::7", 6)
 	d.ask(t, "DELETE", "/v1/addresses/2001:db8:0:1:ffff::1", "")
-	assert.Equal(t, []string{"cards_per_ip=0"}, d.ask(t, "GET", "/v1/addresses/2001:db8:0:1::7", "").counts(t))
-	assert.Equal(t, []string{"cards_per_ip=6"}, d.ask(t, "GET", "/v1/addresses/2001:db8:0:2::7", "").counts(t))
+	assert.Equal(t, []string{"cards_per_ip=0"}, countsOf(t, d.ask(t, "GET", "/v1/addresses/2001:db8:0:1::7", "")))
+	assert.Equal(t, []string{"cards_per_ip=6"}, countsOf(t, d.ask(t, "GET", "/v1/addresses/2001:db8:0:2::7", "")))
 }
 
 func TestForgettingSaysWhatItLeaves(t *testing.T) {
@@ -271,9 +272,9 @@ func TestForgettingSaysWhatItLeaves(t *testing.T) {
 			}
 			requireJSON(t, `{"still_blocked_by":`+tt.left+`,"depends_on":`+others+`}`, d.ask(t, "DELETE", "/v1/addresses/203.0.113.7", ""))
 			a := d.ask(t, "GET", "/v1/addresses/203.0.113.7", "")
-			assert.Contains(t, a.counts(t), "cards_per_ip=0")
-			assert.Contains(t, a.counts(t), fmt.Sprint("wide_network=", tt.cards), "its network is not forgotten")
-			assert.Equal(t, tt.left != "[]", a.next(t)[1] == "block", "what is said of it is so")
+			assert.Contains(t, countsOf(t, a), "cards_per_ip=0")
+			assert.Contains(t, countsOf(t, a), fmt.Sprint("wide_network=", tt.cards), "its network is not forgotten")
+			assert.Equal(t, tt.left != "[]", nextOf(t, a)[1] == "block", "what is said of it is so")
 		})
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"fraudcheck/internal/operator"
+	"fraudcheck/internal/door/doortest"
 	"fraudcheck/internal/velocity"
 )
 
@@ -32,7 +32,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 		{"POST", "/v1/subjects/forget", nine},
 	} {
 		t.Run(guarded.method+" "+guarded.path, func(t *testing.T) {
-			ask := func(headers ...string) answer {
+			ask := func(headers ...string) doortest.Answer {
 				return d.anonymous(t, guarded.method, guarded.path, guarded.body, append(headers, asJSON)...)
 			}
 			refusals := []struct {
@@ -43,21 +43,21 @@ func TestWhoMayDoWhat(t *testing.T) {
 				{"nothing", "authorization_missing", []string{"Authorization: "}},
 				{"a scheme alone", "authorization_malformed", []string{"Authorization: Basic"}},
 				{"another scheme", "authorization_malformed", []string{"Authorization: Bearer abc.def.ghi"}},
-				{"not base64", "authorization_malformed", []string{"Authorization: Basic analyst:" + analystPassword}},
-				{"two callers", "authorization_malformed", []string{asAnalyst, asOperator}},
-				{"one caller twice", "authorization_malformed", []string{asAnalyst, asAnalyst}},
-				{"a caller and nobody", "authorization_malformed", []string{asAnalyst, "Authorization: "}},
-				{"a stranger", "credentials_invalid", []string{basic("stranger", analystPassword)}},
-				{"a wrong password", "credentials_invalid", []string{basic("analyst", "lens")}},
+				{"not base64", "authorization_malformed", []string{"Authorization: Basic analyst:" + doortest.AnalystPassword}},
+				{"two callers", "authorization_malformed", []string{doortest.AsAnalyst, doortest.AsOperator}},
+				{"one caller twice", "authorization_malformed", []string{doortest.AsAnalyst, doortest.AsAnalyst}},
+				{"a caller and nobody", "authorization_malformed", []string{doortest.AsAnalyst, "Authorization: "}},
+				{"a stranger", "credentials_invalid", []string{doortest.Basic("stranger", doortest.AnalystPassword)}},
+				{"a wrong password", "credentials_invalid", []string{doortest.Basic("analyst", "lens")}},
 			}
 			for _, tt := range refusals {
-				t.Run(tt.name, func(t *testing.T) { requireProblem(t, ask(tt.headers...), 401, tt.code, "") })
+				t.Run(tt.name, func(t *testing.T) { doortest.RequireProblem(t, ask(tt.headers...), 401, tt.code, "") })
 			}
-			for name, caller := range map[string]string{"a checker": asCheckout, "a caller without roles": asNobody} {
-				t.Run(name, func(t *testing.T) { requireProblem(t, ask(caller), 403, "role_missing", "") })
+			for name, caller := range map[string]string{"a checker": doortest.AsCheckout, "a caller without roles": doortest.AsNobody} {
+				t.Run(name, func(t *testing.T) { doortest.RequireProblem(t, ask(caller), 403, "role_missing", "") })
 			}
-			for name, caller := range map[string]string{"an analyst": asAnalyst, "an operator": asOperator} {
-				t.Run(name, func(t *testing.T) { assert.NotContains(t, []int{401, 403}, ask(caller).status) })
+			for name, caller := range map[string]string{"an analyst": doortest.AsAnalyst, "an operator": doortest.AsOperator} {
+				t.Run(name, func(t *testing.T) { assert.NotContains(t, []int{401, 403}, ask(caller).Status) })
 			}
 		})
 	}
@@ -65,15 +65,15 @@ func TestWhoMayDoWhat(t *testing.T) {
 
 func TestWhatIsOpenToEverybody(t *testing.T) {
 	d := open(t, nil)
-	for _, headers := range [][]string{nil, {asCheckout}, {asNobody}, {basic("stranger", "")}, {"Authorization: Nonsense"}, {asAnalyst, asOperator}} {
+	for _, headers := range [][]string{nil, {doortest.AsCheckout}, {doortest.AsNobody}, {doortest.Basic("stranger", "")}, {"Authorization: Nonsense"}, {doortest.AsAnalyst, doortest.AsOperator}} {
 		for path, body := range map[string]string{"/healthz": `{"status":"alive"}`, "/readyz": `{"status":"ready"}`} {
 			a := d.anonymous(t, "GET", path+"?x=y", "", headers...)
 			requireJSON(t, body, a)
 		}
 		a := d.anonymous(t, "GET", "/metrics", "", headers...)
-		require.Equal(t, 200, a.status)
-		assert.Regexp(t, `^text/plain; version=`, a.header.Get("Content-Type"))
-		assert.Contains(t, a.body, "fraudcheck_checks_total")
+		require.Equal(t, 200, a.Status)
+		assert.Regexp(t, `^text/plain; version=`, a.Header.Get("Content-Type"))
+		assert.Contains(t, a.Body, "fraudcheck_checks_total")
 	}
 }
 
@@ -81,16 +81,16 @@ func TestHEADIsAnsweredWithoutABody(t *testing.T) {
 	d := open(t, nil)
 	for _, path := range []string{"/healthz", "/readyz"} {
 		get, head := d.anonymous(t, "GET", path, ""), d.anonymous(t, "HEAD", path, "")
-		assert.Equal(t, 200, head.status)
-		assert.Empty(t, head.body)
-		assert.Equal(t, get.header.Get("Content-Type"), head.header.Get("Content-Type"))
-		assert.Equal(t, get.header.Get("Content-Length"), head.header.Get("Content-Length"))
+		assert.Equal(t, 200, head.Status)
+		assert.Empty(t, head.Body)
+		assert.Equal(t, get.Header.Get("Content-Type"), head.Header.Get("Content-Type"))
+		assert.Equal(t, get.Header.Get("Content-Length"), head.Header.Get("Content-Length"))
 	}
 	for path, status := range map[string]int{"/nowhere": 404, "/v1/subjects/read": 405} {
 		a := d.anonymous(t, "HEAD", path, "")
-		assert.Equal(t, status, a.status)
-		assert.Empty(t, a.body)
-		assert.Equal(t, "application/problem+json", a.header.Get("Content-Type"))
+		assert.Equal(t, status, a.Status)
+		assert.Empty(t, a.Body)
+		assert.Equal(t, "application/problem+json", a.Header.Get("Content-Type"))
 	}
 }
 
@@ -102,42 +102,42 @@ func TestTheOrderOfRefusals(t *testing.T) {
 		status                   int
 		code, allow              string
 	}{
-		{"no such path", "GET", "/", "", []string{asOperator}, 404, "not_found", ""},
+		{"no such path", "GET", "/", "", []string{doortest.AsOperator}, 404, "not_found", ""},
 		{"a path in other letters", "GET", "/Metrics", "", nil, 404, "not_found", ""},
 		{"a slash at the end", "GET", "/metrics/", "", nil, 404, "not_found", ""},
-		{"two slashes", "GET", "//metrics", "", nil, 404, "not_found", ""},
+		{"two slashes", "GET", "//metrics", "", nil, 400, "body_invalid", ""},
 		{"a path that climbs", "GET", "/v1/../metrics", "", nil, 404, "not_found", ""},
-		{"the callers' door", "POST", "/v1/check", someEmail, []string{asOperator}, 404, "not_found", ""},
-		{"nobody asked for profiles", "GET", "/debug/pprof/", "", []string{asOperator}, 404, "not_found", ""},
+		{"the callers' door", "POST", "/v1/check", someEmail, []string{doortest.AsOperator}, 404, "not_found", ""},
+		{"nobody asked for profiles", "GET", "/debug/pprof/", "", []string{doortest.AsOperator}, 404, "not_found", ""},
 		{"404 before 405", "BREW", "/coffee", "", nil, 404, "not_found", ""},
 		{"404 before 401", "GET", "/v1/nowhere", "", nil, 404, "not_found", ""},
 		{"404 before 413", "POST", "/v1/nowhere", nine, nil, 404, "not_found", ""},
 
-		{"a metric is not set", "POST", "/metrics", "", []string{asOperator}, 405, "method", "GET"},
+		{"a metric is not set", "POST", "/metrics", "", []string{doortest.AsOperator}, 405, "method", "GET"},
 		{"nor deleted", "DELETE", "/metrics", "", nil, 405, "method", "GET"},
 		{"health is no POST", "POST", "/healthz", "{}", nil, 405, "method", "GET, HEAD"},
 		{"nor is readiness", "PUT", "/readyz", "", nil, 405, "method", "GET, HEAD"},
-		{"an address is no POST", "POST", someone, "", []string{asOperator}, 405, "method", "GET, DELETE"},
-		{"methods have letter case", "get", someone, "", []string{asOperator}, 405, "method", "GET, DELETE"},
-		{"a subject is no GET", "GET", "/v1/subjects/read", "", []string{asOperator}, 405, "method", "POST"},
-		{"nor a DELETE", "DELETE", "/v1/subjects/forget", "", []string{asOperator}, 405, "method", "POST"},
+		{"an address is no POST", "POST", someone, "", []string{doortest.AsOperator}, 405, "method", "GET, DELETE"},
+		{"methods have letter case", "get", someone, "", []string{doortest.AsOperator}, 405, "method", "GET, DELETE"},
+		{"a subject is no GET", "GET", "/v1/subjects/read", "", []string{doortest.AsOperator}, 405, "method", "POST"},
+		{"nor a DELETE", "DELETE", "/v1/subjects/forget", "", []string{doortest.AsOperator}, 405, "method", "POST"},
 		{"405 before 401", "PUT", someone, "", nil, 405, "method", "GET, DELETE"},
-		{"405 before 403", "OPTIONS", someone, "", []string{asCheckout}, 405, "method", "GET, DELETE"},
+		{"405 before 403", "OPTIONS", someone, "", []string{doortest.AsCheckout}, 405, "method", "GET, DELETE"},
 		{"405 before 413", "PATCH", "/v1/subjects/read", nine, nil, 405, "method", "POST"},
 		{"405 before 400", "PATCH", "/v1/addresses/localhost", "", nil, 405, "method", "GET, DELETE"},
 
 		{"401 before 413", "POST", "/v1/subjects/forget", nine, nil, 401, "authorization_missing", ""},
 		{"401 before 415", "POST", "/v1/subjects/read", someEmail, []string{asText}, 401, "authorization_missing", ""},
 		{"401 before 400", "GET", "/v1/addresses/localhost", "", nil, 401, "authorization_missing", ""},
-		{"403 before 413", "POST", "/v1/subjects/forget", nine, []string{asCheckout}, 403, "role_missing", ""},
-		{"403 before 415", "POST", "/v1/subjects/read", someEmail, []string{asText, asCheckout}, 403, "role_missing", ""},
-		{"403 before 400", "DELETE", "/v1/addresses/localhost", "", []string{asCheckout}, 403, "role_missing", ""},
+		{"403 before 413", "POST", "/v1/subjects/forget", nine, []string{doortest.AsCheckout}, 403, "role_missing", ""},
+		{"403 before 415", "POST", "/v1/subjects/read", someEmail, []string{asText, doortest.AsCheckout}, 403, "role_missing", ""},
+		{"403 before 400", "DELETE", "/v1/addresses/localhost", "", []string{doortest.AsCheckout}, 403, "role_missing", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			a := d.anonymous(t, tt.method, tt.path, tt.body, tt.headers...)
-			requireProblem(t, a, tt.status, tt.code, "")
-			assert.Equal(t, tt.allow, a.header.Get("Allow"))
+			doortest.RequireProblem(t, a, tt.status, tt.code, "")
+			assert.Equal(t, tt.allow, a.Header.Get("Allow"))
 		})
 	}
 }
@@ -147,16 +147,16 @@ func TestRequestIDs(t *testing.T) {
 	for _, id := range []string{"a", "checkout-1.2_3", strings.Repeat("x", 64), "123456789012", "01JD9Z3V8Q6R5T4W2X1Y0Z9A8B"} {
 		for _, path := range []string{"/healthz", "/nowhere", someone} {
 			a := d.anonymous(t, "GET", path, "", "X-Request-ID: "+id)
-			assert.Equal(t, []string{id}, a.header.Values("X-Request-Id"), "it is taken over")
-			if a.status != 200 {
-				assert.Equal(t, id, a.json["request_id"])
+			assert.Equal(t, []string{id}, a.Header.Values("X-Request-Id"), "it is taken over")
+			if a.Status != 200 {
+				assert.Equal(t, id, a.JSON["request_id"])
 			}
 		}
 	}
 	seen := map[string]bool{}
 	for _, id := range []string{"", "1234567890123", "x-41111111111111111-x", strings.Repeat("x", 65), "two words", "a/b", "é", `"`, "203.0.113.7:1"} {
 		a := d.anonymous(t, "GET", "/nowhere", "", "X-Request-ID: "+id)
-		made := a.header.Get("X-Request-Id")
+		made := a.Header.Get("X-Request-Id")
 		assert.Regexp(t, `^[0-9A-HJKMNP-TV-Z]{26}$`, made, "it is replaced by a ULID")
 		assert.False(t, seen[made], "and by no other request's")
 		seen[made] = true
@@ -167,7 +167,7 @@ func TestAPanicCostsOneAnswer(t *testing.T) {
 	for _, fault := range []any{"choked on 4242", errors.New("choked on 4242")} {
 		var panics atomic.Bool
 		panics.Store(true)
-		d := open(t, nil, func(s *operator.Settings) {
+		d := open(t, nil, func(s *doortest.Setup) {
 			now := s.Now
 			s.Now = func(reading time.Time) velocity.Time {
 				if panics.Load() {
@@ -177,29 +177,29 @@ func TestAPanicCostsOneAnswer(t *testing.T) {
 			}
 		})
 		for _, method := range []string{"GET", "DELETE"} {
-			requireProblem(t, d.ask(t, method, someone, ""), 500, "internal", "")
+			doortest.RequireProblem(t, d.ask(t, method, someone, ""), 500, "internal", "")
 		}
-		requireProblem(t, d.ask(t, "POST", "/v1/subjects/read", someEmail), 500, "internal", "")
+		doortest.RequireProblem(t, d.ask(t, "POST", "/v1/subjects/read", someEmail), 500, "internal", "")
 		panics.Store(false)
-		assert.Equal(t, 200, d.ask(t, "GET", someone, "").status, "the door goes on")
+		assert.Equal(t, 200, d.ask(t, "GET", someone, "").Status, "the door goes on")
 
-		var failures, answers []logLine
-		for _, line := range d.log.all() {
-			if line.level >= slog.LevelError {
+		var failures, answers []doortest.Line
+		for _, line := range d.all.Log.Lines() {
+			if line.Level >= slog.LevelError {
 				failures = append(failures, line)
 			}
-			if line.message == "Response:" {
+			if line.Message == "Response:" {
 				answers = append(answers, line)
 			}
 		}
 		require.Len(t, failures, 3, "one line for each panic")
 		require.Len(t, answers, 4)
-		assert.Equal(t, "500", answers[0].attrs["status"])
-		assert.Equal(t, "internal", answers[0].attrs["code"])
-		assert.Contains(t, failures[0].attrs["stack"], "TestAPanicCostsOneAnswer", "it tells where")
-		assert.Equal(t, answers[0].attrs["tag"], failures[0].attrs["tag"])
+		assert.Equal(t, "500", answers[0].Attrs["status"])
+		assert.Equal(t, "internal", answers[0].Attrs["code"])
+		assert.Contains(t, failures[0].Attrs["stack"], "TestAPanicCostsOneAnswer", "it tells where")
+		assert.Equal(t, answers[0].Attrs["tag"], failures[0].Attrs["tag"])
 		for _, word := range []string{"choked", "4242", "203.0.113", "example.org"} {
-			assert.NotContains(t, d.log.text(), word)
+			assert.NotContains(t, d.all.Log.Text(), word)
 		}
 	}
 }
@@ -223,26 +223,32 @@ func TestARequestLeavesTwoLines(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			before := len(d.log.all())
+			before := len(d.all.Log.Lines())
 			d.ask(t, tt.method, tt.path, tt.body)
-			lines := d.log.all()[before:]
+			lines := d.all.Log.Lines()[before:]
 			require.Len(t, lines, 2)
 
 			level := slog.LevelInfo
 			if tt.name == "health" { // probes and scrapes come every few seconds, for ever
 				level = slog.LevelDebug
 			}
-			tag := lines[0].attrs["tag"]
+			tag := lines[0].Attrs["tag"]
 			assert.Regexp(t, `^127\.0\.0\.1-[A-Za-z0-9_-]{6}$`, tag)
-			assert.Equal(t, logLine{level: level, message: tt.asked, attrs: map[string]string{"tag": tag}}, lines[0])
+			assert.Equal(t, doortest.Line{Level: level, Message: tt.asked, Attrs: map[string]string{"tag": tag}}, lines[0])
 
-			took := lines[1].attrs["took"]
+			took := lines[1].Attrs["took"]
 			assert.NotEmpty(t, took)
-			attrs := map[string]string{"tag": tag, "status": tt.status, "code": tt.code, "took": took, "scheme": "", "caller": ""}
+			attrs := map[string]string{"tag": tag, "status": tt.status, "took": took}
+			if tt.code != "" {
+				attrs["code"] = tt.code
+			}
+			if tt.code == "field_invalid" {
+				attrs["field"] = "ip"
+			}
 			if strings.Contains(tt.asked, "/v1/") && tt.status != "404" && tt.status != "405" {
 				attrs["scheme"], attrs["caller"] = "basic", "analyst"
 			}
-			assert.Equal(t, logLine{level: level, message: "Response:", attrs: attrs}, lines[1])
+			assert.Equal(t, doortest.Line{Level: level, Message: "Response:", Attrs: attrs}, lines[1])
 		})
 	}
 }
@@ -252,11 +258,11 @@ func TestATagFollowsAConversation(t *testing.T) {
 	for _, id := range []string{"visit-1", "visit-2", "visit-1"} {
 		d.ask(t, "GET", "/healthz", "", "X-Request-ID: "+id)
 	}
-	lines := d.log.all()
+	lines := d.all.Log.Lines()
 	require.Len(t, lines, 6)
-	assert.Equal(t, lines[0].attrs["tag"], lines[4].attrs["tag"])
-	assert.NotEqual(t, lines[0].attrs["tag"], lines[2].attrs["tag"])
-	assert.NotContains(t, d.log.text(), "visit-")
+	assert.Equal(t, lines[0].Attrs["tag"], lines[4].Attrs["tag"])
+	assert.NotEqual(t, lines[0].Attrs["tag"], lines[2].Attrs["tag"])
+	assert.NotContains(t, d.all.Log.Text(), "visit-")
 }
 
 // Whatever a request holds, only its route and its fault are told.
@@ -277,14 +283,14 @@ func TestTheLogTellsNothingOfWhatARequestHolds(t *testing.T) {
 	} {
 		for _, path := range []string{"/v1/subjects/read", "/v1/subjects/forget", "/v1/subjects/hidden"} {
 			d.ask(t, "POST", path, body)
-			d.anonymous(t, "POST", path, body, basic("hidden", "hidden"))
+			d.anonymous(t, "POST", path, body, doortest.Basic("hidden", "hidden"))
 			d.anonymous(t, "POST", path, body, "Authorization: Bearer hidden")
 		}
 	}
-	text := d.log.text()
+	text := d.all.Log.Text()
 	for _, word := range []string{
 		"hidden", "HIDDEN", "198.51.100", "2001:db8", "9173", "2087", "Basic", "Bearer", "example.org",
-		analystPassword, asAnalyst[len("Authorization: Basic "):],
+		doortest.AnalystPassword, doortest.AsAnalyst[len("Authorization: Basic "):],
 	} {
 		assert.NotContains(t, text, word)
 	}
@@ -294,10 +300,10 @@ func TestReadinessIsTheCallersDoors(t *testing.T) {
 	d := open(t, nil)
 	requireJSON(t, `{"status":"ready"}`, d.anonymous(t, "GET", "/readyz", ""))
 	d.ready.Store(false)
-	requireProblem(t, d.anonymous(t, "GET", "/readyz", ""), 503, "overloaded", "")
-	assert.Equal(t, 503, d.anonymous(t, "HEAD", "/readyz", "").status)
+	doortest.RequireProblem(t, d.anonymous(t, "GET", "/readyz", ""), 503, "overloaded", "")
+	assert.Equal(t, 503, d.anonymous(t, "HEAD", "/readyz", "").Status)
 	requireJSON(t, `{"status":"alive"}`, d.anonymous(t, "GET", "/healthz", ""))
-	assert.Equal(t, 200, d.ask(t, "GET", someone, "").status, "an analyst goes on")
+	assert.Equal(t, 200, d.ask(t, "GET", someone, "").Status, "an analyst goes on")
 	d.ready.Store(true)
 	requireJSON(t, `{"status":"ready"}`, d.anonymous(t, "GET", "/readyz", ""))
 }

@@ -29,6 +29,10 @@ type Metrics struct {
 	requests        *prometheus.CounterVec
 	requestChildren map[routeStatus]prometheus.Counter
 	requestDuration map[string]prometheus.Observer
+	durations       *prometheus.HistogramVec
+
+	acceptErrors map[string]prometheus.Counter // by door
+	closedIdle   map[string]prometheus.Counter // by door
 
 	operations        map[opResult]prometheus.Counter
 	operationDuration map[string]prometheus.Observer
@@ -78,12 +82,14 @@ type Sources struct {
 // stands beside them.
 var classic = []float64{.00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1}
 
-// NewMetrics makes the metrics for this plan, routes and memcached servers.
-func NewMetrics(plan *velocity.Plan, routes, servers []string, from Sources) *Metrics {
+// NewMetrics makes the metrics for this plan and memcached servers. AddRoutes is called
+// before they are used.
+func NewMetrics(plan *velocity.Plan, servers []string, from Sources) *Metrics {
 	m := &Metrics{Registry: prometheus.NewRegistry()}
 	m.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.forChecks(plan)
-	m.forRequests(routes)
+	m.forRequests()
+	m.forConnections()
 	m.forStore(servers)
 	m.forAuth()
 	m.reloads = m.counters("fraudcheck_config_reloads_total", "Reloads of the configuration, by how they ended.", "result")
@@ -106,8 +112,11 @@ func (m *Metrics) forChecks(plan *velocity.Plan) {
 	m.rulesOf(plan)
 }
 
-// rulesOf makes the counters of a plan that was not seen before: at the start, and
-// by the first decision after a reload.
+// Plan makes the series of the plan's rules, at zero where there are none yet: a
+// reload calls it before it puts the plan in force.
+func (m *Metrics) Plan(plan *velocity.Plan) { m.rulesOf(plan) }
+
+// rulesOf makes the counters of a plan that was not seen before.
 func (m *Metrics) rulesOf(plan *velocity.Plan) *planMetrics {
 	p := &planMetrics{plan: plan}
 	for _, r := range plan.Rules() {
@@ -121,38 +130,47 @@ func (m *Metrics) rulesOf(plan *velocity.Plan) *planMetrics {
 	return p
 }
 
-func (m *Metrics) forRequests(routes []string) {
+func (m *Metrics) forRequests() {
 	m.requests = m.counters("fraudcheck_http_requests_total", "Requests answered, by route and status.", "route", "code")
-	durations := m.histograms("fraudcheck_http_request_duration_seconds", "Time from a request read to its answer made.", "route")
+	m.durations = m.histograms("fraudcheck_http_request_duration_seconds", "Time from a request read to its answer made.", "route")
 	m.requestChildren = make(map[routeStatus]prometheus.Counter)
 	m.requestDuration = make(map[string]prometheus.Observer)
-	for _, route := range routes {
-		m.requestDuration[route] = durations.WithLabelValues(route)
+	m.AddRoutes([]string{"none"})
+}
+
+// AddRoutes makes the metrics of these routes, by their paths; before any is used.
+func (m *Metrics) AddRoutes(paths []string) {
+	for _, route := range paths {
+		m.requestDuration[route] = m.durations.WithLabelValues(route)
 		for _, status := range []int{200, 202, 204, 400, 401, 403, 404, 405, 408, 413, 415, 429, 431, 500, 503} {
 			m.requestChildren[routeStatus{route, status}] = m.requests.WithLabelValues(route, strconv.Itoa(status))
 		}
 	}
 }
 
+func (m *Metrics) forConnections() {
+	failed := m.counters("fraudcheck_accept_errors_total", "Accepts that failed and were tried again, by door.", "door")
+	closed := m.counters("fraudcheck_connections_closed_for_room_total", "Connections closed because limits.connections was reached, by door.", "door")
+	m.acceptErrors, m.closedIdle = make(map[string]prometheus.Counter), make(map[string]prometheus.Counter)
+	for _, door := range []string{"callers", "operators"} {
+		m.acceptErrors[door], m.closedIdle[door] = failed.WithLabelValues(door), closed.WithLabelValues(door)
+	}
+}
+
+// AcceptFailed counts an accept that failed at the door "callers" or "operators".
+func (m *Metrics) AcceptFailed(door string) { m.acceptErrors[door].Inc() }
+
+// MadeRoom counts a connection that was closed at that door because there were too
+// many.
+func (m *Metrics) MadeRoom(door string) { m.closedIdle[door].Inc() }
+
 func (m *Metrics) forAuth() {
 	m.auth = m.counters("fraudcheck_auth_total", "Authentications, by scheme and how they ended; ok_local: without the store, which did not answer.", "scheme", "result")
-	const local, reused auth.Failure = "ok_local", "reused" // no failures, but results too
-	for scheme, failures := range map[string][]auth.Failure{
-		"none":      {auth.Missing, auth.Malformed},
-		"basic":     {auth.Malformed, auth.Invalid, auth.TooManyFailures, auth.NetworkRefused, auth.RoleMissing},
-		"bearer":    {auth.TokenExpired, auth.TokenInvalid, auth.TooManyFailures, auth.NetworkRefused, auth.RoleMissing},
-		"signature": {auth.Malformed, auth.Invalid, auth.TokenExpired, auth.TokenInvalid, auth.TooManyFailures, auth.NetworkRefused, auth.RoleMissing},
-		"token":     {local, auth.TokenExpired, auth.TokenInvalid, auth.TooManyFailures, auth.NetworkRefused, auth.RoleMissing},
-		"session":   {local, auth.TokenExpired, auth.TokenInvalid, auth.TooManyFailures, auth.NetworkRefused, auth.RoleMissing, auth.Unavailable},
-		"login":     {local, auth.Malformed, auth.Invalid, auth.TooManyFailures, auth.NetworkRefused},
-		"refresh":   {reused, auth.TokenExpired, auth.TokenInvalid, auth.TooManyFailures, auth.NetworkRefused, auth.Unavailable},
-		"logout":    {auth.NetworkRefused, auth.Unavailable},
-	} {
-		if scheme != "none" {
-			m.authOK = append(m.authOK, schemeCounter{scheme, m.auth.WithLabelValues(scheme, "ok")})
-		}
-		for _, f := range failures {
-			m.auth.WithLabelValues(scheme, string(f))
+	for _, o := range auth.AllOutcomes() {
+		for _, result := range o.Results {
+			if counter := m.auth.WithLabelValues(o.Scheme, result); result == "ok" {
+				m.authOK = append(m.authOK, schemeCounter{o.Scheme, counter})
+			}
 		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"fraudcheck/internal/door/doortest"
 	"fraudcheck/internal/operator"
 	"fraudcheck/internal/velocity"
 )
@@ -29,7 +30,22 @@ var (
 // newMetrics are those of a program over two memcached servers.
 func newMetrics(t testing.TB) *operator.Metrics {
 	t.Helper()
-	return operator.NewMetrics(planOf(t, threeRules), allRoutes(), twoServers, sources(newMemory(t)))
+	m := operator.NewMetrics(planOf(t, threeRules), twoServers, sources(newMemory(t)))
+	m.AddRoutes(routesOf(t))
+	return m
+}
+
+// routesOf are the routes of both ports.
+func routesOf(t testing.TB) []string {
+	t.Helper()
+	return doortest.Open(t).Routes(t)
+}
+
+func newMemory(t testing.TB) *velocity.Memory {
+	t.Helper()
+	memory, err := velocity.NewMemory(velocity.MinMemoryBytes)
+	require.NoError(t, err)
+	return memory
 }
 
 // scrape is every series Prometheus would see, by name and labels as it writes them.
@@ -71,7 +87,7 @@ func changed(series map[string]float64, prefix string) map[string]float64 {
 
 func TestMetricsAreWellNamed(t *testing.T) {
 	for name, m := range map[string]*operator.Metrics{
-		"memory":    operator.NewMetrics(planOf(t, threeRules), allRoutes(), nil, sources(newMemory(t))),
+		"memory":    operator.NewMetrics(planOf(t, threeRules), nil, sources(newMemory(t))),
 		"memcached": newMetrics(t),
 	} {
 		families, err := m.Registry.Gather()
@@ -138,6 +154,8 @@ func TestEverySeriesIsThereFromTheStart(t *testing.T) {
 		`ok",scheme="bearer`, `token_expired",scheme="bearer`, `token_invalid",scheme="bearer`,
 	})
 	add(`fraudcheck_auth_total{result="*",scheme="*"}`, []string{"too_many_failures", "network_refused", "role_missing"}, []string{"basic", "bearer"})
+	add(`fraudcheck_accept_errors_total{door="*"}`, []string{"callers", "operators"})
+	add(`fraudcheck_connections_closed_for_room_total{door="*"}`, []string{"callers", "operators"})
 	add("fraudcheck_pan_like_input_total")
 	add("fraudcheck_log_dropped_total")
 	add("fraudcheck_clock_ahead_seconds")
@@ -183,6 +201,8 @@ fraudcheck_store_up{server}
 fraudcheck_degraded_checks_total{}
 fraudcheck_store_evicted_in_window_total{}
 fraudcheck_auth_total{result,scheme}
+fraudcheck_accept_errors_total{door}
+fraudcheck_connections_closed_for_room_total{door}
 fraudcheck_pan_like_input_total{}
 fraudcheck_log_dropped_total{}
 fraudcheck_clock_ahead_seconds{}
@@ -302,7 +322,7 @@ func TestEveryRuleIsCountedOnceForEachDecision(t *testing.T) {
 }
 
 func TestDegradedChecksAreCounted(t *testing.T) {
-	d := openUnheard(t)
+	d := openUnreachable(t)
 	for range 3 {
 		decision := d.check(t, "ip=203.0.113.7", "card_id=1")
 		require.True(t, decision.Degraded)
@@ -346,7 +366,7 @@ func TestWhatIsReadAtEachScrape(t *testing.T) {
 		evicted, dropped uint64
 		ahead            time.Duration
 	}
-	m := operator.NewMetrics(planOf(t, threeRules), nil, nil, operator.Sources{
+	m := operator.NewMetrics(planOf(t, threeRules), nil, operator.Sources{
 		Memory:     func() velocity.MemoryStats { return velocity.MemoryStats{EvictedInWindow: from.evicted} },
 		LogDropped: func() uint64 { return from.dropped },
 		ClockAhead: func() time.Duration { return from.ahead },
@@ -364,8 +384,8 @@ func TestAuthenticationsAreCounted(t *testing.T) {
 	d := open(t, nil)
 	d.anonymous(t, "GET", someone, "")
 	d.anonymous(t, "GET", someone, "", "Authorization: Nonsense")
-	d.anonymous(t, "GET", someone, "", basic("somebody", "else"))
-	d.anonymous(t, "GET", someone, "", asCheckout) // is somebody, may not
+	d.anonymous(t, "GET", someone, "", doortest.Basic("somebody", "else"))
+	d.anonymous(t, "GET", someone, "", doortest.AsCheckout) // is somebody, may not
 	d.ask(t, "GET", someone, "")
 	d.ask(t, "GET", "/healthz", "") // nobody looks
 	assert.Equal(t, map[string]float64{
@@ -400,7 +420,7 @@ func TestRequestsAreCountedByRoute(t *testing.T) {
 	d.ask(t, "GET", "/nowhere", "")
 	d.ready.Store(false)
 	d.ask(t, "GET", "/readyz", "")
-	have := parseSeries(t, d.anonymous(t, "GET", "/metrics", "").body)
+	have := parseSeries(t, d.anonymous(t, "GET", "/metrics", "").Body)
 	assert.Equal(t, map[string]float64{
 		`fraudcheck_http_requests_total{code="200",route="/v1/addresses/{ip}"}`: 3,
 		`fraudcheck_http_requests_total{code="400",route="/v1/addresses/{ip}"}`: 1,
@@ -433,7 +453,7 @@ func TestAStormMakesNoSeries(t *testing.T) {
 			"/v1/addresses/x/" + odd, "/metrics?" + odd, "/v1/subjects/" + odd, "/%C3%A9" + odd, "/v1/subjects/read",
 		} {
 			for _, method := range []string{"GET", "POST", "DELETE", "ODD", fmt.Sprint("ODD", n)} {
-				d.anonymous(t, method, path, `{"per":"`+odd+`"}`, basic(odd, odd), "X-Request-ID: "+odd, "User-Agent: "+odd)
+				d.anonymous(t, method, path, `{"per":"`+odd+`"}`, doortest.Basic(odd, odd), "X-Request-ID: "+odd, "User-Agent: "+odd)
 				d.ask(t, method, path, `{"per":"`+odd+`"}`, "Content-Type: "+odd)
 			}
 		}
@@ -448,9 +468,10 @@ func TestAStormMakesNoSeries(t *testing.T) {
 	assert.Len(t, after, before)
 
 	results := []string{"ok", "authorization_missing", "authorization_malformed", "credentials_invalid", "token_expired", "token_invalid", "network_refused", "role_missing", "too_many_failures", "error",
-		"ok_local", "reused", "overloaded"}
+		"ok_local", "reused", "overloaded", "origin_refused"}
 	closed := map[string][]string{
-		"route":    allRoutes(),
+		"route":    routesOf(t),
+		"door":     {"callers", "operators"},
 		"decision": {"allow", "review", "block"},
 		"outcome":  {"allow", "review", "block", "skipped"},
 		"mode":     {"enforce", "shadow"},

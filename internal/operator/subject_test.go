@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"fraudcheck/internal/door/doortest"
 	"fraudcheck/internal/velocity"
 )
 
@@ -117,7 +118,7 @@ func TestACardIsNamedAsACheckNamesIt(t *testing.T) {
 				d.check(t, append([]string{fmt.Sprint("ip=203.0.113.", n)}, tt.shown...)...)
 			}
 			read := d.ask(t, "POST", "/v1/subjects/read", tt.body)
-			assert.Equal(t, []string{fmt.Sprint("ips_per_card=", tt.count)}, read.counts(t), "without a Content-Type it is JSON")
+			assert.Equal(t, []string{fmt.Sprint("ips_per_card=", tt.count)}, countsOf(t, read), "without a Content-Type it is JSON")
 			d.ask(t, "POST", "/v1/subjects/forget", tt.body)
 			after := d.check(t, append([]string{"ip=203.0.113.9"}, tt.shown...)...)
 			assert.Equal(t, 3-tt.count, after.Rules[0].Count, "forgotten is what was named")
@@ -137,7 +138,7 @@ func TestOtherSubjectsAreExactBytes(t *testing.T) {
 	} {
 		for _, value := range values {
 			a := d.ask(t, "POST", "/v1/subjects/read", fmt.Sprintf(`{"per":%q,"value":%q}`, per, value))
-			assert.Equal(t, []string{"by_" + per + "=0"}, a.counts(t), value)
+			assert.Equal(t, []string{"by_" + per + "=0"}, countsOf(t, a), value)
 		}
 	}
 }
@@ -154,8 +155,8 @@ func TestAShadowRuleOnASubjectIsReportedOnly(t *testing.T) {
 	d := open(t, []velocity.Rule{shadow(rule("by_email", "email", 1)), shadow(rule("by_ip", "ip", 1))})
 	d.show(t, "203.0.113.7", 3, "email=a@example.org")
 	a := d.ask(t, "POST", "/v1/subjects/read", `{"per":"email","value":"a@example.org"}`)
-	assert.Equal(t, []string{"by_email=2"}, a.counts(t))
-	assert.Equal(t, [2]string{"allow", "allow"}, a.next(t))
+	assert.Equal(t, []string{"by_email=2"}, countsOf(t, a))
+	assert.Equal(t, [2]string{"allow", "allow"}, nextOf(t, a))
 	requireJSON(t, `{"still_blocked_by":[],"depends_on":[]}`, d.ask(t, "POST", "/v1/subjects/forget", `{"per":"email","value":"a@example.org"}`))
 }
 
@@ -241,15 +242,15 @@ func TestEveryRefusalOfASubject(t *testing.T) {
 			for _, tt := range tests {
 				t.Run(tt.name, func(t *testing.T) {
 					a := d.ask(t, "POST", path, tt.body, tt.headers...)
-					requireProblem(t, a, tt.status, tt.code, tt.field)
+					doortest.RequireProblem(t, a, tt.status, tt.code, tt.field)
 					for _, word := range []string{"hidden", "9173", "2087", "411111"} {
-						assert.NotContains(t, a.body, word, "a refusal does not say what a field held")
+						assert.NotContains(t, a.Body, word, "a refusal does not say what a field held")
 					}
 				})
 			}
 			require.Zero(t, d.memory.Stats().Records, "what is refused changes nothing")
 			for _, word := range []string{"hidden", "9173", "2087", "411111", "203.0.113"} {
-				assert.NotContains(t, d.log.text(), word)
+				assert.NotContains(t, d.all.Log.Text(), word)
 			}
 		})
 	}
@@ -259,14 +260,14 @@ func TestABodyOfExactlyTheLimitIsRead(t *testing.T) {
 	d := open(t, nil)
 	const someone = `{"per":"email","value":"a@example.org"}`
 	a := d.ask(t, "POST", "/v1/subjects/read", strings.Repeat(" ", 8<<10-len(someone))+someone)
-	require.Equal(t, 200, a.status, a.body)
+	require.Equal(t, 200, a.Status, a.Body)
 }
 
 // Proxies log URLs: who puts a subject there learns that it is not read.
 func TestASubjectIsNotTakenFromTheURL(t *testing.T) {
 	d := open(t, nil)
 	a := d.ask(t, "POST", "/v1/subjects/read?per=email&value=hidden%40example.org", "")
-	requireProblem(t, a, 400, "field_missing", "per")
-	assert.NotContains(t, a.body, "hidden")
-	assert.NotContains(t, d.log.text(), "hidden")
+	doortest.RequireProblem(t, a, 400, "field_missing", "per")
+	assert.NotContains(t, a.Body, "hidden")
+	assert.NotContains(t, d.all.Log.Text(), "hidden")
 }

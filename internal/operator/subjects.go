@@ -1,37 +1,47 @@
 package operator
 
 import (
-	"net/http"
 	"strconv"
 	"time"
 
+	"fraudcheck/internal/door"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/wire"
 )
 
 // byAddress are the kinds of subject that an address decides.
-var byAddress = []string{"ip", "network"}
+var byAddress = velocity.AddressSubjects()
 
-// unheard answers a change that was made here only.
-var unheard = &wire.Problem{Status: 503, Code: "overloaded", Detail: "forgotten by this instance only: the store did not answer, other instances have not heard; try again"}
+// untold answers a change that was made here only.
+var untold = &wire.Problem{Status: 503, Code: "store_unreachable", Detail: "forgotten by this instance only: the store did not answer, other instances have not heard; try again"}
 
-// address answers GET and DELETE of an address.
-func (d *Door) address(c *call) *wire.Problem {
-	addr, ok := velocity.ParseAddress(c.subject)
+// readAddress answers what is known of the address in the path.
+func (a *API) readAddress(q *door.Request) *wire.Problem {
+	attempt, p := addressOf(q)
+	if p != nil {
+		return p
+	}
+	b := append([]byte(`{"subject":`), strconv.Quote(a.Checker.Subject(attempt.Address))...)
+	r := a.Checker.Inspect(attempt, byAddress, a.Now(q.Start))
+	return report(q, b, `,"list":`+listed(r.Listed)+`,"override":null`, r)
+}
+
+// forgetAddress forgets the record of the address in the path.
+func (a *API) forgetAddress(q *door.Request) *wire.Problem {
+	attempt, p := addressOf(q)
+	if p != nil {
+		return p
+	}
+	return a.forget(q, attempt, "ip", byAddress)
+}
+
+// addressOf is an attempt that has the address in the path, and nothing else.
+func addressOf(q *door.Request) (*velocity.Attempt, *wire.Problem) {
+	address, ok := velocity.ParseAddress(q.Segment)
 	if !ok {
-		return &wire.Problem{Status: 400, Code: "field_invalid", Field: "ip", Detail: "expected an IPv4 or IPv6 address"}
+		return nil, &wire.Problem{Status: 400, Code: "field_invalid", Field: "ip", Detail: "expected an IPv4 or IPv6 address"}
 	}
-	a, now := &velocity.Attempt{Address: addr}, d.Now(time.Now())
-	if c.Method == http.MethodGet {
-		b := append([]byte(`{"subject":`), strconv.Quote(d.Checker.Subject(addr))...)
-		r := d.Checker.Inspect(a, byAddress, now)
-		return c.report(b, `,"list":`+listed(r.Listed)+`,"override":null`, r)
-	}
-	if !d.Checker.Forget(a, "ip", now) {
-		return unheard
-	}
-	left := d.Checker.Inspect(a, byAddress, now)
-	return c.forgotten(left.Blocking, d.Checker.Others(byAddress))
+	return &velocity.Attempt{Address: address}, nil
 }
 
 // listed is the entry that decides for an address, as JSON.
@@ -51,66 +61,68 @@ func listed(e *velocity.Entry) string {
 }
 
 // readSubject answers what is known of a subject that is not an address.
-func (d *Door) readSubject(c *call) *wire.Problem {
-	per, a, p := d.parseSubject(c)
+func (a *API) readSubject(q *door.Request) *wire.Problem {
+	per, attempt, p := a.parseSubject(q)
 	if p != nil {
 		return p
 	}
 	b := append([]byte(`{"per":`), strconv.Quote(per)...)
-	return c.report(b, "", d.Checker.Inspect(&a, []string{per}, d.Now(time.Now())))
+	return report(q, b, "", a.Checker.Inspect(&attempt, []string{per}, a.Now(q.Start)))
 }
 
-func (d *Door) forgetSubject(c *call) *wire.Problem {
-	per, a, p := d.parseSubject(c)
+// forgetSubject forgets the record of a subject that is not an address.
+func (a *API) forgetSubject(q *door.Request) *wire.Problem {
+	per, attempt, p := a.parseSubject(q)
 	if p != nil {
 		return p
 	}
-	now := d.Now(time.Now())
-	if !d.Checker.Forget(&a, per, now) {
-		return unheard
-	}
-	left := d.Checker.Inspect(&a, []string{per}, now)
-	return c.forgotten(left.Blocking, d.Checker.Others([]string{per}))
+	return a.forget(q, &attempt, per, []string{per})
 }
 
-func (d *Door) parseSubject(c *call) (per string, a velocity.Attempt, p *wire.Problem) {
-	body, decode, p := c.body()
-	if p != nil {
-		return "", a, p
+func (a *API) parseSubject(q *door.Request) (per string, attempt velocity.Attempt, p *wire.Problem) {
+	decode := wire.DecoderFor(q.In.ContentType, q.In.ContentEncoding)
+	if decode == nil && len(q.In.Body) > 0 {
+		return "", attempt, wire.NoMedia
 	}
 	var f velocity.Fields
 	var err error
-	if body != "" {
-		err = decode(body, wire.SubjectFields, &f)
+	if len(q.In.Body) > 0 {
+		err = decode(string(q.In.Body), wire.SubjectFields, &f)
 	}
 	if err == nil {
-		per, a, err = velocity.ParseSubject(&f)
+		per, attempt, err = velocity.ParseSubject(&f)
 	}
 	if err == nil {
-		return per, a, nil
+		return per, attempt, nil
 	}
 	if wire.PANLike(&f, err) {
-		d.Metrics.PANLike()
+		a.Metrics.PANLike()
 	}
-	return "", a, wire.Refused(err)
+	return "", attempt, wire.Refused(err)
 }
 
-// report completes the object that b begins; more stands behind the rules.
-func (c *call) report(b []byte, more string, r velocity.Report) *wire.Problem {
+// forget forgets the attempt's subject of that kind and answers what it leaves: rules
+// of the kinds that would still block, and rules on other kinds, of which these say
+// nothing.
+func (a *API) forget(q *door.Request, attempt *velocity.Attempt, per string, kinds []string) *wire.Problem {
+	now := a.Now(q.Start)
+	if !a.Checker.Forget(attempt, per, now) {
+		return untold
+	}
+	left := a.Checker.Inspect(attempt, kinds, now)
+	b := appendNames([]byte(`{"still_blocked_by":`), left.Blocking)
+	b = appendNames(append(b, `,"depends_on":`...), a.Checker.Others(kinds))
+	q.Answer(200, wire.JSON, append(b, '}'))
+	return nil
+}
+
+// report completes the object that b begins; more follows the rules.
+func report(q *door.Request, b []byte, more string, r velocity.Report) *wire.Problem {
 	b = wire.AppendRules(append(b, `,"rules":`...), r.Rules)
 	b = append(append(append(b, more...), `,"next":{"known_card":"`...), r.KnownCard.String()...)
 	b = append(append(b, `","new_card":"`...), r.NewCard.String()...)
 	b = strconv.AppendBool(append(b, `"},"degraded":`...), r.Degraded)
-	c.say(http.StatusOK, "application/json", append(b, '}'))
-	return nil
-}
-
-// forgotten says what the forgetting leaves: rules that would still block, and
-// rules on other subjects, of which this one says nothing.
-func (c *call) forgotten(blocking, others []string) *wire.Problem {
-	b := appendNames([]byte(`{"still_blocked_by":`), blocking)
-	b = appendNames(append(b, `,"depends_on":`...), others)
-	c.say(http.StatusOK, "application/json", append(b, '}'))
+	q.Answer(200, wire.JSON, append(b, '}'))
 	return nil
 }
 

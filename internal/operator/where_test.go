@@ -8,18 +8,16 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"fraudcheck/internal/auth"
-	"fraudcheck/internal/operator"
+	"fraudcheck/internal/door/doortest"
 )
 
 // behindAProxy has the door believe the tests' own address, at a time that stands
 // still.
-func behindAProxy(t testing.TB, callers ...string) func(*operator.Settings) {
-	where, err := auth.NewWhere(callers, []string{"127.0.0.1"})
-	require.NoError(t, err)
+func behindAProxy(t testing.TB, callers ...string) func(*doortest.Setup) {
+	policy := doortest.NewPolicy(t, callers, []string{"127.0.0.1"})
 	now := time.Now()
-	return func(s *operator.Settings) {
-		s.Guard.Within(where)
+	return func(s *doortest.Setup) {
+		s.Guard.Replace(policy)
 		s.Guard.Now = func() time.Time { return now }
 	}
 }
@@ -31,41 +29,41 @@ func TestAnAnalystAsksFromTheNetworks(t *testing.T) {
 	for forwarded, status := range map[string]int{"198.51.100.7, 192.0.2.1": 200, "192.0.2.1, 198.51.100.7": 403, "unknown": 403} {
 		for _, method := range []string{http.MethodGet, http.MethodDelete} {
 			a := d.ask(t, method, someone, "", forwardedFor(forwarded))
-			require.Equal(t, status, a.status, a.body)
+			require.Equal(t, status, a.Status, a.Body)
 			if status == 403 {
-				requireProblem(t, a, 403, "network_refused", "")
+				doortest.RequireProblem(t, a, 403, "network_refused", "")
 			}
 		}
 	}
-	requireProblem(t, d.anonymous(t, "GET", someone, "", basic("analyst", "lens"), forwardedFor("unknown")), 401, "credentials_invalid", "")
+	doortest.RequireProblem(t, d.anonymous(t, "GET", someone, "", doortest.Basic("analyst", "lens"), forwardedFor("unknown")), 401, "credentials_invalid", "")
 	for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
-		assert.Equal(t, 200, d.anonymous(t, "GET", path, "", forwardedFor("198.51.100.7")).status, "open to everybody")
+		assert.Equal(t, 200, d.anonymous(t, "GET", path, "", forwardedFor("198.51.100.7")).Status, "open to everybody")
 	}
 }
 
 func TestWhoForgotIsInTheLog(t *testing.T) {
 	d := open(t, nil, behindAProxy(t, "192.0.2.0/24"))
-	require.Equal(t, 200, d.ask(t, "DELETE", someone, "", forwardedFor("192.0.2.1")).status)
-	lines := d.log.all()
+	require.Equal(t, 200, d.ask(t, "DELETE", someone, "", forwardedFor("192.0.2.1")).Status)
+	lines := d.all.Log.Lines()
 	require.Len(t, lines, 2)
-	assert.Equal(t, "DELETE /v1/addresses/{ip}", lines[0].message)
-	assert.Equal(t, "analyst", lines[1].attrs["caller"])
-	assert.Equal(t, "basic", lines[1].attrs["scheme"])
-	assert.Regexp(t, `^192\.0\.2\.1-[A-Za-z0-9_-]{6}$`, lines[1].attrs["tag"])
+	assert.Equal(t, "DELETE /v1/addresses/{ip}", lines[0].Message)
+	assert.Equal(t, "analyst", lines[1].Attrs["caller"])
+	assert.Equal(t, "basic", lines[1].Attrs["scheme"])
+	assert.Regexp(t, `^192\.0\.2\.1-[A-Za-z0-9_-]{6}$`, lines[1].Attrs["tag"])
 }
 
 func TestGuessersAreToldToWait(t *testing.T) {
 	d := open(t, nil, behindAProxy(t))
-	guess := func() answer {
-		return d.anonymous(t, "DELETE", someone, "", basic("analyst", "guess"), forwardedFor("203.0.113.9"))
+	guess := func() doortest.Answer {
+		return d.anonymous(t, "DELETE", someone, "", doortest.Basic("analyst", "guess"), forwardedFor("203.0.113.9"))
 	}
 	for range 60 {
-		requireProblem(t, guess(), 401, "credentials_invalid", "")
+		doortest.RequireProblem(t, guess(), 401, "credentials_invalid", "")
 	}
 	a := guess()
-	requireProblem(t, a, 429, "too_many_failures", "")
-	assert.Equal(t, "5", a.header.Get("Retry-After"))
-	assert.Equal(t, 200, d.ask(t, "GET", someone, "", forwardedFor("203.0.113.9")).status, "who is right is answered")
+	doortest.RequireProblem(t, a, 429, "too_many_failures", "")
+	assert.Equal(t, "5", a.Header.Get("Retry-After"))
+	assert.Equal(t, 200, d.ask(t, "GET", someone, "", forwardedFor("203.0.113.9")).Status, "who is right is answered")
 	counted := changed(scrape(t, d.metrics), "fraudcheck_auth_total")
 	assert.Equal(t, map[string]float64{
 		`fraudcheck_auth_total{result="credentials_invalid",scheme="basic"}`: 60,

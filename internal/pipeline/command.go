@@ -18,10 +18,14 @@ type command struct {
 	size    int      // of the whole, once the line is complete
 	key     []byte   // of a get: what its value must lie under
 	answers []string // of any other
+	learns  bool     // its reply says what the server holds: see the package's # Memory
 	whole   bool     // the next byte begins another
 }
 
 var (
+	refusal  = []byte("SERVER_ERROR ")
+	valueEnd = []byte("\r\nEND\r\n")
+
 	stores  = []string{"STORED", "NOT_STORED"}
 	swaps   = []string{"STORED", "NOT_STORED", "EXISTS", "NOT_FOUND"}
 	deletes = []string{"DELETED", "NOT_FOUND"}
@@ -56,12 +60,14 @@ func (c *command) parse(line []byte) bool {
 	verb, rest, _ := bytes.Cut(line, []byte(" "))
 	switch string(verb) {
 	case "gets":
-		c.key = rest
+		c.key, c.learns = rest, true
 		return true
 	case "delete":
 		c.answers = deletes
 		return true
-	case "add", "set":
+	case "add":
+		c.answers, c.learns = stores, true
+	case "set":
 		c.answers = stores
 	case "cas":
 		c.answers = swaps
@@ -84,7 +90,7 @@ func (c *command) follows(line []byte) int {
 		return -1
 	}
 	line = line[:len(line)-len("\r\n")]
-	if bytes.HasPrefix(line, []byte("SERVER_ERROR ")) {
+	if bytes.HasPrefix(line, refusal) {
 		return 0 // in place of a reply; what is asked next is answered all the same
 	}
 	if c.key == nil {
@@ -107,5 +113,5 @@ func (c *command) follows(line []byte) int {
 	if !ok || err != nil || n > maxItem || !bytes.Equal(key, c.key) || len(id) == 0 {
 		return -1
 	}
-	return int(n) + len("\r\nEND\r\n")
+	return int(n) + len(valueEnd)
 }

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"bytes"
 	"net"
 	"time"
 )
@@ -23,8 +24,11 @@ type Conn struct {
 	link *link  // nil: there is none
 	end  uint64 // where the command ends in all that was handed to the link
 	over bool   // answered, or given up
+	held bool   // its reply waits for the canary's
 	err  error  // in place of a reply
 	done chan struct{}
+
+	doubtful bool // see Doubtful; settled when done
 }
 
 // Conn makes a connection.
@@ -32,6 +36,28 @@ func (p *Pipe) Conn() *Conn {
 	t := time.NewTimer(time.Hour)
 	t.Stop()
 	return &Conn{pipe: p, timer: t, done: make(chan struct{}, 1)}
+}
+
+// answer ends the command with its reply, unless it was given up. The link is locked.
+func (c *Conn) answer(reply []byte) {
+	if !c.over {
+		c.over, c.reply = true, reply
+		c.done <- struct{}{}
+	}
+}
+
+// Doubtful reports whether the last reply may come from a memory that is not trusted:
+// see [Pipe.Trust].
+func (c *Conn) Doubtful() bool { return c.doubtful }
+
+// Refused returns what the server said in place of a reply, without what marks it as an
+// error; empty when it did not refuse.
+func (c *Conn) Refused() string {
+	text, refused := bytes.CutPrefix(c.reply, refusal)
+	if !refused {
+		return ""
+	}
+	return string(bytes.TrimSpace(text))
 }
 
 // Until bounds every deadline that is set from now on.

@@ -10,11 +10,11 @@ import (
 	"runtime"
 	"slices"
 	"sync"
-	"time"
 )
 
 // A link is one real connection, from before it is made until it is closed.
 type link struct {
+	pipe   *Pipe
 	mu     sync.Mutex
 	nc     net.Conn // nil until it is connected
 	err    error    // why it was closed
@@ -23,13 +23,16 @@ type link struct {
 	sent   uint64   // of them, or being sent
 	queue  queue    // those whose reply is to come, in the order they asked
 	wake   chan struct{}
+
+	guard  bool // the canary is to follow what was handed over
+	proved bool // it was found on this connection
 }
 
-func newLink() *link { return &link{wake: make(chan struct{}, 1)} }
+func newLink(p *Pipe) *link { return &link{pipe: p, wake: make(chan struct{}, 1)} }
 
 // run connects, and serves until the link is closed.
-func (l *link) run(network, address string, timeout time.Duration) {
-	nc, err := (&net.Dialer{Timeout: timeout}).Dial(network, address)
+func (l *link) run() {
+	nc, err := (&net.Dialer{Timeout: l.pipe.timeout}).Dial(l.pipe.network(), l.pipe.address)
 	if err != nil {
 		l.end(err)
 		return
@@ -57,7 +60,11 @@ func (l *link) take(c *Conn) bool {
 	l.out = append(l.out, c.command.bytes...)
 	l.handed += uint64(len(c.command.bytes))
 	c.link, c.end, c.over, c.err = l, l.handed, false, nil
-	l.queue.push(c)
+	c.doubtful = c.command.learns || !l.proved
+	if c.held = c.doubtful && l.pipe.Trusted(); c.held {
+		l.guard = true
+	}
+	l.queue.push(waiter{conn: c})
 	select {
 	case l.wake <- struct{}{}:
 	default: // it was told already
@@ -96,8 +103,8 @@ func (l *link) end(err error) {
 		_ = l.nc.Close()
 	}
 	close(l.wake)
-	for c := l.queue.pop(); c != nil; c = l.queue.pop() {
-		if !c.over {
+	for l.queue.len() > 0 {
+		if c := l.queue.pop().conn; c != nil && !c.over {
 			c.over, c.err = true, err
 			c.done <- struct{}{}
 			err = ErrAbandoned
@@ -112,6 +119,7 @@ func (l *link) write() {
 		runtime.Gosched() // who is about to ask goes along
 		for {
 			l.mu.Lock()
+			l.addCanary()
 			sending, l.out, l.sent = l.out, sending[:0], l.handed
 			l.mu.Unlock()
 			if len(sending) == 0 {
@@ -125,9 +133,22 @@ func (l *link) write() {
 	}
 }
 
+// addCanary has the commands handed over followed by a read of the canary, where one of
+// them wants it.
+func (l *link) addCanary() {
+	if !l.guard {
+		return
+	}
+	l.guard = false
+	l.out = append(l.out, l.pipe.canary.bytes...)
+	l.handed += uint64(len(l.pipe.canary.bytes))
+	l.queue.push(waiter{trusted: l.pipe.trusted.Load(), end: l.handed})
+}
+
 // read hands the replies to those who asked; it returns why it cannot go on.
 func (l *link) read() error {
 	r := bufio.NewReaderSize(l.nc, 64<<10)
+	var canary []byte // its reply
 	for {
 		line, err := r.ReadSlice('\n')
 		if errors.Is(err, bufio.ErrBufferFull) {
@@ -137,78 +158,125 @@ func (l *link) read() error {
 			return err
 		}
 		l.mu.Lock()
-		c := l.queue.first()
+		w, asked := l.queue.next()
 		l.mu.Unlock()
-		if c == nil {
-			return ErrReply // nobody asked
+		if !asked {
+			return ErrReply
 		}
-		more := c.command.follows(line)
+		command, reply := &l.pipe.canary, canary[:0]
+		if w.conn != nil {
+			command, reply = &w.conn.command, w.conn.reply[:0] // nobody else looks at it before the end
+		}
+		more := command.follows(line)
 		if more < 0 {
 			return ErrReply
 		}
-		reply := append(c.reply[:0], line...) // nobody else looks at it before the end
+		start := len(line)
+		reply = append(reply, line...)
 		if more > 0 {
-			reply = slices.Grow(reply, more)[:len(line)+more]
-			if _, err := io.ReadFull(r, reply[len(line):]); err != nil {
+			reply = slices.Grow(reply, more)[:start+more]
+			if _, err := io.ReadFull(r, reply[start:]); err != nil {
 				return err
 			}
-			if !bytes.HasSuffix(reply, []byte("\r\nEND\r\n")) {
+			if !bytes.HasSuffix(reply, valueEnd) {
 				return ErrReply
 			}
 		}
-		if !l.deliver(c, reply, r.Buffered() > 0) {
+		if w.conn == nil {
+			canary = reply
+		}
+		if !l.deliver(w, start, reply, r.Buffered() > 0) {
 			return ErrReply
 		}
 	}
 }
 
-// deliver ends the command of c, the first in the queue. It reports false when nobody
-// can have asked: the command was not sent yet, or more follows and nobody waits.
-func (l *link) deliver(c *Conn, reply []byte, more bool) bool {
+// deliver ends the command of w, the next in the queue, or holds its reply back until
+// the canary has come. It reports false when nobody can have asked: the command was not
+// sent yet, or more follows and nobody waits.
+func (l *link) deliver(w waiter, start int, reply []byte, more bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.err != nil {
 		return true // everybody was told
 	}
-	if l.sent < c.end || more && l.queue.len() == 1 {
+	if l.sent < w.sentAt() || more && l.queue.waiting() == 1 {
 		return false
 	}
-	l.queue.pop()
-	if !c.over { // else who asked has gone
-		c.over, c.reply = true, reply
-		c.done <- struct{}{}
+	switch {
+	case w.conn == nil:
+		found := len(reply) > start && w.trusted != nil && string(reply[start:len(reply)-len(valueEnd)]) == *w.trusted
+		l.release(found, w.trusted)
+	case w.conn.held || l.queue.held > 0:
+		w.conn.reply = reply
+		l.queue.held++
+	default:
+		l.queue.pop()
+		w.conn.answer(reply)
 	}
 	return true
 }
 
-// A queue is first in, first out.
-type queue struct {
-	conns []*Conn
-	gone  int // of the first ones
+// release ends the commands that were held back for the canary.
+func (l *link) release(found bool, trusted *string) {
+	if found {
+		l.proved = true
+	} else if trusted != nil && l.pipe.trusted.CompareAndSwap(trusted, nil) {
+		l.pipe.lost()
+	}
+	for held := l.queue.held; held > 0; held-- {
+		c := l.queue.pop().conn
+		c.doubtful = c.doubtful && !found
+		c.answer(c.reply)
+	}
+	l.queue.held = 0
+	l.queue.pop() // the canary
 }
 
-func (q *queue) len() int { return len(q.conns) - q.gone }
+// A waiter is a command whose reply is to come: of a Conn, or the read of the canary.
+type waiter struct {
+	conn    *Conn
+	trusted *string // of the canary: what it was trusted to be when it was sent
+	end     uint64  // of the canary, see Conn
+}
 
-func (q *queue) push(c *Conn) {
-	if q.gone > len(q.conns)/2 {
-		q.conns = slices.Delete(q.conns, 0, q.gone)
+func (w waiter) sentAt() uint64 {
+	if w.conn != nil {
+		return w.conn.end
+	}
+	return w.end
+}
+
+// A queue is first in, first out. The first ones are held: their replies have come, and
+// wait for the canary's.
+type queue struct {
+	waiters []waiter
+	gone    int // of the first ones
+	held    int // of those after them
+}
+
+func (q *queue) len() int     { return len(q.waiters) - q.gone }
+func (q *queue) waiting() int { return q.len() - q.held }
+
+func (q *queue) push(w waiter) {
+	if q.gone > len(q.waiters)/2 {
+		q.waiters = slices.Delete(q.waiters, 0, q.gone)
 		q.gone = 0
 	}
-	q.conns = append(q.conns, c)
+	q.waiters = append(q.waiters, w)
 }
 
-func (q *queue) first() *Conn {
-	if q.len() == 0 {
-		return nil
+// next is the one whose reply comes next.
+func (q *queue) next() (w waiter, found bool) {
+	if q.waiting() == 0 {
+		return waiter{}, false
 	}
-	return q.conns[q.gone]
+	return q.waiters[q.gone+q.held], true
 }
 
-func (q *queue) pop() *Conn {
-	c := q.first()
-	if c != nil {
-		q.conns[q.gone] = nil
-		q.gone++
-	}
-	return c
+func (q *queue) pop() waiter {
+	w := q.waiters[q.gone]
+	q.waiters[q.gone] = waiter{}
+	q.gone++
+	return w
 }

@@ -22,7 +22,7 @@ func ask(t *testing.T, l *link, command string, wait time.Duration) *Conn {
 }
 
 func TestWhoCannotWaitForAConnectionLeavesItToTheOthers(t *testing.T) {
-	l := newLink() // it is being connected
+	l := newLink(New("nobody", 1, 0)) // it is being connected
 	patient, hasty := ask(t, l, "gets a\r\n", time.Hour), ask(t, l, "gets b\r\n", 0)
 	_, err := hasty.Read(nil)
 	assert.ErrorIs(t, err, os.ErrDeadlineExceeded)

@@ -21,6 +21,20 @@
 //     has a deadline of its own. The reply, should it come, is dropped.
 //   - The goroutines that ask never touch the network: they wait for their reply or
 //     for their deadline.
+//
+// # Memory
+//
+// A server may lose its memory at any moment, and what it says then is not what all
+// instances know. An item, the canary, tells one memory from another: while the pipe
+// trusts a value of it ([Pipe.Trust]), every batch that reads or adds is followed, in
+// the same system call, by a read of the canary. A server carries out the commands of a
+// connection in order, so a canary that is still there says that the replies before it
+// are of the trusted memory. They are held back until it has come; without it they are
+// [Conn.Doubtful], and the pipe trusts the server no more.
+//
+// A cas needs no such proof: it succeeds only if the item is still the one that was
+// read. An id may come again after a restart, so the first commands of a connection are
+// followed by the canary whatever they are.
 package pipeline
 
 import (
@@ -49,6 +63,9 @@ type Pipe struct {
 	timeout time.Duration
 	links   []atomic.Pointer[link] // nil: none yet, or none any more
 	turn    atomic.Uint32
+	canary  command                // reads it
+	trusted atomic.Pointer[string] // the canary's value; nil: no memory is trusted
+	lost    func()
 }
 
 // New makes a pipe of so many connections to address, host:port or the path of a
@@ -57,6 +74,25 @@ type Pipe struct {
 func New(address string, connections int, timeout time.Duration) *Pipe {
 	return &Pipe{address: address, timeout: timeout, links: make([]atomic.Pointer[link], connections)}
 }
+
+// Guard names the canary's key. lost is called, and must not block, when the trusted
+// canary was not found. Guard must be called before the first command.
+func (p *Pipe) Guard(key string, lost func()) {
+	if _, err := p.canary.add([]byte("gets " + key + "\r\n")); err != nil {
+		panic("pipeline: " + err.Error()) // a key of a fixed form
+	}
+	p.lost = lost
+}
+
+// Trust has replies believed while the canary has this value.
+func (p *Pipe) Trust(value string) { p.trusted.Store(&value) }
+
+// Distrust has no reply believed until Trust is called. It reports whether the server
+// was trusted.
+func (p *Pipe) Distrust() bool { return p.trusted.Swap(nil) != nil }
+
+// Trusted reports whether the server's memory is trusted.
+func (p *Pipe) Trusted() bool { return p.trusted.Load() != nil }
 
 // Close closes the connections; a later command makes new ones.
 func (p *Pipe) Close() {
@@ -73,11 +109,11 @@ func (p *Pipe) send(c *Conn) {
 	for {
 		l := at.Load()
 		if l == nil {
-			l = newLink()
+			l = newLink(p)
 			if !at.CompareAndSwap(nil, l) {
 				continue
 			}
-			go l.run(p.network(), p.address, p.timeout)
+			go l.run()
 		}
 		if l.take(c) {
 			return

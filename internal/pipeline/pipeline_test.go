@@ -19,7 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"fraudcheck/internal/pipeline"
-	"fraudcheck/internal/velocity/velocitytest"
+	"fraudcheck/internal/testbed"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -90,7 +90,7 @@ func hear(t testing.TB, c net.Conn, lines int) {
 }
 
 func TestOverFewConnectionsEverybodyGetsTheirOwn(t *testing.T) {
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	p := newPipe(t, server.Addr, 2)
 	var all sync.WaitGroup
 	for n := range 64 {

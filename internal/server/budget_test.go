@@ -12,6 +12,10 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/auth/password"
+	"fraudcheck/internal/callers"
+	"fraudcheck/internal/door"
+	"fraudcheck/internal/testbed"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/velocity/velocitytest"
 )
@@ -22,13 +26,18 @@ func TestAllocationBudgets(t *testing.T) {
 	if raceDetector {
 		t.Skip("the race detector allocates")
 	}
-	memcached := velocitytest.StartMemcached(t)
+	memcached := testbed.StartMemcached(t)
 	shared := func(local *velocity.Memory) velocity.Store {
 		m, err := velocity.NewMemcached(velocity.MemcachedSettings{
 			Servers: []string{memcached.Addr}, MaxConns: 64, Budget: 10 * time.Second, Keys: velocitytest.NewKeys(t), Local: local,
 		})
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = m.Close() })
+		plan, err := velocity.NewPlan([]velocity.Rule{velocity.DefaultRule}, 64)
+		require.NoError(t, err)
+		clock := velocity.NewClock(time.Now())
+		m.Watch(func() *velocity.Plan { return plan }, func() velocity.Time { return clock.Now(time.Now()) })
+		m.AwaitServers(10 * time.Second)
 		return m
 	}
 	alone := func(local *velocity.Memory) velocity.Store { return local }
@@ -46,13 +55,15 @@ func TestAllocationBudgets(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			local, err := velocity.NewMemory(64 << 20)
 			require.NoError(t, err)
-			basic, err := auth.NewBasic([]auth.User{{Name: "checkout", Password: "open sesame", Encryption: auth.Clear, Roles: auth.Checker}})
+			policy, err := auth.NewPolicy(auth.Settings{Users: []auth.User{{Name: "checkout", Password: "open sesame", Encryption: password.Clear, Roles: auth.Checker}}})
 			require.NoError(t, err)
-			s := New(Settings{
+			checks := &callers.API{
 				Checker: velocitytest.NewChecker(t, []velocity.Rule{velocity.DefaultRule}, tt.store(local)),
-				Guard:   auth.NewGuard(basic, nil), Now: velocity.NewClock(time.Now()).Now,
-				Log: slog.New(slog.DiscardHandler), TagKey: make([]byte, 32), InFlight: 10,
-			})
+				Now:     velocity.NewClock(time.Now()).Now,
+			}
+			s := New(door.New(door.Settings{
+				Guard: auth.NewGuard(policy), Log: slog.New(slog.DiscardHandler), TagKey: make([]byte, 32), InFlight: 10,
+			}, checks.Routes()...), Settings{})
 			const runs = 500
 			var bodies [][]byte
 			for n := range runs + 1 {

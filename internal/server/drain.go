@@ -3,67 +3,43 @@ package server
 import (
 	"context"
 	"time"
+
+	"fraudcheck/internal/listener"
 )
 
-const (
-	calm      = 100 * time.Millisecond // without a request: none is on its way any more
-	lastCalls = 500 * time.Millisecond // for those who came last, once nobody new is let in
-)
-
-// Drain makes the server unready, answers what is on its way and closes its
-// connections. It returns when nothing is in flight any more, at the latest when
-// ctx ends, with ctx's error.
+// Drain makes the door unready, answers what is on its way and closes the connections.
+// It returns when nothing is in flight any more, at the latest when ctx ends, with its
+// error. Nobody who connects at that moment is reset: the request is answered, or the
+// connection refused.
 func (s *Server) Drain(ctx context.Context) error {
-	s.draining.Store(true)
+	s.door.Drain()
 	s.settle(ctx)
-	if l := s.listener.Load(); l != nil {
+	if l := s.stopListening(); l != nil {
 		_ = l.Close() // Shutdown tells the error
+		// fasthttp would close those it takes for idle at once, also when a request has
+		// just arrived, and those that never sent a byte when they are 5 s old.
+		l.CloseUnused(ctx)
 	}
-	s.leaveAll(ctx)
 	return s.http.ShutdownWithContext(ctx)
 }
 
-// settle waits for a moment in which nothing arrives and nothing is in flight. Until
-// then every answer asks its caller to close, so that in the end only connections are
-// left that nobody uses.
+// settle waits for a QuietPeriod in which nothing arrives and nothing is in flight.
+// Until then every answer asks its caller to close, so that in the end only unused
+// connections are left.
 func (s *Server) settle(ctx context.Context) {
-	if end, ok := ctx.Deadline(); ok { // the rest is for those who came last
+	if end, ok := ctx.Deadline(); ok { // the rest is for the last requests
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, end.Add(-min(lastCalls, time.Until(end)/4)))
+		ctx, cancel = context.WithDeadline(ctx, end.Add(-min(listener.LastRequests, time.Until(end)/4)))
 		defer cancel()
 	}
-	tick := time.NewTicker(calm)
+	tick := time.NewTicker(listener.QuietPeriod)
 	defer tick.Stop()
-	for served := int64(-1); ; {
-		n := s.served.Load()
-		if n == served && s.inFlight.Load() == 0 {
+	for before := int64(-1); ; {
+		begun, inFlight := s.door.Load()
+		if begun == before && inFlight == 0 {
 			return
 		}
-		served = n
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
-}
-
-// leaveAll waits until every connection is left. fasthttp would close those it takes
-// for idle at once, also when a request has just come in, and those that never said
-// a word when they are 5 s old.
-func (s *Server) leaveAll(ctx context.Context) {
-	tick := time.NewTicker(calm / 10)
-	defer tick.Stop()
-	for {
-		left := false
-		s.open.Range(func(c, _ any) bool {
-			left = true
-			c.(*conn).leave()
-			return true
-		})
-		if !left {
-			return
-		}
+		before = begun
 		select {
 		case <-ctx.Done():
 			return

@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"fraudcheck/internal/server"
+	"fraudcheck/internal/door/doortest"
 	"fraudcheck/internal/velocity"
 )
 
@@ -29,7 +29,7 @@ type turnstile struct {
 	let    chan struct{} // one lets one go, closed lets all
 }
 
-func newTurnstile(s *server.Settings) *turnstile {
+func newTurnstile(s *doortest.Setup) *turnstile {
 	w := &turnstile{inside: make(chan struct{}, 16), let: make(chan struct{})}
 	now := s.Now
 	s.Now = func(reading time.Time) velocity.Time {
@@ -45,16 +45,16 @@ func (w *turnstile) requireInside(t testing.TB) {
 	t.Helper()
 	select {
 	case <-w.inside:
-	case <-time.After(patience):
+	case <-time.After(doortest.Patience):
 		require.FailNow(t, "no request came in")
 	}
 }
 
 // openHeld opens a door with a turnstile that is let go when the test ends.
-func openHeld(t *testing.T, change ...func(*server.Settings)) (*door, *turnstile) {
+func openHeld(t *testing.T, change ...func(*doortest.Setup)) (*port, *turnstile) {
 	t.Helper()
 	var w *turnstile
-	d := open(t, append(change, func(s *server.Settings) { w = newTurnstile(s) })...)
+	d := open(t, append(change, func(s *doortest.Setup) { w = newTurnstile(s) })...)
 	t.Cleanup(func() { // before the door's own
 		select {
 		case <-w.let:
@@ -66,34 +66,34 @@ func openHeld(t *testing.T, change ...func(*server.Settings)) (*door, *turnstile
 }
 
 func TestAServerThatIsFullRefusesTheNext(t *testing.T) {
-	d, w := openHeld(t, func(s *server.Settings) { s.InFlight = 1 })
-	first, second := d.dial(t), d.dial(t)
-	first.send(check("203.0.113.7", 1))
+	d, w := openHeld(t, func(s *doortest.Setup) { s.InFlight = 1 })
+	first, second := d.Dial(t), d.Dial(t)
+	first.Send(check("203.0.113.7", 1))
 	w.requireInside(t)
 
-	for _, request := range []string{check("203.0.113.8", 1), raw("POST /v1/outcomes", someCard, asCheckout)} {
-		a := second.ask(request)
-		requireProblem(t, a, 503, "overloaded", "")
-		assert.Equal(t, "1", a.header.Get("Retry-After"))
-		assert.False(t, a.close, "it may try again at once")
+	for _, request := range []string{check("203.0.113.8", 1), doortest.Raw("POST /v1/outcomes", someCard, doortest.AsCheckout)} {
+		a := second.Ask(request)
+		doortest.RequireProblem(t, a, 503, "overloaded", "")
+		assert.Equal(t, "1", a.Header.Get("Retry-After"))
+		assert.False(t, a.Close, "it may try again at once")
 	}
-	assert.Equal(t, 200, second.ask(raw("GET /healthz", "")).status, "it is alive all the same")
-	assert.Equal(t, 200, second.ask(raw("GET /readyz", "")).status, "and ready")
-	assert.Equal(t, 404, second.ask(raw("GET /nowhere", "")).status)
+	assert.Equal(t, 200, second.Ask(doortest.Raw("GET /healthz", "")).Status, "it is alive all the same")
+	assert.Equal(t, 200, second.Ask(doortest.Raw("GET /readyz", "")).Status, "and ready")
+	assert.Equal(t, 404, second.Ask(doortest.Raw("GET /nowhere", "")).Status)
 
 	w.let <- struct{}{}
-	assert.Equal(t, 1, first.next("POST").count(t))
+	assert.Equal(t, 1, countOf(t, first.Next("POST")))
 
-	second.send(check("203.0.113.7", 2))
+	second.Send(check("203.0.113.7", 2))
 	w.requireInside(t)
 	w.let <- struct{}{}
-	assert.Equal(t, 2, second.next("POST").count(t), "there is room again")
+	assert.Equal(t, 2, countOf(t, second.Next("POST")), "there is room again")
 }
 
 func TestAPanicCostsOneAnswer(t *testing.T) {
 	for _, fault := range []any{"choked on 4242", errors.New("choked on 4242")} {
 		panics := true
-		d := open(t, func(s *server.Settings) {
+		d := open(t, func(s *doortest.Setup) {
 			now := s.Now
 			s.Now = func(reading time.Time) velocity.Time {
 				if panics {
@@ -102,38 +102,38 @@ func TestAPanicCostsOneAnswer(t *testing.T) {
 				return now(reading)
 			}
 		})
-		l := d.dial(t)
-		a := l.ask(check("203.0.113.7", 1))
-		requireProblem(t, a, 500, "internal", "")
-		assert.False(t, a.close)
-		a = l.ask(raw("POST /v1/outcomes", `{"ip":"203.0.113.7","card_id":"pm_1","outcome":"declined"}`, asCheckout))
-		requireProblem(t, a, 500, "internal", "")
+		l := d.Dial(t)
+		a := l.Ask(check("203.0.113.7", 1))
+		doortest.RequireProblem(t, a, 500, "internal", "")
+		assert.False(t, a.Close)
+		a = l.Ask(doortest.Raw("POST /v1/outcomes", `{"ip":"203.0.113.7","card_id":"pm_1","outcome":"declined"}`, doortest.AsCheckout))
+		doortest.RequireProblem(t, a, 500, "internal", "")
 
 		panics = false
-		assert.Equal(t, 1, l.ask(check("203.0.113.7", 1)).count(t), "the connection goes on")
+		assert.Equal(t, 1, countOf(t, l.Ask(check("203.0.113.7", 1))), "the connection goes on")
 
-		var failures []logLine
-		for _, line := range d.log.all() {
-			if line.level >= slog.LevelError {
+		var failures []doortest.Line
+		for _, line := range d.all.Log.Lines() {
+			if line.Level >= slog.LevelError {
 				failures = append(failures, line)
 			}
 		}
 		require.Len(t, failures, 2, "one line for each panic")
-		assert.Contains(t, failures[0].attrs["stack"], "TestAPanicCostsOneAnswer", "it tells where")
-		assert.NotContains(t, d.log.text(), "choked")
-		assert.NotContains(t, d.log.text(), "4242")
+		assert.Contains(t, failures[0].Attrs["stack"], "TestAPanicCostsOneAnswer", "it tells where")
+		assert.NotContains(t, d.all.Log.Text(), "choked")
+		assert.NotContains(t, d.all.Log.Text(), "4242")
 	}
 }
 
 func TestAPanicIsFoundInALogOfErrorsOnly(t *testing.T) {
-	var errorLog logbook
-	d := open(t, func(s *server.Settings) {
-		s.Log = slog.New(errorsOnly{&errorLog})
+	errorLog := doortest.Log{Least: slog.LevelError}
+	d := open(t, func(s *doortest.Setup) {
+		s.Log = errorLog.Logger()
 		s.Now = func(time.Time) velocity.Time { panic("choked") }
 	})
-	require.Equal(t, 500, d.ask(t, check("203.0.113.7", 1)).status)
-	require.Len(t, errorLog.all(), 1)
-	assert.Regexp(t, `^127\.0\.0\.1-`, errorLog.all()[0].attrs["tag"], "it tells who")
+	require.Equal(t, 500, d.Ask(t, check("203.0.113.7", 1)).Status)
+	require.Len(t, errorLog.Lines(), 1)
+	assert.Regexp(t, `^127\.0\.0\.1-`, errorLog.Lines()[0].Attrs["tag"], "it tells who")
 }
 
 // A drain with a request on its way: nobody new is sent here, and nobody who is
@@ -142,39 +142,39 @@ func TestADrainAnswersWhatIsInFlight(t *testing.T) {
 	leaks := noLeaks()
 	t.Run("drain", func(t *testing.T) {
 		d, w := openHeld(t)
-		held, other := d.dial(t), d.dial(t)
-		require.Equal(t, 200, other.ask(raw("GET /readyz", "")).status)
-		held.send(check("203.0.113.7", 1))
+		held, other := d.Dial(t), d.Dial(t)
+		require.Equal(t, 200, other.Ask(doortest.Raw("GET /readyz", "")).Status)
+		held.Send(check("203.0.113.7", 1))
 		w.requireInside(t)
 
 		drained := make(chan error, 1)
-		go func() { drained <- d.drain(patience) }()
-		a := other.ask(raw("GET /readyz", ""))
-		for a.status == 200 { // Drain has not begun
-			a = other.ask(raw("GET /readyz", ""))
+		go func() { drained <- d.Drain(doortest.Patience) }()
+		a := other.Ask(doortest.Raw("GET /readyz", ""))
+		for a.Status == 200 { // Drain has not begun
+			a = other.Ask(doortest.Raw("GET /readyz", ""))
 		}
-		requireProblem(t, a, 503, "overloaded", "")
-		assert.True(t, a.close, "its caller goes elsewhere")
-		other.requireEnd()
+		doortest.RequireProblem(t, a, 503, "overloaded", "")
+		assert.True(t, a.Close, "its caller goes elsewhere")
+		other.RequireEnd()
 
-		late := d.dial(t) // by somebody who has not heard yet
-		late.send(check("203.0.113.7", 2))
+		late := d.Dial(t) // by somebody who has not heard yet
+		late.Send(check("203.0.113.7", 2))
 		w.requireInside(t)
 		w.let <- struct{}{}
 		w.let <- struct{}{}
 		counts := 0
-		for _, l := range []*line{held, late} {
-			a = l.next("POST")
-			assert.Equal(t, 200, a.status)
-			assert.True(t, a.close)
-			counts += a.count(t)
-			l.requireEnd()
+		for _, l := range []*doortest.Conn{held, late} {
+			a = l.Next("POST")
+			assert.Equal(t, 200, a.Status)
+			assert.True(t, a.Close)
+			counts += countOf(t, a)
+			l.RequireEnd()
 		}
 		assert.Equal(t, 1+2, counts)
 
 		require.NoError(t, <-drained)
-		d.requireClosed(t)
-		_, err := net.Dial("tcp", d.addr)
+		d.RequireClosed(t)
+		_, err := net.Dial("tcp", d.Addr())
 		assert.ErrorIs(t, err, syscall.ECONNREFUSED)
 	})
 	goleak.VerifyNone(t, leaks...)
@@ -184,14 +184,14 @@ func TestADrainEndsWhenItsTimeDoes(t *testing.T) {
 	leaks := noLeaks()
 	t.Run("drain", func(t *testing.T) {
 		d, w := openHeld(t)
-		l := d.dial(t)
-		l.send(check("203.0.113.7", 1))
+		l := d.Dial(t)
+		l.Send(check("203.0.113.7", 1))
 		w.requireInside(t)
-		assert.ErrorIs(t, d.drain(blink), context.DeadlineExceeded)
+		assert.ErrorIs(t, d.Drain(blink), context.DeadlineExceeded)
 
 		w.let <- struct{}{}
-		assert.Equal(t, 200, l.next("POST").status, "late, but not lost")
-		d.requireClosed(t)
+		assert.Equal(t, 200, l.Next("POST").Status, "late, but not lost")
+		d.RequireClosed(t)
 	})
 	goleak.VerifyNone(t, leaks...)
 }
@@ -203,22 +203,22 @@ func TestADrainWaitsForNoIdleConnection(t *testing.T) {
 		name string
 		use  string
 	}{
-		{"used", raw("GET /healthz", "")},
+		{"used", doortest.Raw("GET /healthz", "")},
 		{"not used yet", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			d := open(t)
-			l := d.dial(t)
+			l := d.Dial(t)
 			if tt.use != "" {
-				require.Equal(t, 200, l.ask(tt.use).status)
+				require.Equal(t, 200, l.Ask(tt.use).Status)
 			} else {
 				// The server takes connections in order: it has the first when the second is answered.
-				require.Equal(t, 200, d.ask(t, raw("GET /healthz", "", "Connection: close")).status)
+				require.Equal(t, 200, d.Ask(t, doortest.Raw("GET /healthz", "", "Connection: close")).Status)
 			}
-			require.NoError(t, d.drain(3*time.Second))
-			d.requireClosed(t)
-			l.requireEnd()
+			require.NoError(t, d.Drain(3*time.Second))
+			d.RequireClosed(t)
+			l.RequireEnd()
 		})
 	}
 }
@@ -237,7 +237,7 @@ func TestADrainResetsNobodyWhoConnects(t *testing.T) {
 				for range callers {
 					calling.Go(func() {
 						for {
-							switch err := callAnew(d.addr); {
+							switch err := callAnew(d.Addr()); {
 							case err == nil:
 								answered.Add(1)
 							case errors.Is(err, syscall.ECONNREFUSED):
@@ -250,7 +250,7 @@ func TestADrainResetsNobodyWhoConnects(t *testing.T) {
 						}
 					})
 				}
-				err := d.drain(400 * time.Millisecond) // they keep it from ending before
+				err := d.Drain(400 * time.Millisecond) // they keep it from ending before
 				calling.Wait()
 				assert.True(t, err == nil || errors.Is(err, context.DeadlineExceeded), err)
 			})
@@ -267,8 +267,8 @@ func callAnew(addr string) error {
 		return err
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(patience))
-	if _, err := io.WriteString(c, raw("GET /healthz", "")); err != nil {
+	_ = c.SetDeadline(time.Now().Add(doortest.Patience))
+	if _, err := io.WriteString(c, doortest.Raw("GET /healthz", "")); err != nil {
 		return err
 	}
 	_, err = http.ReadResponse(bufio.NewReader(c), nil)
@@ -277,31 +277,31 @@ func callAnew(addr string) error {
 
 func TestADrainWaitsForARequestHalfSent(t *testing.T) {
 	d := open(t)
-	l := d.dial(t)
-	require.Equal(t, 200, l.ask(raw("GET /healthz", "")).status)
+	l := d.Dial(t)
+	require.Equal(t, 200, l.Ask(doortest.Raw("GET /healthz", "")).Status)
 	first, rest, _ := strings.Cut(check("203.0.113.7", 1), "fraudcheck.test")
-	l.send(first)
+	l.Send(first)
 	drained := make(chan error, 1)
-	go func() { drained <- d.drain(patience) }()
+	go func() { drained <- d.Drain(doortest.Patience) }()
 	for err := error(nil); err == nil; { // until nobody is let in any more
 		var c net.Conn
-		if c, err = net.Dial("tcp", d.addr); err == nil {
+		if c, err = net.Dial("tcp", d.Addr()); err == nil {
 			err = c.Close()
 		}
 	}
-	l.send("fraudcheck.test" + rest)
-	a := l.next("POST")
-	assert.Equal(t, 200, a.status)
-	assert.True(t, a.close)
+	l.Send("fraudcheck.test" + rest)
+	a := l.Next("POST")
+	assert.Equal(t, 200, a.Status)
+	assert.True(t, a.Close)
 	require.NoError(t, <-drained)
 }
 
 func TestADrainWithNobodyThere(t *testing.T) {
 	d := open(t)
-	require.Equal(t, 200, d.ask(t, raw("GET /healthz", "", "Connection: close")).status)
-	require.NoError(t, d.drain(patience))
-	d.requireClosed(t)
-	require.NoError(t, d.drain(patience), "a second time")
+	require.Equal(t, 200, d.Ask(t, doortest.Raw("GET /healthz", "", "Connection: close")).Status)
+	require.NoError(t, d.Drain(doortest.Patience))
+	d.RequireClosed(t)
+	require.NoError(t, d.Drain(doortest.Patience), "a second time")
 }
 
 // noLeaks are the goroutines that may be there in the end: those that are now,

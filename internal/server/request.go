@@ -1,67 +1,64 @@
 package server
 
 import (
-	"log/slog"
 	"net"
 	"net/netip"
-	"time"
 
 	"github.com/valyala/fasthttp"
 
-	"fraudcheck/internal/auth"
-	"fraudcheck/internal/velocity"
+	"fraudcheck/internal/door"
 	"fraudcheck/internal/wire"
 )
 
-const headerRequestID = "X-Request-Id"
-
-// As they are sent, so that nothing is spelled anew for each answer.
+// What every answer has, as bytes, so that nothing is converted for each.
 var (
-	requestID    = []byte(headerRequestID)
-	cacheControl = []byte(fasthttp.HeaderCacheControl)
+	requestID    = []byte("X-Request-Id")
+	cacheControl = []byte("Cache-Control")
 	noStore      = []byte("no-store")
-	contentType  = []byte("application/json")
+	typeOptions  = []byte("X-Content-Type-Options")
+	noSniff      = []byte("nosniff")
 )
 
-// A request is the memory of one call. ctx dies with the handler, and with it
-// everything borrowed from it.
-type request struct {
-	ctx   *fasthttp.RequestCtx
-	route *route // nil: no such path
-	start time.Time
-	id    []byte // what X-Request-ID answers
-	tag   string // who speaks, in the log; empty when nothing is logged
+// handle answers a request that was read whole.
+func (s *Server) handle(ctx *fasthttp.RequestCtx) { s.serve(ctx, nil) }
 
-	preflight bool // a browser's question, before it sends a page's request
-
-	asks   auth.Request
-	caller *auth.Caller // once authenticated
-
-	fields   velocity.Fields
-	attempt  velocity.Attempt
-	decision velocity.Decision
-	judged   bool          // decision is this request's
-	problem  *wire.Problem // why there is no decision
-	body     []byte        // of the answer
-	attrs    []slog.Attr   // of its log line
+// serve answers a request that was read whole, or of which unread says why not.
+func (s *Server) serve(ctx *fasthttp.RequestCtx, unread *wire.Problem) {
+	q := s.requests.Get().(*door.Request)
+	read(&q.In, ctx)
+	q.In.Unread = unread
+	s.door.Serve(q)
+	write(ctx, q)
+	q.Reset()
+	s.requests.Put(q)
 }
 
-func (q *request) begin(ctx *fasthttp.RequestCtx, start time.Time) {
-	q.ctx, q.start, q.route, q.problem, q.judged, q.tag, q.caller = ctx, start, nil, nil, false, "", nil
-	q.fields = velocity.Fields{}
-	asked := &ctx.Request.Header
-	q.asks = auth.Request{
-		Header: header{asked}, At: start, Peer: peerOf(ctx), Method: asked.Method(), Target: asked.RequestURI(), Host: asked.Host(),
+func read(in *door.Input, ctx *fasthttp.RequestCtx) {
+	h := &ctx.Request.Header
+	*in = door.Input{
+		Method: h.Method(), Target: h.RequestURI(), Host: h.Host(), Proto: h.Protocol(),
+		ContentType: h.ContentType(), ContentEncoding: h.Peek(fasthttp.HeaderContentEncoding),
+		Header: header{h}, Head: h.RawHeaders(), Body: ctx.Request.Body(), Peer: peerOf(ctx),
+		Chunked: h.ContentLength() == -1,
 	}
-	q.id = q.id[:0]
-	if given := ctx.Request.Header.Peek(headerRequestID); wire.Traceable(given) {
-		q.id = append(q.id, given...)
-	} else {
-		q.id = wire.AppendID(q.id, start)
+}
+
+func write(ctx *fasthttp.RequestCtx, q *door.Request) {
+	r, out := &ctx.Response, &q.Out
+	r.SetStatusCode(out.Status)
+	r.Header.SetCanonical(requestID, q.ID)
+	r.Header.SetCanonical(cacheControl, noStore)
+	r.Header.SetCanonical(typeOptions, noSniff)
+	if out.Type != "" {
+		r.Header.SetContentType(out.Type)
 	}
-	h := &ctx.Response.Header
-	h.SetCanonical(requestID, q.id)
-	h.SetCanonical(cacheControl, noStore)
+	for _, f := range out.Fields {
+		r.Header.Add(f.Name, f.Value)
+	}
+	r.SetBody(out.Body)
+	if out.Close {
+		ctx.SetConnectionClose()
+	}
 }
 
 // peerOf is the connection's other end; not valid on a unix socket.
@@ -72,19 +69,8 @@ func peerOf(ctx *fasthttp.RequestCtx) netip.Addr {
 	return netip.Addr{}
 }
 
-// sign signs the answer, where the request was signed.
-func (q *request) sign() {
-	if !q.asks.Signed() {
-		return
-	}
-	r := &q.ctx.Response
-	digest, input, signature := q.asks.SignAnswer(r.StatusCode(), r.Body())
-	r.Header.Set("Content-Digest", digest)
-	r.Header.Set("Signature-Input", input)
-	r.Header.Set("Signature", signature)
-}
-
-// header shows the guard the header of a request.
+// header shows a door the header of a request.
 type header struct{ *fasthttp.RequestHeader }
 
+// Values implements auth.Header.
 func (h header) Values(name string) [][]byte { return h.PeekAll(name) }

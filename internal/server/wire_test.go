@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"fraudcheck/internal/server"
+	"fraudcheck/internal/door/doortest"
 )
 
 // blink is a bound that a test waits to see passed.
@@ -23,66 +23,66 @@ const blink = 50 * time.Millisecond
 func TestHeadersOver8KiBAreRefused(t *testing.T) {
 	d := open(t)
 	tests := []struct{ name, request string }{
-		{"one long header", raw("POST /v1/check", someCard, asCheckout, "Cookie: "+strings.Repeat("x", 9<<10))},
-		{"many headers", raw("POST /v1/check", someCard, append(slices.Repeat([]string{"X-A: b"}, 2<<10), asCheckout)...)},
-		{"a long request line", raw("POST /v1/check?cart="+strings.Repeat("x", 9<<10), "", asCheckout)},
+		{"one long header", doortest.Raw("POST /v1/check", someCard, doortest.AsCheckout, "Cookie: "+strings.Repeat("x", 9<<10))},
+		{"many headers", doortest.Raw("POST /v1/check", someCard, append(slices.Repeat([]string{"X-A: b"}, 2<<10), doortest.AsCheckout)...)},
+		{"a long request line", doortest.Raw("POST /v1/check?cart="+strings.Repeat("x", 9<<10), "", doortest.AsCheckout)},
 		{"headers that never end", "GET /healthz HTTP/1.1\r\nX-A: " + strings.Repeat("x", 64<<10)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			l := d.dial(t)
-			a := l.ask(tt.request)
-			requireProblem(t, a, 431, "body_too_large", "")
-			assert.True(t, a.close)
-			l.requireEnd()
+			l := d.Dial(t)
+			a := l.Ask(tt.request)
+			doortest.RequireProblem(t, a, 431, "header_too_large", "")
+			assert.True(t, a.Close)
+			l.RequireEnd()
 		})
 	}
-	assert.Equal(t, 200, d.ask(t, raw("POST /v1/check", someCard, asCheckout, "Cookie: "+strings.Repeat("x", 7<<10))).status)
+	assert.Equal(t, 200, d.Ask(t, doortest.Raw("POST /v1/check", someCard, doortest.AsCheckout, "Cookie: "+strings.Repeat("x", 7<<10))).Status)
 }
 
 func TestARequestThatStallsIsAnswered408(t *testing.T) {
-	d := open(t, func(s *server.Settings) { s.Read = blink })
+	d := open(t, func(s *doortest.Setup) { s.Server.Read = blink })
 	whole := check("203.0.113.7", 1)
 	tests := []struct{ name, before, part string }{
 		{"in the request line", "", "POST /v1/ch"},
 		{"in the headers", "", "POST /v1/check HTTP/1.1\r\nHost: fraudcheck.test\r\nX-A"},
 		{"before the body", "", whole[:strings.Index(whole, "\r\n\r\n")+4]},
 		{"in the body", "", whole[:len(whole)-1]},
-		{"in a chunk", "", raw("POST /v1/check", "40\r\n{", chunked, asCheckout)},
+		{"in a chunk", "", doortest.Raw("POST /v1/check", "40\r\n{", chunked, doortest.AsCheckout)},
 		{"in a later request", whole, whole[:len(whole)-1]},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			l := d.dial(t)
+			l := d.Dial(t)
 			if tt.before != "" {
-				require.Equal(t, 200, l.ask(tt.before).status)
+				require.Equal(t, 200, l.Ask(tt.before).Status)
 			}
-			a := l.ask(tt.part)
-			requireProblem(t, a, 408, "body_invalid", "")
-			assert.True(t, a.close)
-			l.requireEnd()
+			a := l.Ask(tt.part)
+			doortest.RequireProblem(t, a, 408, "too_slow", "")
+			assert.True(t, a.Close)
+			l.RequireEnd()
 		})
 	}
 }
 
 func TestAnIdleConnectionIsClosedWithoutAWord(t *testing.T) {
-	d := open(t, func(s *server.Settings) { s.Read, s.Idle = time.Hour, blink })
-	l := d.dial(t)
-	require.Equal(t, 200, l.ask(check("203.0.113.7", 1)).status)
-	l.requireEnd()
-	assert.Len(t, d.log.all(), 2, "nor is there a line in the log")
+	d := open(t, func(s *doortest.Setup) { s.Server.Read, s.Server.Idle = time.Hour, blink })
+	l := d.Dial(t)
+	require.Equal(t, 200, l.Ask(check("203.0.113.7", 1)).Status)
+	l.RequireEnd()
+	assert.Len(t, d.all.Log.Lines(), 2, "nor is there a line in the log")
 }
 
 func TestACallerThatLeavesIsNoEvent(t *testing.T) {
 	d := open(t)
-	l := d.dial(t)
+	l := d.Dial(t)
 	require.NoError(t, l.Conn.(*net.TCPConn).CloseWrite())
-	l.requireEnd()
-	l = d.dial(t)
-	require.Equal(t, 200, l.ask(raw("GET /healthz", "")).status)
+	l.RequireEnd()
+	l = d.Dial(t)
+	require.Equal(t, 200, l.Ask(doortest.Raw("GET /healthz", "")).Status)
 	require.NoError(t, l.Conn.(*net.TCPConn).CloseWrite())
-	l.requireEnd()
-	assert.Len(t, d.log.all(), 2)
+	l.RequireEnd()
+	assert.Len(t, d.all.Log.Lines(), 2)
 }
 
 func TestWhatIsNotHTTPIsRefused(t *testing.T) {
@@ -97,22 +97,22 @@ func TestWhatIsNotHTTPIsRefused(t *testing.T) {
 		{"a blank before the colon", "GET /healthz HTTP/1.1\r\nHost: a\r\nX-A : b" + end},
 		{"a header without a name", "GET /healthz HTTP/1.1\r\nHost: a\r\n: b" + end},
 		{"two hosts", "GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b" + end},
-		{"two lengths", raw("POST /v1/check", someCard, asCheckout, body, body)},
-		{"a length that is none", raw("POST /v1/check", someCard, asCheckout, "Content-Length: many")},
-		{"a length below zero", raw("POST /v1/check", someCard, asCheckout, "Content-Length: -1")},
-		{"a length with a sign", raw("POST /v1/check", someCard, asCheckout, "Content-Length: +2")},
-		{"another framing", raw("POST /v1/check", someCard, asCheckout, "Transfer-Encoding: gzip")},
-		{"two framings", raw("POST /v1/check", someCard, asCheckout, "Transfer-Encoding: gzip, chunked")},
-		{"a chunk without a size", raw("POST /v1/check", "{}"+end, asCheckout, chunked)},
-		{"a chunk that is too long for its size", raw("POST /v1/check", "2\r\n{}x"+end, asCheckout, chunked)},
+		{"two lengths", doortest.Raw("POST /v1/check", someCard, doortest.AsCheckout, body, body)},
+		{"a length that is none", doortest.Raw("POST /v1/check", someCard, doortest.AsCheckout, "Content-Length: many")},
+		{"a length below zero", doortest.Raw("POST /v1/check", someCard, doortest.AsCheckout, "Content-Length: -1")},
+		{"a length with a sign", doortest.Raw("POST /v1/check", someCard, doortest.AsCheckout, "Content-Length: +2")},
+		{"another framing", doortest.Raw("POST /v1/check", someCard, doortest.AsCheckout, "Transfer-Encoding: gzip")},
+		{"two framings", doortest.Raw("POST /v1/check", someCard, doortest.AsCheckout, "Transfer-Encoding: gzip, chunked")},
+		{"a chunk without a size", doortest.Raw("POST /v1/check", "{}"+end, doortest.AsCheckout, chunked)},
+		{"a chunk that is too long for its size", doortest.Raw("POST /v1/check", "2\r\n{}x"+end, doortest.AsCheckout, chunked)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			l := d.dial(t)
-			a := l.ask(tt.request)
-			requireProblem(t, a, 400, "body_invalid", "")
-			assert.True(t, a.close, "nobody knows where the next request begins")
-			l.requireEnd()
+			l := d.Dial(t)
+			a := l.Ask(tt.request)
+			doortest.RequireProblem(t, a, 400, "body_invalid", "")
+			assert.True(t, a.Close, "nobody knows where the next request begins")
+			l.RequireEnd()
 		})
 	}
 }
@@ -120,55 +120,55 @@ func TestWhatIsNotHTTPIsRefused(t *testing.T) {
 // A second request hidden in the framing of a first must never be served.
 func TestNoRequestIsSmuggled(t *testing.T) {
 	d := open(t)
-	hidden := raw("GET /healthz", "")
+	hidden := doortest.Raw("GET /healthz", "")
 	tests := []struct{ name, request string }{
-		{"in chunks, beside a length", raw("POST /v1/check", "0\r\n\r\n"+hidden, asCheckout, chunked, "Content-Length: 5")},
-		{"behind a length, beside chunks", raw("POST /v1/check", "0\r\n\r\n"+hidden, asCheckout, "Content-Length: 4", chunked)},
-		{"behind a body in chunks", raw("POST /v1/check", "2\r\n{}"+lastChunk+hidden, asCheckout, chunked)},
-		{"in a body too large", raw("POST /v1/check", hidden+strings.Repeat("x", 9<<10), asCheckout)},
+		{"in chunks, beside a length", doortest.Raw("POST /v1/check", "0\r\n\r\n"+hidden, doortest.AsCheckout, chunked, "Content-Length: 5")},
+		{"behind a length, beside chunks", doortest.Raw("POST /v1/check", "0\r\n\r\n"+hidden, doortest.AsCheckout, "Content-Length: 4", chunked)},
+		{"behind a body in chunks", doortest.Raw("POST /v1/check", "2\r\n{}"+lastChunk+hidden, doortest.AsCheckout, chunked)},
+		{"in a body too large", doortest.Raw("POST /v1/check", hidden+strings.Repeat("x", 9<<10), doortest.AsCheckout)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			l := d.dial(t)
-			a := l.ask(tt.request)
-			assert.GreaterOrEqual(t, a.status, 400)
-			assert.True(t, a.close)
-			l.requireEnd()
+			l := d.Dial(t)
+			a := l.Ask(tt.request)
+			assert.GreaterOrEqual(t, a.Status, 400)
+			assert.True(t, a.Close)
+			l.RequireEnd()
 		})
 	}
 	for _, line := range []string{"GET /healthz", "HEAD /healthz", "DELETE /v1/check"} {
-		l := d.dial(t)
-		a := l.ask(raw(line, hidden, asCheckout))
-		assert.GreaterOrEqual(t, a.status, 400, "a body of %s is a body", line)
-		require.Equal(t, 404, l.ask(raw("GET /next", "")).status, "and nothing else")
+		l := d.Dial(t)
+		a := l.Ask(doortest.Raw(line, hidden, doortest.AsCheckout))
+		assert.GreaterOrEqual(t, a.Status, 400, "a body of %s is a body", line)
+		require.Equal(t, 404, l.Ask(doortest.Raw("GET /next", "")).Status, "and nothing else")
 	}
 }
 
 func TestABodyInChunksIsRead(t *testing.T) {
-	l := open(t).dial(t)
+	l := open(t).Dial(t)
 	body := fmt.Sprintf("1\r\n{\r\n%x;ext=1\r\n%s%s", len(someCard)-1, someCard[1:], lastChunk)
-	a := l.ask(raw("POST /v1/check", body, chunked, asCheckout))
-	assert.Equal(t, 200, a.status, a.body)
-	assert.True(t, a.close, "no later request on a connection that had chunks")
-	l.requireEnd()
+	a := l.Ask(doortest.Raw("POST /v1/check", body, chunked, doortest.AsCheckout))
+	assert.Equal(t, 200, a.Status, a.Body)
+	assert.True(t, a.Close, "no later request on a connection that had chunks")
+	l.RequireEnd()
 }
 
 func TestACallerMayAskBeforeItSends(t *testing.T) {
-	l := open(t).dial(t)
-	request := raw("POST /v1/check", someCard, asCheckout, "Expect: 100-continue")
-	l.send(strings.TrimSuffix(request, someCard))
-	response, err := http.ReadResponse(l.r, nil)
+	l := open(t).Dial(t)
+	request := doortest.Raw("POST /v1/check", someCard, doortest.AsCheckout, "Expect: 100-continue")
+	l.Send(strings.TrimSuffix(request, someCard))
+	response, err := http.ReadResponse(l.R, nil)
 	require.NoError(t, err)
 	require.Equal(t, 100, response.StatusCode)
-	l.send(someCard)
-	assert.Equal(t, 200, l.next("POST").status)
+	l.Send(someCard)
+	assert.Equal(t, 200, l.Next("POST").Status)
 }
 
 func TestHTTP10IsAnsweredAndClosed(t *testing.T) {
-	l := open(t).dial(t)
-	a := l.ask(strings.Replace(check("203.0.113.7", 1), "HTTP/1.1", "HTTP/1.0", 1))
-	assert.Equal(t, 200, a.status)
-	l.requireEnd()
+	l := open(t).Dial(t)
+	a := l.Ask(strings.Replace(check("203.0.113.7", 1), "HTTP/1.1", "HTTP/1.0", 1))
+	assert.Equal(t, 200, a.Status)
+	l.RequireEnd()
 }
 
 // Requests of two callers, about several addresses each, are sent down several
@@ -178,7 +178,7 @@ func TestPipelinedAnswersAreNeverMixedUp(t *testing.T) {
 	d := open(t)
 	var wg sync.WaitGroup
 	for i := range connections {
-		l := d.dial(t)
+		l := d.Dial(t)
 		wg.Go(func() {
 			var sending strings.Builder
 			for j := range requests {
@@ -190,7 +190,7 @@ func TestPipelinedAnswersAreNeverMixedUp(t *testing.T) {
 				sent <- err
 			}()
 			for j := range requests {
-				response, err := http.ReadResponse(l.r, nil)
+				response, err := http.ReadResponse(l.R, nil)
 				if !assert.NoError(t, err) {
 					return
 				}
@@ -206,15 +206,15 @@ func TestPipelinedAnswersAreNeverMixedUp(t *testing.T) {
 
 // pipelined is request j of connection i: of each four, one is refused.
 func pipelined(i, j int) string {
-	user, id := asCheckout, "X-Request-ID: "+pipelinedID(i, j)
+	user, id := doortest.AsCheckout, "X-Request-ID: "+pipelinedID(i, j)
 	if j%2 == 1 {
-		user = asPayments
+		user = doortest.AsPayments
 	}
 	if j%4 == 3 {
-		return raw("POST /v1/check", strings.Repeat(" ", j), "Authorization: Basic !", id)
+		return doortest.Raw("POST /v1/check", strings.Repeat(" ", j), "Authorization: Basic !", id)
 	}
 	body := fmt.Sprintf(`{"ip":"10.%d.%d.1","card_id":"card %d","attempt_id":%q}`, i, j%4, j/4, pipelinedID(i, j))
-	return raw("POST /v1/check", body, user, id)
+	return doortest.Raw("POST /v1/check", body, user, id)
 }
 
 // pipelinedID has many lengths, so that memory used again would show.

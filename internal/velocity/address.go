@@ -2,12 +2,13 @@ package velocity
 
 import "net/netip"
 
-// nat64 is the well-known prefix of RFC 6052: an IPv4 address in its last four bytes.
+// nat64 is the well-known prefix of RFC 6052: an IPv4 address in the last four bytes.
 var nat64 = netip.MustParsePrefix("64:ff9b::/96")
 
-// ParseAddress reads an IPv4 or IPv6 address in its plain form. IPv4-mapped and
-// NAT64 addresses become the IPv4 address inside. Zones, octal and short forms
-// are refused.
+// ParseAddress reads an IPv4 address in dotted form or an IPv6 address (RFC 4291).
+// IPv4-mapped addresses (::ffff:0:0/96) and NAT64 addresses become the IPv4 address
+// inside. It reports false for anything else, zones and octal or short forms of IPv4
+// included.
 func ParseAddress(text string) (netip.Addr, bool) {
 	addr, err := netip.ParseAddr(text)
 	if err != nil || addr.Zone() != "" {
@@ -21,12 +22,18 @@ func ParseAddress(text string) (netip.Addr, bool) {
 	return addr, true
 }
 
-// Network is the /24 of an IPv4 address and the /48 of an IPv6 one: the
-// "network" subject, and the form in which logs may show an address.
+// The lengths of the networks that are one "network" subject, in bits.
+const (
+	networkBits4 = 24
+	networkBits6 = 48
+)
+
+// Network returns the /24 of an IPv4 address and the /48 of an IPv6 address: the
+// "network" subject, and the form in which a log may show an address.
 func Network(addr netip.Addr) netip.Prefix {
-	bits := 48
+	bits := networkBits6
 	if addr.Is4() {
-		bits = 24
+		bits = networkBits4
 	}
 	return netip.PrefixFrom(addr, bits).Masked()
 }

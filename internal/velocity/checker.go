@@ -5,68 +5,71 @@ import (
 	"sync/atomic"
 )
 
-// A Store keeps the records. Update is the one operation that matters: it applies
-// u to the record of its subject, atomically among all updates of that subject,
-// and keeps the result at least as long as the longest window of its lists. It
-// never fails: what others know and it cannot learn in time, it answers from what
-// this instance knows, and says so.
+// A Store keeps the records.
 type Store interface {
+	// Update applies u to the record of its subject, atomically among all updates of
+	// that subject, and keeps the record at least as long as the longest window of its
+	// lists. It never fails: when the store cannot learn in time what other instances
+	// know, it answers from what this instance knows and marks the result degraded.
 	Update(u *Update)
 }
 
 // A Checker answers checks and takes outcomes. It may be used from many
 // goroutines at once.
 type Checker struct {
-	plan   atomic.Pointer[Plan]
-	keys   *Keys
-	store  Store
-	visits sync.Pool // *visit
+	plan  atomic.Pointer[Plan]
+	keys  *Keys
+	store Store
+	calls sync.Pool // *call
 
-	// onFailure, when set, is the answer in place of what this instance knows.
+	// onFailure, when set, is the decision where the shared store did not answer.
 	onFailure *Outcome
 }
 
-// visit is the memory of one call.
-type visit struct {
+// A call holds the state of one call of the Checker. Calls are pooled, so that a check
+// allocates nothing.
+type call struct {
 	plan    *Plan
 	macs    *macs
 	update  Update
-	results []RuleResult // by the plan's rules; no Rule: left out
+	results []RuleResult // by the plan's rules; without a Rule: not evaluated
 }
 
-// begin makes room for the results of the plan's rules.
-func (v *visit) begin(plan *Plan) {
+// begin prepares for results of the plan's rules.
+func (v *call) begin(plan *Plan) {
 	v.plan = plan
 	v.results = append(v.results[:0], make([]RuleResult, len(plan.rules))...)
-	v.update.waited = 0
+	v.update.result.waited = 0
 }
 
-// NewChecker puts rules, keys and store together.
+// NewChecker returns a Checker that evaluates the plan's rules on records in the store.
 func NewChecker(plan *Plan, keys *Keys, store Store) *Checker {
 	c := &Checker{keys: keys, store: store}
-	c.visits.New = func() any { return &visit{macs: keys.macs.New().(*macs)} }
+	c.calls.New = func() any { return &call{macs: keys.macs.New().(*macs)} }
 	c.plan.Store(plan)
 	return c
 }
 
-// Plan is the plan in force.
+// Plan returns the plan in force.
 func (c *Checker) Plan() *Plan { return c.plan.Load() }
 
-// Replace puts another plan in force, for the checks that begin from now on. A
-// lowered limit holds at once for records that exist; a raised one, and a longer
-// window, are exact for what is shown from now on.
+// Replace puts another plan in force, for the calls that begin from now on. A lower
+// block_over or shorter window holds at once, also for elements that are recorded
+// already. A higher block_over or longer window is exact only for elements shown from
+// now on: the lists did not keep more than the old plan needed.
 func (c *Checker) Replace(plan *Plan) { c.plan.Store(plan) }
 
-// Check records the attempt at now, under all rules, and decides; d is
-// overwritten and its memory used again.
+// Check records the attempt at now under all rules and decides. It overwrites d and
+// reuses its memory.
 func (c *Checker) Check(a *Attempt, now Time, d *Decision) {
-	v := c.visits.Get().(*visit)
-	defer c.visits.Put(v)
+	v := c.calls.Get().(*call)
+	defer c.calls.Put(v)
 	plan := c.Plan()
 	v.begin(plan)
 	d.reset(plan)
 	for i := range plan.subjects {
-		d.Degraded = c.check(v, &plan.subjects[i], a, now) || d.Degraded
+		degraded := c.check(v, &plan.subjects[i], a, now)
+		d.Degraded = d.Degraded || degraded
 	}
 	for i := range v.results {
 		if v.results[i].Rule != nil {
@@ -76,15 +79,16 @@ func (c *Checker) Check(a *Attempt, now Time, d *Decision) {
 	d.judge(plan.lists.find(a.Address, now), c.onFailure)
 }
 
-// OnFailure makes o the answer whenever the shared store did not give its own in
-// time, in place of what this instance knows; attempts are recorded all the same.
-// It must be called before the first check.
+// OnFailure makes o the decision whenever the shared store does not answer in time, in
+// place of what this instance knows. Attempts are recorded all the same. It must be
+// called before the first check.
 func (c *Checker) OnFailure(o Outcome) { c.onFailure = &o }
 
-// check updates one subject's record and notes what its rules found.
-func (c *Checker) check(v *visit, s *subjectPlan, a *Attempt, now Time) (degraded bool) {
+// check updates the record of one of the attempt's subjects and stores the results of
+// its rules in v.
+func (c *Checker) check(v *call, s *subjectPlan, a *Attempt, now Time) (degraded bool) {
 	u := &v.update
-	if !c.begin(v, s, a, now, false) {
+	if !c.begin(v, s, a, now, observe) {
 		return false
 	}
 	c.store.Update(u)
@@ -93,55 +97,52 @@ func (c *Checker) check(v *visit, s *subjectPlan, a *Attempt, now Time) (degrade
 		if l := &s.lists[rp.list]; !u.shown[rp.list].present && !l.kind.declines {
 			continue // the attempt lacks the element
 		}
-		v.results[rp.index] = u.result(i)
+		v.results[rp.index] = u.ruleResult(i)
 	}
-	return u.degraded
+	return u.result.degraded
 }
 
-// Declined records at now that the issuer declined the attempt's card. Repeated with
-// the same attempt_id and card, it changes nothing.
+// Declined records that the issuer declined the attempt's card, at now. A repeat with
+// the same attempt_id and card changes nothing.
 func (c *Checker) Declined(a *Attempt, now Time) {
-	v := c.visits.Get().(*visit)
-	defer c.visits.Put(v)
+	v := c.calls.Get().(*call)
+	defer c.calls.Put(v)
 	v.begin(c.Plan())
 	for i := range v.plan.subjects {
 		s := &v.plan.subjects[i]
-		if c.begin(v, s, a, now, true) && v.update.changes() {
+		if c.begin(v, s, a, now, decline) && v.update.changes() {
 			c.store.Update(&v.update)
 		}
 	}
 }
 
-// begin fills v's update for the subject: who it is, and what of the attempt its lists
-// observe, those of the issuer's answers or all the others. It reports false
-// when the attempt has no such subject.
-func (c *Checker) begin(v *visit, s *subjectPlan, a *Attempt, now Time, declined bool) bool {
-	if !c.address(v, s, a, now) {
+// begin makes v.update the update of the attempt's subject of that kind, with the
+// elements that it adds: decline adds to the lists of declines, observe to all others.
+// It reports false when the attempt has no such subject.
+func (c *Checker) begin(v *call, s *subjectPlan, a *Attempt, now Time, verb verb) bool {
+	if !c.beginSubject(v, s, a, now, verb) {
 		return false
 	}
 	u := &v.update
 	for i := range s.lists {
 		l := &s.lists[i]
-		if l.kind.declines != declined {
+		if l.kind.declines != (verb == decline) {
 			continue
 		}
-		if id := l.kind.identity(a, v.plan); id.known() {
+		if id := l.kind.from.identity(a, v.plan); id.known() {
 			u.shown[i] = shown{fingerprint: v.macs.fingerprint(&u.key, l.kind, &id), present: true}
-		}
-		if l.kind == &kinds[declinedAttempts] {
-			u.once = i
 		}
 	}
 	return true
 }
 
-// address begins an update of the subject that observes nothing; it reports false
-// when the attempt has no such subject.
-func (c *Checker) address(v *visit, s *subjectPlan, a *Attempt, now Time) bool {
-	id := s.kind.identity(a, v.plan)
+// beginSubject makes v.update an update of the attempt's subject of that kind, which
+// adds no element. It reports false when the attempt has no such subject.
+func (c *Checker) beginSubject(v *call, s *subjectPlan, a *Attempt, now Time, verb verb) bool {
+	id := s.kind.from.identity(a, v.plan)
 	if !id.known() {
 		return false
 	}
-	v.update.begin(v.plan, s, v.macs.key(s.kind, &id), now)
+	v.update.begin(v.plan, s, v.macs.key(s.kind, &id), now, verb)
 	return true
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestTheClockIsDrawnAfterTheWallClock(t *testing.T) {
+func TestTheClockIsSlewedTowardsTheWallClock(t *testing.T) {
 	start := time.UnixMilli(1_800_000_000_000)
 	for name, step := range map[string]time.Duration{
 		"no step": 0, "an hour ahead": time.Hour, "an hour back": -time.Hour, "a little ahead": 30 * time.Millisecond,
@@ -33,14 +33,14 @@ func TestTheClockIsDrawnAfterTheWallClock(t *testing.T) {
 	}
 }
 
-func TestTheClockReadsOutOfOrder(t *testing.T) {
+func TestReadingsOutOfOrderKeepTheirOrder(t *testing.T) {
 	c := NewClock(time.UnixMilli(1_800_000_000_000))
 	late := c.at(2*time.Second, 2*time.Second)
-	require.Equal(t, late-1000, c.at(time.Second, time.Second), "a reading taken before another may come after it")
+	require.Equal(t, late-1000, c.at(time.Second, time.Second), "a reading may be taken before another and converted after it")
 	require.Equal(t, late, c.at(2*time.Second, 2*time.Second))
 }
 
-func TestTheClockOfARealMachine(t *testing.T) {
+func TestTheClockOfThisMachineAgreesWithTheWallClock(t *testing.T) {
 	c := NewClock(time.Now())
 	before := time.Now()
 	require.InDelta(t, float64(TimeOf(before)), float64(c.Now(before)), 2)

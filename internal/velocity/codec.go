@@ -6,66 +6,95 @@ import (
 	"errors"
 )
 
-// The written form of a record, version 1. All numbers are unsigned varints in
-// their shortest form, so that a record has exactly one written form:
+// The encoding of a record. Numbers are unsigned varints (as in encoding/binary) in
+// their shortest form, times and spans are in milliseconds, and a record has exactly one
+// encoding:
 //
-//	version byte
+//	version        1 byte: 2 where the record has marks, else 1
 //	generation
-//	number of lists, then each list, ordered by key:
-//	  kind byte, idle window (0: sliding)
-//	  number of elements (at least 1), newest first, each:
-//	    time (the first) or the time to the one before it; 8 bytes fingerprint
-//	  for an idle list, number of runs (at least 1), newest first, each:
-//	    last (the first) or the time from it to the one before's beginning; length
+//	lists          their number, then each, in the order of their keys:
+//	  kind         1 byte, of the elements
+//	  idle window  0 for a sliding list
+//	  elements     their number, at least 1, then each, newest first:
+//	    time       of the first its time, of the others the span to the one before
+//	    fingerprint  8 bytes, big endian
+//	  runs         only of an idle list: their number, at least 1, then each, newest first:
+//	    last       of the first its time, of the others the span to the beginning of the
+//	               one before
+//	    span       from its beginning to last
+//	marks          only in version 2: their number, at least 1, then each, in the order of
+//	               their keys:
+//	  kind         1 byte
+//	  lasting      1 byte: 1 for a mark that survives forgetting, else 0
+//	  list kind    1 byte; this and the next three are 0 where marks of the kind have none
+//	  idle window
+//	  window
+//	  block_over
+//	  time
+//	  data         its number of bytes, at most 1024, then the bytes
 //
-// In a shared store 16 bytes follow: a keyed check over the store key and all of
-// the above, so that a value that was forged, damaged or put under another key
-// is told from a record.
+// A record without marks is byte for byte what programs write that know version 1 only.
+// Lists and marks of unknown kinds are decoded, merged and encoded like all others, so a
+// new kind needs no new version.
+//
+// In a shared store the first 16 bytes of an HMAC-SHA-256 follow, over the store key and
+// all of the above. With it a value that is forged, damaged or under a wrong key is told
+// from a record.
 const (
-	codecVersion = 1
-	checkSize    = 16
+	versionLists = 1
+	versionMarks = 2 // the newest
+
+	macSize = 16 // bytes
 )
 
-// What can be wrong with a stored value.
+// The errors of a stored value.
 var (
-	// ErrDamaged: not what an instance with this hash key wrote under this key.
+	// ErrDamaged says that no instance with this hash key wrote the value under this key.
 	ErrDamaged = errors.New("stored record is damaged")
-	// ErrNewer: written by a newer version; it must not be overwritten.
+	// ErrNewer says that a newer version of the program wrote the value. It must not be
+	// overwritten.
 	ErrNewer = errors.New("stored record has a newer version")
 )
 
-// seal appends the record's written form and its check to dst.
-func (k *Keys) seal(dst []byte, key Key, r *Record) []byte {
+// encode appends the record's encoding and its MAC to dst: the value that a shared store
+// holds under the key.
+func (k *Keys) encode(dst []byte, key Key, r *Record) []byte {
 	start := len(dst)
 	dst = r.append(dst)
-	check := k.check(key, dst[start:])
-	return append(dst, check[:]...)
+	mac := k.mac(key, dst[start:])
+	return append(dst, mac[:]...)
 }
 
-// open reads what seal wrote under the same key into r; the error is ErrDamaged
-// or ErrNewer, and r then remembers nothing.
-func (k *Keys) open(r *Record, key Key, sealed []byte) error {
+// decode reads into r a value that encode returned for the same key. The error is
+// ErrDamaged or ErrNewer; r is then empty.
+func (k *Keys) decode(r *Record, key Key, value []byte) error {
 	r.reset()
-	n := len(sealed) - checkSize
+	n := len(value) - macSize
 	if n < 0 {
 		return ErrDamaged
 	}
-	if check := k.check(key, sealed[:n]); !hmac.Equal(check[:], sealed[n:]) {
+	if mac := k.mac(key, value[:n]); !hmac.Equal(mac[:], value[n:]) {
 		return ErrDamaged
 	}
-	return r.decode(sealed[:n])
+	return r.decode(value[:n])
 }
 
-func (k *Keys) check(key Key, body []byte) (check [checkSize]byte) {
+// mac returns what stands behind the encoding of the record under that key.
+func (k *Keys) mac(key Key, encoding []byte) (mac [macSize]byte) {
 	m := k.macs.Get().(*macs)
 	defer k.macs.Put(m)
-	m.in = append(append(m.in[:0], key[:]...), body...)
-	copy(check[:], m.sum(m.record))
-	return check
+	m.in = append(append(m.in[:0], key[:]...), encoding...)
+	copy(mac[:], m.sum(m.record))
+	return mac
 }
 
+// append appends the record's encoding to dst.
 func (r *Record) append(dst []byte) []byte {
-	dst = append(dst, codecVersion)
+	version := byte(versionLists)
+	if len(r.marks) > 0 {
+		version = versionMarks
+	}
+	dst = append(dst, version)
 	dst = binary.AppendUvarint(dst, r.generation)
 	dst = binary.AppendUvarint(dst, uint64(len(r.lists)))
 	for i := range r.lists {
@@ -94,17 +123,41 @@ func (r *Record) append(dst []byte) []byte {
 			dst = binary.AppendUvarint(dst, uint64(r.last-r.began))
 		}
 	}
+	if version == versionMarks {
+		dst = r.appendMarks(dst)
+	}
 	return dst
 }
 
-// decode accepts exactly what append writes.
+func (r *Record) appendMarks(dst []byte) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(r.marks)))
+	for i := range r.marks {
+		m := &r.marks[i]
+		lasting := byte(0)
+		if m.key.lasting {
+			lasting = 1
+		}
+		dst = append(dst, m.key.kind, lasting, m.key.list.kind)
+		for _, n := range [...]uint64{
+			uint64(m.key.list.idle), uint64(m.key.window), m.key.blockOver, uint64(m.at), uint64(len(m.data)),
+		} {
+			dst = binary.AppendUvarint(dst, n)
+		}
+		dst = append(dst, m.data...)
+	}
+	return dst
+}
+
+// decode reads an encoding. It accepts exactly what append returns; any other is
+// ErrDamaged or ErrNewer, and r is then empty.
 func (r *Record) decode(data []byte) error {
 	r.reset()
 	c := reader{data: data}
-	switch version := c.byte(); {
-	case c.failed || version < codecVersion:
+	version := c.byte()
+	switch {
+	case c.failed || version < versionLists:
 		return ErrDamaged
-	case version > codecVersion:
+	case version > versionMarks:
 		return ErrNewer
 	}
 	r.generation = c.uvarint()
@@ -116,11 +169,14 @@ func (r *Record) decode(data []byte) error {
 			break
 		}
 		before = key
-		l := r.grow(key)
+		l := r.listFor(key)
 		c.elements(l)
 		if key.idle > 0 {
 			c.runs(l)
 		}
+	}
+	if version == versionMarks {
+		c.marks(r)
 	}
 	if c.failed || len(c.data) > 0 {
 		r.reset()
@@ -129,13 +185,13 @@ func (r *Record) decode(data []byte) error {
 	return nil
 }
 
-// latestTime is the greatest time and length of time a record may hold: a
-// damaged one must not overflow what is computed from it.
+// latestTime is the greatest time and span in a record, in milliseconds: what is computed
+// from the times of a damaged one must not overflow.
 const latestTime = 1 << 53
 
-// A reader takes a written record apart; after failed its results mean nothing.
+// A reader decodes the parts of a record. Once it has failed, its results mean nothing.
 type reader struct {
-	data   []byte
+	data   []byte // not read yet
 	failed bool
 }
 
@@ -149,6 +205,7 @@ func (c *reader) byte() byte {
 	return b
 }
 
+// uvarint reads a number in its shortest form.
 func (c *reader) uvarint() uint64 {
 	v, n := binary.Uvarint(c.data)
 	if n <= 0 || n > 1 && c.data[n-1] == 0 {
@@ -168,7 +225,7 @@ func (c *reader) time() Time {
 	return Time(v)
 }
 
-// length is a number of things that take at least size bytes each.
+// length reads the number of things that follow, which take at least size bytes each.
 func (c *reader) length(size int) int {
 	n := c.uvarint()
 	if n > uint64(len(c.data)/size) {
@@ -178,6 +235,7 @@ func (c *reader) length(size int) int {
 	return int(n)
 }
 
+// elements reads the elements into l, which has none.
 func (c *reader) elements(l *list) {
 	n := c.length(9)
 	if n == 0 {
@@ -202,6 +260,7 @@ func (c *reader) elements(l *list) {
 	}
 }
 
+// runs reads the runs into l, which has none.
 func (c *reader) runs(l *list) {
 	n := c.length(2)
 	if n == 0 {
@@ -210,7 +269,7 @@ func (c *reader) runs(l *list) {
 	for i := range n {
 		last := c.time()
 		if i > 0 {
-			if last < l.key.idle { // else the two are one run
+			if last < l.key.idle { // the two would be one run
 				c.failed = true
 				return
 			}
@@ -223,4 +282,43 @@ func (c *reader) runs(l *list) {
 		}
 		l.runs = append(l.runs, r)
 	}
+}
+
+// marks reads the marks into r, which has none.
+func (c *reader) marks(r *Record) {
+	n := c.length(minMark)
+	if n == 0 {
+		c.failed = true
+	}
+	lasting := 0
+	for i := range n {
+		m := mark{key: markKey{kind: c.byte(), lasting: c.bool()}}
+		m.key.list = listKey{kind: c.byte(), idle: c.time()}
+		m.key.window, m.key.blockOver, m.at = c.time(), c.uvarint(), c.time()
+		size := c.length(1)
+		if c.failed || size > maxMarkData || i > 0 && m.key.compare(r.marks[i-1].key) <= 0 {
+			c.failed = true
+			return
+		}
+		m.data, c.data = c.data[:size], c.data[size:]
+		if m.key.lasting {
+			lasting++
+		}
+		r.setMark(&m)
+	}
+	if lasting > maxLastingMarks || n-lasting > maxOtherMarks {
+		c.failed = true
+	}
+}
+
+// minMark is the least number of bytes of an encoded mark.
+const minMark = 8
+
+// bool reads a byte that is 0 or 1.
+func (c *reader) bool() bool {
+	b := c.byte()
+	if b > 1 {
+		c.failed = true
+	}
+	return b == 1
 }

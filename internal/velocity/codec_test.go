@@ -23,15 +23,16 @@ func TestARecordComesBackAsItWasWritten(t *testing.T) {
 		require.Equal(t, written(r), written(&back))
 		require.Equal(t, r.generation, back.generation)
 		require.Len(t, back.lists, len(r.lists))
+		require.Len(t, back.marks, len(r.marks))
 	})
 }
 
 // The written form is what stores hold: changing it needs a new version.
 func TestTheWrittenFormIsVersion1(t *testing.T) {
 	r := &Record{generation: 3}
-	r.grow(listKey{kind: 3}).observe(0x1111111111111111, 1_800_000_000_000, 6)
-	r.grow(listKey{kind: 3}).observe(0x2222222222222222, 1_800_000_001_000, 6)
-	r.grow(listKey{kind: 8, idle: 60_000}).observe(0x3333333333333333, 1_800_000_002_000, 6)
+	r.listFor(listKey{kind: 3}).observe(0x1111111111111111, 1_800_000_000_000, 6)
+	r.listFor(listKey{kind: 3}).observe(0x2222222222222222, 1_800_000_001_000, 6)
+	r.listFor(listKey{kind: 8, idle: 60_000}).observe(0x3333333333333333, 1_800_000_002_000, 6)
 	require.Equal(t,
 		"01"+"03"+"02"+
 			"03"+"00"+"02"+"e8a7f1c2b134"+"2222222222222222"+"e807"+"1111111111111111"+
@@ -39,31 +40,31 @@ func TestTheWrittenFormIsVersion1(t *testing.T) {
 		hex.EncodeToString(r.append(nil)))
 }
 
-func TestOnlyWhatWasSealedUnderThisKeyOpens(t *testing.T) {
+func TestARecordIsReadOnlyUnderItsOwnKeys(t *testing.T) {
 	keys := testKeys(t)
 	r := new(Record)
-	r.grow(listKey{kind: 3}).observe(1, 1_800_000_000_000, 6)
-	sealed := keys.seal(nil, Key{1}, r)
+	r.listFor(listKey{kind: 3}).observe(1, 1_800_000_000_000, 6)
+	encoded := keys.encode(nil, Key{1}, r)
 	var back Record
-	require.NoError(t, keys.open(&back, Key{1}, sealed))
+	require.NoError(t, keys.decode(&back, Key{1}, encoded))
 	require.Equal(t, written(r), written(&back))
 
-	require.ErrorIs(t, keys.open(&back, Key{2}, sealed), ErrDamaged, "put under another key")
+	require.ErrorIs(t, keys.decode(&back, Key{2}, encoded), ErrDamaged, "put under another key")
 	require.Empty(t, back.lists)
 	others, err := NewKeys([]byte(strings.Repeat("x", MinHashKey)))
 	require.NoError(t, err)
-	require.ErrorIs(t, others.open(&back, Key{1}, sealed), ErrDamaged, "made with another hash key")
-	for i := range sealed {
-		require.ErrorIs(t, keys.open(&back, Key{1}, sealed[:i]), ErrDamaged, "cut after %d bytes", i)
-		flipped := []byte(string(sealed))
+	require.ErrorIs(t, others.decode(&back, Key{1}, encoded), ErrDamaged, "made with another hash key")
+	for i := range encoded {
+		require.ErrorIs(t, keys.decode(&back, Key{1}, encoded[:i]), ErrDamaged, "cut after %d bytes", i)
+		flipped := []byte(string(encoded))
 		flipped[i] ^= 0x40
-		require.ErrorIs(t, keys.open(&back, Key{1}, flipped), ErrDamaged, "byte %d changed", i)
+		require.ErrorIs(t, keys.decode(&back, Key{1}, flipped), ErrDamaged, "byte %d changed", i)
 	}
 }
 
 func TestANewerVersionIsToldFromDamage(t *testing.T) {
 	var r Record
-	require.ErrorIs(t, r.decode([]byte{codecVersion + 1, 9, 9, 9}), ErrNewer)
+	require.ErrorIs(t, r.decode([]byte{versionMarks + 1, 9, 9, 9}), ErrNewer)
 	require.ErrorIs(t, r.decode([]byte{0}), ErrDamaged)
 	require.ErrorIs(t, r.decode(nil), ErrDamaged)
 }
@@ -95,17 +96,21 @@ func TestDamageIsNeverZeroCards(t *testing.T) {
 
 func FuzzDecodeRecord(f *testing.F) {
 	r := &Record{generation: 3}
-	r.grow(listKey{kind: 3}).observe(7, 1_800_000_000_000, 6)
-	r.grow(listKey{kind: 3}).observe(8, 1_800_000_001_000, 6)
-	r.grow(listKey{kind: 8, idle: 60_000}).observe(9, 1_800_000_002_000, 6)
-	r.grow(listKey{kind: 8, idle: 60_000}).observe(9, 1_800_000_992_000, 6)
+	r.listFor(listKey{kind: 3}).observe(7, 1_800_000_000_000, 6)
+	r.listFor(listKey{kind: 3}).observe(8, 1_800_000_001_000, 6)
+	r.listFor(listKey{kind: 8, idle: 60_000}).observe(9, 1_800_000_002_000, 6)
+	r.listFor(listKey{kind: 8, idle: 60_000}).observe(9, 1_800_000_992_000, 6)
 	f.Add(r.append(nil))
 	f.Add([]byte{1, 0, 0})
+	r.setMark(&mark{key: markKey{kind: markHold, list: listKey{kind: 3}, window: 3_600_000, blockOver: 5}, at: 1_800_000_000_000})
+	r.setMark(&mark{key: markKey{kind: markOverride, lasting: true}, at: 1_800_000_001_000, data: []byte("removed")})
+	f.Add(r.append(nil))
 	subject := testSubject(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var r Record
 		if err := r.decode(data); err != nil {
 			require.Empty(t, r.lists)
+			require.Empty(t, r.marks)
 			return
 		}
 		require.Equal(t, string(data), written(&r), "what is read is written the same")

@@ -2,38 +2,44 @@ package velocity
 
 import "slices"
 
-// An Outcome is what a rule says of an attempt, and what all together decide.
-// They are ordered: the greater is the stricter.
+// An Outcome is what a rule finds for an attempt, and what all rules together decide.
+// Outcomes are ordered: the greater one is the stricter one.
 type Outcome uint8
 
-// Allow, Review and Block are the outcomes.
+// The outcomes, from the most lenient to the strictest.
 const (
 	Allow Outcome = iota
 	Review
 	Block
 )
 
+// String returns the outcome as the contract spells it.
 func (o Outcome) String() string { return [...]string{"allow", "review", "block"}[o] }
 
-// A Decision answers a check and says what it rests on.
+// A Decision is the answer to a check, with what it rests on.
 type Decision struct {
-	Outcome  Outcome
-	Reasons  []string     // the enforced rules whose outcome it is, none for Allow; or "list", or "store_failure"
-	Rules    []RuleResult // every rule the attempt has a subject and element for, in configuration order
-	Plan     *Plan        // that was in force
-	Degraded bool         // some record came from this instance's own knowledge only
+	Outcome Outcome
+	// Reasons are the names of the enforced rules whose outcome is the decision, none
+	// for Allow; or "list" alone, or "store_failure" alone.
+	Reasons []string
+	// Rules are the results of all rules for which the attempt has the subject and the
+	// element, in configuration order.
+	Rules    []RuleResult
+	Plan     *Plan // the plan that was in force
+	Degraded bool  // some record came from this instance's own knowledge only
 }
 
 // A RuleResult is what one rule found.
 type RuleResult struct {
 	Rule     *Rule
 	Outcome  Outcome
-	Count    int // distinct elements, this attempt's included; "at least" at block_over + 1
-	ClearsIn int // seconds until the count is at most review_over (block_over without a review stage)
+	Count    int // distinct elements, the attempt's own included; at block_over + 1 it means "at least"
+	ClearsIn int // seconds until the count is at most review_over, or block_over where there is no review stage
 }
 
-// judge settles the outcome, in this order: an entry of the lists; without the
-// shared store, what the operator wants said then; the strictest enforced rule.
+// judge sets the outcome and its reasons. The first of these decides: the entry of the
+// network lists; onFailure, where it is set and the decision is degraded; the enforced
+// rules.
 func (d *Decision) judge(listed *Entry, onFailure *Outcome) {
 	switch {
 	case listed != nil:
@@ -45,8 +51,8 @@ func (d *Decision) judge(listed *Entry, onFailure *Outcome) {
 	}
 }
 
-// judgeRules: the strictest enforced rule decides, and the reasons are those that
-// agree with it. Shadow rules are reported all the same.
+// judgeRules lets the strictest enforced rule decide; the reasons are all enforced
+// rules with that outcome. Shadow rules have no effect.
 func (d *Decision) judgeRules() {
 	d.Outcome = Allow
 	for i := range d.Rules {
@@ -65,6 +71,7 @@ func (d *Decision) judgeRules() {
 	}
 }
 
+// reset empties the decision and keeps its memory.
 func (d *Decision) reset(plan *Plan) {
 	d.Plan, d.Degraded = plan, false
 	d.Rules = slices.Grow(d.Rules[:0], len(plan.rules))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"io/fs"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -28,22 +29,46 @@ const (
 	Timeout  Result = "timeout"
 	Failed   Result = "error"
 	Lost     Result = "lost" // a write on a connection that broke: done or not, reading will tell
+
+	// doubted: an answer that may come from a memory which is not trusted, whatever
+	// it is. Observe is told what it is.
+	doubted Result = "doubted"
+	// declined: a write that the server refused, for reasons of its own.
+	declined Result = "declined"
+)
+
+// A Trouble is why a server is not used.
+type Trouble string
+
+// The troubles, in words for a log line that begins with the server.
+const (
+	NoTrouble Trouble = ""
+	Hangs     Trouble = "does not answer in time"
+	Refuses   Trouble = "refuses connections"
+	Breaks    Trouble = "breaks connections off"
+	Garbles   Trouble = "says what no memcached says"
+	Forgot    Trouble = "lost its memory"
+	Unreached Trouble = "cannot be reached"
 )
 
 // exchange applies a batch of updates of one subject to its shared record:
 // read, merge with what this instance knows, apply, write if nothing changed
 // meanwhile; otherwise again, until the deadline. With OK the server holds what came
 // of it.
-func (m *Memcached) exchange(batch []*Update, deadline time.Time) (result Result) {
+//
+// With telling the server is told of a record because it is not used: it may be one
+// that is not well yet, and whose memory is new.
+func (m *Memcached) exchange(batch []*Update, deadline time.Time, telling bool) (result Result) {
 	u := batch[0]
 	s := pick(m.servers, u.key)
-	if s.open.Load() && !u.reseed {
+	if !telling && !s.usable() {
 		return Failed
 	}
 	x := s.enter(deadline)
 	if x == nil {
 		return Timeout
 	}
+	x.telling = telling
 	defer func() {
 		if fault := recover(); fault != nil { // what the library chokes on must not end the process
 			x = nil // who knows what state it is in
@@ -83,7 +108,7 @@ func (m *Memcached) exchange(batch []*Update, deadline time.Time) (result Result
 			}
 			return OK
 		}
-		x.sealed = m.Keys.seal(x.sealed[:0], u.key, &x.shared)
+		x.sealed = m.Keys.encode(x.sealed[:0], u.key, &x.shared)
 		switch result = m.write(s, x, item, key, expiry(u, &x.shared)); result {
 		case OK:
 			m.Local.absorb(u, &x.shared)
@@ -108,7 +133,7 @@ func (m *Memcached) read(s *server, x *lane, key Key, itemKey string) (item *mem
 		item, err = x.client.Get(itemKey)
 		return err
 	}, func() Result {
-		switch err := m.Keys.open(&x.shared, key, item.Value); {
+		switch err := m.Keys.decode(&x.shared, key, item.Value); {
 		case errors.Is(err, ErrNewer):
 			return Newer
 		case err != nil:
@@ -142,26 +167,64 @@ func (m *Memcached) do(s *server, x *lane, op string, run func() error, judge fu
 	if broken(err) && !writes {
 		err = run() // on a new connection: the one it was on is gone
 	}
+	refused := ""
 	switch {
 	case err == nil:
 		result = judge()
 	case broken(err) && writes:
 		result = Lost
 	default:
-		result = resultOf(err)
+		if result = resultOf(err); result == Failed {
+			refused = x.conn.Refused()
+		}
 	}
 	ended := time.Now()
 	// What another's command did to the connection, or this process kept waiting,
 	// says nothing new about the server; nor does an answer that had little time to come.
 	ours := errors.Is(err, pipeline.ErrAbandoned) || errors.Is(err, pipeline.ErrUnsent) ||
 		result == Timeout && left < m.Budget/2
-	if !ours {
-		if s.report(result != Timeout && result != Failed && result != Lost, ended) {
-			m.Changed(s.name, false)
-		}
+	failed := result == Timeout || result == Failed || result == Lost
+	switch {
+	case refused != "": // that record's trouble
+		m.Refused(s.name, refused)
+		s.report(true, ended)
+	case !ours && s.report(!failed, ended):
+		m.changed(s, troubleOf(err))
 	}
 	m.Observe(s.name, op, result, ended.Sub(start))
+	if !failed && !x.telling && x.conn.Doubtful() {
+		return doubted
+	}
+	if refused != "" {
+		return declined
+	}
 	return result
+}
+
+// changed tells what is wrong with the server, or that it is used again; the first
+// trouble is told, until it is over.
+func (m *Memcached) changed(s *server, trouble Trouble) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if (s.trouble == NoTrouble) != (trouble == NoTrouble) {
+		s.trouble = trouble
+		m.Changed(s.name, trouble)
+	}
+}
+
+// troubleOf is what a server does whose operation ended with err.
+func troubleOf(err error) Trouble {
+	switch {
+	case resultOf(err) == Timeout:
+		return Hangs
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, fs.ErrNotExist): // a socket that is not there
+		return Refuses
+	case errors.Is(err, pipeline.ErrReply):
+		return Garbles
+	case broken(err), errors.Is(err, io.ErrUnexpectedEOF):
+		return Breaks
+	}
+	return Unreached
 }
 
 // resultOf is how an operation ended that did not succeed.
@@ -188,14 +251,9 @@ func broken(err error) bool {
 }
 
 // expiry is when the server may drop u's record, as memcached wants it: seconds
-// from now, or beyond 30 days a point in time. A list that no rule here reads
-// matters to an instance with other rules, and so does that the record was
-// forgotten: both are kept as long as any window may be.
+// from now, or beyond 30 days a point in time.
 func expiry(u *Update, r *Record) int32 {
-	retain := u.subject.retain
-	if r.generation > 0 || slices.ContainsFunc(r.lists, func(l list) bool { return !u.subject.reads(l.key) }) {
-		retain = spanOf(MaxWindow)
-	}
+	retain := r.retain(u.subject)
 	const most = 30 * 24 * 3600
 	seconds := int64(retain+ahead)/1000 + 1
 	if at := int64(u.now)/1000 + seconds; seconds > most && at <= math.MaxInt32 {

@@ -3,6 +3,8 @@ package velocity
 import (
 	"sync"
 	"time"
+
+	"github.com/bradfitz/gomemcache/memcache"
 )
 
 // Records is the core alone: a map of records, neither written nor bounded.
@@ -31,27 +33,50 @@ func ItemKeyOf(m *Memcached, c *Checker, a *Attempt) string {
 
 // OfNewerVersion is a value that a newer version might have written under a's key.
 func OfNewerVersion(m *Memcached, c *Checker, a *Attempt) []byte {
-	body := []byte{codecVersion + 1, 42}
-	check := m.Keys.check(keyOf(c, a), body)
+	body := []byte{versionMarks + 1, 42}
+	check := m.Keys.mac(keyOf(c, a), body)
 	return append(body, check[:]...)
 }
 
 func keyOf(c *Checker, a *Attempt) Key {
-	v := c.visits.New().(*visit)
+	v := c.calls.New().(*call)
 	v.plan = c.Plan()
-	c.address(v, &v.plan.subjects[0], a, 0)
+	c.beginSubject(v, &v.plan.subjects[0], a, 0, read)
 	return v.update.key
 }
 
 // ShowLate shows the attempt's card as the last subject of a check that has so much
 // of its budget left.
 func ShowLate(m *Memcached, c *Checker, a *Attempt, left time.Duration) {
-	v := c.visits.Get().(*visit)
+	v := c.calls.Get().(*call)
 	v.begin(c.Plan())
-	c.begin(v, &v.plan.subjects[0], a, 0, false)
-	v.update.waited = m.Budget - left
+	c.begin(v, &v.plan.subjects[0], a, 0, observe)
+	v.update.result.waited = m.Budget - left
 	m.Update(&v.update)
 }
+
+// Trust has the store believe its servers while their canary is "canary", unwatched.
+func Trust(m *Memcached) {
+	for _, s := range m.servers {
+		s.pipe.Trust("canary")
+	}
+}
+
+// WatchServers has the servers used, and no answer given from the copy. A server whose
+// memory is new is taken for one that was told already, which saves half a second.
+func WatchServers(m *Memcached, plan *Plan) {
+	for _, s := range m.servers {
+		_ = memcache.New(s.name).Add(&memcache.Item{Key: CanaryKey(m), Value: []byte("settled")})
+	}
+	m.watchServers(func() *Plan { return plan }, func() Time { return 0 })
+	m.AwaitServers(10 * time.Second)
+}
+
+// CanaryKey is where the canary of each server lies.
+func CanaryKey(m *Memcached) string { return m.prefix + "canary" }
+
+// Usable reports whether the first server answers and is trusted.
+func Usable(m *Memcached) bool { return m.servers[0].usable() }
 
 // GivenUp reports whether the first server is not asked any more.
 func GivenUp(m *Memcached) bool { return m.servers[0].open.Load() }
@@ -63,7 +88,7 @@ func Stopped(m *Memcached) <-chan struct{} { return m.stop }
 func Picks(names []string, n int) (picks []string) {
 	var servers []*server
 	for _, name := range names {
-		servers = append(servers, newServer(name, 1, 0))
+		servers = append(servers, newServer(name, "canary", 1, 0))
 	}
 	for i := range n {
 		picks = append(picks, pick(servers, Key{byte(i), byte(i >> 8), 7}).name)
@@ -74,4 +99,15 @@ func Picks(names []string, n int) (picks []string) {
 // ExpiryOf is what a server is told of a record that matters so long.
 func ExpiryOf(retain time.Duration, now Time) int32 {
 	return expiry(&Update{now: now, subject: &subjectPlan{retain: spanOf(retain)}}, new(Record))
+}
+
+// KeyOf is the key of the attempt's address.
+func KeyOf(c *Checker, a *Attempt) Key { return keyOf(c, a) }
+
+// Urgent is what a server is told of, in order.
+func Urgent(m *Memory, plan *Plan, now Time, most int) (keys []Key) {
+	for u := range m.urgent(plan, now, most, func(Key) bool { return true }) {
+		keys = append(keys, u.key)
+	}
+	return keys
 }

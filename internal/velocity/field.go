@@ -1,13 +1,16 @@
 package velocity
 
-import "fmt"
+import (
+	"fmt"
+	"net/netip"
+)
 
-// A Field is one of the names a caller may send. Its String is the contract's
+// A Field is one of the names that a caller may send. Its String is the contract's
 // spelling, in JSON, forms and URL parameters alike.
 type Field uint8
 
-// The fields of an attempt; then the one an outcome adds, and the two that name a
-// subject to an analyst.
+// The fields that this program names. A field that only a kind of subject reads,
+// by its name, needs no constant.
 const (
 	FieldIP Field = iota
 	FieldLast4
@@ -15,69 +18,154 @@ const (
 	FieldExpYear
 	FieldCardID
 	FieldAttemptID
+	FieldOutcome
+	FieldPer
+	FieldValue
 	FieldEmail
 	FieldDevice
 	FieldCart
 	FieldAccount
-	FieldOutcome
-	FieldPer
-	FieldValue
-	fieldCount
 )
 
-var fieldNames = [fieldCount]string{
-	"ip", "last4", "exp_month", "exp_year", "card_id", "attempt_id",
-	"email", "device", "cart", "account", "outcome", "per", "value",
+// Requests is a set of requests: those that take a field.
+type Requests uint8
+
+// The requests that take fields.
+const (
+	CheckRequest   Requests = 1 << iota
+	OutcomeRequest          // the issuer's answer
+	SubjectRequest          // an analyst names a subject
+
+	attemptRequests = CheckRequest | OutcomeRequest
+	anyRequest      = attemptRequests | SubjectRequest
+)
+
+// fields is the table of fields: adding one is adding an entry at its end, and
+// nothing else lists them. An attempt's fields are judged in this order.
+var fields = [...]field{
+	FieldIP:        {name: "ip", in: attemptRequests, required: always, expected: anAddress, judge: judgeAddress},
+	FieldLast4:     {name: "last4", in: anyRequest, required: withoutCardID, expected: "the card's last four digits, as a string", judge: judgeLast4, panLike: hasOverFourDigits},
+	FieldExpMonth:  {name: "exp_month", in: anyRequest, required: withoutCardID, number: true, expected: "a month from 1 to 12", judge: judgeMonth},
+	FieldExpYear:   {name: "exp_year", in: anyRequest, required: withoutCardID, number: true, expected: "a year of two digits, or from 2000 to 2099", judge: judgeYear},
+	FieldCardID:    {name: "card_id", in: anyRequest, expected: "the payment provider's fingerprint of the card, of 1 to 128 characters, not a card number", judge: judgeCardID, panLike: isPANLike},
+	FieldAttemptID: {name: "attempt_id", in: attemptRequests, expected: "1 to 128 characters", judge: judgeID},
+	FieldOutcome:   {name: "outcome", in: OutcomeRequest},
+	FieldPer:       {name: "per", in: SubjectRequest},
+	FieldValue:     {name: "value", in: SubjectRequest},
+	FieldEmail:     {name: "email", in: attemptRequests, expected: "1 to 256 characters, and not only blanks", judge: judgeMailbox},
+	FieldDevice:    {name: "device", in: attemptRequests, expected: "1 to 256 characters", judge: judgeText},
+	FieldCart:      {name: "cart", in: attemptRequests, expected: "1 to 256 characters", judge: judgeText},
+	FieldAccount:   {name: "account", in: attemptRequests, expected: "1 to 256 characters", judge: judgeText},
 }
 
-func (f Field) String() string { return fieldNames[f] }
+// A field is all that is known of one: what the request readers, the parser of
+// attempts and the refusal of card numbers go by.
+type field struct {
+	name     string
+	in       Requests // the requests that take it
+	required requirement
+	number   bool // JSON may give it as a number; otherwise as a string only
+	// expected is what a valid value is, as the end of "expected ...".
+	expected string
+	// judge reads the text, and reports false where it is not valid. Without judge,
+	// the request that takes the field judges it.
+	judge func(text string) (value, bool)
+	// panLike, where set, reports whether the text looks like a whole card number.
+	panLike func(text string) bool
+}
 
-// FieldByName finds the field a caller named; the spelling must be exact.
+// A value is a field's text, judged valid: one of the three.
+type value struct {
+	text    string
+	number  int
+	address netip.Addr
+}
+
+// A requirement says when a field must be there.
+type requirement uint8
+
+const (
+	never requirement = iota
+	always
+	withoutCardID // always, unless card_id is there
+)
+
+func (f Field) String() string { return fields[f].name }
+
+// Number reports whether JSON may give the field's value as a number; any other
+// field's is a string.
+func (f Field) Number() bool { return fields[f].number }
+
+// In reports whether all of these requests take the field.
+func (f Field) In(requests Requests) bool { return fields[f].in&requests == requests }
+
+// PANLike reports whether the text, sent as this field, looks like a whole card
+// number: a PAN, primary account number.
+func (f Field) PANLike(text string) bool {
+	panLike := fields[f].panLike
+	return panLike != nil && panLike(text)
+}
+
+// FieldByName finds the field with that name; the spelling must be exact.
 func FieldByName(name string) (Field, bool) {
-	for f, n := range fieldNames {
-		if n == name {
+	for f := range fieldNames {
+		if fieldNames[f] == name {
 			return Field(f), true
 		}
 	}
 	return 0, false
 }
 
+// fieldNames are the names of the table, close together: every field of every
+// request is looked up.
+var fieldNames = func() (names [len(fields)]string) {
+	for f := range fields {
+		names[f] = fields[f].name
+	}
+	return names
+}()
+
 // Fields are the raw values of one request, before anything was judged. A field
 // that was sent empty is present; one that was not sent is not.
 type Fields struct {
-	values  [fieldCount]string
-	present uint16
+	values  [len(fields)]string
+	present uint64 // a bit for each field
 }
 
+const _ = uint(64 - len(fields)) // does not compile when present has too few bits
+
 // Set notes a value; it reports false when the field already has one.
-func (f *Fields) Set(name Field, value string) bool {
-	if f.Has(name) {
+func (f *Fields) Set(field Field, text string) bool {
+	if f.Has(field) {
 		return false
 	}
-	f.values[name] = value
-	f.present |= 1 << name
+	f.values[field] = text
+	f.present |= 1 << field
 	return true
 }
 
 // Has reports whether the field was sent.
-func (f *Fields) Has(name Field) bool { return f.present&(1<<name) != 0 }
+func (f *Fields) Has(field Field) bool { return f.present&(1<<field) != 0 }
 
 // Value is the field's raw text, empty when it was not sent.
-func (f *Fields) Value(name Field) string { return f.values[name] }
+func (f *Fields) Value(field Field) string { return f.values[field] }
 
-// PANLike reports whether a field looks like a whole card number: more than four
-// digits as last4, or a card_id of nothing but 12 to 19.
-func (f *Fields) PANLike() bool {
-	return PANLike(FieldLast4, f.Value(FieldLast4)) || PANLike(FieldCardID, f.Value(FieldCardID))
+// All calls yield with every field that was sent and its raw text, in the order of
+// the table, until yield returns false.
+func (f *Fields) All(yield func(Field, string) bool) {
+	for field := range fields {
+		if f.Has(Field(field)) && !yield(Field(field), f.values[field]) {
+			return
+		}
+	}
 }
 
-// PANLike reports whether the value looks like a whole card number in that field.
-func PANLike(field Field, value string) bool {
-	switch field {
-	case FieldLast4:
-		return countDigits(value) > 4
-	case FieldCardID:
-		return looksLikePAN(value)
+// PANLike reports whether any field's value looks like a whole card number.
+func (f *Fields) PANLike() bool {
+	for field, text := range f.All {
+		if field.PANLike(text) {
+			return true
+		}
 	}
 	return false
 }

@@ -53,7 +53,7 @@ func (m *Memcached) share(u *Update, deadline time.Time) bool {
 	fs.byKey[u.key] = f
 	fs.mu.Unlock()
 	f.batch = append(f.batch[:0], u)
-	shared := m.exchange(f.batch, deadline) == OK
+	shared := m.exchange(f.batch, deadline, false) == OK
 	if more := fs.next(f, u.key); len(more) > 0 {
 		go m.fly(fs, f, u.key, more)
 	}
@@ -61,9 +61,9 @@ func (m *Memcached) share(u *Update, deadline time.Time) bool {
 }
 
 func (p *passenger) board(u *Update, deadline time.Time) {
-	shown, tallies := append(p.update.shown[:0], u.shown...), append(p.update.tallies[:0], u.tallies...)
+	shown, tallies := append(p.update.shown[:0], u.shown...), append(p.update.result.tallies[:0], u.result.tallies...)
 	p.update, p.deadline = *u, deadline
-	p.update.shown, p.update.tallies = shown, tallies
+	p.update.shown, p.update.result.tallies = shown, tallies
 }
 
 func (p *passenger) wait(u *Update) bool {
@@ -71,7 +71,7 @@ func (p *passenger) wait(u *Update) bool {
 	defer endAlarm(alarm)
 	select {
 	case shared := <-p.done:
-		copy(u.tallies, p.update.tallies)
+		copy(u.result.tallies, p.update.result.tallies)
 		passengers.Put(p)
 		return shared
 	case <-alarm.C:
@@ -101,7 +101,7 @@ func (m *Memcached) fly(fs *flights, f *flight, key Key, batch []*passenger) {
 				latest = p.deadline
 			}
 		}
-		shared := m.exchange(f.batch, latest) == OK
+		shared := m.exchange(f.batch, latest, false) == OK
 		for _, p := range batch {
 			p.done <- shared
 		}

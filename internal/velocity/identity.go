@@ -6,23 +6,25 @@ import (
 	"net/netip"
 )
 
-// An identity names one subject or element in a fixed width, so that no two
-// different ones are ever written alike: a tag for how it was made, then 32
-// bytes. It still tells who it is and never leaves memory; Keys hashes it.
+// An identity names one subject or element in a fixed width: a tag that says how it
+// was made, then 32 bytes. No two different ones have the same bytes. It can be read
+// back (an address, a card), so it never leaves memory: stores see what Keys makes
+// of it.
 type identity [33]byte
 
 const (
 	tagNetwork = 'N' // 16 address bytes, prefix length
-	tagCard    = 'C' // last four digits and expiry
+	tagCard    = 'C' // last four digits, month, year
 	tagText    = 'T' // SHA-256 of a caller's string
 	tagAttempt = 'A' // SHA-256 of a card's identity and the caller's attempt_id
 )
 
+// known reports whether the attempt has the subject or element at all.
 func (id *identity) known() bool { return id[0] != 0 }
 
-// networkIdentity is the address cut to the prefix of its family; unknown where
-// there is no address. The prefix length is part of it: a /64 and a /56 that
-// begin alike are two networks.
+// networkIdentity is the address cut to the prefix length of its family; unknown
+// where there is no address. The length is part of it: a /64 and a /56 that begin
+// alike are two networks. IPv4 is written as IPv4-mapped IPv6.
 func networkIdentity(addr netip.Addr, bits4, bits6 int) (id identity) {
 	bits := bits6
 	if addr.Is4() {
@@ -52,13 +54,13 @@ func cardIdentity(last4 string, month, year int) (id identity) {
 	return id
 }
 
-// textIdentity stands for a caller's string of at most maxText characters, with
-// ASCII letters in lower case when fold is set; unknown where there is none.
+// textIdentity is a caller's string of at most maxText characters, with ASCII letters
+// in lower case when fold is set; unknown for an empty string.
 func textIdentity(text string, fold bool) (id identity) {
 	if text == "" {
 		return id
 	}
-	var buf [maxText * 4]byte
+	var buf [maxText * 4]byte // a character takes at most 4 bytes in UTF-8
 	b := buf[:copy(buf[:], text)]
 	for i, c := range b {
 		if fold && 'A' <= c && c <= 'Z' {
@@ -72,9 +74,9 @@ func textIdentity(text string, fold bool) (id identity) {
 }
 
 // attemptIdentity tells attempts apart by attempt_id and card: a retry has both
-// alike, while shops send one attempt_id, an order's, with many cards. It is unknown
-// where there is no attempt_id. The card comes first, in its fixed width, so that no
-// two pairs are hashed alike.
+// alike, but shops send one attempt_id, an order's, with many cards. It is unknown
+// without an attempt_id. The card comes first, in its fixed width, so that no two
+// pairs are hashed alike.
 func attemptIdentity(attemptID string, card *identity) (id identity) {
 	if attemptID == "" {
 		return id

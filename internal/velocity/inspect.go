@@ -6,33 +6,33 @@ import (
 	"strings"
 )
 
-// A Report is what is known of one subject, and what that would mean for it.
+// A Report says what is known of one subject, and what that means for its next attempt.
 type Report struct {
-	Rules []RuleResult // the rules on this subject, in configuration order
-	// KnownCard and NewCard are what the enforced ones would decide now for a card
-	// the subject has shown already, and for another one.
+	Rules []RuleResult // of the rules on this subject, in configuration order
+	// KnownCard and NewCard are what the enforced rules would decide now for a card
+	// that the subject has shown already, and for another card.
 	KnownCard, NewCard Outcome
-	Blocking           []string // what would block another card: enforced rules, or "list"
-	Listed             *Entry   // that decides for the attempt's address; nil for none
-	Degraded           bool
+	Blocking           []string // what would block another card: names of enforced rules, or "list"
+	Listed             *Entry   // the entry of the network lists that decides for the address; nil for none
+	Degraded           bool     // some record came from this instance's own knowledge only
 }
 
-// Inspect reports on the attempt's subjects of the kinds named in per. It counts
-// nothing.
+// Inspect reports on the attempt's subjects of the kinds named in per at now. It
+// records nothing.
 func (c *Checker) Inspect(a *Attempt, per []string, now Time) (r Report) {
-	v := c.visits.Get().(*visit)
-	defer c.visits.Put(v)
+	v := c.calls.Get().(*call)
+	defer c.calls.Put(v)
 	u := &v.update
 	v.begin(c.Plan())
 	for i := range v.plan.subjects {
 		s := &v.plan.subjects[i]
-		if !slices.Contains(per, s.kind.subject) || !c.address(v, s, a, now) {
+		if !slices.Contains(per, s.kind.subject) || !c.beginSubject(v, s, a, now, read) {
 			continue
 		}
 		c.store.Update(u)
-		r.Degraded = r.Degraded || u.degraded
+		r.Degraded = r.Degraded || u.result.degraded
 		for j := range s.rules {
-			result := u.result(j)
+			result := u.ruleResult(j)
 			v.results[s.rules[j].index] = result
 			if result.Rule.Mode == Enforce {
 				known, fresh := s.next(j, result)
@@ -57,40 +57,40 @@ func (c *Checker) Inspect(a *Attempt, per []string, now Time) (r Report) {
 	return r
 }
 
-// next is what the rule would say to the subject's next attempt, with a card that
-// counts already and with another one. Every attempt is new; an address is taken to
-// be known; what was declined stays as it is.
+// next returns what the rule would find for the subject's next attempt, with a card
+// that counts already and with another one. That attempt is no retry; it shows no new
+// address, and no decline is added before it.
 func (s *subjectPlan) next(rule int, r RuleResult) (known, fresh Outcome) {
 	one := r.Rule.outcome(r.Count + 1)
-	switch s.lists[s.rules[rule].list].kind.element {
-	case "cards":
+	switch s.lists[s.rules[rule].list].kind.grows {
+	case byCard:
 		return r.Outcome, one
-	case "attempts":
+	case byAttempt:
 		return one, one
 	}
 	return r.Outcome, r.Outcome
 }
 
-// Forget empties the record of the attempt's subject of that kind, so that no
-// older copy brings it back. It reports false when other instances have not heard.
+// Forget empties the record of the attempt's subject of that kind at now, so that no
+// older copy brings it back. It reports false when only this instance has: the shared
+// store did not answer in time.
 func (c *Checker) Forget(a *Attempt, per string, now Time) (shared bool) {
-	v := c.visits.Get().(*visit)
-	defer c.visits.Put(v)
+	v := c.calls.Get().(*call)
+	defer c.calls.Put(v)
 	u := &v.update
 	v.begin(c.Plan())
 	for i := range v.plan.subjects {
 		s := &v.plan.subjects[i]
-		if s.kind.subject == per && c.address(v, s, a, now) {
-			u.forget = true
+		if s.kind.subject == per && c.beginSubject(v, s, a, now, forget) {
 			c.store.Update(u)
-			return !u.degraded
+			return !u.result.degraded
 		}
 	}
-	return true // no rule watches it: there is nothing to forget
+	return true // no rule watches such subjects, so none has a record
 }
 
-// Others names the enforced rules on subjects of other kinds than these: what
-// forgetting these does not touch.
+// Others returns the names of the enforced rules on kinds of subjects other than per:
+// those that forgetting a subject of per does not change.
 func (c *Checker) Others(per []string) (names []string) {
 	for _, r := range c.Plan().rules {
 		if r.Mode == Enforce && !slices.Contains(per, r.Per) {
@@ -100,7 +100,8 @@ func (c *Checker) Others(per []string) (names []string) {
 	return names
 }
 
-// Subject is how the address counts: itself, or for IPv6 its network.
+// Subject returns the "ip" subject of the address, as text: an IPv4 address itself, an
+// IPv6 address as its network of ipv6_prefix bits.
 func (c *Checker) Subject(addr netip.Addr) string {
 	if addr.Is4() {
 		return addr.String()
@@ -109,37 +110,17 @@ func (c *Checker) Subject(addr netip.Addr) string {
 	return network.String()
 }
 
-// ParseSubject judges the fields by which an analyst names a subject: per, and
-// value, or a card's own fields. The error is a *FieldError.
+// ParseSubject judges the fields by which an analyst names a subject: per, and value or
+// a card's own fields. It returns the kind's name and an attempt that has this subject
+// only. The error is a *FieldError.
 func ParseSubject(f *Fields) (per string, a Attempt, err error) {
 	per = f.Value(FieldPer)
-	expected := "one of " + strings.Join(kindNames(subjectName), ", ")
-	switch {
-	case !f.Has(FieldPer):
-		return "", a, &FieldError{Field: FieldPer, Missing: true, Expected: expected}
-	case kindNamed(per, subjectName) == nil:
-		return "", a, &FieldError{Field: FieldPer, Expected: expected}
-	case per == "card" && f.Has(FieldValue):
-		return "", a, &FieldError{Field: FieldValue, Expected: "no value: a card is named by card_id, or by last4, exp_month and exp_year"}
-	case per == "card":
-		return per, a, a.parseCard(f)
-	}
-	for _, field := range [...]Field{FieldCardID, FieldLast4, FieldExpMonth, FieldExpYear} {
-		if f.Has(field) {
-			return "", a, &FieldError{Field: field, Expected: "no card where per is not card"}
+	k := kindNamed(per, subjectName)
+	if k == nil {
+		return "", a, &FieldError{
+			Field: FieldPer, Missing: !f.Has(FieldPer),
+			Expected: "one of " + strings.Join(kindNames(subjectName), ", "),
 		}
 	}
-	if !f.Has(FieldValue) {
-		return "", a, &FieldError{Field: FieldValue, Missing: true, Expected: "the subject's " + per}
-	}
-	if per == "ip" || per == "network" {
-		var ok bool
-		if a.Address, ok = ParseAddress(f.Value(FieldValue)); !ok {
-			return "", a, &FieldError{Field: FieldValue, Expected: anAddress}
-		}
-		return per, a, nil
-	}
-	field, _ := FieldByName(per)
-	*a.text(field), err = parseText(FieldValue, f.Value(FieldValue), maxText, field == FieldEmail)
-	return per, a, err
+	return per, a, k.from.name(&a, f)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"fraudcheck/internal/testbed"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/velocity/velocitytest"
 )
@@ -157,7 +158,7 @@ func TestForgetEmptiesOneSubject(t *testing.T) {
 	assert.Equal(t, 2, count("203.0.113.7", "ip"), "a check after it is an ordinary one")
 }
 
-func TestForgetWhatNobodyWatches(t *testing.T) {
+func TestForgettingAnUnwatchedKindSucceeds(t *testing.T) {
 	i := inspect(t, velocity.DefaultRule)
 	for _, per := range []string{"network", "email", "card", "nonsense", ""} {
 		assert.True(t, i.Forget(addressed("203.0.113.7"), per, at(0)), per)
@@ -183,7 +184,7 @@ func TestOthersAreTheEnforcedRulesOnOtherKinds(t *testing.T) {
 	}
 }
 
-func TestSubjectIsHowAnAddressCounts(t *testing.T) {
+func TestSubjectOfAnAddress(t *testing.T) {
 	for _, tt := range []struct {
 		bits          int
 		address, want string
@@ -233,7 +234,7 @@ func TestParseSubjectNamesWhatAnAttemptNames(t *testing.T) {
 	}
 }
 
-func TestWhatNamesNoSubject(t *testing.T) {
+func TestInvalidSubjectsNameTheField(t *testing.T) {
 	for _, tt := range []struct {
 		fields  []string
 		field   velocity.Field
@@ -271,7 +272,7 @@ func TestWhatNamesNoSubject(t *testing.T) {
 	assert.ErrorContains(t, err, "one of ip, network, card, email, device, cart, account", "all there are")
 }
 
-func TestLookingAndForgettingAmongChecks(t *testing.T) {
+func TestInspectAndForgetDuringChecks(t *testing.T) {
 	i := inspect(t, velocity.DefaultRule, cardsPer("network", 3))
 	var all sync.WaitGroup
 	for n := range 8 {
@@ -298,8 +299,8 @@ func TestLookingAndForgettingAmongChecks(t *testing.T) {
 	assert.Zero(t, i.Inspect(addressed("203.0.113.7"), []string{"ip"}, at(0)).Rules[0].Count)
 }
 
-func TestALookLearnsWhatOtherInstancesKnow(t *testing.T) {
-	server := velocitytest.StartMemcached(t)
+func TestInspectSeesWhatOtherInstancesRecorded(t *testing.T) {
+	server := testbed.StartMemcached(t)
 	instance := func(servers ...string) *velocity.Checker {
 		local, err := velocity.NewMemory(velocity.MinMemoryBytes)
 		require.NoError(t, err)
@@ -309,7 +310,9 @@ func TestALookLearnsWhatOtherInstancesKnow(t *testing.T) {
 		})
 		require.NoError(t, err)
 		t.Cleanup(func() { assert.NoError(t, store.Close()) })
-		return velocitytest.NewChecker(t, []velocity.Rule{velocity.DefaultRule}, store)
+		c := velocitytest.NewChecker(t, []velocity.Rule{velocity.DefaultRule}, store)
+		velocity.WatchServers(store, c.Plan())
+		return c
 	}
 	one, two, cutOff := instance(server.Addr), instance(server.Addr), instance("127.0.0.1:1")
 	look := func(c *velocity.Checker) string {

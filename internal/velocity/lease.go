@@ -16,8 +16,8 @@ import (
 //
 // Rules: a lease begins when an exchange found the subject blocked, and ends within
 // a second of that. What is shown under it is kept in the copy, and written when it
-// ends, whether or not anybody comes again; what could not be written is owed, and
-// tried again. A stop ends all. An answer that would not block is not given from the
+// ends, whether or not anybody comes again; what could not be written goes to the
+// server's backlog. A stop ends all. An answer that would not block is not given from the
 // copy: the servers are asked. While writing takes too long for what is granted,
 // nothing more is.
 const (
@@ -33,7 +33,7 @@ type leases struct {
 	live  atomic.Int32 // how many are queued, to be told without the lock
 	mu    sync.Mutex
 	byKey map[Key]*lease
-	queue []*lease // about in the order in which they end, with those that are owed
+	queue []*lease // about in the order in which they end
 }
 
 type lease struct {
@@ -53,22 +53,8 @@ func (ls *leases) grant(u *Update) {
 	}
 	l := &lease{key: u.key, plan: u.plan, subject: u.subject, until: u.now + leaseFor}
 	ls.byKey[u.key] = l
-	ls.enqueue(l)
-}
-
-func (ls *leases) enqueue(l *lease) {
 	ls.queue = append(ls.queue, l)
 	ls.live.Add(1)
-}
-
-// owe has l, which could not be written, tried again.
-func (ls *leases) owe(l *lease, now Time) {
-	ls.mu.Lock()
-	defer ls.mu.Unlock()
-	if len(ls.queue) < maxLeases {
-		l.until = now + leaseFor
-		ls.enqueue(l)
-	}
 }
 
 // runs reports whether u may be answered from the copy.
@@ -157,10 +143,9 @@ func (m *Memcached) flush(l *lease, plan *Plan, now Time) {
 		plan = l.plan
 	}
 	var u Update
-	u.begin(plan, subject, l.key, now)
-	u.reseed = true
-	if pick(m.servers, l.key).open.Load() || !m.share(&u, time.Now().Add(m.Budget)) {
-		m.leasesOf(l.key).owe(l, now)
+	u.begin(plan, subject, l.key, now, reseed)
+	if !m.share(&u, time.Now().Add(m.Budget)) {
+		pick(m.servers, l.key).backlog.add(&u)
 		return
 	}
 	m.lend(&u)

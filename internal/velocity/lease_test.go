@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"fraudcheck/internal/testbed"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/velocity/velocitytest"
 )
@@ -16,7 +17,7 @@ var wide = velocity.Rule{
 	Retention: velocity.Sliding, Mode: velocity.Shadow,
 }
 
-func newCountingInstance(t *testing.T, server *velocitytest.Server, rules ...velocity.Rule) *instance {
+func newCountingInstance(t *testing.T, server *testbed.TestMemcached, rules ...velocity.Rule) *instance {
 	return newCountingInstanceAt(t, server.Addr, rules...)
 }
 
@@ -56,7 +57,7 @@ func (i *instance) trips() (n int) {
 }
 
 func TestWhoIsBlockedIsAnsweredFromTheCopyAndWrittenWithinASecond(t *testing.T) {
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	a := newCountingInstance(t, server, velocity.DefaultRule, wide)
 	b := newCountingInstance(t, server, velocity.DefaultRule, wide)
 	require.Equal(t, 6, a.attack(ip, 0, 6))
@@ -77,7 +78,7 @@ func TestWhoIsBlockedIsAnsweredFromTheCopyAndWrittenWithinASecond(t *testing.T) 
 }
 
 func TestAStopWritesWhatWasShown(t *testing.T) {
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	a := newCountingInstance(t, server, velocity.DefaultRule, wide)
 	a.attack(ip, 0, 50)
 	require.NoError(t, a.store.Close())
@@ -86,7 +87,7 @@ func TestAStopWritesWhatWasShown(t *testing.T) {
 }
 
 func TestWhatWouldNotBlockIsAskedFor(t *testing.T) {
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	short := velocity.DefaultRule
 	short.Window = time.Second
 	a, b := newCountingInstance(t, server, short), newCountingInstance(t, server, short)
@@ -100,7 +101,7 @@ func TestWhatWouldNotBlockIsAskedFor(t *testing.T) {
 }
 
 func TestOnlyAnEnforcedBlockIsAnsweredFromTheCopy(t *testing.T) {
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	shadow := velocity.DefaultRule
 	shadow.Mode = velocity.Shadow
 	for name, rules := range map[string][]velocity.Rule{"a shadow rule": {shadow, wide}, "review": {{
@@ -115,7 +116,7 @@ func TestOnlyAnEnforcedBlockIsAnsweredFromTheCopy(t *testing.T) {
 	}
 }
 
-func (i *instance) requireOnServer(server *velocitytest.Server, ip string, cards int) {
+func (i *instance) requireOnServer(server *testbed.TestMemcached, ip string, cards int) {
 	i.t.Helper()
 	other := newCountingInstance(i.t, server, velocity.DefaultRule, wide)
 	attempt := velocitytest.Attempt(i.t, ip, 0)
@@ -126,7 +127,7 @@ func (i *instance) requireOnServer(server *velocitytest.Server, ip string, cards
 }
 
 func TestWhatCouldNotBeWrittenWhenItWasTimeIsWrittenLater(t *testing.T) {
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	between := newPicky(t, server)
 	a := newCountingInstanceAt(t, between.addr, velocity.DefaultRule, wide)
 	a.attack(ip, 0, 50)
@@ -139,7 +140,7 @@ func TestWhatCouldNotBeWrittenWhenItWasTimeIsWrittenLater(t *testing.T) {
 }
 
 func TestWhatWasShownIsWrittenAlsoWhenItsRuleHasGone(t *testing.T) {
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	a := newCountingInstance(t, server, velocity.DefaultRule, wide)
 	a.attack(ip, 0, 50)
 	other := velocity.DefaultRule
@@ -152,7 +153,7 @@ func TestWhatWasShownIsWrittenAlsoWhenItsRuleHasGone(t *testing.T) {
 }
 
 func TestAfterAStopNobodyIsAnsweredFromTheCopy(t *testing.T) {
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	a := newCountingInstance(t, server, velocity.DefaultRule, wide)
 	require.NoError(t, a.store.Close())
 	a.attack(ip, 0, 50)

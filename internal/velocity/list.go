@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// A listKey says what a list holds, never who reads it: rules come and go, and
-// those that count the same thing share the list.
+// A listKey says what a list holds, never which rule reads it: rules come and go, and
+// rules that count the same thing share the list.
 type listKey struct {
 	kind byte // the element's kind
 	idle span // the window of an idle list, 0 for sliding
@@ -16,37 +16,37 @@ func (k listKey) compare(o listKey) int {
 	return cmp.Or(cmp.Compare(k.kind, o.kind), cmp.Compare(k.idle, o.idle))
 }
 
-// A list holds the elements of one kind that a subject has shown: the most
-// recently seen, newest first, each once.
+// A list holds the elements of one kind that a subject has shown most recently.
 type list struct {
 	key      listKey
-	elements []element
-	// runs are the stretches of activity an idle list knows of, newest first,
-	// with a whole window of quiet between any two. Only the newest is present;
-	// an older one is kept until time has surely ended it, because another copy
-	// may show that the quiet was none. Empty for a sliding list.
+	elements []element // in the order of newer, each once
+	// runs are the periods of activity of an idle list, newest first, each at least a
+	// whole window apart from the next. Only the newest counts. An older one is kept
+	// until it has ended for certain: a copy of another instance may show activity in
+	// the gap, which makes one run of the two. Empty for a sliding list.
 	runs []run
 }
 
+// An element is one thing that the subject has shown, such as a card.
 type element struct {
-	fingerprint uint64
-	seen        Time // when it was last shown
+	fingerprint uint64 // see Keys
+	seen        Time   // when it was last shown
 }
 
-// newer orders elements newest first; equal times by fingerprint, so that every
-// copy orders them alike.
+// newer compares elements: the later comes first, of one time the smaller fingerprint,
+// so that every copy has the same order.
 func newer(a, b element) int {
 	return cmp.Or(cmp.Compare(b.seen, a.seen), cmp.Compare(a.fingerprint, b.fingerprint))
 }
 
-// A run is a stretch of activity without a whole window of quiet in it.
+// A run is a period without a whole window in which nothing was shown.
 type run struct{ began, last Time }
 
-// observe notes that the element was shown at that time. An element already
-// there is moved, not counted again; the later of its two times stays.
+// observe records that the element was shown at that time, and cuts the list to the
+// bound. An element that is there already keeps the later of its two times.
 func (l *list) observe(fingerprint uint64, at Time, bound int) {
 	if l.key.idle > 0 {
-		l.join(run{began: at, last: at})
+		l.addRun(run{began: at, last: at})
 	}
 	e := element{fingerprint: fingerprint, seen: at}
 	if i := l.index(fingerprint); i >= 0 {
@@ -60,6 +60,7 @@ func (l *list) observe(fingerprint uint64, at Time, bound int) {
 	l.elements = l.elements[:min(len(l.elements), bound)]
 }
 
+// index returns the place of the element, -1 where it is not in the list.
 func (l *list) index(fingerprint uint64) int {
 	for i := range l.elements {
 		if l.elements[i].fingerprint == fingerprint {
@@ -69,8 +70,8 @@ func (l *list) index(fingerprint uint64) int {
 	return -1
 }
 
-// join adds a run and makes one of all those it bridges.
-func (l *list) join(r run) {
+// addRun adds a run, and makes one of all runs between which it leaves no whole window.
+func (l *list) addRun(r run) {
 	kept := l.runs[:0]
 	for _, o := range l.runs {
 		if o.last+l.key.idle > r.began && r.last+l.key.idle > o.began {
@@ -86,10 +87,11 @@ func (l *list) join(r run) {
 	l.runs = slices.Insert(kept, i, r)
 }
 
-// merge adds the elements and runs of o, which has the same key.
+// merge adds the elements and runs of o, which has the same key, and cuts the list to
+// the bound.
 func (l *list) merge(o *list, bound int) {
 	for _, r := range o.runs {
-		l.join(r)
+		l.addRun(r)
 	}
 	if !slices.Equal(l.elements, o.elements) {
 		l.elements = append(l.elements, o.elements...)
@@ -102,7 +104,8 @@ func (l *list) merge(o *list, bound int) {
 	l.elements = l.elements[:min(len(l.elements), bound)]
 }
 
-// expire drops what is a window old, or belongs to a run that has ended.
+// expire drops the elements that do not count any more at now: of a sliding list those
+// at least a window old, of an idle list those of runs that have ended.
 func (l *list) expire(now Time, window span) {
 	if l.key.idle == 0 {
 		l.elements = l.elements[:l.within(now, window)]
@@ -120,8 +123,8 @@ func (l *list) expire(now Time, window span) {
 	l.elements = l.elements[:kept]
 }
 
-// pullBack dates everything later than the latest believable time at that time.
-func (l *list) pullBack(latest Time) {
+// clamp sets times after latest back to it.
+func (l *list) clamp(latest Time) {
 	n := 0
 	for n < len(l.elements) && l.elements[n].seen > latest {
 		l.elements[n].seen = latest
@@ -131,17 +134,17 @@ func (l *list) pullBack(latest Time) {
 		slices.SortFunc(l.elements, newer)
 	}
 	for i, r := range l.runs {
-		if r.last > latest { // what is pulled back may now touch its neighbour
+		if r.last > latest { // set back, it may be less than a window from the next
 			l.runs = slices.Delete(l.runs, i, i+1)
-			l.join(run{began: min(r.began, latest), last: latest})
-			l.pullBack(latest)
+			l.addRun(run{began: min(r.began, latest), last: latest})
+			l.clamp(latest)
 			return
 		}
 	}
 }
 
-// within is how many elements were seen less than a window ago: age equal to the
-// window is expired. They are the first ones.
+// within is the number of elements, the first of the list, that were seen less than a
+// window before now: an age equal to the window is expired.
 func (l *list) within(now Time, window span) int {
 	n := len(l.elements)
 	for n > 0 && now.age(l.elements[n-1].seen) >= window {
@@ -150,7 +153,7 @@ func (l *list) within(now Time, window span) int {
 	return n
 }
 
-// since is how many elements were seen at or after t.
+// since is the number of elements, the first of the list, that were seen at t or later.
 func (l *list) since(t Time) int {
 	n := len(l.elements)
 	for n > 0 && l.elements[n-1].seen < t {

@@ -16,10 +16,13 @@ type MemcachedSettings struct {
 	Keys     *Keys
 	Local    *Memory // what this instance knows by itself
 	// Observe is told of every operation: its name, how it ended and how long it
-	// took. It may be nil, as may the two below.
+	// took. It may be nil, as may those below.
 	Observe func(server, op string, result Result, took time.Duration)
-	// Changed is told when a server is given up, and when it is used again.
-	Changed func(server string, up bool)
+	// Changed is told when a server is not used any more, and why; and, with no trouble,
+	// when it is used again.
+	Changed func(server string, trouble Trouble)
+	// Refused is told of a write that a server refused, and what it said.
+	Refused func(server, said string)
 	// Panicked is told of a panic that was caught: what was being done ended as if
 	// the server had not answered.
 	Panicked func(fault any)
@@ -28,8 +31,8 @@ type MemcachedSettings struct {
 // Memcached shares records among instances. Every record this instance read or
 // wrote is also kept in its own Memory, as merged from all: that answers when the
 // servers do not within the budget, goes on counting, and is merged back with the
-// next write, so that a server which lost its memory learns again from ordinary
-// traffic.
+// next write. What matters most is told at once to a server that lost its memory or
+// was out of reach (watch.go); the rest it learns again from ordinary traffic.
 //
 // A subject that is blocked is answered from that memory for up to a second
 // (lease.go).
@@ -50,15 +53,16 @@ type Memcached struct {
 	closing sync.Once
 }
 
-// NewMemcached makes the store; it connects when it is first used. A server that
-// failed is used again only when Watch finds it well.
+// NewMemcached makes the store. Its servers are used from when Watch has found them
+// well.
 func NewMemcached(settings MemcachedSettings) (*Memcached, error) {
 	if len(settings.Servers) == 0 {
 		return nil, errors.New("expected at least one server")
 	}
 	m := &Memcached{MemcachedSettings: settings, stop: make(chan struct{})}
+	m.prefix = "fraudcheck:" + base64.RawURLEncoding.EncodeToString(settings.Keys.id[:]) + ":"
 	for _, name := range settings.Servers {
-		m.servers = append(m.servers, newServer(name, settings.MaxConns, settings.Budget))
+		m.servers = append(m.servers, newServer(name, m.prefix+"canary", settings.MaxConns, settings.Budget))
 	}
 	for i := range m.flights {
 		m.flights[i].byKey = make(map[Key]*flight)
@@ -68,12 +72,14 @@ func NewMemcached(settings MemcachedSettings) (*Memcached, error) {
 		m.Observe = func(string, string, Result, time.Duration) {}
 	}
 	if m.Changed == nil {
-		m.Changed = func(string, bool) {}
+		m.Changed = func(string, Trouble) {}
 	}
 	if m.Panicked == nil {
 		m.Panicked = func(any) {}
 	}
-	m.prefix = "fraudcheck:" + base64.RawURLEncoding.EncodeToString(settings.Keys.id[:]) + ":"
+	if m.Refused == nil {
+		m.Refused = func(string, string) {}
+	}
 	return m, nil
 }
 
@@ -93,16 +99,19 @@ func (m *Memcached) Update(u *Update) {
 		}
 	}
 	start := time.Now()
-	shared := false
-	if left := m.Budget - u.waited; left > 0 && !pick(m.servers, u.key).open.Load() {
+	shared, s := false, pick(m.servers, u.key)
+	if left := m.Budget - u.result.waited; left > 0 && s.usable() {
 		shared = m.share(u, start.Add(left))
 	}
 	if len(u.plan.subjects) > 1 {
-		u.waited += time.Since(start) // the others get what is left
+		u.result.waited += time.Since(start) // the others get what is left
 	}
 	if !shared {
-		u.degraded = true
+		u.result.degraded = true
 		m.Local.Update(u)
+		if u.changes() && (u.verb == forget || u.blocks()) {
+			s.backlog.add(u)
+		}
 	} else if shown {
 		m.lend(u)
 	}
@@ -126,6 +135,9 @@ func (m *Memcached) Close() error {
 	})
 	m.watches.Wait() // what was shown under a lease is written
 	for _, s := range m.servers {
+		if s.usable() {
+			m.tellBacklog(s)
+		}
 		s.pipe.Close()
 	}
 	return nil

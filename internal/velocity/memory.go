@@ -1,299 +1,237 @@
 package velocity
 
 import (
-	"encoding/binary"
-	"errors"
+	"cmp"
 	"iter"
-	"math/bits"
+	"slices"
 	"sync"
+
+	"fraudcheck/internal/slab"
 )
 
-// MinMemoryBytes is the least memory a Memory can be given.
-const MinMemoryBytes = 1 << 20
+// MinMemoryBytes is the least memory that a Memory can be given.
+const MinMemoryBytes = slab.MinBytes
 
-const maxShards = 256
-
-// Memory is the embedded store: the records of this process, in memory it bounds
-// itself. Many shards, each with its own lock, share nothing.
+// Memory is the embedded store: the records of this process, in memory that it bounds
+// itself.
 //
 // A record is kept until its rules' longest window has passed since it was last
-// written. Only when the bound is reached are records forgotten before, the one
-// nearest to its end first, and counted.
+// written. Only when the bound is reached are records evicted before, and counted:
+// those of the kind of subject that takes most memory, and among these the ones that
+// no rule blocks, or is about to block, before the others. See package slab.
 type Memory struct {
-	shards []shard
-	mask   uint16
-	desks  sync.Pool // *desk
+	table   *slab.Table
+	scratch sync.Pool // *scratch
 }
 
-// A desk has the record at hand, decoded and written. Shards have none of their
-// own: each would keep the memory of its largest record, beyond the bound.
-type desk struct {
+// A scratch holds the buffers of one operation. They are pooled and not kept in the
+// shards, where each would keep the memory of its largest record, beyond the bound.
+type scratch struct {
 	record  Record
-	written []byte
+	bytes   []byte
+	tallies []tally
 }
 
-// MemoryStats is what a Memory holds, and lost.
+// MemoryStats is what a Memory holds, and what it evicted.
 type MemoryStats struct {
-	Records         int    // kept now
-	Bytes           int    // taken from the system for them
-	EvictedInWindow uint64 // forgotten because of the bound, since the start
+	Records int // kept now
+	Bytes   int // taken from the system for them
+	// EvictedInWindow is how many records were evicted before their end since the
+	// start; EvictedByKind tells them apart by kind of subject ("ip", "email", ...).
+	EvictedInWindow uint64
+	EvictedByKind   map[string]uint64
 }
 
-// NewMemory makes an empty store that takes at most maxBytes for its records.
+// NewMemory makes an empty store that takes at most maxBytes for its records. It takes
+// memory as it needs it; the error says that maxBytes is less than MinMemoryBytes, or
+// that the system gives none.
 func NewMemory(maxBytes int64) (*Memory, error) {
-	if maxBytes < MinMemoryBytes {
-		return nil, errors.New("expected at least 1MiB")
+	table, err := slab.New(maxBytes)
+	if err != nil {
+		return nil, err
 	}
-	// Each shard has room for several records of the greatest size.
-	n := min(maxShards, 1<<(bits.Len64(uint64(maxBytes/MinMemoryBytes))-1))
-	m := &Memory{shards: make([]shard, n), mask: uint16(n - 1)}
-	m.desks.New = func() any { return new(desk) }
-	pages := int(min(maxBytes/int64(n)/pageSize, maxPages-1))
-	together := (maxPages - 1) / pages // so many shards have room in one arena
-	var a *arena
-	for i := range m.shards {
-		if i%together == 0 {
-			var err error
-			if a, err = newArena(min(together, n-i) * pages); err != nil {
-				return nil, err
-			}
-		}
-		m.shards[i].init(a, pages)
-	}
+	m := &Memory{table: table}
+	m.scratch.New = func() any { return new(scratch) }
 	return m, nil
 }
 
 // Update implements Store.
 func (m *Memory) Update(u *Update) {
-	d := m.desks.Get().(*desk)
-	defer m.desks.Put(d)
-	m.shard(u.key).update(u, d)
-}
-
-// shard: keys are keyed hashes, any of their bits spread evenly.
-func (m *Memory) shard(key Key) *shard {
-	return &m.shards[binary.LittleEndian.Uint16(key[:])&m.mask]
+	m.edit(u, func(s *scratch, _ bool) (rank slab.Rank, keep bool) {
+		u.apply(&s.record)
+		if !u.changes() {
+			return 0, false
+		}
+		return u.rank(&s.record, u.result.tallies), true
+	})
 }
 
 // recall copies the record of u's subject to r and reports whether there is one.
-func (m *Memory) recall(u *Update, r *Record) bool {
-	d := m.desks.Get().(*desk)
-	defer m.desks.Put(d)
-	s := m.shard(u.key)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	at := s.find(u.key)
-	s.read(at, r, d)
-	return at != 0
+func (m *Memory) recall(u *Update, r *Record) (known bool) {
+	m.edit(u, func(s *scratch, found bool) (rank slab.Rank, keep bool) {
+		*r, s.record = s.record, *r
+		known = found
+		return 0, false
+	})
+	return known
 }
 
 // absorb merges r into the record of u's subject.
 func (m *Memory) absorb(u *Update, r *Record) {
-	d := m.desks.Get().(*desk)
-	defer m.desks.Put(d)
-	s := m.shard(u.key)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	at := s.find(u.key)
-	s.read(at, &d.record, d)
-	d.record.prune(u.subject, u.now) // a time pulled back must not come again
-	d.record.merge(r, u.subject)
-	s.keep(at, u, d)
+	m.edit(u, func(s *scratch, _ bool) (rank slab.Rank, keep bool) {
+		s.record.prune(u.subject, u.now) // a time pulled back must not come again
+		s.record.merge(r, u.subject)
+		return s.rank(u), true // what u found is of one update of several, without the copy
+	})
 }
 
-// Stats adds up all shards.
-func (m *Memory) Stats() (total MemoryStats) {
-	for i := range m.shards {
-		s := &m.shards[i]
-		s.mu.Lock()
-		total.Records += s.index.used
-		total.Bytes += s.bytes()
-		total.EvictedInWindow += s.evicted
-		s.mu.Unlock()
-	}
-	return total
-}
-
-// A shard keeps written records in chains of cells, finds them through an index,
-// and strings each kind of subject in the order of writing. One kind's records
-// live equally long, so that order is also the order in which they end.
-type shard struct {
-	mu      sync.Mutex
-	cells   cells
-	index   index
-	ages    [len(kinds) + 1]age // by kind id
-	evicted uint64
-}
-
-// age is one kind's records in the order of writing.
-type age struct{ newest, oldest ref }
-
-// init lets the shard take so many pages. A quarter is the index's: as much as it
-// needs when every record takes but one cell.
-func (s *shard) init(a *arena, pages int) {
-	s.cells.arena, s.cells.limit = a, pages-pages/4
-	s.index.arena, s.index.limit = a, pages/4*pageSize/pageCost
-}
-
-func (s *shard) bytes() int { return s.cells.bytes() + s.index.bytes() }
-
-func (s *shard) update(u *Update, d *desk) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r := s.find(u.key)
-	s.read(r, &d.record, d)
-	u.apply(&d.record)
-	if u.changes() {
-		s.keep(r, u, d)
-	}
-}
-
-// find returns where the record under key is kept; 0 when it is not.
-func (s *shard) find(key Key) ref { return s.index.find(hashOf(key), key, &s.cells) }
-
-// read decodes what is kept at r into record; of 0, nothing.
-func (s *shard) read(r ref, record *Record, d *desk) {
-	record.reset()
-	if r != 0 && record.decode(s.cells.read(r, &d.written)) != nil {
-		record.reset() // only a fault of this program leads here
-	}
-}
-
-// keep writes the record at hand as that of u's subject, over r when there is one.
-func (s *shard) keep(r ref, u *Update, d *desk) {
-	d.written = d.record.append(d.written[:0])
-	if r != 0 {
-		s.unlink(r) // so that making room does not take this very record
-	} else {
-		r = s.add(u.key, u.subject.kind.id, u.now)
-	}
-	s.cells.write(r, d.written, func() ref { return s.room(u.now) })
-	s.cells.at(r).setEnds(endOf(u))
-	s.link(r)
-	s.dropEnded(u.subject.kind.id, u.now)
-}
-
-// hashOf is where a key stands in its shard's index. Keys are keyed hashes
-// already; the first bytes chose the shard.
-func hashOf(key Key) uint32 { return binary.LittleEndian.Uint32(key[2:]) }
-
-// endOf is when u's record stops to matter, in seconds since the epoch, rounded
-// up: a window after the latest time it may hold.
-func endOf(u *Update) uint32 { return uint32((u.now+ahead+u.subject.retain)/1000) + 1 }
-
-// add makes an empty record, in the index and not yet in any order.
-func (s *shard) add(key Key, kind byte, now Time) ref {
-	r := s.room(now)
-	s.cells.at(r).init(key, kind)
-	hash := hashOf(key)
-	for !s.index.fits(hash) && !s.index.grow(hash) {
-		s.evict(now)
-	}
-	s.index.insert(hash, r)
-	return r
-}
-
-// room returns a free cell, at the cost of other records when it must.
-func (s *shard) room(now Time) ref {
-	for {
-		if r := s.cells.take(); r != 0 {
-			return r
+// edit hands out the record of u's subject, empty when there is none, and writes it
+// back if change says so.
+func (m *Memory) edit(u *Update, change func(s *scratch, found bool) (rank slab.Rank, keep bool)) {
+	s := m.scratch.Get().(*scratch)
+	defer m.scratch.Put(s)
+	m.table.Edit((*slab.Key)(&u.key), seconds(u.now), &s.bytes, func(kept []byte) ([]byte, slab.Label) {
+		s.decode(kept)
+		rank, keep := change(s, kept != nil)
+		if !keep {
+			return nil, slab.Label{}
 		}
-		s.evict(now)
+		s.bytes = s.record.append(s.bytes[:0])
+		return s.bytes, slab.Label{Group: u.subject.kind.id, Rank: rank, Ends: u.ends(&s.record)}
+	})
+}
+
+// decode decodes what is kept into record; of nil, nothing.
+func (s *scratch) decode(kept []byte) {
+	s.record.reset()
+	if kept != nil && s.record.decode(kept) != nil {
+		s.record.reset() // only a fault of this program leads here
 	}
 }
 
-// dropEnded forgets what has ended, two at a time: more than one update can add,
-// so the ended never pile up, and no update pays for many.
-func (s *shard) dropEnded(kind byte, now Time) {
-	for range 2 {
-		if r := s.ages[kind].oldest; r != 0 && int64(s.cells.at(r).ends()) <= int64(now/1000) {
-			s.drop(r)
+// seconds is t in whole seconds since the epoch.
+func seconds(t Time) uint32 { return uint32(t / 1000) }
+
+// ends is when u's record stops to matter, in seconds since the epoch, rounded up: a
+// window after the latest time that it may hold, or when its last mark ends.
+func (u *Update) ends(r *Record) uint32 {
+	end := u.now + ahead + u.subject.retain
+	for i := range r.marks {
+		end = max(end, r.marks[i].at+markLife)
+	}
+	return seconds(end) + 1
+}
+
+// The ranks of a record, by what evicting it would cost: the lowest goes first.
+const (
+	rankOrdinary slab.Rank = iota
+	// A rule finds more than half of its block_over, or would have the subject reviewed.
+	rankNear
+	// An enforced rule blocks the subject, or an analyst had it forgotten within the
+	// longest window, which an older copy elsewhere must not undo.
+	rankBlocked
+	// The record has marks. They outlast any window: see ends.
+	rankMarked
+)
+
+// rank is the rank of the record in which the rules find these tallies.
+func (u *Update) rank(r *Record, tallies []tally) slab.Rank {
+	switch {
+	case len(r.marks) > 0:
+		return rankMarked
+	case r.generation > 0 && u.now.age(Time(r.generation)) < u.subject.retain:
+		return rankBlocked
+	}
+	rank := rankOrdinary
+	for i, t := range tallies {
+		rule, count := &u.plan.rules[u.subject.rules[i].index], t.count
+		switch {
+		case count > rule.BlockOver && rule.Mode == Enforce:
+			return rankBlocked
+		case count > rule.limit() || 2*count > rule.BlockOver:
+			rank = rankNear
 		}
 	}
+	return rank
 }
 
-// evict forgets the record nearest to its end, whatever its kind.
-func (s *shard) evict(now Time) {
-	var first ref
-	for _, a := range s.ages {
-		if a.oldest != 0 && (first == 0 || s.cells.at(a.oldest).ends() < s.cells.at(first).ends()) {
-			first = a.oldest
+// rank is the rank of the record at hand as one of u's subject.
+func (s *scratch) rank(u *Update) slab.Rank {
+	s.tallies = s.tallies[:0]
+	for i := range u.subject.rules {
+		s.tallies = append(s.tallies, u.tally(&s.record, &u.subject.rules[i]))
+	}
+	return u.rank(&s.record, s.tallies)
+}
+
+// Stats says what the store holds and what it evicted.
+func (m *Memory) Stats() MemoryStats {
+	held := m.table.Stats()
+	stats := MemoryStats{Records: held.Records, Bytes: held.Bytes, EvictedByKind: make(map[string]uint64)}
+	for id, n := range held.EvictedInWindow {
+		stats.EvictedInWindow += n
+		if i := kindIndex(id); i >= 0 {
+			stats.EvictedByKind[kinds[i].subject] = n
 		}
 	}
-	if int64(s.cells.at(first).ends()) > int64(now/1000) {
-		s.evicted++
-	}
-	s.drop(first)
+	return stats
 }
 
-func (s *shard) drop(r ref) {
-	s.unlink(r)
-	s.index.remove(hashOf(s.cells.at(r).key()), r)
-	s.cells.give(r)
-}
-
-// link makes r the newest of its kind.
-func (s *shard) link(r ref) {
-	c := s.cells.at(r)
-	a := &s.ages[c.kind()]
-	c.setNewer(0)
-	c.setOlder(a.newest)
-	if a.newest != 0 {
-		s.cells.at(a.newest).setNewer(r)
-	} else {
-		a.oldest = r
+// urgent yields an update, which adds nothing, for every record that a server is to be
+// told of (tell.go), in that order, and at most so many. wanted says whose.
+func (m *Memory) urgent(plan *Plan, now Time, most int, wanted func(Key) bool) iter.Seq[*Update] {
+	s := m.scratch.Get().(*scratch)
+	defer m.scratch.Put(s)
+	var found []urgentRecord
+	var u Update
+	for i := range m.table.Shards() {
+		m.table.Visit(i, func(key *slab.Key, l slab.Label, record []byte) {
+			subject := plan.subjectOf(l.Group)
+			if subject == nil || !wanted(Key(*key)) {
+				return
+			}
+			u.begin(plan, subject, Key(*key), now, read)
+			s.decode(record)
+			u.apply(&s.record)
+			if urgency := u.urgency(&s.record); urgency < ordinary {
+				found = append(found, urgentRecord{subject: subject, key: u.key, urgency: urgency, changed: s.record.changed()})
+			}
+		})
+		if len(found) > 4*most {
+			found = firstOf(found, most)
+		}
 	}
-	a.newest = r
-}
-
-func (s *shard) unlink(r ref) {
-	c := s.cells.at(r)
-	a := &s.ages[c.kind()]
-	if n := c.newer(); n != 0 {
-		s.cells.at(n).setOlder(c.older())
-	} else {
-		a.newest = c.older()
-	}
-	if o := c.older(); o != 0 {
-		s.cells.at(o).setNewer(c.newer())
-	} else {
-		a.oldest = c.newer()
-	}
-}
-
-// blocked yields an update, which observes nothing, for every record that an
-// enforced rule of the plan blocks now.
-func (m *Memory) blocked(plan *Plan, now Time) iter.Seq[*Update] {
+	found = firstOf(found, most)
 	return func(yield func(*Update) bool) {
-		d := m.desks.Get().(*desk)
-		defer m.desks.Put(d)
-		var found []Update
-		for i := range m.shards {
-			found = m.shards[i].blocked(plan, now, d, found[:0])
-			for j := range found {
-				if !yield(&found[j]) {
-					return
-				}
+		for _, r := range found {
+			if !yield(tellOf(plan, r.subject, r.key, now)) {
+				return
 			}
 		}
 	}
 }
 
-func (s *shard) blocked(plan *Plan, now Time, d *desk, found []Update) []Update {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for i := range plan.subjects {
-		subject := &plan.subjects[i]
-		for r := s.ages[subject.kind.id].newest; r != 0; r = s.cells.at(r).older() {
-			var u Update
-			u.begin(plan, subject, s.cells.at(r).key(), now)
-			s.read(r, &d.record, d)
-			u.apply(&d.record)
-			if u.blocks() {
-				found = append(found, u)
-			}
+type urgentRecord struct {
+	subject *subjectPlan
+	key     Key
+	urgency urgency
+	changed Time
+}
+
+// firstOf orders the records as they are to be told, and keeps the first of them.
+func firstOf(records []urgentRecord, most int) []urgentRecord {
+	slices.SortFunc(records, func(a, b urgentRecord) int {
+		return cmp.Or(cmp.Compare(a.urgency, b.urgency), cmp.Compare(b.changed, a.changed))
+	})
+	return records[:min(len(records), most)]
+}
+
+// subjectOf is the plan of the subjects of that kind, nil when no rule watches it.
+func (p *Plan) subjectOf(kind byte) *subjectPlan {
+	for i := range p.subjects {
+		if p.subjects[i].kind.id == kind {
+			return &p.subjects[i]
 		}
 	}
-	return found
+	return nil
 }

@@ -2,15 +2,15 @@ package velocity
 
 import "slices"
 
-// maxRecord bounds the encoded size of any record, in bytes.
+// maxRecord bounds the encoded size of the lists of any record, in bytes.
 const maxRecord = 60 << 10
 
-// maxDeclinedAttempts is how many attempts a record remembers to have been told of:
-// an outcome is repeated soon or not at all.
+// maxDeclinedAttempts is the number of newest declines that a record can recognise when
+// they are delivered again: an outcome is repeated soon or not at all.
 const maxDeclinedAttempts = 64
 
-// A Plan is the rules made ready: which lists each kind of subject keeps, and
-// which rules read them. It never changes.
+// A Plan is the compiled form of the rules: which lists the records of each kind of
+// subject have, and which rules read them. It is immutable.
 type Plan struct {
 	rules      []Rule
 	subjects   []subjectPlan
@@ -18,32 +18,36 @@ type Plan struct {
 	lists      *Lists
 }
 
-// subjectPlan is what the record of one kind of subject is for.
+// A subjectPlan is the part of the plan for one kind of subject.
 type subjectPlan struct {
 	kind   *kind
 	lists  []listPlan
 	rules  []rulePlan
-	retain span // the longest window of its lists: how long a record matters
+	retain span // the longest window of its lists
+	// declinedAttempts is the index in lists of the list of attempts that were
+	// declined; -1 where no rule counts declines.
+	declinedAttempts int
 }
 
-// listPlan is one list of a record; all rules that count the same thing with the
-// same retention share it.
+// A listPlan is one list of a record. All rules that count the same thing with the same
+// retention share it.
 type listPlan struct {
 	key    listKey
 	kind   *kind
-	bound  int  // most elements worth keeping: the largest block_over + 1
-	window span // longest of its rules
+	bound  int  // the most elements that any rule needs: the largest block_over + 1
+	window span // the longest of its rules
 }
 
+// A rulePlan is one rule on a kind of subject.
 type rulePlan struct {
 	index  int // in Plan.rules
 	list   int // in subjectPlan.lists
 	window span
 }
 
-// NewPlan checks the rules and lays out the records they need. ipv6Prefix is how
-// many bits of an IPv6 address make one "ip" subject, 48 to 128. The error is a
-// *RuleError.
+// NewPlan checks the rules and compiles them. ipv6Prefix is the number of bits of an
+// IPv6 address that make one "ip" subject, 48 to 128; the caller has checked it. The
+// error is a *RuleError.
 func NewPlan(rules []Rule, ipv6Prefix int) (*Plan, error) {
 	p := &Plan{rules: slices.Clone(rules), ipv6Prefix: ipv6Prefix}
 	names := make(map[string]bool)
@@ -64,16 +68,17 @@ func NewPlan(rules []Rule, ipv6Prefix int) (*Plan, error) {
 	return p, nil
 }
 
-// With is the plan with these lists.
+// With returns the plan with these network lists in place of its own.
 func (p *Plan) With(lists *Lists) *Plan {
 	with := *p
 	with.lists = lists
 	return &with
 }
 
-// Rules are the plan's rules, in configuration order.
+// Rules returns a copy of the plan's rules, in configuration order.
 func (p *Plan) Rules() []Rule { return slices.Clone(p.rules) }
 
+// add adds the i-th rule to the plan of its kind of subject.
 func (p *Plan) add(i int) *subjectPlan {
 	r := &p.rules[i]
 	s := p.subject(kindNamed(r.Per, subjectName))
@@ -85,8 +90,8 @@ func (p *Plan) add(i int) *subjectPlan {
 	}
 	list := s.need(listPlan{key: key, kind: element, bound: r.BlockOver + 1, window: window})
 	if element.declines {
-		attempts := &kinds[declinedAttempts]
-		s.need(listPlan{
+		attempts := &kinds[kindIndex(declinedAttemptsID)]
+		s.declinedAttempts = s.need(listPlan{
 			key: listKey{kind: attempts.id}, kind: attempts,
 			bound: maxDeclinedAttempts, window: window,
 		})
@@ -102,11 +107,12 @@ func (p *Plan) subject(k *kind) *subjectPlan {
 			return &p.subjects[i]
 		}
 	}
-	p.subjects = append(p.subjects, subjectPlan{kind: k})
+	p.subjects = append(p.subjects, subjectPlan{kind: k, declinedAttempts: -1})
 	return &p.subjects[len(p.subjects)-1]
 }
 
-// need makes the list serve one rule more and returns its place.
+// need adds the list, or makes the one with its key large enough for one rule more, and
+// returns its index.
 func (s *subjectPlan) need(l listPlan) int {
 	for i := range s.lists {
 		if have := &s.lists[i]; have.key == l.key {
@@ -119,8 +125,8 @@ func (s *subjectPlan) need(l listPlan) int {
 	return len(s.lists) - 1
 }
 
-// bound is the most elements a list of the record may hold; a list no rule of
-// this instance reads is another's to bound.
+// bound is the most elements that the list may hold. Of a list that no rule of this
+// instance reads it is the most that any rule can need.
 func (s *subjectPlan) bound(key listKey) int {
 	for i := range s.lists {
 		if s.lists[i].key == key {
@@ -130,13 +136,14 @@ func (s *subjectPlan) bound(key listKey) int {
 	return MaxBlockOver + 1
 }
 
-// reads reports whether a rule of this instance reads the list.
+// reads reports whether some rule of this instance reads the list.
 func (s *subjectPlan) reads(key listKey) bool {
 	return slices.ContainsFunc(s.lists, func(l listPlan) bool { return l.key == key })
 }
 
-// worstSize is the encoded size of a full record: 8 bytes for a fingerprint, and
-// 5 for the time to the one before it, which is below 720 hours.
+// worstSize bounds the encoded size of the lists of a record, in bytes. An element
+// takes 8 for its fingerprint and at most 5 for the time to the element before it,
+// which is less than 720 hours.
 func (s *subjectPlan) worstSize() int {
 	const header, perList, perElement = 48, 64, 8 + 5
 	size := header

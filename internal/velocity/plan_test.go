@@ -6,9 +6,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 )
 
-func TestRulesThatCannotBe(t *testing.T) {
+func TestInvalidRulesNameTheSetting(t *testing.T) {
 	for _, c := range []struct {
 		key    string
 		change func(*Rule)
@@ -71,6 +72,43 @@ func TestRulesThatCountTheSameThingShareTheList(t *testing.T) {
 	require.Equal(t, spanOf(24*time.Hour), s.retain)
 }
 
+// A list serves the largest of its rules, wherever that one stands.
+func TestTheOrderOfRulesChangesNoList(t *testing.T) {
+	rules := []Rule{
+		{Name: "small", Per: "ip", Count: "cards", Window: time.Hour, BlockOver: 5, Retention: Sliding, Mode: Enforce},
+		{Name: "large", Per: "ip", Count: "cards", Window: time.Minute, BlockOver: 30, Retention: Sliding, Mode: Enforce},
+		{Name: "long", Per: "ip", Count: "cards", Window: 24 * time.Hour, BlockOver: 10, Retention: Sliding, Mode: Enforce},
+		{Name: "declined", Per: "ip", Count: "declined_cards", Window: 48 * time.Hour, BlockOver: 3, Retention: Sliding, Mode: Enforce},
+		{Name: "declined_soon", Per: "ip", Count: "declined_cards", Window: time.Hour, BlockOver: 2, Retention: Sliding, Mode: Enforce},
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		plan, err := NewPlan(rapid.Permutation(rules).Draw(t, "rules"), 64)
+		require.NoError(t, err)
+		require.Len(t, plan.subjects, 1)
+		s := &plan.subjects[0]
+		require.Len(t, s.lists, 3)
+		for _, l := range s.lists {
+			switch {
+			case l.kind.element == "cards":
+				require.Equal(t, 31, l.bound)
+				require.Equal(t, spanOf(24*time.Hour), l.window)
+			case l.kind.element == "declined_cards":
+				require.Equal(t, 4, l.bound)
+				require.Equal(t, spanOf(48*time.Hour), l.window)
+			default:
+				require.Equal(t, maxDeclinedAttempts, l.bound)
+				require.Equal(t, spanOf(48*time.Hour), l.window)
+			}
+		}
+		require.Equal(t, spanOf(48*time.Hour), s.retain)
+		for i := range s.rules {
+			rule := &plan.rules[s.rules[i].index]
+			require.Equal(t, rule.Count, s.lists[s.rules[i].list].kind.element)
+			require.Equal(t, spanOf(rule.Window), s.rules[i].window)
+		}
+	})
+}
+
 func TestARecordThatCouldPass60KiBIsRefusedByName(t *testing.T) {
 	large := func(name, count string) Rule {
 		return Rule{Name: name, Per: "ip", Count: count, Window: MaxWindow, BlockOver: MaxBlockOver, Retention: Sliding, Mode: Enforce}
@@ -87,7 +125,7 @@ func TestARecordThatCouldPass60KiBIsRefusedByName(t *testing.T) {
 	require.NoError(t, err, "another subject has a record of its own")
 }
 
-func TestTheWorstSizeIsNotPassed(t *testing.T) {
+func TestWorstSizeBoundsTheEncodedSize(t *testing.T) {
 	rules := []Rule{
 		{Name: "a", Per: "ip", Count: "cards", Window: MaxWindow, BlockOver: 500, Retention: Sliding, Mode: Enforce},
 		{Name: "b", Per: "ip", Count: "attempts", Window: MaxWindow, BlockOver: 500, Retention: Idle, Mode: Enforce},
@@ -100,7 +138,7 @@ func TestTheWorstSizeIsNotPassed(t *testing.T) {
 	gap := spanOf(MaxWindow) - 1
 	for _, l := range s.lists {
 		for i := range l.bound {
-			r.grow(l.key).observe(uint64(i), testStart+Time(i)*gap, l.bound)
+			r.listFor(l.key).observe(uint64(i), testStart+Time(i)*gap, l.bound)
 		}
 	}
 	size := len(r.append(nil))
@@ -135,6 +173,7 @@ func TestTheStrictestEnforcedRuleDecides(t *testing.T) {
 
 func TestWarnings(t *testing.T) {
 	require.Empty(t, DefaultRule.Warnings())
+	require.Empty(t, (&Rule{Per: "nobody"}).Warnings())
 	require.Len(t, (&Rule{Per: "card"}).Warnings(), 1)
 	require.Len(t, (&Rule{Per: "email", Mode: Enforce}).Warnings(), 1)
 	require.Empty(t, (&Rule{Per: "email", Mode: Shadow}).Warnings())

@@ -2,18 +2,21 @@ package velocity
 
 import "slices"
 
-// A Record is all that is remembered of one subject. Its zero value remembers
-// nothing. It is a plain value: methods compute, they neither lock nor wait.
+// A Record is all that is remembered of one subject. Its zero value is the record of a
+// subject that was never seen. It is a plain value: methods compute, they neither lock
+// nor wait nor read a clock.
 type Record struct {
-	// generation is the time at which the record was last forgotten, 0 for never. A
-	// record of a higher generation wins whole over one of a lower, so what was
-	// forgotten cannot come back from a copy that has not heard of it; being a time,
-	// not a count, it does so too when the one who forgot knew of no earlier one.
+	// generation is the time at which the record was last forgotten, in milliseconds
+	// since the Unix epoch; 0 for never. In a merge the higher generation wins, so an
+	// older copy elsewhere does not bring back what was forgotten. It is a time and not
+	// a count, so that this holds also when the instance that forgets did not know of
+	// the last time.
 	generation uint64
 	lists      []list // ordered by key, none twice, none empty
+	marks      []mark // ordered by key, none twice
 }
 
-// list returns the list with that key, or nil.
+// list returns the list with that key, nil where there is none.
 func (r *Record) list(key listKey) *list {
 	for i := range r.lists {
 		if r.lists[i].key == key {
@@ -23,76 +26,94 @@ func (r *Record) list(key listKey) *list {
 	return nil
 }
 
-// grow returns the list with that key, made when it is missing.
-func (r *Record) grow(key listKey) *list {
+// listFor returns the list with that key, and adds it where there is none.
+func (r *Record) listFor(key listKey) *list {
 	i, found := slices.BinarySearchFunc(r.lists, key, func(l list, key listKey) int { return l.key.compare(key) })
 	if found {
 		return &r.lists[i]
 	}
-	// Take over the memory of a list that a shorter record left behind.
-	n := len(r.lists)
-	if n < cap(r.lists) {
-		r.lists = r.lists[:n+1]
-	} else {
-		r.lists = append(r.lists, list{})
-	}
-	fresh := r.lists[n]
-	copy(r.lists[i+1:], r.lists[i:n])
-	r.lists[i] = list{key: key, elements: fresh.elements[:0], runs: fresh.runs[:0]}
-	return &r.lists[i]
+	r.lists = openGap(r.lists, i)
+	spare := &r.lists[i]
+	*spare = list{key: key, elements: spare.elements[:0], runs: spare.runs[:0]}
+	return spare
 }
 
-// reset makes the record remember nothing, and keeps its memory for the next.
+// reset empties the record and keeps its memory.
 func (r *Record) reset() {
 	r.generation = 0
-	r.lists = r.lists[:0]
+	r.lists, r.marks = r.lists[:0], r.marks[:0]
 }
 
-// forget empties the record at now and makes that stick: see generation.
+// forget empties the record at now, but for lasting marks. See generation.
 func (r *Record) forget(now Time) {
-	r.generation = max(r.generation+1, uint64(now))
-	r.lists = r.lists[:0]
+	r.startGeneration(max(r.generation+1, uint64(now)))
 }
 
-// prune drops what no rule of the plan can count any more, and pulls back what
-// was dated too far ahead. Lists the plan has no rule for stay as they are.
+// startGeneration drops what belongs to the generation before.
+func (r *Record) startGeneration(generation uint64) {
+	r.generation = generation
+	r.lists = r.lists[:0]
+	r.marks = keep(r.marks, func(m *mark) bool { return m.key.lasting })
+}
+
+// prune drops the elements that no rule of the plan counts any more at now, and the
+// marks that have ended. It sets back times too far ahead. Lists for which the plan has
+// no rule stay as they are: they are another instance's to prune.
 func (r *Record) prune(s *subjectPlan, now Time) {
 	for i := range s.lists {
 		if l := r.list(s.lists[i].key); l != nil {
-			l.pullBack(now + ahead)
+			l.clamp(now + ahead)
 			l.expire(now, s.lists[i].window)
 		}
 	}
 	r.dropEmpty()
+	r.pruneMarks(now)
 }
 
 func (r *Record) dropEmpty() {
-	kept := 0
-	for i := range r.lists {
-		if len(r.lists[i].elements) == 0 {
-			continue
-		}
-		r.lists[kept], r.lists[i] = r.lists[i], r.lists[kept]
-		kept++
-	}
-	r.lists = r.lists[:kept]
+	r.lists = keep(r.lists, func(l *list) bool { return len(l.elements) > 0 })
 }
 
-// merge makes r what both together know. It is commutative, associative and
-// idempotent, so copies may meet in any order, any number of times.
+// retain is the time for which the record matters to any instance, counted from its
+// latest time. Lists that no rule here reads matter to instances with other rules; so do
+// marks, and the fact that the record was forgotten: these as long as any window may be.
+func (r *Record) retain(s *subjectPlan) span {
+	if r.generation > 0 || len(r.marks) > 0 || slices.ContainsFunc(r.lists, func(l list) bool { return !s.reads(l.key) }) {
+		return spanOf(MaxWindow)
+	}
+	return s.retain
+}
+
+// merge adds to r what o knows. It is commutative, associative and idempotent, so
+// copies may be merged in any order, any number of times.
 //
-// The higher generation wins whole. Equal generations give, list by list, the
-// union of the elements with their latest times, then the bound.
+// The higher generation wins whole, but for lasting marks, which belong to none. Of
+// equal generations the result has, list by list, the union of the elements with their
+// latest times, cut to the bound; and of marks with one key the one that supersedes.
 func (r *Record) merge(o *Record, s *subjectPlan) {
+	if r.generation < o.generation {
+		r.startGeneration(o.generation)
+	}
+	r.mergeMarks(o, r.generation > o.generation)
 	if r.generation > o.generation {
 		return
 	}
-	if r.generation < o.generation {
-		r.reset()
-		r.generation = o.generation
-	}
 	for i := range o.lists {
 		from := &o.lists[i]
-		r.grow(from.key).merge(from, s.bound(from.key))
+		r.listFor(from.key).merge(from, s.bound(from.key))
 	}
+}
+
+// changed is about when the record was last changed: the latest time in it.
+func (r *Record) changed() (latest Time) {
+	latest = min(Time(r.generation), latestTime)
+	for i := range r.lists {
+		if l := &r.lists[i]; len(l.elements) > 0 {
+			latest = max(latest, l.elements[0].seen)
+		}
+	}
+	for i := range r.marks {
+		latest = max(latest, r.marks[i].at)
+	}
+	return latest
 }

@@ -20,7 +20,7 @@ func testSubject(t require.TestingT) *subjectPlan {
 }
 
 // records draws what some instance might have come to know: attempts of few
-// cards at few times, in some order, and forgotten now and then. Of lists that
+// cards at few times, in some order, forgotten now and then, and marks. Of lists that
 // the plan does not know it carries one.
 func records(s *subjectPlan) *rapid.Generator[*Record] {
 	attempt := rapid.Custom(func(t *rapid.T) [2]int {
@@ -31,11 +31,20 @@ func records(s *subjectPlan) *rapid.Generator[*Record] {
 		for _, a := range rapid.SliceOfN(attempt, 0, 8).Draw(t, "attempts") {
 			at := Time(a[1]) * 1000
 			for _, l := range s.lists {
-				r.grow(l.key).observe(uint64(a[0]), at, l.bound)
+				r.listFor(l.key).observe(uint64(a[0]), at, l.bound)
 			}
 			if a[0] == 5 {
-				r.grow(listKey{kind: 200}).observe(uint64(a[1]), at, MaxBlockOver+1)
+				r.listFor(listKey{kind: 200}).observe(uint64(a[1]), at, MaxBlockOver+1)
 			}
+		}
+		for _, m := range rapid.SliceOfN(marks(), 0, 4).Draw(t, "marks") {
+			r.setMark(&m)
+		}
+		switch rapid.IntRange(0, 9).Draw(t, "many") {
+		case 0:
+			r.mergeMarks(manyMarks(false), false)
+		case 1:
+			r.mergeMarks(manyMarks(true), false)
 		}
 		return r
 	})
@@ -52,7 +61,7 @@ func merged(s *subjectPlan, records ...*Record) *Record {
 // written is a record's only written form: equal bytes, equal records.
 func written(r *Record) string { return string(r.append(nil)) }
 
-func TestMergeIsTheSameInAnyOrderAndAnyNumberOfTimes(t *testing.T) {
+func TestMergeIsCommutativeAssociativeAndIdempotent(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := testSubject(t)
 		some := records(s)
@@ -121,7 +130,7 @@ func TestMergedCopiesCountWhatANaiveModelCounts(t *testing.T) {
 				card, at := rapid.Uint64Range(0, 7).Draw(t, "card"), Time(rapid.IntRange(0, 60).Draw(t, "second"))*1000
 				all = append(all, naive{{card, at}}...)
 				for _, l := range s.lists {
-					r.grow(l.key).observe(card, at, l.bound)
+					r.listFor(l.key).observe(card, at, l.bound)
 				}
 			}
 			copies = append(copies, r)
@@ -157,7 +166,7 @@ func TestCountsOverARandomHistoryEqualTheNaiveModel(t *testing.T) {
 			all = append(all, naive{{card, now}}...)
 			r.prune(s, now)
 			for _, l := range s.lists {
-				r.grow(l.key).observe(card, now, l.bound)
+				r.listFor(l.key).observe(card, now, l.bound)
 			}
 			sliding, idle := &s.lists[0], &s.lists[1]
 			require.Equal(t, min(all.sliding(now, sliding.window), sliding.bound), r.list(sliding.key).within(now, sliding.window))
@@ -171,14 +180,14 @@ func TestForgottenStaysForgotten(t *testing.T) {
 	s := testSubject(t)
 	key := s.lists[0].key
 	r := new(Record)
-	r.grow(key).observe(1, 1000, 3)
+	r.listFor(key).observe(1, 1000, 3)
 	stale := merged(s, r) // another instance's copy, from before
 	r.forget(1500)
 	require.Empty(t, r.lists)
 	require.Equal(t, written(r), written(merged(s, stale, r)))
 	require.Equal(t, written(r), written(merged(s, r, stale)))
 
-	r.grow(key).observe(2, 2000, 3)
+	r.listFor(key).observe(2, 2000, 3)
 	require.Len(t, merged(s, stale, r).list(key).elements, 1, "what comes after is remembered")
 
 	// Who forgets need not have known, nor that it was forgotten before.
@@ -194,18 +203,18 @@ func TestListsOfOtherInstancesAreCarriedThrough(t *testing.T) {
 	s := testSubject(t)
 	foreign := listKey{kind: 200, idle: 5}
 	r := new(Record)
-	r.grow(foreign).observe(1, 1000, 10)
+	r.listFor(foreign).observe(1, 1000, 10)
 	before := written(r)
 	r.prune(s, 1_000_000_000)
 	require.Equal(t, before, written(merged(s, r)))
 }
 
-func TestTimesFarAheadArePulledBack(t *testing.T) {
+func TestTimesFarAheadAreSetBack(t *testing.T) {
 	s := testSubject(t)
 	r := new(Record)
 	for i, at := range []Time{0, 65_000, 120_000, 300_000} {
 		for _, l := range s.lists {
-			r.grow(l.key).observe(uint64(i), at, 5)
+			r.listFor(l.key).observe(uint64(i), at, 5)
 		}
 	}
 	now := Time(10_000)
@@ -223,7 +232,7 @@ func TestARecordReusesItsMemory(t *testing.T) {
 		r.reset()
 		for i := range 10 {
 			for _, l := range s.lists {
-				r.grow(l.key).observe(uint64(i), Time(i), l.bound)
+				r.listFor(l.key).observe(uint64(i), Time(i), l.bound)
 			}
 		}
 	}
@@ -231,15 +240,15 @@ func TestARecordReusesItsMemory(t *testing.T) {
 	require.Zero(t, testing.AllocsPerRun(100, fill))
 }
 
-func TestNoListIsSharedAfterForgettingAndGrowing(t *testing.T) {
+func TestListsShareNoMemory(t *testing.T) {
 	var r Record
 	for _, kind := range []byte{9, 3, 7, 1} {
-		r.grow(listKey{kind: kind}).observe(uint64(kind), 1, 10)
+		r.listFor(listKey{kind: kind}).observe(uint64(kind), 1, 10)
 	}
 	r.list(listKey{kind: 3}).elements = r.list(listKey{kind: 3}).elements[:0]
 	r.dropEmpty()
-	r.grow(listKey{kind: 5}).observe(5, 1, 10)
-	r.grow(listKey{kind: 2}).observe(2, 1, 10)
+	r.listFor(listKey{kind: 5}).observe(5, 1, 10)
+	r.listFor(listKey{kind: 2}).observe(2, 1, 10)
 	got := map[byte]uint64{}
 	for _, l := range r.lists {
 		require.Len(t, l.elements, 1)

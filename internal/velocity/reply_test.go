@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/bradfitz/gomemcache/memcache"
 	"github.com/stretchr/testify/require"
 
+	"fraudcheck/internal/testbed"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/velocity/velocitytest"
 )
@@ -43,7 +45,7 @@ func liar(t testing.TB, say func(command string) []byte) (addr string) {
 
 // stored is a record of three cards as a server holds it, and its key.
 func stored(t testing.TB) (key string, value []byte) {
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	it, ok := t.(*testing.T)
 	require.True(t, ok)
 	a := newInstance(it, patient, server.Addr)
@@ -60,13 +62,50 @@ func stored(t testing.TB) (key string, value []byte) {
 // lied asks an instance that knows one card of its own, of a server that answers
 // reads with the reply.
 func lied(t *testing.T, reply []byte) (count int, degraded bool) {
-	a := newInstance(t, patient, liar(t, func(command string) []byte {
+	c := askLiar(t, reply)
+	var d velocity.Decision
+	a := velocitytest.Attempt(t, ip, 7)
+	c.Check(&a, velocitytest.Start, &d)
+	return d.Rules[0].Count, d.Degraded
+}
+
+// askLiar is a checker on a server that answers reads with the reply. The canary, asked
+// for behind each command, is always the trusted one.
+func askLiar(t *testing.T, reply []byte) *velocity.Checker {
+	canary := ""
+	addr := liar(t, func(command string) []byte {
+		said := reply
 		if strings.HasPrefix(command, "add ") {
-			return []byte("NOT_STORED\r\n")
+			said = []byte("NOT_STORED\r\n")
 		}
-		return reply
-	}))
-	return a.show(ip, 7)
+		return append(slices.Clip(said), fmt.Sprintf("VALUE %s 0 6 1\r\ncanary\r\nEND\r\n", canary)...)
+	})
+	store := newLiarsStore(t, addr)
+	canary = velocity.CanaryKey(store)
+	return velocitytest.NewChecker(t, []velocity.Rule{velocity.DefaultRule}, store)
+}
+
+// newLiarsStore is a store that trusts the server, and does not watch it.
+func newLiarsStore(t testing.TB, addr string) *velocity.Memcached {
+	local, err := velocity.NewMemory(1 << 20)
+	require.NoError(t, err)
+	m, err := velocity.NewMemcached(velocity.MemcachedSettings{
+		Servers: []string{addr}, MaxConns: 4, Budget: time.Second, Keys: velocitytest.NewKeys(t), Local: local,
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = m.Close() })
+	velocity.Trust(m)
+	return m
+}
+
+// What is refused below is refused for what it says, and not for how it is asked.
+func TestWhatIsNoLieIsBelieved(t *testing.T) {
+	key, value := stored(t)
+	c := askLiar(t, fmt.Appendf(nil, "VALUE %s 0 %d 1\r\n%s\r\nEND\r\n", key, len(value), value))
+	a := velocitytest.Attempt(t, ip, 7)
+	r := c.Inspect(&a, []string{"ip"}, velocitytest.Start)
+	require.False(t, r.Degraded)
+	require.Equal(t, 3, r.Rules[0].Count)
 }
 
 func TestAReplyCutAnywhereIsNoReply(t *testing.T) {
@@ -125,13 +164,7 @@ func FuzzReply(f *testing.F) {
 	f.Add([]byte("END\r\n"))
 	f.Add([]byte("NOT_STORED\r\n"))
 	f.Fuzz(func(t *testing.T, reply []byte) {
-		local, err := velocity.NewMemory(1 << 20)
-		require.NoError(t, err)
-		addr := liar(t, func(string) []byte { return reply })
-		m, err := velocity.NewMemcached(velocity.MemcachedSettings{
-			Servers: []string{addr}, MaxConns: 4, Budget: time.Second, Keys: velocitytest.NewKeys(t), Local: local,
-		})
-		require.NoError(t, err)
+		m := newLiarsStore(t, liar(t, func(string) []byte { return reply }))
 		c := velocitytest.NewChecker(t, []velocity.Rule{velocity.DefaultRule}, m)
 		a := velocitytest.Attempt(t, ip, 1)
 		var d velocity.Decision

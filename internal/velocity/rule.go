@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// Limits of a rule.
+// The limits of a rule's settings.
 const (
 	MinWindow    = time.Second
 	MaxWindow    = 720 * time.Hour
 	MaxBlockOver = 4096
 )
 
-// A Retention says when an element leaves its list.
+// A Retention says when an element leaves its list, as the configuration spells it.
 type Retention string
 
 const (
@@ -23,7 +23,7 @@ const (
 	Idle Retention = "idle"
 )
 
-// A Mode says whether a rule may decide.
+// A Mode says whether a rule takes part in the decision, as the configuration spells it.
 type Mode string
 
 const (
@@ -33,11 +33,11 @@ const (
 	Shadow Mode = "shadow"
 )
 
-// A Rule asks how many different elements a subject has shown within a window.
+// A Rule counts how many different elements a subject has shown within a window.
 type Rule struct {
 	Name       string        // [a-z0-9_]{1,40}
-	Per        string        // the subject: ip, network, card, email, device, cart, account
-	Count      string        // the element: cards, attempts, ips, declined_cards
+	Per        string        // the subject's name in the table of kinds, such as ip
+	Count      string        // the element's name in the table of kinds, such as cards
 	Window     time.Duration // whole seconds, MinWindow to MaxWindow
 	ReviewOver int           // 0: no review stage; otherwise below BlockOver
 	BlockOver  int           // 1 to MaxBlockOver
@@ -45,27 +45,29 @@ type Rule struct {
 	Mode       Mode
 }
 
-// DefaultRule is the shotgun rule: distinct cards per address in a sliding hour.
+// DefaultRule counts the different cards that an address shows in a sliding hour: it
+// reviews the fourth and blocks the sixth.
 var DefaultRule = Rule{
 	Name: "cards_per_ip", Per: "ip", Count: "cards", Window: time.Hour,
 	ReviewOver: 3, BlockOver: 5, Retention: Sliding, Mode: Enforce,
 }
 
-// A RuleError names the setting of the rule that cannot be.
+// A RuleError names the setting that makes a rule invalid.
 type RuleError struct {
 	Index    int    // of the rule in the configuration, from 0
 	Key      string // the setting, as the configuration spells it
-	Expected string
+	Expected string // what a valid setting is, as the end of "expected ..."
 }
 
 func (e *RuleError) Error() string {
 	return fmt.Sprintf("rules[%d].%s: expected %s", e.Index, e.Key, e.Expected)
 }
 
-// check says which setting of the rule cannot be, and what is expected of it.
+// check returns the first setting of the rule that is not valid, and what is expected of
+// it; "" where all are valid.
 func (r *Rule) check() (key, expected string) {
 	switch {
-	case !ruleName(r.Name):
+	case !isRuleName(r.Name):
 		return "name", "1 to 40 characters of a-z, 0-9 and _"
 	case kindNamed(r.Per, subjectName) == nil:
 		return "per", "one of " + strings.Join(kindNames(subjectName), ", ")
@@ -87,7 +89,7 @@ func (r *Rule) check() (key, expected string) {
 	return "", ""
 }
 
-func ruleName(name string) bool {
+func isRuleName(name string) bool {
 	for _, c := range []byte(name) {
 		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' {
 			return false
@@ -96,13 +98,13 @@ func ruleName(name string) bool {
 	return 1 <= len(name) && len(name) <= 40
 }
 
-// countsItself: an address counted per address, or a card per card, is always one.
+// countsItself reports whether the count is always 1: addresses per address, or cards
+// per card.
 func (r *Rule) countsItself() bool {
-	return r.Per == "ip" && r.Count == "ips" ||
-		r.Per == "card" && (r.Count == "cards" || r.Count == "declined_cards")
+	return kindNamed(r.Per, subjectName).from == kindNamed(r.Count, elementName).from
 }
 
-// limit is the greatest count at which the subject is not yet noticed.
+// limit is the greatest count with the outcome allow.
 func (r *Rule) limit() int {
 	if r.ReviewOver > 0 {
 		return r.ReviewOver
@@ -120,14 +122,18 @@ func (r *Rule) outcome(count int) Outcome {
 	return Allow
 }
 
-// Warnings are the ways in which the rule can hurt an honest shopper by being
-// what it is, for the one who configures it.
+// Warnings says how the rule, though valid, can hurt an honest shopper. Most rules have
+// none, nor has one with an unknown subject.
 func (r *Rule) Warnings() (warnings []string) {
-	if r.Per == "card" {
-		warnings = append(warnings, "counts per card: send card_id, or strangers whose cards share last four digits and expiry are counted as one")
+	subject := kindNamed(r.Per, subjectName)
+	if subject == nil {
+		return nil
 	}
-	if r.Per == "email" && r.Mode == Enforce {
-		warnings = append(warnings, "blocks by email: an attacker can fill a victim's address and lock the victim out; consider mode: shadow")
+	if subject.warning != "" {
+		warnings = append(warnings, subject.warning)
+	}
+	if subject.enforcedWarning != "" && r.Mode == Enforce {
+		warnings = append(warnings, subject.enforcedWarning)
 	}
 	return warnings
 }

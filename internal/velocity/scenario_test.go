@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"fraudcheck/internal/testbed"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/velocity/velocitytest"
 )
@@ -28,6 +29,9 @@ func newMemcached(t *testing.T, addr string) *velocity.Memcached {
 		Keys: velocitytest.NewKeys(t), Local: local,
 	})
 	require.NoError(t, err)
+	plan, err := velocity.NewPlan([]velocity.Rule{velocity.DefaultRule}, 64)
+	require.NoError(t, err)
+	velocity.WatchServers(m, plan)
 	t.Cleanup(func() {
 		require.NoError(t, m.Close())
 		require.NoError(t, m.Close())
@@ -49,14 +53,14 @@ func TestScenariosOnMemory(t *testing.T) {
 
 func TestScenariosOnMemcached(t *testing.T) {
 	velocitytest.RunAll(t, scenarios, func(t *testing.T, plan *velocity.Plan) velocitytest.Driver {
-		return velocitytest.CheckerDriver(t, plan, newMemcached(t, velocitytest.StartMemcached(t).Addr))
+		return velocitytest.CheckerDriver(t, plan, newMemcached(t, testbed.StartMemcached(t).Addr))
 	})
 }
 
 // The instances take turns: what one counted the other knows.
 func TestScenariosOnTwoInstances(t *testing.T) {
 	velocitytest.RunAll(t, scenarios, func(t *testing.T, plan *velocity.Plan) velocitytest.Driver {
-		addr := velocitytest.StartMemcached(t).Addr
+		addr := testbed.StartMemcached(t).Addr
 		return velocitytest.CheckerDriver(t, plan, &taking{turns: []velocity.Store{newMemcached(t, addr), newMemcached(t, addr)}})
 	})
 }
@@ -78,12 +82,12 @@ func TestContract(t *testing.T) {
 	t.Run("memory", func(t *testing.T) { velocitytest.StoreContract(t, newMemory) })
 	t.Run("memcached", func(t *testing.T) {
 		velocitytest.StoreContract(t, func(t *testing.T) velocity.Store {
-			return newMemcached(t, velocitytest.StartMemcached(t).Addr)
+			return newMemcached(t, testbed.StartMemcached(t).Addr)
 		})
 	})
 	t.Run("four instances on one memcached", func(t *testing.T) {
 		velocitytest.StoreContract(t, func(t *testing.T) velocity.Store {
-			addr := velocitytest.StartMemcached(t).Addr
+			addr := testbed.StartMemcached(t).Addr
 			return &taking{turns: []velocity.Store{
 				newMemcached(t, addr), newMemcached(t, addr), newMemcached(t, addr), newMemcached(t, addr),
 			}}

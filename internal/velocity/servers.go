@@ -17,6 +17,10 @@ import (
 // operations on it share them.
 const ConnsPerServer = 2
 
+// dialTimeout bounds resolving a name and connecting. No check waits for it: one that
+// comes meanwhile is answered when its own time is over.
+const dialTimeout = 3 * time.Second
+
 // A server is one memcached with connections of its own, so that the trouble of
 // one is not the trouble of another.
 type server struct {
@@ -26,9 +30,18 @@ type server struct {
 	pipe    *pipeline.Pipe
 	slots   chan struct{} // one for each operation that may be under way
 	lanes   sync.Pool     // *lane
-	canary  string        // that it had when it was told of everybody; the watch's own
 	breaker
+	backlog backlog
+
+	doubt   chan struct{} // wakes the watch: the canary was not found
+	tried   chan struct{} // closed when the watch has found it usable, or failing
+	trying  sync.Once
+	mu      sync.Mutex
+	trouble Trouble // that Changed was told of
 }
+
+// usable reports whether the server is asked: it answers, and its memory is trusted.
+func (s *server) usable() bool { return !s.open.Load() && s.pipe.Trusted() }
 
 // A lane is what one operation at a time needs: a client with one connection of
 // its own, and memory.
@@ -36,21 +49,32 @@ type lane struct {
 	client   *memcache.Client
 	conn     *pipeline.Conn
 	deadline time.Time // of what is under way
+	telling  bool      // a server that is not used yet: see exchange
 
 	shared, local Record
 	sealed        []byte
 	item          memcache.Item
 }
 
-func newServer(name string, maxConns int, timeout time.Duration) *server {
+func newServer(name, canary string, maxConns int, timeout time.Duration) *server {
 	h := fnv.New64a()
 	h.Write([]byte(name))
 	s := &server{
 		name: name, weight: mix(h.Sum64()), timeout: timeout,
-		pipe: pipeline.New(name, ConnsPerServer, timeout), slots: make(chan struct{}, maxConns),
+		pipe: pipeline.New(name, ConnsPerServer, dialTimeout), slots: make(chan struct{}, maxConns),
+		doubt: make(chan struct{}, 1), tried: make(chan struct{}),
 	}
+	s.pipe.Guard(canary, s.look)
 	s.lanes.New = func() any { return s.newLane() }
 	return s
+}
+
+// look has the watch look at the server at once.
+func (s *server) look() {
+	select {
+	case s.doubt <- struct{}{}:
+	default: // it was told already
+	}
 }
 
 func (s *server) newLane() *lane {

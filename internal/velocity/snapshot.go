@@ -7,31 +7,43 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"slices"
+
+	"fraudcheck/internal/slab"
 )
 
-// A snapshot is a Memory written down:
+// A snapshot is the records of a Memory as bytes; numbers are little-endian:
 //
 //	"fraudcheck snapshot 1\n"
-//	each record: kind byte (not 0); ends, 4 bytes; key, 16; size, 4; the record
+//	each record: kind of subject, 1 byte, not 0; ends, 4 bytes; key, 16; size, 4; the record
 //	0 byte
-//	32 bytes HMAC-SHA-256 of all the above, under a key of its own
+//	HMAC-SHA-256 of all the above, 32 bytes, under a key for this purpose alone
 //
-// so that damage, and a snapshot made under another hash key, are told before a
-// record of it is believed.
+// The HMAC is verified before the first record is used, so a snapshot that is damaged,
+// or was made under another hash key, adds nothing.
 const snapshotMagic = "fraudcheck snapshot 1\n"
 
-// ErrSnapshot: not a whole snapshot made under this hash key.
+// ErrSnapshot says that a file is not a whole snapshot made under this hash key.
 var ErrSnapshot = errors.New("damaged, or made under another hash key")
 
-// Save writes a snapshot. Each shard stands still only while it is copied.
+// Save writes a snapshot. Each shard is locked only while it is copied, so records that
+// change meanwhile are in it as they were or as they are. After an error of the writer
+// it stops at once.
 func (m *Memory) Save(to io.Writer, keys *Keys) error {
 	mac := hmac.New(sha256.New, keys.snapshot)
 	w := bufio.NewWriter(io.MultiWriter(to, mac))
-	_, _ = w.WriteString(snapshotMagic) // Flush tells of any error
+	_, _ = w.WriteString(snapshotMagic) // bufio reports any error at the next write
 	var copied []byte
-	for i := range m.shards {
-		copied = m.shards[i].save(copied[:0])
-		_, _ = w.Write(copied)
+	for i := range m.table.Shards() {
+		copied = copied[:0]
+		m.table.Visit(i, func(key *slab.Key, l slab.Label, record []byte) {
+			copied = binary.LittleEndian.AppendUint32(append(copied, l.Group), l.Ends)
+			copied = binary.LittleEndian.AppendUint32(append(copied, key[:]...), uint32(len(record)))
+			copied = append(copied, record...)
+		})
+		if _, err := w.Write(copied); err != nil {
+			return err
+		}
 	}
 	_ = w.WriteByte(0)
 	if err := w.Flush(); err != nil {
@@ -41,25 +53,10 @@ func (m *Memory) Save(to io.Writer, keys *Keys) error {
 	return err
 }
 
-func (s *shard) save(to []byte) []byte {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var buffer []byte
-	for _, a := range s.ages {
-		for r := a.oldest; r != 0; r = s.cells.at(r).newer() {
-			c := s.cells.at(r)
-			key := c.key()
-			to = binary.LittleEndian.AppendUint32(append(to, c.kind()), c.ends())
-			to = binary.LittleEndian.AppendUint32(append(to, key[:]...), uint32(c.size()))
-			to = append(to, s.cells.read(r, &buffer)...)
-		}
-	}
-	return to
-}
-
 // Load puts the records of a snapshot that have not ended into an empty Memory and
-// says how many there were. With ErrSnapshot it has put in none.
-func (m *Memory) Load(from io.ReadSeeker, keys *Keys, now Time) (records int, err error) {
+// returns how many there were. The plan says which of them a rule blocks. The error is
+// ErrSnapshot, with which nothing was put in, or that of the reader.
+func (m *Memory) Load(from io.ReadSeeker, keys *Keys, plan *Plan, now Time) (records int, err error) {
 	if err := verify(from, keys); err != nil {
 		return 0, err
 	}
@@ -67,6 +64,7 @@ func (m *Memory) Load(from io.ReadSeeker, keys *Keys, now Time) (records int, er
 		return 0, err
 	}
 	r := bufio.NewReader(from)
+	s := new(scratch)
 	var head [24]byte
 	var record []byte
 	for {
@@ -77,31 +75,39 @@ func (m *Memory) Load(from io.ReadSeeker, keys *Keys, now Time) (records int, er
 		if _, err := io.ReadFull(r, head[:]); err != nil {
 			return records, err
 		}
-		ends, key, size := binary.LittleEndian.Uint32(head[:]), Key(head[4:20]), binary.LittleEndian.Uint32(head[20:])
-		record = append(record[:0], make([]byte, size)...)
+		label := slab.Label{Group: kind, Ends: binary.LittleEndian.Uint32(head[:])}
+		key := Key(head[4:20])
+		size := int(binary.LittleEndian.Uint32(head[20:]))
+		record = slices.Grow(record[:0], size)[:size]
 		if _, err := io.ReadFull(r, record); err != nil {
 			return records, err
 		}
-		if int64(ends) > int64(now/1000) && int(kind) < len(kinds)+1 {
-			m.shard(key).load(kind, ends, key, record, now)
-			records++
+		if label.Ends <= seconds(now) {
+			continue
 		}
+		records++
+		label.Rank = s.writtenRank(plan, kind, record, now)
+		m.table.Edit((*slab.Key)(&key), seconds(now), &s.bytes, func(kept []byte) ([]byte, slab.Label) {
+			if kept != nil {
+				return nil, label
+			}
+			return record, label
+		})
 	}
 }
 
-func (s *shard) load(kind byte, ends uint32, key Key, record []byte, now Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.find(key) != 0 {
-		return
+// writtenRank is the rank of a record as it was written down.
+func (s *scratch) writtenRank(plan *Plan, kind byte, record []byte, now Time) slab.Rank {
+	subject := plan.subjectOf(kind)
+	if subject == nil {
+		return rankOrdinary
 	}
-	r := s.add(key, kind, now)
-	s.cells.write(r, record, func() ref { return s.room(now) })
-	s.cells.at(r).setEnds(ends)
-	s.link(r)
+	s.decode(record)
+	s.record.prune(subject, now)
+	return s.rank(&Update{plan: plan, subject: subject, now: now})
 }
 
-// verify reads the whole snapshot once.
+// verify reads the whole snapshot once; what does not begin as one it does not read.
 func verify(from io.ReadSeeker, keys *Keys) error {
 	size, err := from.Seek(0, io.SeekEnd)
 	if err != nil {
@@ -110,15 +116,26 @@ func verify(from io.ReadSeeker, keys *Keys) error {
 	if _, err := from.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
+	if size < int64(len(snapshotMagic)+1+sha256.Size) {
+		return ErrSnapshot
+	}
 	mac := hmac.New(sha256.New, keys.snapshot)
-	if _, err := io.CopyN(mac, from, max(0, size-sha256.Size)); err != nil {
+	content := io.TeeReader(io.LimitReader(from, size-sha256.Size), mac)
+	magic := make([]byte, len(snapshotMagic))
+	if _, err := io.ReadFull(content, magic); err != nil {
 		return err
 	}
-	sum, err := io.ReadAll(from)
+	if string(magic) != snapshotMagic {
+		return ErrSnapshot
+	}
+	if _, err := io.Copy(io.Discard, content); err != nil {
+		return err
+	}
+	sum, err := io.ReadAll(io.LimitReader(from, sha256.Size+1))
 	if err != nil {
 		return err
 	}
-	if size < int64(len(snapshotMagic)+1+sha256.Size) || !hmac.Equal(sum, mac.Sum(nil)) {
+	if !hmac.Equal(sum, mac.Sum(nil)) {
 		return ErrSnapshot
 	}
 	return nil

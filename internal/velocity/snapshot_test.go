@@ -16,7 +16,7 @@ func saved(t *testing.T, m *Memory) []byte {
 }
 
 func (s *shop) load(t *testing.T, snapshot []byte, at time.Duration) int {
-	n, err := s.memory.Load(bytes.NewReader(snapshot), testKeys(t), testStart+Time(at.Milliseconds()))
+	n, err := s.memory.Load(bytes.NewReader(snapshot), testKeys(t), s.Plan(), testStart+Time(at.Milliseconds()))
 	require.NoError(t, err)
 	return n
 }
@@ -56,7 +56,7 @@ func TestADamagedSnapshotIsNotBelieved(t *testing.T) {
 	snapshot := saved(t, s.memory)
 	empty := newShop(t, 1<<20, DefaultRule)
 	refused := func(b []byte, keys *Keys) {
-		_, err := empty.memory.Load(bytes.NewReader(b), keys, testStart)
+		_, err := empty.memory.Load(bytes.NewReader(b), keys, empty.Plan(), testStart)
 		require.ErrorIs(t, err, ErrSnapshot)
 		require.Zero(t, empty.memory.Stats().Records)
 	}

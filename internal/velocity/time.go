@@ -2,21 +2,22 @@ package velocity
 
 import "time"
 
-// Time is an instant in milliseconds since the Unix epoch. All judging is done
-// on instants handed in.
+// Time is an instant in milliseconds since the Unix epoch. The core reads no clock:
+// every instant is handed to it.
 type Time int64
 
-// TimeOf rounds t down to the millisecond.
+// TimeOf converts t, rounded down to the millisecond.
 func TimeOf(t time.Time) Time { return Time(t.UnixMilli()) }
 
-// span is a length of time in milliseconds.
+// A span is a length of time in milliseconds.
 type span = Time
 
 func spanOf(d time.Duration) span { return span(d.Milliseconds()) }
 
-// ahead is how far before an instance's own now a time written by another
-// instance may lie; later ones are pulled back to it.
+// ahead is how far after an instance's own now a time that another instance wrote may
+// lie: one minute. Later times are set back to it, so that an instance with a fast
+// clock cannot keep elements counted for long.
 const ahead span = 60_000
 
-// age is how long ago seen was; a time later than now has age 0.
+// age is the time since seen; 0 when seen is later than now.
 func (now Time) age(seen Time) span { return max(0, now-seen) }

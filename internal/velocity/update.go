@@ -1,108 +1,133 @@
 package velocity
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
-// An Update is one attempt's, or one outcome's, change to the record of one
-// subject, together with what the rules then find there. A store applies it as
-// often as it must to make the change stick: only the last time counts.
+// A verb says what an update does to the record of its subject.
+type verb uint8
+
+const (
+	read    verb = iota // evaluates the rules and changes nothing
+	observe             // records an attempt
+	decline             // records that the issuer declined an attempt, unless it is recorded already
+	forget              // empties the record, for good: see Record.generation
+	reseed              // writes what is known to the shared store and adds nothing
+)
+
+// An Update is one change to the record of one subject, or one look at it, and what the
+// rules then find there. A store may apply it several times, each time to the record as
+// another instance has just written it: only the last result counts.
 type Update struct {
 	key     Key
 	now     Time
 	plan    *Plan
 	subject *subjectPlan
-	// What to observe, by the subject's lists.
-	shown []shown
-	// once is set for an outcome: when the list of that place already holds what
-	// it would observe, the update changes nothing.
-	once int
-	// forget empties the record instead.
-	forget bool
-	// reseed writes what is known and observes nothing.
-	reseed bool
-	// What was found, by the subject's rules.
-	tallies []tally
+	verb    verb
+	shown   []shown // what observe and decline add, by the subject's lists
 
-	// waited is how long the check has waited for the store so far, all its
-	// subjects together.
-	waited time.Duration
-	// degraded: the store answered from this instance's own knowledge.
-	degraded bool
+	result updateResult
 }
 
+// An updateResult is what came of an update.
+type updateResult struct {
+	tallies  []tally // by the subject's rules
+	degraded bool    // the store answered from this instance's own knowledge
+	// waited is the time that the check has waited for the store so far, for all its
+	// subjects together.
+	waited time.Duration
+}
+
+// shown is the element of one list; present is false where the attempt lacks it.
 type shown struct {
 	fingerprint uint64
 	present     bool
 }
 
-// A tally is what a rule finds in a record.
+// A tally is what one rule counts in a record.
 type tally struct {
 	count    int // at most block_over + 1, and "at least" there
-	clearsIn int // whole seconds until the count is at most the rule's limit
+	clearsIn int // whole seconds, rounded up, until the count is at most the rule's limit
 }
 
-func (u *Update) begin(p *Plan, s *subjectPlan, key Key, now Time) {
-	u.plan, u.subject, u.key, u.now, u.once = p, s, key, now, -1
-	u.forget, u.reseed, u.degraded = false, false, false
+// begin makes u an update with that verb, which adds no element yet. It keeps
+// result.waited, which counts for the whole check.
+func (u *Update) begin(p *Plan, s *subjectPlan, key Key, now Time, v verb) {
+	u.plan, u.subject, u.key, u.now, u.verb = p, s, key, now, v
 	u.shown = append(u.shown[:0], make([]shown, len(s.lists))...)
-	u.tallies = append(u.tallies[:0], make([]tally, len(s.rules))...)
+	u.result.tallies = append(u.result.tallies[:0], make([]tally, len(s.rules))...)
+	u.result.degraded = false
 }
 
 // changes reports whether the update writes anything; otherwise it only reads.
 func (u *Update) changes() bool {
-	for i := range u.shown {
-		if u.shown[i].present {
-			return true
-		}
+	switch u.verb {
+	case observe, decline:
+		return slices.ContainsFunc(u.shown, func(e shown) bool { return e.present })
+	case forget, reseed:
+		return true
 	}
-	return u.forget || u.reseed
+	return false
 }
 
-// shows reports whether the update is that of an attempt.
-func (u *Update) shows() bool { return u.once < 0 && !u.forget && !u.reseed && u.changes() }
+// shows reports whether the update records an attempt.
+func (u *Update) shows() bool { return u.verb == observe && u.changes() }
 
-// apply brings the record up to date, observes, and evaluates the rules.
+// apply prunes the record, carries out the verb, and evaluates the rules.
 func (u *Update) apply(r *Record) {
 	r.prune(u.subject, u.now)
-	if u.forget {
-		r.forget(u.now)
-	} else if !u.repeated(r) {
-		for i, e := range u.shown {
-			if e.present {
-				l := &u.subject.lists[i]
-				r.grow(l.key).observe(e.fingerprint, u.now, l.bound)
-			}
+	switch u.verb {
+	case observe:
+		u.observe(r)
+	case decline:
+		if !u.repeated(r) {
+			u.observe(r)
 		}
+	case forget:
+		r.forget(u.now)
 	}
 	for i := range u.subject.rules {
-		u.tallies[i] = u.tally(r, &u.subject.rules[i])
+		u.result.tallies[i] = u.tally(r, &u.subject.rules[i])
 	}
 }
 
-// result is what the subject's i-th rule found.
-func (u *Update) result(i int) RuleResult {
-	rule, t := &u.plan.rules[u.subject.rules[i].index], u.tallies[i]
+func (u *Update) observe(r *Record) {
+	for i, e := range u.shown {
+		if e.present {
+			l := &u.subject.lists[i]
+			r.listFor(l.key).observe(e.fingerprint, u.now, l.bound)
+		}
+	}
+}
+
+// repeated reports whether the record holds this decline already.
+func (u *Update) repeated(r *Record) bool {
+	i := u.subject.declinedAttempts
+	if i < 0 {
+		return false
+	}
+	l := r.list(u.subject.lists[i].key)
+	return l != nil && l.index(u.shown[i].fingerprint) >= 0
+}
+
+// ruleResult is the result of the i-th of the subject's rules.
+func (u *Update) ruleResult(i int) RuleResult {
+	rule, t := &u.plan.rules[u.subject.rules[i].index], u.result.tallies[i]
 	return RuleResult{Rule: rule, Outcome: rule.outcome(t.count), Count: t.count, ClearsIn: t.clearsIn}
 }
 
-// blocks reports whether an enforced rule found the subject to be blocked.
+// blocks reports whether an enforced rule blocks the subject.
 func (u *Update) blocks() bool {
-	for i := range u.tallies {
-		if r := u.result(i); r.Rule.Mode == Enforce && r.Outcome == Block {
+	for i := range u.result.tallies {
+		if r := u.ruleResult(i); r.Rule.Mode == Enforce && r.Outcome == Block {
 			return true
 		}
 	}
 	return false
 }
 
-func (u *Update) repeated(r *Record) bool {
-	if u.once < 0 {
-		return false
-	}
-	l := r.list(u.subject.lists[u.once].key)
-	return l != nil && l.index(u.shown[u.once].fingerprint) >= 0
-}
-
-// tally counts what the rule counts in a pruned record.
+// tally counts for one rule in a pruned record.
 func (u *Update) tally(r *Record, rp *rulePlan) tally {
 	rule := &u.plan.rules[rp.index]
 	l := r.list(u.subject.lists[rp.list].key)
@@ -120,8 +145,8 @@ func (u *Update) tally(r *Record, rp *rulePlan) tally {
 	if t.count <= rule.limit() {
 		return t
 	}
-	// The newest elements, as many as the limit allows, may stay: it clears when
-	// the next older one leaves; an idle list when all leave.
+	// The newest elements, limit of them, may stay: the count clears when the next
+	// older one leaves. Of an idle list all leave at once.
 	leaves := l.elements[rule.limit()].seen
 	if idle {
 		leaves = l.runs[0].last

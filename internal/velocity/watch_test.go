@@ -1,10 +1,10 @@
 package velocity_test
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"net"
+	"regexp"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -13,12 +13,13 @@ import (
 	"github.com/bradfitz/gomemcache/memcache"
 	"github.com/stretchr/testify/require"
 
+	"fraudcheck/internal/testbed"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/velocity/velocitytest"
 )
 
 func TestAServerThatLostItsMemoryIsToldWhoIsBlocked(t *testing.T) {
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	a := newInstance(t, patient, server.Addr)
 	for card := range 7 {
 		a.show(ip, card)
@@ -41,7 +42,7 @@ func TestAServerThatLostItsMemoryIsToldWhoIsBlocked(t *testing.T) {
 
 // Whoever finds out first does not keep the others from telling what they know.
 func TestEachInstanceTellsAServerThatLostItsMemory(t *testing.T) {
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	var instances []*instance
 	for n := range 3 {
 		i := newInstance(t, patient, server.Addr)
@@ -66,7 +67,7 @@ func TestEachInstanceTellsAServerThatLostItsMemory(t *testing.T) {
 }
 
 func TestAServerThatCouldNotBeToldIsToldAgain(t *testing.T) {
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	between := newPicky(t, server)
 	a := newInstance(t, patient, between.addr)
 	for card := range 7 {
@@ -87,7 +88,7 @@ func TestAServerThatCouldNotBeToldIsToldAgain(t *testing.T) {
 
 func TestAStopDoesNotWaitUntilAServerWasToldOfEverybody(t *testing.T) {
 	const addresses = 200
-	server := velocitytest.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	local, err := velocity.NewMemory(1 << 20)
 	require.NoError(t, err)
 	checker := velocitytest.NewChecker(t, []velocity.Rule{velocity.DefaultRule}, local)
@@ -119,15 +120,17 @@ func TestAStopDoesNotWaitUntilAServerWasToldOfEverybody(t *testing.T) {
 	require.Less(t, told.Load(), int32(addresses/2))
 }
 
-// A picky one stands before a server and hangs up, while it is picky, on whoever asks
-// for anything but the canary.
+// picky is a proxy before a server. While it is picky it closes a connection on which
+// anything but the canary is asked for.
 type picky struct {
 	addr    string
 	picky   atomic.Bool
 	refused atomic.Int32
 }
 
-func newPicky(t *testing.T, server *velocitytest.Server) *picky {
+var recordCommand = regexp.MustCompile(`(?m)^(gets|add|cas) fraudcheck:[^ :]+:[^ c]`)
+
+func newPicky(t *testing.T, server *testbed.TestMemcached) *picky {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = ln.Close() })
@@ -158,7 +161,7 @@ func (p *picky) pass(from, to net.Conn) {
 		if err != nil {
 			return
 		}
-		if p.picky.Load() && !bytes.Contains(buf[:n], []byte("canary")) {
+		if p.picky.Load() && recordCommand.Match(buf[:n]) {
 			p.refused.Add(1)
 			return
 		}

@@ -7,7 +7,8 @@ import (
 	"fraudcheck/internal/velocity"
 )
 
-// AppendDecision appends the answer to a check as JSON.
+// AppendDecision appends the JSON answer to a check: the decision, its reasons, the
+// result of each rule, degraded and the attempt_id.
 func AppendDecision(b []byte, d *velocity.Decision, attemptID string) []byte {
 	b = append(b, `{"decision":"`...)
 	b = append(b, d.Outcome.String()...)
@@ -26,7 +27,7 @@ func AppendDecision(b []byte, d *velocity.Decision, attemptID string) []byte {
 	return append(AppendString(b, attemptID), '}')
 }
 
-// AppendRules appends rule results as a JSON array.
+// AppendRules appends the results of rules as a JSON array of objects.
 func AppendRules(b []byte, rules []velocity.RuleResult) []byte {
 	b = append(b, '[')
 	for i := range rules {
@@ -54,7 +55,7 @@ func appendResult(b []byte, r *velocity.RuleResult) []byte {
 	return append(b, '}')
 }
 
-// AppendString appends a JSON string.
+// AppendString appends text as a JSON string.
 func AppendString(b []byte, text string) []byte {
 	for i := range len(text) {
 		if c := text[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' {

@@ -19,7 +19,7 @@ var (
 )
 
 // The example of the contract, to the byte.
-func TestADecisionIsThisJSON(t *testing.T) {
+func TestAppendDecision(t *testing.T) {
 	d := &velocity.Decision{
 		Outcome: velocity.Block, Reasons: []string{"cards_per_ip"},
 		Rules: []velocity.RuleResult{{Rule: &hourly, Outcome: velocity.Block, Count: 6, ClearsIn: 3412}},
@@ -30,7 +30,7 @@ func TestADecisionIsThisJSON(t *testing.T) {
 		`"degraded":false,"attempt_id":"01JD"}`, string(AppendDecision(nil, d, "01JD")))
 }
 
-func TestADecisionOfManyRulesAndOfNone(t *testing.T) {
+func TestAppendDecisionWithManyRulesAndNone(t *testing.T) {
 	d := &velocity.Decision{
 		Outcome: velocity.Review, Reasons: []string{"a", "b"}, Degraded: true,
 		Rules: []velocity.RuleResult{
@@ -47,7 +47,7 @@ func TestADecisionOfManyRulesAndOfNone(t *testing.T) {
 	assert.Equal(t, `[]`, string(AppendRules(nil, nil)))
 }
 
-func TestAStringReadsAsItWas(t *testing.T) {
+func TestAppendStringRoundTrips(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.OneOf(rapid.String(), rapid.StringMatching(`[ -~]*`), rapid.StringOf(rapid.RuneFrom([]rune("\"\\/<>&\x00\x1f\x7f\u0080\u2028é😀a")))).Draw(t, "text")
 		b := AppendString([]byte("kept"), text)

@@ -9,14 +9,13 @@ import (
 	"fraudcheck/internal/velocity"
 )
 
-// DecodeError is a request body or query that cannot be taken. It tells what
-// was expected and where, never what was sent: a value may be card data.
+// A DecodeError says why a body or query is not accepted: what was expected and where,
+// never what was sent, which may be card data.
 type DecodeError struct {
-	Code   string // body_invalid, field_unknown, field_repeated or field_invalid
-	Field  string // empty when no field is at fault, or its name is unfit to show
-	Detail string
-	// PANLike: the value, of a wrong type, looks like a whole card number.
-	PANLike bool
+	Code    string // body_invalid, field_unknown, field_repeated or field_invalid
+	Field   string // empty where no field is at fault, or its name must not be shown
+	Detail  string // for people
+	PANLike bool   // the value, of a wrong type, looks like a whole card number
 }
 
 func (e *DecodeError) Error() string {
@@ -26,21 +25,21 @@ func (e *DecodeError) Error() string {
 	return e.Code + ": " + e.Field + ": " + e.Detail
 }
 
-// FieldSet is the set of fields a route takes.
-type FieldSet uint16
+// A FieldSet is the set of fields that a route takes. The table of fields in velocity
+// says for each field which requests take it.
+type FieldSet velocity.Requests
 
-// The fields of each route that takes any.
+// The sets of fields of the routes.
 const (
-	CheckFields   FieldSet = 1<<velocity.FieldOutcome - 1
-	OutcomeFields          = CheckFields | 1<<velocity.FieldOutcome
-	SubjectFields FieldSet = 1<<velocity.FieldPer | 1<<velocity.FieldValue | 1<<velocity.FieldCardID |
-		1<<velocity.FieldLast4 | 1<<velocity.FieldExpMonth | 1<<velocity.FieldExpYear
+	CheckFields   = FieldSet(velocity.CheckRequest)
+	OutcomeFields = FieldSet(velocity.OutcomeRequest)
+	SubjectFields = FieldSet(velocity.SubjectRequest)
 )
 
-func (s FieldSet) has(f velocity.Field) bool { return s&(1<<f) != 0 }
+func (s FieldSet) has(f velocity.Field) bool { return f.In(velocity.Requests(s)) }
 
-// admit finds the field a request named, if it may be given and was not yet:
-// by this text or, when a body follows a query, by the one before.
+// admit finds the field with that name. The error is a *DecodeError when the route does
+// not take it, or f has it already, from this text or from the query before the body.
 func (s FieldSet) admit(name string, f *velocity.Fields) (velocity.Field, error) {
 	field, known := velocity.FieldByName(name)
 	if !known || !s.has(field) {
@@ -52,18 +51,19 @@ func (s FieldSet) admit(name string, f *velocity.Fields) (velocity.Field, error)
 	return field, nil
 }
 
-// PANLike reports whether a request that was refused for err, and of which f holds
-// what could be read, has what looks like a whole card number.
+// PANLike reports whether a request, refused with err, has a value that looks like a
+// whole card number. f holds the fields that were read before the error.
 func PANLike(f *velocity.Fields, err error) bool {
 	var undecoded *DecodeError
 	return f.PANLike() || errors.As(err, &undecoded) && undecoded.PANLike
 }
 
-// A Decoder reads a body into f. See DecodeJSON and DecodeForm.
+// A Decoder reads a body into f, as [DecodeJSON] and [DecodeForm] do.
 type Decoder func(body string, allowed FieldSet, f *velocity.Fields) error
 
-// DecoderFor chooses by the values of Content-Type and Content-Encoding: JSON where
-// there is no type, nil for a body nobody can read.
+// DecoderFor returns the decoder for these values of Content-Type and Content-Encoding:
+// that of JSON where there is no type, nil for types and encodings that are not
+// supported.
 func DecoderFor(contentType, contentEncoding []byte) Decoder {
 	switch mediaOf(contentType, contentEncoding) {
 	case mediaJSON:
@@ -74,7 +74,7 @@ func DecoderFor(contentType, contentEncoding []byte) Decoder {
 	return nil
 }
 
-// media is how a body is written.
+// A media is a supported media type.
 type media int
 
 const (
@@ -97,13 +97,13 @@ func mediaOf(contentType, contentEncoding []byte) media {
 	return mediaOther
 }
 
-// isWord compares ASCII words without regard to case. Only the length keeps
-// Unicode's look-alikes out, which are all longer.
+// isWord compares ASCII words without regard to case. Comparing the lengths keeps out
+// Unicode's look-alikes of ASCII letters, which take more bytes.
 func isWord(b []byte, word string) bool {
 	return len(b) == len(word) && bytes.EqualFold(b, []byte(word))
 }
 
-// bodyInvalid is a fault of grammar; at counts bytes from 0.
+// bodyInvalid is the error of a text that breaks the grammar at the byte at, from 0.
 func bodyInvalid(at int, expected string) error {
 	return &DecodeError{Code: "body_invalid", Detail: fmt.Sprintf("expected %s at byte %d", expected, at)}
 }
@@ -128,8 +128,8 @@ var (
 	digitRun   = regexp.MustCompile(`[0-9]{5}`)
 )
 
-// showable tells a mistyped name, worth showing to its author, from a value
-// that strayed into a name's place: a card number must not come back.
+// showable reports whether an unknown name may be shown in the answer: it looks like a
+// mistyped name, and not like a value in a name's place, which may be a card number.
 func showable(name string) bool {
 	return identifier.MatchString(name) && !digitRun.MatchString(name)
 }

@@ -8,10 +8,10 @@ import (
 	"fraudcheck/internal/velocity"
 )
 
-// DecodeForm reads application/x-www-form-urlencoded text (a body or a URL's
-// query) into f. allowed says which fields this route takes. Values without
-// escapes are substrings of text. After an error, a *[DecodeError], f holds
-// what came before the fault.
+// DecodeForm reads application/x-www-form-urlencoded text, a body or a URL's query, into
+// f: name=value pairs separated by &, with + and %XX as escapes. allowed is the set of
+// fields that the route takes. Values without escapes are substrings of text. After an
+// error, a *[DecodeError], f holds the fields before the one at fault.
 func DecodeForm(text string, allowed FieldSet, f *velocity.Fields) error {
 	return formPairs(text, func(name, raw string) error {
 		field, err := allowed.admit(name, f)
@@ -20,13 +20,13 @@ func DecodeForm(text string, allowed FieldSet, f *velocity.Fields) error {
 		}
 		value, err := formValue(field.String(), raw)
 		if err == nil {
-			f.Set(field, value) // cannot be refused: admit looked
+			f.Set(field, value) // admit has seen that f lacks it
 		}
 		return err
 	})
 }
 
-// formPairs reads the text as pairs of a name and a value, which is still escaped.
+// formPairs calls take with each name and its value, which is still escaped.
 func formPairs(text string, take func(name, raw string) error) error {
 	rest, more := text, text != ""
 	for more {
@@ -51,6 +51,7 @@ func formPairs(text string, take func(name, raw string) error) error {
 	return nil
 }
 
+// formValue unescapes a value; name is for the error.
 func formValue(name, raw string) (string, error) {
 	value, ok := unescapeForm(raw)
 	if !ok {
@@ -62,7 +63,7 @@ func formValue(name, raw string) (string, error) {
 	return value, nil
 }
 
-// unescapeForm undoes '+' and %XX; it reports false for any other use of '%'.
+// unescapeForm replaces + and %XX; it reports false for any other use of %.
 func unescapeForm(s string) (string, bool) {
 	if !strings.ContainsAny(s, "+%") {
 		return s, true

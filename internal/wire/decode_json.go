@@ -9,23 +9,25 @@ import (
 	"fraudcheck/internal/velocity"
 )
 
-// DecodeJSON reads one flat JSON object (RFC 8259, strictly) into f. allowed
-// says which fields this route takes. Values without escapes are substrings of
-// body. After an error, a *[DecodeError], f holds what came before the fault.
+// DecodeJSON reads one flat JSON object (RFC 8259) into f. It refuses what that grammar
+// does not allow, and nested values, repeated names and names in another spelling.
+// allowed is the set of fields that the route takes. Values without escapes are
+// substrings of body. After an error, a *[DecodeError], f holds the fields before the
+// one at fault.
 func DecodeJSON(body string, allowed FieldSet, f *velocity.Fields) error {
 	c := jsonCursor{text: body}
 	return c.object(func() error { return c.member(allowed, f) })
 }
 
-// A jsonCursor is a place in a JSON text. Nothing nests in a request, so it
-// needs no stack: a nested value is refused at its first byte.
+// A jsonCursor is a place in a JSON text. It needs no stack, since nothing nests in a
+// request: a nested value is refused at its first byte.
 type jsonCursor struct {
 	text string
-	at   int
+	at   int // in bytes
 }
 
-// object reads one that is all of the text; member reads each of its members, past
-// the value.
+// object reads an object that is all of the text. It calls member at the start of each
+// member, to read the member's name and value.
 func (c *jsonCursor) object(member func() error) error {
 	c.skipSpace()
 	if !c.take('{') {
@@ -49,6 +51,7 @@ func (c *jsonCursor) object(member func() error) error {
 	return nil
 }
 
+// member reads one field into f.
 func (c *jsonCursor) member(allowed FieldSet, f *velocity.Fields) error {
 	name, err := c.name()
 	if err != nil {
@@ -65,11 +68,11 @@ func (c *jsonCursor) member(allowed FieldSet, f *velocity.Fields) error {
 	if err != nil {
 		return err
 	}
-	f.Set(field, value) // cannot be refused: admit looked
+	f.Set(field, value) // admit has seen that f lacks it
 	return nil
 }
 
-// colon reads what stands between a name and its value.
+// colon reads the colon between a name and its value, with the blanks around it.
 func (c *jsonCursor) colon() error {
 	c.skipSpace()
 	if !c.take(':') {
@@ -79,6 +82,7 @@ func (c *jsonCursor) colon() error {
 	return nil
 }
 
+// name reads the name of a member.
 func (c *jsonCursor) name() (string, error) {
 	start := c.at
 	if !c.take('"') {
@@ -91,9 +95,10 @@ func (c *jsonCursor) name() (string, error) {
 	return name, err
 }
 
-// value judges by the first byte, so what has the wrong type is never read.
+// value reads the field's value. The first byte tells its type, so a value of a wrong
+// type is refused before it is read.
 func (c *jsonCursor) value(field velocity.Field) (string, error) {
-	number := field == velocity.FieldExpMonth || field == velocity.FieldExpYear
+	number := field.Number()
 	switch first := c.peek(); {
 	case c.take('"'):
 		value, err := c.quoted()
@@ -115,16 +120,16 @@ func (c *jsonCursor) value(field velocity.Field) (string, error) {
 		c.digits()
 		return "", &DecodeError{
 			Code: "field_invalid", Field: field.String(), Detail: "expected a string",
-			PANLike: velocity.PANLike(field, c.text[start:c.at]),
+			PANLike: field.PANLike(c.text[start:c.at]),
 		}
 	}
 }
 
-// number checks the grammar only: 1.0 and 1e1 come through as they were sent.
+// number reads a number and returns it as it was sent, 1.0 and 1e1 included.
 func (c *jsonCursor) number() (string, error) {
 	start := c.at
 	c.take('-')
-	if !c.take('0') && !c.digits() { // a digit after a leading zero is left over, and refused there
+	if !c.take('0') && !c.digits() { // a digit after a leading zero is refused by the caller
 		return "", c.expected("a digit")
 	}
 	if c.take('.') && !c.digits() {
@@ -141,7 +146,7 @@ func (c *jsonCursor) number() (string, error) {
 	return c.text[start:c.at], nil
 }
 
-// digits takes as many as there are; it reports whether there was any.
+// digits steps over digits; it reports whether there was any.
 func (c *jsonCursor) digits() bool {
 	start := c.at
 	for isDigit(c.peek()) {
@@ -150,11 +155,11 @@ func (c *jsonCursor) digits() bool {
 	return c.at > start
 }
 
-// quoted reads a string from behind its opening quote, with the closing one. It
-// leaves UTF-8 to be judged by who knows what the string is.
+// quoted reads the rest of a string after its opening quote. The caller checks that the
+// result is valid UTF-8, and names the string in the error.
 func (c *jsonCursor) quoted() (string, error) {
 	var unescaped []byte // nil until there is an escape
-	run := c.at          // start of what is not yet in unescaped
+	run := c.at          // where the text begins that is not in unescaped yet
 	for c.at < len(c.text) {
 		switch b := c.text[c.at]; {
 		case b == '"':
@@ -179,7 +184,7 @@ func (c *jsonCursor) quoted() (string, error) {
 	return "", c.expected("a closing quote")
 }
 
-// escape appends what the escape at the cursor stands for.
+// escape reads an escape and appends the character for which it stands.
 func (c *jsonCursor) escape(to []byte) ([]byte, error) {
 	const letters, meanings = `"\/bfnrt`, "\"\\/\b\f\n\r\t"
 
@@ -198,8 +203,9 @@ func (c *jsonCursor) escape(to []byte) ([]byte, error) {
 	return append(to, meanings[i]), nil
 }
 
-// unicodeEscape appends a byte that is never valid UTF-8 for a surrogate that
-// has lost its other half, so that both faults are found by one look.
+// unicodeEscape reads a \u escape, or two that are a surrogate pair. For a surrogate
+// without its other half it appends a byte that is never valid UTF-8, so that the
+// caller's check refuses it.
 func (c *jsonCursor) unicodeEscape(to []byte) ([]byte, error) {
 	r, ok := codeUnit(c.text[c.at:])
 	if !ok {
@@ -218,7 +224,7 @@ func (c *jsonCursor) unicodeEscape(to []byte) ([]byte, error) {
 	return utf8.AppendRune(to, pair), nil
 }
 
-// codeUnit reads the escape that s starts with: \u and four digits.
+// codeUnit reads the escape at the start of s: \u and four hexadecimal digits.
 func codeUnit(s string) (rune, bool) {
 	if len(s) < len(`\u0000`) || s[:2] != `\u` {
 		return 0, false
@@ -232,7 +238,7 @@ func (c *jsonCursor) skipSpace() {
 	}
 }
 
-// peek is the byte at the cursor, 0 at the end: no grammar rule takes a NUL.
+// peek returns the byte at the cursor, 0 at the end: the grammar allows a NUL nowhere.
 func (c *jsonCursor) peek() byte {
 	if c.at < len(c.text) {
 		return c.text[c.at]
@@ -240,7 +246,7 @@ func (c *jsonCursor) peek() byte {
 	return 0
 }
 
-// take steps over b, if it is there.
+// take steps over b if it is the byte at the cursor, and reports whether it was.
 func (c *jsonCursor) take(b byte) bool {
 	if c.at == len(c.text) || c.text[c.at] != b {
 		return false

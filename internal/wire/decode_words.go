@@ -6,10 +6,10 @@ import (
 	"unicode/utf8"
 )
 
-// DecodeWords reads a body of a few strings, as a flat JSON object or a form, with
-// the strictness of [DecodeJSON] and [DecodeForm]. names are the fields it may have;
-// one that it lacks is not in the result. The error is a *[DecodeError], or
-// *[Problem] for a body of another type.
+// DecodeWords reads a body of a few strings, a flat JSON object or a form, as strictly as
+// [DecodeJSON] and [DecodeForm] do. names are the fields that it may have; those that it
+// lacks are not in the result. The error is a *[DecodeError], or a *[Problem] for a body
+// of another media type.
 func DecodeWords(body string, contentType, contentEncoding []byte, names ...string) (map[string]string, error) {
 	words := make(map[string]string, len(names))
 	admit := func(name string) error {
@@ -41,7 +41,7 @@ func DecodeWords(body string, contentType, contentEncoding []byte, names ...stri
 	return nil, NoMedia
 }
 
-// word reads a member whose value is a string.
+// word reads a member whose value must be a string into words.
 func (c *jsonCursor) word(admit func(string) error, words map[string]string) error {
 	name, err := c.name()
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestWordsAreReadFromJSONAndForms(t *testing.T) {
+func TestDecodeWordsReadsJSONAndForms(t *testing.T) {
 	for _, tt := range []struct {
 		media, body string
 		want        map[string]string

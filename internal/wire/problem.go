@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"time"
 
-	"fraudcheck/internal/auth"
 	"fraudcheck/internal/velocity"
 )
 
@@ -26,7 +25,7 @@ var (
 	NoMethod = &Problem{Status: 405, Code: "method", Detail: "this path takes other methods, see Allow"}
 	TooLarge = &Problem{Status: 413, Code: "body_too_large", Detail: "expected a body of at most 8 KiB"}
 	NoMedia  = &Problem{Status: 415, Code: "media_type", Detail: "expected application/json or application/x-www-form-urlencoded, not compressed"}
-	TooSlow  = &Problem{Status: 408, Code: "body_invalid", Detail: "the request did not arrive in time"}
+	TooSlow  = &Problem{Status: 408, Code: "too_slow", Detail: "the request did not arrive in time"}
 	NotEmpty = &Problem{Status: 400, Code: "body_invalid", Detail: "expected no body"}
 	Draining = &Problem{Status: 503, Code: "overloaded", Detail: "stopping, ask another instance"}
 	Internal = &Problem{Status: 500, Code: "internal", Detail: "a fault of this service, it was logged"}
@@ -34,29 +33,6 @@ var (
 
 // MaxBody is how long the body of a request may be, in bytes.
 const MaxBody = 8 << 10
-
-// Unauthenticated is the problem of somebody whom the guard did not let in.
-func Unauthenticated(err error) *Problem {
-	var failure auth.Failure
-	errors.As(err, &failure)
-	p := &Problem{Status: 401, Code: string(failure), Detail: failure.Error()}
-	switch failure {
-	case auth.NetworkRefused, auth.RoleMissing:
-		p.Status = 403
-	case auth.TooManyFailures:
-		p.Status = 429
-	case auth.Unavailable:
-		p.Status = 503
-	}
-	var later *auth.Later
-	if errors.As(err, &later) {
-		p.After = later.After
-	}
-	if flaw := new(auth.Flaw); errors.As(err, &flaw) {
-		p.Detail = flaw.Error()
-	}
-	return p
-}
 
 // RetryAfter is the value of the header of that name, in whole seconds; empty for
 // no header. Every 503 has one.
@@ -94,8 +70,11 @@ func Refused(err error) *Problem {
 	return &Problem{Status: 400, Code: code, Field: wrong.Field.String(), Detail: "expected " + wrong.Expected}
 }
 
-// ProblemType is the Content-Type of problems.
-const ProblemType = "application/problem+json"
+// Content-Types of answers.
+const (
+	JSON        = "application/json"
+	ProblemType = "application/problem+json"
+)
 
 // Append appends the problem as JSON.
 func (p *Problem) Append(b, requestID []byte) []byte {

@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"fraudcheck/internal/auth"
 	"fraudcheck/internal/velocity"
 )
 
@@ -38,7 +37,7 @@ func TestAProblemIsJSONWhateverItSays(t *testing.T) {
 
 func TestStandingProblems(t *testing.T) {
 	for p, want := range map[*Problem]string{
-		NotFound: "404 not_found", NoMethod: "405 method", TooLarge: "413 body_too_large", TooSlow: "408 body_invalid",
+		NotFound: "404 not_found", NoMethod: "405 method", TooLarge: "413 body_too_large", TooSlow: "408 too_slow",
 		NoMedia: "415 media_type", NotEmpty: "400 body_invalid", Draining: "503 overloaded", Internal: "500 internal",
 	} {
 		assert.Equal(t, want, fmt.Sprint(p.Status, " ", p.Code))
@@ -51,38 +50,12 @@ func TestStandingProblems(t *testing.T) {
 	assert.Contains(t, TooLarge.Detail, fmt.Sprintf("%d KiB", MaxBody>>10))
 }
 
-func TestUnauthenticatedSaysWhy(t *testing.T) {
-	for failure, code := range map[auth.Failure]string{
-		auth.Missing: "authorization_missing", auth.Malformed: "authorization_malformed", auth.Invalid: "credentials_invalid",
-		auth.TokenExpired: "token_expired", auth.TokenInvalid: "token_invalid",
-	} {
-		for _, err := range []error{failure, fmt.Errorf("wrapped: %w", failure)} {
-			assert.Equal(t, &Problem{Status: 401, Code: code, Detail: failure.Error()}, Unauthenticated(err))
-		}
-	}
-	flaw := &auth.Flaw{Failure: auth.Malformed, Expected: "a nonce"}
-	for _, err := range []error{flaw, fmt.Errorf("wrapped: %w", flaw)} {
-		assert.Equal(t, &Problem{Status: 401, Code: "authorization_malformed", Detail: "expected a nonce"}, Unauthenticated(err))
-	}
-	for failure, code := range map[auth.Failure]string{auth.NetworkRefused: "network_refused", auth.RoleMissing: "role_missing"} {
-		assert.Equal(t, &Problem{Status: 403, Code: code, Detail: failure.Error()}, Unauthenticated(failure))
-	}
-}
-
 func TestRetryAfterIsInWholeSeconds(t *testing.T) {
 	for after, want := range map[time.Duration]string{1: "1", time.Millisecond: "1", time.Second: "1", 1001 * time.Millisecond: "2", time.Minute: "60"} {
-		p := Unauthenticated(&auth.Later{Failure: auth.TooManyFailures, After: after})
-		assert.Equal(t, &Problem{Status: 429, Code: "too_many_failures", Detail: auth.TooManyFailures.Error(), After: after}, p)
-		assert.Equal(t, want, p.RetryAfter())
+		assert.Equal(t, want, (&Problem{Status: 429, After: after}).RetryAfter())
 	}
 	assert.Equal(t, "1", Draining.RetryAfter())
 	assert.Empty(t, NoMethod.RetryAfter())
-}
-
-func TestAStoreThatIsAwayIsNoFailureOfTheCallers(t *testing.T) {
-	p := Unauthenticated(auth.Unavailable)
-	assert.Equal(t, &Problem{Status: 503, Code: "overloaded", Detail: auth.Unavailable.Error()}, p)
-	assert.Equal(t, "1", p.RetryAfter())
 }
 
 func TestRefusedNamesTheField(t *testing.T) {

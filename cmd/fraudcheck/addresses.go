@@ -1,0 +1,41 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+func (p *policy) checkAddresses() error {
+	s := p.settings
+	for key, address := range map[string]string{"listen": s.Listen, "operator_listen": s.OperatorListen} {
+		if !hostPort(address) {
+			return expected(key, "host:port, such as 127.0.0.1:8080")
+		}
+	}
+	for i, server := range s.Store.Memcached.Servers {
+		if key := fmt.Sprintf("store.memcached.servers[%d]", i); !strings.HasPrefix(server, "/") && !hostPort(server) {
+			return expected(key, "host:port or the path of a unix socket")
+		} else if slices.Contains(s.Store.Memcached.Servers[:i], server) {
+			return expected(key, "a server that is not listed yet")
+		}
+	}
+	if _, port, _ := net.SplitHostPort(s.Listen); s.Listen == s.OperatorListen && port != "0" {
+		return expected("operator_listen", "another address than listen")
+	}
+	if s.Store.Kind == "memcached" && len(s.Store.Memcached.Servers) == 0 {
+		return expected("store.memcached.servers", "at least one server")
+	}
+	return nil
+}
+
+func hostPort(address string) bool {
+	host, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	return err == nil && !strings.ContainsFunc(host, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) })
+}

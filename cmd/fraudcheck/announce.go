@@ -1,0 +1,86 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"fraudcheck/internal/config"
+)
+
+// introduce logs the version, what the configuration is, and what may be unwise about
+// it. The whole configuration, secrets hidden, is logged at DEBUG only.
+func (s *service) introduce() {
+	s.log.Info(version())
+	text := "Configuration: " + cmp.Or(s.config.Path, "no file")
+	if keys := config.Changed(config.Defaults(), s.settings); len(keys) > 0 {
+		text += ", differs from the defaults in " + strings.Join(keys, ", ")
+	}
+	s.log.Info(text)
+	if s.log.Enabled(context.Background(), slog.LevelDebug) {
+		text, _ := yaml.Marshal(s.settings) // nothing in it can fail
+		for line := range strings.Lines(string(text)) {
+			s.log.Debug("Configuration: " + strings.TrimRight(line, "\n"))
+		}
+	}
+	for _, w := range s.warnings {
+		s.log.Warn("Configuration: " + w)
+	}
+}
+
+// announce says where the service is reached, and shows the credential that it made.
+func (s *service) announce(stdout io.Writer) {
+	how := s.settings.Store.Kind + ", " + plural(len(s.settings.Rules), "rule")
+	if s.policy.certificate != nil {
+		how += ", TLS"
+	}
+	s.log.Info(fmt.Sprintf("Listening on %s (store %s)", s.callersListen.Addr(), how))
+	s.log.Info(fmt.Sprintf("Operators on %s", s.operatorsListen.Addr()))
+	if s.madeUser == "" {
+		return
+	}
+	go func() { // standard output may be a pipe that nobody reads
+		if err := s.printCredential(stdout); err != nil {
+			s.failed <- fmt.Errorf("cannot show the credential that was made: %w", err)
+		}
+	}()
+}
+
+// printCredential shows the credential this once, with a command to try it.
+func (s *service) printCredential(stdout io.Writer) error {
+	host, port, _ := net.SplitHostPort(s.callersListen.Addr().String())
+	if ip, err := netip.ParseAddr(host); err == nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	scheme := "http"
+	if s.policy.certificate != nil {
+		scheme = "https"
+	}
+	_, err := fmt.Fprintf(stdout, `No user is configured. This one was made for this run and is shown only here:
+
+  username  %[1]s
+  password  %[2]s
+
+Try it:
+
+  curl -u %[1]s:%[2]s -H 'Content-Type: application/json' \
+    -d '{"ip":"203.0.113.7","last4":"4242","exp_month":12,"exp_year":2030}' \
+    %[4]s://%[3]s/v1/check
+
+`, s.madeUser, s.madePass, net.JoinHostPort(host, port), scheme)
+	return err
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

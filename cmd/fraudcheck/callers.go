@@ -1,0 +1,151 @@
+package main
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+
+	"fraudcheck/internal/auth"
+	"fraudcheck/internal/auth/jwt"
+	passwords "fraudcheck/internal/auth/password"
+	"fraudcheck/internal/auth/session"
+	"fraudcheck/internal/config"
+)
+
+// makeCallers compiles who may call. The doors are never unguarded: where nobody is
+// configured it makes a user.
+func (p *policy) makeCallers() error {
+	s := p.settings
+	file, err := p.usersFile()
+	if err != nil {
+		return err
+	}
+	if p.authSettings.Users, err = p.users(file); err != nil {
+		return err
+	}
+	if p.authSettings.JWT, err = p.jwt(); err != nil {
+		return err
+	}
+	p.authSettings.Networks, p.authSettings.TrustedProxies = s.Auth.Networks, s.TrustedProxies
+	t := s.Auth.Tokens
+	p.authSettings.Tokens = session.Settings{
+		TTL: t.TTL, RefreshTTL: t.RefreshTTL, PerUser: t.PerUser, Sliding: t.Sliding, SessionTimeout: s.Auth.SessionTimeout,
+	}
+	if p.authSettings.Users == nil && p.authSettings.JWT == nil {
+		p.madeUser, p.madePass = "fraudcheck", rand.Text()
+		p.authSettings.Users = []auth.User{{Name: p.madeUser, Password: p.madePass, Encryption: passwords.Clear, Roles: auth.Operator}}
+	}
+	if p.authPolicy, err = auth.NewPolicy(p.authSettings); err != nil {
+		return p.callersError(err, file)
+	}
+	if p.authPolicy.Algorithms != nil {
+		s.Auth.JWT.Algorithms = p.authPolicy.Algorithms // those that run, for check-config
+	}
+	p.warnings = append(p.warnings, p.authPolicy.Warnings...)
+	return nil
+}
+
+// callersError names the setting, or the line of the users file, that is wrong.
+func (p *policy) callersError(err error, file *auth.UsersFile) error {
+	var wrong *auth.SettingError
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	switch wrong.List {
+	case "users":
+		if wrong.Index >= len(p.settings.Auth.Basic.Users) { // the lines were found good, one by one
+			return &config.Error{Key: "auth.basic.users_file", File: p.settings.Auth.Basic.UsersFile,
+				Line: file.Line(p.authSettings.Users[wrong.Index].Name), Expected: "a name that auth.basic.users does not have"}
+		}
+		return expected(fmt.Sprintf("auth.basic.users[%d].%s", wrong.Index, wrong.Key), wrong.Expected)
+	case "networks":
+		return expected(fmt.Sprintf("auth.networks[%d]", wrong.Index), wrong.Expected)
+	case "trusted_proxies":
+		return expected(fmt.Sprintf("trusted_proxies[%d]", wrong.Index), wrong.Expected)
+	}
+	return expected("auth."+wrong.List+"."+wrong.Key, wrong.Expected)
+}
+
+// usersFile reads the users file; it is nil where none is configured.
+func (p *policy) usersFile() (*auth.UsersFile, error) {
+	if p.settings.Auth.Basic.UsersFile == "" {
+		return nil, nil
+	}
+	return readUsers(p.settings.Auth.Basic.UsersFile, p.files)
+}
+
+// users are those of the list and of the file; nil where neither is configured. A file
+// without users is no mistake: they can be added.
+func (p *policy) users(file *auth.UsersFile) ([]auth.User, error) {
+	users, err := p.listedUsers()
+	if err != nil || file == nil {
+		return users, err
+	}
+	of := file.Users()
+	p.fileUsers = len(of)
+	if len(users)+len(of) == 0 {
+		p.warnings = append(p.warnings, "auth.basic.users_file holds no user yet: fraudcheck user add makes one")
+		return []auth.User{}, nil
+	}
+	return append(users, of...), nil
+}
+
+func (p *policy) listedUsers() (users []auth.User, err error) {
+	for i, u := range p.settings.Auth.Basic.Users {
+		key := fmt.Sprintf("auth.basic.users[%d]", i)
+		user := auth.User{
+			Name: u.Username, Password: string(u.Password), Encryption: passwords.Encryption(u.Encryption),
+			Networks: u.Networks, BindIP: u.BindIP, SigningKey: string(u.SigningKey),
+		}
+		if len(u.Roles) == 0 {
+			return nil, expected(key+".roles", "at least one role")
+		}
+		for _, name := range u.Roles {
+			role, _ := auth.RoleNamed(name) // the settings allow only known names
+			user.Roles |= role
+		}
+		if readable := user.Encryption == passwords.Clear || user.Encryption == passwords.SHA256; readable && user.Password != "" {
+			p.warnings = append(p.warnings, fmt.Sprintf("%s.encryption is %s: whoever reads the configuration has the password, or guesses it soon; fraudcheck hash-password makes an argon2id string", key, u.Encryption))
+		}
+		users = append(users, user)
+	}
+	return users, nil
+}
+
+// readUsers reads the users file.
+func readUsers(path string, files config.Files) (*auth.UsersFile, error) {
+	text, err := config.ReadFile(path, files)
+	if err != nil {
+		return nil, unreadable("auth.basic.users_file", path, err)
+	}
+	file, err := auth.ParseUsersFile(string(text))
+	var wrong *auth.LineError
+	if errors.As(err, &wrong) {
+		return nil, &config.Error{Key: "auth.basic.users_file", File: path, Line: wrong.Line, Expected: wrong.Expected}
+	}
+	return file, err
+}
+
+// jwt are the settings of JSON Web Tokens; nil where nothing of them is configured.
+func (p *policy) jwt() (*auth.JWTSettings, error) {
+	s := &p.settings.Auth.JWT
+	if s.ClientID == "" && s.Secret == "" && s.PublicKeyFile == "" && s.JWKSFile == "" && s.Issuer == "" && len(s.RoleMap) == 0 {
+		return nil, nil
+	}
+	settings := &auth.JWTSettings{RoleMap: s.RoleMap, Settings: jwt.Settings{
+		ClientID: s.ClientID, Secret: string(s.Secret), Encoding: jwt.Encoding(s.Encoding), Algorithms: s.Algorithms,
+		Issuer: s.Issuer, RolesClaim: s.RolesClaim,
+	}}
+	var err error
+	if s.PublicKeyFile != "" {
+		if settings.PublicKey, err = p.readNamed("auth.jwt.public_key_file", s.PublicKeyFile); err != nil {
+			return nil, err
+		}
+	}
+	if s.JWKSFile != "" {
+		if settings.JWKS, err = p.readNamed("auth.jwt.jwks_file", s.JWKSFile); err != nil {
+			return nil, err
+		}
+	}
+	return settings, nil
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"syscall"
+	"time"
+
+	"fraudcheck/internal/auth/session"
+	"fraudcheck/internal/callers"
+	"fraudcheck/internal/door"
+	"fraudcheck/internal/operator"
+	"fraudcheck/internal/server"
+	"fraudcheck/internal/velocity"
+)
+
+// makeDoors makes the servers of both ports. They differ in their routes, and in that
+// the operators' is ready when the callers' is.
+func (s *service) makeDoors() error {
+	ofCallers, ofOperators, err := s.connections()
+	if err != nil {
+		return err
+	}
+	forCallers := s.doorSettings("callers")
+	checks := &callers.API{
+		Checker: s.checker, Now: s.clock.Now, Address: addressForm(s.settings.Log.IP, s.keys.log), Events: forCallers.Events,
+	}
+	callersDoor := door.New(forCallers, checks.Routes()...)
+	s.callers = s.serverOf(callersDoor, ofCallers)
+
+	forOperators := s.doorSettings("operators")
+	forOperators.Ready = callersDoor.IsReady
+	looks := &operator.API{Checker: s.checker, Metrics: s.metrics, Now: s.clock.Now, Profiles: s.settings.Debug.PProf}
+	operatorsDoor := door.New(forOperators, looks.Routes()...)
+	s.operators = s.serverOf(operatorsDoor, ofOperators)
+
+	s.metrics.AddRoutes(callersDoor.Paths())
+	s.metrics.AddRoutes(operatorsDoor.Paths())
+	return nil
+}
+
+func (s *service) doorSettings(port string) door.Settings {
+	return door.Settings{
+		Guard: s.guard, CORS: s.cors, TLS: s.policy.certificate != nil, Log: s.log, TagKey: s.keys.log, InFlight: s.settings.Limits.InFlight,
+		Events: door.Events{
+			Request: s.metrics.Request, Decision: s.metrics.Decision, PANLike: s.metrics.PANLike,
+			AcceptFailed: acceptFailed(s.metrics, s.log, port), MadeRoom: madeRoom(s.metrics, s.log, port),
+		},
+	}
+}
+
+func (s *service) serverOf(d *door.Door, connections int) *server.Server {
+	limits := s.settings.Limits
+	return server.New(d, server.Settings{
+		Connections: connections, Read: limits.Read, Write: limits.Write, Idle: limits.Idle, TLS: s.certificate.config(),
+	})
+}
+
+// connections is how many connections may be open at once at each port: together as
+// many as the process may have files open, less what memcached, logs and snapshots
+// need. The operators' share is at most a quarter, so that nobody at that port can
+// leave none for checks.
+func (s *service) connections() (callers, operators int, err error) {
+	const others, least = 64, 32
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return 0, 0, fmt.Errorf("cannot find out how many files may be open: %w", err)
+	}
+	reserve := others
+	if store := s.settings.Store; store.Kind == "memcached" {
+		reserve += len(store.Memcached.Servers) * (velocity.ConnsPerServer + session.ConnsPerServer)
+	}
+	if limit.Cur < uint64(reserve+least) {
+		return 0, 0, fmt.Errorf("open files (ulimit -n): expected at least %d", reserve+least)
+	}
+	left, set := int(min(limit.Cur, 1<<20))-reserve, s.settings.Limits.Connections
+	operators = min(set.Operators, left/4)
+	if callers = left - operators; set.Callers > 0 {
+		callers = min(callers, set.Callers)
+	}
+	return callers, operators, nil
+}
+
+// acceptFailed counts accepts that failed, and logs them at most once a minute.
+func acceptFailed(metrics *operator.Metrics, log *slog.Logger, port string) func(error) {
+	rarely := onceA(time.Minute)
+	return func(err error) {
+		metrics.AcceptFailed(port)
+		if rarely() {
+			log.Error("cannot accept connections, trying again", "port", port, "error", err)
+		}
+	}
+}
+
+// madeRoom counts connections closed because there were too many, and logs that at
+// most once a minute.
+func madeRoom(metrics *operator.Metrics, log *slog.Logger, port string) func() {
+	rarely := onceA(time.Minute)
+	return func() {
+		metrics.MadeRoom(port)
+		if rarely() {
+			log.Warn("too many connections: the one idle longest is closed for each new one", "port", port)
+		}
+	}
+}
+
+// onceA reports true for the first call, and then for the first after each interval.
+// It is for one goroutine.
+func onceA(interval time.Duration) func() bool {
+	var last time.Time
+	return func() bool {
+		now := time.Now()
+		if !last.IsZero() && now.Sub(last) < interval {
+			return false
+		}
+		last = now
+		return true
+	}
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"reflect"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"fraudcheck/internal/config"
+)
+
+// flags are the command line and its environment: what overrides the file.
+type flags struct {
+	given []*kong.Path // on the command line
+
+	Config           string  `help:"Configuration file (YAML)." env:"FRAUDCHECK_CONFIG" placeholder:"FILE"`
+	Listen           *string `help:"Where callers are answered." env:"FRAUDCHECK_LISTEN" placeholder:"HOST:PORT"`
+	OperatorListen   *string `help:"Where operators are answered." env:"FRAUDCHECK_OPERATOR_LISTEN" placeholder:"HOST:PORT"`
+	Store            *string `help:"Where the records live: memory or memcached." env:"FRAUDCHECK_STORE" placeholder:"KIND"`
+	MemcachedServers *string `help:"The memcached servers, separated by commas." env:"FRAUDCHECK_MEMCACHED_SERVERS" placeholder:"HOST:PORT,..."`
+	HashKeyFile      *string `help:"File that holds the hash key." env:"FRAUDCHECK_HASH_KEY_FILE" placeholder:"FILE"`
+	PrintVersion     bool    `name:"version" help:"Say which version this is."`
+	LogLevel         *string `help:"DISABLED, DEBUG, INFO, WARNING, ERROR or CRITICAL." env:"FRAUDCHECK_LOG_LEVEL" placeholder:"LEVEL"`
+
+	Serve        struct{}     `cmd:"" default:"1" help:"Serve (also when no command is given)."`
+	CheckConfig  struct{}     `cmd:"" help:"Say what would run, or the one line that is wrong."`
+	HashPassword struct{}     `cmd:"" help:"Read a password, print its hash for the configuration."`
+	User         userCommands `cmd:"" help:"Add, remove and list the users of the users file."`
+	Version      struct{}     `cmd:"" help:"Say which version this is."`
+	Help         struct {
+		Command []string `arg:"" optional:"" help:"Such as user add."`
+	} `cmd:"" help:"Say how the program, or a command, is used."`
+}
+
+// overrides are the settings that flags or the environment set.
+func (f *flags) overrides() (set []config.Override) {
+	for _, o := range []struct {
+		flag, key string
+		text      *string
+	}{
+		{"listen", "listen", f.Listen},
+		{"operator-listen", "operator_listen", f.OperatorListen},
+		{"store", "store.kind", f.Store},
+		{"memcached-servers", "store.memcached.servers", f.MemcachedServers},
+		{"hash-key-file", "hash_key_file", f.HashKeyFile},
+		{"log-level", "log.level", f.LogLevel},
+	} {
+		if o.text != nil {
+			set = append(set, config.Override{Key: o.key, Text: *o.text, Source: f.source(o.flag)})
+		}
+	}
+	return set
+}
+
+// source names the flag, or the environment variable where the flag is not given.
+func (f *flags) source(flag string) string {
+	for _, part := range f.given {
+		if part.Flag != nil && part.Flag.Name == flag {
+			return "--" + flag
+		}
+	}
+	return "FRAUDCHECK_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// variables are the environment variables that are read.
+func variables() (names []string) {
+	t := reflect.TypeFor[flags]()
+	for i := range t.NumField() {
+		if name := t.Field(i).Tag.Get("env"); name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"bytes"
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"fmt"
+
+	"fraudcheck/internal/auth/session"
+	"fraudcheck/internal/config"
+	"fraudcheck/internal/velocity"
+)
+
+// keys are derived from the hash key, one for each purpose.
+type keys struct {
+	records *velocity.Keys
+	logins  *session.Keys
+	log     []byte // hashes callers and addresses
+}
+
+// makeKeys reads the hash key and derives the others. Where none is configured, it makes
+// one for this run.
+func (p *policy) makeKeys() (k *keys, err error) {
+	defer func() { err = p.config.Locate(err) }()
+	key, hashKey, err := p.hashKey()
+	if err != nil {
+		return nil, err
+	}
+	loginKey := hashKey
+	if p.settings.Store.Kind == "memory" {
+		loginKey = randomKey() // logouts are forgotten with the process, so tokens must end with it
+	}
+	if len(hashKey) < velocity.MinHashKey {
+		return nil, expected(key, fmt.Sprintf("at least %d bytes", velocity.MinHashKey))
+	}
+	k = new(keys)
+	if k.records, err = velocity.NewKeys(hashKey); err != nil {
+		return nil, &config.Error{Key: key, Problem: err}
+	}
+	if k.logins, err = session.NewKeys(loginKey); err != nil {
+		return nil, &config.Error{Key: key, Problem: err}
+	}
+	k.log, err = hkdf.Key(sha256.New, hashKey, nil, "fraudcheck log", sha256.Size)
+	return k, err
+}
+
+// hashKey returns the hash key and the setting that it is from.
+func (p *policy) hashKey() (key string, hashKey []byte, err error) {
+	s := p.settings
+	switch {
+	case s.HashKeyFile != "" && s.HashKey != "":
+		return "", nil, expected("hash_key_file", "only one of hash_key and hash_key_file")
+	case s.HashKeyFile != "":
+		text, err := p.readNamed("hash_key_file", s.HashKeyFile)
+		return "hash_key_file", bytes.TrimRight(text, "\r\n"), err
+	case s.HashKey != "":
+		return "hash_key", []byte(s.HashKey), nil
+	case s.Store.Kind == "memcached":
+		return "", nil, &config.Error{Key: "hash_key_file", Needed: "store.kind",
+			Expected: "a hash key, the same on all instances, where store.kind is memcached"}
+	case s.Store.Memory.SnapshotFile != "":
+		return "", nil, &config.Error{Key: "hash_key_file", Needed: "store.memory.snapshot_file",
+			Expected: "a hash key, the same at every start, where store.memory.snapshot_file is set"}
+	}
+	return "hash_key", randomKey(), nil
+}
+
+func randomKey() []byte {
+	key := make([]byte, velocity.MinHashKey)
+	_, _ = rand.Read(key) // never fails (crypto/rand)
+	return key
+}

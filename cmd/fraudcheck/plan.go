@@ -1,0 +1,80 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"fraudcheck/internal/config"
+	"fraudcheck/internal/velocity"
+)
+
+func ruleOf(r config.Rule) velocity.Rule {
+	return velocity.Rule{
+		Name: r.Name, Per: r.Per, Count: r.Count, Window: r.Window,
+		ReviewOver: r.ReviewOver, BlockOver: r.BlockOver,
+		Retention: velocity.Retention(r.Retention), Mode: velocity.Mode(r.Mode),
+	}
+}
+
+func (p *policy) makePlan() error {
+	if len(p.settings.Rules) == 0 {
+		return expected("rules", "at least one rule")
+	}
+	rules := make([]velocity.Rule, len(p.settings.Rules))
+	for i, r := range p.settings.Rules {
+		rules[i] = ruleOf(r)
+		for _, w := range rules[i].Warnings() {
+			p.warn("rules[%d] (%s) %s", i, r.Name, w)
+		}
+	}
+	plan, err := velocity.NewPlan(rules, p.settings.IPv6Prefix)
+	var wrong *velocity.RuleError
+	if errors.As(err, &wrong) {
+		return expected(fmt.Sprintf("rules[%d].%s", wrong.Index, wrong.Key), wrong.Expected)
+	}
+	if err != nil {
+		return err
+	}
+	lists, err := p.makeLists()
+	if err != nil {
+		return err
+	}
+	p.plan = plan.With(lists)
+	return nil
+}
+
+func (p *policy) makeLists() (*velocity.Lists, error) {
+	var entries []velocity.Entry
+	var keys []string
+	add := func(list string, settings []config.ListEntry, outcome velocity.Outcome) error {
+		for i, s := range settings {
+			key := fmt.Sprintf("lists.%s[%d]", list, i)
+			e := velocity.Entry{Outcome: outcome, Note: s.Note}
+			var ok bool
+			if e.Net, ok = velocity.ParseNetwork(s.Net); !ok {
+				return expected(key+".net", "an address, or a network without host bits such as 198.51.100.0/24")
+			}
+			if s.Until != "" {
+				var err error
+				if e.Until, err = time.Parse(time.RFC3339, s.Until); err != nil {
+					return expected(key+".until", "a time such as 2027-01-31T00:00:00Z")
+				}
+			}
+			entries, keys = append(entries, e), append(keys, key)
+		}
+		return nil
+	}
+	if err := add("allow", p.settings.Lists.Allow, velocity.Allow); err != nil {
+		return nil, err
+	}
+	if err := add("block", p.settings.Lists.Block, velocity.Block); err != nil {
+		return nil, err
+	}
+	lists, err := velocity.NewLists(entries)
+	var twice *velocity.EntryError
+	if errors.As(err, &twice) {
+		return nil, expected(keys[twice.Index]+".net", "a network that is not listed yet, in either list")
+	}
+	return lists, err
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"fraudcheck/internal/velocity"
+)
+
+// openStore is the one place that knows the kinds of store. It does not fail
+// because a server does not answer.
+func (s *service) openStore() error {
+	set := s.settings.Store
+	if set.Kind == "memory" {
+		s.checker = velocity.NewChecker(s.plan, s.keys.records, s.memory)
+		return nil
+	}
+	log := s.log
+	shared, err := velocity.NewMemcached(velocity.MemcachedSettings{
+		Servers: set.Memcached.Servers, MaxConns: set.Memcached.MaxConns, Budget: set.Budget,
+		Keys: s.keys.records, Local: s.memory, Observe: s.metrics.Operation,
+		Changed: func(server string, trouble velocity.Trouble) {
+			if trouble == velocity.NoTrouble {
+				log.Info("memcached is used again", "server", server)
+			} else {
+				log.Warn("memcached is not used; answers rest on this instance's own knowledge until it is", "server", server, "because", "it "+string(trouble))
+			}
+		},
+		Refused: logRefusals(log),
+		Panicked: func(fault any) { // its value may quote what it choked on; type and stack do not
+			log.Error("panic in the store", "type", fmt.Sprintf("%T", fault), "stack", string(debug.Stack()))
+		},
+	})
+	if err != nil {
+		return err
+	}
+	s.checker = velocity.NewChecker(s.plan, s.keys.records, shared)
+	shared.Watch(s.checker.Plan, s.now)
+	shared.AwaitServers(time.Second) // so that the first answers are not degraded
+	s.open.add(func() { _ = shared.Close() })
+	switch set.OnFailure {
+	case "allow":
+		s.checker.OnFailure(velocity.Allow)
+	case "block":
+		s.checker.OnFailure(velocity.Block)
+	}
+	return nil
+}
+
+// logRefusals logs what servers say that refuse writes, at most a line a minute. It has
+// no secrets, but may be of any length and form.
+func logRefusals(log *slog.Logger) func(server, said string) {
+	const longest = 100
+	var last atomic.Int64
+	return func(server, said string) {
+		now := time.Now().Unix()
+		if before := last.Load(); now-before < 60 || !last.CompareAndSwap(before, now) {
+			return
+		}
+		log.Warn("memcached refuses a record; its subject is judged by this instance's own knowledge", "server", server, "said", strconv.Quote(said[:min(len(said), longest)]))
+	}
+}

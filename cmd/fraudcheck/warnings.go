@@ -1,0 +1,48 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"fraudcheck/internal/config"
+	"fraudcheck/internal/velocity"
+)
+
+func (p *policy) warn(format string, args ...any) {
+	p.warnings = append(p.warnings, fmt.Sprintf(format, args...))
+}
+
+// warnOfRulesAndLists warns of what has no effect, or more than was probably meant.
+func (p *policy) warnOfRulesAndLists() {
+	s := p.settings
+	enforced := func(r config.Rule) bool { return r.Mode == string(velocity.Enforce) }
+	if !slices.ContainsFunc(s.Rules, enforced) {
+		p.warn("rules: none is in mode enforce, so none blocks")
+	}
+	now := time.Now()
+	for _, list := range []struct {
+		name    string
+		entries []config.ListEntry
+	}{{"allow", s.Lists.Allow}, {"block", s.Lists.Block}} {
+		for i, e := range list.entries {
+			key := fmt.Sprintf("lists.%s[%d]", list.name, i)
+			if until, err := time.Parse(time.RFC3339, e.Until); err == nil && until.Before(now) {
+				p.warn("%s.until is past: the entry has no effect", key)
+			}
+			if net, ok := velocity.ParseNetwork(e.Net); ok && net.Bits() == 0 && list.name == "allow" {
+				version := "IPv6"
+				if net.Addr().Is4() {
+					version = "IPv4"
+				}
+				p.warn("%s.net holds every %s address: no rule blocks any", key, version)
+			}
+		}
+	}
+}
+
+func (p *policy) warnOfCredentials() {
+	if p.madeUser != "" && p.settings.Store.Kind == "memcached" {
+		p.warn("auth names no caller: each instance makes a credential of its own, and no other takes it")
+	}
+}

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestCheckConfigWarnsOfWhatIsHardlyMeant(t *testing.T) {
+	const rule = "{name: a, per: ip, count: cards, window: 1h, block_over: 5, mode: "
+	for text, want := range map[string]string{
+		"rules: [" + rule + "shadow}]":                                                                   "rules: none is in mode enforce, so none blocks",
+		"lists: {allow: [{net: 0.0.0.0/0}]}":                                                             "lists.allow[0].net holds every IPv4 address: no rule blocks any",
+		"lists: {allow: [{net: 10.0.0.1}, {net: \"::/0\"}]}":                                             "lists.allow[1].net holds every IPv6 address: no rule blocks any",
+		"lists: {block: [{net: 10.0.0.1, until: \"2020-01-31T00:00:00Z\"}]}":                             "lists.block[0].until is past: the entry has no effect",
+		"hash_key: " + hashKey + "\nstore: {kind: memcached}":                                            "auth names no caller: each instance makes a credential of its own, and no other takes it",
+		"rules: [" + rule + "shadow}, {name: b, " + rule[len("{name: a, "):] + "enforce}]":               "",
+		"lists: {allow: [{net: 10.0.0.0/8, until: \"2999-01-31T00:00:00Z\"}]}":                           "",
+		"lists: {block: [{net: 0.0.0.0/0}]}":                                                             "",
+		"hash_key: " + hashKey + "\nstore: {kind: memcached}\n" + strings.SplitN(guarded, hashKey, 2)[1]: "",
+	} {
+		printed := accepts(t, text)
+		if want == "" {
+			for _, unlike := range []string{"rules: none", "lists.", "auth names"} {
+				assert.NotContains(t, printed, "# warning: "+unlike, text)
+			}
+			continue
+		}
+		assert.Contains(t, printed, "# warning: "+want+"\n", text)
+	}
+}
+
+// Nobody listens at port 1: the store fails at once.
+func TestOnFailureDecidesWithoutAStore(t *testing.T) {
+	for value, want := range map[string]string{"local": "allow", "allow": "allow", "block": "block"} {
+		t.Run(value, func(t *testing.T) {
+			p := start(t, guarded+"store: {kind: memcached, on_failure: "+value+", memcached: {servers: ['127.0.0.1:1']}}\n")
+			a := p.send(t, "POST", "/v1/check", attempt("203.0.113.7", "4242"))
+			require.Equal(t, http.StatusOK, a.status)
+			assert.Equal(t, want, a.Decision, a.body)
+			assert.True(t, a.Degraded)
+			assert.Equal(t, value != "local", strings.Contains(a.body, `"reasons":["store_failure"]`), a.body)
+		})
+	}
+}

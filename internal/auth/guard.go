@@ -1,0 +1,132 @@
+package auth
+
+import (
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"fraudcheck/internal/auth/httpsig"
+	"fraudcheck/internal/auth/password"
+	"fraudcheck/internal/auth/session"
+)
+
+// A Guard authenticates requests under the policy in force. It holds what outlives a
+// policy: the throttle, the logins, the nonces, and which credentials were verified. It
+// may be used from many goroutines at once.
+type Guard struct {
+	// Observe is called with how every authentication ended: the scheme's name, "none"
+	// where no configured one owned the credentials, and "ok" or the Failure; "ok_local"
+	// where the store did not answer. It is called so for "login", "refresh", which may
+	// end as "reused" too, and "logout": see [AllOutcomes]. May be nil.
+	Observe func(scheme, result string)
+	// Logins issue tokens and sessions. Nil: there are none.
+	Logins *session.Logins
+	// SharedNonces remembers those of signed requests for all instances. Where it is
+	// nil or does not answer, each nonce is good once per instance.
+	SharedNonces session.Store
+	// Now is the time of a request that does not say it: time.Now, unless it is
+	// changed before the first use.
+	Now func() time.Time
+
+	nonces   *httpsig.NonceMemory
+	throttle *throttle
+	hasher   *password.Hasher
+	inForce  atomic.Pointer[inForce]
+}
+
+// inForce is a policy and what was verified under it.
+type inForce struct {
+	*Policy
+	verified []*verified // by the index of the policy's schemes
+}
+
+// NewGuard makes a guard that begins with the policy.
+func NewGuard(p *Policy) *Guard {
+	g := &Guard{Now: time.Now, nonces: httpsig.NewNonceMemory(httpsig.MaxNonces), throttle: newThrottle(), hasher: password.NewHasher()}
+	g.inForce.Store(p.after(&inForce{Policy: new(Policy)}))
+	return g
+}
+
+// Replace puts the policy in force from the next request on. Credentials that were
+// verified before stay so where the new policy would find the same.
+func (g *Guard) Replace(p *Policy) { g.inForce.Store(p.after(g.inForce.Load())) }
+
+// after is p in force, with what was verified under the old policy and p confirms.
+func (p *Policy) after(old *inForce) *inForce {
+	next := &inForce{Policy: p, verified: make([]*verified, len(p.schemes))}
+	for i, s := range p.schemes {
+		next.verified[i] = newVerified()
+		for j, before := range old.schemes {
+			if r, ok := s.scheme.(rememberer); ok && before.kind == s.kind {
+				next.verified[i] = old.verified[j].carry(r.confirm)
+			}
+		}
+	}
+	return next
+}
+
+// Challenge is the value of the WWW-Authenticate header of a 401: the configured
+// schemes.
+func (g *Guard) Challenge() string { return g.inForce.Load().challenge }
+
+// Authenticate finds the caller. Several Authorization headers are refused: nobody
+// could say which is meant. A session counts only where there is none. The error is a
+// Failure or wraps one.
+func (g *Guard) Authenticate(r *Request) (*Caller, error) {
+	f := g.inForce.Load()
+	g.settle(r, f)
+	caller, scheme, err := g.find(f, r)
+	if err == nil {
+		r.caller = caller.Name
+		err = f.admit(caller, r)
+	}
+	g.observe(scheme, err, r.Grant.Local)
+	if err != nil {
+		return nil, err
+	}
+	return caller, nil
+}
+
+// find finds the caller by the scheme that owns the request's credentials.
+func (g *Guard) find(f *inForce, r *Request) (c *Caller, scheme string, err error) {
+	for i := range f.schemes {
+		s := &f.schemes[i]
+		if !s.owns(g, r) {
+			continue
+		}
+		r.scheme = s.name
+		c, err = s.authenticate(call{g, r, f.Policy, f.verified[i]})
+		return c, s.name, err
+	}
+	if r.authorization.headers == 0 || r.authorization.headers == 1 && r.authorization.length == 0 {
+		return nil, "none", Missing
+	}
+	return nil, "none", Malformed
+}
+
+// settle completes the request: where it comes from, when, and what it shows.
+func (g *Guard) settle(r *Request, f *inForce) {
+	r.locate(f.Policy)
+	if r.At.IsZero() {
+		r.At = g.Now()
+	}
+	r.readAuthorization()
+}
+
+func (g *Guard) observe(scheme string, err error, local bool) {
+	if g.Observe != nil {
+		g.Observe(scheme, resultOf(err, local))
+	}
+}
+
+func resultOf(err error, local bool) string {
+	switch {
+	case err == nil && local:
+		return okLocal
+	case err == nil:
+		return ok
+	}
+	var failure Failure
+	errors.As(err, &failure)
+	return string(failure)
+}

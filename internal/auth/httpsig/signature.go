@@ -1,0 +1,193 @@
+package httpsig
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"slices"
+	"strings"
+
+	"github.com/dunglas/httpsfv"
+)
+
+const (
+	maxCovered            = 32 // components of a signature
+	minNonce, maxNonce    = 16, 64
+	maxLabel              = 64
+	signatureParams       = `"@signature-params": `
+	componentMethod       = "@method"
+	componentTargetURI    = "@target-uri"
+	componentTarget       = "@request-target"
+	componentAuthority    = "@authority"
+	componentScheme       = "@scheme"
+	componentPath         = "@path"
+	componentQuery        = "@query"
+	componentContentField = "content-digest"
+)
+
+// A signature is what a request says of its own signature, parsed but not verified.
+type signature struct {
+	label   string
+	mac     []byte
+	field   string   // Signature, as sent
+	covered []string // components, in order
+	params  string   // what the label stands for in Signature-Input, as sent
+
+	keyID, nonce     string
+	created, expires int64 // Unix seconds; expires is 0 where none is given
+}
+
+func malformed(expected string) error { return &Error{Malformed, expected} }
+
+var (
+	errInput      = malformed("Signature-Input to be one label with one list of components, as RFC 9421 spells it")
+	errSignature  = malformed("Signature to be 32 bytes under the label of Signature-Input")
+	errComponent  = malformed("components of a request, each once, in lower case and without parameters")
+	errParameter  = malformed("of a signature's parameters only created, expires, nonce, keyid and alg, each of its type")
+	errAlg        = malformed("the algorithm hmac-sha256")
+	errKeyID      = malformed("the parameter keyid, the user's name")
+	errCreated    = malformed("the parameter created, in seconds")
+	errNonce      = malformed("the parameter nonce, 16 to 64 printable characters without blanks")
+	errNoMethod   = malformed("the component @method")
+	errNoTarget   = malformed("the target among the components: @path and @query, @request-target or @target-uri")
+	errNoDigest   = malformed("the component content-digest, where there is a body")
+	errTarget     = malformed("a target that begins with / and has no #")
+	errNoField    = malformed("every component to be in the request")
+	errDigestForm = malformed("Content-Digest to be a sha-256 or sha-512 digest, as RFC 9530 spells it")
+)
+
+func parseSignature(h Header) (g signature, err error) {
+	text, inputs, err := parseOne(h.Values("Signature-Input"))
+	if err != nil || len(inputs.Names()) != 1 {
+		return g, errInput
+	}
+	g.label = inputs.Names()[0]
+	member, _ := inputs.Get(g.label)
+	list, ok := member.(httpsfv.InnerList)
+	if !ok || len(g.label) > maxLabel || len(list.Items) > maxCovered {
+		return g, errInput
+	}
+	g.params = text[len(g.label)+len("="):]
+	if err := g.readMAC(h); err != nil {
+		return g, err
+	}
+	for _, item := range list.Items {
+		name, ok := item.Value.(string)
+		if !ok || len(item.Params.Names()) > 0 || slices.Contains(g.covered, name) {
+			return g, errComponent
+		}
+		g.covered = append(g.covered, name)
+	}
+	return g, g.readParams(list.Params)
+}
+
+// readMAC reads the field Signature, which has one accepted spelling.
+func (g *signature) readMAC(h Header) error {
+	values := h.Values("Signature")
+	if len(values) != 1 || len(values[0]) != len(g.label)+len("=::")+base64.StdEncoding.EncodedLen(sha256.Size) {
+		return errSignature
+	}
+	g.field = string(values[0])
+	text, labelled := strings.CutPrefix(g.field, g.label+"=:")
+	text, closed := strings.CutSuffix(text, ":")
+	if !labelled || !closed || strings.ContainsAny(text, lineEnds) {
+		return errSignature
+	}
+	mac, err := base64.StdEncoding.Strict().DecodeString(text)
+	if err != nil || len(mac) != sha256.Size {
+		return errSignature
+	}
+	g.mac = mac
+	return nil
+}
+
+// readParams refuses a parameter that it does not know, tag among them: it may mean
+// that the signature was made for another service.
+func (g *signature) readParams(params *httpsfv.Params) error {
+	algorithm := "hmac-sha256"
+	for _, name := range params.Names() {
+		value, _ := params.Get(name)
+		var ok bool
+		switch name {
+		case "created":
+			g.created, ok = value.(int64)
+		case "expires":
+			g.expires, ok = value.(int64)
+		case "keyid":
+			g.keyID, ok = value.(string)
+		case "nonce":
+			g.nonce, ok = value.(string)
+		case "alg":
+			algorithm, ok = value.(string)
+		}
+		if !ok {
+			return errParameter
+		}
+	}
+	switch {
+	case algorithm != "hmac-sha256":
+		return errAlg
+	case g.keyID == "":
+		return errKeyID
+	case g.created <= 0:
+		return errCreated
+	case len(g.nonce) < minNonce, len(g.nonce) > maxNonce, strings.Contains(g.nonce, " "):
+		return errNonce
+	}
+	if _, given := params.Get("expires"); given && g.expires <= 0 {
+		return errParameter
+	}
+	return nil
+}
+
+func (g *signature) covers(component string) bool { return slices.Contains(g.covered, component) }
+
+// complete returns the error for a component that the signature must cover and does not.
+func (g *signature) complete(r *Request) error {
+	switch {
+	case !bytes.HasPrefix(r.Target, []byte("/")), bytes.IndexByte(r.Target, '#') >= 0:
+		return errTarget
+	case !g.covers(componentMethod):
+		return errNoMethod
+	case g.covers(componentTargetURI), g.covers(componentTarget):
+	case g.covers(componentPath) && (g.covers(componentQuery) || bytes.IndexByte(r.Target, '?') < 0):
+	default:
+		return errNoTarget
+	}
+	if (len(r.Body) > 0 || r.Unread) && !g.covers(componentContentField) {
+		return errNoDigest
+	}
+	return nil
+}
+
+// appendBase appends the signature base of RFC 9421 section 2.5.
+func (g *signature) appendBase(b []byte, r *Request) ([]byte, error) {
+	path, query, _ := bytes.Cut(r.Target, []byte("?"))
+	for _, name := range g.covered {
+		b = append(append(append(b, '"'), name...), `": `...)
+		switch name {
+		case componentMethod:
+			b = append(b, r.Method...)
+		case componentTargetURI:
+			b = append(append(b, r.scheme()...), "://"...)
+			b = append(r.appendAuthority(b), r.Target...)
+		case componentTarget:
+			b = append(b, r.Target...)
+		case componentAuthority:
+			b = r.appendAuthority(b)
+		case componentScheme:
+			b = append(b, r.scheme()...)
+		case componentPath:
+			b = append(b, path...)
+		case componentQuery:
+			b = append(append(b, '?'), query...)
+		default:
+			var err error
+			if b, err = r.appendField(b, name); err != nil {
+				return b, err
+			}
+		}
+		b = append(b, '\n')
+	}
+	return append(append(b, signatureParams...), g.params...), nil
+}

@@ -1,0 +1,65 @@
+package password
+
+import (
+	"crypto/rand"
+	_ "embed" // the common passwords
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/crypto/argon2"
+)
+
+// The parameters of new hashes: 19 MiB, two passes, as OWASP recommends.
+const (
+	newMemory  = 19 << 10 // KiB
+	newPasses  = 2
+	newThreads = 1
+	newSalt    = 16 // bytes
+	newSum     = 32 // bytes
+)
+
+// The length of a new password, in bytes. A longer one fits into no header.
+const minPassword, maxPassword = 8, 1024
+
+//go:embed commonpasswords.txt
+var commonText string
+
+var common = sync.OnceValue(func() map[string]bool {
+	words := make(map[string]bool)
+	for word := range strings.FieldsSeq(commonText) {
+		words[word] = true
+	}
+	return words
+})
+
+// New makes the argon2id string of a new password of 8 to 1024 bytes of UTF-8. It
+// refuses the passwords that are guessed first; the error says what is expected.
+func New(password string) (string, error) {
+	if len(password) < minPassword || len(password) > maxPassword {
+		return "", fmt.Errorf("expected a password of %d to %d bytes", minPassword, maxPassword)
+	}
+	if !utf8.ValidString(password) || strings.ContainsFunc(password, unicode.IsControl) {
+		return "", errors.New("expected a password in UTF-8 without control characters")
+	}
+	if isCommon(password) {
+		return "", errors.New("expected a password that is not among the most common ones, also with digits after it; a few random words do well")
+	}
+	salt := make([]byte, newSalt)
+	rand.Read(salt) // never fails
+	sum := argon2.IDKey([]byte(password), salt, newPasses, newMemory, newThreads, newSum)
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, newMemory, newPasses, newThreads,
+		base64.RawStdEncoding.EncodeToString(salt), base64.RawStdEncoding.EncodeToString(sum)), nil
+}
+
+// isCommon reports whether the password is a common one in any letter case, also with
+// digits and marks after it, or one character repeated.
+func isCommon(password string) bool {
+	word := strings.ToLower(password)
+	stem := strings.TrimRight(word, "0123456789!?.*#$@")
+	return common()[word] || common()[stem] || strings.Count(word, word[:1]) == len(word)
+}

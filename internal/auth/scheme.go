@@ -1,0 +1,88 @@
+package auth
+
+import "slices"
+
+// A scheme is one way to show who calls. It is compiled with the policy and immutable.
+//
+// A further scheme is a type that implements this, a kind that describes it, and a line
+// in [kinds].
+type scheme interface {
+	// owns reports whether the credentials that the request shows are of this scheme.
+	// The first scheme that owns them decides; no other is tried after it.
+	owns(g *Guard, r *Request) bool
+	// authenticate finds the caller; the error is a Failure or wraps one.
+	authenticate(c call) (*Caller, error)
+}
+
+// A rememberer is a scheme that remembers in call.verified what it found good.
+type rememberer interface {
+	// confirm returns what the scheme finds now for credentials that were found good
+	// under another policy; nil where it would have to verify them again.
+	confirm(v *verification) *verification
+}
+
+// A call is one request on its way through a scheme.
+type call struct {
+	*Guard
+	*Request
+	policy   *Policy
+	verified *verified // of the scheme, under the policy in force
+}
+
+// A kind describes a scheme.
+type kind struct {
+	name string // in the metrics, the log and the answer of /v1/me
+	// challenge is the scheme's part of a WWW-Authenticate header. Where it is spare it
+	// is named only if no other scheme is configured.
+	challenge string
+	spare     bool
+	// results are those that the scheme may have, beside "ok" and those of admit.
+	results []Failure
+	// compile makes the scheme, or nothing where it is not configured.
+	compile func(*compiled) (scheme, error)
+}
+
+// kinds are all schemes. The order is that in which they are asked whether they own a
+// request's credentials, and that of the challenges: a signature beside an
+// Authorization header is the signature's to refuse, a token of our own is not a JSON
+// Web Token's.
+var kinds = [...]*kind{&signatureKind, &basicKind, &tokenKind, &bearerKind, &sessionKind}
+
+// The results that are no failures: see [Guard.Observe].
+const (
+	ok      = "ok"
+	okLocal = "ok_local"
+	reused  = "reused"
+)
+
+// admitted are the failures of a caller whose credentials are good.
+var admitted = []Failure{NetworkRefused, RoleMissing}
+
+// Outcomes are the results that authentications by a scheme, or calls of a login route,
+// may have: all that [Guard.Observe] is called with.
+type Outcomes struct {
+	Scheme  string
+	Results []string
+}
+
+// AllOutcomes lists them for all schemes and routes, and for requests that show none.
+func AllOutcomes() []Outcomes {
+	all := []Outcomes{
+		{"none", texts(Missing, Malformed)},
+		{"login", append(texts(Malformed, Invalid, TooManyFailures, NetworkRefused), ok, okLocal)},
+		{"refresh", append(texts(TokenExpired, TokenInvalid, TooManyFailures, NetworkRefused, Unavailable), ok, reused)},
+		{"logout", append(texts(OriginRefused, Unavailable), ok)},
+	}
+	for _, k := range kinds {
+		results := append(texts(k.results...), texts(admitted...)...)
+		all = append(all, Outcomes{k.name, append(results, ok)})
+	}
+	return all
+}
+
+func texts(failures ...Failure) (texts []string) {
+	for _, f := range failures {
+		texts = append(texts, string(f))
+	}
+	return slices.Clip(texts)
+}

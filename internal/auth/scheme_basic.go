@@ -1,0 +1,155 @@
+package auth
+
+import (
+	"bytes"
+	"encoding/base64"
+	"strings"
+	"time"
+)
+
+// basicScheme is a user name and a password (RFC 7617). A failure costs the same
+// whichever user is tried: see [password.Costliest].
+type basicScheme struct{ accounts *accounts }
+
+var basicKind = kind{
+	name:      "basic",
+	challenge: `Basic realm="fraudcheck", charset="UTF-8"`,
+	results:   []Failure{Malformed, Invalid, TooManyFailures},
+	compile: func(c *compiled) (scheme, error) {
+		if c.policy.basic == nil {
+			return nil, nil
+		}
+		return c.policy.basic, nil
+	},
+}
+
+const (
+	// maxHeader bounds a Basic header that is decoded, in bytes.
+	maxHeader = 4096
+	// maxWaiting is how many requests may wait for a slow hash: many may wait for one
+	// credential.
+	maxWaiting = 1024
+)
+
+// crowded refuses a request while too many wait.
+var crowded = &Later{Failure: TooManyFailures, After: time.Second}
+
+func (s *basicScheme) owns(_ *Guard, r *Request) bool {
+	return r.authorization.is("Basic") && r.authorization.length <= maxHeader
+}
+
+// verifyWords finds the user by a name and a password that are not from a header.
+func (s *basicScheme) verifyWords(c call, name, secret string) (*Caller, error) {
+	if strings.Contains(name, ":") {
+		name = "" // otherwise it would be read as another name; no user has an empty one
+	}
+	credentials := base64.StdEncoding.AppendEncode(nil, []byte(name+":"+secret))
+	if len(credentials) > maxHeader {
+		return nil, c.wrong(c.Request, []byte(name), Invalid)
+	}
+	return s.verify(c, credentials)
+}
+
+// unknownUser stands in for a user that is not there, so that one costs what a known
+// one costs.
+var unknownUser account
+
+func (s *basicScheme) authenticate(c call) (*Caller, error) {
+	return s.verify(c, c.authorization.value)
+}
+
+// verify finds the user by name and password with a colon between, in base64.
+func (s *basicScheme) verify(c call, credentials []byte) (*Caller, error) {
+	id := c.verified.id(credentials)
+	v, age := c.verified.find(&id, c.At)
+	if age == fresh || age == ageing && !v.renewing.CompareAndSwap(false, true) {
+		return v.caller, nil
+	}
+	var buf [maxHeader]byte
+	n, err := base64.StdEncoding.Strict().Decode(buf[:], credentials)
+	if err != nil {
+		return nil, Malformed
+	}
+	name, secret, found := bytes.Cut(buf[:n], []byte(":"))
+	if !found {
+		return nil, Malformed
+	}
+	user := s.accounts.passwords[string(name)]
+	if user == nil {
+		user = &unknownUser
+	}
+	if age == ageing {
+		go s.renew(c.Guard, c.verified, user, v, id, string(secret), c.At)
+		return v.caller, nil
+	}
+	if !user.hash.IsSlow() {
+		if user.hash.MatchesFast(secret) {
+			c.verified.add(id, &verification{caller: &user.caller, hash: &user.hash})
+			return &user.caller, nil
+		}
+		if s.accounts.costliest.IsZero() {
+			return nil, c.wrong(c.Request, name, Invalid)
+		}
+	}
+	return s.verifySlow(c, user, id, string(name), string(secret), age)
+}
+
+// renew hashes the password again while the last verification still holds.
+func (s *basicScheme) renew(g *Guard, known *verified, user *account, v *verification, id credentialID, secret string, now time.Time) {
+	defer v.renewing.Store(false)
+	if g.hasher.Verify(&user.hash, secret, &s.accounts.costliest) {
+		known.add(id, user.verifiedAt(now))
+	}
+}
+
+// verifiedAt is the verification of a password that was hashed.
+func (u *account) verifiedAt(now time.Time) *verification {
+	return &verification{caller: &u.caller, until: now.Add(rememberedFor), hash: &u.hash}
+}
+
+// verifySlow hashes the password, once for all requests that show it at this moment,
+// and then it is one guess. Credentials that were never found good are charged to the
+// throttle before they are hashed, and wait in the hasher's queue.
+func (s *basicScheme) verifySlow(c call, user *account, id credentialID, name, secret string, age age) (*Caller, error) {
+	defer c.verified.waiting.Add(-1)
+	if c.verified.waiting.Add(1) > maxWaiting && age == unknown {
+		return nil, crowded
+	}
+	_, err, _ := c.verified.underWay.Do(string(id[:]), func() (any, error) {
+		if _, now := c.verified.find(&id, c.At); now > expired {
+			return nil, nil // another request was quicker
+		}
+		var guess charge
+		if age == unknown {
+			var err error
+			if guess, err = c.charge(c.Request, []byte(name)); err != nil {
+				return nil, err
+			}
+			done, ok := c.hasher.Queue()
+			if !ok {
+				c.throttle.refund(guess)
+				return nil, crowded
+			}
+			defer done()
+		}
+		if !c.hasher.Verify(&user.hash, secret, &s.accounts.costliest) {
+			return nil, Invalid
+		}
+		c.throttle.refund(guess)
+		c.verified.add(id, user.verifiedAt(c.At))
+		return nil, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &user.caller, nil
+}
+
+// confirm takes what was verified of a user whose password is what it was.
+func (s *basicScheme) confirm(v *verification) *verification {
+	user := s.accounts.passwords[v.caller.Name]
+	if user == nil || !user.hash.Same(v.hash) {
+		return nil
+	}
+	return &verification{caller: &user.caller, until: v.until, hash: &user.hash}
+}

@@ -1,0 +1,118 @@
+package auth
+
+import (
+	"errors"
+	"strings"
+
+	"fraudcheck/internal/auth/jwt"
+)
+
+// JWTSettings say whose JSON Web Tokens are good, and what their roles mean.
+type JWTSettings struct {
+	jwt.Settings
+	// RoleMap gives the role's name for a value of the claim. The values "checker" and
+	// "analyst" need no entry; "operator" does, so that no foreign issuer makes
+	// operators without being told to.
+	RoleMap map[string]string
+}
+
+// bearerScheme is a JSON Web Token of a foreign issuer, as a Bearer token (RFC 6750).
+type bearerScheme struct {
+	*jwt.Verifier
+	roles map[string]Roles // by the claim's value
+}
+
+const bearerChallenge = `Bearer realm="fraudcheck"`
+
+var bearerKind = kind{
+	name:      "bearer",
+	challenge: bearerChallenge,
+	results:   []Failure{TokenExpired, TokenInvalid, TooManyFailures},
+	compile: func(c *compiled) (scheme, error) {
+		if c.JWT == nil {
+			return nil, nil
+		}
+		return newBearer(c)
+	},
+}
+
+func newBearer(c *compiled) (scheme, error) {
+	verifier, err := jwt.New(c.JWT.Settings)
+	var wrong *jwt.SettingError
+	if errors.As(err, &wrong) {
+		return nil, &SettingError{List: "jwt", Index: -1, Key: wrong.Key, Expected: wrong.Expected}
+	}
+	if err != nil {
+		return nil, err
+	}
+	s := &bearerScheme{verifier, map[string]Roles{RoleNames[0]: Checker, RoleNames[1]: Analyst}}
+	for value, name := range c.JWT.RoleMap {
+		role, ok := RoleNamed(name)
+		if !ok {
+			return nil, &SettingError{List: "jwt", Index: -1, Key: "role_map", Expected: "checker, analyst or operator for each value"}
+		}
+		s.roles[value] = role
+	}
+	c.policy.Algorithms = verifier.Algorithms()
+	for _, w := range verifier.Warnings() {
+		c.policy.Warnings = append(c.policy.Warnings, "auth.jwt."+w)
+	}
+	return s, nil
+}
+
+func (s *bearerScheme) owns(_ *Guard, r *Request) bool { return r.authorization.is("Bearer") }
+
+func (s *bearerScheme) authenticate(c call) (*Caller, error) {
+	text := c.authorization.value
+	if len(text) > jwt.MaxToken {
+		return nil, c.wrongToken(c.Request, TokenInvalid)
+	}
+	id := c.verified.id(text)
+	if v, age := c.verified.find(&id, c.At); age > expired {
+		return v.caller, nil
+	}
+	token, err := s.Verify(text)
+	if err != nil {
+		if errors.Is(err, jwt.ErrExpired) {
+			return nil, TokenExpired
+		}
+		return nil, c.wrongToken(c.Request, TokenInvalid)
+	}
+	v := s.verification(token)
+	c.verified.add(id, v)
+	return v.caller, nil
+}
+
+func (s *bearerScheme) verification(t *jwt.Token) *verification {
+	caller := &Caller{Name: callerName(t.Subject)}
+	for _, value := range t.Roles {
+		caller.Roles |= s.roles[value]
+	}
+	return &verification{caller: caller, until: t.Until, token: t}
+}
+
+func (s *bearerScheme) confirm(v *verification) *verification {
+	if !s.Accepts(v.token) {
+		return nil
+	}
+	return s.verification(v.token)
+}
+
+// maxName bounds a caller's name, in characters.
+const maxName = 128
+
+// callerName is the subject, bounded. It is the issuer's text: it may hold any
+// character.
+func callerName(subject string) string {
+	if subject == "" {
+		return "jwt"
+	}
+	characters := 0
+	for i := range subject {
+		if characters == maxName {
+			return strings.Clone(subject[:i]) // not the whole text kept for a part
+		}
+		characters++
+	}
+	return subject
+}

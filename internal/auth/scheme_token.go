@@ -1,0 +1,35 @@
+package auth
+
+import (
+	"bytes"
+
+	"fraudcheck/internal/auth/session"
+)
+
+// tokenScheme is an access token that a login issued, as a Bearer token (RFC 6750).
+type tokenScheme struct{ accounts *accounts }
+
+var tokenKind = kind{
+	name:      "token",
+	challenge: bearerChallenge,
+	results:   []Failure{okLocal, TokenExpired, TokenInvalid, TooManyFailures},
+	compile: func(c *compiled) (scheme, error) {
+		if c.policy.logins == nil {
+			return nil, nil
+		}
+		return &tokenScheme{c.accounts}, nil
+	},
+}
+
+func (s *tokenScheme) owns(g *Guard, r *Request) bool {
+	return g.Logins != nil && r.authorization.is("Bearer") && bytes.HasPrefix(r.authorization.value, []byte(session.Prefix))
+}
+
+func (s *tokenScheme) authenticate(c call) (*Caller, error) {
+	shown, err := c.Logins.Access(c.policy.logins, c.authorization.value, c.from, c.At)
+	if err != nil {
+		return nil, c.wrongToken(c.Request, failureOf(err))
+	}
+	c.Grant = Grant{Expires: shown.Expires, Fresh: shown.Fresh, Local: shown.Local}
+	return &s.accounts.passwords[shown.User.Name].caller, nil
+}

@@ -1,0 +1,70 @@
+package session
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// What an instance knows of logins by itself, in ms.
+const (
+	// freshFor is how long the store's last answer is believed: a login costs at most
+	// one read a second, and a logout at another instance is known within a second.
+	freshFor = 1000
+	// goodAlone is how long a session that is known here is good while the store does
+	// not answer.
+	goodAlone = 60_000
+)
+
+// A loginView is what the store said of a login when it last answered.
+type loginView struct {
+	asked     int64 // ms; when the store was last asked
+	confirmed int64 // ms; when it last answered, 0 for never
+	found     bool
+	record    loginRecord
+}
+
+// local reports whether the last question was not answered.
+func (v *loginView) local() bool { return v.asked != v.confirmed }
+
+// isFresh takes a question that another request asked a moment after now; a clock set
+// back further makes the view stale.
+func (v *loginView) isFresh(now int64) bool {
+	return v != nil && now-v.asked < freshFor && now-v.asked > -freshFor
+}
+
+// A knownLogin is a login's entry in the cache.
+type knownLogin struct {
+	asking  sync.Mutex // held by the request that asks the store
+	view    atomic.Pointer[loginView]
+	used    atomic.Int64 // ms; when its session was last used here
+	written atomic.Int64 // ms; when that was last written to the store, or tried
+}
+
+// maxCached is how many logins are cached at most.
+const maxCached = 10_000
+
+// A loginCache holds the logins that were seen lately. Only logins with a valid
+// signature get in. When the young generation is full it becomes the old one, and what
+// was old is dropped: the store is asked again for it.
+type loginCache struct {
+	mu         sync.Mutex
+	young, old map[loginID]*knownLogin
+}
+
+// of returns the login's entry, an empty one where there was none.
+func (c *loginCache) of(id loginID) *knownLogin {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if k := c.young[id]; k != nil {
+		return k
+	}
+	k := c.old[id]
+	if k == nil {
+		k = new(knownLogin)
+	}
+	if c.young == nil || len(c.young) >= maxCached/2 {
+		c.young, c.old = make(map[loginID]*knownLogin), c.young
+	}
+	c.young[id] = k
+	return k
+}

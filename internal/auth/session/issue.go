@@ -1,0 +1,169 @@
+package session
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"net/netip"
+	"time"
+)
+
+// Issued is what a login or a refresh issues.
+type Issued struct {
+	Access    string
+	ExpiresIn time.Duration // of Access
+	Refresh   string        // empty: the store would have to hold it, and does not answer
+	Session   string        // of a login; empty as Refresh is
+}
+
+// Begin starts a login of the user, from an address that is not valid where it is not
+// known. While the store does not answer it issues an access token alone, which is the
+// only kind that is good without the store. The error is [ErrNoAddress].
+func (l *Logins) Begin(p *Policy, user *User, from netip.Addr, at time.Time) (Issued, error) {
+	l.under(p)
+	var bound network
+	if user.BindIP {
+		if bound = networkOf(from); bound == (network{}) {
+			return Issued{}, ErrNoAddress
+		}
+	}
+	signer := l.keys.signer()
+	defer l.keys.signers.Put(signer)
+	session, now := randomBytes(sessionSize), toMs(at)
+	id, ends := signer.loginOf(session), now+p.RefreshTTL.Milliseconds()
+	access := accessToken{login: id, ends: ends, from: bound, name: []byte(user.Name)}
+	var issued Issued
+	issued.Access, issued.ExpiresIn = signer.issue(p, &access, now)
+	refresh := signer.write(refreshPrefix, newRefresh(id, ends))
+	record := loginRecord{name: user.Name, loginState: loginState{
+		Refresh: sha256.Sum256([]byte(refresh)), Ends: ends, Access: access.expires, Used: now, From: bound, Password: user.Password,
+	}}
+	if l.create(id, &record, p.PerUser, now) == nil {
+		issued.Refresh, issued.Session = refresh, signer.write(sessionPrefix, session)
+	}
+	return issued, nil
+}
+
+// issue makes the text of an access token that is good from now on.
+func (s *signer) issue(p *Policy, t *accessToken, now int64) (text string, in time.Duration) {
+	t.issued, t.expires = now, min(now+p.TTL.Milliseconds(), t.ends)
+	return s.write(accessPrefix, t.append(make([]byte, 0, 256))), time.Duration(t.expires-now) * time.Millisecond
+}
+
+// Refresh issues new tokens for a refresh token, which is good once: used twice it
+// revokes its login. The token is not spent when admit, which is called where the token
+// is good, fails; Refresh fails with the same error then. Other errors are
+// [ErrInvalid], [ErrExpired], [ErrReused] and [ErrAway].
+func (l *Logins) Refresh(p *Policy, token []byte, from netip.Addr, at time.Time, admit func(*User) error) (Issued, error) {
+	l.under(p)
+	signer := l.keys.signer()
+	defer l.keys.signers.Put(signer)
+	given, ok := signer.refresh(token)
+	now := toMs(at)
+	switch {
+	case !ok:
+		return Issued{}, ErrInvalid
+	case given.ends <= now:
+		return Issued{}, ErrExpired
+	case l.revoked.has(given.login):
+		return Issued{}, ErrInvalid
+	}
+	next := signer.write(refreshPrefix, newRefresh(given.login, given.ends))
+	access := min(now+p.TTL.Milliseconds(), given.ends)
+	var refused error
+	record, err := l.rotate(given.login, sha256.Sum256(token), sha256.Sum256([]byte(next)), func(record *loginRecord) error {
+		user := p.userOf(record, from)
+		if user == nil {
+			return errRevoked
+		}
+		refused = admit(user)
+		return refused
+	}, access, now)
+	switch {
+	case err == nil:
+	case refused != nil:
+		return Issued{}, refused
+	case err == ErrReused:
+		l.unlist(given.login, record.name, now)
+		return Issued{}, err
+	case err == ErrMissing, err == errRevoked:
+		return Issued{}, ErrInvalid
+	default:
+		return Issued{}, ErrAway
+	}
+	l.cache(given.login, &record, now)
+	issued := Issued{Refresh: next}
+	issued.Access, issued.ExpiresIn = signer.issue(p, &accessToken{
+		login: given.login, ends: given.ends, from: record.From, name: []byte(record.name)}, now)
+	return issued, nil
+}
+
+// userOf is the user whose login it is, nil where there is none any more, the password
+// is another, or the address is not the one that the login is bound to.
+func (p *Policy) userOf(record *loginRecord, from netip.Addr) *User {
+	user := p.Users[record.name]
+	if user == nil || record.Password != user.Password || !record.From.admits(user.BindIP, from) {
+		return nil
+	}
+	return user
+}
+
+// EndToken ends the login of an access token, expired or not; it is no failure when
+// the text is none. After [ErrAway] the login has ended here, and elsewhere as soon as
+// the store answers.
+func (l *Logins) EndToken(p *Policy, text []byte, at time.Time) error {
+	l.under(p)
+	signer := l.keys.signer()
+	defer l.keys.signers.Put(signer)
+	if t, ok := signer.access(text); ok {
+		return l.end(t.login, t.ends, toMs(at))
+	}
+	return nil
+}
+
+// EndSession ends the login of a session, as [Logins.EndToken] does.
+func (l *Logins) EndSession(p *Policy, text []byte, at time.Time) error {
+	l.under(p)
+	signer := l.keys.signer()
+	defer l.keys.signers.Put(signer)
+	if id, ok := signer.session(text); ok {
+		now := toMs(at)
+		return l.end(id, now+p.RefreshTTL.Milliseconds(), now)
+	}
+	return nil
+}
+
+// end revokes a login, which would end at ends at the latest, and takes it off its
+// user's list.
+func (l *Logins) end(id loginID, ends, now int64) error {
+	record, _, err := l.load(id, now)
+	if err == nil && record.Revoked {
+		ends = record.Access
+	}
+	if l.revoke(id, ends, now) != nil {
+		return ErrAway
+	}
+	if err == nil && !record.Revoked {
+		l.unlist(id, record.name, now)
+	}
+	return nil
+}
+
+// TokenID is the id of an access token's login, read without verifying the token. It
+// is the same as that of the login's session.
+func TokenID(text []byte) (id [16]byte, ok bool) {
+	encoded, ok := bytes.CutPrefix(text, []byte(accessPrefix))
+	if !ok || len(encoded) <= 24 {
+		return id, false
+	}
+	var raw [18]byte
+	_, err := strictURL.Decode(raw[:], encoded[:24])
+	copy(id[:], raw[:])
+	return id, err == nil
+}
+
+// SessionID is the id of a session's login.
+func (l *Logins) SessionID(text []byte) (id [16]byte, ok bool) {
+	signer := l.keys.signer()
+	defer l.keys.signers.Put(signer)
+	return signer.session(text)
+}

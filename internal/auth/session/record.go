@@ -1,0 +1,69 @@
+package session
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+)
+
+// A loginRecord is what a store keeps of a login until it ends. A revoked one stays
+// for as long as an access token of it could still be shown.
+type loginRecord struct {
+	loginState
+	name string
+}
+
+// loginState is the part of fixed size, written big-endian in this order. Times are
+// in ms since 1970.
+type loginState struct {
+	Version  uint8
+	Revoked  bool
+	Refresh  [sha256.Size]byte // SHA-256 of the refresh token that is good
+	Ends     int64             // of refresh tokens and the session
+	Access   int64             // when the last access token issued expires
+	Used     int64             // when the session was used, as far as was written
+	From     network
+	Password PasswordVersion // that was shown at the login
+}
+
+const recordVersion = 1
+
+var errRecord = errors.New("not a record of a login")
+
+func (r *loginRecord) append(b []byte) []byte {
+	r.Version = recordVersion
+	b, _ = binary.Append(b, binary.BigEndian, &r.loginState) // fails for types without a fixed size
+	return append(b, r.name...)
+}
+
+func (r *loginRecord) read(b []byte) error {
+	n, err := binary.Decode(b, binary.BigEndian, &r.loginState)
+	if err != nil || r.Version != recordVersion {
+		return errRecord
+	}
+	r.name = string(b[n:])
+	return nil
+}
+
+// A loginList is a user's logins, the oldest first.
+type loginList []loginEntry
+
+type loginEntry struct {
+	ID   loginID
+	Ends int64 // ms
+}
+
+func (l loginList) append(b []byte) []byte {
+	b, _ = binary.Append(append(b, recordVersion), binary.BigEndian, l) // fails as above
+	return b
+}
+
+func (l *loginList) read(b []byte) error {
+	const size = 24
+	if len(b) == 0 || b[0] != recordVersion || (len(b)-1)%size != 0 {
+		return errRecord
+	}
+	*l = make(loginList, (len(b)-1)/size)
+	_, err := binary.Decode(b[1:], binary.BigEndian, *l)
+	return err
+}

@@ -1,0 +1,88 @@
+package session
+
+import (
+	"net/netip"
+	"time"
+)
+
+// A Shown is a token or session that was found valid.
+type Shown struct {
+	User    *User
+	Expires time.Time
+	Fresh   string // an access token to go on with: see [Settings]
+	Local   bool   // the store did not answer; what is known here decided
+
+	id    loginID
+	known *knownLogin
+	view  *loginView
+}
+
+// Access verifies an access token that is shown from an address. The error is
+// [ErrInvalid] or [ErrExpired].
+func (l *Logins) Access(p *Policy, text []byte, from netip.Addr, at time.Time) (Shown, error) {
+	l.under(p)
+	signer := l.keys.signer()
+	defer l.keys.signers.Put(signer)
+	t, ok := signer.access(text)
+	if !ok {
+		return Shown{}, ErrInvalid
+	}
+	now := toMs(at)
+	if t.expires <= now {
+		return Shown{}, ErrExpired
+	}
+	user := p.Users[string(t.name)]
+	if user == nil || !t.from.admits(user.BindIP, from) || l.revoked.has(t.login) {
+		return Shown{}, ErrInvalid
+	}
+	_, view := l.lookUp(t.login, now)
+	if view.found && (view.record.Revoked || view.record.Password != user.Password) {
+		return Shown{}, ErrInvalid
+	}
+	shown := Shown{User: user, Expires: fromMs(t.expires), Local: view.local()}
+	// Only a token whose login the store confirms is prolonged.
+	if p.Sliding && view.found && !view.local() && now-t.issued >= (t.expires-t.issued)/2 && t.expires < t.ends {
+		shown.Fresh, _ = signer.issue(p, &accessToken{login: t.login, ends: t.ends, from: t.from, name: []byte(user.Name)}, now)
+	}
+	return shown, nil
+}
+
+// Session verifies a session that is shown from an address. It is not a use of it: see
+// [Logins.Use]. The error is [ErrInvalid], [ErrExpired], or [ErrAway] where the store
+// would have to confirm the session.
+func (l *Logins) Session(p *Policy, text []byte, from netip.Addr, at time.Time) (Shown, error) {
+	l.under(p)
+	id, ok := l.SessionID(text)
+	if !ok || l.revoked.has(id) {
+		return Shown{}, ErrInvalid
+	}
+	now := toMs(at)
+	known, view := l.lookUp(id, now)
+	switch {
+	case view.local() && now-view.confirmed >= goodAlone:
+		return Shown{}, ErrAway
+	case !view.found || view.record.Revoked:
+		return Shown{}, ErrInvalid
+	}
+	user := p.userOf(&view.record, from)
+	if user == nil {
+		return Shown{}, ErrInvalid
+	}
+	until := min(view.record.Ends, max(view.record.Used, known.used.Load())+p.SessionTimeout.Milliseconds())
+	if until <= now {
+		return Shown{}, ErrExpired
+	}
+	return Shown{User: user, Expires: fromMs(until), Local: view.local(), id: id, known: known, view: view}, nil
+}
+
+// Use prolongs a session that [Logins.Session] returned. The store is told at most once
+// a minute, so that other instances know of the use.
+func (l *Logins) Use(p *Policy, s *Shown, at time.Time) {
+	now, timeout := toMs(at), p.SessionTimeout.Milliseconds()
+	s.known.used.Store(now)
+	written, every := s.known.written.Load(), min(time.Minute.Milliseconds(), timeout/10)
+	if !s.Local && now-max(written, s.view.record.Used) >= every && s.known.written.CompareAndSwap(written, now) {
+		l.storeUse(s.id, now)
+	}
+	s.Expires = fromMs(min(s.view.record.Ends, now+timeout))
+}

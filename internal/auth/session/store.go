@@ -1,0 +1,28 @@
+// Package session keeps what a login issues: access tokens, refresh tokens and
+// browser sessions of our own. What they rest on is one record for each login in a
+// [Store] that instances may share.
+package session
+
+import (
+	"errors"
+	"time"
+)
+
+// A Store keeps small values until their time is over: for this process ([Memory])
+// or for all instances ([Memcached]). It may lose them at any time.
+type Store interface {
+	// Get returns the value and its version, which is never 0. It fails with
+	// [ErrMissing], or [ErrAway] when the store does not answer.
+	Get(key string, now time.Time) (value []byte, version uint64, err error)
+	// Put writes the value where the stored one has that version, or where there is
+	// none for version 0. It fails with [ErrConflict] where that is not so, and with
+	// [ErrAway], after which the value may have been written.
+	Put(key string, value []byte, version uint64, now, until time.Time) error
+}
+
+// The failures of a [Store].
+var (
+	ErrMissing  = errors.New("not stored")
+	ErrConflict = errors.New("another version is stored")
+	ErrAway     = errors.New("the store does not answer")
+)

@@ -1,0 +1,218 @@
+package session
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/testbed"
+)
+
+var midnight = time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
+
+// eachStore runs the test over every kind of store, empty.
+func eachStore(t *testing.T, test func(*testing.T, Store)) {
+	t.Run("memory", func(t *testing.T) { test(t, NewMemory()) })
+	t.Run("memcached", func(t *testing.T) { test(t, shared(t, testbed.StartMemcached(t))) })
+	t.Run("two memcached", func(t *testing.T) {
+		test(t, shared(t, testbed.StartMemcached(t), testbed.StartMemcached(t)))
+	})
+}
+
+func shared(t *testing.T, servers ...*testbed.TestMemcached) *Memcached {
+	t.Helper()
+	var names []string
+	for _, s := range servers {
+		names = append(names, s.Addr)
+	}
+	m, err := NewMemcached(names, time.Second)
+	require.NoError(t, err)
+	t.Cleanup(m.Close)
+	return m
+}
+
+func TestAStoreKeepsWhatWasPut(t *testing.T) {
+	eachStore(t, func(t *testing.T, s Store) {
+		until := midnight.Add(time.Hour)
+		for n := range 100 {
+			key := fmt.Sprint("key-", n)
+			_, _, err := s.Get(key, midnight)
+			require.Equal(t, ErrMissing, err)
+			require.NoError(t, s.Put(key, []byte(key), 0, midnight, until))
+		}
+		for n := range 100 {
+			key := fmt.Sprint("key-", n)
+			value, version, err := s.Get(key, midnight)
+			require.NoError(t, err)
+			require.Equal(t, key, string(value))
+			require.NotZero(t, version)
+		}
+	})
+}
+
+func TestAStoreWritesOnlyOverTheVersionThatWasRead(t *testing.T) {
+	eachStore(t, func(t *testing.T, s Store) {
+		until := midnight.Add(time.Hour)
+		require.Equal(t, ErrConflict, s.Put("key", []byte("a"), 7, midnight, until), "there is none")
+		require.NoError(t, s.Put("key", []byte("a"), 0, midnight, until))
+		require.Equal(t, ErrConflict, s.Put("key", []byte("b"), 0, midnight, until), "there is one")
+		_, first, err := s.Get("key", midnight)
+		require.NoError(t, err)
+		require.NoError(t, s.Put("key", []byte("b"), first, midnight, until))
+		require.Equal(t, ErrConflict, s.Put("key", []byte("c"), first, midnight, until), "another was faster")
+		value, second, err := s.Get("key", midnight)
+		require.NoError(t, err)
+		assert.Equal(t, "b", string(value))
+		assert.NotEqual(t, first, second)
+	})
+}
+
+func TestOfManyWritersOneIsFirst(t *testing.T) {
+	eachStore(t, func(t *testing.T, s Store) {
+		var won atomic.Int64
+		var all sync.WaitGroup
+		for range 32 {
+			all.Go(func() {
+				switch err := s.Put("key", []byte("a"), 0, midnight, midnight.Add(time.Hour)); err {
+				case nil:
+					won.Add(1)
+				default:
+					assert.Equal(t, ErrConflict, err)
+				}
+			})
+		}
+		all.Wait()
+		assert.EqualValues(t, 1, won.Load())
+	})
+}
+
+func TestTheEmbeddedStoreForgetsWhatIsOver(t *testing.T) {
+	m := NewMemory()
+	require.NoError(t, m.Put("key", []byte("a"), 0, midnight, midnight.Add(time.Hour)))
+	_, version, err := m.Get("key", midnight.Add(time.Hour-1))
+	require.NoError(t, err)
+	_, _, err = m.Get("key", midnight.Add(time.Hour))
+	assert.Equal(t, ErrMissing, err)
+	assert.Equal(t, ErrConflict, m.Put("key", nil, version, midnight.Add(time.Hour), midnight.Add(2*time.Hour)))
+	assert.NoError(t, m.Put("key", nil, 0, midnight.Add(time.Hour), midnight.Add(2*time.Hour)))
+}
+
+func TestMemcachedKeepsAnItemAsLongAsItMatters(t *testing.T) {
+	server := testbed.StartMemcached(t)
+	s := shared(t, server)
+	for keep, seconds := range map[time.Duration]int{
+		time.Hour: 3600, 1500 * time.Millisecond: 2, 720 * time.Hour: 2592000, 721 * time.Hour: 2592000, -time.Hour: 1,
+	} {
+		key := strings.Trim(fmt.Sprint("key", keep), "-")
+		require.NoError(t, s.Put(key, nil, 0, midnight, midnight.Add(keep)))
+		assert.InDelta(t, seconds, server.SecondsLeft(key), 1)
+	}
+}
+
+func TestTheEmbeddedStoreIsBounded(t *testing.T) {
+	m := NewMemory()
+	for n := range maxItems + 5000 {
+		now := midnight.Add(time.Duration(n) * time.Millisecond)
+		require.NoError(t, m.Put(fmt.Sprint(n), nil, 0, now, now.Add(time.Hour)))
+		require.LessOrEqual(t, len(m.items), maxItems)
+	}
+	_, _, err := m.Get(fmt.Sprint(maxItems+4999), midnight)
+	assert.NoError(t, err, "the last one")
+	later := midnight.Add(2 * time.Hour)
+	for n := range 30_000 {
+		require.NoError(t, m.Put(fmt.Sprint("later ", n), nil, 0, later, later.Add(time.Hour)))
+	}
+	assert.Less(t, len(m.items), maxItems, "what is over makes room")
+}
+
+func TestMemcachedThatDoesNotAnswerIsAskedOnceASecond(t *testing.T) {
+	server := testbed.StartMemcached(t)
+	s := shared(t, server)
+	require.NoError(t, s.Put("key", []byte("a"), 0, midnight, midnight.Add(time.Hour)))
+	server.Kill()
+	_, _, err := s.Get("key", midnight)
+	require.Equal(t, ErrAway, err)
+	server.Start()
+	_, _, err = s.Get("key", midnight.Add(pause-1))
+	require.Equal(t, ErrAway, err, "nobody waits for it")
+	_, _, err = s.Get("key", midnight.Add(pause))
+	require.Equal(t, ErrMissing, err, "it is back, and knows nothing")
+	require.NoError(t, s.Put("key", []byte("a"), 0, midnight.Add(pause), midnight.Add(time.Hour)))
+}
+
+func TestMemcachedIsAskedAgainWhenTheClockWasSetBack(t *testing.T) {
+	server := testbed.StartMemcached(t)
+	s := shared(t, server)
+	server.Kill()
+	_, _, err := s.Get("key", midnight)
+	require.Equal(t, ErrAway, err)
+	server.Start()
+	_, _, err = s.Get("key", midnight.Add(-time.Hour))
+	assert.Equal(t, ErrMissing, err)
+}
+
+func TestMemcachedIsGoodAgainAtOnceAfterARestart(t *testing.T) {
+	server := testbed.StartMemcached(t)
+	s := shared(t, server)
+	require.NoError(t, s.Put("key", []byte("a"), 0, midnight, midnight.Add(time.Hour)))
+	server.Kill()
+	server.Start()
+	_, _, err := s.Get("key", midnight)
+	assert.Equal(t, ErrMissing, err, "a connection that died says nothing about the server")
+}
+
+func TestMemcachedThatHangsCostsOneTimeout(t *testing.T) {
+	server := testbed.StartMemcached(t)
+	s, err := NewMemcached([]string{server.Addr}, 50*time.Millisecond)
+	require.NoError(t, err)
+	server.Hang()
+	defer server.Resume()
+	since := time.Now()
+	for range 1000 {
+		_, _, err := s.Get("key", midnight)
+		require.Equal(t, ErrAway, err)
+	}
+	assert.Less(t, time.Since(since), 5*time.Second)
+}
+
+// A connection that broke after the write was carried out does not make it another's.
+func TestAWriteThatWasCarriedOutWithoutAnAnswerIsOurs(t *testing.T) {
+	for stored, want := range map[string]error{"ours": nil, "else": ErrConflict} {
+		ln, err := net.Listen("unix", t.TempDir()+"/memcached")
+		require.NoError(t, err)
+		var serving sync.WaitGroup
+		serving.Go(func() {
+			for replies := range slices.Values([][]string{{""}, {"NOT_STORED\r\n", "VALUE key 0 4 1\r\n" + stored + "\r\nEND\r\n"}}) {
+				c, err := ln.Accept()
+				if !assert.NoError(t, err) {
+					return
+				}
+				r := bufio.NewReader(c)
+				for _, reply := range replies {
+					line, _ := r.ReadString('\n')
+					if strings.HasPrefix(line, "add ") {
+						_, _ = r.ReadString('\n')
+					}
+					_, _ = io.WriteString(c, reply)
+				}
+				_ = c.Close()
+			}
+		})
+		s, err := NewMemcached([]string{ln.Addr().String()}, 10*time.Second)
+		require.NoError(t, err)
+		assert.Equal(t, want, s.Put("key", []byte("ours"), 0, midnight, midnight.Add(time.Hour)))
+		s.Close()
+		serving.Wait()
+		_ = ln.Close()
+	}
+}

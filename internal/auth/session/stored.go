@@ -1,0 +1,241 @@
+package session
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"time"
+)
+
+// maxWrites bounds how often a write starts again because another came first.
+const maxWrites = 16
+
+// slack is how much longer than it matters a record is kept, for clocks that differ.
+const slack = time.Minute
+
+// load reads a login's record. A record that is forged, or of another login, is
+// missing; its version is returned all the same, to be written over.
+func (l *Logins) load(id loginID, now int64) (r loginRecord, version uint64, err error) {
+	value, version, err := l.get(l.keys.itemKey("login", id[:]), now)
+	if err == nil && r.read(value) != nil {
+		return loginRecord{}, version, ErrMissing
+	}
+	return r, version, err
+}
+
+func (l *Logins) get(key string, now int64) (value []byte, version uint64, err error) {
+	encrypted, version, err := l.store.Get(key, fromMs(now))
+	if err != nil {
+		return nil, 0, err
+	}
+	if value, err = l.keys.decrypt(key, encrypted); err != nil {
+		return nil, version, ErrMissing
+	}
+	return value, version, nil
+}
+
+func (l *Logins) put(key string, value []byte, version uint64, now, until int64) error {
+	return l.store.Put(key, l.keys.encrypt(key, value), version, fromMs(now), fromMs(until).Add(slack))
+}
+
+func (l *Logins) save(id loginID, r *loginRecord, version uint64, now int64) error {
+	until := r.Ends
+	if r.Revoked {
+		until = r.Access
+	}
+	return l.put(l.keys.itemKey("login", id[:]), r.append(nil), version, now, until)
+}
+
+// lookUp returns what is known of a login: from the store, or from the cache where
+// that was asked less than a second ago. Of concurrent requests one asks, the others
+// wait for its answer.
+func (l *Logins) lookUp(id loginID, now int64) (*knownLogin, *loginView) {
+	k := l.known.of(id)
+	if v := k.view.Load(); v.isFresh(now) {
+		return k, v
+	}
+	k.asking.Lock()
+	defer k.asking.Unlock()
+	before := k.view.Load()
+	if before.isFresh(now) {
+		return k, before
+	}
+	v := &loginView{asked: now, confirmed: now}
+	var err error
+	switch v.record, _, err = l.load(id, now); {
+	case err == nil:
+		v.found = true
+		if v.record.Revoked {
+			l.revoked.add(id, v.record.Access, v.record.Access)
+		}
+	case err == ErrMissing:
+	case before != nil:
+		v.confirmed, v.found, v.record = before.confirmed, before.found, before.record
+	default:
+		v.confirmed = 0
+	}
+	k.view.Store(v)
+	return k, v
+}
+
+// cache keeps a record that was just written.
+func (l *Logins) cache(id loginID, r *loginRecord, now int64) {
+	k := l.known.of(id)
+	k.asking.Lock()
+	defer k.asking.Unlock()
+	k.view.Store(&loginView{asked: now, confirmed: now, found: true, record: *r})
+}
+
+// create writes a new login and revokes the user's oldest ones where there are more
+// than perUser. It is on the user's list before it is written, and those are revoked
+// before: no login lives that is not counted.
+func (l *Logins) create(id loginID, r *loginRecord, perUser int, now int64) error {
+	var oldest loginList
+	err := l.changeList(r.name, now, func(list loginList) loginList {
+		over := max(0, len(list)-perUser+1)
+		oldest = list[:over]
+		return append(slices.Clone(list[over:]), loginEntry{ID: id, Ends: r.Ends})
+	})
+	if err != nil {
+		return err
+	}
+	for _, e := range oldest {
+		if err := l.revoke(e.ID, e.Ends, now); err != nil {
+			return err
+		}
+	}
+	err = l.save(id, r, 0, now)
+	if err == ErrConflict { // concurrent logins have revoked this one already
+		return nil
+	}
+	if err == nil {
+		l.cache(id, r, now)
+	}
+	return err
+}
+
+// changeList writes a user's list again, without the logins that have ended.
+func (l *Logins) changeList(name string, now int64, change func(loginList) loginList) error {
+	l.listing.Lock()
+	defer l.listing.Unlock()
+	key := l.keys.itemKey("user", []byte(name))
+	for try := range maxWrites {
+		backOff(try)
+		var list loginList
+		value, version, err := l.get(key, now)
+		switch {
+		case err == nil:
+			_ = list.read(value) // an unreadable list is empty
+		case err != ErrMissing:
+			return err
+		}
+		list = change(slices.DeleteFunc(list, func(e loginEntry) bool { return e.Ends <= now }))
+		until := now
+		for _, e := range list {
+			until = max(until, e.Ends)
+		}
+		if err = l.put(key, list.append(nil), version, now, until); err != ErrConflict {
+			return err
+		}
+	}
+	return ErrConflict
+}
+
+// unlist takes a login off its user's list. Where that fails it counts until it would
+// have ended.
+func (l *Logins) unlist(id loginID, name string, now int64) {
+	_ = l.changeList(name, now, func(list loginList) loginList {
+		return slices.DeleteFunc(list, func(e loginEntry) bool { return e.ID == id })
+	})
+}
+
+// revoke ends a login here at once, and in the store; otherwise it would end at ends.
+// After an error other instances do not know of it; [Logins.StoreRevocations] tells
+// them.
+func (l *Logins) revoke(id loginID, ends, now int64) error {
+	l.revoked.add(id, now+l.longestTTL.Load(), ends)
+	return l.storeRevocation(id, now)
+}
+
+// storeRevocation writes to the store that a login is revoked, unless it says so.
+func (l *Logins) storeRevocation(id loginID, now int64) (err error) {
+	defer func() {
+		if err != nil {
+			l.behind.Store(true)
+		}
+	}()
+	for try := range maxWrites {
+		backOff(try)
+		r, version, err := l.load(id, now)
+		if err != nil && err != ErrMissing {
+			return err
+		}
+		access := max(r.Access, l.revoked.access(id)) // other instances may have issued tokens too
+		if !r.Revoked || r.Access < access {
+			revoked := loginRecord{loginState: loginState{Revoked: true, Access: access}}
+			err = l.save(id, &revoked, version, now)
+		}
+		switch err {
+		case nil:
+			l.revoked.stored(id, access)
+			return nil
+		case ErrConflict:
+		default:
+			return err
+		}
+	}
+	return ErrConflict
+}
+
+// backOff separates writes that met, a little longer with each try.
+func backOff(try int) {
+	if try > 0 {
+		time.Sleep(rand.N(time.Duration(try) * time.Millisecond))
+	}
+}
+
+var errRevoked = errors.New("the login was revoked")
+
+// rotate makes next the refresh token of the login that is good, in place of given.
+// A given token that was used before revokes the login: somebody has a copy of it.
+func (l *Logins) rotate(id loginID, given, next [sha256.Size]byte, accept func(*loginRecord) error, access, now int64) (r loginRecord, err error) {
+	for try := range maxWrites {
+		backOff(try)
+		var version uint64
+		if r, version, err = l.load(id, now); err != nil {
+			return r, err
+		}
+		switch {
+		case r.Revoked:
+			l.revoked.add(id, r.Access, r.Access)
+			return r, errRevoked
+		case r.Refresh == next: // the try before was written, and not answered
+			return r, nil
+		case subtle.ConstantTimeCompare(r.Refresh[:], given[:]) != 1:
+			_ = l.revoke(id, r.Ends, now)
+			return r, ErrReused
+		}
+		if err := accept(&r); err != nil {
+			return r, err
+		}
+		r.Refresh, r.Access = next, max(r.Access, access)
+		if err = l.save(id, &r, version, now); err != ErrConflict {
+			return r, err
+		}
+	}
+	return r, ErrConflict
+}
+
+// storeUse writes that a session is in use.
+func (l *Logins) storeUse(id loginID, now int64) {
+	r, version, err := l.load(id, now)
+	if err != nil || r.Revoked {
+		return
+	}
+	r.Used = max(r.Used, now)
+	if l.save(id, &r, version, now) == nil {
+		l.cache(id, &r, now)
+	}
+}

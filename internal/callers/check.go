@@ -1,0 +1,137 @@
+// Package callers answers what is asked at the callers' port: checks and outcomes.
+//
+// A request that is well-formed gets 200 and a decision, whatever the decision is.
+//
+// What it refuses on purpose: an address from a header in place of the field "ip", a
+// field given twice or unknown, and to say in an error what a field held.
+package callers
+
+import (
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"fraudcheck/internal/auth"
+	"fraudcheck/internal/door"
+	"fraudcheck/internal/velocity"
+	"fraudcheck/internal/wire"
+)
+
+// An API answers checks and outcomes. Its fields are set before it is used.
+type API struct {
+	Checker *velocity.Checker
+	Now     func(time.Time) velocity.Time // the instance's time at a reading of the clock
+	// Address is how the shopper's address is shown in the log; empty for not at all.
+	Address func(netip.Addr) string
+	Events  door.Events
+}
+
+// Routes are the routes of the callers' port.
+func (a *API) Routes() []door.Route {
+	return []door.Route{
+		{Methods: "POST", Path: "/v1/check", Needs: auth.Checker, Handle: a.check},
+		{Methods: "POST", Path: "/v1/outcomes", Needs: auth.Checker, Handle: a.outcome},
+	}
+}
+
+// scratch is the memory of one call.
+type scratch struct {
+	fields   velocity.Fields
+	attempt  velocity.Attempt
+	decision velocity.Decision
+}
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+// check answers POST /v1/check.
+func (a *API) check(q *door.Request) *wire.Problem {
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	if p := a.parse(q, s, wire.CheckFields); p != nil {
+		return p
+	}
+	a.Checker.Check(&s.attempt, a.Now(q.Start), &s.decision)
+	if a.Events.Decision != nil {
+		a.Events.Decision(&s.decision, time.Since(q.Start))
+	}
+	if q.Logged {
+		a.say(q, s)
+	}
+	q.Buffer = wire.AppendDecision(q.Buffer[:0], &s.decision, s.fields.Value(velocity.FieldAttemptID))
+	q.Answer(200, wire.JSON, q.Buffer)
+	return nil
+}
+
+// outcome answers POST /v1/outcomes. Only a decline says something about the card: an
+// error is the processor's or the network's trouble.
+func (a *API) outcome(q *door.Request) *wire.Problem {
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	if p := a.parse(q, s, wire.OutcomeFields); p != nil {
+		return p
+	}
+	const expected = "approved, declined or error"
+	if !s.fields.Has(velocity.FieldOutcome) {
+		return wire.Refused(&velocity.FieldError{Field: velocity.FieldOutcome, Missing: true, Expected: expected})
+	}
+	switch s.fields.Value(velocity.FieldOutcome) {
+	case "declined":
+		a.Checker.Declined(&s.attempt, a.Now(q.Start))
+	case "approved", "error":
+	default:
+		return wire.Refused(&velocity.FieldError{Field: velocity.FieldOutcome, Expected: expected})
+	}
+	q.Buffer = append(q.Buffer[:0], `{"attempt_id":`...)
+	q.Buffer = append(wire.AppendString(q.Buffer, s.fields.Value(velocity.FieldAttemptID)), '}')
+	q.Answer(202, wire.JSON, q.Buffer)
+	return nil
+}
+
+// parse reads the fields from URL parameters and body, and the attempt from them.
+func (a *API) parse(q *door.Request, s *scratch, allowed wire.FieldSet) *wire.Problem {
+	s.fields = velocity.Fields{}
+	decode := wire.DecoderFor(q.In.ContentType, q.In.ContentEncoding)
+	if decode == nil && len(q.In.Body) > 0 {
+		return wire.NoMedia
+	}
+	err := s.decode(q, decode, allowed)
+	if err == nil {
+		s.attempt, err = velocity.ParseAttempt(&s.fields)
+	}
+	if err == nil {
+		return nil
+	}
+	if wire.PANLike(&s.fields, err) && a.Events.PANLike != nil {
+		a.Events.PANLike()
+	}
+	return wire.Refused(err)
+}
+
+func (s *scratch) decode(q *door.Request, decode wire.Decoder, allowed wire.FieldSet) error {
+	if len(q.Query) > 0 {
+		if err := wire.DecodeForm(string(q.Query), allowed, &s.fields); err != nil {
+			return err
+		}
+	}
+	if len(q.In.Body) > 0 {
+		// One copy of the whole: all fields are parts of it, and none is the listener's.
+		if err := decode(string(q.In.Body), allowed, &s.fields); err != nil {
+			return err
+		}
+	}
+	if !s.fields.Has(velocity.FieldAttemptID) {
+		q.Buffer = door.AppendID(q.Buffer[:0], q.Start)
+		s.fields.Set(velocity.FieldAttemptID, string(q.Buffer))
+	}
+	return nil
+}
+
+// say adds the decision to the log line of the answer.
+func (a *API) say(q *door.Request, s *scratch) {
+	q.Said = append(q.Said, slog.String("decision", s.decision.Outcome.String()),
+		slog.String("address", a.Address(s.attempt.Address)), slog.String("rules", reached(&s.decision)))
+	if s.decision.Degraded {
+		q.Said = append(q.Said, slog.String("knowledge", "degraded"))
+	}
+}

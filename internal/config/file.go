@@ -1,0 +1,123 @@
+// Package config reads the configuration: its file and the files that it names.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// MaxFileBytes is the size of the largest file that is read.
+	MaxFileBytes = 16 << 20
+	// ReadTimeout is how long reading one file may take.
+	ReadTimeout = 5 * time.Second
+)
+
+// Files says which kinds of files may be read.
+type Files bool
+
+const (
+	// RegularFiles is for a reload: a pipe that was read at the start is empty, and
+	// one that has no writer would never end.
+	RegularFiles Files = false
+	// FilesAndPipes is for the start: <(command) of a shell is a pipe.
+	FilesAndPipes Files = true
+)
+
+var (
+	errNotRegular = errors.New("it is no regular file")
+	errTooLarge   = fmt.Errorf("it is larger than %d MiB", MaxFileBytes>>20)
+	errTooSlow    = fmt.Errorf("reading took longer than %s", ReadTimeout)
+)
+
+// ReadFile returns the content of the file at path, at most MaxFileBytes, within
+// ReadTimeout. Its errors do not show the path: a secret may stand in its place.
+func ReadFile(path string, files Files) ([]byte, error) {
+	type result struct {
+		text []byte
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() { // left behind when the file system does not answer
+		text, err := readFile(path, files, time.Now().Add(ReadTimeout))
+		done <- result{text, err}
+	}()
+	late := time.NewTimer(ReadTimeout + time.Second/2)
+	defer late.Stop()
+	select {
+	case r := <-done:
+		var where *fs.PathError
+		if errors.As(r.err, &where) {
+			r.err = where.Err
+		}
+		return r.text, r.err
+	case <-late.C:
+		return nil, errTooSlow
+	}
+}
+
+func readFile(path string, files Files, deadline time.Time) ([]byte, error) {
+	// Opening a FIFO wakes up its writer, so look before.
+	if info, err := os.Stat(path); err != nil {
+		return nil, err
+	} else if files == RegularFiles && !info.Mode().IsRegular() {
+		return nil, errNotRegular
+	}
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO opens at once
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		if files == RegularFiles {
+			return nil, errNotRegular
+		}
+		if err := awaitWriter(file, deadline); err != nil {
+			return nil, err
+		}
+	}
+	_ = file.SetReadDeadline(deadline) // regular files have none
+	text, err := io.ReadAll(io.LimitReader(file, MaxFileBytes+1))
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, errTooSlow
+	case err == nil && len(text) > MaxFileBytes:
+		return nil, errTooLarge
+	}
+	return text, err
+}
+
+// awaitWriter returns when something can be read: a FIFO that is not open for
+// writing yet reads as empty.
+func awaitWriter(file *os.File, deadline time.Time) error {
+	raw, err := file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var ready int
+	var failed error
+	err = raw.Control(func(fd uintptr) {
+		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		for {
+			ready, failed = unix.Poll(poll, int(max(time.Until(deadline).Milliseconds(), 0)))
+			if !errors.Is(failed, syscall.EINTR) {
+				return
+			}
+		}
+	})
+	if err = errors.Join(err, failed); err == nil && ready == 0 {
+		err = errTooSlow
+	}
+	return err
+}

@@ -1,0 +1,125 @@
+package config
+
+import (
+	"fmt"
+	"path/filepath"
+	"reflect"
+	"strings"
+)
+
+// A Config is the settings, and where each of them was set.
+type Config struct {
+	Settings *Settings
+	Path     string // of the file, as given; empty: none
+
+	lines   map[string]int    // of the keys that the file sets
+	sources map[string]string // flags and environment variables of the keys that they set
+}
+
+// An Override is a setting from the command line or the environment. It goes before the
+// file.
+type Override struct {
+	Key    string // such as store.kind
+	Text   string // of a list: its entries, separated by commas
+	Source string // the flag or the variable, such as --store or FRAUDCHECK_STORE
+}
+
+// Read returns the settings: overrides before the file at path, where one is given,
+// before the defaults. source is the flag or environment variable that named the file.
+// Beside an error, which is an *Error, are the settings that were read so far.
+func Read(path, source string, files Files, overrides []Override) (*Config, error) {
+	c := &Config{Settings: Defaults(), Path: path, lines: make(map[string]int), sources: make(map[string]string)}
+	if path != "" {
+		text, err := ReadFile(path, files)
+		if err != nil {
+			return c, &Error{Source: source, Problem: fmt.Errorf("cannot read %s: %w", path, err)}
+		}
+		if err := c.readYAML(text); err != nil {
+			return c, err
+		}
+		if err := c.resolvePaths(reflect.ValueOf(c.Settings).Elem(), ""); err != nil {
+			return c, err
+		}
+	}
+	for _, o := range overrides {
+		if err := c.override(o); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
+}
+
+func (c *Config) override(o Override) error {
+	c.sources[o.Key] = o.Source
+	v := reflect.ValueOf(c.Settings).Elem()
+	var tag reflect.StructTag
+	for name := range strings.SplitSeq(o.Key, ".") {
+		field, _ := fieldOf(v, name)
+		v, tag = v.FieldByIndex(field.Index), field.Tag
+	}
+	if v.Kind() == reflect.Slice {
+		v.Set(reflect.ValueOf(strings.Split(o.Text, ",")))
+		return nil
+	}
+	if !assign(o.Text, v) || !within(v, tag) {
+		return &Error{Key: o.Key, Expected: wanted(v, tag), Source: o.Source}
+	}
+	if o.Key == "hash_key_file" {
+		c.Settings.HashKey = "" // the other way to give it
+	}
+	return nil
+}
+
+// resolvePaths makes the names of files that the file sets relative to its folder. Links
+// are not followed: a file that is a link is used with the folder that the link is in.
+func (c *Config) resolvePaths(v reflect.Value, key string) error {
+	for i := range v.NumField() {
+		f, value := v.Type().Field(i), v.Field(i)
+		name := Join(key, f.Tag.Get("yaml"))
+		if value.Kind() == reflect.Struct {
+			if err := c.resolvePaths(value, name); err != nil {
+				return err
+			}
+			continue
+		}
+		if f.Tag.Get("path") == "" || c.lines[name] == 0 || value.String() == "" || filepath.IsAbs(value.String()) {
+			continue
+		}
+		folder, err := filepath.Abs(filepath.Dir(c.Path))
+		if err != nil {
+			return c.Locate(&Error{Key: name, Problem: err})
+		}
+		value.SetString(filepath.Join(folder, value.String()))
+	}
+	return nil
+}
+
+// Changed returns the keys of the settings that differ, in the order of the file.
+func Changed(old, next *Settings) []string {
+	return changed(reflect.ValueOf(*old), reflect.ValueOf(*next), "")
+}
+
+func changed(old, next reflect.Value, key string) (keys []string) {
+	for i := range old.NumField() {
+		f := old.Type().Field(i)
+		name := Join(key, f.Tag.Get("yaml"))
+		a, b := old.Field(i), next.Field(i)
+		switch {
+		case f.Type.Kind() == reflect.Struct:
+			keys = append(keys, changed(a, b, name)...)
+		case f.Type.Kind() == reflect.Slice && a.Len() == 0 && b.Len() == 0:
+		case f.Type.Kind() == reflect.Map && a.Len() == 0 && b.Len() == 0:
+		case !reflect.DeepEqual(a.Interface(), b.Interface()):
+			keys = append(keys, name)
+		}
+	}
+	return keys
+}
+
+// Join appends a name to a dotted key.
+func Join(key, name string) string {
+	if key == "" {
+		return name
+	}
+	return key + "." + name
+}

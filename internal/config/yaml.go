@@ -1,0 +1,147 @@
+package config
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"regexp"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// readYAML lays the settings of the text over those of c.
+func (c *Config) readYAML(text []byte) error {
+	var document yaml.Node
+	file := yaml.NewDecoder(bytes.NewReader(text))
+	if err := file.Decode(&document); errors.Is(err, io.EOF) {
+		return nil // an empty file sets nothing
+	} else if err != nil {
+		return c.syntaxError(text, err)
+	}
+	var next yaml.Node
+	if err := file.Decode(&next); !errors.Is(err, io.EOF) {
+		return &Error{File: c.Path, Line: max(next.Line, 1), Problem: errors.New("expected one YAML document")}
+	}
+	return c.Locate(c.read(document.Content[0], "", reflect.ValueOf(c.Settings).Elem(), ""))
+}
+
+// read sets v from the node. tag is that of v in the struct that holds it.
+func (c *Config) read(node *yaml.Node, key string, v reflect.Value, tag reflect.StructTag) error {
+	if _, known := c.lines[key]; !known {
+		c.lines[key] = node.Line
+	}
+	if node.Kind == yaml.AliasNode {
+		node = node.Alias
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		return c.readStruct(node, key, v)
+	case reflect.Slice:
+		return c.readList(node, key, v, tag)
+	case reflect.Map:
+		return c.readMap(node, key, v, tag)
+	}
+	quoted := node.Tag == "!!str"
+	switch {
+	case node.Tag == "!!null":
+		return &Error{Key: key, Expected: wanted(v, tag), Missing: true}
+	case node.Kind == yaml.ScalarNode && strings.HasPrefix(node.Tag, "!") && !strings.HasPrefix(node.Tag, "!!"):
+		return &Error{Key: key, Expected: wanted(v, tag) + "; put what begins with ! in quotes"}
+	case node.Kind != yaml.ScalarNode,
+		quoted != textual(v) && v.Type() != reflect.TypeFor[ByteSize](),
+		!assign(node.Value, v) || !within(v, tag):
+		return &Error{Key: key, Expected: wanted(v, tag)}
+	}
+	return nil
+}
+
+// textual reports whether v is written as a YAML string, as numbers are not.
+func textual(v reflect.Value) bool {
+	return v.Kind() == reflect.String || v.Type() == reflect.TypeFor[time.Duration]()
+}
+
+// settingName matches names that an error may show. Others may be secrets: in
+// {password:secret} the blank is missing, and all of it is a name.
+var settingName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,31}$`)
+
+func (c *Config) readStruct(node *yaml.Node, key string, v reflect.Value) error {
+	if node.Kind != yaml.MappingNode {
+		if key == "" {
+			return &Error{Problem: errors.New("expected a mapping of settings")}
+		}
+		return &Error{Key: key, Expected: "a mapping"}
+	}
+	seen := make(map[string]bool)
+	for i := 0; i < len(node.Content); i += 2 {
+		name := node.Content[i].Value
+		path := Join(key, name)
+		field, ok := fieldOf(v, name)
+		line := node.Content[i].Line
+		switch {
+		case node.Content[i].Kind != yaml.ScalarNode, !ok && !settingName.MatchString(name):
+			return &Error{Key: cmp.Or(key, "top level"), File: c.Path, Line: line, Problem: errors.New("unknown setting")}
+		case !ok:
+			problem := "unknown setting"
+			if known := suggestion(v, key, name); known != "" {
+				problem += "; did you mean " + known + "?"
+			}
+			return &Error{Key: path, File: c.Path, Line: line, Problem: errors.New(problem)}
+		case seen[name]:
+			return &Error{Key: path, File: c.Path, Line: line, Problem: errors.New("set twice")}
+		}
+		c.lines[path] = line
+		seen[name] = true
+		if err := c.read(node.Content[i+1], path, v.FieldByIndex(field.Index), field.Tag); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Config) readList(node *yaml.Node, key string, v reflect.Value, tag reflect.StructTag) error {
+	if node.Kind != yaml.SequenceNode {
+		return &Error{Key: key, Expected: "a list"}
+	}
+	v.Set(reflect.MakeSlice(v.Type(), len(node.Content), len(node.Content)))
+	for i, n := range node.Content {
+		entry := v.Index(i)
+		if p, ok := entry.Addr().Interface().(interface{ preset() }); ok {
+			p.preset()
+		}
+		if err := c.read(n, fmt.Sprintf("%s[%d]", key, i), entry, tag); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readMap reads a mapping whose names the configuration chooses.
+func (c *Config) readMap(node *yaml.Node, key string, v reflect.Value, tag reflect.StructTag) error {
+	if node.Kind != yaml.MappingNode {
+		return &Error{Key: key, Expected: "a mapping"}
+	}
+	v.Set(reflect.MakeMap(v.Type()))
+	for i := 0; i < len(node.Content); i += 2 {
+		name, value := node.Content[i], reflect.New(v.Type().Elem()).Elem()
+		if name.Kind != yaml.ScalarNode || v.MapIndex(reflect.ValueOf(name.Value)).IsValid() {
+			return &Error{Key: key, File: c.Path, Line: name.Line, Expected: "names, each once"}
+		}
+		if err := c.read(node.Content[i+1], key, value, tag); err != nil {
+			return err
+		}
+		v.SetMapIndex(reflect.ValueOf(name.Value), value)
+	}
+	return nil
+}
+
+func fieldOf(v reflect.Value, name string) (reflect.StructField, bool) {
+	return v.Type().FieldByNameFunc(func(field string) bool {
+		f, _ := v.Type().FieldByName(field)
+		return f.Tag.Get("yaml") == name
+	})
+}

@@ -1,0 +1,226 @@
+// Package door is the one way of a request through a port of this service, whichever
+// port it came to: framing, route, request id, CORS, authentication, origin, size,
+// handler, signature, log line and metrics. It also answers what every port answers:
+// login, refresh, logout, me, health and readiness.
+//
+// It knows no HTTP library: a listener reads an [Input], gives it to [Door.Serve] and
+// writes the [Output].
+//
+// A request that is refused gets a problem (RFC 9457), judged in this order: 404, 405,
+// 503 when too many are in flight, 401, 403, 413, and what the handler finds: 415, 400.
+//
+// To add a route, add a line to the table of the port ([Route]) and write its handler.
+//
+// What it refuses on purpose: a body on a GET, to answer a second request where the end
+// of the first is not certain, a change that a page of another origin asks for with
+// what a browser adds by itself, and to log or return what a request holds.
+package door
+
+import (
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"fraudcheck/internal/auth"
+	"fraudcheck/internal/velocity"
+	"fraudcheck/internal/wire"
+)
+
+// Settings of a Door.
+type Settings struct {
+	Guard  *auth.Guard
+	CORS   *CORS // nil: for no origin
+	TLS    bool  // whether the port speaks TLS
+	Log    *slog.Logger
+	TagKey []byte // hashes what tells callers apart in the log
+
+	// InFlight requests are served at once; more are refused with 503, except those
+	// that are open to everybody and change nothing. 0 for any number.
+	InFlight int
+	// Ready says whether the service may take traffic; nil: until Drain.
+	Ready  func() bool
+	Events Events
+}
+
+// Events tell the metrics what happens. They are called on the request's path: they
+// neither wait nor keep what they are given. Those that are nil are not called.
+type Events struct {
+	// Request is called for every answer; route is "none" where there is none.
+	Request func(route string, status int, took time.Duration)
+	// Decision is called for every check, with the time from its request to it.
+	Decision func(d *velocity.Decision, took time.Duration)
+	// PANLike is called when a field looks like a card number.
+	PANLike func()
+	// AcceptFailed is called for every connection that could not be accepted.
+	AcceptFailed func(error)
+	// MadeRoom is called for every connection closed because there were too many.
+	MadeRoom func()
+}
+
+// A Door answers requests.
+type Door struct {
+	Settings
+	resources []resource
+	tags      *Tags
+
+	draining atomic.Bool
+	inFlight atomic.Int64
+	served   atomic.Int64 // requests begun
+}
+
+// New makes a door with these routes and those that every door has.
+func New(settings Settings, routes ...Route) *Door {
+	d := &Door{Settings: settings, tags: NewTags(settings.TagKey)}
+	if d.Events.Request == nil {
+		d.Events.Request = func(string, int, time.Duration) {}
+	}
+	d.resources = compile(append(routes, d.common()...))
+	return d
+}
+
+// common are the routes of every door.
+func (d *Door) common() []Route {
+	return []Route{
+		{Methods: "POST", Path: "/v1/login", Handle: d.login},
+		{Methods: "POST", Path: "/v1/refresh", Handle: d.refresh},
+		{Methods: "POST", Path: "/v1/logout", Handle: d.logout},
+		{Methods: "GET, HEAD", Path: "/v1/me", Needs: auth.Anyone, Handle: d.me},
+		{Methods: "GET, HEAD", Path: "/healthz", Handle: d.healthy},
+		{Methods: "GET, HEAD", Path: "/readyz", Handle: d.ready},
+	}
+}
+
+// Drain makes the door unready: every answer asks its caller to close the connection.
+func (d *Door) Drain() { d.draining.Store(true) }
+
+// Draining reports whether Drain was called.
+func (d *Door) Draining() bool { return d.draining.Load() }
+
+// Load is the number of requests begun so far, and of those not answered yet.
+func (d *Door) Load() (begun, inFlight int64) { return d.served.Load(), d.inFlight.Load() }
+
+// IsReady reports whether the service may take traffic.
+func (d *Door) IsReady() bool {
+	if d.Ready != nil {
+		return d.Ready()
+	}
+	return !d.draining.Load()
+}
+
+// Serve answers the request: q.Out is the answer when it returns.
+func (d *Door) Serve(q *Request) {
+	d.served.Add(1)
+	inFlight := d.inFlight.Add(1)
+	defer d.inFlight.Add(-1)
+	q.begin(time.Now(), d.TLS)
+	q.asks.ListedOrigin, q.preflight = d.CORS.Allow(string(q.In.Method) == "OPTIONS", q.In.Header, &q.Out)
+	defer d.end(q)
+	if p := d.answer(q, inFlight); p != nil {
+		q.refuse(p)
+	}
+}
+
+// answer takes the request through all steps, and returns why it was refused.
+func (d *Door) answer(q *Request, inFlight int64) *wire.Problem {
+	if p := q.In.Unread; p != nil && p != wire.TooLarge {
+		return p // there is no request to route
+	}
+	path, p := q.judgeHead()
+	if p != nil {
+		q.Out.Close = true
+		return p
+	}
+	q.resource, q.Segment = d.find(path)
+	d.logRequest(q)
+	if q.resource == nil {
+		return wire.NotFound
+	}
+	if q.preflight {
+		d.CORS.Preflight(q.resource.allow, &q.Out)
+		q.Out.Status = 204
+		return nil
+	}
+	r := q.resource.route(q.In.Method)
+	if r == nil {
+		q.Out.Set("Allow", q.resource.allow)
+		return wire.NoMethod
+	}
+	if d.InFlight > 0 && inFlight > int64(d.InFlight) && !q.resource.probe {
+		return crowded
+	}
+	tooLarge := q.In.Unread != nil || len(q.In.Body) > wire.MaxBody
+	if r.Needs != 0 {
+		q.asks.Needs, q.asks.Body, q.asks.TooLarge = r.Needs, q.In.Body, tooLarge
+		if p := d.authenticate(q); p != nil {
+			return p
+		}
+	}
+	if p := refuseOrigin(&q.asks); p != nil {
+		return p
+	}
+	if tooLarge {
+		return wire.TooLarge
+	}
+	if len(q.In.Body) > 0 && q.bodiless() {
+		return wire.NotEmpty
+	}
+	return r.Handle(q)
+}
+
+func (d *Door) authenticate(q *Request) *wire.Problem {
+	caller, err := d.Guard.Authenticate(&q.asks)
+	if fresh := q.asks.Grant.Fresh; fresh != "" {
+		q.Out.Set("X-Auth-Token", fresh)
+	}
+	if err != nil {
+		return d.unauthenticated(q, err)
+	}
+	q.Caller = caller
+	return nil
+}
+
+// end completes what Serve began, also after a panic: that costs one answer, not the
+// process.
+func (d *Door) end(q *Request) {
+	if fault := recover(); fault != nil {
+		if q.tag == "" {
+			q.tag = d.tagOf(q)
+		}
+		// The value may quote a request; its type and the stack do not.
+		d.Log.Error("panic in a handler", "tag", q.tag, "type", fmt.Sprintf("%T", fault), "stack", string(debug.Stack()))
+		q.refuse(wire.Internal)
+	}
+	if d.draining.Load() || q.mustClose() {
+		q.Out.Close = true
+	}
+	q.sign()
+	took := time.Since(q.Start)
+	d.logResponse(q, took)
+	path := "none"
+	if q.resource != nil {
+		path = q.resource.path
+	}
+	d.Events.Request(path, q.Out.Status, took)
+}
+
+func (d *Door) healthy(q *Request) *wire.Problem {
+	q.Answer(200, wire.JSON, alive)
+	return nil
+}
+
+func (d *Door) ready(q *Request) *wire.Problem {
+	if !d.IsReady() {
+		return wire.Draining
+	}
+	q.Answer(200, wire.JSON, ready)
+	return nil
+}
+
+var (
+	alive = []byte(`{"status":"alive"}`)
+	ready = []byte(`{"status":"ready"}`)
+
+	crowded = &wire.Problem{Status: 503, Code: "overloaded", Detail: "too many requests in flight, try again"}
+)

@@ -1,0 +1,125 @@
+package door
+
+import (
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"fraudcheck/internal/auth"
+	"fraudcheck/internal/wire"
+)
+
+// An Input is what an HTTP library read of a request. Its bytes are the library's, and
+// good until the answer is written.
+type Input struct {
+	Method, Target, Host         []byte
+	ContentType, ContentEncoding []byte
+	Proto                        []byte // such as HTTP/1.1
+	Header                       auth.Header
+	Head                         []byte // the header section as it came, without the request line
+	Body                         []byte
+	Chunked                      bool       // the body came in chunks
+	Trailers                     bool       // and fields behind it
+	Peer                         netip.Addr // the connection's other end; not valid on a unix socket
+	// Unread is why the request could not be read; nothing else is valid then. With
+	// wire.TooLarge only the body could not.
+	Unread *wire.Problem
+}
+
+// An Output is the answer to a request, to be written with the request's ID and what
+// every answer has: Cache-Control: no-store and X-Content-Type-Options: nosniff.
+type Output struct {
+	Status int
+	Type   string // the Content-Type; empty for none
+	Fields []Field
+	Body   []byte
+	Close  bool // the connection is to be closed
+}
+
+// A Field of an answer's header.
+type Field struct{ Name, Value string }
+
+// Set adds a field to the answer, or replaces it. It is how CORS writes.
+func (o *Output) Set(name, value string) {
+	for i := range o.Fields {
+		if o.Fields[i].Name == name {
+			o.Fields[i].Value = value
+			return
+		}
+	}
+	o.Fields = append(o.Fields, Field{name, value})
+}
+
+// A Request is one request on its way through a door. Listeners keep them for reuse.
+type Request struct {
+	In  Input
+	Out Output
+
+	Start   time.Time
+	ID      []byte       // the request id
+	Segment string       // of the path, where the route's has a {name}; decoded
+	Query   []byte       // as sent
+	Caller  *auth.Caller // once authenticated
+	Buffer  []byte       // memory for the body of the answer
+	// Said are attributes that the handler adds to the log line of the answer; they are
+	// used if Logged.
+	Said   []slog.Attr
+	Logged bool
+
+	resource  *resource // nil: no such path
+	asks      auth.Request
+	preflight bool // a browser asks what a page may send
+	problem   *wire.Problem
+	tag       string // the conversation, in the log
+	attrs     []slog.Attr
+}
+
+func (q *Request) begin(start time.Time, tls bool) {
+	q.Start = start
+	q.asks = auth.Request{
+		Header: q.In.Header, At: start, Peer: q.In.Peer, TLS: tls, Method: q.In.Method, Target: q.In.Target, Host: q.In.Host,
+	}
+	q.Out.Status = 200
+	q.ID = q.ID[:0]
+	if given := q.In.Header.Values("X-Request-Id"); len(given) > 0 && Traceable(given[0]) {
+		q.ID = append(q.ID, given[0]...)
+	} else {
+		q.ID = AppendID(q.ID, start)
+	}
+}
+
+// Reset forgets the request, so that q may be used for the next. It keeps memory.
+func (q *Request) Reset() {
+	clear(q.attrs)
+	clear(q.Said)
+	*q = Request{
+		ID: q.ID[:0], Buffer: q.Buffer[:0], Said: q.Said[:0], attrs: q.attrs[:0],
+		Out: Output{Fields: q.Out.Fields[:0]},
+	}
+}
+
+// Answer sets status, Content-Type and body of the answer.
+func (q *Request) Answer(status int, contentType string, body []byte) {
+	q.Out.Status, q.Out.Type, q.Out.Body = status, contentType, body
+}
+
+// refuse answers with the problem.
+func (q *Request) refuse(p *wire.Problem) {
+	q.problem = p
+	if after := p.RetryAfter(); after != "" {
+		q.Out.Set("Retry-After", after)
+	}
+	q.Buffer = p.Append(q.Buffer[:0], q.ID)
+	q.Answer(p.Status, wire.ProblemType, q.Buffer)
+}
+
+// sign signs the answer, where the request was signed.
+func (q *Request) sign() {
+	if !q.asks.Signed() {
+		return
+	}
+	digest, input, signature := q.asks.SignAnswer(q.Out.Status, q.Out.Body)
+	q.Out.Set("Content-Digest", digest)
+	q.Out.Set("Signature-Input", input)
+	q.Out.Set("Signature", signature)
+}

@@ -1,0 +1,106 @@
+package door
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+
+	"fraudcheck/internal/auth"
+	"fraudcheck/internal/wire"
+)
+
+// A Route is a path, methods, who may use it with them, and what is done then. Several
+// may have the same path and different methods.
+type Route struct {
+	Path    string     // may have one {name}, which stands for one segment
+	Methods string     // as the Allow field lists them, such as "GET, HEAD"
+	Needs   auth.Roles // one of them; 0: open to everybody
+	Handle  func(*Request) *wire.Problem
+}
+
+func (r *Route) takes(method []byte) bool {
+	for rest := r.Methods; rest != ""; {
+		var m string
+		if m, rest, _ = strings.Cut(rest, ", "); m == string(method) {
+			return true
+		}
+	}
+	return false
+}
+
+// A resource is what a path stands for.
+type resource struct {
+	path           string
+	prefix, suffix string // around the {name}
+	named          bool   // there is one
+	allow          string // the methods of all routes
+	routes         []Route
+	// probe: open to everybody and changes nothing. It is asked every few seconds, for
+	// ever, so it is logged at DEBUG, and never refused for load.
+	probe bool
+}
+
+func compile(routes []Route) (resources []resource) {
+	for _, r := range routes {
+		at := slices.IndexFunc(resources, func(p resource) bool { return p.path == r.Path })
+		if at < 0 {
+			p := resource{path: r.Path, prefix: r.Path, allow: r.Methods, probe: true}
+			if before, after, found := strings.Cut(r.Path, "{"); found {
+				p.named, p.prefix = true, before
+				_, p.suffix, _ = strings.Cut(after, "}")
+			}
+			resources, at = append(resources, p), len(resources)
+		} else {
+			resources[at].allow += ", " + r.Methods
+		}
+		p := &resources[at]
+		p.routes = append(p.routes, r)
+		p.probe = p.probe && r.Needs == 0 && r.takes([]byte("GET"))
+	}
+	return resources
+}
+
+// Paths are the paths of the door's routes, for the metrics.
+func (d *Door) Paths() (paths []string) {
+	for i := range d.resources {
+		paths = append(paths, d.resources[i].path)
+	}
+	return paths
+}
+
+// find returns the resource of a path, and the segment that stands for its {name}. Only
+// that segment may be percent-encoded: of everything else there is one spelling.
+func (d *Door) find(path []byte) (p *resource, segment string) {
+	for i := range d.resources {
+		if p := &d.resources[i]; !p.named {
+			if p.path == string(path) {
+				return p, ""
+			}
+		} else if segment, ok := p.segment(path); ok {
+			return p, segment
+		}
+	}
+	return nil, ""
+}
+
+func (p *resource) segment(path []byte) (segment string, ok bool) {
+	end := len(path) - len(p.suffix)
+	if end <= len(p.prefix) || string(path[:len(p.prefix)]) != p.prefix || string(path[end:]) != p.suffix {
+		return "", false
+	}
+	segment = string(path[len(p.prefix):end])
+	if decoded, err := url.PathUnescape(segment); err == nil {
+		segment = decoded
+	}
+	return segment, !strings.Contains(segment, "/")
+}
+
+// route is the one that takes the method; nil where none does.
+func (p *resource) route(method []byte) *Route {
+	for i := range p.routes {
+		if p.routes[i].takes(method) {
+			return &p.routes[i]
+		}
+	}
+	return nil
+}

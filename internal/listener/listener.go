@@ -1,0 +1,173 @@
+// Package listener accepts connections for a server and can give them up without
+// losing a request. Both doors listen with it, whatever reads HTTP above it.
+//
+// It accepts again after every error, bounds how many connections are open, ends
+// what takes too long with one sweeper instead of a deadline per operation, and
+// closes for a stop only what no request uses.
+package listener
+
+import (
+	"crypto/tls"
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// QuietPeriod without a request means, during a stop, that none is on its way.
+const QuietPeriod = 100 * time.Millisecond
+
+// LastRequests is how long requests that were sent before the socket closed may take
+// to arrive.
+const LastRequests = 500 * time.Millisecond
+
+// Settings of a Listener.
+type Settings struct {
+	// Max connections are open at once; 0 for any number. At Max the one that has
+	// been silent or idle longest makes room for the next; when every one is busy
+	// with a request, the next is closed at once.
+	Max int
+	TLS *tls.Config // nil: none
+
+	// Read bounds the time for a whole request to arrive, Write for a part of its
+	// answer to leave, Idle between two requests. See Sweep.
+	Read, Write, Idle time.Duration
+
+	// Failed, if set, is told of every accept that failed.
+	Failed func(error)
+	// MadeRoom, if set, is told of every connection that was closed, or not taken,
+	// because there were Max.
+	MadeRoom func()
+}
+
+// A Listener is a net.Listener whose Accept fails only once it is closed.
+type Listener struct {
+	net.Listener
+	settings Settings
+
+	open   sync.Map // of *Conn
+	number atomic.Int64
+	tick   *atomic.Int64 // the sweeper's rounds; apart from what every request changes
+	oldest []*Conn       // candidates to make room; Accept's alone
+
+	closing sync.Once
+	closed  chan struct{}
+	err     error // of the socket's Close
+}
+
+// New listens on the socket. Accept is for one goroutine.
+func New(socket net.Listener, settings Settings) *Listener {
+	return &Listener{Listener: socket, settings: settings, tick: new(atomic.Int64), closed: make(chan struct{})}
+}
+
+// Accept waits for the next connection. After an error it pauses, from 5 ms doubling
+// to a second, and tries again: being out of file descriptors or buffers passes, and
+// a caller that is gone is no reason to stop. Only net.ErrClosed is returned.
+func (l *Listener) Accept() (net.Conn, error) {
+	const shortest, longest = 5 * time.Millisecond, time.Second
+	for pause := shortest; ; {
+		c, err := l.Listener.Accept()
+		switch {
+		case err == nil:
+			pause = shortest
+			if l.hasRoom() {
+				return l.take(c), nil
+			}
+			_ = c.Close()
+		case errors.Is(err, net.ErrClosed):
+			return nil, err
+		default:
+			if l.settings.Failed != nil {
+				l.settings.Failed(err)
+			}
+			if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+				l.makeRoom()
+			}
+			select {
+			case <-l.closed:
+			case <-time.After(pause):
+			}
+			pause = min(2*pause, longest)
+		}
+	}
+}
+
+func (l *Listener) take(c net.Conn) *Conn {
+	if l.settings.TLS != nil {
+		c = tls.Server(c, l.settings.TLS) // the first Read shakes hands: Accept does not wait for it
+	}
+	taken := &Conn{Conn: c, of: l, accepted: time.Now(), tick: l.tick}
+	taken.since.Store(l.tick.Load())
+	l.open.Store(taken, nil)
+	l.number.Add(1)
+	return taken
+}
+
+// hasRoom reports whether one more connection may be taken.
+func (l *Listener) hasRoom() bool {
+	if l.settings.Max == 0 || l.number.Load() < int64(l.settings.Max) {
+		return true
+	}
+	if l.settings.MadeRoom != nil {
+		l.settings.MadeRoom()
+	}
+	return l.makeRoom()
+}
+
+// makeRoom closes the connection that has been silent or idle longest, and reports
+// whether there was one.
+func (l *Listener) makeRoom() bool {
+	for range 2 { // what was found earlier, then what there is now
+		for len(l.oldest) > 0 {
+			c := l.oldest[0]
+			if l.oldest = l.oldest[1:]; c.unusedSince() == c.found && c.release() {
+				return true
+			}
+		}
+		l.findOldest()
+	}
+	return false
+}
+
+// Close refuses new connections but accepts those already in the backlog: the kernel
+// has told them that they are connected, and closing the socket would reset them. It
+// takes at most QuietPeriod.
+func (l *Listener) Close() error {
+	l.closing.Do(func() {
+		if tcp, ok := l.Listener.(*net.TCPListener); ok {
+			if refuse(tcp) {
+				time.Sleep(QuietPeriod) // longer than the backlog takes
+			} else {
+				awaitEmptyBacklog(tcp)
+			}
+		}
+		close(l.closed)
+		l.err = l.Listener.Close()
+	})
+	return l.err
+}
+
+// awaitEmptyBacklog waits for a moment in which no connection waits to be accepted.
+func awaitEmptyBacklog(socket *net.TCPListener) {
+	for end := time.Now().Add(QuietPeriod); time.Now().Before(end); time.Sleep(50 * time.Microsecond) {
+		waiting := false
+		control(socket, func(fd int) {
+			n, _ := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+			waiting = n > 0
+		})
+		if !waiting {
+			return
+		}
+	}
+}
+
+// control lets f work on the socket's descriptor.
+func control(socket syscall.Conn, f func(fd int)) {
+	if raw, err := socket.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { f(int(fd)) })
+	}
+}

@@ -1,0 +1,182 @@
+package logging
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+const (
+	fileName = "log"
+
+	rotateAgain = time.Minute // after a rotation that failed
+)
+
+// dailyFile is the file "log" in a folder. The first Write of a day (UTC) renames the
+// file with the lines of an earlier day to log.YYYY-MM-DD, after the day of its lines.
+// When the file or its folder is removed, the next Write creates it again, and a Write
+// that failed does not make the next one fail. It is for one goroutine at a time and
+// starts none.
+//
+// It is not timberjack, which names its files log-<time of rotation>-<reason> and does
+// not notice that its file was removed.
+type dailyFile struct {
+	dir, path string
+	days      int // rotated files that are kept
+	now       func() time.Time
+
+	file   *os.File    // nil: the next Write opens it
+	info   fs.FileInfo // of file, when it was opened
+	day    string      // of the lines in file; empty, when it has none
+	failed time.Time   // when the last rotation failed
+	closed bool
+}
+
+// OpenFile opens the log file in the folder dir, which it creates when it does not
+// exist. It keeps as many rotated files as days says, and goes by the clock now.
+func OpenFile(dir string, days int, now func() time.Time) (io.WriteCloser, error) {
+	f := &dailyFile{dir: dir, path: filepath.Join(dir, fileName), days: days, now: now}
+	if err := f.ready(); err != nil {
+		return nil, err
+	}
+	f.removeOld() // the last run may have kept more
+	return f, nil
+}
+
+func (f *dailyFile) Write(p []byte) (int, error) {
+	if err := f.ready(); err != nil {
+		return 0, err
+	}
+	if f.day == "" {
+		f.day = dayOf(f.now())
+	}
+	n, err := f.file.Write(p)
+	if err != nil {
+		_ = f.drop()
+	}
+	return n, err
+}
+
+// Close may be called more than once.
+func (f *dailyFile) Close() error {
+	f.closed = true
+	return f.drop()
+}
+
+func (f *dailyFile) drop() (err error) {
+	if f.file != nil {
+		err, f.file = f.file.Close(), nil
+	}
+	return err
+}
+
+// ready opens the file where it is not open, and rotates it where its lines are of
+// another day.
+func (f *dailyFile) ready() error {
+	if f.closed {
+		return os.ErrClosed
+	}
+	if f.file != nil {
+		if at, err := os.Stat(f.path); err != nil || !os.SameFile(at, f.info) {
+			_ = f.drop() // removed, or moved by another program
+		}
+	}
+	if f.file == nil {
+		if err := f.open(); err != nil {
+			return err
+		}
+	}
+	now := f.now()
+	if f.day == "" || f.day == dayOf(now) || !f.info.Mode().IsRegular() || now.Sub(f.failed).Abs() < rotateAgain {
+		return nil
+	}
+	if f.rotate(f.path+"."+f.day) != nil {
+		f.failed = now // the lines of today go to the file of another day
+		return nil
+	}
+	_ = f.drop()
+	f.removeOld()
+	return f.open()
+}
+
+func (f *dailyFile) open() (err error) {
+	if err = os.MkdirAll(f.dir, 0o700); err != nil {
+		return fmt.Errorf("cannot create the folder: %w", err)
+	}
+	if f.file, f.info, err = openLines(f.path); err != nil {
+		return fmt.Errorf("cannot open the file: %w", err)
+	}
+	f.day = ""
+	if f.info.Size() > 0 {
+		f.day = dayOf(f.info.ModTime())
+	}
+	return nil
+}
+
+// rotate moves the lines to the file of that name, behind those that it holds already.
+func (f *dailyFile) rotate(name string) error {
+	if _, err := os.Lstat(name); errors.Is(err, fs.ErrNotExist) {
+		return os.Rename(f.path, name)
+	}
+	to, info, err := openLines(name)
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	if !info.Mode().IsRegular() || os.SameFile(info, f.info) {
+		return fmt.Errorf("%s: %w", name, fs.ErrExist)
+	}
+	if _, err = f.file.Seek(0, io.SeekStart); err == nil {
+		_, err = io.Copy(to, f.file)
+	}
+	if err != nil {
+		_ = to.Truncate(info.Size()) // otherwise the next try would write these lines again
+		return err
+	}
+	return os.Remove(f.path)
+}
+
+// removeOld keeps the newest rotated files. A file that cannot be removed is tried
+// again after the next rotation.
+func (f *dailyFile) removeOld() {
+	entries, _ := os.ReadDir(f.dir) // by name, which here is by day
+	var rotated []string
+	for _, e := range entries {
+		day, ok := strings.CutPrefix(e.Name(), fileName+".")
+		if _, err := time.Parse(time.DateOnly, day); ok && err == nil && !e.IsDir() {
+			rotated = append(rotated, e.Name())
+		}
+	}
+	for i := range len(rotated) - f.days {
+		_ = os.Remove(filepath.Join(f.dir, rotated[i]))
+	}
+}
+
+// openLines opens a file to append lines to, and completes a last line that a crash or
+// a full disk cut short. The path may name something else than a regular file.
+func openLines(path string) (*os.File, fs.FileInfo, error) {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := file.Stat()
+	if err != nil {
+		_ = file.Close()
+		return nil, nil, err
+	}
+	if info.Mode().IsRegular() {
+		_ = file.Chmod(0o600)
+		var last [1]byte
+		if n, _ := file.ReadAt(last[:], info.Size()-1); n == 1 && last[0] != '\n' {
+			_, _ = file.Write([]byte{'\n'})
+		}
+	}
+	return file, info, nil
+}
+
+func dayOf(t time.Time) string { return t.UTC().Format(time.DateOnly) }

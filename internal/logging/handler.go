@@ -1,0 +1,143 @@
+// Package logging writes the program's log: one line for each event, in a form for
+// people (canister) or as JSON, to standard error and to a file for each day.
+//
+// A caller that logs never waits for a writer: lines go through a bounded queue, and
+// those that find it full are dropped and counted.
+package logging
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+)
+
+// LevelCritical is for what ends the program.
+const LevelCritical = slog.LevelError + 4
+
+const (
+	// TagKey is the attribute that names the conversation that a line belongs to.
+	TagKey     = "tag"
+	defaultTag = "main" // of a line without that attribute
+
+	// maxPooled is the capacity in bytes of the largest line buffer that is kept.
+	maxPooled = 16 << 10
+)
+
+// New returns a logger of the given level (DISABLED, DEBUG, INFO, WARNING, ERROR or
+// CRITICAL) and format (canister or json). Lines go to stderr and to file through a
+// queue each, so that a writer that blocks does not silence the other. file may be
+// nil, and is closed with the logger.
+//
+// close writes the queued lines and stops; it gives a writer that blocks one second.
+// dropped returns the number of lines that a queue had no room for since the start.
+func New(stderr io.Writer, file io.WriteCloser, level, format string) (logger *slog.Logger, close func(), dropped func() uint64) {
+	form := appendCanister
+	if format == "json" {
+		form = appendJSON
+	}
+	report := func(dst []byte, dropped uint64, last time.Time) []byte {
+		r := slog.NewRecord(last, slog.LevelWarn, "log lines dropped", 0)
+		r.AddAttrs(slog.Uint64("count", dropped))
+		return form(dst, defaultTag, nil, r)
+	}
+	queues := queues{newQueue(stderr, nil, report)}
+	if file != nil {
+		queues = append(queues, newQueue(file, file, report))
+	}
+	if level == "DISABLED" {
+		return slog.New(slog.DiscardHandler), queues.close, queues.dropped
+	}
+	h := &handler{queues: queues, form: form, level: levelOf(level), tag: defaultTag}
+	return slog.New(h), queues.close, queues.dropped
+}
+
+// A form appends one event to dst as one line, newline included. Attributes with
+// the key TagKey are skipped: tag is their value.
+type form func(dst []byte, tag string, with []slog.Attr, r slog.Record) []byte
+
+// handler is the slog.Handler that formats events and queues the lines.
+type handler struct {
+	queues queues
+	form   form
+	level  slog.Level
+	tag    string
+	with   []slog.Attr
+}
+
+// lineBuffers holds pointers: putting a slice into a pool allocates its header.
+var lineBuffers = sync.Pool{New: func() any { b := make([]byte, 0, 512); return &b }}
+
+func (h *handler) Enabled(_ context.Context, level slog.Level) bool { return level >= h.level }
+
+func (h *handler) Handle(_ context.Context, r slog.Record) error {
+	tag := h.tag
+	r.Attrs(func(a slog.Attr) bool {
+		tag = tagOr(a, tag)
+		return true
+	})
+	b := lineBuffers.Get().(*[]byte)
+	*b = h.form((*b)[:0], tag, h.with, r)
+	h.queues.put(*b, r.Time)
+	if cap(*b) <= maxPooled {
+		lineBuffers.Put(b)
+	}
+	return nil
+}
+
+func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	c := *h
+	c.with = slices.Clip(h.with) // loggers derived from one parent must not share its spare capacity
+	for _, a := range attrs {
+		if a.Key == TagKey {
+			c.tag = tagOr(a, c.tag)
+			continue
+		}
+		c.with = append(c.with, a)
+	}
+	return &c
+}
+
+// WithGroup ignores the name: lines are flat.
+func (h *handler) WithGroup(string) slog.Handler { return h }
+
+// tagOr returns the value of a when it is a tag that is not empty, otherwise tag.
+func tagOr(a slog.Attr, tag string) string {
+	if a.Key != TagKey {
+		return tag
+	}
+	if s := a.Value.Resolve().String(); s != "" {
+		return s
+	}
+	return tag
+}
+
+func levelOf(name string) slog.Level {
+	switch name {
+	case "DEBUG":
+		return slog.LevelDebug
+	case "WARNING":
+		return slog.LevelWarn
+	case "ERROR":
+		return slog.LevelError
+	case "CRITICAL":
+		return LevelCritical
+	}
+	return slog.LevelInfo
+}
+
+func levelName(l slog.Level) string {
+	switch {
+	case l < slog.LevelInfo:
+		return "DEBUG"
+	case l < slog.LevelWarn:
+		return "INFO"
+	case l < slog.LevelError:
+		return "WARNING"
+	case l < LevelCritical:
+		return "ERROR"
+	}
+	return "CRITICAL"
+}

@@ -1,0 +1,55 @@
+package server
+
+import (
+	"errors"
+	"net"
+	"syscall"
+
+	"github.com/valyala/fasthttp"
+
+	"fraudcheck/internal/listener"
+	"fraudcheck/internal/wire"
+)
+
+// What fasthttp refuses before there is a request.
+var (
+	headerTooLarge = &wire.Problem{Status: 431, Code: "header_too_large", Detail: "expected request line and headers of at most 8 KiB"}
+	chunksTooLarge = &wire.Problem{Status: 413, Code: wire.TooLarge.Code, Detail: wire.TooLarge.Detail}
+	notHTTP        = &wire.Problem{Status: 400, Code: "body_invalid", Detail: "expected a well-formed HTTP request"}
+)
+
+// allowChunks lets a body in chunks grow beyond what is taken: fasthttp forgets the
+// header of a body that it gives up, and route and caller are to be judged first.
+func (s *Server) allowChunks(h *fasthttp.RequestHeader) (c fasthttp.RequestConfig) {
+	if h.ContentLength() == -1 {
+		c.MaxRequestBodySize = maxChunks
+	}
+	return c
+}
+
+// handleUnread answers what fasthttp gave up reading.
+func (s *Server) handleUnread(ctx *fasthttp.RequestCtx, err error) {
+	c, ours := ctx.Conn().(*listener.Conn)
+	if errors.Is(err, syscall.ECONNRESET) || ours && c.Handshaking() {
+		return // nobody could read an answer: a probe, as a rule
+	}
+	if ours {
+		defer c.LingerOnClose()
+	}
+	var small *fasthttp.ErrSmallBuffer
+	var timeout net.Error
+	switch {
+	case errors.Is(err, fasthttp.ErrBodyTooLarge):
+		if len(ctx.Request.Header.Host()) == 0 {
+			s.serve(ctx, chunksTooLarge) // the header is forgotten
+			return
+		}
+		s.serve(ctx, wire.TooLarge)
+	case errors.As(err, &small):
+		s.serve(ctx, headerTooLarge)
+	case errors.As(err, &timeout) && timeout.Timeout():
+		s.serve(ctx, wire.TooSlow)
+	default:
+		s.serve(ctx, notHTTP)
+	}
+}

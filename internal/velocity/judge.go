@@ -1,0 +1,97 @@
+package velocity
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// The judges of the table of fields: each reads one field's text and reports
+// whether it is valid.
+
+const (
+	maxText = 256 // characters of a text such as email, device, cart or account
+	maxID   = 128 // characters of card_id, attempt_id
+
+	anAddress = "an IPv4 or IPv6 address such as 203.0.113.7 or 2001:db8::7"
+)
+
+func judgeAddress(text string) (value, bool) {
+	address, ok := ParseAddress(text)
+	return value{address: address}, ok
+}
+
+func judgeText(text string) (value, bool) { return value{text: text}, isOfLength(text, maxText) }
+func judgeID(text string) (value, bool)   { return value{text: text}, isOfLength(text, maxID) }
+
+func judgeCardID(text string) (value, bool) {
+	return value{text: text}, isOfLength(text, maxID) && !isPANLike(text)
+}
+
+// judgeMailbox drops the blanks around an e-mail address. Letter case is dropped
+// where it is hashed; what else two spellings of a mailbox share is for its provider
+// to say.
+func judgeMailbox(text string) (value, bool) {
+	trimmed := strings.TrimSpace(text)
+	return value{text: trimmed}, trimmed != "" && isOfLength(text, maxText)
+}
+
+// isOfLength reports whether text has from 1 to limit characters.
+func isOfLength(text string, limit int) bool {
+	n := utf8.RuneCountInString(text)
+	return 1 <= n && n <= limit
+}
+
+func judgeLast4(text string) (value, bool) {
+	return value{text: text}, len(text) == 4 && countDigits(text) == 4
+}
+
+func judgeMonth(text string) (value, bool) {
+	n, ok := parseNumber(text)
+	return value{number: n}, ok && len(text) <= 2 && 1 <= n && n <= 12
+}
+
+// judgeYear takes two digits as a year of this century.
+func judgeYear(text string) (value, bool) {
+	n, ok := parseNumber(text)
+	if len(text) == 2 {
+		return value{number: 2000 + n}, ok
+	}
+	return value{number: n}, ok && 2000 <= n && n <= 2099
+}
+
+// parseNumber reads 1 to 4 ASCII digits.
+func parseNumber(text string) (n int, ok bool) {
+	if text == "" || len(text) > 4 || countDigits(text) != len(text) {
+		return 0, false
+	}
+	for i := range len(text) {
+		n = n*10 + int(text[i]-'0')
+	}
+	return n, true
+}
+
+func hasOverFourDigits(text string) bool { return countDigits(text) > 4 }
+
+// isPANLike reports whether text is the 12 to 19 digits of a card number (ISO/IEC
+// 7812), and else only spaces and dashes.
+func isPANLike(text string) bool {
+	digits := 0
+	for i := range len(text) {
+		switch c := text[i]; {
+		case '0' <= c && c <= '9':
+			digits++
+		case c != ' ' && c != '-':
+			return false
+		}
+	}
+	return 12 <= digits && digits <= 19
+}
+
+func countDigits(text string) (n int) {
+	for i := range len(text) {
+		if c := text[i]; '0' <= c && c <= '9' {
+			n++
+		}
+	}
+	return n
+}

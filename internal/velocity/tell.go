@@ -1,0 +1,96 @@
+package velocity
+
+import (
+	"iter"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// A server that lost its memory, or was out of reach, is told what matters of what this
+// instance knows, before it is believed again: first the records that were forgotten
+// within their longest window, so that no other instance's copy brings back what an
+// analyst forgave; then those that an enforced rule blocks, so that no attacker is let
+// off; each newest first. Ordinary traffic tells the rest.
+const (
+	maxTold   = 10_000 // records
+	tellBatch = 50     // between pauses
+	tellPause = 2 * time.Millisecond
+	tellers   = 8 // records told at once
+	maxUntold = 5 // failures, before telling is given up until the next probe
+)
+
+// An urgency orders what a server is told.
+type urgency uint8
+
+const (
+	marked urgency = iota // by an analyst, for instance
+	forgotten
+	blocking
+	ordinary // not told
+)
+
+// urgency of the record, to which u was applied.
+func (u *Update) urgency(r *Record) urgency {
+	switch {
+	case slices.ContainsFunc(r.marks, func(m mark) bool { return m.key.lasting }):
+		return marked
+	case r.generation > 0 && u.now.age(Time(r.generation)) < u.subject.retain:
+		return forgotten
+	case u.blocks() || len(r.marks) > 0:
+		return blocking
+	}
+	return ordinary
+}
+
+// tellOf is an update that writes what is known of the subject and observes nothing.
+func tellOf(plan *Plan, subject *subjectPlan, key Key, now Time) *Update {
+	u := new(Update)
+	u.begin(plan, subject, key, now, reseed)
+	return u
+}
+
+// tellAll tells the server what matters of its share of this instance's records, and
+// reports whether it was told all of that.
+func (m *Memcached) tellAll(s *server, plan *Plan, now Time) (whole bool) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			m.Panicked(fault)
+			whole = false
+		}
+	}()
+	return m.tell(m.Local.urgent(plan, now, maxTold, func(key Key) bool { return pick(m.servers, key) == s }))
+}
+
+// tell writes the records, and reports whether that was done with them all. A record
+// that the server refuses, or has of a newer version, counts as told.
+func (m *Memcached) tell(records iter.Seq[*Update]) (whole bool) {
+	var untold atomic.Int32
+	var telling errgroup.Group
+	telling.SetLimit(tellers)
+	n := 0
+	for u := range records {
+		if untold.Load() >= maxUntold {
+			break
+		}
+		if n++; n%tellBatch == 0 {
+			time.Sleep(tellPause) // shoppers come first
+			if m.stopped() {
+				untold.Add(1)
+				break
+			}
+		}
+		telling.Go(func() error {
+			switch m.exchange([]*Update{u}, time.Now().Add(m.Budget), true) {
+			case OK, Newer, declined:
+			default:
+				untold.Add(1)
+			}
+			return nil
+		})
+	}
+	_ = telling.Wait() // none fails
+	return untold.Load() == 0
+}

@@ -1,0 +1,209 @@
+package velocity_test
+
+import (
+	"fmt"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/testbed"
+	"fraudcheck/internal/velocity"
+	"fraudcheck/internal/velocity/velocitytest"
+)
+
+// addresses are twenty of them.
+func addresses() (all []string) {
+	for n := range 20 {
+		all = append(all, fmt.Sprintf("203.0.113.%d", n))
+	}
+	return all
+}
+
+// block shows six cards from each address.
+func (i *instance) block(addresses []string) {
+	for _, ip := range addresses {
+		for card := range 6 {
+			i.show(ip, card)
+		}
+	}
+}
+
+// requireFirstShared shows another card from each address until the answer is not
+// degraded, and wants that one to have this count.
+func (i *instance) requireFirstShared(addresses []string, want int) {
+	i.t.Helper()
+	for n, ip := range addresses {
+		i.requireSoonShared(ip, 100+n, want)
+	}
+}
+
+func TestWhatWasLearnedWhileAServerHungIsToldWhenItIsWellAgain(t *testing.T) {
+	server := testbed.StartMemcached(t)
+	a, b := newInstance(t, 50*time.Millisecond, server.Addr), newInstance(t, 50*time.Millisecond, server.Addr)
+	server.Hang()
+	require.Eventually(t, func() bool { a.show("192.0.2.1", 1); return velocity.GivenUp(a.store) }, patient, time.Millisecond)
+	a.block(addresses())
+	server.Resume()
+	a.awaitServer()
+	b.awaitServer()
+	for _, ip := range addresses() {
+		b.requireShared(ip, 100, 6)
+	}
+}
+
+func TestWhatWasForgottenWhileAServerHungIsToldWhenItIsWellAgain(t *testing.T) {
+	server := testbed.StartMemcached(t)
+	a, b := newInstance(t, 50*time.Millisecond, server.Addr), newInstance(t, 50*time.Millisecond, server.Addr)
+	b.block(addresses())
+	server.Hang()
+	require.Eventually(t, func() bool { a.show("192.0.2.1", 1); return velocity.GivenUp(a.store) }, patient, time.Millisecond)
+	for _, ip := range addresses() {
+		attempt := velocitytest.Attempt(t, ip, 0)
+		require.False(t, a.Forget(&attempt, "ip", a.now()))
+	}
+	server.Resume()
+	a.awaitServer()
+	b.clock.Add(1000) // until then it may answer what it read before
+	b.awaitServer()
+	for _, ip := range addresses() {
+		b.requireShared(ip, 100, 1)
+	}
+}
+
+// A hang may be too short for the server to be given up.
+func TestWhatWasLearnedDuringAShortHangIsToldSoon(t *testing.T) {
+	server := testbed.StartMemcached(t)
+	a, b := newInstance(t, patient, server.Addr), newInstance(t, patient, server.Addr)
+	between := newPicky(t, server)
+	c := newInstance(t, patient, between.addr)
+	for card := range 5 {
+		c.show(ip, card)
+	}
+	between.picky.Store(true)
+	c.requireAlone(ip, 5, 6)
+	between.picky.Store(false)
+	require.False(t, velocity.GivenUp(c.store))
+	attempt := velocitytest.Attempt(t, ip, 0)
+	require.Eventually(t, func() bool { return a.Inspect(&attempt, []string{"ip"}, a.now()).Rules[0].Count == 6 }, patient, 5*time.Millisecond)
+	b.requireShared(ip, 100, 6)
+}
+
+func flush(t *testing.T, server *testbed.TestMemcached) {
+	c, err := net.Dial("tcp", server.Addr)
+	require.NoError(t, err)
+	defer c.Close()
+	_, err = fmt.Fprint(c, "flush_all\r\n")
+	require.NoError(t, err)
+	var answer string
+	_, err = fmt.Fscan(c, &answer)
+	require.NoError(t, err)
+	require.Equal(t, "OK", answer)
+}
+
+func TestNobodyBlockedPassesElsewhereAfterAServerLostItsMemory(t *testing.T) {
+	for name, lose := range map[string]func(t *testing.T, server *testbed.TestMemcached){
+		"flush_all": flush,
+		"restart":   func(_ *testing.T, server *testbed.TestMemcached) { server.Kill(); server.Start() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := testbed.StartMemcached(t)
+			a, b := newInstance(t, patient, server.Addr), newInstance(t, patient, server.Addr)
+			for range 5 {
+				a.block(addresses())
+				lose(t, server)
+				b.requireFirstShared(addresses(), 6)
+				a.requireFirstShared(addresses(), 6)
+				for _, ip := range addresses() { // for the next turn
+					attempt := velocitytest.Attempt(t, ip, 0)
+					a.Forget(&attempt, "ip", a.now())
+				}
+				a.clock.Add(2000)
+				b.clock.Add(2000)
+			}
+		})
+	}
+}
+
+// However long that takes.
+func TestNobodyBelievesANewMemoryWhileAnInstanceIsStillTelling(t *testing.T) {
+	server := testbed.StartMemcached(t)
+	a, b := newInstance(t, patient, server.Addr), newInstance(t, patient, server.Addr)
+	a.block(addresses())
+	telling, goOn := make(chan struct{}), make(chan struct{})
+	once := sync.OnceFunc(func() { close(telling) })
+	hold := func(op string) {
+		if op == "add" {
+			once()
+			<-goOn
+		}
+	}
+	release := sync.OnceFunc(func() { close(goOn) })
+	defer release()
+	a.observed.Store(&hold)
+	flush(t, server)
+	<-telling
+	require.Never(t, func() bool { _, degraded := b.show("192.0.2.1", 1); return !degraded }, 1500*time.Millisecond, 5*time.Millisecond)
+	release()
+	b.requireFirstShared(addresses(), 6)
+}
+
+// Also an instance that has read nothing for a while, and one that was just started.
+func TestAnInstanceThatIsNewDoesNotBelieveANewMemory(t *testing.T) {
+	server := testbed.StartMemcached(t)
+	a := newInstance(t, patient, server.Addr)
+	a.block(addresses())
+	flush(t, server)
+	b := newInstance(t, patient, server.Addr)
+	b.requireFirstShared(addresses(), 6)
+}
+
+func TestWhatWasForgivenStaysForgivenAfterAServerLostItsMemory(t *testing.T) {
+	server := testbed.StartMemcached(t)
+	a, b := newInstance(t, patient, server.Addr), newInstance(t, patient, server.Addr)
+	a.block(addresses())
+	for n, ip := range addresses() { // b has copies of them all, blocked
+		b.requireShared(ip, 100+n, 6)
+	}
+	for _, ip := range addresses() {
+		attempt := velocitytest.Attempt(t, ip, 0)
+		require.True(t, a.Forget(&attempt, "ip", a.now()))
+	}
+	server.Kill()
+	server.Start()
+	c := newInstance(t, patient, server.Addr)
+	c.requireFirstShared(addresses(), 1)
+	b.clock.Add(1000)
+	for _, ip := range addresses() {
+		b.requireSoonShared(ip, 200, 2)
+	}
+}
+
+// A server is told what matters most first, should it lose patience.
+func TestAServerIsToldWhatWasForgottenFirstAndThenTheNewest(t *testing.T) {
+	local, err := velocity.NewMemory(1 << 20)
+	require.NoError(t, err)
+	c := velocitytest.NewChecker(t, []velocity.Rule{velocity.DefaultRule}, local)
+	show := func(ip string, cards int, at velocity.Time) {
+		for card := range cards {
+			attempt := velocitytest.Attempt(t, ip, card)
+			var d velocity.Decision
+			c.Check(&attempt, at, &d)
+		}
+	}
+	now := velocitytest.Start
+	show("203.0.113.1", 6, now)
+	show("203.0.113.2", 5, now) // not blocked
+	forgotten := velocitytest.Attempt(t, "203.0.113.3", 0)
+	show("203.0.113.3", 6, now)
+	c.Forget(&forgotten, "ip", now+1000)
+	show("203.0.113.4", 6, now+5000)
+	show("203.0.113.5", 6, now+10_000)
+	key := func(ip string) velocity.Key { a := velocitytest.Attempt(t, ip, 0); return velocity.KeyOf(c, &a) }
+	require.Equal(t, []velocity.Key{key("203.0.113.3"), key("203.0.113.5"), key("203.0.113.4"), key("203.0.113.1")},
+		velocity.Urgent(local, c.Plan(), now+20_000, 100))
+	require.Equal(t, []velocity.Key{key("203.0.113.3"), key("203.0.113.5")}, velocity.Urgent(local, c.Plan(), now+20_000, 2))
+	require.Empty(t, velocity.Urgent(local, c.Plan(), now+3_700_000, 100), "a window later nothing matters")
+}
