@@ -6,19 +6,19 @@ import (
 	"fmt"
 )
 
-// An answer is what is read of one.
+// An answer is what bench reads of an HTTP answer.
 type answer struct {
 	status   int
 	decision byte // a(llow), r(eview), b(lock), or 0
 	degraded bool
-	count    int // of the first rule; 0 where none is said
+	count    int // of the first rule; 0 when there is none
 }
 
 var (
-	errLong    = errors.New("an answer longer than expected")
-	errNoHTTP  = errors.New("no HTTP answer")
-	errNoWhole = errors.New("not whole yet")
-	errChunked = errors.New("an answer without Content-Length")
+	errLong       = errors.New("an answer longer than expected")
+	errNoHTTP     = errors.New("no HTTP answer")
+	errIncomplete = errors.New("incomplete")
+	errChunked    = errors.New("an answer without Content-Length")
 )
 
 var (
@@ -29,11 +29,12 @@ var (
 	countKey      = []byte(`"count"`)
 )
 
-// parseAnswer reads one answer, which is all there may be; errNoWhole asks for more.
+// parseAnswer reads one answer, after which no byte may follow. It returns errIncomplete
+// until all of it is there.
 func parseAnswer(b []byte) (a answer, err error) {
 	end := bytes.Index(b, headEnd)
 	if end < 0 {
-		return a, errNoWhole
+		return a, errIncomplete
 	}
 	if !bytes.HasPrefix(b, []byte("HTTP/1.")) || end < len("HTTP/1.1 200") {
 		return a, errNoHTTP
@@ -46,7 +47,7 @@ func parseAnswer(b []byte) (a answer, err error) {
 	body := b[end+len(headEnd):]
 	switch {
 	case len(body) < length:
-		return a, errNoWhole
+		return a, errIncomplete
 	case len(body) > length:
 		return a, fmt.Errorf("%d bytes after the answer", len(body)-length)
 	}
@@ -86,7 +87,7 @@ func lengthOf(head []byte) (n int, ok bool) {
 	}
 }
 
-// valueOf is what follows the first such key, white space aside.
+// valueOf returns what follows the first occurrence of the key, without white space.
 func valueOf(body, key []byte) []byte {
 	at := bytes.Index(body, key)
 	if at < 0 {

@@ -30,7 +30,7 @@ func TestAnAnswerIsRead(t *testing.T) {
 			require.Equal(t, c.want, got)
 			for n := range len(c.text) {
 				_, err := parseAnswer([]byte(c.text[:n]))
-				require.ErrorIs(t, err, errNoWhole, "after %d bytes", n)
+				require.ErrorIs(t, err, errIncomplete, "after %d bytes", n)
 			}
 			_, err = parseAnswer([]byte(c.text + "H"))
 			require.ErrorContains(t, err, "1 bytes after the answer")
@@ -49,7 +49,7 @@ func TestBareAnswersWhatANewAddressIsAnswered(t *testing.T) {
 	c := checker(t, velocitytest.NewKeys(t), velocity.DefaultRule)
 	a := velocitytest.Attempt(t, "203.0.113.7", 1)
 	var d velocity.Decision
-	c.Check(&a, velocitytest.Start, &d)
+	c.Check(&a, velocitytest.Start, 0, &d)
 	real := string(wire.AppendDecision(nil, &d, strings.Repeat("0", 26)))
 	bare := string(bareBody())
 	_, id, _ := strings.Cut(bare, `"attempt_id":"`)

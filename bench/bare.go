@@ -13,8 +13,8 @@ import (
 	"fraudcheck/internal/wire"
 )
 
-// bare is the least a service on fasthttp could do: take the body, and answer
-// what a check of a new address is answered. It serves until it is killed.
+// bare is the least that a service on fasthttp could do: it reads the body and answers
+// as to a check of a new address. It serves until it is killed.
 func bare(listen string) error {
 	ln, err := net.Listen("tcp", listen)
 	if err != nil {

@@ -5,7 +5,7 @@ import (
 	"regexp"
 )
 
-// A bar is what the rows of some name have to reach: at least, or at most.
+// A bar is a limit for the rows whose names match: at least, or at most.
 type bar struct {
 	rows  *regexp.Regexp
 	what  string
@@ -31,7 +31,7 @@ var bars = []bar{
 	{regexp.MustCompile(`^(embedded|memcached).* (honest|attack|retry) `), "p99", func(r *row) float64 { return r.median(p99) }, false, 100},
 }
 
-// judge says of each bar whether the row holds it.
+// judge adds a verdict for each bar of the row.
 func (r *row) judge() {
 	for _, b := range bars {
 		if !b.rows.MatchString(r.name()) {

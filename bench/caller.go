@@ -13,14 +13,14 @@ import (
 type caller struct {
 	conn    net.Conn
 	request *request
-	next    func() visit
+	next    func() attempt
 	tally   *tally
 	buf     [4096]byte
 }
 
 const dialTimeout = 10 * time.Second
 
-func newCaller(addr, auth string, next func() visit) (*caller, error) {
+func newCaller(addr, auth string, next func() attempt) (*caller, error) {
 	conn, err := net.DialTimeout("tcp", addr, dialTimeout)
 	if err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func late(err error) error {
 	return err
 }
 
-func (c *caller) send(v visit) error {
+func (c *caller) send(v attempt) error {
 	c.request.put(v)
 	_, err := c.conn.Write(c.request.bytes)
 	return late(err)
@@ -53,14 +53,14 @@ func (c *caller) receive() (answer, error) {
 			return answer{}, late(err)
 		}
 		n += more
-		if a, err := parseAnswer(c.buf[:n]); err != errNoWhole {
+		if a, err := parseAnswer(c.buf[:n]); err != errIncomplete {
 			return a, err
 		}
 	}
 	return answer{}, errLong
 }
 
-func (c *caller) call() (visit, answer, error) {
+func (c *caller) call() (attempt, answer, error) {
 	v := c.next()
 	if err := c.send(v); err != nil {
 		return v, answer{}, err

@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-// A cell is a row of the tables: an experiment that is made anew in every round.
+// A cell is a row of the tables: an experiment that every round repeats.
 type cell struct {
 	table  string
 	target string
 	start  starter
-	from   func() *crowd
-	does   string // what the crowd does
+	from   func() *traffic
+	does   string // the traffic, in the table
 	conns  int
-	rate   int    // calls a second, where they are paced
-	base   string // the cell that it is compared with
+	rate   int    // calls a second; 0 for a closed loop
+	base   string // name of the cell that it is compared with
 }
 
 func (c *cell) name() string { return fmt.Sprintf("%s %s %d", c.target, c.does, c.conns) }
@@ -26,13 +26,13 @@ type starter func(context.Context, *lab, *target) error
 
 // The tables.
 const (
-	closed  = "closed loop: each connection calls as soon as it was answered"
-	open    = "open loop: 10,000 checks/s, latency from the instant a call was due; the aim is a p99 under 1 ms"
-	hot     = "four instances on one memcached: one address, 256 connections"
-	byCards = "memcached tcp, one address that shows its cards again: by cards shown"
-	byRules = "memcached tcp, one address that shows its card again: by rules"
-	asking  = "who is asking: embedded, each scheme with its memory warm, to a password in clear"
-	rivals  = "other stacks, the same calls"
+	closed      = "closed loop: each connection calls as soon as it was answered"
+	open        = "open loop: 10,000 checks/s, latency from the instant a call was due; the aim is a p99 under 1 ms"
+	hot         = "four instances on one memcached: one address, 256 connections"
+	byCards     = "memcached tcp, one address that shows its cards again: by cards shown"
+	byRules     = "memcached tcp, one address that shows its card again: by rules"
+	bySchemes   = "schemes: embedded store, credentials verified before, compared with a password in clear"
+	otherStacks = "other stacks, the same calls"
 )
 
 const pacedRate = 10_000
@@ -48,12 +48,12 @@ var (
 	quietTCP    = setup{logLevel: "WARNING", store: "tcp", instances: 1}
 )
 
-// ownCells are those that fraudcheck is measured by.
+// ownCells returns the rows of fraudcheck.
 func ownCells() (all []cell) {
 	add := func(c cell) { all = append(all, c) }
 	for _, conns := range []int{64, 256, 1000} {
 		base := fmt.Sprintf("bare honest %d", conns)
-		row := func(name string, start starter, does string, from func() *crowd) {
+		row := func(name string, start starter, does string, from func() *traffic) {
 			add(cell{table: closed, target: name, start: start, from: from, does: does, conns: conns, base: base})
 		}
 		row("bare", startBare, "honest", honest)
@@ -69,7 +69,7 @@ func ownCells() (all []cell) {
 		row("embedded", quietMemory.start, "retry", retry)
 		row("memcached tcp", quietTCP.start, "retry", retry)
 	}
-	paced := func(name string, start starter, from func() *crowd) {
+	paced := func(name string, start starter, from func() *traffic) {
 		add(cell{table: open, target: name, start: start, from: from, does: "paced", conns: 64, rate: pacedRate, base: "bare paced 64"})
 	}
 	paced("bare", startBare, honest)
@@ -81,24 +81,24 @@ func ownCells() (all []cell) {
 	add(cell{table: hot, target: "4 instances", start: four, from: hotKey, does: "hot key", conns: 256, base: "4 instances honest 256"})
 
 	for _, n := range []int{1, 10, 100, 1000} {
-		add(cell{table: byCards, target: "memcached tcp", start: quietTCP.start, from: func() *crowd { return shown(n, 64) },
+		add(cell{table: byCards, target: "memcached tcp", start: quietTCP.start, from: func() *traffic { return shown(n, 64) },
 			does: fmt.Sprintf("%d shown", n), conns: 64, base: "memcached tcp 1 shown 64"})
 	}
 	for _, n := range []int{1, 4, 16} {
 		ruled := setup{logLevel: "WARNING", store: "tcp", instances: 1, rules: rulesOf(n)}.start
-		add(cell{table: byRules, target: fmt.Sprintf("rules: %d", n), start: ruled, from: func() *crowd { return shown(1, 64) },
+		add(cell{table: byRules, target: fmt.Sprintf("rules: %d", n), start: ruled, from: func() *traffic { return shown(1, 64) },
 			does: "retry", conns: 64, base: "rules: 1 retry 64"})
 	}
-	for _, g := range guards {
-		guarded := setup{logLevel: "WARNING", store: "memory", instances: 1, guard: g.guard}.start
-		add(cell{table: asking, target: g.name, start: guarded, from: honest, does: "honest", conns: 64, base: "Basic clear honest 64"})
+	for _, g := range schemes {
+		guarded := setup{logLevel: "WARNING", store: "memory", instances: 1, scheme: g.scheme}.start
+		add(cell{table: bySchemes, target: g.name, start: guarded, from: honest, does: "honest", conns: 64, base: "Basic clear honest 64"})
 	}
 	return all
 }
 
-// rulesOf are so many rules, up to 16, on one address: of four elements and
-// retentions, with four windows. That on attempts is in shadow, because each visit
-// is one more.
+// rulesOf returns count rules, at most 16, on one address: four elements and retentions,
+// each with four windows. The rule on attempts is in shadow, because each call of this
+// traffic is a new attempt.
 func rulesOf(count int) string {
 	var b strings.Builder
 	kinds := []string{"count: cards", "count: attempts, mode: shadow", "count: declined_cards", "count: cards, retention: idle"}

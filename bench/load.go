@@ -11,11 +11,11 @@ import (
 
 const (
 	warm = 300 * time.Millisecond // under load before the window that is measured
-	slow = 10 * time.Second       // who waits longer for an answer waits in vain
+	slow = 10 * time.Second       // longest that an answer may take
 )
 
-// A load is all connections of a crowd to a target. Its steps are run, in this
-// order: open, press or pace, close.
+// A load is all connections to a target. Its methods are called in this order: open,
+// press or pace, close.
 type load struct {
 	callers []*caller
 	phase   atomic.Int32
@@ -29,9 +29,8 @@ const (
 	over
 )
 
-// open connects and makes the seeding calls. The connections are dealt out to the
-// addresses in turn.
-func (l *load) open(addrs []string, auth string, from *crowd, conns int) error {
+// open connects, to each address in turn, and makes the seeding calls.
+func (l *load) open(addrs []string, auth string, from *traffic, conns int) error {
 	for n := range conns {
 		c, err := newCaller(addrs[n%len(addrs)], auth, from.stream(n))
 		if err != nil {
@@ -57,11 +56,11 @@ func (l *load) open(addrs []string, auth string, from *crowd, conns int) error {
 
 func (l *load) close() {
 	for _, c := range l.callers {
-		_ = c.conn.Close() // nothing is on its way
+		_ = c.conn.Close() // no call is in flight
 	}
 }
 
-// within ends every call that is not answered after so long.
+// within sets the time after which calls that are not answered fail.
 func (l *load) within(d time.Duration) error {
 	late := time.Now().Add(d)
 	for _, c := range l.callers {
@@ -88,8 +87,8 @@ func (l *load) tally() *tally {
 	return t
 }
 
-// window runs the load for a while, and then for as long as is measured; at is
-// called at the begin and at the end of that.
+// window runs the load for the warm-up and then for lasts; at is called at both ends of
+// the latter.
 func (l *load) window(ctx context.Context, lasts time.Duration, at func() error, load func()) error {
 	if err := l.within(warm + lasts + l.slow); err != nil {
 		return err

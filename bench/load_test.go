@@ -46,11 +46,10 @@ func TestACallAllocatesNothing(t *testing.T) {
 	require.Equal(t, 1, c.tally.greatest)
 }
 
-// The bare answer allows everybody: honest traffic on it is sound, an attack that
-// nobody blocks is void.
+// The bare answer allows everything: honest traffic on it is sound, an attack is void.
 func TestAnExperimentIsVoidWhenItDidNotDoWhatItSays(t *testing.T) {
 	bare := &target{name: "bare", roots: []int{os.Getpid()}, addrs: []string{bareHere(t)}}
-	run := func(from *crowd, rate int) sample {
+	run := func(from *traffic, rate int) sample {
 		lasts := 50 * time.Millisecond
 		if rate > 0 {
 			lasts *= 10 // calls that fell behind are made up for
@@ -73,8 +72,8 @@ func TestAnExperimentIsVoidWhenItDidNotDoWhatItSays(t *testing.T) {
 	require.Contains(t, e.run(t.Context()).Void, "refused")
 }
 
-// The system takes connections on a socket that nobody reads from.
-func TestAnAnswerIsNotWaitedForInVain(t *testing.T) {
+// The kernel accepts connections on a socket that no process reads from.
+func TestAnAnswerIsWaitedForNoLongerThanAllowed(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer ln.Close()
@@ -94,8 +93,8 @@ func TestEveryWrongAnswerIsNoticed(t *testing.T) {
 	sound := func() *tally { return &tally{window: 1, calls: 10, lowest: 1, greatest: 1} }
 	require.Empty(t, sound().wrongAnswers())
 	for name, spoil := range map[string]func(*tally){
-		"not 200":    func(t *tally) { t.note(visit{}, answer{status: 503}, false) },
-		"degraded":   func(t *tally) { t.note(visit{}, answer{status: 200, decision: 'a', degraded: true}, true) },
+		"not 200":    func(t *tally) { t.note(attempt{}, answer{status: 503}, false) },
+		"degraded":   func(t *tally) { t.note(attempt{}, answer{status: 200, decision: 'a', degraded: true}, true) },
 		"no answers": func(t *tally) { t.window = 0 },
 		"EOF":        func(t *tally) { t.err = io.ErrUnexpectedEOF },
 	} {
@@ -104,19 +103,19 @@ func TestEveryWrongAnswerIsNoticed(t *testing.T) {
 		require.Contains(t, s.wrongAnswers(), name)
 	}
 	s := sound()
-	s.note(visit{}, answer{status: 200, decision: 'r', count: 1}, false)
-	require.Contains(t, s.wrongHonest(1), "1 honest visits not allowed")
+	s.note(attempt{}, answer{status: 200, decision: 'r', count: 1}, false)
+	require.Contains(t, s.wrongHonest(1), "1 honest attempts not allowed")
 	s = sound()
-	s.note(visit{}, answer{status: 200, decision: 'a', count: 2}, false)
+	s.note(attempt{}, answer{status: 200, decision: 'a', count: 2}, false)
 	require.Contains(t, s.wrongHonest(1), "1 to 2")
 	s = sound()
 	for range blockOver + 1 {
-		s.note(visit{attack: true}, answer{status: 200, decision: 'r'}, false)
+		s.note(attempt{attack: true}, answer{status: 200, decision: 'r'}, false)
 	}
 	require.Contains(t, s.wrongAttack(), "6 cards")
 	require.Contains(t, sound().wrongAttack(), "no attack")
 	s = sound()
-	s.note(visit{fresh: true}, answer{status: 200, decision: 'a', count: 1}, false)
+	s.note(attempt{fresh: true}, answer{status: 200, decision: 'a', count: 1}, false)
 	require.NotEmpty(t, s.anyFresh())
 }
 
@@ -148,7 +147,7 @@ func TestProcessorTimeIsRead(t *testing.T) {
 	require.Greater(t, now, machine)
 }
 
-func TestATreeHasWhatItsRootStarted(t *testing.T) {
+func TestATreeHasAllDescendants(t *testing.T) {
 	p, err := testbed.Start(t.TempDir(), exec.Command("/bin/sh", "-c", "(/bin/sh -c 'sleep 60; :'; :) & sleep 60"))
 	require.NoError(t, err)
 	var tree []int
@@ -186,7 +185,7 @@ func TestAPeerSaysWhyItCannotRun(t *testing.T) {
 	require.Equal(t, "no turbine here", reasonToSkip(err))
 }
 
-func TestAPeerIsToldWhatPasswordToExpect(t *testing.T) {
+func TestAPeerGetsThePasswordOfTheCallers(t *testing.T) {
 	err := startScript(t, &lab{password: "open sesame"}, `echo "$PEER_PASSWORD" >&2; exit 77`)
 	require.Equal(t, "open sesame", reasonToSkip(err))
 }

@@ -15,17 +15,17 @@
 //
 // The program is built and started as a user would: a configuration file, a user
 // with a hashed password, real memcached. Load and target share the machine, so the
-// load is cheap: prepared bytes, in which only digits change, and no allocation.
+// load is cheap: prepared bytes in which only digits change, and no allocation.
 // bare is the floor: a fasthttp handler that takes the same bytes and answers as
-// many. Each round measures every row once, so that what else happens on the machine
-// happens to all, and right before and after a row what it is compared with, because
-// a processor that is shared changes its speed from one second to the next. A row
-// shows the median of the rounds, a ratio the median of the ratios of each moment.
+// many. Each round measures every row once, so that whatever else the machine does
+// affects all rows, and measures what a row is compared with right before and after it,
+// because the speed of a shared processor changes from one second to the next. A row
+// shows the median of the rounds, a ratio is the median of the ratios of the rounds.
 // WARNING is the log level, INFO where it says so, with standard error in a file.
 //
-// Traffic: honest is addresses never seen before, with one card each, and one visit
-// in twenty of an address that was; attack is nine visits in ten of one address that
-// never shows a card twice; retry is known addresses with the card they have shown.
+// Traffic: honest is new addresses with one card each, and in one call of twenty an
+// address that was seen before; attack is one address that shows a new card each time,
+// in nine calls of ten; retry is known addresses with the card they have shown.
 //
 // # How to read the tables
 //
@@ -103,7 +103,7 @@ func main() {
 var errVoid = errors.New("a row is void")
 
 func run(ctx context.Context, o *options, stdout, progress io.Writer) error {
-	debug.SetGCPercent(1000) // the load has little garbage; its collection is nobody's cost
+	debug.SetGCPercent(1000) // so that the load's own garbage collection costs little
 	if o.before != "" {
 		return compareBuilds(ctx, o, stdout, progress)
 	}

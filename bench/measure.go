@@ -11,7 +11,7 @@ import (
 	"fraudcheck/internal/testbed"
 )
 
-// A sample is what one window showed. What does not apply is NaN.
+// A sample is what one window measured. Numbers that do not apply are NaN.
 type sample struct {
 	Rate     float64 // checks a second
 	P50      float64 // ms
@@ -24,15 +24,14 @@ type sample struct {
 	LoadCPU  float64 // µs per check, of the load
 	Others   float64 // share of the machine that other processes took
 	Note     string
-	Void     string // why it shows nothing
+	Void     string // why the sample must not be used; empty when it may
 }
 
-// An experiment is one window: a crowd on so many connections, and how long it is
-// measured. Rate is 0 for a closed loop, else calls a second. Slow is how long an
-// answer is waited for.
+// An experiment is one window of load on a target. rate is 0 for a closed loop, else
+// calls a second; slow is the longest that an answer may take.
 type experiment struct {
 	target *target
-	from   *crowd
+	from   *traffic
 	conns  int
 	rate   int
 	lasts  time.Duration
@@ -40,7 +39,7 @@ type experiment struct {
 	auth   string
 }
 
-// state is what is read before and after the load, when nothing is on its way.
+// state is read before and after the load, while no call is in flight.
 type state struct {
 	store   map[string]float64
 	metrics []testbed.Metrics // of each instance
@@ -62,7 +61,7 @@ func (t *target) state() (s state, err error) {
 	return s, nil
 }
 
-// grown is by how much a metric of the instances grew, all together.
+// grown returns by how much a metric grew, summed over instances and labels.
 func (s state) grown(since state, name string) (sum float64, err error) {
 	for n, m := range s.metrics {
 		now, known := m.Sum(name)
@@ -82,8 +81,8 @@ func (s state) stored(since state, names ...string) (sum float64) {
 	return sum
 }
 
-// clock is when, and how much processor time was used until then: by the service,
-// memcached, the load, and by the whole machine.
+// clock is a time, and the processor time used until then by the service, memcached, the
+// load and the whole machine.
 type clock struct {
 	at                        time.Time
 	cpu, store, load, machine time.Duration
@@ -112,7 +111,7 @@ func (t *target) clock() (c clock, err error) {
 	return c, nil
 }
 
-// run makes the experiment. What goes wrong voids the sample.
+// run makes the experiment; an error voids the sample.
 func (e *experiment) run(ctx context.Context) sample {
 	s, err := e.sample(ctx)
 	if err != nil {
@@ -131,7 +130,7 @@ func (e *experiment) sample(ctx context.Context) (s sample, err error) {
 	if err := l.open(e.target.addrs, e.auth, e.from, e.conns); err != nil {
 		return s, err
 	}
-	// Two readings: what one of them costs is not the checks'.
+	// Two readings, to subtract the cost of one.
 	idle, err := e.target.state()
 	if err != nil {
 		return s, err
@@ -183,7 +182,7 @@ func newSample(t *tally, from, to clock) sample {
 	}
 }
 
-// inside is what the target says of itself, and whether that agrees with the answers.
+// inside adds what the target's metrics say, and checks that they agree with the answers.
 func (e *experiment) inside(s *sample, t *tally, at [4]state) error {
 	start, idle, before, after := at[0], at[1], at[2], at[3]
 	checks := float64(t.after)
@@ -226,7 +225,7 @@ func (e *experiment) inside(s *sample, t *tally, at [4]state) error {
 		return fmt.Errorf("memcached evicted %v items", evicted)
 	}
 	items, fresh := after.stored(start, "curr_items"), float64(t.fresh)+float64(e.from.beside)
-	if math.Abs(items-fresh) > 1 { // its canary may have come
+	if math.Abs(items-fresh) > 1 { // the canary may have been added
 		return fmt.Errorf("memcached holds %v items more, there were %v new addresses", items, fresh)
 	}
 	return nil

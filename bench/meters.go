@@ -11,8 +11,8 @@ import (
 // userHZ is the clock tick of /proc, which Linux keeps at 100 a second for all programs.
 const userHZ = 100
 
-// cpuOf is the processor time that processes have used, in user and system mode,
-// with that of their children, running or waited for.
+// cpuOf returns the user and system time that processes have used, with that of their
+// children that ended and were waited for.
 func cpuOf(pids ...int) (time.Duration, error) {
 	ticks := 0
 	for _, pid := range pids {
@@ -46,7 +46,7 @@ func ticksIn(stat string) (ticks int, err error) {
 	return ticks, nil
 }
 
-// machineCPU is the time that all processors were busy, or taken by a host.
+// machineCPU returns the time that all processors were busy, or taken by the host.
 func machineCPU() (time.Duration, error) {
 	text, err := os.ReadFile("/proc/stat")
 	if err != nil {
@@ -76,7 +76,7 @@ func cutLast(s, sep string) (before, after string, found bool) {
 	return s[:at], s[at+len(sep):], true
 }
 
-// treeOf is a process and all that descend from it.
+// treeOf returns a process and all its descendants.
 func treeOf(pid int) ([]int, error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {

@@ -14,13 +14,13 @@ import (
 type paced struct {
 	*caller
 	due  chan time.Time // of the call that was sent
-	sent visit
+	sent attempt
 }
 
-// pace is an open loop of so many calls a second. One thread sends them all, because
-// the timers of the Go runtime may come a millisecond late.
+// pace is an open loop; rate is in calls a second. One thread sends them all, because
+// timers of the Go runtime may be a millisecond late.
 func (l *load) pace(rate int) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(runtime.NumCPU() + 1)) // one is the thread's that sleeps
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(runtime.NumCPU() + 1)) // one for the thread that sleeps
 	free := make(chan *paced, len(l.callers))
 	var all sync.WaitGroup
 	for _, c := range l.callers {
@@ -43,13 +43,13 @@ func (l *load) send(rate int, free chan *paced) {
 	for due := time.Now(); l.phase.Load() != over; due = due.Add(every) {
 		if early := time.Until(due); early > 0 {
 			sleep := unix.NsecToTimespec(int64(early))
-			_ = unix.Nanosleep(&sleep, nil) // woken too early, the call is early
+			_ = unix.Nanosleep(&sleep, nil) // after a signal the call is early
 		}
 		p := <-free
 		p.sent = p.next()
 		p.due <- due
 		if err := p.send(p.sent); err != nil {
-			_ = p.conn.Close() // whoever waits for the answer hears of it
+			_ = p.conn.Close() // receive returns the error
 		}
 	}
 	for range l.callers {

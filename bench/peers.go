@@ -14,8 +14,8 @@ import (
 	"fraudcheck/internal/testbed"
 )
 
-// A peer is another stack that does the same: a folder in bench/peers with a
-// program start, which is called with a port and a folder for its files. It stays
+// A peer is another stack that answers the same question: a folder in bench/peers with
+// a program named start, which is called with a port and a folder for its files. It stays
 // in the foreground and answers POST /v1/check on 127.0.0.1 with a JSON object that
 // has "decision": allow, review or block, to the user bench with the password in
 // PEER_PASSWORD; it ends on SIGTERM. Exit code 77 says that it cannot run on this
@@ -23,10 +23,10 @@ import (
 
 const (
 	cannotRun = 77
-	patience  = 3 * time.Minute // longest that a peer may take to start: it may have to be built
+	patience  = 3 * time.Minute // longest that a peer may take to start, since it may have to be built
 )
 
-// peersHere are the start programs, by the peers' names in order.
+// peersHere returns the start programs, sorted by the names of the peers.
 func peersHere(ctx context.Context) ([]string, error) {
 	here := exec.CommandContext(ctx, "go", "list", "-f", "{{.Dir}}", "fraudcheck/bench")
 	here.Stderr = os.Stderr
@@ -37,10 +37,10 @@ func peersHere(ctx context.Context) ([]string, error) {
 	return filepath.Glob(filepath.Join(strings.TrimSpace(string(dir)), "peers", "*", "start"))
 }
 
-// peerCells are fraudcheck's and the peers', side by side.
+// peerCells returns rows of fraudcheck and the peers.
 func peerCells(starts []string) (all []cell) {
-	row := func(name string, start starter, does string, from func() *crowd) {
-		all = append(all, cell{table: rivals, target: name, start: start, from: from, does: does, conns: 64, base: "bare honest 64"})
+	row := func(name string, start starter, does string, from func() *traffic) {
+		all = append(all, cell{table: otherStacks, target: name, start: start, from: from, does: does, conns: 64, base: "bare honest 64"})
 	}
 	row("bare", startBare, "honest", honest)
 	row("embedded", quietMemory.start, "honest", honest)
@@ -50,14 +50,14 @@ func peerCells(starts []string) (all []cell) {
 	for _, path := range starts {
 		name := filepath.Base(filepath.Dir(path))
 		start := func(ctx context.Context, l *lab, t *target) error { return l.startPeer(ctx, t, path) }
-		row(name, start, "honest", func() *crowd { return roughly(honest()) })
-		row(name, start, "attack", func() *crowd { return roughly(attack()) })
+		row(name, start, "honest", func() *traffic { return roughly(honest()) })
+		row(name, start, "attack", func() *traffic { return roughly(attack()) })
 	}
 	return all
 }
 
-// roughly is the crowd for a peer, which need not say a count, nor be exact.
-func roughly(c *crowd) *crowd {
+// roughly returns the traffic for a peer, which need not be exact nor report counts.
+func roughly(c *traffic) *traffic {
 	c.judge = func(t *tally) string { return t.wrongHonest(0) }
 	return c
 }
@@ -98,9 +98,9 @@ func lastLine(p *testbed.Process) string {
 	return lines[strings.LastIndexByte(lines, '\n')+1:]
 }
 
-// answers is the status that a check is answered with there, 0 when it is not.
+// answers returns the status of a check at the address, 0 when none comes.
 func (l *lab) answers(addr string) int {
-	c, err := newCaller(addr, l.auth(), honestVisits())
+	c, err := newCaller(addr, l.auth(), honestAttempts())
 	if err != nil {
 		return 0
 	}
@@ -115,7 +115,7 @@ func (l *lab) answers(addr string) int {
 	return a.status
 }
 
-// skipped is why something cannot run on this machine.
+// A skipped error says why a peer cannot run on this machine.
 type skipped string
 
 func (s skipped) Error() string { return string(s) }

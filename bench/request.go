@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// A request is the bytes of a check. All have the same length: a visit only
-// changes digits.
+// A request is the bytes of a check. An attempt only changes digits, so that all
+// requests have the same length.
 type request struct {
 	bytes                      []byte
 	ip, last4, month, yearTens int // where those digits are
@@ -34,9 +34,9 @@ const (
 	cards     = 10_000 * 3 * 60               // last4, October to December, 2030 to 2089
 )
 
-// put writes the digits of a visit. Up to addresses and cards different numbers
-// give different addresses and cards.
-func (r *request) put(v visit) {
+// put writes the digits of an attempt. Numbers below addresses and cards give different
+// addresses and cards.
+func (r *request) put(v attempt) {
 	n := v.address % addresses
 	for i := range 3 {
 		three(r.bytes[r.ip+12-4*i:], 100+n%octets)

@@ -42,7 +42,7 @@ func (l *lab) rounds(ctx context.Context, cells []cell, o *options, progress io.
 	return rows, nil
 }
 
-// take adds what a round showed, and returns it; err is why the target cannot be started.
+// take adds the sample of a round and returns it; err says why the target did not start.
 func (r *row) take(s sample, err error) sample {
 	if err != nil {
 		r.cannot, r.skipped, s.Void = true, reasonToSkip(err), err.Error()
@@ -63,10 +63,10 @@ func (r *row) take(s sample, err error) sample {
 // tries is how often a window is measured anew because the machine changed.
 const tries = 2
 
-// compare measures the row, and its base right before and right after: processors
-// that others use as well, or that heat up, change their speed from one moment to the
-// next, by more than what is to be told apart. When the two do not agree all is
-// measured again.
+// compare measures the row, and its base right before and right after: the speed of
+// processors that are shared or heat up changes within seconds, by more than the
+// difference that is looked for. When the two measurements of the base disagree, all
+// is measured again.
 func (l *lab) compare(ctx context.Context, r *row, base *cell, lasts time.Duration) (s sample, err error) {
 	if base.name() == r.name() {
 		s, err = l.measure(ctx, &r.cell, lasts)

@@ -10,13 +10,13 @@ import (
 	"strings"
 )
 
-// A row is what all rounds of a cell showed. Numbers that do not apply are NaN.
+// A row is what all rounds of a cell measured.
 type row struct {
 	cell
-	samples []sample // one of each round, void ones too
-	against []sample // of what it is compared with, right before and after
-	void    string   // why, in the first round that was
-	voids   int      // rounds that were
+	samples []sample // one for each round, void ones too
+	against []sample // what each round was compared with, measured beside it
+	void    string   // why the first void round was
+	voids   int      // number of void rounds
 	verdict []string
 	skipped string
 	cannot  bool // its target does not start
@@ -28,7 +28,7 @@ type value func(*sample) float64
 func rate(s *sample) float64 { return s.Rate }
 func cpu(s *sample) float64  { return s.CPU }
 
-// median is over the rounds.
+// median returns the median of the rounds.
 func (r *row) median(of value) float64 { return median(each(r.samples, of)) }
 
 func each(samples []sample, of value) (all []float64) {
@@ -38,10 +38,10 @@ func each(samples []sample, of value) (all []float64) {
 	return all
 }
 
-// ratio is the median of the ratios to the base at the same time.
+// ratio returns the median of the ratios.
 func (r *row) ratio(of value) float64 { return median(r.ratios(of)) }
 
-// ratios are to the base at the same time, one of each round.
+// ratios returns, for each round, the ratio to what it was compared with.
 func (r *row) ratios(of value) (all []float64) {
 	for i := range r.samples {
 		all = append(all, of(&r.samples[i])/of(&r.against[i]))
@@ -57,7 +57,7 @@ func median(all []float64) float64 {
 	return (all[(len(all)-1)/2] + all[len(all)/2]) / 2
 }
 
-// busy is the share of the machine that others may take without being told of.
+// busy is the share of the machine that other processes may take without a remark.
 const busy = 0.1
 
 // columns of the tables, after the name.
@@ -125,7 +125,7 @@ func (r *row) String() string {
 	return b.String()
 }
 
-// unmeasured is why the row has no numbers; empty when it has.
+// unmeasured returns why the row has no numbers; empty when it has.
 func (r *row) unmeasured() string {
 	switch {
 	case r.skipped != "":
@@ -138,7 +138,7 @@ func (r *row) unmeasured() string {
 	return ""
 }
 
-// remarks are the verdicts, and what else is to be known about the numbers.
+// remarks returns the verdicts, and what else helps to read the numbers.
 func (r *row) remarks() []string {
 	all := r.verdict
 	for _, s := range r.samples {
@@ -185,7 +185,7 @@ func writeJSON(path string, rows []*row) error {
 	return os.WriteFile(path, append(text, '\n'), 0o644)
 }
 
-// written are the numbers that apply, and why they show nothing, if so.
+// written returns the numbers that apply, and why the sample is void if it is.
 func (s *sample) written() map[string]any {
 	all := make(map[string]any)
 	if s.Void != "" {

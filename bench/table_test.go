@@ -30,7 +30,7 @@ func TestARowIsTheMedianOfItsRounds(t *testing.T) {
 	void.take(sample{Rate: 1}, nil)
 	void.take(sample{Void: "what happened", Others: 0.5}, nil)
 	void.take(sample{Void: "and again"}, nil)
-	away := &row{cell: cell{table: rivals, target: "turbine"}}
+	away := &row{cell: cell{table: otherStacks, target: "turbine"}}
 	away.take(sample{}, skipped("no turbine here"))
 	require.True(t, away.cannot && away.void == "")
 	require.Contains(t, away.String(), "skipped: no turbine here")

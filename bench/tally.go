@@ -7,20 +7,19 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// A tally is what became of the calls. Seeding calls count too, unless it says
-// otherwise.
+// A tally counts how calls ended, the seeding calls too unless a field says otherwise.
 type tally struct {
 	calls   int64
 	attacks int64
-	passed  int64 // of the attack's: allow or review
-	refused int64 // of the others: not allow
+	passed  int64 // calls of the attack that were answered allow or review
+	refused int64 // other calls that were not answered allow
 	fresh   int64 // addresses never seen before
 	non200  int64
 	err     error
 
 	after            int64 // calls after the seeding
 	freshAfter       int64
-	lowest, greatest int // count of honest visits after the seeding
+	lowest, greatest int // counts of honest attempts after the seeding
 	degraded         int64
 
 	window  int64                   // calls that ended in the window that is measured
@@ -31,8 +30,8 @@ func newTally() *tally {
 	return &tally{latency: hdrhistogram.New(1, time.Minute.Microseconds(), 2)}
 }
 
-// note takes an answer; seeding says that it is one of the first calls.
-func (t *tally) note(v visit, a answer, seeding bool) {
+// note counts an answer; seeding is true for the first calls of a connection.
+func (t *tally) note(v attempt, a answer, seeding bool) {
 	t.calls++
 	if v.fresh {
 		t.fresh++
@@ -72,7 +71,7 @@ func (t *tally) measured(took time.Duration) {
 	_ = t.latency.RecordValue(min(took, time.Minute).Microseconds())
 }
 
-// add takes over what another counted.
+// add adds the counts of another tally.
 func (t *tally) add(o *tally) {
 	t.calls += o.calls
 	t.attacks += o.attacks
@@ -94,12 +93,12 @@ func (t *tally) add(o *tally) {
 	}
 }
 
-// quantile is in milliseconds.
+// quantile returns a latency in milliseconds.
 func (t *tally) quantile(percent float64) float64 {
 	return float64(t.latency.ValueAtPercentile(percent)) / 1000
 }
 
-// wrongAnswers is what no traffic may get.
+// wrongAnswers returns what is wrong with answers whatever the traffic; empty for nothing.
 func (t *tally) wrongAnswers() string {
 	switch {
 	case t.err != nil:
@@ -114,19 +113,20 @@ func (t *tally) wrongAnswers() string {
 	return ""
 }
 
-// wrongHonest: who shows a card too few is allowed, and has shown count cards,
-// where that is not 0.
+// wrongHonest returns what is wrong when honest addresses must all be allowed and have
+// shown count cards; 0 does not look at the count.
 func (t *tally) wrongHonest(count int) string {
 	switch {
 	case t.refused > 0:
-		return fmt.Sprintf("%d honest visits not allowed", t.refused)
+		return fmt.Sprintf("%d honest attempts not allowed", t.refused)
 	case count > 0 && (t.lowest != count || t.greatest != count):
 		return fmt.Sprintf("honest addresses counted at %d to %d cards, not %d", t.lowest, t.greatest, count)
 	}
 	return ""
 }
 
-// wrongShown: an address is allowed or blocked by how many cards it has shown.
+// wrongShown returns what is wrong with the answers to an address that has shown that
+// many cards.
 func (t *tally) wrongShown(cards int) string {
 	switch {
 	case cards <= blockOver:
@@ -134,12 +134,12 @@ func (t *tally) wrongShown(cards int) string {
 	case t.lowest != blockOver+1 || t.greatest != blockOver+1:
 		return fmt.Sprintf("%d cards counted as %d to %d", cards, t.lowest, t.greatest)
 	case t.refused < t.after:
-		return fmt.Sprintf("%d of %d visits refused", t.refused, t.after)
+		return fmt.Sprintf("%d of %d attempts refused", t.refused, t.after)
 	}
 	return ""
 }
 
-// blockOver is the default rule's: so many cards of an address pass.
+// blockOver is that of the default rule: how many cards of an address pass.
 const blockOver = 5
 
 func (t *tally) wrongAttack() string {

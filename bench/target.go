@@ -12,18 +12,18 @@ import (
 	"fraudcheck/internal/testbed"
 )
 
-// A target is what load is put on: one or several processes that answer checks,
-// and the memcached that they share, if any.
+// A target is put under load: one or several processes that answer checks, and the
+// memcached that they share, if any.
 type target struct {
 	name      string
 	roots     []int // process ids
 	addrs     []string
-	instances []*testbed.Instance // those of the processes that are fraudcheck
+	instances []*testbed.Instance // the processes that are fraudcheck
 	store     *testbed.Memcached
-	auth      string // the Authorization that its callers show
+	auth      string // the Authorization header of callers
 }
 
-// pids are its processes, without memcached, with all that they started.
+// pids returns the processes and all their descendants, without memcached.
 func (t *target) pids() (pids []int, err error) {
 	for _, root := range t.roots {
 		tree, err := treeOf(root)
@@ -35,8 +35,8 @@ func (t *target) pids() (pids []int, err error) {
 	return pids, nil
 }
 
-// A lab is where targets are built and started; each runs from its first use on
-// until the end, so that a later round finds it as the earlier ones left it.
+// A lab builds and starts targets. Each runs from its first use until the end, so that
+// a later round finds it as the earlier ones left it.
 type lab struct {
 	dir      string
 	program  string
@@ -45,7 +45,7 @@ type lab struct {
 	stops    []func()
 }
 
-const user = "bench" // whom the peers know
+const user = "bench" // a user that peers accept
 
 // newLab makes a lab whose program build writes to the path it is given.
 func newLab(ctx context.Context, password string, build builder) (*lab, error) {
@@ -64,7 +64,7 @@ func newLab(ctx context.Context, password string, build builder) (*lab, error) {
 
 func (l *lab) auth() string { return testbed.Basic(user, l.password) }
 
-// close ends all that was started, the last first.
+// close stops all processes, the last one first.
 func (l *lab) close() {
 	for n := range l.stops {
 		l.stops[len(l.stops)-1-n]()
@@ -72,7 +72,7 @@ func (l *lab) close() {
 	_ = os.RemoveAll(l.dir)
 }
 
-// target returns the one of that name, which start makes when it is first asked for.
+// target returns the target of that name; the first call starts it.
 func (l *lab) target(name string, start func(t *target) error) (*target, error) {
 	if t := l.running[name]; t != nil {
 		return t, nil
@@ -85,7 +85,7 @@ func (l *lab) target(name string, start func(t *target) error) (*target, error) 
 	return t, nil
 }
 
-// file is a new path in the lab's folder.
+// file returns a new path in the lab's folder.
 func (l *lab) file(name string) string {
 	return filepath.Join(l.dir, fmt.Sprintf("%d-%s", len(l.stops), name))
 }
@@ -114,18 +114,18 @@ func (l *lab) startBare(ctx context.Context, t *target) error {
 
 // A setup is how fraudcheck is configured.
 type setup struct {
-	logLevel  string // the default where empty
+	logLevel  string // empty for the default
 	store     string // memory, tcp or unix
 	instances int
-	rules     string // the default where empty
-	guard     guard  // a user with a hashed password where nil
+	rules     string // empty for the default
+	scheme    scheme // nil for a user with a hashed password
 }
 
 func (l *lab) startFraudcheck(ctx context.Context, t *target, s setup) error {
-	if s.guard == nil {
-		s.guard = password("sha256", func(p string) (string, error) { return fmt.Sprintf("%x", sha256.Sum256([]byte(p))), nil })
+	if s.scheme == nil {
+		s.scheme = password("sha256", func(p string) (string, error) { return fmt.Sprintf("%x", sha256.Sum256([]byte(p))), nil })
 	}
-	believed, shown, err := s.guard(l)
+	believed, shown, err := s.scheme(l)
 	if err != nil {
 		return err
 	}

@@ -2,145 +2,144 @@ package main
 
 import "sync/atomic"
 
-// A visit is an address that shows a card, both by number: see request.put.
-type visit struct {
+// An attempt is an address that shows a card, both by number: see request.put.
+type attempt struct {
 	address, card uint32
 	attack        bool
 	fresh         bool // the address was never seen before
 }
 
-// A crowd is who comes to a shop. Each connection brings a stream of visits, which
-// is for one goroutine. Seed is how many of them each connection makes before
-// anything is measured, at least one; beside is how many addresses are new beside
-// the fresh visits.
-type crowd struct {
+// A traffic is a kind of load. Each connection has a stream of attempts, which is for
+// one goroutine. Each connection makes the first seed attempts, at least one, before
+// anything is measured; beside is the number of new addresses besides those that fresh
+// attempts bring.
+type traffic struct {
 	name   string
 	seed   int
 	beside int
-	stream func(conn int) func() visit
-	judge  func(t *tally) string // what is wrong with the answers; nil when all is well
+	stream func(conn int) func() attempt
+	judge  func(t *tally) string // what is wrong with the answers; empty for nothing
 }
 
-// newcomers counts the addresses that ever came, to any target in any round, so
-// that a new one is new wherever it comes.
-var newcomers atomic.Uint32
+// addressCounter counts the addresses used so far, for any target in any round, so that
+// a new address is new to every target.
+var addressCounter atomic.Uint32
 
-// block is how many numbers a stream takes at once.
-const block = 1024
+// blockSize is how many numbers a stream takes from a shared counter at once.
+const blockSize = 1024
 
-// numbers deals out numbers of a counter that streams share, each once.
+// numbers returns numbers of a counter that streams share, each number once.
 func numbers(shared *atomic.Uint32) func() uint32 {
 	next, end := uint32(0), uint32(0)
 	return func() uint32 {
 		if next == end {
-			end = shared.Add(block)
-			next = end - block
+			end = shared.Add(blockSize)
+			next = end - blockSize
 		}
 		next++
 		return next - 1
 	}
 }
 
-// Of honest visits one in returning is of an address that came before.
-const returning = 20
+// Of returningOneIn honest attempts one is of an address that came before.
+const returningOneIn = 20
 
-func honestVisits() func() visit {
-	address := numbers(&newcomers)
+func honestAttempts() func() attempt {
+	address := numbers(&addressCounter)
 	calls, regular := 0, uint32(0)
-	return func() visit {
-		if calls++; calls%returning == 0 {
-			return visit{address: regular, card: regular}
+	return func() attempt {
+		if calls++; calls%returningOneIn == 0 {
+			return attempt{address: regular, card: regular}
 		}
 		n := address()
-		if calls%returning == 1 {
+		if calls%returningOneIn == 1 {
 			regular = n
 		}
-		return visit{address: n, card: n, fresh: true}
+		return attempt{address: n, card: n, fresh: true}
 	}
 }
 
-// honest is 19 addresses never seen, with a card each, and then one of them again
-// with the same card.
-func honest() *crowd {
-	return &crowd{
+// honest is 19 new addresses with one card each, then one of them again with its card.
+func honest() *traffic {
+	return &traffic{
 		name: "honest", seed: 1,
-		stream: func(int) func() visit { return honestVisits() },
+		stream: func(int) func() attempt { return honestAttempts() },
 		judge:  func(t *tally) string { return t.wrongHonest(1) },
 	}
 }
 
-// Of an attack's visits one in strangers is an honest one.
-const strangers = 10
+// Of honestOneIn attempts of an attack one is honest.
+const honestOneIn = 10
 
-// attack is one address that never shows a card twice, and some honest shoppers.
-func attack() *crowd {
+// attack is one address that shows a new card each time, and some honest shoppers.
+func attack() *traffic {
 	var cards atomic.Uint32
-	address := newcomers.Add(block) - block
-	return &crowd{
+	address := addressCounter.Add(blockSize) - blockSize
+	return &traffic{
 		name: "attack", seed: 1, beside: 1,
-		stream: func(int) func() visit {
-			card, other, calls := numbers(&cards), honestVisits(), 0
-			return func() visit {
-				if calls++; calls%strangers == 0 {
+		stream: func(int) func() attempt {
+			card, other, calls := numbers(&cards), honestAttempts(), 0
+			return func() attempt {
+				if calls++; calls%honestOneIn == 0 {
 					return other()
 				}
-				return visit{address: address, card: card(), attack: true}
+				return attempt{address: address, card: card(), attack: true}
 			}
 		},
 		judge: func(t *tally) string { return either(t.wrongAttack(), t.wrongHonest(1)) },
 	}
 }
 
-// hotKey is the attack without anybody else.
-func hotKey() *crowd {
+// hotKey is the attack without honest shoppers.
+func hotKey() *traffic {
 	var cards atomic.Uint32
-	address := newcomers.Add(block) - block
-	return &crowd{
+	address := addressCounter.Add(blockSize) - blockSize
+	return &traffic{
 		name: "hot key", seed: 1, beside: 1,
-		stream: func(int) func() visit {
+		stream: func(int) func() attempt {
 			card := numbers(&cards)
-			return func() visit { return visit{address: address, card: card(), attack: true} }
+			return func() attempt { return attempt{address: address, card: card(), attack: true} }
 		},
 		judge: func(t *tally) string { return t.wrongAttack() },
 	}
 }
 
-// Each connection of the retry traffic brings so many addresses.
+// regulars is the number of addresses that each connection of the retry traffic uses.
 const regulars = 50
 
-// retry is addresses that show the card again that they have shown before.
-func retry() *crowd {
-	return &crowd{
+// retry is addresses that show their card again.
+func retry() *traffic {
+	return &traffic{
 		name: "retry", seed: regulars,
-		stream: func(int) func() visit {
-			address := numbers(&newcomers)
+		stream: func(int) func() attempt {
+			address := numbers(&addressCounter)
 			var known [regulars]uint32
 			calls := 0
-			return func() visit {
+			return func() attempt {
 				n := calls
 				calls++
 				if n < regulars {
 					known[n] = address()
-					return visit{address: known[n], card: known[n], fresh: true}
+					return attempt{address: known[n], card: known[n], fresh: true}
 				}
 				a := known[n%regulars]
-				return visit{address: a, card: a}
+				return attempt{address: a, card: a}
 			}
 		},
 		judge: func(t *tally) string { return either(t.wrongHonest(1), t.anyFresh()) },
 	}
 }
 
-// shown is one address that has shown that many cards, and shows them again.
-func shown(cards, conns int) *crowd {
-	address := newcomers.Add(block) - block
-	return &crowd{
+// shown is one address that has shown the given number of cards, and shows them again.
+func shown(cards, conns int) *traffic {
+	address := addressCounter.Add(blockSize) - blockSize
+	return &traffic{
 		name: "retry", seed: (cards + conns - 1) / conns, beside: 1,
-		stream: func(conn int) func() visit {
+		stream: func(conn int) func() attempt {
 			n := conn - conns
-			return func() visit {
+			return func() attempt {
 				n += conns
-				return visit{address: address, card: uint32(n % cards)}
+				return attempt{address: address, card: uint32(n % cards)}
 			}
 		},
 		judge: func(t *tally) string { return t.wrongShown(cards) },

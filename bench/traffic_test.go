@@ -10,8 +10,8 @@ import (
 	"fraudcheck/internal/wire"
 )
 
-// shows reads a visit back from the bytes of its request, as the program does.
-func shows(t *testing.T, r *request, v visit) (ip, card string) {
+// shows reads an attempt back from the bytes of its request, as the program does.
+func shows(t *testing.T, r *request, v attempt) (ip, card string) {
 	t.Helper()
 	r.put(v)
 	body := r.bytes[len(r.bytes)-len(firstBody):]
@@ -24,15 +24,15 @@ func shows(t *testing.T, r *request, v visit) (ip, card string) {
 
 func aRequest() *request { return newRequest("127.0.0.1:1", testbed.Basic("u", "p")) }
 
-func TestHonestVisitsAreNewAddressesAndSomeThatReturn(t *testing.T) {
+func TestHonestAttemptsAreNewAddressesAndSomeThatReturn(t *testing.T) {
 	const streams, each = 3, 3000
 	r := aRequest()
 	cardOf := make(map[string]string)
 	fresh := 0
-	crowd := honest()
-	var next []func() visit
+	traffic := honest()
+	var next []func() attempt
 	for n := range streams {
-		next = append(next, crowd.stream(n))
+		next = append(next, traffic.stream(n))
 	}
 	for n := range streams * each {
 		v := next[n%streams]()
@@ -52,13 +52,13 @@ func TestHonestVisitsAreNewAddressesAndSomeThatReturn(t *testing.T) {
 	require.Len(t, cardOf, fresh)
 }
 
-func TestAnAttackIsNineVisitsInTenAndNeverTheSameCard(t *testing.T) {
+func TestAnAttackIsNineAttemptsInTenAndNeverTheSameCard(t *testing.T) {
 	const streams, each = 3, 3000
 	r := aRequest()
-	crowd := attack()
+	traffic := attack()
 	cards, ips := make(map[string]bool), make(map[string]bool)
 	for n := range streams {
-		next := crowd.stream(n)
+		next := traffic.stream(n)
 		for range each {
 			v := next()
 			ip, card := shows(t, r, v)
@@ -67,7 +67,7 @@ func TestAnAttackIsNineVisitsInTenAndNeverTheSameCard(t *testing.T) {
 				require.False(t, cards[card])
 				cards[card] = true
 			} else {
-				require.False(t, ips[ip], "an honest visitor with the attacker's address")
+				require.False(t, ips[ip], "an honest shopper with the attacker's address")
 			}
 		}
 	}
@@ -80,10 +80,10 @@ func TestAnAttackIsNineVisitsInTenAndNeverTheSameCard(t *testing.T) {
 
 func TestRetriesAreOfKnownAddressesWithTheirCard(t *testing.T) {
 	r := aRequest()
-	crowd := retry()
-	next := crowd.stream(0)
+	traffic := retry()
+	next := traffic.stream(0)
 	cardOf := make(map[string]string)
-	for range crowd.seed {
+	for range traffic.seed {
 		v := next()
 		ip, card := shows(t, r, v)
 		require.True(t, v.fresh)
@@ -102,12 +102,12 @@ func TestSeedingShowsAllTheCardsThatAreShownAgain(t *testing.T) {
 	const conns = 8
 	for _, cards := range []int{1, 10, 100} {
 		r := aRequest()
-		crowd := shown(cards, conns)
+		traffic := shown(cards, conns)
 		seeded, ips := make(map[string]bool), make(map[string]bool)
-		var next []func() visit
+		var next []func() attempt
 		for n := range conns {
-			next = append(next, crowd.stream(n))
-			for range crowd.seed {
+			next = append(next, traffic.stream(n))
+			for range traffic.seed {
 				ip, card := shows(t, r, next[n]())
 				seeded[card], ips[ip] = true, true
 			}
@@ -126,25 +126,25 @@ func TestDifferentNumbersAreDifferentAddressesAndCards(t *testing.T) {
 	ips, shown := make(map[string]bool), make(map[string]bool)
 	edges := []uint32{0, 1, octets - 1, octets, octets * octets, octets*octets*octets - 1, octets * octets * octets, addresses - 1}
 	for _, n := range edges {
-		ip, _ := shows(t, r, visit{address: n})
+		ip, _ := shows(t, r, attempt{address: n})
 		ips[ip] = true
 	}
 	require.Len(t, ips, len(edges))
 	edges = []uint32{0, 1, 99, 100, 9_999, 10_000, 29_999, 30_000, cards - 1}
 	for _, n := range edges {
-		_, card := shows(t, r, visit{card: n})
+		_, card := shows(t, r, attempt{card: n})
 		shown[card] = true
 	}
 	require.Len(t, shown, len(edges))
 }
 
 func TestNumbersAreDealtOutOnce(t *testing.T) {
-	before := newcomers.Load()
-	a, b := numbers(&newcomers), numbers(&newcomers)
+	before := addressCounter.Load()
+	a, b := numbers(&addressCounter), numbers(&addressCounter)
 	dealt := make(map[uint32]bool)
-	for range 3 * block / 2 {
+	for range 3 * blockSize / 2 {
 		dealt[a()], dealt[b()] = true, true
 	}
-	require.Len(t, dealt, 3*block)
+	require.Len(t, dealt, 3*blockSize)
 	require.NotContains(t, dealt, before-1)
 }

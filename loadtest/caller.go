@@ -21,54 +21,53 @@ const (
 	maxIdle     = 30 * time.Second // a connection idle for longer may be closed by the server just now
 )
 
-// A caller makes one call at a time, over a kept-alive connection to each site. It
-// is no client library's, because those try again by themselves: here a lost call
-// is to be seen. With several sites it goes from one to the next. It does what a
-// well-behaved caller does: after an answer that says "Connection: close" it closes,
-// and avoids that site for a while; and it tries another site when a connection is
-// refused, or closed without a single byte in answer.
+// A caller makes one call at a time over a kept-alive connection to each endpoint,
+// which it uses in turn. Client libraries repeat calls by themselves; this caller does
+// not, so that a lost call is seen. Like any good caller it closes after an answer with
+// "Connection: close" and then avoids that endpoint for a while, and it tries another
+// one when a connection is refused, or closed before the first byte of an answer.
 type caller struct {
-	sites []site
-	at    int
-	head  []byte // the request up to the length of its body
-	buf   []byte
-	reply fasthttp.Response
+	endpoints []endpoint
+	at        int
+	head      []byte // the request up to the length of its body
+	buf       []byte
+	reply     fasthttp.Response
 }
 
-type site struct {
+type endpoint struct {
 	addr string
 	conn net.Conn
 	in   *bufio.Reader
 	used time.Time
-	away time.Time // until when it is avoided
+	away time.Time // until then it is avoided
 }
 
 // An answer is how a call ended.
 type answer struct {
 	err      error // no answer
-	refused  bool  // err: nobody listened
+	refused  bool  // err says that the connection was refused
 	status   int
-	retry    bool // it has Retry-After
+	retry    bool // has Retry-After
 	decision string
 	degraded bool
-	moved    int // sites that did not take the call before one did
+	moved    int // endpoints that did not take the call
 }
 
-// errUnanswered: the connection was closed before a byte of an answer came.
+// errUnanswered says that the connection was closed before the first byte of an answer.
 var errUnanswered = errors.New("closed without an answer")
 
-func newCaller(sites []string, auth string, n int) *caller {
-	c := &caller{at: n % len(sites)}
-	for _, addr := range sites {
-		c.sites = append(c.sites, site{addr: addr})
+func newCaller(endpoints []string, auth string, n int) *caller {
+	c := &caller{at: n % len(endpoints)}
+	for _, addr := range endpoints {
+		c.endpoints = append(c.endpoints, endpoint{addr: addr})
 	}
-	c.head = []byte("POST /v1/check HTTP/1.1\r\nHost: " + sites[0] + "\r\nAuthorization: " + auth +
+	c.head = []byte("POST /v1/check HTTP/1.1\r\nHost: " + endpoints[0] + "\r\nAuthorization: " + auth +
 		"\r\nContent-Type: application/json\r\nContent-Length: ")
 	return c
 }
 
 func (c *caller) call(body []byte) (a answer) {
-	var s *site
+	var s *endpoint
 	for a.moved = 0; ; a.moved++ {
 		s = c.turn()
 		err := c.exchange(s, body)
@@ -78,7 +77,7 @@ func (c *caller) call(body []byte) (a answer) {
 		s.close()
 		s.away = time.Now().Add(avoided)
 		refused := notConnected(err)
-		if a.moved+1 == len(c.sites) || !refused && !errors.Is(err, errUnanswered) {
+		if a.moved+1 == len(c.endpoints) || !refused && !errors.Is(err, errUnanswered) {
 			a.err, a.refused = err, refused
 			return a
 		}
@@ -99,22 +98,22 @@ func (c *caller) call(body []byte) (a answer) {
 	return a
 }
 
-// notConnected: nobody listened.
+// notConnected reports whether the connection was refused.
 func notConnected(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
 
-// turn is the next site, one that is not avoided where there is any.
-func (c *caller) turn() *site {
-	for range c.sites {
-		c.at = (c.at + 1) % len(c.sites)
-		if time.Now().After(c.sites[c.at].away) {
+// turn returns the next endpoint, one that is not avoided if there is any.
+func (c *caller) turn() *endpoint {
+	for range c.endpoints {
+		c.at = (c.at + 1) % len(c.endpoints)
+		if time.Now().After(c.endpoints[c.at].away) {
 			break
 		}
 	}
-	return &c.sites[c.at]
+	return &c.endpoints[c.at]
 }
 
-func (c *caller) exchange(s *site, body []byte) error {
-	if s.conn != nil && (time.Since(s.used) > maxIdle || hungUp(s.conn)) {
+func (c *caller) exchange(s *endpoint, body []byte) error {
+	if s.conn != nil && (time.Since(s.used) > maxIdle || closedByServer(s.conn)) {
 		s.close()
 	}
 	if s.conn == nil {
@@ -138,9 +137,9 @@ func (c *caller) exchange(s *site, body []byte) error {
 	return c.reply.Read(s.in)
 }
 
-// hungUp reports whether the server has closed the connection meanwhile, which any
-// client looks for before it uses one again.
-func hungUp(c net.Conn) (gone bool) {
+// closedByServer reports whether the server has closed the connection, as any client
+// finds out before it uses one again.
+func closedByServer(c net.Conn) (gone bool) {
 	raw, err := c.(*net.TCPConn).SyscallConn()
 	if err != nil {
 		return true
@@ -154,12 +153,12 @@ func hungUp(c net.Conn) (gone bool) {
 }
 
 func (c *caller) close() {
-	for i := range c.sites {
-		c.sites[i].close()
+	for i := range c.endpoints {
+		c.endpoints[i].close()
 	}
 }
 
-func (s *site) close() {
+func (s *endpoint) close() {
 	if s.conn != nil {
 		_ = s.conn.Close()
 		s.conn = nil

@@ -42,8 +42,8 @@ func TestCallerTellsHowACallEnded(t *testing.T) {
 	gone, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	require.NoError(t, gone.Close())
-	call := func(sites ...string) answer {
-		c := newCaller(sites, testbed.Basic("shop", "secret"), len(sites)-1)
+	call := func(endpoints ...string) answer {
+		c := newCaller(endpoints, testbed.Basic("shop", "secret"), len(endpoints)-1)
 		defer c.close()
 		return c.call([]byte("{}"))
 	}
@@ -59,8 +59,8 @@ func TestCallerTellsHowACallEnded(t *testing.T) {
 	c := newCaller([]string{there}, testbed.Basic("shop", "secret"), 0)
 	defer c.close()
 	c.call([]byte("{}"))
-	assert.NotNil(t, c.sites[0].conn, "kept alive")
+	assert.NotNil(t, c.endpoints[0].conn, "kept alive")
 	last = true
 	c.call([]byte("{}"))
-	assert.Nil(t, c.sites[0].conn, "closed when told to")
+	assert.Nil(t, c.endpoints[0].conn, "closed when told to")
 }

@@ -14,15 +14,15 @@ import (
 	"fraudcheck/internal/testbed"
 )
 
-// A crowd is connections beside the load's.
-type crowd struct {
+// extraConns are connections beside those of the load.
+type extraConns struct {
 	addr  string
 	mu    sync.Mutex
 	conns []net.Conn
 }
 
-// join opens n connections, several at once, and does with each what greet does.
-func (c *crowd) join(n int, greet func(net.Conn) error) error {
+// join opens n connections, 16 at a time, and calls greet with each.
+func (c *extraConns) join(n int, greet func(net.Conn) error) error {
 	var joining sync.WaitGroup
 	failed := make(chan error, n)
 	queue := make(chan struct{}, n)
@@ -55,7 +55,7 @@ func (c *crowd) join(n int, greet func(net.Conn) error) error {
 	}
 }
 
-func (c *crowd) leave() {
+func (c *extraConns) leave() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, conn := range c.conns {
@@ -64,18 +64,18 @@ func (c *crowd) leave() {
 	c.conns = nil
 }
 
-// crowded starts an instance on memory, and a crowd before its door.
-func (s *scene) crowded() (*crowd, error) {
+// startCrowded starts an instance with the embedded store, and prepares connections to it.
+func (s *trial) startCrowded() (*extraConns, error) {
 	if err := s.start(); err != nil {
 		return nil, err
 	}
-	c := &crowd{addr: s.instances[0].Addr}
+	c := &extraConns{addr: s.instances[0].Addr}
 	s.closers = append(s.closers, c.leave)
 	return c, nil
 }
 
-// files makes room for that many file descriptors, as far as is permitted, and says
-// for how many there is.
+// files raises this process's limit of file descriptors to n where that is permitted,
+// and returns the limit.
 func files(n int) int {
 	var limit syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {
@@ -90,14 +90,14 @@ func files(n int) int {
 	return int(min(limit.Cur, uint64(n)))
 }
 
-// slowloris: thousands of callers who take for ever to say what they want.
-func slowloris(s *scene) error {
+// slowloris: thousands of callers send their request byte by byte and never finish.
+func slowloris(s *trial) error {
 	n := 3000
 	if s.Short {
 		n = 1000
 	}
 	n = min(n, files(n+1000)-1000)
-	c, err := s.crowded()
+	c, err := s.startCrowded()
 	if err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func slowloris(s *scene) error {
 }
 
 // trickle sends a byte of a header on every connection, twice a second.
-func (c *crowd) trickle(stop <-chan struct{}) {
+func (c *extraConns) trickle(stop <-chan struct{}) {
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -143,14 +143,14 @@ func (c *crowd) trickle(stop <-chan struct{}) {
 	}
 }
 
-// idle: ten thousand connections that were used once.
-func idle(s *scene) error {
+// idle: ten thousand connections stay open after one request each.
+func idle(s *trial) error {
 	n := 10_000
 	if s.Short {
 		n = 1000
 	}
 	n = min(n, files(n+1000)-1000)
-	c, err := s.crowded()
+	c, err := s.startCrowded()
 	if err != nil {
 		return err
 	}
@@ -189,8 +189,8 @@ func healthyWithin(conn net.Conn, longest time.Duration) error {
 	return nil
 }
 
-// overload: more calls at once than limits.in_flight, because memcached is slow.
-func overload(s *scene) error {
+// overload: a slow memcached brings more calls at once than limits.in_flight.
+func overload(s *trial) error {
 	p, err := s.proxied()
 	if err != nil {
 		return err
@@ -216,11 +216,11 @@ func overload(s *scene) error {
 	return s.start()
 }
 
-// silent: silent connections want all the file descriptors that the program has, at
-// the API that at returns. Callers who are connected are served on, and new callers
-// and operators are served too: silent connections make room for them.
-func silent(api string, at func(*testbed.Instance) string) func(*scene) error {
-	return func(s *scene) error {
+// silent: connections that send nothing would use up the program's file descriptors, at
+// the port that at returns. Callers that are connected are served on; new callers and
+// operators are served too, because silent connections are closed to make room.
+func silent(api string, at func(*testbed.Instance) string) func(*trial) error {
+	return func(s *trial) error {
 		const files = 256
 		s.callers = 16 // all are connected before the fault begins
 		i, err := s.instance("", files)
@@ -228,7 +228,7 @@ func silent(api string, at func(*testbed.Instance) string) func(*scene) error {
 			return err
 		}
 		s.instances = append(s.instances, i)
-		c := &crowd{addr: at(i)}
+		c := &extraConns{addr: at(i)}
 		s.closers = append(s.closers, c.leave)
 		s.begin = func() error {
 			if err := c.join(2*files, func(net.Conn) error { return nil }); err != nil {

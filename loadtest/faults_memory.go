@@ -10,8 +10,8 @@ import (
 )
 
 // starved: the embedded store is full, and a flood of distinct e-mail addresses, whose
-// rule keeps them for longer, wants its room. Who is blocked by the address stays so.
-func starved(s *scene) error {
+// rule keeps them for longer, needs its room. Blocked addresses stay blocked.
+func starved(s *trial) error {
 	s.config = "store: {memory: {max_bytes: 1MiB}}\nrules:\n" +
 		"  - {name: cards_per_ip, per: ip, count: cards, window: 1h, review_over: 3, block_over: 5}\n" +
 		"  - {name: cards_per_email, per: email, count: cards, window: 24h, review_over: 3, block_over: 5}\n"
@@ -47,7 +47,7 @@ func starved(s *scene) error {
 }
 
 // floodEmails checks n cards, each of an e-mail address and a shopper of its own.
-func (s *scene) floodEmails(n int) error {
+func (s *trial) floodEmails(n int) error {
 	var flooding sync.WaitGroup
 	failed := make(chan error, 16)
 	for worker := range cap(failed) {

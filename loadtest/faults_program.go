@@ -11,8 +11,8 @@ import (
 	"fraudcheck/internal/testbed"
 )
 
-// stopped ends the instance with SIGTERM and waits for it.
-func (s *scene) stopped(i *testbed.Instance, longest time.Duration) error {
+// stopped sends SIGTERM and waits for the end, which must come in time with exit code 0.
+func (s *trial) stopped(i *testbed.Instance, longest time.Duration) error {
 	if err := i.Signal(syscall.SIGTERM); err != nil {
 		return err
 	}
@@ -35,9 +35,9 @@ func (s *scene) stopped(i *testbed.Instance, longest time.Duration) error {
 	return nil
 }
 
-// drain: the program is stopped while callers, who close when they are told to,
-// keep coming.
-func drain(s *scene) error {
+// drain: the program is stopped while calls keep coming from callers that close when
+// an answer says so.
+func drain(s *trial) error {
 	s.config = fmt.Sprintf("drain: %dms\n", s.lasts.Milliseconds())
 	s.tail = 200 * time.Millisecond
 	if err := s.start(); err != nil {
@@ -52,14 +52,14 @@ func drain(s *scene) error {
 	return nil
 }
 
-// rollingRestart: of two instances that share a memcached one after the other is
-// stopped and started again; the callers know both.
-func rollingRestart(s *scene) error {
+// rollingRestart: two instances share a memcached, and one after the other is restarted;
+// the callers know both.
+func rollingRestart(s *trial) error {
 	if _, err := s.memcached(); err != nil {
 		return err
 	}
-	s.budget = time.Second // memcached is well, whatever else this machine has to do
-	if s.Short {           // callers who learn of the stop as slowly as they call make it take the whole
+	s.budget = time.Second // memcached works; a busy machine must not make answers degraded
+	if s.Short {           // callers that call seldom learn of the stop late, and the drain takes its whole time
 		s.config = "drain: 1s\n"
 	}
 	for range 2 {
@@ -87,8 +87,8 @@ func rollingRestart(s *scene) error {
 }
 
 // reloadStorm: the configuration changes a hundred times, each time with a SIGHUP.
-func reloadStorm(s *scene) error {
-	if _, err := s.oneMemcached(); err != nil {
+func reloadStorm(s *trial) error {
+	if _, err := s.startOnMemcached(); err != nil {
 		return err
 	}
 	const times = 100
@@ -128,7 +128,7 @@ func reloadStorm(s *scene) error {
 
 // configFIFO: the configuration is replaced by a FIFO that nobody writes to. The
 // reload is refused, and the program can be stopped all the same.
-func configFIFO(s *scene) error {
+func configFIFO(s *trial) error {
 	s.config = fmt.Sprintf("drain: %dms\n", s.lasts.Milliseconds())
 	s.tail = 200 * time.Millisecond
 	if err := s.start(); err != nil {
@@ -156,8 +156,8 @@ func configFIFO(s *scene) error {
 	return nil
 }
 
-// snapshotKill: the program is killed, and remembers who was blocked.
-func snapshotKill(s *scene) error {
+// snapshotKill: the program is killed, and its successor knows the blocked addresses.
+func snapshotKill(s *trial) error {
 	file := filepath.Join(s.dir, "snapshot")
 	s.config = "store: {memory: {snapshot_file: " + file + ", snapshot_every: 1s}}\n"
 	if err := s.start(); err != nil {
@@ -181,8 +181,8 @@ func snapshotKill(s *scene) error {
 	return nil
 }
 
-// logDiskFull: the disk that the log is written to is full for a while.
-func logDiskFull(s *scene) error {
+// logDiskFull: for a while the disk of the log is full.
+func logDiskFull(s *trial) error {
 	dir := filepath.Join(s.dir, "logs")
 	log := filepath.Join(dir, "log")
 	s.config = "log: {path: " + dir + "}\n"

@@ -14,7 +14,7 @@ import (
 // other is asked.
 
 // twoInstances starts two instances on one memcached.
-func (s *scene) twoInstances() (m *testbed.Memcached, err error) {
+func (s *trial) twoInstances() (m *testbed.Memcached, err error) {
 	if m, err = s.memcached(); err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ type showing struct{ passed, blocked, degraded int }
 
 // show shows one new card from each address at the instance. Degraded answers are
 // counted as such, whatever they decide.
-func (s *scene) show(i *testbed.Instance, ips []string) (seen showing, err error) {
+func (s *trial) show(i *testbed.Instance, ips []string) (seen showing, err error) {
 	c := newCaller([]string{i.Addr}, testbed.Basic("shop", s.password), 0)
 	defer c.close()
 	for _, ip := range ips {
@@ -65,7 +65,7 @@ func (s *scene) show(i *testbed.Instance, ips []string) (seen showing, err error
 }
 
 // blockAt shows as many cards from each address at the instance as make it blocked.
-func (s *scene) blockAt(i *testbed.Instance, ips []string) error {
+func (s *trial) blockAt(i *testbed.Instance, ips []string) error {
 	const cards = 6 // the last one is blocked by the default rule
 	c := newCaller([]string{i.Addr}, testbed.Basic("shop", s.password), 0)
 	defer c.close()
@@ -83,7 +83,7 @@ func (s *scene) blockAt(i *testbed.Instance, ips []string) error {
 }
 
 // settled waits until the instance answers about an address of its own undegraded.
-func (s *scene) settled(i *testbed.Instance) error {
+func (s *trial) settled(i *testbed.Instance) error {
 	var last showing
 	ok, err := s.until(testbed.Prompt, func() bool {
 		seen, err := s.show(i, []string{"192.0.2.1"})
@@ -98,7 +98,7 @@ func (s *scene) settled(i *testbed.Instance) error {
 
 // heldAt shows a card from each address at the instance once it answers undegraded:
 // none may pass.
-func (s *scene) heldAt(i *testbed.Instance, ips []string) error {
+func (s *trial) heldAt(i *testbed.Instance, ips []string) error {
 	if err := s.settled(i); err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func (s *scene) heldAt(i *testbed.Instance, ips []string) error {
 
 // learnedWhileHung: addresses become blocked at one instance while memcached hangs.
 // Once it is well they are blocked at the other.
-func learnedWhileHung(s *scene) error {
+func learnedWhileHung(s *trial) error {
 	m, err := s.twoInstances()
 	ips := watchedAddresses(watched)
 	s.begin = func() error {
@@ -132,8 +132,8 @@ func learnedWhileHung(s *scene) error {
 // losing lets memcached lose its memory, several times, without being away for long:
 // each time the other instance is asked at once about addresses that were blocked
 // before, and says block or that it is degraded.
-func losing(lose func(*scene, *testbed.Memcached) error) func(*scene) error {
-	return func(s *scene) error {
+func losingMemory(lose func(*trial, *testbed.Memcached) error) func(*trial) error {
+	return func(s *trial) error {
 		m, err := s.twoInstances()
 		s.begin = func() error {
 			const times = 3
@@ -171,13 +171,13 @@ func losing(lose func(*scene, *testbed.Memcached) error) func(*scene) error {
 }
 
 // restartFast replaces memcached by an empty one as fast as can be.
-func restartFast(s *scene, m *testbed.Memcached) error {
+func restartFast(s *trial, m *testbed.Memcached) error {
 	m.Kill()
 	return m.Start(s.ctx)
 }
 
 // flush empties memcached, which goes on with all its connections.
-func flush(_ *scene, m *testbed.Memcached) error {
+func flush(_ *trial, m *testbed.Memcached) error {
 	reply, err := m.Ask("flush_all")
 	if err == nil && reply != "OK\r\n" {
 		err = fmt.Errorf("flush_all: %q", reply)
@@ -187,7 +187,7 @@ func flush(_ *scene, m *testbed.Memcached) error {
 
 // forgivenThenLost: addresses that both instances know as blocked are forgotten at
 // one of them, and then memcached loses its memory. They stay forgiven.
-func forgivenThenLost(s *scene) error {
+func forgivenThenLost(s *trial) error {
 	m, err := s.twoInstances()
 	ips := watchedAddresses(watched)
 	s.begin = func() error {
@@ -225,7 +225,7 @@ func forgivenThenLost(s *scene) error {
 }
 
 // forget has an analyst forget the address.
-func (s *scene) forget(i *testbed.Instance, ip string) error {
+func (s *trial) forget(i *testbed.Instance, ip string) error {
 	r, err := http.NewRequestWithContext(s.ctx, http.MethodDelete, "http://"+i.Operators+"/v1/addresses/"+ip, nil)
 	if err != nil {
 		return err

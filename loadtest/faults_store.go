@@ -11,8 +11,8 @@ import (
 	"fraudcheck/internal/testbed"
 )
 
-// oneMemcached starts one and an instance before it.
-func (s *scene) oneMemcached(args ...string) (*testbed.Memcached, error) {
+// startOnMemcached starts a memcached and an instance that uses it.
+func (s *trial) startOnMemcached(args ...string) (*testbed.Memcached, error) {
 	m, err := s.memcached(args...)
 	if err == nil {
 		err = s.start()
@@ -20,9 +20,9 @@ func (s *scene) oneMemcached(args ...string) (*testbed.Memcached, error) {
 	return m, err
 }
 
-// killed: memcached dies, and comes back later, empty.
-func killed(s *scene) error {
-	m, err := s.oneMemcached()
+// killed: memcached is killed, and comes back empty when the fault ends.
+func killed(s *trial) error {
+	m, err := s.startOnMemcached()
 	s.begin = func() error {
 		m.Kill()
 		return nil
@@ -31,9 +31,9 @@ func killed(s *scene) error {
 	return err
 }
 
-// restartedEmpty: memcached dies and is back at once, several times.
-func restartedEmpty(s *scene) error {
-	m, err := s.oneMemcached()
+// restartedEmpty: memcached is killed and comes back empty at once, three times.
+func restartedEmpty(s *trial) error {
+	m, err := s.startOnMemcached()
 	s.begin = func() error {
 		const times = 3
 		for range times {
@@ -50,17 +50,17 @@ func restartedEmpty(s *scene) error {
 	return err
 }
 
-// hung: memcached accepts, and answers nothing.
-func hung(s *scene) error {
-	m, err := s.oneMemcached()
+// hung: memcached accepts connections and answers nothing.
+func hung(s *trial) error {
+	m, err := s.startOnMemcached()
 	s.begin = func() error { return m.Hang(s.ctx) }
 	s.end = func() error { return m.Resume() }
 	return err
 }
 
-// troubled: the network before memcached does this.
-func troubled(t trouble) func(*scene) error {
-	return func(s *scene) error {
+// withTrouble: the network in front of memcached does this to replies.
+func withTrouble(t trouble) func(*trial) error {
+	return func(s *trial) error {
 		p, err := s.proxied()
 		if err != nil {
 			return err
@@ -80,9 +80,9 @@ func troubled(t trouble) func(*scene) error {
 	}
 }
 
-// evicting: others fill a small memcached so fast that records are thrown out.
-func evicting(s *scene) error {
-	m, err := s.oneMemcached("-m", "1", "-I", "512k")
+// evicting: other clients fill a small memcached so fast that it evicts records.
+func evicting(s *trial) error {
+	m, err := s.startOnMemcached("-m", "1", "-I", "512k")
 	stop := make(chan struct{})
 	s.begin = func() error {
 		c, err := net.Dial("tcp", m.Addr)
@@ -98,9 +98,13 @@ func evicting(s *scene) error {
 		return nil
 	}
 	s.end = func() error {
-		close(stop)
-		lost, err := s.metric(`fraudcheck_store_operations_total{op="get",result="miss"}`)
-		if err != nil {
+		defer close(stop)
+		// How soon depends on how fast this machine floods, and on which shoppers return.
+		var lost int
+		if _, err := s.until(testbed.Prompt, func() bool {
+			lost, _ = s.metric(`fraudcheck_store_operations_total{op="get",result="miss"}`)
+			return lost > 0
+		}); err != nil {
 			return err
 		}
 		stats, err := m.Stats()
@@ -112,8 +116,8 @@ func evicting(s *scene) error {
 	return err
 }
 
-// flood stores values of the sizes that records of shoppers and of attackers have:
-// memcached evicts by size.
+// flood stores values as large as records of shoppers and of attackers: memcached evicts
+// among items of about one size.
 func flood(c net.Conn, stop <-chan struct{}) {
 	w := bufio.NewWriter(c)
 	filler := make([]byte, 90)
@@ -134,8 +138,9 @@ func flood(c net.Conn, stop <-chan struct{}) {
 	}
 }
 
-// oneOfThree: of three servers one dies, and only its third is degraded.
-func oneOfThree(s *scene) error {
+// oneOfThree: one of three servers is killed, and only its third of the answers is
+// degraded.
+func oneOfThree(s *trial) error {
 	for range 3 {
 		if _, err := s.memcached(); err != nil {
 			return err
@@ -147,13 +152,13 @@ func oneOfThree(s *scene) error {
 		return nil
 	}
 	s.end = func() error { return lost.Start(s.ctx) }
-	s.mostDegraded = 0.45 // a third, and by chance some more of the few attackers
+	s.mostDegraded = 0.45 // a third, and more when the few attackers happen to be there
 	return s.start()
 }
 
-// connectionLimit: others hold all the connections that memcached takes.
-func connectionLimit(s *scene) error {
-	m, err := s.oneMemcached("-c", "64", "-t", "1")
+// connectionLimit: other clients hold all the connections that memcached accepts.
+func connectionLimit(s *trial) error {
+	m, err := s.startOnMemcached("-c", "64", "-t", "1")
 	var held []net.Conn
 	release := func() {
 		for _, c := range held {

@@ -13,7 +13,7 @@ import (
 	"fraudcheck/internal/testbed"
 )
 
-// A phase is what goes on when a call is due.
+// A phase is when a call is due: before, during or after the fault.
 type phase int32
 
 const (
@@ -23,19 +23,18 @@ const (
 	phases
 )
 
-// backlog is how many calls may be due and not begun; what is due beyond is dropped.
+// backlog is how many due calls may wait for a caller; further ones are dropped.
 const backlog = 1 << 16
 
-// A load is calls at fixed instants, open loop: one goroutine decides when a call
-// is due, the callers make them, and a call that finds all of them busy waits, with
-// its clock running.
+// A load is an open loop: calls are due at fixed instants. A call that finds all
+// callers busy waits, and its latency counts from the instant it was due.
 type load struct {
-	rate    int // a second
-	callers int // each with one connection to each site
-	sites   []string
-	auth    string // the Authorization header
-	next    func() call
-	phase   atomic.Int32
+	rate      int // a second
+	callers   int // each with one connection to each site
+	endpoints []string
+	auth      string // the Authorization header
+	next      func() call
+	phase     atomic.Int32
 }
 
 // A call is one attempt to be checked.
@@ -47,7 +46,7 @@ type call struct {
 	phase  phase
 }
 
-// run loads until ctx ends, and then waits for the answers to what was begun.
+// run makes calls until ctx ends, and then waits for the answers to those that began.
 func (l *load) run(ctx context.Context) *tally {
 	queue := make(chan call, backlog)
 	tallies := make([]*tally, l.callers)
@@ -55,7 +54,7 @@ func (l *load) run(ctx context.Context) *tally {
 	for i := range tallies {
 		t := newTally()
 		tallies[i] = t
-		c := newCaller(l.sites, l.auth, i)
+		c := newCaller(l.endpoints, l.auth, i)
 		callers.Go(func() {
 			defer c.close()
 			for next := range queue {
@@ -88,7 +87,7 @@ func (l *load) run(ctx context.Context) *tally {
 	return all
 }
 
-// loadOnly loads a program that runs already.
+// loadOnly puts load on a program that runs already.
 func loadOnly(ctx context.Context, o *options, stdout io.Writer) error {
 	u, err := url.Parse(o.Target)
 	if err != nil || u.Scheme != "http" || u.Host == "" {
@@ -98,9 +97,9 @@ func loadOnly(ctx context.Context, o *options, stdout io.Writer) error {
 		u.Host += ":80"
 	}
 	t := newTraffic(o.Mix)
-	l := &load{rate: o.Rate, callers: 256, sites: []string{u.Host}, auth: testbed.Basic(o.User, o.Password), next: t.next}
+	l := &load{rate: o.Rate, callers: 256, endpoints: []string{u.Host}, auth: testbed.Basic(o.User, o.Password), next: t.next}
 	if o.Mix != "honest" {
-		if err := t.block(l.sites, l.auth); err != nil {
+		if err := t.block(l.endpoints, l.auth); err != nil {
 			return err
 		}
 	}

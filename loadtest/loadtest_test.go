@@ -17,7 +17,7 @@ func TestPromisesHold(t *testing.T) {
 		t.Skip("runs real processes for a minute")
 	}
 	testbed.NeedMemcached(t)
-	s, err := newStage(t.Context(), &options{Short: true, Rate: 150})
+	s, err := newRunner(t.Context(), &options{Short: true, Rate: 150})
 	require.NoError(t, err)
 	t.Cleanup(s.close)
 	s.budget = 250 * time.Millisecond

@@ -1,34 +1,35 @@
 // Loadtest puts the real fraudcheck program under load while things go wrong:
-// memcached dies, hangs, lies or forgets, callers are slow or far too many, the
-// program itself is stopped, killed or told to reload. It says which promises held.
+// memcached is killed, hangs, sends garbage or loses its memory, callers are slow or too
+// many, the program itself is stopped, killed or reloaded. It prints which promises held.
 //
 //	go run ./loadtest                     every fault, one after the other
 //	go run ./loadtest --short             the same in a minute; times are not judged
 //	go run ./loadtest --only hung         one fault (its name is the first column)
 //	go run ./loadtest --json rows.json    the table for a program to read
 //
-// It exits 1 when a promise was broken, or when a fault could not be staged. It
+// It exits 1 when a promise was broken, or when a fault could not be made. It
 // needs memcached on the machine, and Linux; all that it starts listens on free
 // ports of the loopback and is ended again, whatever happens.
 //
 // # What is promised
 //
 //   - Every valid call is answered 200. Only beyond limits.in_flight may it be 503,
-//     with Retry-After. Calls that a killed program had on its hands do not count,
-//     nor do connections refused where nobody listens any more.
-//   - An honest shopper, who shows one card or two, is always allowed.
-//   - An address that is blocked stays blocked, whatever memcached forgets.
+//     with Retry-After. Calls in flight in a program that is killed do not count, nor do
+//     connections that are refused because no process listens.
+//   - An honest shopper, who shows one or two cards, is always allowed.
+//   - A blocked address stays blocked, whatever memcached forgets: at an instance that
+//     never saw it, too, unless that answers degraded. A forgotten one stays forgotten.
 //   - Within two seconds of the fault's end no answer is degraded any more.
 //   - 99 of 100 calls take less than 100 ms, from the moment they were due.
 //
 // # How to read the table
 //
-// Load is open: a call is due at its instant whether or not earlier ones were
+// Load is an open loop: a call is due at its instant whether or not earlier ones were
 // answered, and its latency counts from there. Calls are all of them, from a second
 // before the fault until three after it; latencies and the degraded share are of the
 // calls due during the fault or of those due after it, whichever is worse. Recovery
-// is the time from the fault's end to the last degraded answer. Each fault is told,
-// in a line, where it is staged: faults_*.go.
+// is the time from the fault's end to the last degraded answer. What each fault does is
+// the comment of its function in faults_*.go.
 //
 // # Load alone
 //
@@ -60,7 +61,7 @@ import (
 var errBroken = errors.New("a promise was broken")
 
 type options struct {
-	Only    string `help:"The only fault to stage, or several, separated by commas." placeholder:"NAME"`
+	Only    string `help:"Only these faults, separated by commas." placeholder:"NAME"`
 	Seconds int    `help:"How long a fault lasts (5; with --short 1)." placeholder:"N"`
 	Rate    int    `help:"Calls per second (1000; with --short 300)." placeholder:"N"`
 	Short   bool   `help:"A minute for all of it; times are not judged."`
@@ -104,7 +105,7 @@ func run(ctx context.Context, o *options, stdout io.Writer, stderr *os.File) err
 	if err != nil {
 		return err
 	}
-	s, err := newStage(ctx, o)
+	s, err := newRunner(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -121,7 +122,7 @@ func run(ctx context.Context, o *options, stdout io.Writer, stderr *os.File) err
 			return errors.New("interrupted")
 		}
 		if err != nil {
-			all = append(all, fmt.Errorf("%s: cannot be staged: %w", f.name, err))
+			all = append(all, fmt.Errorf("%s: cannot be made: %w", f.name, err))
 			continue
 		}
 		r.print(stdout)

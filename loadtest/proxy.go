@@ -9,29 +9,29 @@ import (
 	"time"
 )
 
-// A proxy stands between fraudcheck and a memcached, and does to the replies what
-// networks and failing servers do. Requests pass untouched.
+// A proxy between fraudcheck and a memcached does to replies what networks and failing
+// servers do. Requests pass unchanged.
 type proxy struct {
 	addr, to string
 	ln       net.Listener
 	trouble  atomic.Pointer[trouble]
-	replies  atomic.Uint64 // that met with trouble
+	replies  atomic.Uint64 // that had trouble
 	mu       sync.Mutex
 	conns    map[net.Conn]struct{} // nil once closed
 	over     chan struct{}         // closed when another trouble begins, and at the end
 	running  sync.WaitGroup
 }
 
-// A trouble is what happens to replies. Its zero value is none.
+// A trouble is what happens to replies; the zero value is nothing.
 type trouble struct {
-	delay, jitter time.Duration // later by delay, and by up to jitter
-	cut           bool          // only the first bytes, one more each time, then the end
-	reset         bool          // as cut, but with a reset
-	garbage       bool          // something else in its place
-	stall         bool          // half of it, and the rest when the trouble is over
+	delay, jitter time.Duration // each reply is late by delay and up to jitter more
+	cut           bool          // only the first bytes arrive, one more each time; then the connection closes
+	reset         bool          // as cut, but the connection is reset
+	garbage       bool          // another reply arrives in its place
+	stall         bool          // half of it arrives, and the rest when the trouble is over
 }
 
-// garbage is what stands in for replies, beside random bytes.
+// garbage takes the place of replies, beside random bytes.
 var garbage = [...]string{
 	"\n", "\r\n", "VALUE\r\n", "VALUE x 0 -1 1\r\n", "END", "STORED\r\nSTORED\r\n", "VALUE x 0 1900000000 1\r\n", "\x00\x00\x00\x00\r\n",
 	"VALUE fraudcheck 0 5 1\r\nhello\r\nEND\r\n", "ERROR\r\n", "SERVER_ERROR out of memory storing object\r\n", "CLIENT_ERROR \r\n",
@@ -56,7 +56,7 @@ func (p *proxy) set(t trouble) {
 	p.over = make(chan struct{})
 }
 
-// isOver is closed when the trouble of now is.
+// isOver returns a channel that is closed when the present trouble is over.
 func (p *proxy) isOver() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -76,7 +76,7 @@ func (p *proxy) close() {
 	p.running.Wait()
 }
 
-// keep has close close the connection; false when that was too late.
+// keep registers a connection for close; it returns false when the proxy is closed.
 func (p *proxy) keep(c net.Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -131,15 +131,15 @@ func pass(from, to net.Conn) {
 	}
 }
 
-// A piece of what a server said, and when.
-type piece struct {
+// A chunk is bytes that a server sent, and when they came.
+type chunk struct {
 	bytes []byte
 	at    time.Time
 }
 
-// listen reads pieces until done is closed or there are no more.
-func listen(from net.Conn, done <-chan struct{}) <-chan piece {
-	pieces := make(chan piece, 64)
+// listen reads chunks until done is closed or the connection ends.
+func listen(from net.Conn, done <-chan struct{}) <-chan chunk {
+	pieces := make(chan chunk, 64)
 	go func() {
 		defer close(pieces)
 		for {
@@ -147,7 +147,7 @@ func listen(from net.Conn, done <-chan struct{}) <-chan piece {
 			n, err := from.Read(buf)
 			if n > 0 {
 				select {
-				case pieces <- piece{buf[:n], time.Now()}:
+				case pieces <- chunk{buf[:n], time.Now()}:
 				case <-done:
 					return
 				}
@@ -160,8 +160,8 @@ func listen(from net.Conn, done <-chan struct{}) <-chan piece {
 	return pieces
 }
 
-// reply passes replies: what comes in one piece is taken for one. A delay is that of
-// a long way: what follows closely arrives as closely.
+// reply passes replies on; bytes that come in one chunk count as one reply. A delay is
+// that of a long distance: replies arrive as close together as they were sent.
 func (p *proxy) reply(from, to net.Conn) {
 	done := make(chan struct{})
 	defer close(done)
@@ -172,7 +172,7 @@ func (p *proxy) reply(from, to net.Conn) {
 			time.Sleep(time.Until(said.at.Add(t.delay + rand.N(t.jitter+1))))
 			switch {
 			case t.garbage:
-				reply = nonsense(count)
+				reply = garbageReply(count)
 			case t.stall:
 				_, _ = to.Write(reply[:len(reply)/2])
 				reply = reply[len(reply)/2:]
@@ -192,7 +192,7 @@ func (p *proxy) reply(from, to net.Conn) {
 	}
 }
 
-func nonsense(n uint64) []byte {
+func garbageReply(n uint64) []byte {
 	if n%2 == 0 {
 		return []byte(garbage[n/2%uint64(len(garbage))])
 	}

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// A row is a line of the table. Times are in milliseconds where not said otherwise.
+// A row is a line of the table. Times are in milliseconds unless the name says otherwise.
 type row struct {
 	Fault    string   `json:"fault"`
 	Calls    int64    `json:"calls"`
-	Non200   int64    `json:"non_200"` // shed ones aside
+	Non200   int64    `json:"non_200"` // without those that were shed
 	Shed     int64    `json:"shed"`
 	Refused  int64    `json:"refused"`
 	P50      float64  `json:"p50_ms"`
@@ -25,8 +25,8 @@ type row struct {
 	Notes    []string `json:"notes,omitempty"`
 }
 
-// busy is how late a call may begin before the times are told to be those of a
-// machine that is short of processors, and not the program's.
+// busy is how late a call may begin; beyond it the row notes that this machine had no
+// processor time to spare, so that the times say little about the program.
 const busy = 20 * time.Millisecond
 
 func printHeader(w io.Writer) {
@@ -46,9 +46,9 @@ func (r *row) print(w io.Writer) {
 		r.Fault, r.Calls, r.Non200, r.Shed, r.P50, r.P99, r.P999, r.Max, 100*r.Degraded, r.Recovery, verdict)
 }
 
-// judge says which promises held; own, when not nil, is one of the
-// scene's own that did not.
-func (s *scene) judge(f fault, t *tally, end time.Time, own error) row {
+// judge decides which promises held. own is the error of a promise that only this fault
+// makes, or nil.
+func (s *trial) judge(f fault, t *tally, end time.Time, own error) row {
 	r := row{
 		Fault: f.name, Calls: t.calls, Non200: t.failed, Shed: t.shed, Refused: t.refused,
 		P50: t.quantile(50), P99: t.quantile(99), P999: t.quantile(99.9), Max: t.quantile(100),
@@ -63,24 +63,24 @@ func (s *scene) judge(f fault, t *tally, end time.Time, own error) row {
 	if f.promise&(answered|orShed) != 0 {
 		breaks(t.failed > 0, "%d calls failed (%s)", t.failed, strings.Join(t.examples, ", "))
 	}
-	breaks(f.promise&absent == 0 && t.refused > 0, "%d calls refused: nobody listened", t.refused)
+	breaks(f.promise&mayRefuse == 0 && t.refused > 0, "%d calls refused: no process listened", t.refused)
 	breaks(f.promise&orShed == 0 && t.shed > 0, "%d calls shed", t.shed)
 	breaks(f.promise&orShed != 0 && t.shed == 0, "nothing shed")
 	breaks(t.dropped > 0, "%d calls not even begun", t.dropped)
 	breaks(t.wrong > 0, "%d honest calls not allowed", t.wrong)
 	breaks(f.promise&blocked != 0 && t.letThrough > 0, "%d calls of the blocked let through", t.letThrough)
-	breaks(f.promise&felt != 0 && r.Degraded == 0, "the fault was not felt")
+	breaks(f.promise&degrades != 0 && r.Degraded == 0, "no answer was degraded: the fault had no effect")
 	starved := s.Short && t.late > busy
 	breaks(s.mostDegraded > 0 && r.Degraded > s.mostDegraded && !starved, "%.0f%% degraded", 100*r.Degraded)
 	if f.promise&recovers != 0 && !starved {
-		within := min(recovery, s.tail-200*time.Millisecond) // in a short run: before its end
+		within := min(recovery, s.tail-200*time.Millisecond) // a short run ends sooner
 		breaks(r.Recovery > within.Seconds(), "recovered after %.1f s", r.Recovery)
 	}
-	if f.promise&quick != 0 && !s.Short {
+	if f.promise&fast != 0 && !s.Short {
 		breaks(r.P99 >= slowest, "p99 %.0f ms", r.P99)
 	}
-	if f.promise&absent != 0 && r.Refused > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("%d refused: nobody listened", r.Refused))
+	if f.promise&mayRefuse != 0 && r.Refused > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("%d refused: no process listened", r.Refused))
 	}
 	if t.shed > 0 {
 		r.Notes = append(r.Notes, fmt.Sprintf("shed within %.1f ms at p99, %.1f at most, from sent to answered",

@@ -8,16 +8,16 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// A tally is what became of the calls.
+// A tally counts how calls ended.
 type tally struct {
 	calls      int64
 	shed       int64         // 503, with Retry-After
-	refused    int64         // nobody listened
-	failed     int64         // any other end but 200
-	dropped    int64         // not even begun
-	wrong      int64         // honest, and not allowed
-	letThrough int64         // the attack's, and not blocked
-	moved      int64         // taken by another site than the first
+	refused    int64         // the connection was refused
+	failed     int64         // neither 200, shed nor refused
+	dropped    int64         // no caller was free
+	wrong      int64         // honest calls that were not allowed
+	letThrough int64         // calls of the attack that were not blocked
+	moved      int64         // answered by another endpoint than the first
 	late       time.Duration // at most, between a call being due and being given to a caller
 
 	in           [phases]phaseTally
@@ -41,7 +41,7 @@ func newTally() *tally {
 	return t
 }
 
-// note takes the end of a call.
+// note counts a call and its end.
 func (t *tally) note(c call, a answer, now time.Time) {
 	t.calls++
 	t.moved += int64(a.moved)
@@ -85,7 +85,7 @@ func (t *tally) fail(example string) {
 	}
 }
 
-// add takes over what another counted.
+// add adds the counts of another tally.
 func (t *tally) add(o *tally) {
 	t.calls += o.calls
 	t.shed += o.shed
@@ -108,12 +108,12 @@ func (t *tally) add(o *tally) {
 	t.examples = t.examples[:min(len(t.examples), maxExamples)]
 }
 
-// quantile is in milliseconds, of the phase where it is worse.
+// quantile returns a latency in milliseconds, of the phase where it is worse.
 func (t *tally) quantile(percent float64) float64 {
 	return float64(max(t.in[during].latency.ValueAtPercentile(percent), t.in[after].latency.ValueAtPercentile(percent))) / 1000
 }
 
-// degradedShare is of the phase where it is worse.
+// degradedShare returns the share of the phase where it is worse, from 0 to 1.
 func (t *tally) degradedShare() float64 {
 	share := 0.0
 	for _, in := range t.in[during:] {

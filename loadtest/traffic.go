@@ -6,19 +6,19 @@ import (
 	"strconv"
 )
 
-// Traffic is who shows which card next. It is for one goroutine.
+// traffic decides which address shows which card next. It is for one goroutine.
 type traffic struct {
-	attackOf [2]int // of so many calls so many are the attack's
+	attackOf [2]int // of attackOf[0] calls attackOf[1] are the attack's
 	calls    int
-	card     int // the attack's last: each is a new one
+	card     int // the attack's last one; each is new
 	shopper  uint32
-	cohort   int // shoppers of the cohort who had their turn
+	cohort   int // shoppers of the present cohort that had their turn
 	turn     int
 }
 
-// habits are the cards that shoppers show one after the other: one, one tried
-// again, or a second when the first fails. A cohort of shoppers is in the shop
-// together: each has a first turn, then each who tries again a second.
+// habits are the cards that a shopper shows, one after the other: one card, one that is
+// tried again, or a second one when the first fails. The shoppers of a cohort take
+// turns: all show their first card, then those with a second attempt, and so on.
 var habits = [...][]int{{0}, {0, 0}, {0}, {0, 1}, {0, 0, 1, 0}}
 
 const (
@@ -74,12 +74,12 @@ func attempt(ip string, card int) []byte {
 		ip, card%10_000, 1+card/10_000%12, 2030+card/120_000%60)
 }
 
-// block lets the attackers show cards until all of them are blocked, at every site.
-func (t *traffic) block(sites []string, auth string) error {
-	for _, addr := range sites {
+// block shows cards of the attackers at every endpoint until all are blocked.
+func (t *traffic) block(endpoints []string, auth string) error {
+	for _, addr := range endpoints {
 		c := newCaller([]string{addr}, auth, 0)
 		defer c.close()
-		const enough = 16 // more than the default rule takes
+		const enough = 16 // more than the default rule allows
 		for n := range enough * attackers {
 			a := c.call(t.attack().body)
 			switch {

@@ -96,9 +96,9 @@ func checkConfig(f *flags, stdout io.Writer) error {
 	if _, err := p.makeKeys(); err != nil {
 		return err
 	}
-	// serve refuses it; here it may be another machine's.
+	// serve refuses it; check-config may run on another machine.
 	if err := checkSnapshotFile(p.settings.Store.Memory.SnapshotFile); err != nil {
-		p.warnings = append(p.warnings, err.Error())
+		p.warn("%s", p.config.Locate(err))
 	}
 	text, err := yaml.Marshal(p.settings)
 	if err != nil {

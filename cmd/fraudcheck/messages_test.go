@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -66,6 +67,28 @@ func TestEveryMistakeIsAnsweredWithFileLineAndKey(t *testing.T) {
 			assert.Empty(t, stdout)
 			assert.Equal(t, "fraudcheck: "+tt.want+"\n", strings.ReplaceAll(stderr, dir, "DIR"))
 		})
+	}
+}
+
+// What only serve finds: it would use the file or the address.
+func TestASettingThatCannotBeUsedIsNamedByTheStart(t *testing.T) {
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = busy.Close() })
+	for _, tt := range []struct{ text, want string }{
+		{"listen: " + busy.Addr().String(), "f.yaml:1: listen: listen tcp " + busy.Addr().String() + ": bind: address already in use"},
+		{"drain: 1s\nlog:\n  path: f.yaml", "f.yaml:3: log.path: cannot create the folder: mkdir DIR/f.yaml: not a directory"},
+		{"store:\n  memory:\n    snapshot_file: none/snapshot\nhash_key: " + hashKey,
+			"f.yaml:3: store.memory.snapshot_file: wrong value; expected a file in a folder that is there and can be written (DIR/none: no such file or directory)"},
+	} {
+		file := writeFile(t, "f.yaml", tt.text+"\n")
+		_, stderr, code := command("--listen=127.0.0.1:0", "--operator-listen=127.0.0.1:0", "--config", file)
+		if strings.HasPrefix(tt.text, "listen") {
+			_, stderr, code = command("--operator-listen=127.0.0.1:0", "--config", file)
+		}
+		assert.Equal(t, 1, code)
+		_, message, _ := strings.Cut(strings.ReplaceAll(stderr, filepath.Dir(file), "DIR"), "/")
+		assert.Equal(t, tt.want+"\n", message)
 	}
 }
 

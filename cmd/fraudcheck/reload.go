@@ -45,20 +45,32 @@ func (r *reloader) reload() {
 			s.log.Error("panic in a reload", "type", fmt.Sprintf("%T", fault), "stack", string(debug.Stack()))
 		}
 	}()
-	r.files.refresh()
-	next, err := configure(r.flags, config.RegularFiles)
-	if next != nil {
-		r.files.follow(r.flags.Config, next.settings)
-	}
-	named := err == nil && next.madeUser == ""
-	if err == nil && !named {
-		err = r.keepCallers(next)
-	}
+	next, err := r.compile()
 	if err != nil {
 		s.metrics.Reload("error")
 		s.log.Error("Configuration not reloaded, the old one stays: " + oneLine(err))
 		return
 	}
+	r.apply(next)
+	s.metrics.Reload("ok")
+}
+
+// compile reads the configuration and compiles it whole.
+func (r *reloader) compile() (*policy, error) {
+	r.files.refresh()
+	next, err := configure(r.flags, config.RegularFiles)
+	if next != nil {
+		r.files.follow(r.flags.Config, next.settings)
+	}
+	if err == nil && next.madeUser != "" {
+		err = r.keepCallers(next)
+	}
+	return next, err
+}
+
+// apply puts the policy in force. It cannot fail.
+func (r *reloader) apply(next *policy) {
+	s := r.service
 	if s.policy.certificate != nil && next.certificate != nil {
 		if refused := s.certificate.replace(next.certificate, time.Now()); refused != "" {
 			s.log.Error("Configuration: tls.cert_file " + refused + "; the one before it stays in force")
@@ -71,14 +83,13 @@ func (r *reloader) reload() {
 	s.metrics.Plan(next.plan)
 	s.checker.Replace(next.plan)
 	s.guard.Replace(next.authPolicy)
-	if !named && s.madeUser == "" {
+	r.callers = next.authSettings
+	if next.madeUser != "" && s.madeUser == "" {
 		s.log.Warn("Configuration: auth names nobody any more; those it named before stay until a restart")
 	}
-	r.callers = next.authSettings
 	for _, w := range next.warnings {
 		s.log.Warn("Configuration: " + w)
 	}
-	s.metrics.Reload("ok")
 	text := fmt.Sprintf("Configuration reloaded (%s)", plural(len(next.settings.Rules), "rule"))
 	if raised := raisedRules(r.running.Rules, next.settings.Rules); len(raised) > 0 {
 		text += "; exact for what is shown from now on, and for old records after one window: " + strings.Join(raised, ", ")

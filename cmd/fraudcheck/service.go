@@ -12,6 +12,7 @@ import (
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/config"
 	"fraudcheck/internal/logging"
+	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/operator"
 	"fraudcheck/internal/server"
 	"fraudcheck/internal/velocity"
@@ -24,6 +25,7 @@ type service struct {
 	keys        *keys
 	clock       *velocity.Clock
 	memory      *velocity.Memory
+	memcached   *memcached.Client // nil with the embedded store
 	checker     *velocity.Checker
 	guard       *auth.Guard
 	certificate certificate
@@ -55,16 +57,14 @@ func newService(p *policy, stderr io.Writer) (s *service, err error) {
 		if err := step(); err != nil {
 			s.close()
 			s.closeLog()
-			return nil, err
+			return nil, p.config.Locate(err)
 		}
 	}
 	return s, nil
 }
 
 // unusable returns the error of a setting whose value is well-formed but cannot be used.
-func (s *service) unusable(key string, problem error) error {
-	return s.config.Locate(&config.Error{Key: key, Problem: problem})
-}
+func unusable(key string, problem error) error { return &config.Error{Key: key, Problem: problem} }
 
 func (s *service) makeKeys() (err error) {
 	s.keys, err = s.policy.makeKeys()
@@ -73,17 +73,17 @@ func (s *service) makeKeys() (err error) {
 
 func (s *service) makeMemory() (err error) {
 	if s.memory, err = velocity.NewMemory(int64(s.settings.Store.Memory.MaxBytes)); err != nil {
-		return s.unusable("store.memory.max_bytes", err)
+		return unusable("store.memory.max_bytes", err)
 	}
 	return nil
 }
 
 func (s *service) listen() (err error) {
 	if s.callersListen, err = net.Listen("tcp", s.settings.Listen); err != nil {
-		return s.unusable("listen", err)
+		return unusable("listen", err)
 	}
 	if s.operatorsListen, err = net.Listen("tcp", s.settings.OperatorListen); err != nil {
-		return s.unusable("operator_listen", err)
+		return unusable("operator_listen", err)
 	}
 	return nil
 }
@@ -93,7 +93,7 @@ func (s *service) openLog(stderr io.Writer) (err error) {
 	set := s.settings.Log
 	if set.Path != "" {
 		if file, err = logging.OpenFile(set.Path, set.Days, time.Now); err != nil {
-			return s.unusable("log.path", err)
+			return unusable("log.path", err)
 		}
 	}
 	s.log, s.closeLog, s.logsDropped = logging.New(stderr, file, set.Level, set.Format)

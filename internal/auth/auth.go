@@ -1,16 +1,18 @@
-// Package auth says who is asking: it turns a [Request] into a [Caller] with
-// roles, or into a [Failure]. It knows no HTTP library; both doors use it.
+// Package auth finds out who calls: it turns a [Request] into a [Caller] with roles, or
+// into a [Failure]. It knows no HTTP library; both ports use it.
 //
-// A further scheme is one file here and one line where they are chosen.
+// A [Guard] works under a [Policy], which is compiled whole from [Settings] and replaced
+// at once by a reload. Each way to show who calls is a scheme: Basic, access tokens and
+// sessions of our own, JSON Web Tokens, signed requests. What they need is in packages
+// below: password, session, jwt and httpsig. The request's credentials decide which one
+// scheme judges them.
 //
-// Who logs in with a password gets tokens and a session of our own: see package session.
+// Credentials are judged first, then the network that the caller calls from, then its
+// role. A [Guard] slows guessing.
 //
-// It slows guessing, and it knows where a caller asks from: credentials come
-// first, then the network, then the role.
-//
-// What it refuses on purpose: X-Forwarded-For of anybody but a trusted proxy, a
-// header given twice, trying one scheme after another, and telling an unknown user
-// from a wrong password.
+// What it refuses on purpose: X-Forwarded-For of anybody but a trusted proxy, an
+// Authorization header given twice, trying one scheme after another, and telling an
+// unknown user from a wrong password.
 package auth
 
 import "time"
@@ -53,16 +55,16 @@ func (r Roles) Names() (names []string) {
 // Permit reports whether a holder of r may do what needs one of the roles in need.
 func (r Roles) Permit(need Roles) bool { return need&Anyone != 0 || r&(need|Operator) != 0 }
 
-// A Caller is somebody whose credentials were found valid.
+// A Caller is a program or a person whose credentials were found valid.
 type Caller struct {
 	Name  string
 	Roles Roles
 
-	networks *networks // where this one may come from
+	networks *networks // that it may call from, beside those for all
 }
 
-// A Failure is why nobody could be authenticated. Its values are the contract's
-// error codes.
+// A Failure is why a request was not authenticated. Its values are the codes of the
+// problems that are answered.
 type Failure string
 
 // The failures.
@@ -70,19 +72,19 @@ const (
 	Missing   Failure = "authorization_missing"
 	Malformed Failure = "authorization_malformed"
 	Invalid   Failure = "credentials_invalid"
-	// The token's signature is good and its time is over.
+	// The token's signature is good, and it has expired.
 	TokenExpired Failure = "token_expired"
 	TokenInvalid Failure = "token_invalid" // any other flaw of a token
-	// The credentials are good; who has them asks from outside the networks.
+	// The credentials are good; the caller calls from outside the networks.
 	NetworkRefused Failure = "network_refused"
-	// A page of another origin asks for a change with what a browser sends by itself.
+	// A page of another origin asks for a change with credentials that a browser adds.
 	OriginRefused Failure = "origin_refused"
-	// The credentials are good; who has them lacks what [Request.Needs] asks for.
+	// The credentials are good; the caller has none of the roles in [Request.Needs].
 	RoleMissing Failure = "role_missing"
-	// Too many were wrong, from there or in that name, or wait to be verified. Its
-	// error is a [Later].
+	// Too many credentials from the client network or for the user were wrong, or too
+	// many requests wait to be verified. The error is a [Later].
 	TooManyFailures Failure = "too_many_failures"
-	// The store would have to say, and does not answer.
+	// Only the store could tell, and it does not answer.
 	Unavailable Failure = "overloaded"
 )
 
@@ -111,10 +113,10 @@ func (f Failure) Error() string {
 	}
 }
 
-// A Later is a failure that passes by itself.
+// A Later is a Failure that passes with time.
 type Later struct {
 	Failure
-	After time.Duration // until asking again may help; more than 0
+	After time.Duration // until the request may be tried again; more than 0
 }
 
 // Unwrap returns the Failure.

@@ -85,7 +85,7 @@ func TestAValidHeaderNamesTheCaller(t *testing.T) {
 	}
 }
 
-func TestAnyOtherHeaderFails(t *testing.T) {
+func TestAMalformedOrWrongHeaderIsRefused(t *testing.T) {
 	guard := newGuard(t)
 	good := strings.TrimPrefix(basic("checkout:open sesame"), "Basic ")
 	tests := []struct {
@@ -159,7 +159,7 @@ func TestAFailureSaysNothingOfTheCredentials(t *testing.T) {
 	}
 }
 
-func TestNothingOfTheHeaderIsKept(t *testing.T) {
+func TestTheGuardKeepsNoSliceOfTheHeader(t *testing.T) {
 	guard := newGuard(t)
 	request := authorization(basic("checkout:open sesame"))
 	header := request.Header.Values("Authorization")[0]

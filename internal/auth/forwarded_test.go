@@ -11,7 +11,7 @@ import (
 	"fraudcheck/internal/auth"
 )
 
-func TestOnlyATrustedProxySaysWhereACallerIs(t *testing.T) {
+func TestOnlyTrustedProxiesAreBelievedInXForwardedFor(t *testing.T) {
 	proxies := []string{"10.0.0.0/8", "2001:db8:ffff::/48", "192.0.2.1"}
 	tests := []struct {
 		name, peer string
@@ -83,7 +83,7 @@ func TestOnlyATrustedProxySaysWhereACallerIs(t *testing.T) {
 	}
 }
 
-func TestTheNetworksAreOfWhereTheCallerIs(t *testing.T) {
+func TestNetworksAreComparedWithTheAddressBehindTheProxy(t *testing.T) {
 	guard := newGuard(t, within([]string{"198.51.100.0/24"}, []string{"10.0.0.1"}))
 	for forwarded, want := range map[string]error{
 		"198.51.100.7": nil, "203.0.113.9, 198.51.100.7": nil,
@@ -98,7 +98,7 @@ func TestTheNetworksAreOfWhereTheCallerIs(t *testing.T) {
 }
 
 // A word is read as netip reads it, and nothing comes of another.
-func TestAHopIsReadAsTheLibraryReadsIt(t *testing.T) {
+func TestHopsAreParsedAsNetipParsesThem(t *testing.T) {
 	guard := newGuard(t, within(nil, []string{"10.0.0.1"}))
 	word := rapid.StringMatching(`[0-9]{0,3}(\.[0-9]{0,3}){0,4}|[0-9a-f:.]{0,20}|[0-9.]{0,16}`)
 	rapid.Check(t, func(t *rapid.T) {
@@ -113,7 +113,7 @@ func TestAHopIsReadAsTheLibraryReadsIt(t *testing.T) {
 	})
 }
 
-func TestWhereFromCostsNoAllocation(t *testing.T) {
+func TestFindingTheAddressCostsNoAllocation(t *testing.T) {
 	proxies := within([]string{"198.51.100.0/24", "!203.0.113.0/24"}, []string{"10.0.0.0/8"})
 	guard := newGuard(t, proxies)
 	for name, r := range map[string]*auth.Request{

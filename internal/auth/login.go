@@ -16,12 +16,12 @@ type Tokens struct {
 	Cookie    string        // the value of a Set-Cookie header; empty: none
 }
 
-// Login issues tokens, and a session, to a user with a password: to the one whom the
-// Authorization header names, where there is one, otherwise to this. A session that
-// the request shows ends. The error is a Failure or wraps one.
+// Login issues tokens and a session to a user with a password: the user of the
+// Authorization header, where there is one, otherwise the user given. A session that the
+// request shows ends. The error is a Failure or wraps one.
 //
-// While the store does not answer there is an access token alone: it is the one
-// thing that is good without the store.
+// While the store does not answer it issues an access token alone, the only kind that is
+// good without the store.
 func (g *Guard) Login(r *Request, username, secret string) (t *Tokens, err error) {
 	r.scheme = "login"
 	defer func() { g.observe(r.scheme, err, err == nil && t.Refresh == "") }()
@@ -121,9 +121,9 @@ func (g *Guard) refresh(f *inForce, r *Request, text []byte) (*Tokens, error) {
 	return nil, failureOf(err)
 }
 
-// Logout ends the login whose access token, expired or not, or whose session the
-// request shows; it is no failure when there is none. After Unavailable it has
-// ended here, and elsewhere as soon as the store answers.
+// Logout ends the login whose access token, expired or not, or whose session the request
+// shows; it is no failure when there is none. After Unavailable the login has ended here,
+// and on other instances as soon as the store answers. The error is a Failure.
 func (g *Guard) Logout(r *Request) (err error) {
 	f := g.inForce.Load()
 	if g.Logins == nil || f.logins == nil {
@@ -168,8 +168,8 @@ func (r *Request) session() (text []byte, found bool) {
 	return text, bytes.HasPrefix(text, []byte(session.Prefix))
 }
 
-// Conversation is what tells the requests of one login from others, before anything
-// of them was verified; false where they show neither token nor session of ours.
+// Conversation is an id that the requests of one login have in common; it is not
+// verified. False where they show neither token nor session of ours.
 func (g *Guard) Conversation(r *Request) (id [16]byte, found bool) {
 	if g.Logins == nil || g.inForce.Load().logins == nil {
 		return id, false

@@ -10,6 +10,7 @@ import (
 
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/auth/session"
+	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/testbed"
 )
 
@@ -20,11 +21,20 @@ type counting struct {
 	reads int
 }
 
-func (s *counting) Get(key string, now time.Time) ([]byte, uint64, error) {
+func (s *counting) Get(key string, now time.Time, waited time.Duration) ([]byte, uint64, error) {
 	s.mu.Lock()
 	s.reads++
 	s.mu.Unlock()
-	return s.Store.Get(key, now)
+	return s.Store.Get(key, now, waited)
+}
+
+// testStore is a store on a client of its own, watched as that of the program.
+func testStore(t testing.TB, budget time.Duration, servers ...string) *session.Memcached {
+	client, err := memcached.New(memcached.Settings{Servers: servers, MaxConns: 64, Budget: budget, Canary: "canary"})
+	require.NoError(t, err)
+	client.Watch(nil)
+	t.Cleanup(func() { require.NoError(t, client.Close()) })
+	return session.NewMemcached(client, budget)
 }
 
 // two instances share one real memcached.
@@ -36,12 +46,18 @@ func two(t *testing.T, change ...func(*session.Settings)) (a, b *instance, serve
 	}
 	server = testbed.StartMemcached(t)
 	join := func() *instance {
-		store, err := session.NewMemcached([]string{server.Addr}, time.Second)
-		require.NoError(t, err)
-		t.Cleanup(store.Close)
+		store := testStore(t, time.Second, server.Addr)
 		return newInstance(t, &counting{Store: store}, settings)
 	}
 	return join(), join(), server
+}
+
+// awaitStore waits until the store answers again.
+func (i *instance) awaitStore() {
+	require.Eventually(i.t, func() bool {
+		_, _, err := i.store.(*counting).Store.Get("nothing", i.now, 0)
+		return err == session.ErrMissing
+	}, 10*time.Second, time.Millisecond)
 }
 
 // both lets time pass for both instances.
@@ -50,7 +66,7 @@ func both(a, b *instance, d time.Duration) {
 	b.after(d)
 }
 
-func TestWhatOneInstanceIssuedTheOtherBelieves(t *testing.T) {
+func TestTokensOfOneInstanceAreGoodAtTheOther(t *testing.T) {
 	a, b, _ := two(t)
 	issued, cookie := a.login("checkout", "open sesame")
 	assert.Equal(t, "checkout", b.ask(bearing(issued.Access)))
@@ -64,7 +80,7 @@ func TestWhatOneInstanceIssuedTheOtherBelieves(t *testing.T) {
 	assert.Equal(t, "token_invalid", b.ask(bearing(next.Access)))
 }
 
-func TestALogoutIsHeardOfElsewhereWithinASecond(t *testing.T) {
+func TestALogoutHoldsAtOtherInstancesWithinASecond(t *testing.T) {
 	a, b, _ := two(t)
 	issued, cookie := a.login("checkout", "open sesame")
 	require.Equal(t, "checkout", b.ask(bearing(issued.Access)))
@@ -95,7 +111,7 @@ func TestATokenCostsOneReadOfTheStoreASecond(t *testing.T) {
 	}
 }
 
-func TestTheOldestLoginLeavesWhereverItCameFrom(t *testing.T) {
+func TestTheOldestLoginEndsWhicheverInstanceBeganIt(t *testing.T) {
 	a, b, _ := two(t)
 	var issued []*auth.Tokens
 	for n := range 5 {
@@ -109,7 +125,7 @@ func TestTheOldestLoginLeavesWhereverItCameFrom(t *testing.T) {
 	}
 }
 
-func TestManyLoginsAtOnceLeaveAsManyAsThereMayBe(t *testing.T) {
+func TestConcurrentLoginsLeavePerUserAlive(t *testing.T) {
 	a, b, _ := two(t)
 	a.Observe, b.Observe = nil, nil
 	tokens := make([]*auth.Tokens, 24)
@@ -134,7 +150,7 @@ func TestManyLoginsAtOnceLeaveAsManyAsThereMayBe(t *testing.T) {
 	assert.Equal(t, issuing.PerUser, alive)
 }
 
-func TestOfTwoWhoRefreshWithOneTokenNobodyGoesOn(t *testing.T) {
+func TestConcurrentRefreshesOfOneTokenRevokeTheLogin(t *testing.T) {
 	a, b, _ := two(t)
 	a.Observe, b.Observe = nil, nil
 	issued, _ := a.login("checkout", "open sesame")
@@ -158,7 +174,7 @@ func TestOfTwoWhoRefreshWithOneTokenNobodyGoesOn(t *testing.T) {
 	assert.LessOrEqual(t, fresh, 1)
 }
 
-func TestASessionUsedAtOneInstanceLivesAtTheOther(t *testing.T) {
+func TestUseAtOneInstanceProlongsTheSessionAtTheOther(t *testing.T) {
 	a, b, _ := two(t)
 	_, cookie := a.login("checkout", "open sesame")
 	for range 4 {
@@ -174,7 +190,7 @@ func TestASessionUsedAtOneInstanceLivesAtTheOther(t *testing.T) {
 	assert.Equal(t, "checkout", b.ask(cookie))
 }
 
-func TestWithoutTheStore(t *testing.T) {
+func TestWhatIsGoodWhileTheStoreDoesNotAnswer(t *testing.T) {
 	a, b, server := two(t)
 	known, cookie := a.login("checkout", "open sesame")
 	require.Equal(t, "checkout", a.ask(cookie))
@@ -206,7 +222,7 @@ func TestWithoutTheStore(t *testing.T) {
 	assert.Positive(t, a.observed["login ok_local"])
 }
 
-func TestAStoreThatComesBackEmptyLogsPeopleOutAndBringsNothingBack(t *testing.T) {
+func TestAStoreThatLostItsMemoryEndsSessionsAndRevivesNoLogin(t *testing.T) {
 	a, b, server := two(t)
 	gone, goneCookie := a.login("checkout", "open sesame")
 	left, leftCookie := a.login("checkout", "open sesame")
@@ -225,7 +241,7 @@ func TestAStoreThatComesBackEmptyLogsPeopleOutAndBringsNothingBack(t *testing.T)
 	}
 }
 
-func TestWhatWasRevokedIsWrittenBack(t *testing.T) {
+func TestRevocationsAreWrittenToTheStoreAgain(t *testing.T) {
 	tests := []struct {
 		name string
 		lose func(a *instance, server *testbed.TestMemcached, token string)
@@ -240,6 +256,7 @@ func TestWhatWasRevokedIsWrittenBack(t *testing.T) {
 			require.Equal(a.t, auth.Unavailable, a.Logout(a.request(bearing(token))))
 			require.Equal(a.t, "token_invalid", a.ask(bearing(token)), "here it holds")
 			server.Resume()
+			a.awaitStore()
 			a.after(time.Second)
 		}},
 	}
@@ -258,7 +275,7 @@ func TestWhatWasRevokedIsWrittenBack(t *testing.T) {
 
 // The one who is asked has issued nothing itself, and the store comes back knowing
 // what it knew.
-func TestALogoutThatTheStoreDidNotHearOfIsRememberedAsLongAsTheLoginWouldLast(t *testing.T) {
+func TestALogoutThatWasNotStoredIsKeptUntilTheLoginWouldEnd(t *testing.T) {
 	for _, by := range []string{"token", "session"} {
 		t.Run(by, func(t *testing.T) {
 			a, b, server := two(t, func(s *session.Settings) { s.SessionTimeout = 24 * time.Hour })
@@ -273,6 +290,8 @@ func TestALogoutThatTheStoreDidNotHearOfIsRememberedAsLongAsTheLoginWouldLast(t 
 			b.Logins.StoreRevocations(b.now)
 			require.Equal(t, "token_invalid", b.ask(cookie))
 			server.Resume()
+			a.awaitStore()
+			b.awaitStore()
 			both(a, b, time.Hour)
 			require.Equal(t, "checkout", a.ask(cookie), "nobody has told it")
 			b.Logins.StoreRevocations(b.now)
@@ -287,7 +306,7 @@ func TestALogoutThatTheStoreDidNotHearOfIsRememberedAsLongAsTheLoginWouldLast(t 
 	}
 }
 
-func TestSlidingProlongsNothingThatTheStoreDoesNotVouchFor(t *testing.T) {
+func TestSlidingProlongsOnlyWhatTheStoreConfirms(t *testing.T) {
 	for _, what := range []string{"away", "empty"} {
 		t.Run(what, func(t *testing.T) {
 			a, b, server := two(t, func(s *session.Settings) { s.Sliding = true })

@@ -122,7 +122,7 @@ func (i *instance) ask(line string) string {
 
 func (i *instance) after(d time.Duration) { i.now = i.now.Add(d) }
 
-func TestALoginIssuesWhatAuthenticates(t *testing.T) {
+func TestALoginIssuesATokenAndASessionThatAreGood(t *testing.T) {
 	for _, how := range []string{"by words", "by header"} {
 		t.Run(how, func(t *testing.T) {
 			i := alone(t)
@@ -202,7 +202,7 @@ func TestNoTokenOutlivesItsLogin(t *testing.T) {
 }
 
 // Every change of a character and every other use is refused.
-func TestNoOtherTokenIsBelieved(t *testing.T) {
+func TestAChangedOrMisusedTokenIsRefused(t *testing.T) {
 	i := alone(t)
 	issued, cookie := i.login("checkout", "open sesame")
 	foreign := alone(t)
@@ -242,7 +242,7 @@ func TestNoOtherTokenIsBelieved(t *testing.T) {
 	assert.Equal(t, "checkout", i.ask("Cookie: theme=dark; "+cookie[len("Cookie: "):]+"; a=b"))
 }
 
-func TestTheAuthorizationHeaderDecidesAlone(t *testing.T) {
+func TestBesideAnAuthorizationHeaderTheSessionIsIgnored(t *testing.T) {
 	i := alone(t)
 	_, cookie := i.login("checkout", "open sesame")
 	for line, want := range map[string]error{
@@ -276,7 +276,7 @@ func TestARefreshTokenIsGoodOnce(t *testing.T) {
 	assert.Equal(t, 1, i.observed["refresh reused"])
 }
 
-func TestALogoutEndsAllOfTheLoginAndNothingElse(t *testing.T) {
+func TestALogoutEndsItsWholeLoginAndNoOther(t *testing.T) {
 	for _, by := range []string{"access token", "expired access token", "session"} {
 		t.Run(by, func(t *testing.T) {
 			i := alone(t)
@@ -302,14 +302,14 @@ func TestALogoutEndsAllOfTheLoginAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestALogoutOfNobodyIsFine(t *testing.T) {
+func TestALogoutWithoutALoginIsNoFailure(t *testing.T) {
 	i := alone(t)
 	for _, line := range []string{"Accept: */*", "Authorization: " + basic("checkout:wrong"), bearing("fc_a_x"), bearing("fc_a_" + strings.Repeat("A", 200)), "Cookie: fraudcheck_session=x"} {
 		assert.NoError(t, i.Logout(i.request(line, "Sec-Fetch-Site: same-origin")))
 	}
 }
 
-func TestOfTooManyLoginsTheOldestLeaves(t *testing.T) {
+func TestOneLoginTooManyEndsTheOldest(t *testing.T) {
 	i := alone(t)
 	var issued []*auth.Tokens
 	for range 5 {
@@ -327,7 +327,7 @@ func TestOfTooManyLoginsTheOldestLeaves(t *testing.T) {
 	assert.Equal(t, "checkout", i.ask(bearing(issued[2].Access)), "who logged out does not count")
 }
 
-func TestALoginEndsTheSessionThatWasThere(t *testing.T) {
+func TestALoginEndsTheSessionThatTheRequestShows(t *testing.T) {
 	i := alone(t)
 	first, cookie := i.login("checkout", "open sesame")
 	_, next := i.login("checkout", "open sesame", cookie, "Sec-Fetch-Site: same-origin")
@@ -337,7 +337,7 @@ func TestALoginEndsTheSessionThatWasThere(t *testing.T) {
 	assert.Equal(t, "checkout", i.ask(next))
 }
 
-func TestARemovedUserIsGoneAtOnce(t *testing.T) {
+func TestARemovedOrChangedUserIsRefusedAtOnce(t *testing.T) {
 	for what, users := range map[string][]auth.User{
 		"removed":              someUsers[1:],
 		"with a new password":  {{Name: "checkout", Password: "another", Encryption: password.Clear, Roles: auth.Checker}},
@@ -367,7 +367,7 @@ func TestRolesAreThoseOfTheConfigurationInForce(t *testing.T) {
 	}
 }
 
-func TestABoundUserIsBelievedOnlyWhereTheyLoggedIn(t *testing.T) {
+func TestABoundLoginIsGoodOnlyFromItsNetwork(t *testing.T) {
 	tests := []struct {
 		from, to string
 		good     bool
@@ -406,7 +406,7 @@ func TestABoundUserIsBelievedOnlyWhereTheyLoggedIn(t *testing.T) {
 	assert.Equal(t, auth.NetworkRefused, err, "bound to nowhere")
 }
 
-func TestSlidingHandsOutAFreshTokenOnceHalfIsSpent(t *testing.T) {
+func TestSlidingIssuesAFreshTokenOnceHalfIsSpent(t *testing.T) {
 	i := alone(t, func(s *session.Settings) { s.Sliding = true })
 	issued, _ := i.login("checkout", "open sesame")
 	token := issued.Access
@@ -440,12 +440,12 @@ type recording struct {
 	values map[string][]byte // by key
 }
 
-func (s *recording) Put(key string, value []byte, version uint64, now, until time.Time) error {
+func (s *recording) Put(key string, value []byte, version uint64, now, until time.Time, waited time.Duration) error {
 	s.values[key] = value
-	return s.Store.Put(key, value, version, now, until)
+	return s.Store.Put(key, value, version, now, until, waited)
 }
 
-func TestAStoreHoldsNothingThatCouldBeShown(t *testing.T) {
+func TestTheStoreHoldsNoCredentialAndNoName(t *testing.T) {
 	store := &recording{Store: session.NewMemory(), values: map[string][]byte{}}
 	i := newInstance(t, store, issuing)
 	issued, cookie := i.login("checkout", "open sesame")
@@ -462,8 +462,8 @@ type forging struct {
 	values map[string][]byte // as written before
 }
 
-func (s *forging) Get(key string, now time.Time) ([]byte, uint64, error) {
-	value, version, err := s.Store.Get(key, now)
+func (s *forging) Get(key string, now time.Time, waited time.Duration) ([]byte, uint64, error) {
+	value, version, err := s.Store.Get(key, now, waited)
 	if genuine, ok := s.values[key]; err == nil && ok && bytes.Equal(value, genuine) {
 		for other := range s.values {
 			if other != key {
@@ -474,7 +474,7 @@ func (s *forging) Get(key string, now time.Time) ([]byte, uint64, error) {
 	return value, version, err
 }
 
-func TestWhatAStoreForgesIsNotBelieved(t *testing.T) {
+func TestForgedItemsOfTheStoreAreIgnored(t *testing.T) {
 	honest := &recording{Store: session.NewMemory(), values: map[string][]byte{}}
 	i := newInstance(t, honest, issuing)
 	a, cookie := i.login("checkout", "open sesame")

@@ -8,24 +8,28 @@ import (
 	"fraudcheck/internal/auth/httpsig"
 )
 
-// A Request is what the guard looks at of a request. It keeps nothing of it.
+// A Request is what the guard reads of a request. It keeps no slice of it after the
+// request has been answered.
 type Request struct {
 	Header Header
 	At     time.Time  // when it was read; zero: now
 	Peer   netip.Addr // the connection's other end; not valid on a unix socket
 	TLS    bool       // it came over TLS
-	Needs  Roles      // one of them; none: any caller will do
+	Needs  Roles      // the caller needs one of them; none: any caller may
 	Method []byte
 	Target []byte // of the request line, as sent
 	Host   []byte // as the Host header has it
 	Body   []byte // as sent
-	// TooLarge: the body was not read. Who is known all the same may be told so, and
-	// nothing else may be done.
+	// TooLarge says that the body was not read. A caller that is found all the same may
+	// be told so, and nothing else may be done.
 	TooLarge bool
-	// ListedOrigin: Origin is one whose pages may call from a browser, by configuration.
+	// ListedOrigin says that Origin is configured: its pages may call from a browser.
 	ListedOrigin bool
 
 	Grant Grant // what Authenticate found, beside the caller
+	// StoreWaited is how long the request has waited for the store so far; verifying a
+	// password does not count. Authenticate adds to it.
+	StoreWaited time.Duration
 
 	authorization  authorization        // what it shows, once settled
 	cookie         []byte               // of the session, where that scheme owns the credentials
@@ -35,19 +39,19 @@ type Request struct {
 	scheme, caller string
 }
 
-// A Grant is what came of tokens and sessions of our own.
+// A Grant is what is known of a token or session of our own.
 type Grant struct {
 	Expires time.Time // of the token or the session; zero where nothing expires
-	Fresh   string    // an access token in place of one of which half is spent
+	Fresh   string    // an access token to go on with: see session.Settings
 	Local   bool      // the store did not answer: what is known here decided
 }
 
-// Scheme is the name of the scheme that was tried, as Observe is told; empty where
-// none was.
+// Scheme is the name of the scheme or login route that judged the request, as Observe
+// is called with; empty where none did.
 func (r *Request) Scheme() string { return r.scheme }
 
-// Caller is the name of the one whose credentials were found valid, also of one who
-// was then refused; empty where there is none. It never is what a stranger sent.
+// Caller is the name of the caller whose credentials were found valid, also where it
+// was refused then; empty where there is none. It is never text of a stranger.
 func (r *Request) Caller() string { return r.caller }
 
 // A Header has the fields of a request's header.
@@ -67,7 +71,9 @@ type authorization struct {
 }
 
 // is reports whether the header names the scheme, in any letter case.
-func (a *authorization) is(scheme string) bool { return a.scheme != nil && named(a.scheme, scheme) }
+func (a *authorization) is(scheme string) bool {
+	return string(a.scheme) == scheme || named(a.scheme, scheme) // nearly all spell it so
+}
 
 func (r *Request) readAuthorization() {
 	headers := r.Header.Values("Authorization")

@@ -21,7 +21,7 @@ func signedWithin(t *testing.T, networks ...string) *auth.Guard {
 	return guard
 }
 
-func TestWhoOnlySignsIsHeldToTheirNetworks(t *testing.T) {
+func TestNetworksHoldForUsersThatOnlySign(t *testing.T) {
 	guard := signedWithin(t, home)
 	r := check(nonceNumber(1)).sign()
 	r.Peer = hop(other)
@@ -34,13 +34,13 @@ func TestWhoOnlySignsIsHeldToTheirNetworks(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-func TestNetworksOfWhoOnlySignsAreChecked(t *testing.T) {
+func TestWrongNetworksOfUsersThatOnlySignAreRefused(t *testing.T) {
 	users := []auth.User{signedUsers[0]}
 	users[0].Networks = []string{home, "the shop"}
 	assert.Equal(t, "networks[1]", wrongSetting(t, auth.Settings{Users: users}).Key)
 }
 
-func TestWhoSignsWithoutTheRoleIsRefusedWithASignedAnswer(t *testing.T) {
+func TestTheAnswerThatLacksARoleIsSigned(t *testing.T) {
 	guard := signedWithin(t)
 	r := check(nonceNumber(1)).sign()
 	r.Needs = auth.Operator
@@ -71,7 +71,7 @@ func TestGuessingASigningKeyIsSlowed(t *testing.T) {
 	}
 }
 
-func TestBesideASignatureASessionDoesNotCount(t *testing.T) {
+func TestBesideASignatureTheSessionIsIgnored(t *testing.T) {
 	i := alone(t)
 	i.now = noon
 	both := []auth.User{someUsers[1], signedUsers[0]}

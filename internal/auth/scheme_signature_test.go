@@ -156,7 +156,7 @@ func TestASignedRequestNamesItsCaller(t *testing.T) {
 	}
 }
 
-func TestAnyOtherSignatureFails(t *testing.T) {
+func TestAMalformedOrForgedSignatureIsRefused(t *testing.T) {
 	ok := check(nonce)
 	edit := func(change func(*auth.Request)) *auth.Request {
 		r := ok.sign()
@@ -344,7 +344,7 @@ func TestANonceIsGoodOnce(t *testing.T) {
 
 // The one time a body is not read, the signature is still judged, and nothing is
 // used up: who signed it may send a smaller one.
-func TestABodyThatIsTooLargeIsSaidToNobodyButTheCaller(t *testing.T) {
+func TestOnlyAVerifiedCallerIsToldThatTheBodyIsTooLarge(t *testing.T) {
 	guard := signedGuard(t, noon)
 	r := check(nonce).sign()
 	r.Body, r.TooLarge = nil, true
@@ -402,7 +402,7 @@ func TestOtherSchemesWorkBesideSignatures(t *testing.T) {
 	assert.Equal(t, auth.Missing, err, "where nobody signs, a signature is a field like any other")
 }
 
-func TestTheChallengeNamesSignaturesWhereNothingElseWillDo(t *testing.T) {
+func TestTheChallengeNamesSignaturesOnlyAlone(t *testing.T) {
 	assert.Equal(t, `Signature realm="fraudcheck"`, auth.NewGuard(ofUsers(t, signedUsers[0])).Challenge())
 	assert.Equal(t, newGuard(t).Challenge(), signedGuard(t, noon).Challenge())
 }
@@ -482,7 +482,7 @@ func signatureOver(input string) string {
 	return label + "=" + macOf(signingSecret, base+`"@signature-params": `+params)
 }
 
-func TestNothingOfASignedRequestIsKept(t *testing.T) {
+func TestTheGuardKeepsNoSliceOfASignedRequest(t *testing.T) {
 	guard := signedGuard(t, noon)
 	r := check(nonce).sign()
 	_, err := guard.Authenticate(r)

@@ -12,7 +12,7 @@ import (
 	"fraudcheck/internal/auth/session"
 )
 
-func TestSchemesStandBesideEachOther(t *testing.T) {
+func TestTheCredentialsDecideWhichSchemeJudges(t *testing.T) {
 	users := []auth.User{{Name: "shop", Password: "open sesame", Encryption: password.Clear, Roles: auth.Analyst}}
 	const basicChallenge, bearerChallenge = `Basic realm="fraudcheck", charset="UTF-8"`, `Bearer realm="fraudcheck"`
 	byName, byToken := basic("shop:open sesame"), "Bearer "+token(t, noon.Add(time.Hour))
@@ -47,7 +47,7 @@ func TestSchemesStandBesideEachOther(t *testing.T) {
 	}
 }
 
-func TestTokensLiveNoLongerThanTheirLogin(t *testing.T) {
+func TestATokenMayNotOutliveItsLogin(t *testing.T) {
 	wrong := wrongSetting(t, auth.Settings{Tokens: session.Settings{TTL: 2 * time.Hour, RefreshTTL: time.Hour}})
 	assert.Equal(t, "tokens.ttl: expected at most auth.tokens.refresh_ttl", wrong.Error())
 }

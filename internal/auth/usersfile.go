@@ -11,23 +11,23 @@ import (
 	"fraudcheck/internal/auth/password"
 )
 
-// A UsersFile is a list of users as htpasswd keeps them: a line name:hash for each,
-// of bcrypt or argon2id, and here a third field for what else is to be said:
+// A UsersFile is a list of users as htpasswd writes them: for each a line name:hash, of
+// bcrypt or argon2id, and here a third field with options:
 //
 //	fraud-desk:$2y$10$...:roles=analyst,checker;networks=10.0.0.0/8,!10.9.0.0/16
 //
-// Without it a user is a checker, from anywhere. Blank lines and those that begin
-// with # say nothing. What was not changed is written as it was read.
+// Without it a user is a checker, from anywhere. Blank lines and those that begin with #
+// are comments. An edit keeps the other lines as they were read.
 type UsersFile struct {
 	lines []userLine
 }
 
 type userLine struct {
 	text string
-	user User // without a name where the line says nothing
+	user User // without a name where the line is a comment
 }
 
-// A LineError names the line that cannot be, never what it holds.
+// A LineError names the line that is wrong, never its text.
 type LineError struct {
 	Line     int // from 1
 	Expected string
@@ -52,7 +52,7 @@ func ParseUsersFile(text string) (*UsersFile, error) {
 	return f, nil
 }
 
-// expected is what should have stood there.
+// An expected is what a line should have held.
 type expected string
 
 func (e expected) Error() string { return string(e) }
@@ -80,7 +80,7 @@ func parseUserLine(line string) (u User, err error) {
 	return u, u.checkHash()
 }
 
-// encryptionOf tells by the hash how it was made.
+// encryptionOf is the encryption that the hash begins with; empty where it is neither.
 func encryptionOf(hash string) password.Encryption {
 	switch {
 	case strings.HasPrefix(hash, "$argon2id$"):
@@ -112,7 +112,7 @@ func (u *User) setOption(option string) error {
 	return nil
 }
 
-// check is for what a line of the file can hold, its hash aside.
+// check checks what a line of the file can hold, apart from its hash.
 func (u *User) check() error {
 	if u.Name == "" || len(u.Name) > maxName || u.Name[0] == '#' || strings.Contains(u.Name, ":") ||
 		strings.TrimSpace(u.Name) != u.Name || !utf8.ValidString(u.Name) || strings.ContainsFunc(u.Name, unicode.IsControl) {
@@ -151,7 +151,8 @@ func (f *UsersFile) Line(name string) int {
 	return 1 + slices.IndexFunc(f.lines, func(l userLine) bool { return l.user.Name == name && name != "" })
 }
 
-// Takes says what is expected of a user who is to be added, the hash aside.
+// Takes checks a user that is to be added, apart from its hash; the error says what is
+// expected.
 func (f *UsersFile) Takes(u User) error {
 	if err := u.check(); err != nil {
 		return fmt.Errorf("expected %w", err)

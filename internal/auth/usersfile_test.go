@@ -16,7 +16,7 @@ var (
 	byArgon  = argon256
 )
 
-func TestAPlainHtpasswdFileIsUnderstood(t *testing.T) {
+func TestAPlainHtpasswdFileIsParsed(t *testing.T) {
 	file, err := auth.ParseUsersFile("# shops\n\ncheckout:" + byApache + "\r\n  \nzum ß 日本:" + byArgon + ":")
 	require.NoError(t, err)
 	assert.Equal(t, []auth.User{
@@ -45,7 +45,7 @@ func TestAThirdFieldHoldsRolesAndNetworks(t *testing.T) {
 	}
 }
 
-func TestALineThatCannotBeIsNamed(t *testing.T) {
+func TestAWrongLineIsNamed(t *testing.T) {
 	for _, line := range []string{
 		"hunter2", "hunter2:", ":" + byApache, "hunter2\x00:" + byApache, "hunter2\xff:" + byApache, " hunter2:" + byApache, strings.Repeat("hunter2", 20) + ":" + byApache,
 		"a:hunter2", "a:{SHA}hunter2", "a:$apr1$hunter2", "a:$2x$" + byApache[4:], "a:" + byApache[:59], "a:" + byArgon + "hunter2$",
@@ -81,7 +81,7 @@ func TestEditsLeaveTheOtherLinesAsTheyWere(t *testing.T) {
 	assert.Equal(t, file.Users(), again.Users())
 }
 
-func TestOnlyWhatCanBeReadAgainIsAdded(t *testing.T) {
+func TestOnlyUsersThatCanBeParsedAgainAreAdded(t *testing.T) {
 	good := auth.User{Name: "a", Password: byArgon, Roles: auth.Checker}
 	for _, change := range []func(u *auth.User){
 		func(u *auth.User) { u.Name = "" },

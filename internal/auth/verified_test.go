@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestWhatIsKnownIsBounded(t *testing.T) {
+func TestVerifiedCredentialsAreBounded(t *testing.T) {
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	memory := newVerified()
 	id := func(i int) credentialID { return memory.id(fmt.Append(nil, "token ", i)) }
@@ -35,7 +35,7 @@ func TestWhatIsKnownIsBounded(t *testing.T) {
 	assert.Nil(t, find(0), "the first")
 }
 
-func TestEveryProcessHashesCredentialsItsOwnWay(t *testing.T) {
+func TestCredentialIDsAreKeyed(t *testing.T) {
 	token := []byte("a token")
 	one, other := newVerified(), newVerified()
 	assert.Equal(t, one.id(token), one.id(token))

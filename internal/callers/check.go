@@ -7,7 +7,6 @@
 package callers
 
 import (
-	"log/slog"
 	"net/netip"
 	"sync"
 	"time"
@@ -51,12 +50,12 @@ func (a *API) check(q *door.Request) *wire.Problem {
 	if p := a.parse(q, s, wire.CheckFields); p != nil {
 		return p
 	}
-	a.Checker.Check(&s.attempt, a.Now(q.Start), &s.decision)
+	a.Checker.Check(&s.attempt, a.Now(q.Start), q.StoreWaited(), &s.decision)
 	if a.Events.Decision != nil {
 		a.Events.Decision(&s.decision, time.Since(q.Start))
 	}
 	if q.Logged {
-		a.say(q, s)
+		a.logDecision(q, s)
 	}
 	q.Buffer = wire.AppendDecision(q.Buffer[:0], &s.decision, s.fields.Value(velocity.FieldAttemptID))
 	q.Answer(200, wire.JSON, q.Buffer)
@@ -125,13 +124,4 @@ func (s *scratch) decode(q *door.Request, decode wire.Decoder, allowed wire.Fiel
 		s.fields.Set(velocity.FieldAttemptID, string(q.Buffer))
 	}
 	return nil
-}
-
-// say adds the decision to the log line of the answer.
-func (a *API) say(q *door.Request, s *scratch) {
-	q.Said = append(q.Said, slog.String("decision", s.decision.Outcome.String()),
-		slog.String("address", a.Address(s.attempt.Address)), slog.String("rules", reached(&s.decision)))
-	if s.decision.Degraded {
-		q.Said = append(q.Said, slog.String("knowledge", "degraded"))
-	}
 }

@@ -34,7 +34,7 @@ func (d *Door) logRequest(q *Request) {
 		path = q.resource.path
 	}
 	q.tag = d.tagOf(q)
-	d.line(q, q.Start, asked(q.In.Method, path), slog.String("tag", q.tag))
+	d.line(q, q.Start, requestLine(q.In.Method, path), slog.String("tag", q.tag))
 }
 
 // line goes straight to the handler: a Logger would look up the caller's source line,
@@ -54,7 +54,7 @@ func (d *Door) logResponse(q *Request, took time.Duration) {
 	}
 	attrs := append(q.attrs[:0], slog.Int("status", q.Out.Status))
 	if q.problem == nil {
-		attrs = append(attrs, q.Said...)
+		attrs = append(attrs, q.LogAttrs...)
 	} else {
 		attrs = append(attrs, slog.String("code", q.problem.Code))
 		if _, known := velocity.FieldByName(q.problem.Field); known { // what a request named otherwise is not logged
@@ -72,8 +72,8 @@ func (d *Door) logResponse(q *Request, took time.Duration) {
 	d.line(q, q.Start.Add(took), "Response:", slog.String("tag", q.tag), slog.Attr{Value: slog.GroupValue(attrs...)})
 }
 
-// asked is what a request asked for. What is asked for all the time needs no new text.
-func asked(method []byte, path string) string {
+// requestLine is the text of the first line. The most frequent one allocates nothing.
+func requestLine(method []byte, path string) string {
 	if path == "/v1/check" && string(method) == "POST" {
 		return "POST /v1/check"
 	}

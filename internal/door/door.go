@@ -17,6 +17,7 @@
 package door
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -127,11 +128,12 @@ func (d *Door) answer(q *Request, inFlight int64) *wire.Problem {
 	if p := q.In.Unread; p != nil && p != wire.TooLarge {
 		return p // there is no request to route
 	}
-	path, p := q.judgeHead()
-	if p != nil {
+	path, query, ok := splitTarget(q.In.Target, q.In.Host)
+	if p := q.In.Judge(); p != nil || !ok {
 		q.Out.Close = true
-		return p
+		return cmp.Or(p, badTarget)
 	}
+	q.Query = query
 	q.resource, q.Segment = d.find(path)
 	d.logRequest(q)
 	if q.resource == nil {
@@ -148,7 +150,7 @@ func (d *Door) answer(q *Request, inFlight int64) *wire.Problem {
 		return wire.NoMethod
 	}
 	if d.InFlight > 0 && inFlight > int64(d.InFlight) && !q.resource.probe {
-		return crowded
+		return tooManyInFlight
 	}
 	tooLarge := q.In.Unread != nil || len(q.In.Body) > wire.MaxBody
 	if r.Needs != 0 {
@@ -222,5 +224,5 @@ var (
 	alive = []byte(`{"status":"alive"}`)
 	ready = []byte(`{"status":"ready"}`)
 
-	crowded = &wire.Problem{Status: 503, Code: "overloaded", Detail: "too many requests in flight, try again"}
+	tooManyInFlight = &wire.Problem{Status: 503, Code: "overloaded", Detail: "too many requests in flight, try again"}
 )

@@ -6,28 +6,160 @@ import (
 	"fraudcheck/internal/wire"
 )
 
-// Whoever stands in front of this service, a proxy or a gateway, must find the same
-// requests in a connection as it does. So what two readers of HTTP could take for
-// different things is refused, and the connection closed: nothing after it is read.
+// A proxy in front of this service must find the same requests in a connection as it
+// does (RFC 9112 section 11.2). So what two readers of HTTP could understand
+// differently is refused, and the connection closed: nothing after it is read.
+//
+// judge sees the header section as it came. An HTTP library has accepted it before,
+// and may have been more lenient.
 
-var (
-	badTarget = &wire.Problem{Status: 400, Code: "body_invalid", Detail: "expected a request target that is a path beginning with one slash, or an http or https URL of the Host"}
-)
-
-// judgeHead returns the path that is asked for, or why the head of the request is not
-// believed. It sets the query.
-func (q *Request) judgeHead() (path []byte, p *wire.Problem) {
-	path, query, ok := splitTarget(q.In.Target, q.In.Host)
-	if !ok {
-		return nil, badTarget
-	}
-	q.Query = query
-	return path, nil
+func badHTTP(expected string) *wire.Problem {
+	return &wire.Problem{Status: 400, Code: "body_invalid", Detail: "expected " + expected}
 }
 
+var (
+	badTarget      = badHTTP("a request target that is a path beginning with one slash, or an http or https URL of the Host")
+	badLine        = badHTTP("every header line to end with CR LF")
+	badName        = badHTTP("a header line to begin with a name and a colon, without blanks, and not to be continued on the next line")
+	badLength      = badHTTP("Content-Length or Transfer-Encoding, not both")
+	badTrailer     = badHTTP("no fields behind a body in chunks")
+	hostMissing    = badHTTP("one Host header")
+	badVersion     = &wire.Problem{Status: 505, Code: "version_unsupported", Detail: "expected HTTP/1.1 or HTTP/1.0"}
+	badCoding      = &wire.Problem{Status: 501, Code: "coding_unsupported", Detail: "expected no transfer coding but chunked"}
+	badExpectation = &wire.Problem{Status: 417, Code: "expectation_failed", Detail: "expected no expectation but 100-continue"}
+)
+
+// Fields whose second occurrence two readers could resolve differently, as bits.
+const (
+	hasHost = 1 << iota
+	hasContentType
+	hasContentEncoding
+	hasContentLength
+	hasAuthorization
+	hasTransferEncoding
+)
+
+var repeated = map[int]*wire.Problem{
+	hasHost:             hostMissing,
+	hasContentType:      badHTTP("one Content-Type header"),
+	hasContentEncoding:  badHTTP("one Content-Encoding header"),
+	hasContentLength:    badHTTP("one Content-Length header"),
+	hasAuthorization:    {Status: 400, Code: "authorization_malformed", Detail: "expected one Authorization header"},
+	hasTransferEncoding: badHTTP("one Transfer-Encoding header"),
+}
+
+// Judge returns why the head of a request, or what came behind its body, is not
+// believed; nil for one that is.
+func (in *Input) Judge() *wire.Problem {
+	http11 := string(in.Proto) == "HTTP/1.1"
+	if !http11 && string(in.Proto) != "HTTP/1.0" {
+		return badVersion
+	}
+	seen, p := judgeFields(in.Head)
+	in.chunked = seen&hasTransferEncoding != 0
+	switch {
+	case p != nil:
+		return p
+	case seen&hasContentLength != 0 && seen&hasTransferEncoding != 0:
+		return badLength
+	case http11 && seen&hasHost == 0:
+		return hostMissing
+	case in.Trailers:
+		return badTrailer
+	}
+	return nil
+}
+
+// judgeFields reports which of the fields above the section has, or what is wrong.
+func judgeFields(section []byte) (seen int, p *wire.Problem) {
+	for len(section) > 0 {
+		end := bytes.IndexByte(section, '\n')
+		if end < 1 || section[end-1] != '\r' {
+			return 0, badLine
+		}
+		line := section[:end-1]
+		if section = section[end+1:]; len(line) == 0 {
+			break
+		}
+		colon := 0
+		for colon < len(line) && tokenBytes[line[colon]] {
+			colon++
+		}
+		if colon == 0 || colon == len(line) || line[colon] != ':' {
+			return 0, badName
+		}
+		field, p := judgeField(line[:colon], line[colon+1:])
+		if p != nil {
+			return 0, p
+		}
+		if seen&field != 0 {
+			return 0, repeated[field]
+		}
+		seen |= field
+	}
+	return seen, nil
+}
+
+// judgeField returns the bit of a field that has one, or why its value is refused.
+func judgeField(name, value []byte) (field int, p *wire.Problem) {
+	switch {
+	case named(name, "Host", "host"):
+		return hasHost, nil
+	case named(name, "Content-Type", "content-type"):
+		return hasContentType, nil
+	case named(name, "Content-Length", "content-length"):
+		return hasContentLength, nil
+	case named(name, "Authorization", "authorization"):
+		return hasAuthorization, nil
+	case named(name, "Content-Encoding", "content-encoding"):
+		return hasContentEncoding, nil
+	case named(name, "Transfer-Encoding", "transfer-encoding"):
+		if !equalFold(bytes.Trim(value, " \t"), "chunked") {
+			return 0, badCoding
+		}
+		return hasTransferEncoding, nil
+	case named(name, "Expect", "expect"):
+		if !equalFold(bytes.Trim(value, " \t"), "100-continue") {
+			return 0, badExpectation
+		}
+	}
+	return 0, nil
+}
+
+// named reports whether a field has that name, in any letter case. Most come spelled
+// the usual way, which is looked at first.
+func named(name []byte, usual, lower string) bool {
+	return len(name) == len(usual) && (string(name) == usual || equalFold(name, lower))
+}
+
+// equalFold compares in any letter case of ASCII; lower has none of the others.
+func equalFold(text []byte, lower string) bool {
+	if len(text) != len(lower) {
+		return false
+	}
+	for i := range text {
+		c := text[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != lower[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// tokenBytes are those of a field name (RFC 9110 section 5.6.2).
+var tokenBytes = func() (token [256]bool) {
+	for _, c := range []byte("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") {
+		token[c] = true
+	}
+	return token
+}()
+
 // mustClose reports whether no further request may be read from the connection: a body
-// in chunks may hide where the next one begins.
-func (q *Request) mustClose() bool { return q.In.Chunked || string(q.In.Proto) == "HTTP/1.0" }
+// in chunks may hide where the next one begins, and HTTP/1.0 knows no way to say so.
+func (q *Request) mustClose() bool { return q.In.chunked || string(q.In.Proto) != "HTTP/1.1" }
 
 // bodiless reports whether the method takes no body here.
 func (q *Request) bodiless() bool {
@@ -58,7 +190,7 @@ func splitTarget(target, host []byte) (path, query []byte, ok bool) {
 // cutAuthority cuts scheme and authority off an http or https URL.
 func cutAuthority(url []byte) (authority, path []byte, ok bool) {
 	for _, scheme := range []string{"http://", "https://"} {
-		if len(url) >= len(scheme) && bytes.EqualFold(url[:len(scheme)], []byte(scheme)) {
+		if len(url) >= len(scheme) && equalFold(url[:len(scheme)], scheme) {
 			rest := url[len(scheme):]
 			at := bytes.IndexByte(rest, '/')
 			if at < 0 {

@@ -70,8 +70,8 @@ func (d *Door) issued(q *Request, t *auth.Tokens, err error) *wire.Problem {
 	return nil
 }
 
-// untold answers a logout that the store could not be told of.
-var untold = &wire.Problem{Status: 503, Code: "overloaded", Detail: "logged out of this instance; the store does not answer, others hear of it when it does"}
+// storeUnreachable answers a logout that the store could not be told of.
+var storeUnreachable = &wire.Problem{Status: 503, Code: "overloaded", Detail: "logged out of this instance; the store does not answer, others hear of it when it does"}
 
 // logout ends the login that the request shows.
 func (d *Door) logout(q *Request) *wire.Problem {
@@ -84,7 +84,7 @@ func (d *Door) logout(q *Request) *wire.Problem {
 	}
 	q.Out.Set("Set-Cookie", auth.EndCookie(q.asks.TLS))
 	if err != nil {
-		return untold
+		return storeUnreachable
 	}
 	q.Out.Status = 204
 	return nil

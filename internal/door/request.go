@@ -18,12 +18,13 @@ type Input struct {
 	Header                       auth.Header
 	Head                         []byte // the header section as it came, without the request line
 	Body                         []byte
-	Chunked                      bool       // the body came in chunks
-	Trailers                     bool       // and fields behind it
+	Trailers                     bool       // fields came behind the body
 	Peer                         netip.Addr // the connection's other end; not valid on a unix socket
 	// Unread is why the request could not be read; nothing else is valid then. With
 	// wire.TooLarge only the body could not.
 	Unread *wire.Problem
+
+	chunked bool // the body came in chunks, as judge found out
 }
 
 // An Output is the answer to a request, to be written with the request's ID and what
@@ -61,10 +62,9 @@ type Request struct {
 	Query   []byte       // as sent
 	Caller  *auth.Caller // once authenticated
 	Buffer  []byte       // memory for the body of the answer
-	// Said are attributes that the handler adds to the log line of the answer; they are
-	// used if Logged.
-	Said   []slog.Attr
-	Logged bool
+	// LogAttrs are what the handler adds to the log line of the answer, if Logged.
+	LogAttrs []slog.Attr
+	Logged   bool
 
 	resource  *resource // nil: no such path
 	asks      auth.Request
@@ -88,12 +88,15 @@ func (q *Request) begin(start time.Time, tls bool) {
 	}
 }
 
+// StoreWaited is how long authentication has waited for the store.
+func (q *Request) StoreWaited() time.Duration { return q.asks.StoreWaited }
+
 // Reset forgets the request, so that q may be used for the next. It keeps memory.
 func (q *Request) Reset() {
 	clear(q.attrs)
-	clear(q.Said)
+	clear(q.LogAttrs)
 	*q = Request{
-		ID: q.ID[:0], Buffer: q.Buffer[:0], Said: q.Said[:0], attrs: q.attrs[:0],
+		ID: q.ID[:0], Buffer: q.Buffer[:0], LogAttrs: q.LogAttrs[:0], attrs: q.attrs[:0],
 		Out: Output{Fields: q.Out.Fields[:0]},
 	}
 }

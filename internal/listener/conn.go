@@ -141,29 +141,6 @@ func (c *Conn) Close() error {
 	return c.Conn.Close()
 }
 
-// CloseWrite ends the answers; net/http calls it before it closes, so that one which
-// refuses is not lost.
-func (c *Conn) CloseWrite() error {
-	tcp, session := c.layers()
-	if session != nil {
-		return session.CloseWrite()
-	}
-	if tcp == nil {
-		return errors.ErrUnsupported
-	}
-	return tcp.CloseWrite()
-}
-
-// CloseSilent closes the connections on which nothing was sent yet.
-func (l *Listener) CloseSilent() {
-	l.open.Range(func(key, _ any) bool {
-		if c := key.(*Conn); c.is(StateNew) {
-			_ = c.Close()
-		}
-		return true
-	})
-}
-
 // CloseUnused closes every connection as soon as it has no request, and waits for
 // that, at most until ctx ends.
 func (l *Listener) CloseUnused(ctx context.Context) {

@@ -135,14 +135,15 @@ func (l *Listener) makeRoom() bool {
 
 // Close refuses new connections but accepts those already in the backlog: the kernel
 // has told them that they are connected, and closing the socket would reset them. It
-// takes at most QuietPeriod.
+// takes QuietPeriod, and longer only while the backlog is not empty: at most a second.
 func (l *Listener) Close() error {
 	l.closing.Do(func() {
 		if tcp, ok := l.Listener.(*net.TCPListener); ok {
 			if refuse(tcp) {
-				time.Sleep(QuietPeriod) // longer than the backlog takes
+				time.Sleep(QuietPeriod) // for handshakes that have begun
+				awaitEmptyBacklog(tcp, time.Second)
 			} else {
-				awaitEmptyBacklog(tcp)
+				awaitEmptyBacklog(tcp, QuietPeriod) // others keep coming
 			}
 		}
 		close(l.closed)
@@ -152,8 +153,8 @@ func (l *Listener) Close() error {
 }
 
 // awaitEmptyBacklog waits for a moment in which no connection waits to be accepted.
-func awaitEmptyBacklog(socket *net.TCPListener) {
-	for end := time.Now().Add(QuietPeriod); time.Now().Before(end); time.Sleep(50 * time.Microsecond) {
+func awaitEmptyBacklog(socket *net.TCPListener, longest time.Duration) {
+	for end := time.Now().Add(longest); time.Now().Before(end); time.Sleep(50 * time.Microsecond) {
 		waiting := false
 		control(socket, func(fd int) {
 			n, _ := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)

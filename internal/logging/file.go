@@ -169,6 +169,10 @@ func openLines(path string) (*os.File, fs.FileInfo, error) {
 		_ = file.Close()
 		return nil, nil, err
 	}
+	if info.Mode()&(fs.ModeNamedPipe|fs.ModeSocket) != 0 { // a Write may block for ever
+		_ = file.Close()
+		return nil, nil, fmt.Errorf("%s is no regular file", path)
+	}
 	if info.Mode().IsRegular() {
 		_ = file.Chmod(0o600)
 		var last [1]byte

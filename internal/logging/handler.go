@@ -24,6 +24,10 @@ const (
 
 	// maxPooled is the capacity in bytes of the largest line buffer that is kept.
 	maxPooled = 16 << 10
+
+	// failureInterval is the least time between two lines that say that the file cannot
+	// be written.
+	failureInterval = time.Minute
 )
 
 // New returns a logger of the given level (DISABLED, DEBUG, INFO, WARNING, ERROR or
@@ -31,7 +35,7 @@ const (
 // queue each, so that a writer that blocks does not silence the other. file may be
 // nil, and is closed with the logger.
 //
-// close writes the queued lines and stops; it gives a writer that blocks one second.
+// close writes the queued lines and stops; it gives each writer that blocks one second.
 // dropped returns the number of lines that a queue had no room for since the start.
 func New(stderr io.Writer, file io.WriteCloser, level, format string) (logger *slog.Logger, close func(), dropped func() uint64) {
 	form := appendCanister
@@ -43,15 +47,24 @@ func New(stderr io.Writer, file io.WriteCloser, level, format string) (logger *s
 		r.AddAttrs(slog.Uint64("count", dropped))
 		return form(dst, defaultTag, nil, r)
 	}
-	queues := queues{newQueue(stderr, nil, report)}
+	all := queues{newQueue(stderr, nil, report, nil)}
 	if file != nil {
-		queues = append(queues, newQueue(file, file, report))
+		var last time.Time
+		failed := func(err error) { // called by one goroutine
+			if now := time.Now(); now.Sub(last) >= failureInterval {
+				last = now
+				r := slog.NewRecord(now, slog.LevelWarn, "log file cannot be written", 0)
+				r.AddAttrs(slog.Any("error", err))
+				all[0].put(form(nil, defaultTag, nil, r), now)
+			}
+		}
+		all = append(all, newQueue(file, file, report, failed))
 	}
 	if level == "DISABLED" {
-		return slog.New(slog.DiscardHandler), queues.close, queues.dropped
+		return slog.New(slog.DiscardHandler), all.close, all.dropped
 	}
-	h := &handler{queues: queues, form: form, level: levelOf(level), tag: defaultTag}
-	return slog.New(h), queues.close, queues.dropped
+	h := &handler{queues: all, form: form, level: levelOf(level), tag: defaultTag}
+	return slog.New(h), all.close, all.dropped
 }
 
 // A form appends one event to dst as one line, newline included. Attributes with

@@ -12,8 +12,8 @@ import (
 // byAddress are the kinds of subject that an address decides.
 var byAddress = velocity.AddressSubjects()
 
-// untold answers a change that was made here only.
-var untold = &wire.Problem{Status: 503, Code: "store_unreachable", Detail: "forgotten by this instance only: the store did not answer, other instances have not heard; try again"}
+// storeUnreachable answers a change that was made here only.
+var storeUnreachable = &wire.Problem{Status: 503, Code: "store_unreachable", Detail: "forgotten by this instance only: the store did not answer, other instances have not heard; try again"}
 
 // readAddress answers what is known of the address in the path.
 func (a *API) readAddress(q *door.Request) *wire.Problem {
@@ -107,7 +107,7 @@ func (a *API) parseSubject(q *door.Request) (per string, attempt velocity.Attemp
 func (a *API) forget(q *door.Request, attempt *velocity.Attempt, per string, kinds []string) *wire.Problem {
 	now := a.Now(q.Start)
 	if !a.Checker.Forget(attempt, per, now) {
-		return untold
+		return storeUnreachable
 	}
 	left := a.Checker.Inspect(attempt, kinds, now)
 	b := appendNames([]byte(`{"still_blocked_by":`), left.Blocking)

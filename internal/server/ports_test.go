@@ -45,7 +45,6 @@ var toBothPorts = []struct {
 	{"a question of a browser, to no page's avail", doortest.Raw("OPTIONS /v1/me", ""), 405, "method", false, "OPTIONS /v1/me", "/v1/me"},
 	{"nobody", doortest.Raw("GET /v1/me", ""), 401, "authorization_missing", false, "GET /v1/me", "/v1/me"},
 	{"a wrong password", doortest.Raw("GET /v1/me", "", doortest.Basic("analyst", "lens")), 401, "credentials_invalid", false, "GET /v1/me", "/v1/me"},
-	{"two callers", doortest.Raw("GET /v1/me", "", doortest.AsAnalyst, doortest.AsOperator), 401, "authorization_malformed", false, "GET /v1/me", "/v1/me"},
 	{"from elsewhere", doortest.Raw("GET /v1/me", "", doortest.AsBranch), 403, "network_refused", false, "GET /v1/me", "/v1/me"},
 	{"a page of another origin", doortest.Raw("POST /v1/logout", "", doortest.AsAnalyst, "Sec-Fetch-Site: cross-site"), 403, "origin_refused", false, "POST /v1/logout", "/v1/logout"},
 	{"9 KiB", doortest.Raw("POST /v1/login", nine), 413, "body_too_large", true, "POST /v1/login", "/v1/login"},
@@ -56,10 +55,40 @@ var toBothPorts = []struct {
 	{"a HEAD with a body", doortest.Raw("HEAD /v1/me", "{}", doortest.AsAnalyst), 400, "body_invalid", false, "HEAD /v1/me", "/v1/me"},
 
 	{"not HTTP", "hello\r\n\r\n", 400, "body_invalid", true, "", "none"},
+	{"TLS", "\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03\r\n\r\n", 400, "body_invalid", true, "", "none"},
+	{"no path", "POST HTTP/1.1\r\n\r\n", 400, "body_invalid", true, "", "none"},
+	{"a later version", "GET /healthz HTTP/9.9\r\nHost: a\r\n\r\n", 505, "version_unsupported", true, "", "none"},
+	{"a word for a version", "GET /healthz SPDY\r\nHost: a\r\n\r\n", 400, "body_invalid", true, "", "none"},
 	{"a header without a colon", "GET /healthz HTTP/1.1\r\nHost: a\r\nnonsense\r\n\r\n", 400, "body_invalid", true, "", "none"},
+	{"a header without a name", "GET /healthz HTTP/1.1\r\nHost: a\r\n: b\r\n\r\n", 400, "body_invalid", true, "", "none"},
+	{"a blank before the colon", "GET /healthz HTTP/1.1\r\nHost: a\r\nX-A : b\r\n\r\n", 400, "body_invalid", true, "", "none"},
+	{"a blank in a name", doortest.Raw("POST /v1/logout", "0\r\n\r\n", "Transfer Encoding: chunked", "Content-Length: 5"), 400, "body_invalid", true, "", "none"},
+	{"a name that is no token", "GET /healthz HTTP/1.1\r\nHost: a\r\nX(A): b\r\n\r\n", 400, "body_invalid", true, "", "none"},
+	{"a header continued", "GET /healthz HTTP/1.1\r\nHost: a\r\nX-A: b\r\n c\r\n\r\n", 400, "body_invalid", true, "", "none"},
+	{"a line that ends without CR", "POST /v1/logout HTTP/1.1\r\nHost: a\r\nX: a\nContent-Length: 0\r\n\r\n", 400, "body_invalid", true, "", "none"},
+	{"no host", "GET /healthz HTTP/1.1\r\nX-A: b\r\n\r\n", 400, "body_invalid", true, "", "none"},
 	{"two hosts", "GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, "body_invalid", true, "", "none"},
-	{"a length and chunks", doortest.Raw("POST /v1/logout", "0\r\n\r\n", chunked, "Content-Length: 5"), 204, "", true, "POST /v1/logout", "/v1/logout"},
+	{"two media types", doortest.Raw("POST /v1/login", "{}", asJSON, asJSON), 400, "body_invalid", true, "", "none"},
+	{"two codings of the content", doortest.Raw("POST /v1/login", "{}", asJSON, "Content-Encoding: identity", "content-encoding: gzip"), 400, "body_invalid", true, "", "none"},
+	{"two callers", doortest.Raw("GET /v1/me", "", doortest.AsAnalyst, doortest.AsOperator), 400, "authorization_malformed", true, "", "none"},
+	{"one caller twice", doortest.Raw("GET /v1/me", "", doortest.AsAnalyst, doortest.AsAnalyst), 400, "authorization_malformed", true, "", "none"},
 	{"two lengths", doortest.Raw("POST /v1/logout", "{}", "Content-Length: 2", "Content-Length: 2"), 400, "body_invalid", true, "", "none"},
+	{"a length that is none", doortest.Raw("POST /v1/logout", "{}", "Content-Length: many"), 400, "body_invalid", true, "", "none"},
+	{"a length below zero", doortest.Raw("POST /v1/logout", "{}", "Content-Length: -1"), 400, "body_invalid", true, "", "none"},
+	{"a length with a sign", doortest.Raw("POST /v1/logout", "{}", "Content-Length: +2"), 400, "body_invalid", true, "", "none"},
+	{"a length and chunks", doortest.Raw("POST /v1/logout", "0\r\n\r\n", chunked, "Content-Length: 5"), 400, "body_invalid", true, "", "none"},
+	{"chunks and a length", doortest.Raw("POST /v1/logout", "0\r\n\r\n", "Content-Length: 5", chunked), 400, "body_invalid", true, "", "none"},
+	{"another transfer coding", doortest.Raw("POST /v1/logout", "{}", "Transfer-Encoding: gzip"), 501, "coding_unsupported", true, "", "none"},
+	{"two transfer codings", doortest.Raw("POST /v1/logout", "{}", "Transfer-Encoding: gzip, chunked"), 501, "coding_unsupported", true, "", "none"},
+	{"the transfer coding that is none", doortest.Raw("POST /v1/logout", "", "Transfer-Encoding: identity"), 501, "coding_unsupported", true, "", "none"},
+	{"chunks in HTTP/1.0", "POST /v1/logout HTTP/1.0\r\nTransfer-Encoding: chunked\r\nConnection: keep-alive\r\n\r\n0\r\n\r\n", 501, "coding_unsupported", true, "", "none"},
+	{"no body, in chunks", doortest.Raw("POST /v1/logout", "0\r\n\r\n", chunked), 204, "", true, "POST /v1/logout", "/v1/logout"},
+	{"a body in chunks", doortest.Raw("POST /v1/logout", "2;ext=1\r\n{}"+lastChunk, chunked, asJSON), 204, "", true, "POST /v1/logout", "/v1/logout"},
+	{"a field behind chunks", doortest.Raw("POST /v1/logout", "0\r\nSec-Fetch-Site: same-origin\r\n\r\n", chunked), 400, "body_invalid", true, "", "none"},
+	{"a chunk without a size", doortest.Raw("POST /v1/logout", "{}\r\n\r\n", chunked), 400, "body_invalid", true, "", "none"},
+	{"a chunk that is too long for its size", doortest.Raw("POST /v1/logout", "2\r\n{}x\r\n\r\n", chunked), 400, "body_invalid", true, "", "none"},
+	{"another expectation", doortest.Raw("POST /v1/logout", "", "Expect: the-best"), 417, "expectation_failed", true, "", "none"},
+	{"another protocol beside this", doortest.Raw("GET /healthz", "", "Connection: Upgrade", "Upgrade: h2c"), 200, "", false, "GET /healthz", "/healthz"},
 	{"no target", doortest.Raw("OPTIONS *", ""), 400, "body_invalid", true, "", "none"},
 	{"a path with two slashes", doortest.Raw("GET //healthz", ""), 400, "body_invalid", true, "", "none"},
 	{"another host's URL", doortest.Raw("GET http://other.test/healthz", ""), 400, "body_invalid", true, "", "none"},
@@ -95,6 +124,49 @@ func TestBothPortsAnswerLogAndCountAlike(t *testing.T) {
 				said[name] = comparable(a, lines)
 			}
 			assert.Equal(t, said["callers"], said["operators"])
+		})
+	}
+}
+
+// What stands behind a request that is not believed is never read as another one.
+func TestNothingIsReadBehindARequestThatIsNotBelieved(t *testing.T) {
+	all := doortest.Open(t)
+	probe := doortest.Raw("GET /v1/me", "", "X-Request-ID: SMUGGLED")
+	for _, tt := range toBothPorts {
+		if !tt.closed {
+			continue
+		}
+		t.Run(tt.name, func(t *testing.T) {
+			for _, port := range all.Ports() {
+				c := port.Dial(t)
+				a := c.Ask(tt.request + probe)
+				assert.NotEqual(t, "SMUGGLED", a.Header.Get("X-Request-Id"))
+				c.RequireEnd()
+			}
+		})
+	}
+}
+
+func TestACallerMayAskBeforeItSendsItsBody(t *testing.T) {
+	all := doortest.Open(t)
+	for name, port := range all.Ports() {
+		t.Run(name, func(t *testing.T) {
+			c := port.Dial(t)
+			c.Send("POST /v1/logout HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 2\r\nExpect: 100-Continue\r\n\r\n")
+			response, err := http.ReadResponse(c.R, nil)
+			require.NoError(t, err)
+			require.Equal(t, 100, response.StatusCode)
+			c.Send("{}")
+			assert.Equal(t, 204, c.Next("POST").Status)
+
+			a := c.Ask("POST /v1/logout HTTP/1.1\r\nHost: a\r\nHost: b\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+			doortest.RequireProblem(t, a, 400, "body_invalid", "")
+			c.RequireEnd()
+
+			c = port.Dial(t)
+			a = c.Ask("POST /v1/logout HTTP/1.1\r\nHost: a\r\nX(A): b\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+			doortest.RequireProblem(t, a, 400, "body_invalid", "")
+			c.RequireEnd()
 		})
 	}
 }

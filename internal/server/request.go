@@ -39,7 +39,7 @@ func read(in *door.Input, ctx *fasthttp.RequestCtx) {
 		Method: h.Method(), Target: h.RequestURI(), Host: h.Host(), Proto: h.Protocol(),
 		ContentType: h.ContentType(), ContentEncoding: h.Peek(fasthttp.HeaderContentEncoding),
 		Header: header{h}, Head: h.RawHeaders(), Body: ctx.Request.Body(), Peer: peerOf(ctx),
-		Chunked: h.ContentLength() == -1,
+		Trailers: len(h.TrailerHeader()) > len("\r\n"),
 	}
 }
 

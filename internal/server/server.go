@@ -57,6 +57,7 @@ func New(d *door.Door, settings Settings) *Server {
 		Handler:                      s.handle,
 		ErrorHandler:                 s.handleUnread,
 		HeaderReceived:               s.allowChunks,
+		ExpectHandler:                s.judgeExpectation,
 		ReadBufferSize:               maxHeader,
 		MaxRequestBodySize:           wire.MaxBody,
 		Concurrency:                  max(settings.Connections, fasthttp.DefaultConcurrency),

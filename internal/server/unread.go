@@ -7,6 +7,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"fraudcheck/internal/door"
 	"fraudcheck/internal/listener"
 	"fraudcheck/internal/wire"
 )
@@ -15,6 +16,7 @@ import (
 var (
 	headerTooLarge = &wire.Problem{Status: 431, Code: "header_too_large", Detail: "expected request line and headers of at most 8 KiB"}
 	chunksTooLarge = &wire.Problem{Status: 413, Code: wire.TooLarge.Code, Detail: wire.TooLarge.Detail}
+	badCoding      = &wire.Problem{Status: 501, Code: "coding_unsupported", Detail: "expected no transfer coding but chunked, once, in HTTP/1.1"}
 	notHTTP        = &wire.Problem{Status: 400, Code: "body_invalid", Detail: "expected a well-formed HTTP request"}
 )
 
@@ -25,6 +27,18 @@ func (s *Server) allowChunks(h *fasthttp.RequestHeader) (c fasthttp.RequestConfi
 		c.MaxRequestBodySize = maxChunks
 	}
 	return c
+}
+
+// judgeExpectation is asked before the body of a request with Expect: 100-continue is
+// read. A head that is not believed is answered at once.
+func (s *Server) judgeExpectation(ctx *fasthttp.RequestCtx) (status int) {
+	var in door.Input
+	read(&in, ctx)
+	if in.Judge() == nil {
+		return fasthttp.StatusContinue
+	}
+	s.serve(ctx, nil)
+	return ctx.Response.StatusCode()
 }
 
 // handleUnread answers what fasthttp gave up reading.
@@ -45,6 +59,8 @@ func (s *Server) handleUnread(ctx *fasthttp.RequestCtx, err error) {
 			return
 		}
 		s.serve(ctx, wire.TooLarge)
+	case errors.Is(err, fasthttp.ErrUnsupportedTransferEncoding):
+		s.serve(ctx, badCoding)
 	case errors.As(err, &small):
 		s.serve(ctx, headerTooLarge)
 	case errors.As(err, &timeout) && timeout.Timeout():

@@ -85,38 +85,6 @@ func TestACallerThatLeavesIsNoEvent(t *testing.T) {
 	assert.Len(t, d.all.Log.Lines(), 2)
 }
 
-func TestWhatIsNotHTTPIsRefused(t *testing.T) {
-	d := open(t)
-	const end = "\r\n\r\n"
-	body := fmt.Sprintf("Content-Length: %d", len(someCard))
-	tests := []struct{ name, request string }{
-		{"one word", "hello" + end},
-		{"TLS", "\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03" + end},
-		{"no path", "POST HTTP/1.1" + end},
-		{"a header without a colon", "GET /healthz HTTP/1.1\r\nHost: a\r\nnonsense" + end},
-		{"a blank before the colon", "GET /healthz HTTP/1.1\r\nHost: a\r\nX-A : b" + end},
-		{"a header without a name", "GET /healthz HTTP/1.1\r\nHost: a\r\n: b" + end},
-		{"two hosts", "GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b" + end},
-		{"two lengths", doortest.Raw("POST /v1/check", someCard, doortest.AsCheckout, body, body)},
-		{"a length that is none", doortest.Raw("POST /v1/check", someCard, doortest.AsCheckout, "Content-Length: many")},
-		{"a length below zero", doortest.Raw("POST /v1/check", someCard, doortest.AsCheckout, "Content-Length: -1")},
-		{"a length with a sign", doortest.Raw("POST /v1/check", someCard, doortest.AsCheckout, "Content-Length: +2")},
-		{"another framing", doortest.Raw("POST /v1/check", someCard, doortest.AsCheckout, "Transfer-Encoding: gzip")},
-		{"two framings", doortest.Raw("POST /v1/check", someCard, doortest.AsCheckout, "Transfer-Encoding: gzip, chunked")},
-		{"a chunk without a size", doortest.Raw("POST /v1/check", "{}"+end, doortest.AsCheckout, chunked)},
-		{"a chunk that is too long for its size", doortest.Raw("POST /v1/check", "2\r\n{}x"+end, doortest.AsCheckout, chunked)},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			l := d.Dial(t)
-			a := l.Ask(tt.request)
-			doortest.RequireProblem(t, a, 400, "body_invalid", "")
-			assert.True(t, a.Close, "nobody knows where the next request begins")
-			l.RequireEnd()
-		})
-	}
-}
-
 // A second request hidden in the framing of a first must never be served.
 func TestNoRequestIsSmuggled(t *testing.T) {
 	d := open(t)

@@ -11,9 +11,9 @@ type Attempt struct {
 	texts [len(fields)]string // by field; hashed only where a rule asks for one
 }
 
-// ParseAttempt judges the fields of a check or an outcome; it is the only place
-// where an address or a card digit is looked at. attempt_id must be present: the
-// caller makes one where the shop sent none. The error is a *FieldError.
+// ParseAttempt judges the fields of a check or an outcome. attempt_id must be present: the
+// caller makes one where the shop sent none. The error is a *FieldError; the attempt is
+// then empty.
 func ParseAttempt(f *Fields) (a Attempt, err error) {
 	if err = a.parse(f, attemptRequests); err != nil {
 		a = Attempt{}
@@ -21,8 +21,8 @@ func ParseAttempt(f *Fields) (a Attempt, err error) {
 	return a, err
 }
 
-// parse judges the fields that these requests take, in the order of the table. What
-// was sent must be valid, whether or not it is needed.
+// parse judges the fields that these requests take, in the order of the table, and fills
+// a. Every field that is present must be valid, needed or not.
 func (a *Attempt) parse(f *Fields, requests Requests) error {
 	var month, year int
 	for i := range fields {

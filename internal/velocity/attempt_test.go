@@ -204,10 +204,26 @@ func TestNetworksThatBeginAlikeAreApart(t *testing.T) {
 	require.Equal(t, "2001:db8:1::/48", Network(netip.MustParseAddr("2001:db8:1:2::3")).String())
 }
 
-func TestEveryKindHasItsOwnID(t *testing.T) {
-	seen := map[byte]bool{0: true}
+func TestTheTablesHaveNoEntryTwice(t *testing.T) {
+	seen := map[any]bool{byte(0): true, "": true}
+	once := func(what any) {
+		t.Helper()
+		require.False(t, seen[what], "%v", what)
+		seen[what] = true
+	}
 	for _, k := range kinds {
-		require.False(t, seen[k.id])
-		seen[k.id] = true
+		once(k.id)
+		if k.subject != "" {
+			once("per " + k.subject)
+			require.NotNil(t, k.from.name, "an analyst can name a subject: %s", k.subject)
+		}
+		if k.element != "" {
+			once("count " + k.element)
+		}
+	}
+	for _, f := range fields {
+		once(f.name)
+		require.NotZero(t, f.in, f.name)
+		require.True(t, f.judge == nil || f.expected != "", "%s says what it expects", f.name)
 	}
 }

@@ -5,12 +5,11 @@ import (
 	"net/netip"
 )
 
-// A Field is one of the names that a caller may send. Its String is the contract's
-// spelling, in JSON, forms and URL parameters alike.
+// A Field is a field of a request: an index of the table of fields.
 type Field uint8
 
-// The fields that this program names. A field that only a kind of subject reads,
-// by its name, needs no constant.
+// The fields that the program's code names. A field that only a kind reads, by its name,
+// needs no constant.
 const (
 	FieldIP Field = iota
 	FieldLast4
@@ -27,21 +26,21 @@ const (
 	FieldAccount
 )
 
-// Requests is a set of requests: those that take a field.
+// Requests is a set of the requests that take fields.
 type Requests uint8
 
 // The requests that take fields.
 const (
-	CheckRequest   Requests = 1 << iota
-	OutcomeRequest          // the issuer's answer
-	SubjectRequest          // an analyst names a subject
+	CheckRequest   Requests = 1 << iota // a check
+	OutcomeRequest                      // the issuer's answer
+	SubjectRequest                      // an analyst's, which names a subject
 
 	attemptRequests = CheckRequest | OutcomeRequest
 	anyRequest      = attemptRequests | SubjectRequest
 )
 
-// fields is the table of fields: adding one is adding an entry at its end, and
-// nothing else lists them. An attempt's fields are judged in this order.
+// fields is the table of fields: to add one, add an entry at the end; nothing else lists
+// them. The fields of a request are judged in this order.
 var fields = [...]field{
 	FieldIP:        {name: "ip", in: attemptRequests, required: always, expected: anAddress, judge: judgeAddress},
 	FieldLast4:     {name: "last4", in: anyRequest, required: withoutCardID, expected: "the card's last four digits, as a string", judge: judgeLast4, panLike: hasOverFourDigits},
@@ -58,42 +57,43 @@ var fields = [...]field{
 	FieldAccount:   {name: "account", in: attemptRequests, expected: "1 to 256 characters", judge: judgeText},
 }
 
-// A field is all that is known of one: what the request readers, the parser of
-// attempts and the refusal of card numbers go by.
+// A field is an entry of the table of fields: all that the decoders, the parsers of
+// attempts and subjects, and the refusal of card numbers know of it.
 type field struct {
-	name     string
-	in       Requests // the requests that take it
+	name     string // the contract's, in JSON, forms and URL parameters alike
+	in       Requests
 	required requirement
-	number   bool // JSON may give it as a number; otherwise as a string only
-	// expected is what a valid value is, as the end of "expected ...".
-	expected string
-	// judge reads the text, and reports false where it is not valid. Without judge,
-	// the request that takes the field judges it.
+	number   bool   // JSON may give a number or a string; otherwise a string only
+	expected string // what a valid value is, as the end of "expected ..."
+	// judge reads the text, and reports false where it is not valid. nil for a field that
+	// the request's own code judges.
 	judge func(text string) (value, bool)
-	// panLike, where set, reports whether the text looks like a whole card number.
+	// panLike reports whether the text looks like a whole card number; nil where none is
+	// refused.
 	panLike func(text string) bool
 }
 
-// A value is a field's text, judged valid: one of the three.
+// A value is what judge made of a field's text: one of the three.
 type value struct {
 	text    string
 	number  int
 	address netip.Addr
 }
 
-// A requirement says when a field must be there.
+// A requirement says when a field must be present.
 type requirement uint8
 
 const (
 	never requirement = iota
 	always
-	withoutCardID // always, unless card_id is there
+	withoutCardID // always, unless card_id is present
 )
 
+// String returns the field's name.
 func (f Field) String() string { return fields[f].name }
 
-// Number reports whether JSON may give the field's value as a number; any other
-// field's is a string.
+// Number reports whether JSON may give the field's value as a number. Of all other fields
+// it is a string.
 func (f Field) Number() bool { return fields[f].number }
 
 // In reports whether all of these requests take the field.
@@ -106,7 +106,7 @@ func (f Field) PANLike(text string) bool {
 	return panLike != nil && panLike(text)
 }
 
-// FieldByName finds the field with that name; the spelling must be exact.
+// FieldByName returns the field with exactly that name; false where there is none.
 func FieldByName(name string) (Field, bool) {
 	for f := range fieldNames {
 		if fieldNames[f] == name {
@@ -125,8 +125,8 @@ var fieldNames = func() (names [len(fields)]string) {
 	return names
 }()
 
-// Fields are the raw values of one request, before anything was judged. A field
-// that was sent empty is present; one that was not sent is not.
+// Fields are the values of one request as they were sent. A field that was sent empty is
+// present.
 type Fields struct {
 	values  [len(fields)]string
 	present uint64 // a bit for each field
@@ -134,7 +134,7 @@ type Fields struct {
 
 const _ = uint(64 - len(fields)) // does not compile when present has too few bits
 
-// Set notes a value; it reports false when the field already has one.
+// Set sets the field's value. Where it has one already, Set leaves it and reports false.
 func (f *Fields) Set(field Field, text string) bool {
 	if f.Has(field) {
 		return false
@@ -144,14 +144,14 @@ func (f *Fields) Set(field Field, text string) bool {
 	return true
 }
 
-// Has reports whether the field was sent.
+// Has reports whether the field is present.
 func (f *Fields) Has(field Field) bool { return f.present&(1<<field) != 0 }
 
-// Value is the field's raw text, empty when it was not sent.
+// Value returns the field's text as it was sent; empty where it is not present.
 func (f *Fields) Value(field Field) string { return f.values[field] }
 
-// All calls yield with every field that was sent and its raw text, in the order of
-// the table, until yield returns false.
+// All is an iterator over the fields that are present and their values, in the order of
+// the table.
 func (f *Fields) All(yield func(Field, string) bool) {
 	for field := range fields {
 		if f.Has(Field(field)) && !yield(Field(field), f.values[field]) {
@@ -170,10 +170,10 @@ func (f *Fields) PANLike() bool {
 	return false
 }
 
-// A FieldError says what is wrong with one field, never what it held.
+// A FieldError says why a request's field is not accepted, never what was sent.
 type FieldError struct {
 	Field    Field
-	Missing  bool   // the field was not sent
+	Missing  bool   // the field is not present
 	PANLike  bool   // the value looks like a whole card number
 	Expected string // what a valid value is, as the end of "expected ..."
 }

@@ -5,8 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// The judges of the table of fields: each reads one field's text and reports
-// whether it is valid.
+// The functions that judge the values of fields, for the table of fields. They are the
+// only code that looks at an address or at card digits.
 
 const (
 	maxText = 256 // characters of a text such as email, device, cart or account
@@ -27,9 +27,8 @@ func judgeCardID(text string) (value, bool) {
 	return value{text: text}, isOfLength(text, maxID) && !isPANLike(text)
 }
 
-// judgeMailbox drops the blanks around an e-mail address. Letter case is dropped
-// where it is hashed; what else two spellings of a mailbox share is for its provider
-// to say.
+// judgeMailbox drops the blanks around an e-mail address. Letter case is folded where it
+// is hashed: see fromMailbox.
 func judgeMailbox(text string) (value, bool) {
 	trimmed := strings.TrimSpace(text)
 	return value{text: trimmed}, trimmed != "" && isOfLength(text, maxText)

@@ -5,25 +5,23 @@ import (
 	"slices"
 )
 
-// A kind is something a rule can watch (a subject), count (an element), or both.
-// It is all that is known of it: what is stored, named in the configuration, found
-// in an attempt and said to an analyst.
+// A kind is something that a rule can watch (a subject), count (an element), or both. An
+// entry of the table of kinds is all that the program knows of it.
 type kind struct {
-	id      byte   // stands in store keys and records: never changed, never reused, not 0
-	subject string // the name after "per:", empty when it cannot be watched
-	element string // the name after "count:", empty when it cannot be counted
-	from    *source
-	// grows is by what a subject's next attempt adds to the count.
-	grows growth
-	// declines: counted when the issuer declined, never when the card was shown.
+	id      byte    // in store keys and records: not 0, never changed, never reused
+	subject string  // the name after "per:"; empty for a kind that cannot be watched
+	element string  // the name after "count:"; empty for a kind that cannot be counted
+	from    *source // where in an attempt it is
+	grows   growth  // which attempts add to the count
+	// declines: an element is added when the issuer declined, never by a check.
 	declines bool
-	// warning is what to warn of when a rule watches it, enforcedWarning when an
-	// enforced rule does. Empty for nothing.
+	// warning is shown for a rule that watches the kind, enforcedWarning for such a rule
+	// that is enforced; empty for none.
 	warning, enforcedWarning string
 }
 
-// kinds is the table of kinds: adding one is adding an entry, and nothing else lists
-// them. Their order decides nothing but that of names in messages.
+// kinds is the table of kinds: to add one, add an entry; nothing else lists them. Their
+// order is that of the names in messages, and has no other meaning.
 var kinds = [...]kind{
 	{id: 1, subject: "ip", element: "ips", from: fromAddress(func(p *Plan) (bits4, bits6 int) { return 32, p.ipv6Prefix })},
 	{id: 2, subject: "network", from: fromAddress(func(*Plan) (bits4, bits6 int) { return networkBits4, networkBits6 })},
@@ -36,33 +34,33 @@ var kinds = [...]kind{
 	{id: 7, subject: "account", from: fromText("account")},
 	{id: 8, element: "attempts", from: fromAttempt, grows: byAttempt},
 	{id: 9, element: "declined_cards", from: fromCard, declines: true},
-	// Which attempts a list of declines has heard of, so that an outcome delivered
-	// twice counts once. No rule can name it.
+	// The attempts whose decline is recorded, so that an outcome delivered twice counts
+	// once. No rule can name it.
 	{id: declinedAttemptsID, from: fromAttempt, declines: true},
 }
 
 const declinedAttemptsID = 10
 
-// A growth says which attempt adds an element to a list, as far as that is known
-// beforehand.
+// A growth says which of a subject's attempts add an element of the kind, as far as an
+// analyst can be told before the next one.
 type growth uint8
 
 const (
-	unforeseen growth = iota // it depends on what else the attempt shows
-	byCard                   // one with a card that does not count yet
-	byAttempt                // every one that is not a retry
+	unforeseen growth = iota // that depends on what the attempt shows beside the card
+	byCard                   // an attempt with a card that does not count yet
+	byAttempt                // every attempt that is not a retry
 )
 
-// A source finds a kind's identity in an attempt. Kinds that share one are two ways
-// of counting the same thing.
+// A source is the part of an attempt that makes a kind's identity. Two kinds that share a
+// source count the same thing in two ways.
 type source struct {
-	// identity says which one it is in this attempt; unknown when the attempt has none.
+	// identity returns the identity in this attempt; unknown where the attempt has none.
 	identity func(*Attempt, *Plan) identity
-	// name reads into the attempt what names a subject to an analyst: the field
-	// value, or others in its place. The error is a *FieldError. nil for a kind that
-	// cannot be watched.
+	// name reads into the attempt the fields by which an analyst names a subject: value,
+	// or others in its place. The error is a *FieldError. nil for a kind that cannot be
+	// watched.
 	name func(*Attempt, *Fields) error
-	// address: nothing but the shopper's address decides the identity.
+	// address: the shopper's address alone makes the identity.
 	address bool
 }
 
@@ -81,7 +79,8 @@ var (
 	}
 )
 
-// fromAddress is for networks around the shopper's address, of so many bits.
+// fromAddress is the network around the shopper's address with these lengths in bits, for
+// IPv4 and IPv6.
 func fromAddress(bits func(*Plan) (bits4, bits6 int)) *source {
 	return &source{
 		identity: func(a *Attempt, p *Plan) identity {
@@ -97,10 +96,10 @@ func fromAddress(bits func(*Plan) (bits4, bits6 int)) *source {
 	}
 }
 
-// fromText is for the exact bytes of a field.
+// fromText is the exact bytes of the field with that name.
 func fromText(name string) *source { return fromField(name, false) }
 
-// fromMailbox is for a field that holds an e-mail address: ASCII letter case does
+// fromMailbox is the field with that name, as an e-mail address: ASCII letter case does
 // not matter.
 func fromMailbox(name string) *source { return fromField(name, true) }
 
@@ -119,8 +118,8 @@ func fromField(name string, fold bool) *source {
 	}
 }
 
-// subjectValue judges the field value as the given field, where no other field may
-// name the subject. The error is a *FieldError.
+// subjectValue reads the field value, judged as that field, and refuses the other fields
+// that can name a subject. The error is a *FieldError.
 func subjectValue(f *Fields, as Field) (value, error) {
 	for field := range f.All {
 		if field.In(SubjectRequest) && field != FieldPer && field != FieldValue {
@@ -137,8 +136,8 @@ func subjectValue(f *Fields, as Field) (value, error) {
 	return v, nil
 }
 
-// kindNamed finds the kind whose configurable name, one of subjectName and
-// elementName, is this one; nil where there is none.
+// kindNamed returns the kind with that name as of gives it, which is subjectName or
+// elementName; nil where there is none.
 func kindNamed(name string, of func(*kind) string) *kind {
 	for i := range kinds {
 		if n := of(&kinds[i]); n != "" && n == name {
@@ -151,7 +150,7 @@ func kindNamed(name string, of func(*kind) string) *kind {
 func subjectName(k *kind) string { return k.subject }
 func elementName(k *kind) string { return k.element }
 
-// kindNames lists the configurable names, for error texts.
+// kindNames returns the names that of gives, for error texts.
 func kindNames(of func(*kind) string) (names []string) {
 	for i := range kinds {
 		if n := of(&kinds[i]); n != "" {
@@ -172,8 +171,8 @@ func AddressSubjects() (names []string) {
 	return names
 }
 
-// kindIndex is the place in kinds of the kind with that id, which may be any; -1
-// where there is none.
+// kindIndex returns the index in kinds of the kind with that id; -1 where there is none.
+// Ids need not be dense.
 func kindIndex(id byte) int { return int(kindIndexes[id]) }
 
 var kindIndexes = func() (indexes [256]int8) {

@@ -16,8 +16,8 @@ func sha256Digest(sum [sha256.Size]byte) string {
 
 // checkDigest compares the body with Content-Digest (RFC 9530), where that is covered:
 // every sha-256 and sha-512 digest must be the body's, and there must be one.
-func (g *signature) checkDigest(r *Request) error {
-	if !g.covers(componentContentField) {
+func (s *signature) checkDigest(r *Request) error {
+	if !s.covers(componentContentField) {
 		return nil // there is no body
 	}
 	sum := sha256.Sum256(r.Body)

@@ -56,39 +56,39 @@ var (
 	errDigestForm = malformed("Content-Digest to be a sha-256 or sha-512 digest, as RFC 9530 spells it")
 )
 
-func parseSignature(h Header) (g signature, err error) {
+func parseSignature(h Header) (s signature, err error) {
 	text, inputs, err := parseOne(h.Values("Signature-Input"))
 	if err != nil || len(inputs.Names()) != 1 {
-		return g, errInput
+		return s, errInput
 	}
-	g.label = inputs.Names()[0]
-	member, _ := inputs.Get(g.label)
+	s.label = inputs.Names()[0]
+	member, _ := inputs.Get(s.label)
 	list, ok := member.(httpsfv.InnerList)
-	if !ok || len(g.label) > maxLabel || len(list.Items) > maxCovered {
-		return g, errInput
+	if !ok || len(s.label) > maxLabel || len(list.Items) > maxCovered {
+		return s, errInput
 	}
-	g.params = text[len(g.label)+len("="):]
-	if err := g.readMAC(h); err != nil {
-		return g, err
+	s.params = text[len(s.label)+len("="):]
+	if err := s.readMAC(h); err != nil {
+		return s, err
 	}
 	for _, item := range list.Items {
 		name, ok := item.Value.(string)
-		if !ok || len(item.Params.Names()) > 0 || slices.Contains(g.covered, name) {
-			return g, errComponent
+		if !ok || len(item.Params.Names()) > 0 || slices.Contains(s.covered, name) {
+			return s, errComponent
 		}
-		g.covered = append(g.covered, name)
+		s.covered = append(s.covered, name)
 	}
-	return g, g.readParams(list.Params)
+	return s, s.readParams(list.Params)
 }
 
 // readMAC reads the field Signature, which has one accepted spelling.
-func (g *signature) readMAC(h Header) error {
+func (s *signature) readMAC(h Header) error {
 	values := h.Values("Signature")
-	if len(values) != 1 || len(values[0]) != len(g.label)+len("=::")+base64.StdEncoding.EncodedLen(sha256.Size) {
+	if len(values) != 1 || len(values[0]) != len(s.label)+len("=::")+base64.StdEncoding.EncodedLen(sha256.Size) {
 		return errSignature
 	}
-	g.field = string(values[0])
-	text, labelled := strings.CutPrefix(g.field, g.label+"=:")
+	s.field = string(values[0])
+	text, labelled := strings.CutPrefix(s.field, s.label+"=:")
 	text, closed := strings.CutSuffix(text, ":")
 	if !labelled || !closed || strings.ContainsAny(text, lineEnds) {
 		return errSignature
@@ -97,26 +97,26 @@ func (g *signature) readMAC(h Header) error {
 	if err != nil || len(mac) != sha256.Size {
 		return errSignature
 	}
-	g.mac = mac
+	s.mac = mac
 	return nil
 }
 
 // readParams refuses a parameter that it does not know, tag among them: it may mean
 // that the signature was made for another service.
-func (g *signature) readParams(params *httpsfv.Params) error {
+func (s *signature) readParams(params *httpsfv.Params) error {
 	algorithm := "hmac-sha256"
 	for _, name := range params.Names() {
 		value, _ := params.Get(name)
 		var ok bool
 		switch name {
 		case "created":
-			g.created, ok = value.(int64)
+			s.created, ok = value.(int64)
 		case "expires":
-			g.expires, ok = value.(int64)
+			s.expires, ok = value.(int64)
 		case "keyid":
-			g.keyID, ok = value.(string)
+			s.keyID, ok = value.(string)
 		case "nonce":
-			g.nonce, ok = value.(string)
+			s.nonce, ok = value.(string)
 		case "alg":
 			algorithm, ok = value.(string)
 		}
@@ -127,43 +127,43 @@ func (g *signature) readParams(params *httpsfv.Params) error {
 	switch {
 	case algorithm != "hmac-sha256":
 		return errAlg
-	case g.keyID == "":
+	case s.keyID == "":
 		return errKeyID
-	case g.created <= 0:
+	case s.created <= 0:
 		return errCreated
-	case len(g.nonce) < minNonce, len(g.nonce) > maxNonce, strings.Contains(g.nonce, " "):
+	case len(s.nonce) < minNonce, len(s.nonce) > maxNonce, strings.Contains(s.nonce, " "):
 		return errNonce
 	}
-	if _, given := params.Get("expires"); given && g.expires <= 0 {
+	if _, given := params.Get("expires"); given && s.expires <= 0 {
 		return errParameter
 	}
 	return nil
 }
 
-func (g *signature) covers(component string) bool { return slices.Contains(g.covered, component) }
+func (s *signature) covers(component string) bool { return slices.Contains(s.covered, component) }
 
 // complete returns the error for a component that the signature must cover and does not.
-func (g *signature) complete(r *Request) error {
+func (s *signature) complete(r *Request) error {
 	switch {
 	case !bytes.HasPrefix(r.Target, []byte("/")), bytes.IndexByte(r.Target, '#') >= 0:
 		return errTarget
-	case !g.covers(componentMethod):
+	case !s.covers(componentMethod):
 		return errNoMethod
-	case g.covers(componentTargetURI), g.covers(componentTarget):
-	case g.covers(componentPath) && (g.covers(componentQuery) || bytes.IndexByte(r.Target, '?') < 0):
+	case s.covers(componentTargetURI), s.covers(componentTarget):
+	case s.covers(componentPath) && (s.covers(componentQuery) || bytes.IndexByte(r.Target, '?') < 0):
 	default:
 		return errNoTarget
 	}
-	if (len(r.Body) > 0 || r.Unread) && !g.covers(componentContentField) {
+	if (len(r.Body) > 0 || r.Unread) && !s.covers(componentContentField) {
 		return errNoDigest
 	}
 	return nil
 }
 
 // appendBase appends the signature base of RFC 9421 section 2.5.
-func (g *signature) appendBase(b []byte, r *Request) ([]byte, error) {
+func (s *signature) appendBase(b []byte, r *Request) ([]byte, error) {
 	path, query, _ := bytes.Cut(r.Target, []byte("?"))
-	for _, name := range g.covered {
+	for _, name := range s.covered {
 		b = append(append(append(b, '"'), name...), `": `...)
 		switch name {
 		case componentMethod:
@@ -189,5 +189,5 @@ func (g *signature) appendBase(b []byte, r *Request) ([]byte, error) {
 		}
 		b = append(b, '\n')
 	}
-	return append(append(b, signatureParams...), g.params...), nil
+	return append(append(b, signatureParams...), s.params...), nil
 }

@@ -187,7 +187,7 @@ func TestHS384AndHS512(t *testing.T) {
 }
 
 // What was published is no secret, and a key is for one algorithm.
-func TestNoKeyIsTakenForAnotherKind(t *testing.T) {
+func TestAKeyIsGoodForOneAlgorithmOnly(t *testing.T) {
 	all, another := issuers()
 	for _, i := range all {
 		published := pkix(t, i.private.Public())
@@ -267,7 +267,7 @@ func TestOfSeveralKeysATokenNamesOne(t *testing.T) {
 	}
 }
 
-func TestWhatAReloadChangesHoldsAtOnce(t *testing.T) {
+func TestAReloadHoldsForVerifiedTokensAtOnce(t *testing.T) {
 	all, another := issuers()
 	one, other := all[0], another
 	both := publicSettings(nil, jwks(one.jwk(kid("one")), other.jwk(kid("other"))))

@@ -153,7 +153,7 @@ func sized(t testing.TB, length int) string {
 	return ""
 }
 
-func TestAnyOtherTokenFails(t *testing.T) {
+func TestAMalformedOrForgedTokenIsRefused(t *testing.T) {
 	good := token()
 	header, rest, _ := strings.Cut(good, ".")
 	claims, signature, _ := strings.Cut(rest, ".")

@@ -59,7 +59,7 @@ func TestAKnownTokenCostsNoAllocation(t *testing.T) {
 	assert.NotZero(t, verifying, "what a token costs that is not known")
 }
 
-func TestATokenLikeAKnownOneIsNotConfusedWithIt(t *testing.T) {
+func TestATokenLikeAVerifiedOneIsVerifiedByItself(t *testing.T) {
 	guard := bearerGuard(t, jwtSettings())
 	known := token()
 	_, err := guard.Authenticate(authorization("Bearer " + known))
@@ -92,7 +92,7 @@ func TestManyCallersAtOnceAreNotMixed(t *testing.T) {
 	callers.Wait()
 }
 
-func TestNothingOfABearerHeaderIsKept(t *testing.T) {
+func TestTheGuardKeepsNoSliceOfABearerHeader(t *testing.T) {
 	guard := bearerGuard(t, jwtSettings())
 	request := authorization("Bearer " + token())
 	header := request.Header.Values("Authorization")[0]

@@ -51,7 +51,7 @@ func TestTheCookieIsForThisOriginAlone(t *testing.T) {
 	assert.Equal(t, auth.Missing, err, "over TLS only the cookie that no other host can set")
 }
 
-func TestWhatASessionChangesIsAskedFromThisOrigin(t *testing.T) {
+func TestASessionChangesNothingForAnotherOrigin(t *testing.T) {
 	tests := []struct {
 		name, method string
 		tls          bool
@@ -103,7 +103,7 @@ func TestWhatASessionChangesIsAskedFromThisOrigin(t *testing.T) {
 	}
 }
 
-func TestAPageOfAnotherOriginGivesNobodyASession(t *testing.T) {
+func TestAPageOfAnotherOriginGetsNoSession(t *testing.T) {
 	i := alone(t)
 	_, cookie := i.login("checkout", "open sesame")
 	for _, line := range []string{"Sec-Fetch-Site: cross-site", "Origin: https://shop.example"} {
@@ -115,7 +115,7 @@ func TestAPageOfAnotherOriginGivesNobodyASession(t *testing.T) {
 	assert.Equal(t, "checkout", i.ask(cookie), "nor does it end one")
 }
 
-func TestTheRequestsOfOneLoginAreOneConversation(t *testing.T) {
+func TestRequestsOfOneLoginHaveOneConversation(t *testing.T) {
 	i := alone(t)
 	issued, cookie := i.login("checkout", "open sesame")
 	first, found := i.Conversation(i.request(bearing(issued.Access)))

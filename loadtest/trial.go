@@ -12,11 +12,10 @@ import (
 	"fraudcheck/internal/testbed"
 )
 
-// A scene is what one fault needs, and what it does. Its set function starts what
-// there is to start, and says what happens at the begin and the end; the load runs
-// from before the one until a while after the other.
-type scene struct {
-	*stage
+// A trial is one fault under load. The fault's set function starts the processes and
+// sets begin, end and check; the load runs from before begin until tail after end.
+type trial struct {
+	*runner
 	ctx     context.Context
 	dir     string
 	lasts   time.Duration // from begin to end
@@ -38,15 +37,15 @@ type scene struct {
 	notes     []string
 }
 
-func (s *scene) run(step func() error) error {
+func (s *trial) run(step func() error) error {
 	if step == nil {
 		return nil
 	}
 	return step()
 }
 
-// close ends all that was started, the store last.
-func (s *scene) close() {
+// close ends everything the trial started, memcached last.
+func (s *trial) close() {
 	for _, c := range s.closers {
 		c()
 	}
@@ -62,12 +61,12 @@ func (s *scene) close() {
 	_ = os.RemoveAll(s.dir)
 }
 
-func (s *scene) note(format string, args ...any) {
+func (s *trial) note(format string, args ...any) {
 	s.notes = append(s.notes, fmt.Sprintf(format, args...))
 }
 
-// memcached starts one.
-func (s *scene) memcached(args ...string) (*testbed.Memcached, error) {
+// memcached starts a server of its own.
+func (s *trial) memcached(args ...string) (*testbed.Memcached, error) {
 	m, err := testbed.NewMemcached(s.ctx, s.dir, "", args...)
 	if err == nil {
 		s.servers = append(s.servers, m)
@@ -75,8 +74,8 @@ func (s *scene) memcached(args ...string) (*testbed.Memcached, error) {
 	return m, err
 }
 
-// proxied starts a memcached behind a proxy.
-func (s *scene) proxied() (*proxy, error) {
+// proxied starts a memcached and a proxy in front of it.
+func (s *trial) proxied() (*proxy, error) {
 	m, err := s.memcached()
 	if err != nil {
 		return nil, err
@@ -88,8 +87,9 @@ func (s *scene) proxied() (*proxy, error) {
 	return p, err
 }
 
-// store is the configuration of the store: the proxies, or the servers, or memory.
-func (s *scene) store() string {
+// store returns the store section of the configuration: the proxies if there are any,
+// else the servers, else the embedded store.
+func (s *trial) store() string {
 	var addrs []string
 	for _, p := range s.proxies {
 		addrs = append(addrs, p.addr)
@@ -111,8 +111,8 @@ func (s *scene) store() string {
 
 const configFile = "fraudcheck.yaml"
 
-// writeConfig writes the configuration, with further lines, whole or not at all.
-func (s *scene) writeConfig(more string) (path string, err error) {
+// writeConfig replaces the configuration file atomically; more is appended to it.
+func (s *trial) writeConfig(more string) (path string, err error) {
 	path = filepath.Join(s.dir, configFile)
 	text := "hash_key: " + strings.Repeat("0123456789abcdef", 4) + "\n" +
 		"auth: {basic: {users: [{username: shop, password: " + s.password + "}, {username: analyst, password: " + s.password + ", roles: [analyst]}]}}\n" +
@@ -126,9 +126,9 @@ func (s *scene) writeConfig(more string) (path string, err error) {
 	return path, err
 }
 
-// instance starts one; listen is empty for a free port, files 0 for as many file
-// descriptors as there are.
-func (s *scene) instance(listen string, files int) (*testbed.Instance, error) {
+// instance starts one. An empty listen is a free port; files limits the file
+// descriptors of the process, 0 does not.
+func (s *trial) instance(listen string, files int) (*testbed.Instance, error) {
 	if listen == "" {
 		listen = "127.0.0.1:0"
 	}
@@ -145,8 +145,8 @@ func (s *scene) instance(listen string, files int) (*testbed.Instance, error) {
 	return testbed.StartInstance(s.ctx, s.dir, cmd)
 }
 
-// start starts an instance that will be called.
-func (s *scene) start() error {
+// start starts an instance and sends it load.
+func (s *trial) start() error {
 	i, err := s.instance("", 0)
 	if err == nil {
 		s.instances = append(s.instances, i)
@@ -155,7 +155,7 @@ func (s *scene) start() error {
 }
 
 // restart replaces an instance that has ended, on the same port.
-func (s *scene) restart(n int) error {
+func (s *trial) restart(n int) error {
 	i, err := s.instance(s.instances[n].Addr, 0)
 	if err == nil {
 		s.instances[n] = i
@@ -163,14 +163,14 @@ func (s *scene) restart(n int) error {
 	return err
 }
 
-// metric reads a number that the first instance shows its operators; 0 for none.
-func (s *scene) metric(series string) (int, error) {
+// metric returns the value of a series of the first instance, 0 when there is none.
+func (s *trial) metric(series string) (int, error) {
 	m, err := s.instances[0].Metrics()
 	return int(m[series]), err
 }
 
-// until waits until the condition holds, at most a while.
-func (s *scene) until(longest time.Duration, condition func() bool) (bool, error) {
+// until polls the condition; it returns false when longest has passed before it held.
+func (s *trial) until(longest time.Duration, condition func() bool) (bool, error) {
 	late := time.Now().Add(longest)
 	for !condition() {
 		if time.Now().After(late) {

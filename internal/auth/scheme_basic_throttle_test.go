@@ -35,7 +35,7 @@ func TestAGuessAtASlowPasswordIsRefusedBeforeItIsHashed(t *testing.T) {
 	assert.EqualValues(t, 1, b.hashes.Load()-before)
 }
 
-func TestToBeRightAboutASlowPasswordTakesNoTry(t *testing.T) {
+func TestARightSlowPasswordIsNotCharged(t *testing.T) {
 	guard, b := guardOf(t, lean)
 	for range 200 {
 		require.NoError(t, ask(guard, shop, basic("lean:"+shared)))
@@ -47,7 +47,7 @@ func TestToBeRightAboutASlowPasswordTakesNoTry(t *testing.T) {
 	assert.Equal(t, later(5*time.Second), ask(guard, shop, basic("lean:guess")))
 }
 
-func TestOneWrongCredentialManyTimesAtOnceIsOneGuess(t *testing.T) {
+func TestConcurrentRequestsWithOneWrongCredentialAreOneGuess(t *testing.T) {
 	guard, b := guardOf(t, lean)
 	b.gate = make(chan struct{})
 	var all sync.WaitGroup
@@ -64,7 +64,7 @@ func TestOneWrongCredentialManyTimesAtOnceIsOneGuess(t *testing.T) {
 	assert.Equal(t, later(5*time.Second), ask(guard, shop, basic("lean:guess")))
 }
 
-func TestAKnownPasswordThatWasChangedIsRefusedAtOnce(t *testing.T) {
+func TestAFastPasswordThatWasChangedIsRefusedAtOnce(t *testing.T) {
 	guard := newGuard(t)
 	for _, userinfo := range []string{"checkout:open sesame", "hashed:zum Glück", "colons::a:b:"} {
 		for range 2 {

@@ -76,7 +76,7 @@ func TestTheMostSpecificNetworkDecides(t *testing.T) {
 	}
 }
 
-func TestAUserIsHeldToBothLists(t *testing.T) {
+func TestAUserMustCallFromBothListsOfNetworks(t *testing.T) {
 	guard := auth.NewGuard(compile(t, auth.Settings{Networks: []string{"10.0.0.0/8"}, Users: []auth.User{
 		{Name: "checkout", Password: "open sesame", Encryption: password.Clear, Networks: []string{"10.1.0.0/16", "192.0.2.1"}},
 		{Name: "roaming", Password: "open sesame", Encryption: password.Clear},
@@ -134,7 +134,7 @@ func TestCredentialsComeBeforeTheNetworkAndTheNetworkBeforeTheRole(t *testing.T)
 	assert.Empty(t, r.Scheme())
 }
 
-func TestATokenIsHeldToTheNetworksToo(t *testing.T) {
+func TestNetworksHoldForTokensToo(t *testing.T) {
 	guard := auth.NewGuard(compile(t, auth.Settings{JWT: jwtSettings(), Networks: []string{"!192.0.2.0/24"}}))
 	guard.Now = func() time.Time { return noon }
 	for range 2 { // the second time it is known
@@ -147,7 +147,7 @@ func TestATokenIsHeldToTheNetworksToo(t *testing.T) {
 	}
 }
 
-func TestAReloadBringsItsNetworks(t *testing.T) {
+func TestAReloadReplacesTheNetworks(t *testing.T) {
 	guard := newGuard(t, within([]string{"10.0.0.0/8"}, nil))
 	guard.Replace(newPolicy(t, within([]string{"192.0.2.1"}, nil)))
 	_, err := guard.Authenticate(fromHere("10.0.0.1"))
@@ -157,7 +157,7 @@ func TestAReloadBringsItsNetworks(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-func TestNetworksThatCannotBeAreRefused(t *testing.T) {
+func TestWrongNetworksAreRefusedByTheirIndex(t *testing.T) {
 	wrong := []string{"", "!", "10.0.0.0/33", "10.0.0.1/24", "10.0.0", "10.0.0.01", "localhost", "fe80::1%eth0", "fe80::%eth0/64",
 		"::ffff:10.0.0.0/104", "! 10.0.0.1", " 10.0.0.1", "!!10.0.0.1", "10.0.0.1-10.0.0.9", "10.0.0.1,10.0.0.2", "10.0.0.1:80", "[::1]", "*", "any"}
 	for _, text := range wrong {
@@ -179,7 +179,7 @@ func TestNetworksThatCannotBeAreRefused(t *testing.T) {
 	}
 }
 
-func TestATrustedNetworkOfEveryAddressIsWarnedOf(t *testing.T) {
+func TestTrustingEveryAddressIsWarnedOf(t *testing.T) {
 	for proxies, want := range map[string]int{"": 0, "10.0.0.0/8": 0, "10.0.0.0/8 0.0.0.0/0": 1, "::/0": 1, "::1 128.0.0.0/1": 0} {
 		assert.Len(t, newPolicy(t, within(nil, strings.Fields(proxies))).Warnings, want, proxies)
 	}

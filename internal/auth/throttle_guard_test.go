@@ -60,7 +60,7 @@ func TestGuessingAUsersPasswordIsSlowed(t *testing.T) {
 	}
 }
 
-func TestGuessingAllAtOnceBuysNothing(t *testing.T) {
+func TestConcurrentGuessesAreThrottledAlike(t *testing.T) {
 	guard, _ := slowed(t)
 	var told atomic.Int64
 	var all sync.WaitGroup
@@ -78,7 +78,7 @@ func TestGuessingAllAtOnceBuysNothing(t *testing.T) {
 	assert.Contains(t, []int64{60, 61}, told.Load(), "one more, where the second address came last")
 }
 
-func TestTryingManyUsersIsSlowed(t *testing.T) {
+func TestTryingManyUsersIsThrottledByAddress(t *testing.T) {
 	guard, now := slowed(t)
 	for n := range 300 {
 		require.Equal(t, auth.Invalid, ask(guard, guesser, basic(fmt.Sprint("user ", n, ":guess"))))
@@ -90,7 +90,7 @@ func TestTryingManyUsersIsSlowed(t *testing.T) {
 	require.Equal(t, later(200*time.Millisecond), ask(guard, guesser, basic("another:guess")))
 }
 
-func TestAnIPv6GuesserIsHisNetwork(t *testing.T) {
+func TestAnIPv6GuesserIsThrottledByNetwork(t *testing.T) {
 	guard, _ := slowed(t)
 	for n := range 300 {
 		require.Equal(t, auth.Invalid, ask(guard, fmt.Sprintf("2001:db8::%x", n), basic(fmt.Sprint("user ", n, ":guess"))))
@@ -99,7 +99,7 @@ func TestAnIPv6GuesserIsHisNetwork(t *testing.T) {
 	assert.Equal(t, auth.Invalid, ask(guard, "2001:db8:0:1::1", basic("another:guess")))
 }
 
-func TestWhoIsRightIsNeverSlowed(t *testing.T) {
+func TestARightFastPasswordIsNeverThrottled(t *testing.T) {
 	guard, _ := slowed(t)
 	for range 500 { // a neighbour that is set up wrongly, and a guesser elsewhere
 		assert.Error(t, ask(guard, shop, basic("old-shop:forgotten")))
@@ -116,7 +116,7 @@ func TestWhoIsRightIsNeverSlowed(t *testing.T) {
 	}
 }
 
-func TestAnAddressThatHasNotFailedIsToldWhatIsWrong(t *testing.T) {
+func TestTheFirstFailureOfAnAddressIsNotThrottled(t *testing.T) {
 	guard, now := slowed(t)
 	for range 61 {
 		_ = ask(guard, guesser, basic("checkout:guess"))
@@ -135,7 +135,7 @@ func TestAnAddressThatHasNotFailedIsToldWhatIsWrong(t *testing.T) {
 	assert.Equal(t, auth.Invalid, ask(guard, shop, basic("checkout:mistyped")))
 }
 
-func TestWhatIsNoGuessIsNotCounted(t *testing.T) {
+func TestMalformedHeadersAreNotCharged(t *testing.T) {
 	guard, _ := slowed(t)
 	for range 100 {
 		require.Equal(t, auth.Missing, ask(guard, shop, ""))
@@ -148,7 +148,7 @@ func TestWhatIsNoGuessIsNotCounted(t *testing.T) {
 	}
 }
 
-func TestForgedTokensCountForTheirAddress(t *testing.T) {
+func TestForgedTokensAreChargedToTheAddress(t *testing.T) {
 	guard := auth.NewGuard(compile(t, auth.Settings{JWT: jwtSettings()}))
 	guard.Now = func() time.Time { return noon }
 	for range 100 {
@@ -172,7 +172,7 @@ func TestFailuresOutliveAReload(t *testing.T) {
 	assert.Equal(t, later(5*time.Second), ask(guard, guesser, basic("checkout:guess")))
 }
 
-func TestFailuresAreOfWhereTheCallerIs(t *testing.T) {
+func TestFailuresAreChargedToTheAddressBehindTheProxy(t *testing.T) {
 	guard, _ := slowed(t)
 	guard.Replace(newPolicy(t, within(nil, []string{"10.0.0.1"})))
 	through := func(forwarded string) error {
@@ -188,7 +188,7 @@ func TestFailuresAreOfWhereTheCallerIs(t *testing.T) {
 	assert.Equal(t, auth.Invalid, through(shop))
 }
 
-func TestAFailureCostsLittleAndSaysNothing(t *testing.T) {
+func TestAThrottledRequestCostsLittleAndNamesNothing(t *testing.T) {
 	guard, _ := slowed(t)
 	r := authorization(basic("checkout:guess"))
 	r.Peer = hop(guesser)

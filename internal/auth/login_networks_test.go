@@ -47,7 +47,7 @@ func TestGuessingAtTheLoginIsSlowedAsGuessingWithBasicIs(t *testing.T) {
 	}
 }
 
-func TestWhoIsRightLogsInWhateverNeighboursGuess(t *testing.T) {
+func TestARightPasswordLogsInWhileItsNetworkIsThrottled(t *testing.T) {
 	i := alone(t)
 	for range 500 {
 		_, _ = i.Login(i.from(home), "checkout", "guess")
@@ -59,7 +59,7 @@ func TestWhoIsRightLogsInWhateverNeighboursGuess(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-func TestMadeUpTokensAreSlowedByAddress(t *testing.T) {
+func TestInvalidTokensAreChargedToTheAddress(t *testing.T) {
 	i := alone(t)
 	shows := map[string]func() error{
 		"an access token": func() error { return ask(i.Guard, guesser, "Bearer fc_a_AAAA") },
@@ -89,7 +89,7 @@ func TestATokenThatExpiredIsNoGuess(t *testing.T) {
 	}
 }
 
-func TestNothingThatWasIssuedIsGoodOutsideTheNetworks(t *testing.T) {
+func TestTokensAndSessionsAreRefusedOutsideTheNetworks(t *testing.T) {
 	i := alone(t)
 	homeOnly(t, i)
 	_, err := i.Login(i.from(other), "checkout", "open sesame")
@@ -108,7 +108,7 @@ func TestNothingThatWasIssuedIsGoodOutsideTheNetworks(t *testing.T) {
 	assert.NoError(t, err, "it was not used")
 }
 
-func TestASessionIsNotKeptAliveFromOutsideTheNetworks(t *testing.T) {
+func TestARefusedRequestDoesNotProlongTheSession(t *testing.T) {
 	i := alone(t)
 	homeOnly(t, i)
 	_, cookie := i.login("checkout", "open sesame")
@@ -119,7 +119,7 @@ func TestASessionIsNotKeptAliveFromOutsideTheNetworks(t *testing.T) {
 	assert.Equal(t, "token_expired", i.ask(cookie))
 }
 
-func TestNoFreshTokenGoesOutsideTheNetworks(t *testing.T) {
+func TestNoFreshTokenIsIssuedOutsideTheNetworks(t *testing.T) {
 	i := alone(t)
 	homeOnly(t, i, func(s *session.Settings) { s.Sliding = true })
 	issued, _ := i.login("checkout", "open sesame")
@@ -168,7 +168,7 @@ func TestASlowPasswordIsHashedOnceForLoginsAndForBasic(t *testing.T) {
 	assert.EqualValues(t, 1, hashed.Load())
 }
 
-func TestAGuessAtTheLoginCostsAHashWhoeverTheUserIs(t *testing.T) {
+func TestARefusedLoginCostsOneHashForEveryUser(t *testing.T) {
 	for _, words := range [][2]string{{"lean", "wrong"}, {"stranger", "wrong"}, {"le:an", "wrong"}, {"", ""}} {
 		i, hashed := slowly(t)
 		_, err := i.Login(i.from(home), words[0], words[1])
@@ -177,7 +177,7 @@ func TestAGuessAtTheLoginCostsAHashWhoeverTheUserIs(t *testing.T) {
 	}
 }
 
-func TestWordsOfALoginAreBounded(t *testing.T) {
+func TestNameAndPasswordOfALoginAreBounded(t *testing.T) {
 	i := alone(t)
 	for _, words := range [][2]string{{"checkout", strings.Repeat("x", 8000)}, {strings.Repeat("x", 8000), "open sesame"}} {
 		_, err := i.Login(i.from(home), words[0], words[1])

@@ -13,24 +13,23 @@ import (
 	"fraudcheck/internal/testbed"
 )
 
-// A stage is where faults happen: the program, built once, and how hard it is
-// pressed.
-type stage struct {
+// A runner builds the program once and puts it under load, fault by fault.
+type runner struct {
 	*options
 	dir      string
 	program  string
 	password string
-	played   int
-	budget   time.Duration // of the store, instead of the default
+	trials   int
+	budget   time.Duration // store.budget; 0 for the default
 	progress io.Writer
 }
 
-func newStage(ctx context.Context, o *options) (*stage, error) {
+func newRunner(ctx context.Context, o *options) (*runner, error) {
 	dir, err := os.MkdirTemp("", "loadtest")
 	if err != nil {
 		return nil, err
 	}
-	s := &stage{options: o, dir: dir, program: filepath.Join(dir, "fraudcheck"), password: rand.Text(), progress: io.Discard}
+	s := &runner{options: o, dir: dir, program: filepath.Join(dir, "fraudcheck"), password: rand.Text(), progress: io.Discard}
 	testbed.ClearEnvironment()
 	if o.Program != "" {
 		s.program = o.Program
@@ -41,12 +40,12 @@ func newStage(ctx context.Context, o *options) (*stage, error) {
 	return s, nil
 }
 
-func (s *stage) close() { _ = os.RemoveAll(s.dir) }
+func (s *runner) close() { _ = os.RemoveAll(s.dir) }
 
-func (s *stage) tell(format string, args ...any) { fmt.Fprintf(s.progress, format, args...) }
+func (s *runner) tell(format string, args ...any) { fmt.Fprintf(s.progress, format, args...) }
 
-// lasts is how long the fault does.
-func (s *stage) lasts(f fault) time.Duration {
+// lasts returns how long the fault lasts.
+func (s *runner) lasts(f fault) time.Duration {
 	switch {
 	case s.Seconds > 0:
 		return time.Duration(s.Seconds) * time.Second
@@ -56,30 +55,30 @@ func (s *stage) lasts(f fault) time.Duration {
 	return time.Duration(max(5, f.seconds)) * time.Second
 }
 
-// play lets the fault happen under load, and judges.
-func (s *stage) play(ctx context.Context, f fault) (r row, err error) {
-	s.played++
+// play runs the fault under load and judges the result.
+func (s *runner) play(ctx context.Context, f fault) (r row, err error) {
+	s.trials++
 	lasts := s.lasts(f)
 	warm, tail := time.Second, recovery+time.Second
 	if s.Short {
 		warm, tail = 200*time.Millisecond, 1200*time.Millisecond
 	}
-	sc := &scene{stage: s, ctx: ctx, dir: filepath.Join(s.dir, fmt.Sprint(s.played)), lasts: lasts, tail: tail, callers: 128, budget: s.budget}
-	defer sc.close()
-	if err := os.Mkdir(sc.dir, 0o700); err != nil {
+	tr := &trial{runner: s, ctx: ctx, dir: filepath.Join(s.dir, fmt.Sprint(s.trials)), lasts: lasts, tail: tail, callers: 128, budget: s.budget}
+	defer tr.close()
+	if err := os.Mkdir(tr.dir, 0o700); err != nil {
 		return r, err
 	}
 	defer s.tell("\r\x1b[K")
-	s.tell("\r\x1b[K%s: setting the scene", f.name)
-	if err := f.set(sc); err != nil {
+	s.tell("\r\x1b[K%s: starting", f.name)
+	if err := f.set(tr); err != nil {
 		return r, err
 	}
 	traffic := newTraffic("mixed")
-	l := &load{rate: s.Rate, callers: sc.callers, auth: testbed.Basic("shop", s.password), next: traffic.next}
-	for _, i := range sc.instances {
-		l.sites = append(l.sites, i.Addr)
+	l := &load{rate: s.Rate, callers: tr.callers, auth: testbed.Basic("shop", s.password), next: traffic.next}
+	for _, i := range tr.instances {
+		l.endpoints = append(l.endpoints, i.Addr)
 	}
-	if err := traffic.block(l.sites, l.auth); err != nil {
+	if err := traffic.block(l.endpoints, l.auth); err != nil {
 		return r, fmt.Errorf("cannot block the attackers: %w", err)
 	}
 	loading, stop := context.WithCancel(ctx)
@@ -92,27 +91,27 @@ func (s *stage) play(ctx context.Context, f fault) (r row, err error) {
 	l.phase.Store(int32(during))
 	s.tell("\r\x1b[K%s: for %s", f.name, lasts)
 	if err == nil {
-		err = sc.run(sc.begin)
+		err = tr.run(tr.begin)
 	}
 	if left := lasts - time.Since(begin); err == nil {
 		err = testbed.Pause(ctx, left)
 	}
 	if err == nil {
-		err = sc.run(sc.end)
+		err = tr.run(tr.end)
 	}
 	end := time.Now()
 	l.phase.Store(int32(after))
 	s.tell("\r\x1b[K%s: over", f.name)
 	if err == nil {
-		err = testbed.Pause(ctx, sc.tail)
+		err = testbed.Pause(ctx, tr.tail)
 	}
 	stop()
 	t := <-done
 	if err == nil {
-		err = sc.run(sc.check)
+		err = tr.run(tr.check)
 	}
 	if err != nil && !errors.As(err, new(broken)) {
 		return r, err
 	}
-	return sc.judge(f, t, end, err), nil
+	return tr.judge(f, t, end, err), nil
 }

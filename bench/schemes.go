@@ -14,14 +14,14 @@ import (
 	passwords "fraudcheck/internal/auth/password"
 )
 
-// A guard is a way to know who asks: what stands under auth in the configuration, and
-// the Authorization of a caller who is let in.
-type guard func(l *lab) (believed, shown string, err error)
+// A scheme returns an auth section of the configuration, and the Authorization header of
+// a caller that it accepts.
+type scheme func(l *lab) (believed, shown string, err error)
 
-// guards are compared with the first.
-var guards = []struct {
-	name  string
-	guard guard
+// schemes are compared with the first one.
+var schemes = []struct {
+	name   string
+	scheme scheme
 }{
 	{"Basic clear", password("clear", func(p string) (string, error) { return p, nil })},
 	{"Basic argon2id", password("argon2id", passwords.New)},
@@ -29,8 +29,8 @@ var guards = []struct {
 	{"JWT RS256", publicKey},
 }
 
-// password is that of the user, kept as the encryption says.
-func password(encryption string, kept func(password string) (string, error)) guard {
+// password is Basic; the configuration holds the password as the encryption says.
+func password(encryption string, kept func(password string) (string, error)) scheme {
 	return func(l *lab) (believed, shown string, err error) {
 		hash, err := kept(l.password)
 		if err != nil {
@@ -63,7 +63,7 @@ func publicKey(l *lab) (believed, shown string, err error) {
 	return fmt.Sprintf("jwt: {client_id: bench, public_key_file: %q, algorithms: [RS256]}", path), shown, err
 }
 
-// bearer is a token that outlives all rounds.
+// bearer returns a token that is valid in all rounds.
 func bearer(method jwt.SigningMethod, key any) (string, error) {
 	claims := jwt.MapClaims{"sub": user, "aud": "bench", "roles": "checker", "exp": time.Now().Add(24 * time.Hour).Unix()}
 	token, err := jwt.NewWithClaims(method, claims).SignedString(key)

@@ -94,7 +94,7 @@ func TestAVerifiedPasswordIsNotHashedAgainForAMinute(t *testing.T) {
 	assert.EqualValues(t, 4, b.hashes.Load(), "nobody came in time to have it renewed")
 }
 
-func TestWhoComesOnceAMinuteNeverWaitsForAHash(t *testing.T) {
+func TestACallerOfOnceAMinuteNeverWaitsForAHash(t *testing.T) {
 	for _, every := range []time.Duration{time.Second, 7 * time.Second, 29 * time.Second, 30 * time.Second, 45 * time.Second, 59 * time.Second} {
 		guard, b := guardOf(t, lean)
 		require.NoError(t, try(guard, "lean:"+shared))
@@ -118,7 +118,7 @@ func TestWhoComesOnceAMinuteNeverWaitsForAHash(t *testing.T) {
 	}
 }
 
-func TestManyWithOneCredentialWaitForOneHash(t *testing.T) {
+func TestConcurrentRequestsWithOneCredentialWaitForOneHash(t *testing.T) {
 	guard, b := guardOf(t, lean)
 	b.gate = make(chan struct{})
 	var all sync.WaitGroup
@@ -140,7 +140,7 @@ func (b *bench) await(t *testing.T, all, queued int) {
 	}, prompt, time.Millisecond)
 }
 
-func TestGuessesHoldUpNobodyWhoIsKnown(t *testing.T) {
+func TestGuessesDoNotHoldUpKnownCallers(t *testing.T) {
 	guard, b := guardOf(t, lean, fat, cheap, plain)
 	require.NoError(t, try(guard, "cheap:"+shared))
 	b.pass(time.Minute)
@@ -195,7 +195,7 @@ func TestRequestsThatWaitAreBounded(t *testing.T) {
 }
 
 // Time would tell who exists, and how their password is kept.
-func TestAFailureCostsTheSameWhoeverItIs(t *testing.T) {
+func TestAFailureCostsTheSameForEveryUser(t *testing.T) {
 	names := []string{"plain", "digested", "cheap", "dearer", "lean", "fat", "stranger"}
 	for _, tt := range []struct {
 		name  string
@@ -227,7 +227,7 @@ func TestWithoutSlowHashesNothingIsHashed(t *testing.T) {
 	assert.Zero(t, b.hashes.Load())
 }
 
-func TestAReloadForgetsWhomItChanges(t *testing.T) {
+func TestAReloadForgetsVerifiedPasswordsThatItChanges(t *testing.T) {
 	guard, b := guardOf(t, lean, fat, cheap)
 	hashes := func(userinfo string) int32 {
 		before := b.hashes.Load()
