@@ -1,7 +1,7 @@
-// Does a card tester get further by asking several instances? One address fires
-// volleys of cards, each card a new one, at all of them at once; together they
-// must let through exactly what one would, while honest shoppers, who wander from
-// instance to instance as well, notice nothing. How fast it answers is not judged.
+// Does a card tester get further by asking several instances? One address sends
+// volleys of new cards to all instances at once. Together they must let through exactly
+// as many as one instance would, while honest shoppers, who ask any instance, are all
+// allowed. Latency is not judged.
 import http from 'k6/http';
 import exec from 'k6/execution';
 import { Counter } from 'k6/metrics';
@@ -10,15 +10,15 @@ import { basic, card, decides, holds, honestAddress, json, params } from './serv
 const { BASE_URLS, USERNAME, PASSWORD } = __ENV;
 
 const seconds = 10;
-const shoppersASecond = 150; // who ask twice on average
+const shoppersASecond = 150; // each makes two attempts on average
 const volleysASecond = 5;
 const volley = 10; // cards at once: 50 a second
 const shoppers = seconds * shoppersASecond;
 const volleys = seconds * volleysASecond;
 const blockOver = 5;
 
-// How many iterations begin in a time is not exact; so there is a second more
-// than it takes, and what is over does nothing.
+// k6 does not begin an exact number of iterations in a time: the run is a second longer
+// than needed, and iterations beyond the last one do nothing.
 const arrivals = { executor: 'constant-arrival-rate', duration: `${seconds + 1}s`, gracefulStop: '10s' };
 
 export const options = {
@@ -36,7 +36,7 @@ export const options = {
     'passed{decision:allow}': ['count==3'],
     'passed{decision:review}': ['count==2'],
     blocked: [`count==${volleys * volley - blockOver}`],
-    // What never began, was cut off or threw has no check that fails.
+    // Iterations that never began, were interrupted or threw fail no check: count them.
     'finished{scenario:honest}': [`count==${shoppers}`],
     'finished{scenario:attacker}': [`count==${volleys}`],
   },
@@ -52,10 +52,10 @@ const urls = BASE_URLS.split(',').map((base) => `${base}/v1/check`);
 const url = (i) => urls[i % urls.length];
 const checks = params({ ...basic(USERNAME, PASSWORD), ...json });
 
-const attackerAddress = '203.0.113.66'; // no honest shopper's
+const attackerAddress = '203.0.113.66'; // not one of the honest shoppers
 
-// The cards that shoppers show, one after the other: one, one tried again, or a
-// second when the first fails.
+// The cards that a shopper shows, one after the other: one card, one tried again, or a
+// second one when the first fails.
 const habits = [[0], [0, 0], [0], [0, 1], [0, 0, 1, 0]];
 
 export function honest() {
@@ -84,15 +84,15 @@ export function attacker() {
     if (decision === 'block') blocked.add(1);
     holds('attacker: as the count says', res, () => {
       const { count } = rules[0];
-      // What is shown at the same time may be seen a moment later than this, and
-      // then leaves as much later.
+      // Cards of the same volley may be recorded a moment later than this one, and
+      // expire as much later.
       return decides(res, count > blockOver ? 'block' : count > 3 ? 'review' : 'allow', count, 3601);
     });
   }
   finished.add(1);
 }
 
-// note counts an answer that is degraded, and returns what it says, be it nothing.
+// note counts degraded answers, and returns the decision, which may be undefined.
 function note(res) {
   let answer = {};
   try {

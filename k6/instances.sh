@@ -1,10 +1,9 @@
 # shellcheck shell=bash
-# What the runs against the real program share: the program, instances of it and a
-# memcached on free ports of the loopback, and k6 against them. To be sourced by a
-# bash with -euo pipefail, at the top of the project. All that is written goes to
-# $dir, and all that was started is ended, by its own process id, with the script.
+# Functions that build the program, start instances of it and a memcached on free ports
+# of the loopback, and run k6 against them. Source it in bash with -euo pipefail, at the
+# top of the project. All files go to $dir; all processes end with the script.
 
-# What is set for other runs must not steer this one.
+# Settings in the environment must not reach the program.
 unset "${!FRAUDCHECK_@}" "${!K6_@}"
 
 k6_version=v1.8.1
@@ -20,8 +19,7 @@ instances=() # their process ids
 base_urls=() # their callers' doors
 operators=() # their operators' doors, host:port
 
-# need PROGRAM PACKAGE WHAT_FOR: says that it is missing, and installs it where
-# that may be done.
+# need PROGRAM PACKAGE WHAT_FOR: says what is missing, and installs it when run by root.
 need() {
   if command -v "$1" >/dev/null; then return; fi
   echo "$1 is missing: needed for $3"
@@ -34,8 +32,8 @@ need() {
 
 random() { od -An -N16 -tx1 /dev/urandom | tr -d ' \n'; }
 
-# await PID FILE EXPRESSION: prints what sed finds in the file that the process
-# writes, as soon as there is something.
+# await PID FILE EXPRESSION: waits until sed finds something in the file that the process
+# writes, and prints it.
 await() {
   local found
   for _ in {1..100}; do
@@ -78,7 +76,7 @@ start_two() {
   done
 }
 
-# run_k6 SCRIPT: leaves k6's numbers in $dir/summary.json.
+# run_k6 SCRIPT: writes k6's numbers to $dir/summary.json.
 run_k6() {
   local urls
   urls=$(IFS=,; echo "${base_urls[*]}")
@@ -102,8 +100,8 @@ stop() {
   wait "$1"
 }
 
-# stop_all ends whatever runs, and the store after those who write to it; it fails
-# when an instance did not stop cleanly.
+# stop_all ends all processes, memcached last. It fails when an instance did not stop
+# cleanly.
 stop_all() {
   local pid clean=0
   for pid in "${instances[@]}"; do
@@ -134,8 +132,8 @@ trap 'exit 143' TERM
 password=$(random)
 analyst_password=$(random)
 go build -o "$dir/fraudcheck" ./cmd/fraudcheck
-# Without rules it is the default one that is put to the test. A machine that is
-# busy elsewhere must not make answers degraded.
+# Without rules the default rule is in force. The budget is long, so that a busy machine
+# does not make answers degraded.
 cat >"$dir/config.yaml" <<END_OF_CONFIG
 listen: 127.0.0.1:0
 store: {budget: 5s}

@@ -1,5 +1,5 @@
-// What the scripts know of the service: how it is asked, and what its answers
-// look like under the default rule.
+// How the scripts ask the service, and what its answers look like under the default
+// rule.
 import encoding from 'k6/encoding';
 import { check } from 'k6';
 
@@ -9,14 +9,14 @@ export const basic = (user, password) => ({ Authorization: `Basic ${encoding.b64
 
 export const params = (headers) => ({ headers, timeout: '10s', tags: { name: '/v1/check' } });
 
-// Cards less than 10000 apart are different ones.
+// Cards whose numbers are less than 10000 apart differ.
 export const card = (i) => ({ last4: String(i % 10000).padStart(4, '0'), exp_month: 1 + (i % 12), exp_year: 2030 });
 
 // An honest shopper's address: a subject of its own for each i below 65536, within
 // 198.18.0.0/16 and 2001:db8::/48, where a script's others must not be.
 export const honestAddress = (i) => (i % 2 ? `2001:db8:0:${i.toString(16)}::1` : `198.18.${i >> 8}.${i & 255}`);
 
-// longest is what clears_in_seconds may be at most.
+// longest is the maximum of clears_in_seconds.
 export function decides(res, decision, count, longest = 3600) {
   const { attempt_id, ...answer } = res.json();
   const clears = answer.rules[0].clears_in_seconds;
@@ -39,7 +39,7 @@ export function same(a, b) {
   return keys.length === Object.keys(b).length && keys.every((key) => key in b && same(a[key], b[key]));
 }
 
-let told = false; // one answer from each VU is enough to see what is wrong
+let told = false; // one wrong answer of each VU is printed
 
 export function holds(what, res, expected) {
   const ok = check(res, {

@@ -1,7 +1,6 @@
-// Does the program do what it promises? A card tester is let through, reviewed
-// and blocked at exactly the counts of the default rule, a call that is wrong is
-// refused for the right reason, and honest shoppers notice nothing. How fast it
-// answers is not judged here.
+// Does the program keep its promises? A card tester is allowed, reviewed and blocked at
+// exactly the counts of the default rule, a wrong call is refused for the right reason,
+// and honest shoppers are all allowed. Latency is not judged.
 import http from 'k6/http';
 import exec from 'k6/execution';
 import { Counter } from 'k6/metrics';
@@ -19,7 +18,7 @@ export const options = {
     checks: ['rate==1'],
     http_req_failed: ['rate==0'],
     'dropped_iterations{scenario:honest}': ['count==0'],
-    // What never began, was cut off or threw has no check that fails.
+    // Iterations that never began, were interrupted or threw fail no check: count them.
     'finished{scenario:story}': ['count==3'],
     'finished{scenario:refusals}': ['count==15'],
     'finished{scenario:honest}': ['count>=900'],
@@ -39,11 +38,11 @@ const postQuery = (attempt) => {
   return http.post(`${url}?${query.join('&')}`, null, params(checker));
 };
 
-// The scenarios share one program, so their addresses must never meet.
+// The scenarios share one program, so no two may use the same address.
 const stories = [
   { by: 'JSON', post: postJSON, address: () => '192.0.2.1' },
   { by: 'form', post: postForm, address: () => '192.0.2.2' },
-  // A /64 is one shopper, whichever of its addresses they use.
+  // Addresses of one /64 are one subject.
   { by: 'URL parameters', post: postQuery, address: (i) => `2001:db8:ffff:1::${i}` },
 ];
 const refusedAddress = '203.0.113.7';

@@ -120,7 +120,7 @@ func TestExactnessIsLostWithoutConditionalWrites(t *testing.T) {
 	}
 	fresh := start(t, sharing(addr))
 	for round := range rounds {
-		a := fresh.desk(t, "GET", "/v1/addresses/"+exactAddress(round))
+		a := fresh.asAnalyst(t, "GET", "/v1/addresses/"+exactAddress(round))
 		require.Len(t, a.Rules, 2, a.body)
 		if a.Rules[1].Count < exactCards {
 			lost++

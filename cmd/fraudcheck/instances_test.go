@@ -11,13 +11,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What the tests of several instances on one memcached have in common.
+// Helpers for tests of several instances on one memcached.
 
-const deskPassword = "wrong-donkey-capacitor"
+const analystPassword = "wrong-donkey-capacitor"
 
-// sharing configures an instance on the memcached at addr. A busy machine must not
-// make it degrade: it waits long. Beside the default rule one in shadow counts on,
-// so that nothing that was lost can hide behind "at least six".
+// sharing configures an instance on the memcached at addr. Its budget is long, so that a
+// busy machine does not make answers degraded. A rule in shadow counts further than the
+// default rule, whose count ends at six and would hide lost cards.
 func sharing(addr string) string {
 	return `
 listen: 127.0.0.1:0
@@ -30,7 +30,7 @@ auth:
   basic:
     users:
       - {username: checkout, password: ` + password + `}
-      - {username: desk, password: ` + deskPassword + `, roles: [analyst]}
+      - {username: desk, password: ` + analystPassword + `, roles: [analyst]}
 `
 }
 
@@ -43,7 +43,7 @@ func startSharing(t *testing.T, addr string, n int) (instances []*program) {
 	return instances
 }
 
-// check shows a card; whatever becomes of memcached, the answer is a decision.
+// check shows a card; the answer must be a decision, whatever happens to memcached.
 func (p *program) check(t *testing.T, ip, last4 string) answer {
 	t.Helper()
 	a := p.send(t, "POST", "/v1/check", attempt(ip, last4))
@@ -53,8 +53,7 @@ func (p *program) check(t *testing.T, ip, last4 string) answer {
 	return a
 }
 
-// settled shows a card until the answer rests on what all instances know. Shown
-// again, a card counts no more than once.
+// settled shows a card, which counts once, until the answer is not degraded.
 func (p *program) settled(t *testing.T, ip, last4 string) (a answer) {
 	t.Helper()
 	require.Eventually(t, func() bool {
@@ -66,8 +65,8 @@ func (p *program) settled(t *testing.T, ip, last4 string) (a answer) {
 	return a
 }
 
-// heard asks until the instance has heard that the address was forgotten elsewhere:
-// it may answer who is blocked from its copy for a second.
+// heard shows a card until the instance knows that the address was forgotten elsewhere:
+// for a second it may answer from its copy that the address is blocked.
 func (p *program) heard(t *testing.T, ip, last4 string) (a answer) {
 	t.Helper()
 	require.Eventually(t, func() bool {
@@ -77,28 +76,28 @@ func (p *program) heard(t *testing.T, ip, last4 string) (a answer) {
 	return a
 }
 
-// desk asks at the operators' door, as an analyst.
-func (p *program) desk(t *testing.T, method, path string) answer {
+// asAnalyst makes a request to the operators' API as an analyst.
+func (p *program) asAnalyst(t *testing.T, method, path string) answer {
 	t.Helper()
-	a, err := p.try(p.operators, method, path, "", "Authorization", basic("desk", deskPassword))
+	a, err := p.try(p.operators, method, path, "", "Authorization", basic("desk", analystPassword))
 	require.NoError(t, err)
 	return a
 }
 
-// written waits until all instances have written what they answered from their
-// copies, and this one knows of so many cards.
+// written waits until all instances have written their local answers, and this one knows
+// that number of cards.
 func (p *program) written(t *testing.T, ip string, cards int) {
 	t.Helper()
 	require.Eventually(t, func() bool {
-		a := p.desk(t, "GET", "/v1/addresses/"+ip)
+		a := p.asAnalyst(t, "GET", "/v1/addresses/"+ip)
 		return len(a.Rules) == 2 && a.Rules[1].Count == cards
 	}, prompt, 20*time.Millisecond)
 }
 
-// shows holds the instance to what it knows of an address: how many cards.
+// shows requires that the instance knows that number of cards of the address.
 func (p *program) shows(t *testing.T, ip string, cards int) {
 	t.Helper()
-	a := p.desk(t, "GET", "/v1/addresses/"+ip)
+	a := p.asAnalyst(t, "GET", "/v1/addresses/"+ip)
 	require.Equal(t, http.StatusOK, a.status, a.body)
 	require.Len(t, a.Rules, 2)
 	assert.Equal(t, min(cards, 6), a.Rules[0].Count, a.body)
@@ -106,7 +105,7 @@ func (p *program) shows(t *testing.T, ip string, cards int) {
 	assert.False(t, a.Degraded, a.body)
 }
 
-// fill shows so many cards from one address, and returns the last answer.
+// fill shows that number of cards from one address, and returns the last answer.
 func (p *program) fill(t *testing.T, ip string, cards int) (last answer) {
 	t.Helper()
 	for card := range cards {
@@ -115,7 +114,7 @@ func (p *program) fill(t *testing.T, ip string, cards int) (last answer) {
 	return last
 }
 
-// shared waits until the instance reaches memcached, asking about another address.
+// shared waits until the instance reaches memcached; it uses an address of its own.
 func (p *program) shared(t *testing.T) {
 	t.Helper()
 	p.settled(t, "192.0.2.200", "0000")

@@ -37,7 +37,7 @@ auth:
   basic:
     users:
       - {username: checkout, password: `+password+`}
-      - {username: desk, password: `+deskPassword+`, roles: [analyst]}
+      - {username: desk, password: `+analystPassword+`, roles: [analyst]}
 `)
 	p := launchCommand(t, exec.Command(path, "--config", config))
 	p.awaitPorts(t)
@@ -70,7 +70,7 @@ auth:
 	analyst := func(verb string) answer {
 		t.Helper()
 		a, err := p.try(p.operators, "POST", "/v1/subjects/"+verb, `{"per":"bin","value":"424242"}`,
-			"Authorization", basic("desk", deskPassword), "Content-Type", "application/json")
+			"Authorization", basic("desk", analystPassword), "Content-Type", "application/json")
 		require.NoError(t, err)
 		require.Equal(t, http.StatusOK, a.status, a.body)
 		return a

@@ -94,7 +94,7 @@ func load(t *testing.T, instances []*program) (asked, degraded *atomic.Int64, en
 	return asked, degraded, end
 }
 
-// further waits until the counter has grown by so many.
+// further waits until the counter has grown by that number.
 func further(t *testing.T, counter *atomic.Int64, by int64) {
 	t.Helper()
 	until := counter.Load() + by
@@ -166,7 +166,7 @@ func TestForgottenOnAllInstances(t *testing.T) {
 	for _, ip := range []string{looked, asked} {
 		one.fill(t, ip, 4)
 		other.fill(t, ip, 6) // it has a copy, of all
-		a := one.desk(t, "DELETE", "/v1/addresses/"+ip)
+		a := one.asAnalyst(t, "DELETE", "/v1/addresses/"+ip)
 		require.Equal(t, http.StatusOK, a.status, a.body)
 		assert.JSONEq(t, `{"still_blocked_by":[],"depends_on":[]}`, a.body)
 	}
@@ -190,11 +190,11 @@ func TestForgottenDuringAnOutageIsToldWhenItIsOver(t *testing.T) {
 	assert.Equal(t, "block", other.fill(t, tester, 6).Decision)
 	server.Kill()
 
-	a := one.desk(t, "DELETE", "/v1/addresses/"+tester)
+	a := one.asAnalyst(t, "DELETE", "/v1/addresses/"+tester)
 	assert.Equal(t, http.StatusServiceUnavailable, a.status, a.body)
 	assert.Equal(t, "store_unreachable", a.Code)
 	assert.NotEmpty(t, a.header.Get("Retry-After"))
-	a = one.desk(t, "GET", "/v1/addresses/"+tester)
+	a = one.asAnalyst(t, "GET", "/v1/addresses/"+tester)
 	require.Len(t, a.Rules, 2, a.body)
 	assert.True(t, a.Degraded)
 	assert.Zero(t, a.Rules[0].Count, "forgotten here")
@@ -217,13 +217,13 @@ func TestForgottenByAnInstanceThatNeverKnewIt(t *testing.T) {
 	one := start(t, sharing(server.Addr))
 	for range 2 {
 		one.fill(t, tester, 6)
-		require.Equal(t, http.StatusOK, one.desk(t, "DELETE", "/v1/addresses/"+tester).status)
+		require.Equal(t, http.StatusOK, one.asAnalyst(t, "DELETE", "/v1/addresses/"+tester).status)
 	}
 	assert.Equal(t, "block", one.fill(t, tester, 6).Decision)
 	server.Kill()
 	server.Start() // empty; only the first instance still knows
 	other := start(t, sharing(server.Addr))
-	require.Equal(t, http.StatusOK, other.desk(t, "DELETE", "/v1/addresses/"+tester).status)
+	require.Equal(t, http.StatusOK, other.asAnalyst(t, "DELETE", "/v1/addresses/"+tester).status)
 
 	a := one.heard(t, tester, "7777")
 	assert.Equal(t, "allow", a.Decision, "forgotten, by all")

@@ -107,7 +107,7 @@ func needlesIn(t *testing.T, values url.Values, needles map[needle]bool) {
 // place, and returns all that they said.
 func refusals(t *testing.T, p *program) (said string) {
 	t.Helper()
-	desk := basic("desk", deskPassword)
+	desk := basic("desk", analystPassword)
 	card := func(more string) string {
 		return `{"ip":"203.0.113.7","last4":"9242","exp_month":12,"exp_year":2080` + more + `}`
 	}
@@ -234,13 +234,13 @@ func TestSilenceOfInstancesThatShare(t *testing.T) {
 	for _, p := range instances {
 		problems += refusals(t, p)
 		for _, ip := range []string{"203.0.113.7", "2001:db8:0:1::1"} {
-			require.Equal(t, http.StatusOK, p.desk(t, "GET", "/v1/addresses/"+ip).status)
+			require.Equal(t, http.StatusOK, p.asAnalyst(t, "GET", "/v1/addresses/"+ip).status)
 		}
 	}
 	for _, text := range []string{
 		"492913", "357913", "358317", "4929 1357", "4929-1357", stray, "example.com", "203.0.113.", "2001:db8", "2001:0db8", "64:ff9b",
-		password, deskPassword, hashKey, tokenSecret, strings.TrimPrefix(basic("checkout", password), "Basic "),
-		strings.TrimPrefix(basic("desk", deskPassword), "Basic "), strings.TrimPrefix(basic(pan, stray), "Basic "),
+		password, analystPassword, hashKey, tokenSecret, strings.TrimPrefix(basic("checkout", password), "Basic "),
+		strings.TrimPrefix(basic("desk", analystPassword), "Basic "), strings.TrimPrefix(basic(pan, stray), "Basic "),
 		shopToken(t, time.Now(), "checker")[:30],
 	} {
 		needles[needle{text: text}] = true

@@ -21,7 +21,7 @@ auth:
   basic:
     users:
       - {username: checkout, password: ` + password + `}
-      - {username: desk, password: ` + deskPassword + `, roles: [analyst], networks: [192.0.2.7]}
+      - {username: desk, password: ` + analystPassword + `, roles: [analyst], networks: [192.0.2.7]}
 `
 
 // from makes a call of the checkout's, through a proxy that saw it come from there.
@@ -49,7 +49,7 @@ func TestCallersComeFromTheNetworks(t *testing.T) {
 	}
 	desk := func(forwarded string) answer {
 		a, err := p.try(p.operators, "DELETE", "/v1/addresses/203.0.113.7", "",
-			"Authorization", basic("desk", deskPassword), "X-Forwarded-For", forwarded)
+			"Authorization", basic("desk", analystPassword), "X-Forwarded-For", forwarded)
 		require.NoError(t, err)
 		return a
 	}

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -48,7 +49,8 @@ func TestFileOnAFullDisk(t *testing.T) {
 		logAt(t, logger, lineTime, slog.LevelInfo, "line", slog.Int("i", i))
 	}
 	closeLog()
-	assert.Equal(t, 1000, strings.Count(stderr.String(), "\n"))
+	assert.Equal(t, 1000+1, strings.Count(stderr.String(), "\n"))
+	assert.Equal(t, 1, strings.Count(stderr.String(), "log file cannot be written write "+filepath.Join(d.dir, "log")+": no space left on device\n"))
 	assert.Contains(t, stderr.String(), " line 999\n")
 	assert.Zero(t, dropped())
 
@@ -170,4 +172,24 @@ func TestFileIsNotRotatedIntoADeviceOrItself(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, "a\nb\n", string(text), target)
 	}
+}
+
+// The lines still reach standard error, which also says why the file has none.
+func TestFileThatBecameAFIFOIsReportedOnce(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	d := newTestFile(t, "2026-11-20T09:00:00Z")
+	d.open()
+	var stderr bytes.Buffer
+	path := filepath.Join(d.dir, "log")
+	require.NoError(t, os.Remove(path))
+	require.NoError(t, syscall.Mkfifo(path, 0o600))
+	logger, closeLog, _ := New(&stderr, d.file, "INFO", "canister")
+	line := strings.Repeat("x", 1000)
+	for range 100 { // more than a FIFO holds, in batches of any size
+		logAt(t, logger, lineTime, slog.LevelInfo, line)
+		runtime.Gosched()
+	}
+	closeLog()
+	assert.Equal(t, 100, strings.Count(stderr.String(), line))
+	assert.Equal(t, 1, strings.Count(stderr.String(), "WARNING  [main]              log file cannot be written cannot open the file: "+path+" is no regular file\n"), stderr.String())
 }

@@ -1,8 +1,19 @@
 // Package logging writes the program's log: one line for each event, in a form for
 // people (canister) or as JSON, to standard error and to a file for each day.
 //
-// A caller that logs never waits for a writer: lines go through a bounded queue, and
-// those that find it full are dropped and counted.
+// The form for people has columns for time (UTC), level and tag; the tag names the
+// conversation that a line belongs to, or is "main":
+//
+//	2026-11-21 09:38:31,022 INFO     [main]              Listening on 127.0.0.1:8080
+//	2026-11-21 09:38:33,217 INFO     [10.0.0.5-VJ8zq5]   Response: 200 block (1ms)
+//
+// JSON has the keys time, level, message and tag, then the attributes; durations end in
+// _ms. In both forms an event is one line whatever its text: control characters and
+// line separators are escaped.
+//
+// A caller that logs never waits for a writer: lines go through a bounded queue for each
+// writer, and those that find it full are dropped and counted. Logging a line allocates
+// nothing in the form for people.
 package logging
 
 import (
@@ -24,6 +35,10 @@ const (
 
 	// maxPooled is the capacity in bytes of the largest line buffer that is kept.
 	maxPooled = 16 << 10
+
+	// failureInterval is the least time between two lines that say that the file cannot
+	// be written.
+	failureInterval = time.Minute
 )
 
 // New returns a logger of the given level (DISABLED, DEBUG, INFO, WARNING, ERROR or
@@ -31,7 +46,7 @@ const (
 // queue each, so that a writer that blocks does not silence the other. file may be
 // nil, and is closed with the logger.
 //
-// close writes the queued lines and stops; it gives a writer that blocks one second.
+// close writes the queued lines and stops; it gives each writer that blocks one second.
 // dropped returns the number of lines that a queue had no room for since the start.
 func New(stderr io.Writer, file io.WriteCloser, level, format string) (logger *slog.Logger, close func(), dropped func() uint64) {
 	form := appendCanister
@@ -43,15 +58,24 @@ func New(stderr io.Writer, file io.WriteCloser, level, format string) (logger *s
 		r.AddAttrs(slog.Uint64("count", dropped))
 		return form(dst, defaultTag, nil, r)
 	}
-	queues := queues{newQueue(stderr, nil, report)}
+	all := queues{newQueue(stderr, nil, report, nil)}
 	if file != nil {
-		queues = append(queues, newQueue(file, file, report))
+		var last time.Time
+		failed := func(err error) { // called by one goroutine
+			if now := time.Now(); now.Sub(last) >= failureInterval {
+				last = now
+				r := slog.NewRecord(now, slog.LevelWarn, "log file cannot be written", 0)
+				r.AddAttrs(slog.Any("error", err))
+				all[0].put(form(nil, defaultTag, nil, r), now)
+			}
+		}
+		all = append(all, newQueue(file, file, report, failed))
 	}
 	if level == "DISABLED" {
-		return slog.New(slog.DiscardHandler), queues.close, queues.dropped
+		return slog.New(slog.DiscardHandler), all.close, all.dropped
 	}
-	h := &handler{queues: queues, form: form, level: levelOf(level), tag: defaultTag}
-	return slog.New(h), queues.close, queues.dropped
+	h := &handler{queues: all, form: form, level: levelOf(level), tag: defaultTag}
+	return slog.New(h), all.close, all.dropped
 }
 
 // A form appends one event to dst as one line, newline included. Attributes with
@@ -70,8 +94,11 @@ type handler struct {
 // lineBuffers holds pointers: putting a slice into a pool allocates its header.
 var lineBuffers = sync.Pool{New: func() any { b := make([]byte, 0, 512); return &b }}
 
+// Enabled implements slog.Handler.
 func (h *handler) Enabled(_ context.Context, level slog.Level) bool { return level >= h.level }
 
+// Handle formats the event and queues it. The tag may be an attribute of the event or of
+// the logger; the event's goes first.
 func (h *handler) Handle(_ context.Context, r slog.Record) error {
 	tag := h.tag
 	r.Attrs(func(a slog.Attr) bool {
@@ -87,6 +114,7 @@ func (h *handler) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
+// WithAttrs returns a handler that adds the attributes to each line.
 func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	c := *h
 	c.with = slices.Clip(h.with) // loggers derived from one parent must not share its spare capacity
@@ -114,6 +142,7 @@ func tagOr(a slog.Attr, tag string) string {
 	return tag
 }
 
+// levelOf returns the level of that name in the settings.
 func levelOf(name string) slog.Level {
 	switch name {
 	case "DEBUG":
@@ -128,6 +157,8 @@ func levelOf(name string) slog.Level {
 	return slog.LevelInfo
 }
 
+// levelName is how lines show the level: by the names of the settings, which are not
+// those of slog.
 func levelName(l slog.Level) string {
 	switch {
 	case l < slog.LevelInfo:

@@ -3,6 +3,7 @@ package logging
 import (
 	"io"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 )
@@ -22,6 +23,7 @@ type queue struct {
 	w      io.Writer
 	closer io.Closer // w, when it is ours to close
 	report func(dst []byte, dropped uint64, last time.Time) []byte
+	failed func(error) // nil: failures cannot be reported
 
 	mu       sync.Mutex
 	pending  []byte
@@ -37,9 +39,9 @@ type queue struct {
 
 // newQueue starts the goroutine that writes to w; at its end it closes closer, which
 // may be nil. report appends the line that says how many lines were dropped. That line
-// has no level: the lines lost may have had any.
-func newQueue(w io.Writer, closer io.Closer, report func([]byte, uint64, time.Time) []byte) *queue {
-	q := &queue{w: w, closer: closer, report: report, wake: make(chan struct{}, 1), done: make(chan struct{})}
+// has no level: the lines lost may have had any. failed is called after a failed Write.
+func newQueue(w io.Writer, closer io.Closer, report func([]byte, uint64, time.Time) []byte, failed func(error)) *queue {
+	q := &queue{w: w, closer: closer, report: report, failed: failed, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	go q.run()
 	return q
 }
@@ -77,12 +79,14 @@ func (q *queue) close() {
 	}
 }
 
+// droppedSoFar returns the number of lines dropped since the start.
 func (q *queue) droppedSoFar() uint64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.dropped
 }
 
+// signal wakes the writing goroutine.
 func (q *queue) signal() {
 	select {
 	case q.wake <- struct{}{}:
@@ -90,6 +94,7 @@ func (q *queue) signal() {
 	}
 }
 
+// run writes what is queued, a batch at a time, until the queue is closed.
 func (q *queue) run() {
 	defer close(q.done)
 	if q.closer != nil {
@@ -101,7 +106,9 @@ func (q *queue) run() {
 		var last bool
 		batch, last = q.take(batch[:0])
 		if len(batch) > 0 {
-			_, _ = q.w.Write(batch) // there is nowhere to report a failure
+			if _, err := q.w.Write(batch); err != nil && q.failed != nil {
+				q.failed(err)
+			}
 		}
 		if last {
 			return
@@ -134,12 +141,11 @@ func (qs queues) put(line []byte, at time.Time) {
 	}
 }
 
+// close closes the queues in turn, the first one last: it takes the reports about others.
 func (qs queues) close() {
-	var all sync.WaitGroup
-	for _, q := range qs {
-		all.Go(q.close)
+	for _, q := range slices.Backward(qs) {
+		q.close()
 	}
-	all.Wait()
 }
 
 // dropped returns the sum over all queues since the start.

@@ -1,5 +1,5 @@
-// Package velocitytest holds what the tests of several packages share: the
-// scenario files, and the contract every store keeps.
+// Package velocitytest is for tests of several packages: it reads and runs scenario
+// files, and has the contract that every store keeps.
 //
 // A scenario is a story an analyst can read. Its lines are:
 //
@@ -13,8 +13,8 @@
 // lines, 30 s apart. CARD is 4242/1230 (last four digits, expiry), with 4242+
 // counting up line by line, or id:FINGERPRINT. COUNT is a number when one rule
 // answers, otherwise rule=number for each that does, in configuration order;
-// rule=3~120 adds that it clears in 120 s. What is not said is not there: a rule
-// that is not named must be left out of the answer.
+// rule=3~120 adds that it clears in 120 s. A rule that the line does not name must be
+// left out of the answer.
 package velocitytest
 
 import (
@@ -39,7 +39,7 @@ type Scenario struct {
 	Steps   []Step
 }
 
-// Plan is the scenario's rules and lists, made ready.
+// Plan returns the plan of the scenario's rules and lists.
 func (s *Scenario) Plan(t testing.TB) *velocity.Plan {
 	plan, err := velocity.NewPlan(s.Rules, 64)
 	require.NoError(t, err)
@@ -56,23 +56,24 @@ type Step struct {
 	Want   *Answer // nil for an outcome
 }
 
-// An Answer is what a scenario says of a check.
+// An Answer is the expected answer to a check.
 type Answer struct {
 	Decision string
 	Rules    []RuleAnswer
 }
 
-// A RuleAnswer is one rule's part. ClearsIn is -1 where the scenario is silent.
+// A RuleAnswer is one rule's part of it. ClearsIn is in seconds, -1 where the scenario
+// expects nothing.
 type RuleAnswer struct {
 	Name     string
 	Count    int
 	ClearsIn int
 }
 
-// Start is when scenarios begin.
+// Start is the time at which scenarios begin.
 var Start = velocity.TimeOf(time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC))
 
-// A Driver makes one call and says what came back; nil for an outcome.
+// A Driver makes one call and returns the answer, nil for an outcome.
 type Driver func(t *testing.T, step *Step) *Answer
 
 // Load reads every scenario of the folder.
@@ -86,7 +87,7 @@ func Load(t *testing.T, folder string) (all []*Scenario) {
 	return all
 }
 
-// RunAll plays every scenario of the folder, each against a driver of its own.
+// RunAll runs every scenario of the folder as a subtest, each with a driver of its own.
 func RunAll(t *testing.T, folder string, start func(t *testing.T, plan *velocity.Plan) Driver) {
 	for _, s := range Load(t, folder) {
 		t.Run(s.Name, func(t *testing.T) {
@@ -95,7 +96,7 @@ func RunAll(t *testing.T, folder string, start func(t *testing.T, plan *velocity
 				step := &s.Steps[i]
 				got := drive(t, step)
 				if step.Want != nil {
-					silence(got, step.Want)
+					ignore(got, step.Want)
 				}
 				require.Equal(t, step.Want, got, "%s:%d", s.Name, step.Line)
 			}
@@ -103,8 +104,8 @@ func RunAll(t *testing.T, folder string, start func(t *testing.T, plan *velocity
 	}
 }
 
-// silence drops what the scenario does not speak of.
-func silence(got, want *Answer) {
+// ignore drops from the answer what the scenario does not expect.
+func ignore(got, want *Answer) {
 	for i := range min(len(got.Rules), len(want.Rules)) {
 		if want.Rules[i].Name == "" {
 			got.Rules[i].Name = ""
@@ -254,7 +255,7 @@ func number(t *testing.T, text string) int {
 	return n
 }
 
-// CheckerDriver plays steps on a checker over the store.
+// CheckerDriver returns a driver that calls a checker on the store.
 func CheckerDriver(t *testing.T, plan *velocity.Plan, store velocity.Store) Driver {
 	c := velocity.NewChecker(plan, NewKeys(t), store)
 	attempts := 0
@@ -269,7 +270,7 @@ func CheckerDriver(t *testing.T, plan *velocity.Plan, store velocity.Store) Driv
 		switch f.Value(velocity.FieldOutcome) {
 		case "":
 			var d velocity.Decision
-			c.Check(&a, step.At, &d)
+			c.Check(&a, step.At, 0, &d)
 			return answerOf(&d)
 		case "declined":
 			c.Declined(&a, step.At)
@@ -286,14 +287,14 @@ func answerOf(d *velocity.Decision) *Answer {
 	return a
 }
 
-// NewChecker makes a checker with the rules and a hash key for tests.
+// NewChecker returns a checker with the rules and NewKeys.
 func NewChecker(t testing.TB, rules []velocity.Rule, store velocity.Store) *velocity.Checker {
 	plan, err := velocity.NewPlan(rules, 64)
 	require.NoError(t, err)
 	return velocity.NewChecker(plan, NewKeys(t), store)
 }
 
-// NewKeys makes keys of a hash key that no installation has.
+// NewKeys returns keys of a hash key for tests.
 func NewKeys(t testing.TB) *velocity.Keys {
 	keys, err := velocity.NewKeys([]byte(strings.Repeat("test key ", 4)))
 	require.NoError(t, err)
