@@ -20,6 +20,7 @@ import (
 	"fraudcheck/internal/auth"
 	passwords "fraudcheck/internal/auth/password"
 	"fraudcheck/internal/auth/session"
+	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/testbed"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/velocity/velocitytest"
@@ -106,7 +107,7 @@ func parts(t testing.TB) []part {
 		}},
 		{"check/known subject", 0, func() {
 			now++
-			onMemory.Check(&a, now, &d)
+			onMemory.Check(&a, now, 0, &d)
 			check(d.Outcome == velocity.Allow && d.Rules[0].Count == 1, "one card")
 		}},
 		{"whole/body to decision, known subject", 0, func() {
@@ -114,7 +115,7 @@ func parts(t testing.TB) []part {
 			f = velocity.Fields{}
 			check(wire.DecodeJSON(body, wire.CheckFields, &f) == nil, "decode")
 			a, err = velocity.ParseAttempt(&f)
-			onMemory.Check(&a, now, &d)
+			onMemory.Check(&a, now, 0, &d)
 			check(err == nil && d.Outcome == velocity.Allow && d.Rules[0].Count == 1, "one card")
 		}},
 	}
@@ -171,7 +172,7 @@ func BenchmarkCheckNewSubject(b *testing.B) {
 	for b.Loop() {
 		n++
 		a.Address = netip.AddrFrom4([4]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
-		c.Check(&a, velocitytest.Start, &d)
+		c.Check(&a, velocitytest.Start, 0, &d)
 		check(d.Rules[0].Count == 1, "a new address")
 	}
 }
@@ -187,13 +188,13 @@ func BenchmarkCheckAttack(b *testing.B) {
 			}
 			var d velocity.Decision
 			for i := range attempts {
-				c.Check(&attempts[i], velocitytest.Start, &d)
+				c.Check(&attempts[i], velocitytest.Start, 0, &d)
 			}
 			b.ReportAllocs()
 			i := 0
 			for b.Loop() {
 				i++
-				c.Check(&attempts[i%cards], velocitytest.Start+velocity.Time(i), &d)
+				c.Check(&attempts[i%cards], velocitytest.Start+velocity.Time(i), 0, &d)
 				check(d.Rules[0].Count == min(cards, 6), "count")
 			}
 		})
@@ -211,7 +212,7 @@ func BenchmarkCheckParallel(b *testing.B) {
 		for pb.Next() {
 			n++
 			a.Address = netip.AddrFrom4([4]byte{w, byte(n >> 16), byte(n >> 8), byte(n)})
-			c.Check(&a, velocitytest.Start, &d)
+			c.Check(&a, velocitytest.Start, 0, &d)
 		}
 		check(n == 0 || d.Rules[0].Count == 1, "a new address")
 	})
@@ -227,14 +228,14 @@ func BenchmarkRecord(b *testing.B) {
 			var d velocity.Decision
 			for i := range elements {
 				a := velocitytest.Attempt(b, "203.0.113.7", i)
-				c.Check(&a, velocitytest.Start, &d)
+				c.Check(&a, velocitytest.Start, 0, &d)
 			}
 			a := velocitytest.Attempt(b, "203.0.113.7", 0)
 			b.ReportAllocs()
 			now := velocitytest.Start
 			for b.Loop() {
 				now++
-				c.Check(&a, now, &d)
+				c.Check(&a, now, 0, &d)
 				check(d.Rules[0].Count == elements, "a full record")
 			}
 		})
@@ -249,19 +250,15 @@ func BenchmarkMemcached(b *testing.B) {
 	require.NoError(b, err)
 	plan, err := velocity.NewPlan([]velocity.Rule{velocity.DefaultRule}, 64)
 	require.NoError(b, err)
-	store, err := velocity.NewMemcached(velocity.MemcachedSettings{
-		Servers: []string{server.Addr}, MaxConns: 64, Budget: time.Second, Keys: keys, Local: local,
-	})
-	require.NoError(b, err)
+	store := velocitytest.NewMemcached(b, local, memcached.Settings{Servers: []string{server.Addr}, Budget: time.Second})
 	c := velocity.NewChecker(plan, keys, store)
 	store.Watch(c.Plan, func() velocity.Time { return velocitytest.Start })
-	b.Cleanup(func() { _ = store.Close() })
-	store.AwaitServers(10 * time.Second)
+	store.Client.Await(10 * time.Second)
 	a := velocitytest.Attempt(b, "203.0.113.7", 1)
 	var d velocity.Decision
 	n := uint32(0)
 	visit := func(count int) {
-		c.Check(&a, velocitytest.Start, &d)
+		c.Check(&a, velocitytest.Start, 0, &d)
 		check(!d.Degraded && d.Rules[0].Count == count, "shared, and counted")
 	}
 

@@ -45,10 +45,10 @@ var forbidden = map[string][]string{
 	"internal/auth/jwt":      {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator", only("internal/auth")},
 	"internal/auth/httpsig":  {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator", only("internal/auth")},
 	"internal/auth/session":  {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator", only("internal/auth")},
-	// Bytes to and from memcached, whatever they mean.
-	"internal/pipeline": {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/auth", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator"},
+	// The client of memcached, whatever is stored there.
+	"internal/memcached": {"net/http", fasthttp, prometheus, "log", ours},
 	// Bytes in memory, whatever they mean: it knows no package of this project.
-	"internal/slab": {"net", fasthttp, prometheus, "log", "internal/velocity", "internal/auth", "internal/pipeline", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator"},
+	"internal/slab": {"net", fasthttp, prometheus, "log", "internal/velocity", "internal/auth", "internal/memcached", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator"},
 	// Log lines, whatever they say.
 	"internal/logging": {"net/http", fasthttp, prometheus, ours},
 	// It must be initialized before anything else.

@@ -31,12 +31,15 @@ func (p *policy) makeCallers() error {
 	p.authSettings.Tokens = session.Settings{
 		TTL: t.TTL, RefreshTTL: t.RefreshTTL, PerUser: t.PerUser, Sliding: t.Sliding, SessionTimeout: s.Auth.SessionTimeout,
 	}
-	if p.authSettings.Users == nil && p.authSettings.JWT == nil {
-		p.madeUser, p.madePass = "fraudcheck", rand.Text()
-		p.authSettings.Users = []auth.User{{Name: p.madeUser, Password: p.madePass, Encryption: passwords.Clear, Roles: auth.Operator}}
-	}
 	if p.authPolicy, err = auth.NewPolicy(p.authSettings); err != nil {
 		return p.callersError(err, file)
+	}
+	if p.authPolicy.IsEmpty() {
+		p.madeUser, p.madePass = "fraudcheck", rand.Text()
+		p.authSettings.Users = []auth.User{{Name: p.madeUser, Password: p.madePass, Encryption: passwords.Clear, Roles: auth.Operator}}
+		if p.authPolicy, err = auth.NewPolicy(p.authSettings); err != nil {
+			return err
+		}
 	}
 	if p.authPolicy.Algorithms != nil {
 		s.Auth.JWT.Algorithms = p.authPolicy.Algorithms // those that run, for check-config

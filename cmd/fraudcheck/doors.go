@@ -6,12 +6,11 @@ import (
 	"syscall"
 	"time"
 
-	"fraudcheck/internal/auth/session"
 	"fraudcheck/internal/callers"
 	"fraudcheck/internal/door"
+	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/operator"
 	"fraudcheck/internal/server"
-	"fraudcheck/internal/velocity"
 )
 
 // makeDoors makes the servers of both ports. They differ in their routes, and in that
@@ -68,7 +67,7 @@ func (s *service) connections() (callers, operators int, err error) {
 	}
 	reserve := others
 	if store := s.settings.Store; store.Kind == "memcached" {
-		reserve += len(store.Memcached.Servers) * (velocity.ConnsPerServer + session.ConnsPerServer)
+		reserve += len(store.Memcached.Servers) * memcached.ConnsPerServer
 	}
 	if limit.Cur < uint64(reserve+least) {
 		return 0, 0, fmt.Errorf("open files (ulimit -n): expected at least %d", reserve+least)

@@ -19,10 +19,7 @@ func (s *service) openLogins() error {
 		s.guard.Logins = session.NewLogins(s.keys.logins, session.NewMemory())
 		return nil
 	}
-	shared, err := session.NewMemcached(set.Memcached.Servers, set.Budget)
-	if err != nil {
-		return err
-	}
+	shared := session.NewMemcached(s.memcached, set.Budget)
 	logins := session.NewLogins(s.keys.logins, shared)
 	s.guard.Logins, s.guard.SharedNonces = logins, shared
 	ctx, cancel := context.WithCancel(context.Background())
@@ -42,7 +39,6 @@ func (s *service) openLogins() error {
 	s.open.add(func() {
 		cancel()
 		keeping.Wait()
-		shared.Close()
 	})
 	return nil
 }

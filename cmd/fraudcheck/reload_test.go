@@ -87,6 +87,9 @@ func TestReloadNamesWhatNeedsARestart(t *testing.T) {
 	r.rewrite(guarded+"limits: {in_flight: 7}\ndrain: 1s\n", `(?s)WARNING .*limits\.in_flight was changed and needs a restart.*WARNING .*drain was changed and needs a restart`)
 	r.rewrite("listen: 127.0.0.1:0\nhash_key: "+hashKey+"\n", `WARNING .*auth names nobody any more`)
 	require.Equal(t, "allow", r.decide(t, "203.0.113.7", "1001"), "those it named before stay")
+	r.rewrite("listen: 127.0.0.1:0\nhash_key: "+hashKey+"\nauth: {networks: [\"!127.0.0.1\"]}\n", `(?s)nobody any more.*nobody any more`)
+	a := r.send(t, "POST", "/v1/check", attempt("203.0.113.7", "1001"))
+	require.Equal(t, http.StatusForbidden, a.status, "and the new networks hold for them")
 }
 
 func TestReloadComesByItselfWhenTheFileChanges(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/config"
 	"fraudcheck/internal/logging"
+	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/operator"
 	"fraudcheck/internal/server"
 	"fraudcheck/internal/velocity"
@@ -24,6 +25,7 @@ type service struct {
 	keys        *keys
 	clock       *velocity.Clock
 	memory      *velocity.Memory
+	memcached   *memcached.Client // nil with the embedded store
 	checker     *velocity.Checker
 	guard       *auth.Guard
 	certificate certificate

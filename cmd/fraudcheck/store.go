@@ -8,23 +8,48 @@ import (
 	"sync/atomic"
 	"time"
 
+	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/velocity"
 )
 
-// openStore is the one place that knows the kinds of store. It does not fail
-// because a server does not answer.
+// openStore is the one place that knows the kinds of store.
 func (s *service) openStore() error {
 	set := s.settings.Store
 	if set.Kind == "memory" {
 		s.checker = velocity.NewChecker(s.plan, s.keys.records, s.memory)
 		return nil
 	}
-	log := s.log
+	if err := s.openMemcached(); err != nil {
+		return err
+	}
 	shared, err := velocity.NewMemcached(velocity.MemcachedSettings{
+		Client: s.memcached, Budget: set.Budget, Keys: s.keys.records, Local: s.memory,
+	})
+	if err != nil {
+		return err
+	}
+	s.checker = velocity.NewChecker(s.plan, s.keys.records, shared)
+	shared.Watch(s.checker.Plan, s.now)
+	s.memcached.Await(time.Second) // so that the first answers are not degraded
+	s.open.add(func() { _ = shared.Close() })
+	switch set.OnFailure {
+	case "allow":
+		s.checker.OnFailure(velocity.Allow)
+	case "block":
+		s.checker.OnFailure(velocity.Block)
+	}
+	return nil
+}
+
+// openMemcached makes the one client of memcached. It does not fail because a server
+// does not answer.
+func (s *service) openMemcached() (err error) {
+	set, log := s.settings.Store, s.log
+	s.memcached, err = memcached.New(memcached.Settings{
 		Servers: set.Memcached.Servers, MaxConns: set.Memcached.MaxConns, Budget: set.Budget,
-		Keys: s.keys.records, Local: s.memory, Observe: s.metrics.Operation,
-		Changed: func(server string, trouble velocity.Trouble) {
-			if trouble == velocity.NoTrouble {
+		Canary: s.keys.records.CanaryKey(), Observe: s.metrics.Operation,
+		Changed: func(server string, trouble memcached.Trouble) {
+			if trouble == memcached.NoTrouble {
 				log.Info("memcached is used again", "server", server)
 			} else {
 				log.Warn("memcached is not used; answers rest on this instance's own knowledge until it is", "server", server, "because", "it "+string(trouble))
@@ -35,20 +60,10 @@ func (s *service) openStore() error {
 			log.Error("panic in the store", "type", fmt.Sprintf("%T", fault), "stack", string(debug.Stack()))
 		},
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		s.open.add(func() { _ = s.memcached.Close() })
 	}
-	s.checker = velocity.NewChecker(s.plan, s.keys.records, shared)
-	shared.Watch(s.checker.Plan, s.now)
-	shared.AwaitServers(time.Second) // so that the first answers are not degraded
-	s.open.add(func() { _ = shared.Close() })
-	switch set.OnFailure {
-	case "allow":
-		s.checker.OnFailure(velocity.Allow)
-	case "block":
-		s.checker.OnFailure(velocity.Block)
-	}
-	return nil
+	return err
 }
 
 // logRefusals logs what servers say that refuse writes, at most a line a minute. It has

@@ -10,6 +10,7 @@ import (
 
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/auth/session"
+	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/testbed"
 )
 
@@ -20,11 +21,20 @@ type counting struct {
 	reads int
 }
 
-func (s *counting) Get(key string, now time.Time) ([]byte, uint64, error) {
+func (s *counting) Get(key string, now time.Time, waited time.Duration) ([]byte, uint64, error) {
 	s.mu.Lock()
 	s.reads++
 	s.mu.Unlock()
-	return s.Store.Get(key, now)
+	return s.Store.Get(key, now, waited)
+}
+
+// testStore is a store on a client of its own, watched as that of the program.
+func testStore(t testing.TB, budget time.Duration, servers ...string) *session.Memcached {
+	client, err := memcached.New(memcached.Settings{Servers: servers, MaxConns: 64, Budget: budget, Canary: "canary"})
+	require.NoError(t, err)
+	client.Watch(nil)
+	t.Cleanup(func() { require.NoError(t, client.Close()) })
+	return session.NewMemcached(client, budget)
 }
 
 // two instances share one real memcached.
@@ -36,12 +46,18 @@ func two(t *testing.T, change ...func(*session.Settings)) (a, b *instance, serve
 	}
 	server = testbed.StartMemcached(t)
 	join := func() *instance {
-		store, err := session.NewMemcached([]string{server.Addr}, time.Second)
-		require.NoError(t, err)
-		t.Cleanup(store.Close)
+		store := testStore(t, time.Second, server.Addr)
 		return newInstance(t, &counting{Store: store}, settings)
 	}
 	return join(), join(), server
+}
+
+// awaitStore waits until the store answers again.
+func (i *instance) awaitStore() {
+	require.Eventually(i.t, func() bool {
+		_, _, err := i.store.(*counting).Store.Get("nothing", i.now, 0)
+		return err == session.ErrMissing
+	}, 10*time.Second, time.Millisecond)
 }
 
 // both lets time pass for both instances.
@@ -240,6 +256,7 @@ func TestRevocationsAreWrittenToTheStoreAgain(t *testing.T) {
 			require.Equal(a.t, auth.Unavailable, a.Logout(a.request(bearing(token))))
 			require.Equal(a.t, "token_invalid", a.ask(bearing(token)), "here it holds")
 			server.Resume()
+			a.awaitStore()
 			a.after(time.Second)
 		}},
 	}
@@ -273,6 +290,8 @@ func TestALogoutThatWasNotStoredIsKeptUntilTheLoginWouldEnd(t *testing.T) {
 			b.Logins.StoreRevocations(b.now)
 			require.Equal(t, "token_invalid", b.ask(cookie))
 			server.Resume()
+			a.awaitStore()
+			b.awaitStore()
 			both(a, b, time.Hour)
 			require.Equal(t, "checkout", a.ask(cookie), "nobody has told it")
 			b.Logins.StoreRevocations(b.now)

@@ -440,9 +440,9 @@ type recording struct {
 	values map[string][]byte // by key
 }
 
-func (s *recording) Put(key string, value []byte, version uint64, now, until time.Time) error {
+func (s *recording) Put(key string, value []byte, version uint64, now, until time.Time, waited time.Duration) error {
 	s.values[key] = value
-	return s.Store.Put(key, value, version, now, until)
+	return s.Store.Put(key, value, version, now, until, waited)
 }
 
 func TestTheStoreHoldsNoCredentialAndNoName(t *testing.T) {
@@ -462,8 +462,8 @@ type forging struct {
 	values map[string][]byte // as written before
 }
 
-func (s *forging) Get(key string, now time.Time) ([]byte, uint64, error) {
-	value, version, err := s.Store.Get(key, now)
+func (s *forging) Get(key string, now time.Time, waited time.Duration) ([]byte, uint64, error) {
+	value, version, err := s.Store.Get(key, now, waited)
 	if genuine, ok := s.values[key]; err == nil && ok && bytes.Equal(value, genuine) {
 		for other := range s.values {
 			if other != key {

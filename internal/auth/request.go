@@ -27,6 +27,9 @@ type Request struct {
 	ListedOrigin bool
 
 	Grant Grant // what Authenticate found, beside the caller
+	// StoreWaited is how long the request has waited for the store so far; verifying a
+	// password does not count. Authenticate adds to it.
+	StoreWaited time.Duration
 
 	authorization  authorization        // what it shows, once settled
 	cookie         []byte               // of the session, where that scheme owns the credentials

@@ -25,7 +25,7 @@ func (s *sessionScheme) owns(g *Guard, r *Request) bool {
 }
 
 func (s *sessionScheme) authenticate(c call) (*Caller, error) {
-	shown, err := c.Logins.Session(c.policy.logins, c.cookie, c.from, c.At)
+	shown, err := c.Logins.Session(c.policy.logins, c.cookie, c.from, c.At, &c.StoreWaited)
 	if err != nil {
 		return nil, c.wrongToken(c.Request, failureOf(err))
 	}
@@ -36,7 +36,7 @@ func (s *sessionScheme) authenticate(c call) (*Caller, error) {
 	if c.policy.outside(caller, c.Request) { // will be refused, and is no use of the session
 		return caller, nil
 	}
-	c.Logins.Use(c.policy.logins, &shown, c.At)
+	c.Logins.Use(c.policy.logins, &shown, c.At, &c.StoreWaited)
 	c.Grant = Grant{Expires: shown.Expires, Local: shown.Local}
 	return caller, nil
 }

@@ -47,9 +47,12 @@ func (s *signatureScheme) authenticate(c call) (*Caller, error) {
 	if c.authorization.headers > 0 {
 		return nil, flawTwo
 	}
-	keyID, answer, err := s.Verify(&httpsig.Request{
+	r := httpsig.Request{
 		Header: c.Header, Method: c.Method, Target: c.Target, Host: c.Host, Body: c.Body, Unread: c.TooLarge, TLS: c.TLS,
-	}, c.At, c.Guard)
+		StoreWaited: c.StoreWaited,
+	}
+	keyID, answer, err := s.Verify(&r, c.At, c.Guard)
+	c.StoreWaited = r.StoreWaited
 	if err != nil {
 		return nil, c.wrongSignature(keyID, err)
 	}
@@ -79,15 +82,17 @@ const nonceKept = 4 * time.Minute
 
 // Once implements [httpsig.Nonces]: a nonce is good once here and, as far as
 // SharedNonces answers, on all instances.
-func (g *Guard) Once(n httpsig.NonceID, now, until time.Time) bool {
+func (g *Guard) Once(n httpsig.NonceID, now, until time.Time, waited time.Duration) (first bool, took time.Duration) {
 	if !g.nonces.Once(n, now, until) {
-		return false
+		return false, 0
 	}
 	if g.SharedNonces == nil {
-		return true
+		return true, 0
 	}
+	start := time.Now()
 	key := "fraudcheck-nonce:" + base64.RawURLEncoding.EncodeToString(n[:])
-	return g.SharedNonces.Put(key, nil, 0, now, now.Add(nonceKept)) != session.ErrConflict
+	err := g.SharedNonces.Put(key, nil, 0, now, now.Add(nonceKept), waited)
+	return err != session.ErrConflict, time.Since(start)
 }
 
 // Signed reports whether Authenticate found the caller by a signature: then the

@@ -9,17 +9,20 @@ import (
 
 	"fraudcheck/internal/auth/httpsig"
 	"fraudcheck/internal/auth/session"
+	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/testbed"
 )
 
 func TestSharedNoncesAreKeptFourMinutes(t *testing.T) {
 	server := testbed.StartMemcached(t)
-	shared, err := session.NewMemcached([]string{server.Addr}, time.Second)
+	client, err := memcached.New(memcached.Settings{Servers: []string{server.Addr}, MaxConns: 64, Budget: time.Second, Canary: "canary"})
 	require.NoError(t, err)
-	t.Cleanup(shared.Close)
+	t.Cleanup(func() { require.NoError(t, client.Close()) })
+	shared := session.NewMemcached(client, time.Second)
 	midnight := time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
 	guard := NewGuard(new(Policy))
 	guard.SharedNonces = shared
-	require.True(t, guard.Once(httpsig.NonceID{}, midnight, midnight))
+	first, _ := guard.Once(httpsig.NonceID{}, midnight, midnight, 0)
+	require.True(t, first)
 	assert.InDelta(t, 240, server.SecondsLeft("fraudcheck-nonce:AAAAAAAAAAAAAAAAAAAAAA"), 5)
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/auth"
-	"fraudcheck/internal/auth/session"
 	"fraudcheck/internal/testbed"
 )
 
@@ -22,9 +21,7 @@ func sharing(t *testing.T, now *time.Time, servers ...*testbed.TestMemcached) fu
 	for _, s := range servers {
 		names = append(names, s.Addr)
 	}
-	shared, err := session.NewMemcached(names, 10*time.Second)
-	require.NoError(t, err)
-	t.Cleanup(shared.Close)
+	shared := testStore(t, 10*time.Second, names...)
 	guard := auth.NewGuard(ofUsers(t, signedUsers...))
 	guard.SharedNonces = shared
 	guard.Now = func() time.Time { return *now }

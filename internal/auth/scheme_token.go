@@ -26,7 +26,7 @@ func (s *tokenScheme) owns(g *Guard, r *Request) bool {
 }
 
 func (s *tokenScheme) authenticate(c call) (*Caller, error) {
-	shown, err := c.Logins.Access(c.policy.logins, c.authorization.value, c.from, c.At)
+	shown, err := c.Logins.Access(c.policy.logins, c.authorization.value, c.from, c.At, &c.StoreWaited)
 	if err != nil {
 		return nil, c.wrongToken(c.Request, failureOf(err))
 	}

@@ -50,7 +50,7 @@ func (a *API) check(q *door.Request) *wire.Problem {
 	if p := a.parse(q, s, wire.CheckFields); p != nil {
 		return p
 	}
-	a.Checker.Check(&s.attempt, a.Now(q.Start), &s.decision)
+	a.Checker.Check(&s.attempt, a.Now(q.Start), q.StoreWaited(), &s.decision)
 	if a.Events.Decision != nil {
 		a.Events.Decision(&s.decision, time.Since(q.Start))
 	}

@@ -88,6 +88,9 @@ func (q *Request) begin(start time.Time, tls bool) {
 	}
 }
 
+// StoreWaited is how long authentication has waited for the store.
+func (q *Request) StoreWaited() time.Duration { return q.asks.StoreWaited }
+
 // Reset forgets the request, so that q may be used for the next. It keeps memory.
 func (q *Request) Reset() {
 	clear(q.attrs)

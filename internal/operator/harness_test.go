@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/door/doortest"
+	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/operator"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/velocity/velocitytest"
@@ -29,13 +30,7 @@ const (
 // unreachable is a shared store that nobody answers for.
 func unreachable(t testing.TB, local *velocity.Memory) velocity.Store {
 	t.Helper()
-	store, err := velocity.NewMemcached(velocity.MemcachedSettings{
-		Servers: []string{"127.0.0.1:1"}, MaxConns: 4, Budget: 100 * time.Millisecond,
-		Keys: velocitytest.NewKeys(t), Local: local,
-		Observe: func(string, string, velocity.Result, time.Duration) {},
-	})
-	require.NoError(t, err)
-	return store
+	return velocitytest.NewMemcached(t, local, memcached.Settings{Servers: []string{"127.0.0.1:1"}, MaxConns: 4, Budget: 100 * time.Millisecond})
 }
 
 // A port is the operators' port of a fraudcheck.
@@ -111,7 +106,7 @@ func (d *port) attempt(t testing.TB, fields ...string) velocity.Attempt {
 func (d *port) check(t testing.TB, fields ...string) *velocity.Decision {
 	t.Helper()
 	a, decision := d.attempt(t, fields...), new(velocity.Decision)
-	d.checker.Check(&a, d.now(), decision)
+	d.checker.Check(&a, d.now(), 0, decision)
 	return decision
 }
 

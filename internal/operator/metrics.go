@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/velocity"
 )
 
@@ -51,7 +52,7 @@ type schemeCounter struct {
 
 type opResult struct {
 	op     string
-	result velocity.Result
+	result memcached.Result
 }
 
 type routeStatus struct {
@@ -183,9 +184,9 @@ func (m *Metrics) forStore(servers []string) {
 	durations := m.histograms("fraudcheck_store_operation_duration_seconds", "Time of an operation on memcached.", "op")
 	m.operations = make(map[opResult]prometheus.Counter)
 	m.operationDuration = make(map[string]prometheus.Observer)
-	for _, op := range []string{"get", "add", "cas", "probe"} {
+	for _, op := range memcached.Ops {
 		m.operationDuration[op] = durations.WithLabelValues(op)
-		for _, result := range []velocity.Result{velocity.OK, velocity.Miss, velocity.Conflict, velocity.Fault, velocity.Newer, velocity.Timeout, velocity.Failed, velocity.Lost} {
+		for _, result := range memcached.Results {
 			m.operations[opResult{op, result}] = operations.WithLabelValues(op, string(result))
 		}
 	}
@@ -284,11 +285,11 @@ func (m *Metrics) Auth(scheme, result string) {
 func (m *Metrics) Reload(result string) { m.reloads.WithLabelValues(result).Inc() }
 
 // Operation counts an operation on a memcached.
-func (m *Metrics) Operation(server, op string, result velocity.Result, took time.Duration) {
+func (m *Metrics) Operation(server, op string, result memcached.Result, took time.Duration) {
 	m.operations[opResult{op, result}].Inc()
 	m.operationDuration[op].Observe(took.Seconds())
 	up := 1.0
-	if result == velocity.Timeout || result == velocity.Failed {
+	if result == memcached.Timeout || result == memcached.Failed {
 		up = 0
 	}
 	m.storeUp[server].Set(up)

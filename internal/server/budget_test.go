@@ -16,6 +16,7 @@ import (
 	"fraudcheck/internal/auth/password"
 	"fraudcheck/internal/callers"
 	"fraudcheck/internal/door"
+	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/testbed"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/velocity/velocitytest"
@@ -27,18 +28,14 @@ func TestAllocationBudgets(t *testing.T) {
 	if raceDetector {
 		t.Skip("the race detector allocates")
 	}
-	memcached := testbed.StartMemcached(t)
+	server := testbed.StartMemcached(t)
 	shared := func(local *velocity.Memory) velocity.Store {
-		m, err := velocity.NewMemcached(velocity.MemcachedSettings{
-			Servers: []string{memcached.Addr}, MaxConns: 64, Budget: 10 * time.Second, Keys: velocitytest.NewKeys(t), Local: local,
-		})
-		require.NoError(t, err)
-		t.Cleanup(func() { _ = m.Close() })
+		m := velocitytest.NewMemcached(t, local, memcached.Settings{Servers: []string{server.Addr}, Budget: 10 * time.Second})
 		plan, err := velocity.NewPlan([]velocity.Rule{velocity.DefaultRule}, 64)
 		require.NoError(t, err)
 		clock := velocity.NewClock(time.Now())
 		m.Watch(func() *velocity.Plan { return plan }, func() velocity.Time { return clock.Now(time.Now()) })
-		m.AwaitServers(10 * time.Second)
+		m.Client.Await(10 * time.Second)
 		return m
 	}
 	alone := func(local *velocity.Memory) velocity.Store { return local }

@@ -1,8 +1,11 @@
 package velocity
 
 import (
+	"iter"
 	"sync"
 	"sync/atomic"
+
+	"fraudcheck/internal/memcached"
 )
 
 // maxBacklog bounds a backlog, in records. Beyond it the server is told all that
@@ -11,7 +14,7 @@ const maxBacklog = 10_000
 
 // A backlog is the records that a server is to be told of soon, by itself: those of
 // subjects that a degraded answer found blocked or that were forgotten, and what was
-// shown under a lease and could not be written. The rest waits for the subject's next
+// answered from the copy and could not be written. The rest waits for the subject's next
 // update.
 type backlog struct {
 	waiting atomic.Bool // something is in it, to be told without the lock
@@ -49,6 +52,14 @@ func (b *backlog) put(l backlogged) {
 	b.of[l.key] = l
 }
 
+// overflow has everything that matters told.
+func (b *backlog) overflow() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.over = true
+	b.waiting.Store(true)
+}
+
 // take empties the backlog, what was forgotten first. With over, more than that is to
 // be told.
 func (b *backlog) take() (records []backlogged, over bool) {
@@ -70,24 +81,37 @@ func (b *backlog) take() (records []backlogged, over bool) {
 	return records, over
 }
 
-// tellBacklog tells the server what is in its backlog, and reports whether nothing is
-// left of it. What the server could not be told goes back.
-func (m *Memcached) tellBacklog(s *server) (whole bool) {
-	records, over := s.backlog.take()
+// tellBacklog tells the server what is in its backlog, or everything that matters where
+// the backlog was full. It reports whether nothing is left. What the server could not be
+// told goes back.
+func (m *Memcached) tellBacklog(s *memcached.Server, plan func() *Plan, now func() Time, stop <-chan struct{}) (whole bool) {
+	records, over := m.backlogOf(s).take()
 	if len(records) == 0 {
-		return !over
+		return true
 	}
-	whole = m.tell(func(yield func(*Update) bool) {
-		for _, l := range records {
-			if !yield(tellOf(l.plan, l.subject, l.key, l.now)) {
+	if over {
+		whole = m.tellAll(s, plan(), now(), stop)
+	} else {
+		whole = m.tell(updatesOf(records), stop)
+	}
+	if !whole {
+		for _, r := range records { // also those that were told: it does no harm
+			m.backlogOf(s).put(r)
+		}
+		if over {
+			m.backlogOf(s).overflow()
+		}
+	}
+	return whole
+}
+
+// updatesOf are the updates that tell of the records.
+func updatesOf(records []backlogged) iter.Seq[*Update] {
+	return func(yield func(*Update) bool) {
+		for _, r := range records {
+			if !yield(tellOf(r.plan, r.subject, r.key, r.now)) {
 				return
 			}
 		}
-	})
-	if !whole {
-		for _, l := range records { // again those that were told: it does no harm
-			s.backlog.put(l)
-		}
 	}
-	return whole && !over
 }

@@ -3,6 +3,7 @@ package velocity
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // A Store keeps the records.
@@ -59,13 +60,15 @@ func (c *Checker) Plan() *Plan { return c.plan.Load() }
 // now on: the lists did not keep more than the old plan needed.
 func (c *Checker) Replace(plan *Plan) { c.plan.Store(plan) }
 
-// Check records the attempt at now under all rules and decides. It overwrites d and
-// reuses its memory.
-func (c *Checker) Check(a *Attempt, now Time, d *Decision) {
+// Check records the attempt at now under all rules and decides. waited is how long the
+// request has waited for the store already: that is taken off the store's budget. It
+// overwrites d and reuses its memory.
+func (c *Checker) Check(a *Attempt, now Time, waited time.Duration, d *Decision) {
 	v := c.calls.Get().(*call)
 	defer c.calls.Put(v)
 	plan := c.Plan()
 	v.begin(plan)
+	v.update.result.waited = waited
 	d.reset(plan)
 	for i := range plan.subjects {
 		degraded := c.check(v, &plan.subjects[i], a, now)

@@ -3,251 +3,113 @@ package velocity
 import (
 	"bytes"
 	"errors"
-	"io"
-	"io/fs"
 	"math"
 	"math/rand/v2"
 	"slices"
-	"syscall"
 	"time"
 
-	"github.com/bradfitz/gomemcache/memcache"
-
-	"fraudcheck/internal/pipeline"
+	"fraudcheck/internal/memcached"
 )
 
-// A Result is how an operation on a server ended.
-type Result string
+// buffers holds what one exchange works with. They are pooled.
+type buffers struct {
+	shared, local Record
+	sealed        []byte
+}
 
-// The results.
-const (
-	OK       Result = "ok"
-	Miss     Result = "miss"     // nothing there; for a write, not any more or already
-	Conflict Result = "conflict" // changed by another in between
-	Fault    Result = "fault"    // a value that no instance with this hash key wrote
-	Newer    Result = "newer"    // a value of a newer version, left alone
-	Timeout  Result = "timeout"
-	Failed   Result = "error"
-	Lost     Result = "lost" // a write on a connection that broke: done or not, reading will tell
-
-	// doubted: an answer that may come from a memory which is not trusted, whatever
-	// it is. Observe is told what it is.
-	doubted Result = "doubted"
-	// declined: a write that the server refused, for reasons of its own.
-	declined Result = "declined"
-)
-
-// A Trouble is why a server is not used.
-type Trouble string
-
-// The troubles, in words for a log line that begins with the server.
-const (
-	NoTrouble Trouble = ""
-	Hangs     Trouble = "does not answer in time"
-	Refuses   Trouble = "refuses connections"
-	Breaks    Trouble = "breaks connections off"
-	Garbles   Trouble = "says what no memcached says"
-	Forgot    Trouble = "lost its memory"
-	Unreached Trouble = "cannot be reached"
-)
-
-// exchange applies a batch of updates of one subject to its shared record:
-// read, merge with what this instance knows, apply, write if nothing changed
-// meanwhile; otherwise again, until the deadline. With OK the server holds what came
-// of it.
+// exchange applies a batch of updates of one subject to its shared record: read, merge
+// with what this instance knows, apply, write if nothing changed meanwhile; otherwise
+// again, until the deadline. With OK the server holds what came of it.
 //
-// With telling the server is told of a record because it is not used: it may be one
-// that is not well yet, and whose memory is new.
-func (m *Memcached) exchange(batch []*Update, deadline time.Time, telling bool) (result Result) {
+// With telling the server may be one that is not trusted yet: see tell.go.
+func (m *Memcached) exchange(batch []*Update, deadline time.Time, telling bool) (result memcached.Result) {
 	u := batch[0]
-	s := pick(m.servers, u.key)
-	if !telling && !s.usable() {
-		return Failed
+	s := m.serverOf(u.key)
+	if !telling && !s.Trusted() {
+		return memcached.Failed
 	}
-	x := s.enter(deadline)
-	if x == nil {
-		return Timeout
+	slot := s.Acquire(deadline, telling)
+	if slot == nil {
+		return memcached.Timeout
 	}
-	x.telling = telling
+	b := m.buffers.Get().(*buffers)
 	defer func() {
-		if fault := recover(); fault != nil { // what the library chokes on must not end the process
-			x = nil // who knows what state it is in
-			m.Panicked(fault)
-			result = Failed
+		fault := recover() // what the library chokes on must not end the process
+		if fault != nil {
+			m.Client.Panicked(fault)
+			result = memcached.Failed
+		} else {
+			m.buffers.Put(b)
 		}
-		s.leave(x)
+		slot.Release(fault != nil)
 	}()
+	return m.exchangeOn(slot, b, batch, deadline)
+}
+
+func (m *Memcached) exchangeOn(slot *memcached.Slot, b *buffers, batch []*Update, deadline time.Time) memcached.Result {
+	u := batch[0]
 	key := m.itemKey(u.key)
-	known := m.Local.recall(u, &x.local)
+	known := m.Local.recall(u, &b.local)
 	changes := slices.ContainsFunc(batch, (*Update).changes)
 	lost := false // whether what was sealed last may have been stored
 	for try := 0; try == 0 || time.Now().Before(deadline); try++ {
 		if try > 1 {
 			time.Sleep(rand.N(time.Duration(try) * 200 * time.Microsecond))
 		}
-		var item *memcache.Item
-		x.shared.reset()
-		// A subject this instance has never met is new to all more often than
-		// not: writing first saves reading.
+		var item memcached.Item
+		b.shared.reset()
+		// A subject that this instance has never met is more often than not new to all:
+		// writing first saves reading.
 		if known || try > 0 || !changes {
-			if item, result = m.read(s, x, u.key, key); result != OK && result != Miss && result != Fault {
+			var result memcached.Result
+			if item, result = m.read(slot, &b.shared, u.key, key); result != memcached.OK && result != memcached.Miss && result != memcached.Fault {
 				return result
 			}
 		}
-		if lost && item != nil && bytes.Equal(item.Value, x.sealed) {
-			m.Local.absorb(u, &x.shared)
-			return OK // it was, and what the updates found then holds
+		if lost && item.Found() && bytes.Equal(item.Value, b.sealed) {
+			m.Local.absorb(u, &b.shared)
+			return memcached.OK // it was, and what the updates found then holds
 		}
-		x.shared.merge(&x.local, u.subject)
+		b.shared.merge(&b.local, u.subject)
 		for _, u := range batch {
-			u.apply(&x.shared)
+			u.apply(&b.shared)
 		}
 		if !changes {
-			if item != nil {
-				m.Local.absorb(u, &x.shared)
+			if item.Found() {
+				m.Local.absorb(u, &b.shared)
 			}
-			return OK
+			return memcached.OK
 		}
-		x.sealed = m.Keys.encode(x.sealed[:0], u.key, &x.shared)
-		switch result = m.write(s, x, item, key, expiry(u, &x.shared)); result {
-		case OK:
-			m.Local.absorb(u, &x.shared)
-			return OK
-		case Lost:
+		b.sealed = m.Keys.encode(b.sealed[:0], u.key, &b.shared)
+		switch result := slot.Write(key, item, b.sealed, expiry(u, &b.shared)); result {
+		case memcached.OK:
+			m.Local.absorb(u, &b.shared)
+			return memcached.OK
+		case memcached.Lost:
 			if lost {
-				return Lost // once is a restart
+				return memcached.Lost // one lost write is explained by a restart; a second is a failure
 			}
 			lost = true
-		case Miss, Conflict:
+		case memcached.Miss, memcached.Conflict:
 		default:
 			return result
 		}
 	}
-	return Timeout
+	return memcached.Timeout
 }
 
-// read gets the record into x.shared. A value that is none is a fault: it counts as
-// nothing, and the item comes back to be replaced by what is known.
-func (m *Memcached) read(s *server, x *lane, key Key, itemKey string) (item *memcache.Item, result Result) {
-	result = m.do(s, x, "get", func() (err error) {
-		item, err = x.client.Get(itemKey)
-		return err
-	}, func() Result {
-		switch err := m.Keys.decode(&x.shared, key, item.Value); {
+// read gets the record into r. A value that is none is a fault: it counts as nothing, and
+// the item is returned to be replaced by what is known.
+func (m *Memcached) read(slot *memcached.Slot, r *Record, key Key, itemKey string) (memcached.Item, memcached.Result) {
+	return slot.Get(itemKey, func(value []byte) memcached.Result {
+		switch err := m.Keys.decode(r, key, value); {
 		case errors.Is(err, ErrNewer):
-			return Newer
+			return memcached.Newer
 		case err != nil:
-			return Fault
+			return memcached.Fault
 		}
-		return OK
+		return memcached.OK
 	})
-	if result != OK && result != Fault {
-		item = nil
-	}
-	return item, result
-}
-
-// write puts what was sealed where item was, or where nothing was.
-func (m *Memcached) write(s *server, x *lane, item *memcache.Item, key string, expires int32) Result {
-	stored := func() Result { return OK }
-	if item == nil {
-		x.item = memcache.Item{Key: key, Value: x.sealed, Expiration: expires}
-		return m.do(s, x, "add", func() error { return x.client.Add(&x.item) }, stored)
-	}
-	item.Value, item.Expiration = x.sealed, expires
-	return m.do(s, x, "cas", func() error { return x.client.CompareAndSwap(item) }, stored)
-}
-
-// do runs one operation and tells how it ended; judge looks at an answer that came.
-func (m *Memcached) do(s *server, x *lane, op string, run func() error, judge func() Result) (result Result) {
-	start := time.Now()
-	left := x.deadline.Sub(start)
-	err := run()
-	writes := op == "add" || op == "cas"
-	if broken(err) && !writes {
-		err = run() // on a new connection: the one it was on is gone
-	}
-	refused := ""
-	switch {
-	case err == nil:
-		result = judge()
-	case broken(err) && writes:
-		result = Lost
-	default:
-		if result = resultOf(err); result == Failed {
-			refused = x.conn.Refused()
-		}
-	}
-	ended := time.Now()
-	// What another's command did to the connection, or this process kept waiting,
-	// says nothing new about the server; nor does an answer that had little time to come.
-	ours := errors.Is(err, pipeline.ErrAbandoned) || errors.Is(err, pipeline.ErrUnsent) ||
-		result == Timeout && left < m.Budget/2
-	failed := result == Timeout || result == Failed || result == Lost
-	switch {
-	case refused != "": // that record's trouble
-		m.Refused(s.name, refused)
-		s.report(true, ended)
-	case !ours && s.report(!failed, ended):
-		m.changed(s, troubleOf(err))
-	}
-	m.Observe(s.name, op, result, ended.Sub(start))
-	if !failed && !x.telling && x.conn.Doubtful() {
-		return doubted
-	}
-	if refused != "" {
-		return declined
-	}
-	return result
-}
-
-// changed tells what is wrong with the server, or that it is used again; the first
-// trouble is told, until it is over.
-func (m *Memcached) changed(s *server, trouble Trouble) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if (s.trouble == NoTrouble) != (trouble == NoTrouble) {
-		s.trouble = trouble
-		m.Changed(s.name, trouble)
-	}
-}
-
-// troubleOf is what a server does whose operation ended with err.
-func troubleOf(err error) Trouble {
-	switch {
-	case resultOf(err) == Timeout:
-		return Hangs
-	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, fs.ErrNotExist): // a socket that is not there
-		return Refuses
-	case errors.Is(err, pipeline.ErrReply):
-		return Garbles
-	case broken(err), errors.Is(err, io.ErrUnexpectedEOF):
-		return Breaks
-	}
-	return Unreached
-}
-
-// resultOf is how an operation ended that did not succeed.
-func resultOf(err error) Result {
-	switch err {
-	case memcache.ErrCacheMiss, memcache.ErrNotStored:
-		return Miss
-	case memcache.ErrCASConflict:
-		return Conflict
-	case pipeline.ErrUnsent:
-		return Timeout
-	}
-	var timeout interface{ Timeout() bool }
-	if errors.As(err, &timeout) && timeout.Timeout() {
-		return Timeout
-	}
-	return Failed
-}
-
-// broken reports whether the connection ended under the operation.
-func broken(err error) bool {
-	return err != nil && (errors.Is(err, pipeline.ErrAbandoned) || errors.Is(err, io.EOF) ||
-		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE))
 }
 
 // expiry is when the server may drop u's record, as memcached wants it: seconds

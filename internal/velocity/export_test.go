@@ -45,56 +45,24 @@ func keyOf(c *Checker, a *Attempt) Key {
 	return v.update.key
 }
 
-// ShowLate shows the attempt's card as the last subject of a check that has so much
-// of its budget left.
-func ShowLate(m *Memcached, c *Checker, a *Attempt, left time.Duration) {
-	v := c.calls.Get().(*call)
-	v.begin(c.Plan())
-	c.begin(v, &v.plan.subjects[0], a, 0, observe)
-	v.update.result.waited = m.Budget - left
-	m.Update(&v.update)
-}
-
-// Trust has the store believe its servers while their canary is "canary", unwatched.
-func Trust(m *Memcached) {
-	for _, s := range m.servers {
-		s.pipe.Trust("canary")
-	}
-}
-
 // WatchServers has the servers used, and no answer given from the copy. A server whose
 // memory is new is taken for one that was told already, which saves half a second.
 func WatchServers(m *Memcached, plan *Plan) {
-	for _, s := range m.servers {
-		_ = memcache.New(s.name).Add(&memcache.Item{Key: CanaryKey(m), Value: []byte("settled")})
+	for _, name := range m.Client.Servers {
+		_ = memcache.New(name).Add(&memcache.Item{Key: m.Client.Canary, Value: []byte("settled")})
 	}
 	m.watchServers(func() *Plan { return plan }, func() Time { return 0 })
-	m.AwaitServers(10 * time.Second)
+	m.Client.Await(10 * time.Second)
 }
 
-// CanaryKey is where the canary of each server lies.
-func CanaryKey(m *Memcached) string { return m.prefix + "canary" }
-
-// Usable reports whether the first server answers and is trusted.
-func Usable(m *Memcached) bool { return m.servers[0].usable() }
+// Trusted reports whether the first server is used.
+func Trusted(m *Memcached) bool { return m.Client.ServerOf(0).Trusted() }
 
 // GivenUp reports whether the first server is not asked any more.
-func GivenUp(m *Memcached) bool { return m.servers[0].open.Load() }
+func GivenUp(m *Memcached) bool { return !m.Client.ServerOf(0).Answers() }
 
-// Stopped is closed when the store is being closed.
-func Stopped(m *Memcached) <-chan struct{} { return m.stop }
-
-// Picks says which of the servers each of n keys goes to.
-func Picks(names []string, n int) (picks []string) {
-	var servers []*server
-	for _, name := range names {
-		servers = append(servers, newServer(name, "canary", 1, 0))
-	}
-	for i := range n {
-		picks = append(picks, pick(servers, Key{byte(i), byte(i >> 8), 7}).name)
-	}
-	return picks
-}
+// ServerOf is the index of the server for records under the key.
+func ServerOf(m *Memcached, key Key) int { return m.serverOf(key).Index() }
 
 // ExpiryOf is what a server is told of a record that matters so long.
 func ExpiryOf(retain time.Duration, now Time) int32 {

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/testbed"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/velocity/velocitytest"
@@ -38,7 +39,7 @@ func cardsPer(per string, blockOver int) velocity.Rule {
 func (i *inspection) show(address string, cards int, after time.Duration) {
 	for n := range cards {
 		a, d := velocitytest.Attempt(i.t, address, n), velocity.Decision{}
-		i.Check(&a, at(after), &d)
+		i.Check(&a, at(after), 0, &d)
 	}
 }
 
@@ -225,7 +226,7 @@ func TestParseSubjectNamesWhatAnAttemptNames(t *testing.T) {
 			}
 			i := inspect(t, watched)
 			var d velocity.Decision
-			i.Check(&attempt, at(0), &d)
+			i.Check(&attempt, at(0), 0, &d)
 			got, subject, err := velocity.ParseSubject(fields(append(named, "per="+per)...))
 			require.NoError(t, err)
 			assert.Equal(t, per, got)
@@ -288,7 +289,7 @@ func TestInspectAndForgetDuringChecks(t *testing.T) {
 					assert.LessOrEqual(t, r.Rules[0].Count, 6)
 				default:
 					var d velocity.Decision
-					i.Check(&a, at(0), &d)
+					i.Check(&a, at(0), 0, &d)
 					assert.Positive(t, d.Rules[0].Count)
 				}
 			}
@@ -304,12 +305,7 @@ func TestInspectSeesWhatOtherInstancesRecorded(t *testing.T) {
 	instance := func(servers ...string) *velocity.Checker {
 		local, err := velocity.NewMemory(velocity.MinMemoryBytes)
 		require.NoError(t, err)
-		store, err := velocity.NewMemcached(velocity.MemcachedSettings{
-			Servers: servers, MaxConns: 4, Budget: 5 * time.Second, Keys: velocitytest.NewKeys(t), Local: local,
-			Observe: func(string, string, velocity.Result, time.Duration) {},
-		})
-		require.NoError(t, err)
-		t.Cleanup(func() { assert.NoError(t, store.Close()) })
+		store := velocitytest.NewMemcached(t, local, memcached.Settings{Servers: servers, MaxConns: 4, Budget: 5 * time.Second})
 		c := velocitytest.NewChecker(t, []velocity.Rule{velocity.DefaultRule}, store)
 		velocity.WatchServers(store, c.Plan())
 		return c
@@ -321,8 +317,8 @@ func TestInspectSeesWhatOtherInstancesRecorded(t *testing.T) {
 	}
 	for card := range 5 {
 		a, d := velocitytest.Attempt(t, "203.0.113.7", card), velocity.Decision{}
-		one.Check(&a, at(0), &d)
-		cutOff.Check(&a, at(0), &d)
+		one.Check(&a, at(0), 0, &d)
+		cutOff.Check(&a, at(0), 0, &d)
 	}
 	for range 3 {
 		assert.Equal(t, "5 block false", look(two), "it never saw the address")

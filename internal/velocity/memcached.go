@@ -2,105 +2,99 @@ package velocity
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"fraudcheck/internal/memcached"
 )
 
 // MemcachedSettings are what a Memcached works with.
 type MemcachedSettings struct {
-	Servers  []string      // host:port or /unix/socket, at least one
-	MaxConns int           // operations under way at once, per server
-	Budget   time.Duration // longest a whole check waits, all subjects and all retries
-	Keys     *Keys
-	Local    *Memory // what this instance knows by itself
-	// Observe is told of every operation: its name, how it ended and how long it
-	// took. It may be nil, as may those below.
-	Observe func(server, op string, result Result, took time.Duration)
-	// Changed is told when a server is not used any more, and why; and, with no trouble,
-	// when it is used again.
-	Changed func(server string, trouble Trouble)
-	// Refused is told of a write that a server refused, and what it said.
-	Refused func(server, said string)
-	// Panicked is told of a panic that was caught: what was being done ended as if
-	// the server had not answered.
-	Panicked func(fault any)
+	// Client has [CanaryKey] as its Canary. It is shared with other users, watched here
+	// and closed by its owner, after the Memcached.
+	Client *memcached.Client
+	Budget time.Duration // longest that a whole check waits, all subjects and all retries
+	Keys   *Keys
+	Local  *Memory // what this instance knows by itself
 }
 
-// Memcached shares records among instances. Every record this instance read or
+// Memcached shares records among instances. Every record that this instance read or
 // wrote is also kept in its own Memory, as merged from all: that answers when the
 // servers do not within the budget, goes on counting, and is merged back with the
 // next write. What matters most is told at once to a server that lost its memory or
-// was out of reach (watch.go); the rest it learns again from ordinary traffic.
+// was out of reach (tell.go); the rest it learns again from ordinary traffic.
 //
 // A subject that is blocked is answered from that memory for up to a second
-// (lease.go).
+// (local_answers.go).
 //
-// A subject's updates that meet in this process are combined into one read and
-// one conditional write (flight.go, exchange.go): so many concurrent attempts of
-// one address cost few round trips, and each still gets a count of its own.
+// Updates of a subject that meet in this process are combined into one read and one
+// conditional write (combine.go, exchange.go): many concurrent attempts of one address
+// cost few round trips, and each still gets a count of its own.
 type Memcached struct {
 	MemcachedSettings
-	servers []*server
-	flights [64]flights
-	leases  [64]leases
-	watched atomic.Bool // else nobody would end a lease
-	behind  atomic.Bool // with writing what was shown under leases
-	prefix  string      // of item keys
-	stop    chan struct{}
-	watches sync.WaitGroup
-	closing sync.Once
+	combiners [64]combiners
+	locals    [64]localAnswers
+	backlogs  []backlog   // by the index of the server
+	buffers   sync.Pool   // *buffers
+	watched   atomic.Bool // else no local answer would be written
+	behind    atomic.Bool // with writing local answers
+	prefix    string      // of item keys
+	stop      chan struct{}
+	sweeping  sync.WaitGroup
+	closing   sync.Once
 }
 
-// NewMemcached makes the store. Its servers are used from when Watch has found them
-// well.
+// NewMemcached makes the store. The servers of its client are used from when
+// [Memcached.Watch] has found them well.
 func NewMemcached(settings MemcachedSettings) (*Memcached, error) {
-	if len(settings.Servers) == 0 {
-		return nil, errors.New("expected at least one server")
+	if settings.Client.Canary != settings.Keys.CanaryKey() {
+		return nil, errors.New("expected a client with the canary of these keys")
 	}
-	m := &Memcached{MemcachedSettings: settings, stop: make(chan struct{})}
-	m.prefix = "fraudcheck:" + base64.RawURLEncoding.EncodeToString(settings.Keys.id[:]) + ":"
-	for _, name := range settings.Servers {
-		m.servers = append(m.servers, newServer(name, m.prefix+"canary", settings.MaxConns, settings.Budget))
-	}
-	for i := range m.flights {
-		m.flights[i].byKey = make(map[Key]*flight)
-		m.leases[i].byKey = make(map[Key]*lease)
-	}
-	if m.Observe == nil {
-		m.Observe = func(string, string, Result, time.Duration) {}
-	}
-	if m.Changed == nil {
-		m.Changed = func(string, Trouble) {}
-	}
-	if m.Panicked == nil {
-		m.Panicked = func(any) {}
-	}
-	if m.Refused == nil {
-		m.Refused = func(string, string) {}
+	m := &Memcached{MemcachedSettings: settings, prefix: settings.Keys.itemPrefix(), stop: make(chan struct{})}
+	m.backlogs = make([]backlog, len(settings.Client.Servers))
+	m.buffers.New = func() any { return new(buffers) }
+	for i := range m.combiners {
+		m.combiners[i].byKey = make(map[Key]*combiner)
+		m.locals[i].byKey = make(map[Key]*localAnswer)
 	}
 	return m, nil
 }
 
-// itemKey is where a record lies: it names the hash key it was made with, in
-// short, and nobody.
+// itemPrefix names the hash key, in short.
+func (k *Keys) itemPrefix() string {
+	return "fraudcheck:" + base64.RawURLEncoding.EncodeToString(k.id[:]) + ":"
+}
+
+// CanaryKey is the key of the item that names a server's memory: see package memcached.
+func (k *Keys) CanaryKey() string { return k.itemPrefix() + "canary" }
+
+// itemKey is where a record is stored. It tells nothing of the subject.
 func (m *Memcached) itemKey(key Key) string {
 	var buf [64]byte
 	return string(base64.RawURLEncoding.AppendEncode(append(buf[:0], m.prefix...), key[:]))
 }
 
+// serverOf chooses by the first bits of the key, which is a keyed hash.
+func (m *Memcached) serverOf(key Key) *memcached.Server {
+	return m.Client.ServerOf(binary.LittleEndian.Uint64(key[:]))
+}
+
+func (m *Memcached) backlogOf(s *memcached.Server) *backlog { return &m.backlogs[s.Index()] }
+
 // Update implements Store.
 func (m *Memcached) Update(u *Update) {
 	shown := u.shows()
-	if leases := m.leasesOf(u.key); shown && m.watched.Load() && leases.runs(u) {
-		if m.Local.Update(u); u.blocks() && leases.use(u.key) {
+	if locals := m.localsOf(u.key); shown && m.watched.Load() && locals.allows(u) {
+		if m.Local.Update(u); u.blocks() && locals.use(u.key) {
 			return
 		}
 	}
 	start := time.Now()
-	shared, s := false, pick(m.servers, u.key)
-	if left := m.Budget - u.result.waited; left > 0 && s.usable() {
+	shared, s := false, m.serverOf(u.key)
+	if left := m.Budget - u.result.waited; left > 0 && s.Trusted() {
 		shared = m.share(u, start.Add(left))
 	}
 	if len(u.plan.subjects) > 1 {
@@ -110,35 +104,43 @@ func (m *Memcached) Update(u *Update) {
 		u.result.degraded = true
 		m.Local.Update(u)
 		if u.changes() && (u.verb == forget || u.blocks()) {
-			s.backlog.add(u)
+			m.backlogOf(s).add(u)
 		}
 	} else if shown {
-		m.lend(u)
+		m.allowLocal(u)
 	}
 }
 
-func (m *Memcached) stopped() bool {
-	select {
-	case <-m.stop:
-		return true
-	default:
-		return false
-	}
+// Watch has the client watch its servers, and allows answers from the copy for subjects
+// that are blocked, until Close. plan and now say what matters when a server is to be
+// told, and when such answers are to be written.
+func (m *Memcached) Watch(plan func() *Plan, now func() Time) {
+	m.watchServers(plan, now)
+	m.sweeping.Go(func() { m.sweep(plan, now) })
+	m.watched.Store(true)
 }
 
-// Close stops watching the servers and closes the connections. It may be called
-// more than once.
+func (m *Memcached) watchServers(plan func() *Plan, now func() Time) {
+	m.Client.Watch(func(s *memcached.Server, all bool, stop <-chan struct{}) (whole bool) {
+		if all {
+			return m.tellAll(s, plan(), now(), stop)
+		}
+		return m.tellBacklog(s, plan, now, stop)
+	})
+}
+
+// Close writes what was answered from the copy. It may be called more than once.
 func (m *Memcached) Close() error {
 	m.closing.Do(func() {
 		m.watched.Store(false)
 		close(m.stop)
+		m.sweeping.Wait()
+		m.Client.EachServer(func(s *memcached.Server) {
+			if s.Trusted() {
+				records, _ := m.backlogOf(s).take()
+				m.tell(updatesOf(records), nil)
+			}
+		})
 	})
-	m.watches.Wait() // what was shown under a lease is written
-	for _, s := range m.servers {
-		if s.usable() {
-			m.tellBacklog(s)
-		}
-		s.pipe.Close()
-	}
 	return nil
 }

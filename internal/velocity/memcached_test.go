@@ -11,6 +11,7 @@ import (
 	"github.com/bradfitz/gomemcache/memcache"
 	"github.com/stretchr/testify/require"
 
+	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/testbed"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/velocity/velocitytest"
@@ -33,9 +34,9 @@ func newInstance(t *testing.T, budget time.Duration, servers ...string) *instanc
 	i.clock.Store(int64(velocitytest.Start))
 	local, err := velocity.NewMemory(1 << 20)
 	require.NoError(t, err)
-	i.store, err = velocity.NewMemcached(velocity.MemcachedSettings{
-		Servers: servers, MaxConns: 64, Budget: budget, Keys: velocitytest.NewKeys(t), Local: local,
-		Observe: func(_, op string, result velocity.Result, _ time.Duration) {
+	i.store = velocitytest.NewMemcached(t, local, memcached.Settings{
+		Servers: servers, Budget: budget,
+		Observe: func(_, op string, result memcached.Result, _ time.Duration) {
 			if f := i.observed.Load(); f != nil {
 				(*f)(op)
 			}
@@ -44,11 +45,9 @@ func newInstance(t *testing.T, budget time.Duration, servers ...string) *instanc
 			i.results[op+" "+string(result)]++
 		},
 	})
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = i.store.Close() })
 	i.Checker = velocitytest.NewChecker(t, []velocity.Rule{velocity.DefaultRule}, i.store)
 	i.store.Watch(i.Checker.Plan, i.now)
-	i.store.AwaitServers(patient)
+	i.store.Client.Await(patient)
 	return i
 }
 
@@ -58,7 +57,7 @@ func (i *instance) now() velocity.Time { return velocity.Time(i.clock.Load()) }
 func (i *instance) show(ip string, card int) (count int, degraded bool) {
 	var d velocity.Decision
 	a := velocitytest.Attempt(i.t, ip, card)
-	i.Check(&a, i.now(), &d)
+	i.Check(&a, i.now(), 0, &d)
 	return d.Rules[0].Count, d.Degraded
 }
 
@@ -79,7 +78,7 @@ func (i *instance) requireAlone(ip string, card, want int) {
 // awaitServer waits until the server is used.
 func (i *instance) awaitServer() {
 	i.t.Helper()
-	require.Eventually(i.t, func() bool { return velocity.Usable(i.store) }, patient, time.Millisecond)
+	require.Eventually(i.t, func() bool { return velocity.Trusted(i.store) }, patient, time.Millisecond)
 }
 
 // requireSoonShared shows the card until the answer is not degraded.
@@ -265,21 +264,14 @@ func forward(ln net.Listener, to string) {
 	}
 }
 
-func TestServersAreChosenByTheirNames(t *testing.T) {
-	const keys = 3000
-	three := velocity.Picks([]string{"a:1", "b:1", "c:1"}, keys)
-	require.Equal(t, three, velocity.Picks([]string{"c:1", "a:1", "b:1"}, keys), "the order does not matter")
-	shares := map[string]int{}
-	without := velocity.Picks([]string{"a:1", "c:1"}, keys)
-	for i := range three {
-		shares[three[i]]++
-		if three[i] != "b:1" {
-			require.Equal(t, three[i], without[i], "losing one moves only its own")
-		}
+// Records stay where they are from one version to the next.
+func TestRecordsAreOnTheServersWhereTheyWere(t *testing.T) {
+	m := velocitytest.NewMemcached(t, nil, memcached.Settings{Servers: []string{"a:1", "b:1", "c:1"}})
+	got := ""
+	for i := range 24 {
+		got += string("abc"[velocity.ServerOf(m, velocity.Key{byte(i), byte(i >> 8), 7})])
 	}
-	for name, n := range shares {
-		require.InDelta(t, keys/3, n, keys/15, name)
-	}
+	require.Equal(t, "aabccbabaaacccbcabccccca", got)
 }
 
 func TestLongWindowsAreAPointInTimeToMemcached(t *testing.T) {
@@ -309,31 +301,6 @@ func TestWhileAServerIsDownNobodyWaitsForIt(t *testing.T) {
 	}, patient, 10*time.Millisecond)
 }
 
-func TestAServerIsNotToBlameForTimeSpentElsewhere(t *testing.T) {
-	const budget = 40 * time.Millisecond
-	local, err := velocity.NewMemory(1 << 20)
-	require.NoError(t, err)
-	mute, err := net.Listen("tcp", "127.0.0.1:0") // it accepts, and answers nothing
-	require.NoError(t, err)
-	defer mute.Close()
-	store, err := velocity.NewMemcached(velocity.MemcachedSettings{
-		Servers: []string{mute.Addr().String()}, MaxConns: 64, Budget: budget, Keys: velocitytest.NewKeys(t), Local: local,
-	})
-	require.NoError(t, err)
-	defer store.Close()
-	velocity.Trust(store)
-	checker := velocitytest.NewChecker(t, []velocity.Rule{velocity.DefaultRule}, store)
-	attempt := velocitytest.Attempt(t, ip, 1)
-	for range 32 {
-		velocity.ShowLate(store, checker, &attempt, 2*time.Millisecond)
-	}
-	require.False(t, velocity.GivenUp(store))
-	for range 5 {
-		velocity.ShowLate(store, checker, &attempt, budget)
-	}
-	require.True(t, velocity.GivenUp(store))
-}
-
 func TestWhatToAnswerWithoutTheStoreIsForTheOperatorToSay(t *testing.T) {
 	for _, o := range []velocity.Outcome{velocity.Allow, velocity.Block} {
 		server := testbed.StartMemcached(t)
@@ -341,14 +308,14 @@ func TestWhatToAnswerWithoutTheStoreIsForTheOperatorToSay(t *testing.T) {
 		a.OnFailure(o)
 		attempt := velocitytest.Attempt(t, ip, 1)
 		var d velocity.Decision
-		a.Check(&attempt, velocitytest.Start, &d)
+		a.Check(&attempt, velocitytest.Start, 0, &d)
 		require.Equal(t, velocity.Allow, d.Outcome)
 		require.Empty(t, d.Reasons)
 
 		server.Kill()
 		for card := range 9 {
 			attempt = velocitytest.Attempt(t, ip, card)
-			a.Check(&attempt, velocitytest.Start, &d)
+			a.Check(&attempt, velocitytest.Start, 0, &d)
 			require.Equal(t, o, d.Outcome)
 			require.Equal(t, []string{"store_failure"}, d.Reasons)
 			require.True(t, d.Degraded)
@@ -356,7 +323,7 @@ func TestWhatToAnswerWithoutTheStoreIsForTheOperatorToSay(t *testing.T) {
 		require.Equal(t, 6, d.Rules[0].Count, "it was counted all the same")
 		server.Start()
 		require.Eventually(t, func() bool {
-			a.Check(&attempt, velocitytest.Start, &d)
+			a.Check(&attempt, velocitytest.Start, 0, &d)
 			return !d.Degraded
 		}, patient, 10*time.Millisecond)
 		require.Equal(t, []string{"cards_per_ip"}, d.Reasons)
@@ -377,9 +344,9 @@ func TestAnInstanceWithoutTheRuleKeepsWhatOthersCount(t *testing.T) {
 	b.Replace(plan)
 	var d velocity.Decision
 	for _, step := range []func(){
-		func() { b.Check(&attempt, velocitytest.Start, &d) },
+		func() { b.Check(&attempt, velocitytest.Start, 0, &d) },
 		func() { require.True(t, b.Forget(&attempt, "ip", velocitytest.Start)) },
-		func() { b.Check(&attempt, velocitytest.Start, &d) },
+		func() { b.Check(&attempt, velocitytest.Start, 0, &d) },
 	} {
 		step()
 		require.Greater(t, server.SecondsLeft(velocity.ItemKeyOf(a.store, a.Checker, &attempt)), 3600)
@@ -394,7 +361,7 @@ func TestInstancesHalfAMinuteApartCountAsOne(t *testing.T) {
 		var d velocity.Decision
 		a := velocitytest.Attempt(t, ip, card)
 		skew := time.Duration(i) * 30 * time.Second
-		instances[i].Check(&a, velocitytest.Start+velocity.Time((at+skew).Milliseconds()), &d)
+		instances[i].Check(&a, velocitytest.Start+velocity.Time((at+skew).Milliseconds()), 0, &d)
 		require.False(t, d.Degraded)
 		return d
 	}
@@ -405,4 +372,14 @@ func TestInstancesHalfAMinuteApartCountAsOne(t *testing.T) {
 	require.Equal(t, velocity.Block, show(0, 1, 59*time.Minute).Outcome)
 	require.Equal(t, velocity.Allow, show(0, 1, 2*time.Hour).Outcome)
 	require.Equal(t, velocity.Allow, show(1, 1, 2*time.Hour).Outcome)
+}
+
+func TestWhatARequestHasWaitedIsTakenOffTheBudget(t *testing.T) {
+	a := newInstance(t, patient, testbed.StartMemcached(t).Addr)
+	attempt := velocitytest.Attempt(t, ip, 1)
+	var d velocity.Decision
+	a.Check(&attempt, a.now(), patient/2, &d)
+	require.False(t, d.Degraded)
+	a.Check(&attempt, a.now(), patient, &d)
+	require.True(t, d.Degraded, "nothing is left")
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/bradfitz/gomemcache/memcache"
 	"github.com/stretchr/testify/require"
 
+	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/testbed"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/velocity/velocitytest"
@@ -65,37 +66,32 @@ func lied(t *testing.T, reply []byte) (count int, degraded bool) {
 	c := askLiar(t, reply)
 	var d velocity.Decision
 	a := velocitytest.Attempt(t, ip, 7)
-	c.Check(&a, velocitytest.Start, &d)
+	c.Check(&a, velocitytest.Start, 0, &d)
 	return d.Rules[0].Count, d.Degraded
 }
 
 // askLiar is a checker on a server that answers reads with the reply. The canary, asked
 // for behind each command, is always the trusted one.
-func askLiar(t *testing.T, reply []byte) *velocity.Checker {
-	canary := ""
+func askLiar(t testing.TB, reply []byte) *velocity.Checker {
+	key := velocitytest.NewKeys(t).CanaryKey()
+	canary := fmt.Appendf(nil, "VALUE %s 0 6 1\r\ncanary\r\nEND\r\n", key)
 	addr := liar(t, func(command string) []byte {
-		said := reply
-		if strings.HasPrefix(command, "add ") {
-			said = []byte("NOT_STORED\r\n")
+		switch {
+		case command == "gets "+key:
+			return canary
+		case strings.HasPrefix(command, "add "):
+			return append([]byte("NOT_STORED\r\n"), canary...)
 		}
-		return append(slices.Clip(said), fmt.Sprintf("VALUE %s 0 6 1\r\ncanary\r\nEND\r\n", canary)...)
+		return append(slices.Clip(reply), canary...)
 	})
-	store := newLiarsStore(t, addr)
-	canary = velocity.CanaryKey(store)
-	return velocitytest.NewChecker(t, []velocity.Rule{velocity.DefaultRule}, store)
-}
-
-// newLiarsStore is a store that trusts the server, and does not watch it.
-func newLiarsStore(t testing.TB, addr string) *velocity.Memcached {
 	local, err := velocity.NewMemory(1 << 20)
 	require.NoError(t, err)
-	m, err := velocity.NewMemcached(velocity.MemcachedSettings{
-		Servers: []string{addr}, MaxConns: 4, Budget: time.Second, Keys: velocitytest.NewKeys(t), Local: local,
-	})
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = m.Close() })
-	velocity.Trust(m)
-	return m
+	store := velocitytest.NewMemcached(t, local, memcached.Settings{Servers: []string{addr}, MaxConns: 4, Budget: time.Second})
+	c := velocitytest.NewChecker(t, []velocity.Rule{velocity.DefaultRule}, store)
+	store.Watch(c.Plan, func() velocity.Time { return velocitytest.Start })
+	store.Client.Await(patient)
+	require.True(t, velocity.Trusted(store))
+	return c
 }
 
 // What is refused below is refused for what it says, and not for how it is asked.
@@ -164,14 +160,12 @@ func FuzzReply(f *testing.F) {
 	f.Add([]byte("END\r\n"))
 	f.Add([]byte("NOT_STORED\r\n"))
 	f.Fuzz(func(t *testing.T, reply []byte) {
-		m := newLiarsStore(t, liar(t, func(string) []byte { return reply }))
-		c := velocitytest.NewChecker(t, []velocity.Rule{velocity.DefaultRule}, m)
+		c := askLiar(t, reply)
 		a := velocitytest.Attempt(t, ip, 1)
 		var d velocity.Decision
 		for range 3 {
-			c.Check(&a, velocitytest.Start, &d)
+			c.Check(&a, velocitytest.Start, 0, &d)
 			require.Equal(t, 1, d.Rules[0].Count, "no reply makes a card")
 		}
-		require.NoError(t, m.Close())
 	})
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/testbed"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/velocity/velocitytest"
@@ -24,18 +25,10 @@ func newMemory(t *testing.T) velocity.Store {
 func newMemcached(t *testing.T, addr string) *velocity.Memcached {
 	local, err := velocity.NewMemory(16 << 20)
 	require.NoError(t, err)
-	m, err := velocity.NewMemcached(velocity.MemcachedSettings{
-		Servers: []string{addr}, MaxConns: 64, Budget: 10 * time.Second,
-		Keys: velocitytest.NewKeys(t), Local: local,
-	})
-	require.NoError(t, err)
+	m := velocitytest.NewMemcached(t, local, memcached.Settings{Servers: []string{addr}, Budget: 10 * time.Second})
 	plan, err := velocity.NewPlan([]velocity.Rule{velocity.DefaultRule}, 64)
 	require.NoError(t, err)
 	velocity.WatchServers(m, plan)
-	t.Cleanup(func() {
-		require.NoError(t, m.Close())
-		require.NoError(t, m.Close())
-	})
 	return m
 }
 

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"fraudcheck/internal/memcached"
 )
 
 // A server that lost its memory, or was out of reach, is told what matters of what this
@@ -18,7 +20,7 @@ const (
 	maxTold   = 10_000 // records
 	tellBatch = 50     // between pauses
 	tellPause = 2 * time.Millisecond
-	tellers   = 8 // records told at once
+	tellers   = 8 // records written at once
 	maxUntold = 5 // failures, before telling is given up until the next probe
 )
 
@@ -54,19 +56,14 @@ func tellOf(plan *Plan, subject *subjectPlan, key Key, now Time) *Update {
 
 // tellAll tells the server what matters of its share of this instance's records, and
 // reports whether it was told all of that.
-func (m *Memcached) tellAll(s *server, plan *Plan, now Time) (whole bool) {
-	defer func() {
-		if fault := recover(); fault != nil {
-			m.Panicked(fault)
-			whole = false
-		}
-	}()
-	return m.tell(m.Local.urgent(plan, now, maxTold, func(key Key) bool { return pick(m.servers, key) == s }))
+func (m *Memcached) tellAll(s *memcached.Server, plan *Plan, now Time, stop <-chan struct{}) (whole bool) {
+	return m.tell(m.Local.urgent(plan, now, maxTold, func(key Key) bool { return m.serverOf(key) == s }), stop)
 }
 
 // tell writes the records, and reports whether that was done with them all. A record
-// that the server refuses, or has of a newer version, counts as told.
-func (m *Memcached) tell(records iter.Seq[*Update]) (whole bool) {
+// that the server refuses, or has of a newer version, counts as told. It ends early when
+// stop is closed.
+func (m *Memcached) tell(records iter.Seq[*Update], stop <-chan struct{}) (whole bool) {
 	var untold atomic.Int32
 	var telling errgroup.Group
 	telling.SetLimit(tellers)
@@ -76,15 +73,15 @@ func (m *Memcached) tell(records iter.Seq[*Update]) (whole bool) {
 			break
 		}
 		if n++; n%tellBatch == 0 {
-			time.Sleep(tellPause) // shoppers come first
-			if m.stopped() {
+			time.Sleep(tellPause) // requests come first
+			if isClosed(stop) {
 				untold.Add(1)
 				break
 			}
 		}
 		telling.Go(func() error {
 			switch m.exchange([]*Update{u}, time.Now().Add(m.Budget), true) {
-			case OK, Newer, declined:
+			case memcached.OK, memcached.Newer, memcached.Refused:
 			default:
 				untold.Add(1)
 			}
@@ -93,4 +90,13 @@ func (m *Memcached) tell(records iter.Seq[*Update]) (whole bool) {
 	}
 	_ = telling.Wait() // none fails
 	return untold.Load() == 0
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
 }

@@ -190,7 +190,7 @@ func TestAServerIsToldWhatWasForgottenFirstAndThenTheNewest(t *testing.T) {
 		for card := range cards {
 			attempt := velocitytest.Attempt(t, ip, card)
 			var d velocity.Decision
-			c.Check(&attempt, at, &d)
+			c.Check(&attempt, at, 0, &d)
 		}
 	}
 	now := velocitytest.Start

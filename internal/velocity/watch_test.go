@@ -13,6 +13,7 @@ import (
 	"github.com/bradfitz/gomemcache/memcache"
 	"github.com/stretchr/testify/require"
 
+	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/testbed"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/velocity/velocitytest"
@@ -96,26 +97,30 @@ func TestAStopDoesNotWaitUntilAServerWasToldOfEverybody(t *testing.T) {
 		for card := range 7 {
 			attempt := velocitytest.Attempt(t, fmt.Sprintf("203.0.113.%d", n), card)
 			var d velocity.Decision
-			checker.Check(&attempt, velocitytest.Start, &d)
+			checker.Check(&attempt, velocitytest.Start, 0, &d)
 		}
 	}
 	var store *velocity.Memcached
 	var closing sync.WaitGroup
 	var told atomic.Int32
-	store, err = velocity.NewMemcached(velocity.MemcachedSettings{
-		Servers: []string{server.Addr}, MaxConns: 64, Budget: patient, Keys: velocitytest.NewKeys(t), Local: local,
-		Observe: func(_, op string, _ velocity.Result, _ time.Duration) {
-			if op == "add" && told.Add(1) == 1 {
-				closing.Go(func() { _ = store.Close() })
+	stopping := make(chan struct{})
+	store = velocitytest.NewMemcached(t, local, memcached.Settings{
+		Servers: []string{server.Addr}, Budget: patient,
+		Observe: func(_, op string, _ memcached.Result, _ time.Duration) {
+			if op != "add" {
+				return
 			}
-			if op == "add" {
-				<-velocity.Stopped(store)
+			if told.Add(1) == 1 {
+				closing.Go(func() {
+					close(stopping)
+					_ = store.Client.Close()
+				})
 			}
+			<-stopping
 		},
 	})
-	require.NoError(t, err)
 	store.Watch(checker.Plan, func() velocity.Time { return velocitytest.Start })
-	<-velocity.Stopped(store)
+	<-stopping
 	closing.Wait()
 	require.Less(t, told.Load(), int32(addresses/2))
 }

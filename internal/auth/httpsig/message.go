@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/textproto"
 	"strings"
+	"time"
 )
 
 // A Header has the fields of a request's header.
@@ -22,6 +23,8 @@ type Request struct {
 	Body   []byte // as sent
 	Unread bool   // the body was too large and not read
 	TLS    bool   // it came over TLS
+	// StoreWaited is how long the request has waited for stores; Verify adds to it.
+	StoreWaited time.Duration
 }
 
 // IsSigned reports whether the header has a signature, or a part of one.

@@ -118,8 +118,9 @@ func NewVerifier(keys map[string]*Key) *Verifier {
 // Nonces remember which nonces were used.
 type Nonces interface {
 	// Once uses a nonce at now, to be remembered until then at least, and reports
-	// whether this was the first time.
-	Once(n NonceID, now, until time.Time) (first bool)
+	// whether this was the first time. waited is how long the request has waited for
+	// stores, took how long it did now.
+	Once(n NonceID, now, until time.Time, waited time.Duration) (first bool, took time.Duration)
 }
 
 // Verify returns the id of the key that signed the request, and what its answer is to
@@ -147,7 +148,8 @@ func (v *Verifier) Verify(r *Request, now time.Time, nonces Nonces) (keyID strin
 		if err := s.checkDigest(r); err != nil {
 			return s.keyID, a, err
 		}
-		if !nonces.Once(nonceID(key, s.nonce), now, time.Unix(s.created, 0).Add(maxAge)) {
+		first, took := nonces.Once(nonceID(key, s.nonce), now, time.Unix(s.created, 0).Add(maxAge), r.StoreWaited)
+		if r.StoreWaited += took; !first {
 			return s.keyID, a, errUsed
 		}
 	}

@@ -135,7 +135,7 @@ func (l *Logins) EndSession(p *Policy, text []byte, at time.Time) error {
 // end revokes a login, which would end at ends at the latest, and takes it off its
 // user's list.
 func (l *Logins) end(id loginID, ends, now int64) error {
-	record, _, err := l.load(id, now)
+	record, _, err := l.load(id, now, new(time.Duration))
 	if err == nil && record.Revoked {
 		ends = record.Access
 	}

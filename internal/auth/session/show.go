@@ -19,7 +19,7 @@ type Shown struct {
 
 // Access verifies an access token that is shown from an address. The error is
 // [ErrInvalid] or [ErrExpired].
-func (l *Logins) Access(p *Policy, text []byte, from netip.Addr, at time.Time) (Shown, error) {
+func (l *Logins) Access(p *Policy, text []byte, from netip.Addr, at time.Time, waited *time.Duration) (Shown, error) {
 	l.under(p)
 	signer := l.keys.signer()
 	defer l.keys.signers.Put(signer)
@@ -35,7 +35,7 @@ func (l *Logins) Access(p *Policy, text []byte, from netip.Addr, at time.Time) (
 	if user == nil || !t.from.admits(user.BindIP, from) || l.revoked.has(t.login) {
 		return Shown{}, ErrInvalid
 	}
-	_, view := l.lookUp(t.login, now)
+	_, view := l.lookUp(t.login, now, waited)
 	if view.found && (view.record.Revoked || view.record.Password != user.Password) {
 		return Shown{}, ErrInvalid
 	}
@@ -50,14 +50,14 @@ func (l *Logins) Access(p *Policy, text []byte, from netip.Addr, at time.Time) (
 // Session verifies a session that is shown from an address. It is not a use of it: see
 // [Logins.Use]. The error is [ErrInvalid], [ErrExpired], or [ErrAway] where the store
 // would have to confirm the session.
-func (l *Logins) Session(p *Policy, text []byte, from netip.Addr, at time.Time) (Shown, error) {
+func (l *Logins) Session(p *Policy, text []byte, from netip.Addr, at time.Time, waited *time.Duration) (Shown, error) {
 	l.under(p)
 	id, ok := l.SessionID(text)
 	if !ok || l.revoked.has(id) {
 		return Shown{}, ErrInvalid
 	}
 	now := toMs(at)
-	known, view := l.lookUp(id, now)
+	known, view := l.lookUp(id, now, waited)
 	switch {
 	case view.local() && now-view.confirmed >= goodAlone:
 		return Shown{}, ErrAway
@@ -77,12 +77,12 @@ func (l *Logins) Session(p *Policy, text []byte, from netip.Addr, at time.Time) 
 
 // Use prolongs a session that [Logins.Session] returned. The store is told at most once
 // a minute, so that other instances know of the use.
-func (l *Logins) Use(p *Policy, s *Shown, at time.Time) {
+func (l *Logins) Use(p *Policy, s *Shown, at time.Time, waited *time.Duration) {
 	now, timeout := toMs(at), p.SessionTimeout.Milliseconds()
 	s.known.used.Store(now)
 	written, every := s.known.written.Load(), min(time.Minute.Milliseconds(), timeout/10)
 	if !s.Local && now-max(written, s.view.record.Used) >= every && s.known.written.CompareAndSwap(written, now) {
-		l.storeUse(s.id, now)
+		l.storeUse(s.id, now, waited)
 	}
 	s.Expires = fromMs(min(s.view.record.Ends, now+timeout))
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/testbed"
 )
 
@@ -35,10 +36,17 @@ func shared(t *testing.T, servers ...*testbed.TestMemcached) *Memcached {
 	for _, s := range servers {
 		names = append(names, s.Addr)
 	}
-	m, err := NewMemcached(names, time.Second)
+	return sharedAt(t, time.Second, names...)
+}
+
+// sharedAt is a store whose client is watched, as that of the program.
+func sharedAt(t *testing.T, budget time.Duration, names ...string) *Memcached {
+	t.Helper()
+	client, err := memcached.New(memcached.Settings{Servers: names, MaxConns: 64, Budget: budget, Canary: "canary"})
 	require.NoError(t, err)
-	t.Cleanup(m.Close)
-	return m
+	client.Watch(nil)
+	t.Cleanup(func() { require.NoError(t, client.Close()) })
+	return NewMemcached(client, budget)
 }
 
 func TestAStoreKeepsWhatWasPut(t *testing.T) {
@@ -46,13 +54,13 @@ func TestAStoreKeepsWhatWasPut(t *testing.T) {
 		until := midnight.Add(time.Hour)
 		for n := range 100 {
 			key := fmt.Sprint("key-", n)
-			_, _, err := s.Get(key, midnight)
+			_, _, err := s.Get(key, midnight, 0)
 			require.Equal(t, ErrMissing, err)
-			require.NoError(t, s.Put(key, []byte(key), 0, midnight, until))
+			require.NoError(t, s.Put(key, []byte(key), 0, midnight, until, 0))
 		}
 		for n := range 100 {
 			key := fmt.Sprint("key-", n)
-			value, version, err := s.Get(key, midnight)
+			value, version, err := s.Get(key, midnight, 0)
 			require.NoError(t, err)
 			require.Equal(t, key, string(value))
 			require.NotZero(t, version)
@@ -63,14 +71,14 @@ func TestAStoreKeepsWhatWasPut(t *testing.T) {
 func TestAStoreWritesOnlyOverTheVersionThatWasRead(t *testing.T) {
 	eachStore(t, func(t *testing.T, s Store) {
 		until := midnight.Add(time.Hour)
-		require.Equal(t, ErrConflict, s.Put("key", []byte("a"), 7, midnight, until), "there is none")
-		require.NoError(t, s.Put("key", []byte("a"), 0, midnight, until))
-		require.Equal(t, ErrConflict, s.Put("key", []byte("b"), 0, midnight, until), "there is one")
-		_, first, err := s.Get("key", midnight)
+		require.Equal(t, ErrConflict, s.Put("key", []byte("a"), 7, midnight, until, 0), "there is none")
+		require.NoError(t, s.Put("key", []byte("a"), 0, midnight, until, 0))
+		require.Equal(t, ErrConflict, s.Put("key", []byte("b"), 0, midnight, until, 0), "there is one")
+		_, first, err := s.Get("key", midnight, 0)
 		require.NoError(t, err)
-		require.NoError(t, s.Put("key", []byte("b"), first, midnight, until))
-		require.Equal(t, ErrConflict, s.Put("key", []byte("c"), first, midnight, until), "another was faster")
-		value, second, err := s.Get("key", midnight)
+		require.NoError(t, s.Put("key", []byte("b"), first, midnight, until, 0))
+		require.Equal(t, ErrConflict, s.Put("key", []byte("c"), first, midnight, until, 0), "another was faster")
+		value, second, err := s.Get("key", midnight, 0)
 		require.NoError(t, err)
 		assert.Equal(t, "b", string(value))
 		assert.NotEqual(t, first, second)
@@ -83,7 +91,7 @@ func TestOfManyWritersOneIsFirst(t *testing.T) {
 		var all sync.WaitGroup
 		for range 32 {
 			all.Go(func() {
-				switch err := s.Put("key", []byte("a"), 0, midnight, midnight.Add(time.Hour)); err {
+				switch err := s.Put("key", []byte("a"), 0, midnight, midnight.Add(time.Hour), 0); err {
 				case nil:
 					won.Add(1)
 				default:
@@ -98,13 +106,13 @@ func TestOfManyWritersOneIsFirst(t *testing.T) {
 
 func TestTheEmbeddedStoreForgetsExpiredItems(t *testing.T) {
 	m := NewMemory()
-	require.NoError(t, m.Put("key", []byte("a"), 0, midnight, midnight.Add(time.Hour)))
-	_, version, err := m.Get("key", midnight.Add(time.Hour-1))
+	require.NoError(t, m.Put("key", []byte("a"), 0, midnight, midnight.Add(time.Hour), 0))
+	_, version, err := m.Get("key", midnight.Add(time.Hour-1), 0)
 	require.NoError(t, err)
-	_, _, err = m.Get("key", midnight.Add(time.Hour))
+	_, _, err = m.Get("key", midnight.Add(time.Hour), 0)
 	assert.Equal(t, ErrMissing, err)
-	assert.Equal(t, ErrConflict, m.Put("key", nil, version, midnight.Add(time.Hour), midnight.Add(2*time.Hour)))
-	assert.NoError(t, m.Put("key", nil, 0, midnight.Add(time.Hour), midnight.Add(2*time.Hour)))
+	assert.Equal(t, ErrConflict, m.Put("key", nil, version, midnight.Add(time.Hour), midnight.Add(2*time.Hour), 0))
+	assert.NoError(t, m.Put("key", nil, 0, midnight.Add(time.Hour), midnight.Add(2*time.Hour), 0))
 }
 
 func TestMemcachedKeepsAnItemAsLongAsItMatters(t *testing.T) {
@@ -114,7 +122,7 @@ func TestMemcachedKeepsAnItemAsLongAsItMatters(t *testing.T) {
 		time.Hour: 3600, 1500 * time.Millisecond: 2, 720 * time.Hour: 2592000, 721 * time.Hour: 2592000, -time.Hour: 1,
 	} {
 		key := strings.Trim(fmt.Sprint("key", keep), "-")
-		require.NoError(t, s.Put(key, nil, 0, midnight, midnight.Add(keep)))
+		require.NoError(t, s.Put(key, nil, 0, midnight, midnight.Add(keep), 0))
 		assert.InDelta(t, seconds, server.SecondsLeft(key), 1)
 	}
 }
@@ -123,63 +131,51 @@ func TestTheEmbeddedStoreIsBounded(t *testing.T) {
 	m := NewMemory()
 	for n := range maxItems + 5000 {
 		now := midnight.Add(time.Duration(n) * time.Millisecond)
-		require.NoError(t, m.Put(fmt.Sprint(n), nil, 0, now, now.Add(time.Hour)))
+		require.NoError(t, m.Put(fmt.Sprint(n), nil, 0, now, now.Add(time.Hour), 0))
 		require.LessOrEqual(t, len(m.items), maxItems)
 	}
-	_, _, err := m.Get(fmt.Sprint(maxItems+4999), midnight)
+	_, _, err := m.Get(fmt.Sprint(maxItems+4999), midnight, 0)
 	assert.NoError(t, err, "the last one")
 	later := midnight.Add(2 * time.Hour)
 	for n := range 30_000 {
-		require.NoError(t, m.Put(fmt.Sprint("later ", n), nil, 0, later, later.Add(time.Hour)))
+		require.NoError(t, m.Put(fmt.Sprint("later ", n), nil, 0, later, later.Add(time.Hour), 0))
 	}
 	assert.Less(t, len(m.items), maxItems, "what is over makes room")
 }
 
-func TestMemcachedThatDoesNotAnswerIsAskedOnceASecond(t *testing.T) {
+func TestMemcachedThatDoesNotAnswerIsUsedAgainWhenItDoes(t *testing.T) {
 	server := testbed.StartMemcached(t)
 	s := shared(t, server)
-	require.NoError(t, s.Put("key", []byte("a"), 0, midnight, midnight.Add(time.Hour)))
+	require.NoError(t, s.Put("key", []byte("a"), 0, midnight, midnight.Add(time.Hour), 0))
 	server.Kill()
-	_, _, err := s.Get("key", midnight)
+	_, _, err := s.Get("key", midnight, 0)
 	require.Equal(t, ErrAway, err)
 	server.Start()
-	_, _, err = s.Get("key", midnight.Add(pause-1))
-	require.Equal(t, ErrAway, err, "nobody waits for it")
-	_, _, err = s.Get("key", midnight.Add(pause))
-	require.Equal(t, ErrMissing, err, "it is back, and knows nothing")
-	require.NoError(t, s.Put("key", []byte("a"), 0, midnight.Add(pause), midnight.Add(time.Hour)))
-}
-
-func TestMemcachedIsAskedAgainWhenTheClockWasSetBack(t *testing.T) {
-	server := testbed.StartMemcached(t)
-	s := shared(t, server)
-	server.Kill()
-	_, _, err := s.Get("key", midnight)
-	require.Equal(t, ErrAway, err)
-	server.Start()
-	_, _, err = s.Get("key", midnight.Add(-time.Hour))
-	assert.Equal(t, ErrMissing, err)
+	require.Eventually(t, func() bool {
+		_, _, err := s.Get("key", midnight, 0)
+		return err == ErrMissing // it knows nothing
+	}, 10*time.Second, time.Millisecond)
+	require.NoError(t, s.Put("key", []byte("a"), 0, midnight, midnight.Add(time.Hour), 0))
 }
 
 func TestMemcachedIsGoodAgainAtOnceAfterARestart(t *testing.T) {
 	server := testbed.StartMemcached(t)
 	s := shared(t, server)
-	require.NoError(t, s.Put("key", []byte("a"), 0, midnight, midnight.Add(time.Hour)))
+	require.NoError(t, s.Put("key", []byte("a"), 0, midnight, midnight.Add(time.Hour), 0))
 	server.Kill()
 	server.Start()
-	_, _, err := s.Get("key", midnight)
+	_, _, err := s.Get("key", midnight, 0)
 	assert.Equal(t, ErrMissing, err, "a connection that died says nothing about the server")
 }
 
 func TestMemcachedThatHangsCostsOneTimeout(t *testing.T) {
 	server := testbed.StartMemcached(t)
-	s, err := NewMemcached([]string{server.Addr}, 50*time.Millisecond)
-	require.NoError(t, err)
+	s := sharedAt(t, 50*time.Millisecond, server.Addr)
 	server.Hang()
 	defer server.Resume()
 	since := time.Now()
 	for range 1000 {
-		_, _, err := s.Get("key", midnight)
+		_, _, err := s.Get("key", midnight, 0)
 		require.Equal(t, ErrAway, err)
 	}
 	assert.Less(t, time.Since(since), 5*time.Second)
@@ -192,7 +188,7 @@ func TestAWriteThatWasCarriedOutWithoutAnAnswerIsOurs(t *testing.T) {
 		require.NoError(t, err)
 		var serving sync.WaitGroup
 		serving.Go(func() {
-			for replies := range slices.Values([][]string{{""}, {"NOT_STORED\r\n", "VALUE key 0 4 1\r\n" + stored + "\r\nEND\r\n"}}) {
+			for replies := range slices.Values([][]string{{""}, {"VALUE key 0 4 1\r\n" + stored + "\r\nEND\r\n"}}) {
 				c, err := ln.Accept()
 				if !assert.NoError(t, err) {
 					return
@@ -208,10 +204,11 @@ func TestAWriteThatWasCarriedOutWithoutAnAnswerIsOurs(t *testing.T) {
 				_ = c.Close()
 			}
 		})
-		s, err := NewMemcached([]string{ln.Addr().String()}, 10*time.Second)
+		client, err := memcached.New(memcached.Settings{Servers: []string{ln.Addr().String()}, MaxConns: 64, Budget: 10 * time.Second, Canary: "canary"})
 		require.NoError(t, err)
-		assert.Equal(t, want, s.Put("key", []byte("ours"), 0, midnight, midnight.Add(time.Hour)))
-		s.Close()
+		s := NewMemcached(client, 10*time.Second)
+		assert.Equal(t, want, s.Put("key", []byte("ours"), 0, midnight, midnight.Add(time.Hour), 0))
+		_ = client.Close()
 		serving.Wait()
 		_ = ln.Close()
 	}

@@ -26,7 +26,7 @@ const maxItems = 100_000
 func NewMemory() *Memory { return &Memory{items: make(map[string]memoryItem), sweepAt: 1024} }
 
 // Get implements Store.
-func (m *Memory) Get(key string, now time.Time) ([]byte, uint64, error) {
+func (m *Memory) Get(key string, now time.Time, _ time.Duration) ([]byte, uint64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	i, found := m.items[key]
@@ -37,7 +37,7 @@ func (m *Memory) Get(key string, now time.Time) ([]byte, uint64, error) {
 }
 
 // Put implements Store.
-func (m *Memory) Put(key string, value []byte, version uint64, now, until time.Time) error {
+func (m *Memory) Put(key string, value []byte, version uint64, now, until time.Time, _ time.Duration) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	i, found := m.items[key]

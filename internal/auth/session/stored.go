@@ -17,16 +17,18 @@ const slack = time.Minute
 
 // load reads a login's record. A record that is forged, or of another login, is
 // missing; its version is returned all the same, to be written over.
-func (l *Logins) load(id loginID, now int64) (r loginRecord, version uint64, err error) {
-	value, version, err := l.get(l.keys.itemKey("login", id[:]), now)
+func (l *Logins) load(id loginID, now int64, waited *time.Duration) (r loginRecord, version uint64, err error) {
+	value, version, err := l.get(l.keys.itemKey("login", id[:]), now, waited)
 	if err == nil && r.read(value) != nil {
 		return loginRecord{}, version, ErrMissing
 	}
 	return r, version, err
 }
 
-func (l *Logins) get(key string, now int64) (value []byte, version uint64, err error) {
-	encrypted, version, err := l.store.Get(key, fromMs(now))
+func (l *Logins) get(key string, now int64, waited *time.Duration) (value []byte, version uint64, err error) {
+	start := time.Now()
+	encrypted, version, err := l.store.Get(key, fromMs(now), *waited)
+	*waited += time.Since(start)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -36,35 +38,40 @@ func (l *Logins) get(key string, now int64) (value []byte, version uint64, err e
 	return value, version, nil
 }
 
-func (l *Logins) put(key string, value []byte, version uint64, now, until int64) error {
-	return l.store.Put(key, l.keys.encrypt(key, value), version, fromMs(now), fromMs(until).Add(slack))
+func (l *Logins) put(key string, value []byte, version uint64, now, until int64, waited *time.Duration) error {
+	start := time.Now()
+	err := l.store.Put(key, l.keys.encrypt(key, value), version, fromMs(now), fromMs(until).Add(slack), *waited)
+	*waited += time.Since(start)
+	return err
 }
 
-func (l *Logins) save(id loginID, r *loginRecord, version uint64, now int64) error {
+func (l *Logins) save(id loginID, r *loginRecord, version uint64, now int64, waited *time.Duration) error {
 	until := r.Ends
 	if r.Revoked {
 		until = r.Access
 	}
-	return l.put(l.keys.itemKey("login", id[:]), r.append(nil), version, now, until)
+	return l.put(l.keys.itemKey("login", id[:]), r.append(nil), version, now, until, waited)
 }
 
 // lookUp returns what is known of a login: from the store, or from the cache where
 // that was asked less than a second ago. Of concurrent requests one asks, the others
 // wait for its answer.
-func (l *Logins) lookUp(id loginID, now int64) (*knownLogin, *loginView) {
+func (l *Logins) lookUp(id loginID, now int64, waited *time.Duration) (*knownLogin, *loginView) {
 	k := l.known.of(id)
 	if v := k.view.Load(); v.isFresh(now) {
 		return k, v
 	}
+	began := time.Now()
 	k.asking.Lock()
 	defer k.asking.Unlock()
+	*waited += time.Since(began)
 	before := k.view.Load()
 	if before.isFresh(now) {
 		return k, before
 	}
 	v := &loginView{asked: now, confirmed: now}
 	var err error
-	switch v.record, _, err = l.load(id, now); {
+	switch v.record, _, err = l.load(id, now, waited); {
 	case err == nil:
 		v.found = true
 		if v.record.Revoked {
@@ -106,7 +113,7 @@ func (l *Logins) create(id loginID, r *loginRecord, perUser int, now int64) erro
 			return err
 		}
 	}
-	err = l.save(id, r, 0, now)
+	err = l.save(id, r, 0, now, new(time.Duration))
 	if err == ErrConflict { // concurrent logins have revoked this one already
 		return nil
 	}
@@ -124,7 +131,7 @@ func (l *Logins) changeList(name string, now int64, change func(loginList) login
 	for try := range maxWrites {
 		backOff(try)
 		var list loginList
-		value, version, err := l.get(key, now)
+		value, version, err := l.get(key, now, new(time.Duration))
 		switch {
 		case err == nil:
 			_ = list.read(value) // an unreadable list is empty
@@ -136,7 +143,7 @@ func (l *Logins) changeList(name string, now int64, change func(loginList) login
 		for _, e := range list {
 			until = max(until, e.Ends)
 		}
-		if err = l.put(key, list.append(nil), version, now, until); err != ErrConflict {
+		if err = l.put(key, list.append(nil), version, now, until, new(time.Duration)); err != ErrConflict {
 			return err
 		}
 	}
@@ -168,14 +175,14 @@ func (l *Logins) storeRevocation(id loginID, now int64) (err error) {
 	}()
 	for try := range maxWrites {
 		backOff(try)
-		r, version, err := l.load(id, now)
+		r, version, err := l.load(id, now, new(time.Duration))
 		if err != nil && err != ErrMissing {
 			return err
 		}
 		access := max(r.Access, l.revoked.access(id)) // other instances may have issued tokens too
 		if !r.Revoked || r.Access < access {
 			revoked := loginRecord{loginState: loginState{Revoked: true, Access: access}}
-			err = l.save(id, &revoked, version, now)
+			err = l.save(id, &revoked, version, now, new(time.Duration))
 		}
 		switch err {
 		case nil:
@@ -204,7 +211,7 @@ func (l *Logins) rotate(id loginID, given, next [sha256.Size]byte, accept func(*
 	for try := range maxWrites {
 		backOff(try)
 		var version uint64
-		if r, version, err = l.load(id, now); err != nil {
+		if r, version, err = l.load(id, now, new(time.Duration)); err != nil {
 			return r, err
 		}
 		switch {
@@ -221,7 +228,7 @@ func (l *Logins) rotate(id loginID, given, next [sha256.Size]byte, accept func(*
 			return r, err
 		}
 		r.Refresh, r.Access = next, max(r.Access, access)
-		if err = l.save(id, &r, version, now); err != ErrConflict {
+		if err = l.save(id, &r, version, now, new(time.Duration)); err != ErrConflict {
 			return r, err
 		}
 	}
@@ -229,13 +236,13 @@ func (l *Logins) rotate(id loginID, given, next [sha256.Size]byte, accept func(*
 }
 
 // storeUse writes that a session is in use.
-func (l *Logins) storeUse(id loginID, now int64) {
-	r, version, err := l.load(id, now)
+func (l *Logins) storeUse(id loginID, now int64, waited *time.Duration) {
+	r, version, err := l.load(id, now, waited)
 	if err != nil || r.Revoked {
 		return
 	}
 	r.Used = max(r.Used, now)
-	if l.save(id, &r, version, now) == nil {
+	if l.save(id, &r, version, now, waited) == nil {
 		l.cache(id, &r, now)
 	}
 }

@@ -270,7 +270,7 @@ func CheckerDriver(t *testing.T, plan *velocity.Plan, store velocity.Store) Driv
 		switch f.Value(velocity.FieldOutcome) {
 		case "":
 			var d velocity.Decision
-			c.Check(&a, step.At, &d)
+			c.Check(&a, step.At, 0, &d)
 			return answerOf(&d)
 		case "declined":
 			c.Declined(&a, step.At)

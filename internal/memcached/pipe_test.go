@@ -1,4 +1,4 @@
-package pipeline_test
+package memcached
 
 import (
 	"bufio"
@@ -18,7 +18,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"fraudcheck/internal/pipeline"
 	"fraudcheck/internal/testbed"
 )
 
@@ -26,15 +25,15 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const patient = 10 * time.Second
 
-func newPipe(t testing.TB, address string, connections int) *pipeline.Pipe {
-	p := pipeline.New(address, connections, patient)
-	t.Cleanup(p.Close)
+func startPipe(t testing.TB, address string, connections int) *pipe {
+	p := newPipe(address, connections, patient)
+	t.Cleanup(p.close)
 	return p
 }
 
 // ask sends a command on a connection of its own and returns the whole reply.
-func ask(p *pipeline.Pipe, command string, wait time.Duration) (string, error) {
-	c := p.Conn()
+func askOn(p *pipe, command string, wait time.Duration) (string, error) {
+	c := p.conn()
 	defer c.Close()
 	_ = c.SetDeadline(time.Now().Add(wait))
 	if _, err := io.WriteString(c, command); err != nil {
@@ -91,12 +90,12 @@ func hear(t testing.TB, c net.Conn, lines int) {
 
 func TestOverFewConnectionsEverybodyGetsTheirOwn(t *testing.T) {
 	server := testbed.StartMemcached(t)
-	p := newPipe(t, server.Addr, 2)
+	p := startPipe(t, server.Addr, 2)
 	var all sync.WaitGroup
 	for n := range 64 {
 		client := memcache.New(server.Addr)
 		client.MaxIdleConns = 1
-		client.DialContext = func(context.Context, string, string) (net.Conn, error) { return p.Conn(), nil }
+		client.DialContext = func(context.Context, string, string) (net.Conn, error) { return p.conn(), nil }
 		client.Timeout = patient
 		all.Go(func() {
 			key := fmt.Sprintf("key-%d", n)
@@ -136,10 +135,10 @@ var (
 // askAll asks the three in their order, has the server say what it says, and hang up.
 func askAll(t *testing.T, says string) (got [3]string, errs [3]error) {
 	s := newScript(t)
-	p := newPipe(t, s.address(), 1)
-	var conns [3]*pipeline.Conn
+	p := startPipe(t, s.address(), 1)
+	var conns [3]*conn
 	for i := range conns {
-		conns[i] = p.Conn()
+		conns[i] = p.conn()
 		_ = conns[i].SetDeadline(time.Now().Add(patient))
 		_, err := io.WriteString(conns[i], commands[i])
 		require.NoError(t, err)
@@ -179,7 +178,7 @@ func TestAStreamCutAnywhereAnswersOnlyWhomItAnsweredWhole(t *testing.T) {
 				require.Equal(t, replies[i], got[i])
 				continue
 			}
-			if !errors.Is(errs[i], pipeline.ErrAbandoned) {
+			if !errors.Is(errs[i], errAbandoned) {
 				require.Truef(t, errors.Is(errs[i], io.EOF) || errors.Is(errs[i], io.ErrUnexpectedEOF), "%v", errs[i])
 				broke++
 			}
@@ -214,10 +213,10 @@ func TestNoAnswerReachesAnotherWhateverByteIsWrong(t *testing.T) {
 
 func TestWhatNobodyAskedForClosesTheConnection(t *testing.T) {
 	s := newScript(t)
-	p := newPipe(t, s.address(), 1)
+	p := startPipe(t, s.address(), 1)
 	for range 2 {
 		done := make(chan error, 1)
-		go func() { _, err := ask(p, "gets key\r\n", patient); done <- err }()
+		go func() { _, err := askOn(p, "gets key\r\n", patient); done <- err }()
 		c := <-s.accepted // a new one each time
 		hear(t, c, 1)
 		_, _ = io.WriteString(c, "END\r\n")
@@ -231,22 +230,22 @@ func TestWhatNobodyAskedForClosesTheConnection(t *testing.T) {
 
 func TestACommandThatIsNotAnsweredInTimeClosesTheConnection(t *testing.T) {
 	s := newScript(t)
-	p := newPipe(t, s.address(), 1)
+	p := startPipe(t, s.address(), 1)
 	others := make(chan error, 3)
 	for range 3 {
-		go func() { _, err := ask(p, "gets other\r\n", patient); others <- err }()
+		go func() { _, err := askOn(p, "gets other\r\n", patient); others <- err }()
 	}
 	c := <-s.accepted
 	hear(t, c, 3)
-	_, err := ask(p, "gets key\r\n", 20*time.Millisecond)
+	_, err := askOn(p, "gets key\r\n", 20*time.Millisecond)
 	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
 	for range 3 {
-		require.ErrorIs(t, <-others, pipeline.ErrAbandoned)
+		require.ErrorIs(t, <-others, errAbandoned)
 	}
 	_, _ = io.WriteString(c, "END\r\nEND\r\nEND\r\nEND\r\n") // too late
 	_ = c.Close()
 
-	go func() { _, err := ask(p, "add key 0 60 1\r\nx\r\n", patient); others <- err }()
+	go func() { _, err := askOn(p, "add key 0 60 1\r\nx\r\n", patient); others <- err }()
 	c = <-s.accepted
 	hear(t, c, 2)
 	_, _ = io.WriteString(c, "STORED\r\n")
@@ -256,20 +255,20 @@ func TestACommandThatIsNotAnsweredInTimeClosesTheConnection(t *testing.T) {
 
 func TestWhoGivesUpBeforeItWasSentDisturbsNobody(t *testing.T) {
 	s := newScript(t)
-	p := newPipe(t, s.address(), 1)
+	p := startPipe(t, s.address(), 1)
 	large := "set large 0 60 1000000\r\n" + strings.Repeat("x", 1_000_000) + "\r\n"
 	done := make(chan error, 1)
-	go func() { _, err := ask(p, large, patient); done <- err }()
+	go func() { _, err := askOn(p, large, patient); done <- err }()
 	c := <-s.accepted
 	_, err := c.Read(make([]byte, 1)) // it is on its way, and stuck
 	require.NoError(t, err)
-	_, err = ask(p, "gets key\r\n", 20*time.Millisecond)
-	require.ErrorIs(t, err, pipeline.ErrUnsent)
+	_, err = askOn(p, "gets key\r\n", 20*time.Millisecond)
+	require.ErrorIs(t, err, errUnsent)
 
 	hear(t, c, 3)
 	_, _ = io.WriteString(c, "STORED\r\nEND\r\n")
 	require.NoError(t, <-done)
-	go func() { _, err := ask(p, "add key 0 60 1\r\nx\r\n", patient); done <- err }()
+	go func() { _, err := askOn(p, "add key 0 60 1\r\nx\r\n", patient); done <- err }()
 	hear(t, c, 2) // still the same connection
 	_, _ = io.WriteString(c, "STORED\r\n")
 	require.NoError(t, <-done)
@@ -278,9 +277,9 @@ func TestWhoGivesUpBeforeItWasSentDisturbsNobody(t *testing.T) {
 
 func TestNoReplyIsTakenForThatToACommandThatWasNotSentYet(t *testing.T) {
 	s := newScript(t)
-	p := newPipe(t, s.address(), 1)
-	large, small := p.Conn(), p.Conn()
-	for _, c := range []*pipeline.Conn{large, small} {
+	p := startPipe(t, s.address(), 1)
+	large, small := p.conn(), p.conn()
+	for _, c := range []*conn{large, small} {
 		_ = c.SetDeadline(time.Now().Add(patient))
 	}
 	_, err := io.WriteString(large, "set large 0 60 1000000\r\n"+strings.Repeat("x", 1_000_000)+"\r\n")
@@ -295,26 +294,26 @@ func TestNoReplyIsTakenForThatToACommandThatWasNotSentYet(t *testing.T) {
 	_, err = large.Read(make([]byte, 100))
 	require.NoError(t, err)
 	_, err = small.Read(make([]byte, 100))
-	require.ErrorIs(t, err, pipeline.ErrReply)
+	require.ErrorIs(t, err, errReply)
 	_ = c.Close()
 }
 
 func TestWhereNobodyListensOneIsToldAndTheNextTriesAgain(t *testing.T) {
-	p := newPipe(t, t.TempDir()+"/nobody", 2)
+	p := startPipe(t, t.TempDir()+"/nobody", 2)
 	for range 3 {
-		_, err := ask(p, "gets key\r\n", patient)
+		_, err := askOn(p, "gets key\r\n", patient)
 		require.ErrorIs(t, err, os.ErrNotExist)
 	}
 }
 
 func TestCloseTellsWhoWaits(t *testing.T) {
 	s := newScript(t)
-	p := newPipe(t, s.address(), 1)
+	p := startPipe(t, s.address(), 1)
 	done := make(chan error, 1)
-	go func() { _, err := ask(p, "gets key\r\n", patient); done <- err }()
+	go func() { _, err := askOn(p, "gets key\r\n", patient); done <- err }()
 	c := <-s.accepted
 	hear(t, c, 1)
-	p.Close()
+	p.close()
 	require.ErrorIs(t, <-done, net.ErrClosed)
 	_, err := c.Read(make([]byte, 1))
 	require.ErrorIs(t, err, io.EOF)
@@ -323,7 +322,7 @@ func TestCloseTellsWhoWaits(t *testing.T) {
 
 func TestAConnectionThatFailedIsOfNoMoreUse(t *testing.T) {
 	s := newScript(t)
-	p := newPipe(t, s.address(), 1)
+	p := startPipe(t, s.address(), 1)
 	for name, first := range map[string]string{
 		"an unknown command":   "flush_all\r\n",
 		"two commands":         "gets a\r\ngets b\r\n",
@@ -331,7 +330,7 @@ func TestAConnectionThatFailedIsOfNoMoreUse(t *testing.T) {
 		"an endless line":      strings.Repeat("a", 1000),
 		"more than the length": "set key 0 60 1\r\nxyz\r\n",
 	} {
-		c := p.Conn()
+		c := p.conn()
 		_, err := io.WriteString(c, first)
 		require.Error(t, err, name)
 		_, again := io.WriteString(c, "gets key\r\n")
@@ -339,7 +338,7 @@ func TestAConnectionThatFailedIsOfNoMoreUse(t *testing.T) {
 		_, again = c.Read(make([]byte, 1))
 		require.Equal(t, err, again, name)
 	}
-	c := p.Conn()
+	c := p.conn()
 	_, err := c.Read(make([]byte, 1))
 	require.Error(t, err, "nothing was asked")
 }

@@ -1,4 +1,4 @@
-package pipeline_test
+package memcached
 
 import (
 	"bufio"
@@ -12,30 +12,28 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"fraudcheck/internal/pipeline"
 )
 
 const canaryReply = "VALUE canary 0 4 8\r\nNAME\r\nEND\r\n"
 
 // newGuarded is a pipe of one connection that trusts the canary "NAME".
-func newGuarded(t *testing.T, address string) (p *pipeline.Pipe, lost *atomic.Int32) {
-	p, lost = newPipe(t, address, 1), new(atomic.Int32)
-	p.Guard("canary", func() { lost.Add(1) })
-	p.Trust("NAME")
+func newGuarded(t *testing.T, address string) (p *pipe, lost *atomic.Int32) {
+	p, lost = startPipe(t, address, 1), new(atomic.Int32)
+	p.guard("canary", func() { lost.Add(1) })
+	p.trust("NAME")
 	return p, lost
 }
 
 // begin sends a command.
-func begin(t *testing.T, p *pipeline.Pipe, command string) *pipeline.Conn {
-	c := p.Conn()
+func begin(t *testing.T, p *pipe, command string) *conn {
+	c := p.conn()
 	_ = c.SetDeadline(time.Now().Add(patient))
 	_, err := io.WriteString(c, command)
 	require.NoError(t, err)
 	return c
 }
 
-func reply(c *pipeline.Conn) (string, error) {
+func reply(c *conn) (string, error) {
 	buf := make([]byte, 1000)
 	n, err := c.Read(buf)
 	return string(buf[:n]), err
@@ -54,8 +52,8 @@ func askGuarded(t *testing.T, says string) (got string, doubtful, trusted bool, 
 	got, err = reply(conn)
 	_, _ = io.Copy(io.Discard, c)
 	_ = c.Close()
-	require.Equal(t, !p.Trusted(), lost.Load() == 1)
-	return got, conn.Doubtful(), p.Trusted(), err
+	require.Equal(t, !p.isTrusted(), lost.Load() == 1)
+	return got, conn.doubtful, p.isTrusted(), err
 }
 
 func TestAReplyBeforeTheTrustedCanaryIsBelieved(t *testing.T) {
@@ -117,8 +115,9 @@ func TestRepliesAreHeldUntilTheCanaryHasCome(t *testing.T) {
 	_, _ = io.WriteString(c, replies[0])
 	// A command of another connection is answered meanwhile, and this one is not.
 	other := newScript(t)
-	plain := begin(t, newPipe(t, other.address(), 1), "gets key\r\n")
+	plain := begin(t, startPipe(t, other.address(), 1), "gets key\r\n")
 	oc := <-other.accepted
+	hear(t, oc, 1)
 	_, _ = io.WriteString(oc, "END\r\n")
 	_, err := reply(plain)
 	require.NoError(t, err)
@@ -129,7 +128,7 @@ func TestRepliesAreHeldUntilTheCanaryHasCome(t *testing.T) {
 	}
 	_, _ = io.WriteString(c, canaryReply)
 	<-answered
-	require.False(t, conn.Doubtful())
+	require.False(t, conn.doubtful)
 	_, _ = c.Close(), oc.Close()
 }
 
@@ -169,7 +168,7 @@ func TestWhichCommandsTheCanaryFollows(t *testing.T) {
 		got, err := reply(conn)
 		require.NoError(t, err)
 		assert.Equal(t, step.answer, got)
-		assert.False(t, conn.Doubtful(), "step %d", n)
+		assert.False(t, conn.doubtful, "step %d", n)
 	}
 	_ = c.Close()
 }
@@ -177,8 +176,8 @@ func TestWhichCommandsTheCanaryFollows(t *testing.T) {
 func TestWhatIsAskedWhileNoMemoryIsTrustedIsDoubtful(t *testing.T) {
 	s := newScript(t)
 	p, lost := newGuarded(t, s.address())
-	require.True(t, p.Distrust())
-	require.False(t, p.Distrust())
+	require.True(t, p.distrust())
+	require.False(t, p.distrust())
 	conn := begin(t, p, "gets key\r\n")
 	c := <-s.accepted
 	hear(t, c, 1)
@@ -186,20 +185,20 @@ func TestWhatIsAskedWhileNoMemoryIsTrustedIsDoubtful(t *testing.T) {
 	got, err := reply(conn)
 	require.NoError(t, err)
 	require.Equal(t, "END\r\n", got)
-	require.True(t, conn.Doubtful())
+	require.True(t, conn.doubtful)
 	require.Zero(t, lost.Load())
 	_ = c.Close()
 }
 
 func TestARefusalIsTold(t *testing.T) {
 	s := newScript(t)
-	p := newPipe(t, s.address(), 1)
+	p := startPipe(t, s.address(), 1)
 	conn := begin(t, p, "set key 0 60 1\r\nx\r\n")
 	c := <-s.accepted
 	hear(t, c, 2)
 	_, _ = fmt.Fprint(c, "SERVER_ERROR object too large for cache\r\n")
 	_, err := reply(conn)
 	require.NoError(t, err)
-	require.Equal(t, "object too large for cache", conn.Refused())
+	require.Equal(t, "object too large for cache", conn.refused())
 	_ = c.Close()
 }

@@ -1,4 +1,4 @@
-package pipeline
+package memcached
 
 import (
 	"bytes"
@@ -18,7 +18,7 @@ type command struct {
 	size    int      // of the whole, once the line is complete
 	key     []byte   // of a get: what its value must lie under
 	answers []string // of any other
-	learns  bool     // its reply says what the server holds: see the package's # Memory
+	learns  bool     // its reply says what the server holds: see the package's comment
 	whole   bool     // the next byte begins another
 }
 

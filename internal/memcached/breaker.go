@@ -1,4 +1,4 @@
-package velocity
+package memcached
 
 import (
 	"math/bits"
@@ -9,7 +9,7 @@ import (
 
 // A breaker decides whether a server is asked at all. While it is open, answers
 // come from this instance's own knowledge at once; a probe in the background, not
-// a shopper, finds out whether the server is well again.
+// a request, finds out whether the server is well again.
 //
 // Only what a server did counts: a command that was not answered in time, or a
 // connection that was refused, never a wait inside this process.
@@ -29,9 +29,9 @@ const (
 	tooManyInARow = 5
 	tooManyOf32   = 8 // a server that fails one in four is not fit to wait for
 
-	// Answers that come together are one: a connection carries those of many, and when
-	// it breaks one of them is told.
-	together = time.Millisecond
+	// Answers within mergeWithin count as one: a connection carries those of many
+	// operations, and when it breaks one of them is told.
+	mergeWithin = time.Millisecond
 
 	wellFor      = 500 * time.Millisecond // before a server is used again
 	relapseAfter = 10 * time.Second       // failing sooner after that is a relapse
@@ -47,7 +47,7 @@ func (b *breaker) report(ok bool, now time.Time) (opened bool) {
 	}
 	if ok {
 		b.consecutive = 0
-		if now.Sub(b.answered) >= together {
+		if now.Sub(b.answered) >= mergeWithin {
 			b.recent, b.answered = b.recent<<1, now
 		}
 		return false

@@ -1,4 +1,4 @@
-package velocity
+package memcached
 
 import (
 	"testing"
@@ -18,7 +18,7 @@ func (l *timeline) after(d time.Duration) { l.now = l.now.Add(d) }
 func (l *timeline) ops(results string) *timeline {
 	for _, r := range results {
 		l.report(r == '.', l.now)
-		l.after(together)
+		l.after(mergeWithin)
 	}
 	return l
 }

@@ -1,4 +1,4 @@
-package pipeline
+package memcached
 
 import (
 	"io"
@@ -11,10 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func ask(t *testing.T, l *link, command string, wait time.Duration) *Conn {
-	p := New("nobody", 1, 0)
+func ask(t *testing.T, l *link, command string, wait time.Duration) *conn {
+	p := newPipe("nobody", 1, 0)
 	p.links[0].Store(l)
-	c := p.Conn()
+	c := p.conn()
 	_ = c.SetDeadline(time.Now().Add(wait))
 	_, err := io.WriteString(c, command)
 	require.NoError(t, err)
@@ -22,7 +22,7 @@ func ask(t *testing.T, l *link, command string, wait time.Duration) *Conn {
 }
 
 func TestWhoCannotWaitForAConnectionLeavesItToTheOthers(t *testing.T) {
-	l := newLink(New("nobody", 1, 0)) // it is being connected
+	l := newLink(newPipe("nobody", 1, 0)) // it is being connected
 	patient, hasty := ask(t, l, "gets a\r\n", time.Hour), ask(t, l, "gets b\r\n", 0)
 	_, err := hasty.Read(nil)
 	assert.ErrorIs(t, err, os.ErrDeadlineExceeded)

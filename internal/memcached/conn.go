@@ -1,4 +1,4 @@
-package pipeline
+package memcached
 
 import (
 	"bytes"
@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// A Conn is a connection that is none: what is written goes to a link with what
-// others write, and what is read is the reply to it. One goroutine uses it at a time;
+// A conn is a virtual connection: what is written goes to a link with what others
+// write, and what is read is the reply to it. One goroutine uses it at a time;
 // after an error it has nothing but that error, since a link may still know of it.
-type Conn struct {
-	pipe    *Pipe
+type conn struct {
+	pipe    *pipe
 	command command
 	reply   []byte
 	read    int // bytes of it
 	failed  error
 
-	limit    time.Time // see Until
+	limit    time.Time // see until
 	deadline time.Time
 	timer    *time.Timer
 
@@ -28,31 +28,27 @@ type Conn struct {
 	err  error  // in place of a reply
 	done chan struct{}
 
-	doubtful bool // see Doubtful; settled when done
+	doubtful bool // the last reply may come from a memory that is not trusted
 }
 
-// Conn makes a connection.
-func (p *Pipe) Conn() *Conn {
+// conn makes a connection.
+func (p *pipe) conn() *conn {
 	t := time.NewTimer(time.Hour)
 	t.Stop()
-	return &Conn{pipe: p, timer: t, done: make(chan struct{}, 1)}
+	return &conn{pipe: p, timer: t, done: make(chan struct{}, 1)}
 }
 
 // answer ends the command with its reply, unless it was given up. The link is locked.
-func (c *Conn) answer(reply []byte) {
+func (c *conn) answer(reply []byte) {
 	if !c.over {
 		c.over, c.reply = true, reply
 		c.done <- struct{}{}
 	}
 }
 
-// Doubtful reports whether the last reply may come from a memory that is not trusted:
-// see [Pipe.Trust].
-func (c *Conn) Doubtful() bool { return c.doubtful }
-
-// Refused returns what the server said in place of a reply, without what marks it as an
+// refused returns what the server said in place of a reply, without what marks it as an
 // error; empty when it did not refuse.
-func (c *Conn) Refused() string {
+func (c *conn) refused() string {
 	text, refused := bytes.CutPrefix(c.reply, refusal)
 	if !refused {
 		return ""
@@ -60,11 +56,11 @@ func (c *Conn) Refused() string {
 	return string(bytes.TrimSpace(text))
 }
 
-// Until bounds every deadline that is set from now on.
-func (c *Conn) Until(limit time.Time) { c.limit = limit }
+// until bounds every deadline that is set from now on.
+func (c *conn) until(limit time.Time) { c.limit = limit }
 
 // SetDeadline bounds the wait for the reply.
-func (c *Conn) SetDeadline(t time.Time) error {
+func (c *conn) SetDeadline(t time.Time) error {
 	if !c.limit.IsZero() && c.limit.Before(t) {
 		t = c.limit
 	}
@@ -74,7 +70,7 @@ func (c *Conn) SetDeadline(t time.Time) error {
 
 // Write takes one command, in as many parts as it comes, and sends it when it is
 // whole.
-func (c *Conn) Write(b []byte) (int, error) {
+func (c *conn) Write(b []byte) (int, error) {
 	if c.failed == nil && (c.link != nil || c.read < len(c.reply)) {
 		c.failed = errCommand // the reply to the one before was not read yet
 	}
@@ -92,7 +88,7 @@ func (c *Conn) Write(b []byte) (int, error) {
 }
 
 // Read waits for the reply, until the deadline.
-func (c *Conn) Read(b []byte) (int, error) {
+func (c *conn) Read(b []byte) (int, error) {
 	if c.failed == nil && c.link != nil {
 		c.failed = c.wait()
 	}
@@ -108,7 +104,7 @@ func (c *Conn) Read(b []byte) (int, error) {
 }
 
 // wait returns when the reply is there to be read.
-func (c *Conn) wait() error {
+func (c *conn) wait() error {
 	c.timer.Reset(time.Until(c.deadline))
 	select {
 	case <-c.done:
@@ -124,7 +120,7 @@ func (c *Conn) wait() error {
 }
 
 // Close gives up the command under way, if there is one.
-func (c *Conn) Close() error {
+func (c *conn) Close() error {
 	if c.link != nil && c.failed == nil {
 		_ = c.link.leave(c)
 	}
@@ -133,13 +129,13 @@ func (c *Conn) Close() error {
 }
 
 // LocalAddr implements net.Conn: there is none.
-func (c *Conn) LocalAddr() net.Addr { return nil }
+func (c *conn) LocalAddr() net.Addr { return nil }
 
 // RemoteAddr implements net.Conn: there is none.
-func (c *Conn) RemoteAddr() net.Addr { return nil }
+func (c *conn) RemoteAddr() net.Addr { return nil }
 
 // SetReadDeadline is SetDeadline.
-func (c *Conn) SetReadDeadline(t time.Time) error { return c.SetDeadline(t) }
+func (c *conn) SetReadDeadline(t time.Time) error { return c.SetDeadline(t) }
 
 // SetWriteDeadline is SetDeadline: a write waits for nothing.
-func (c *Conn) SetWriteDeadline(t time.Time) error { return c.SetDeadline(t) }
+func (c *conn) SetWriteDeadline(t time.Time) error { return c.SetDeadline(t) }

@@ -1,4 +1,4 @@
-package pipeline
+package memcached
 
 import (
 	"bufio"
@@ -14,7 +14,7 @@ import (
 
 // A link is one real connection, from before it is made until it is closed.
 type link struct {
-	pipe   *Pipe
+	pipe   *pipe
 	mu     sync.Mutex
 	nc     net.Conn // nil until it is connected
 	err    error    // why it was closed
@@ -28,11 +28,11 @@ type link struct {
 	proved bool // it was found on this connection
 }
 
-func newLink(p *Pipe) *link { return &link{pipe: p, wake: make(chan struct{}, 1)} }
+func newLink(p *pipe) *link { return &link{pipe: p, wake: make(chan struct{}, 1)} }
 
 // run connects, and serves until the link is closed.
 func (l *link) run() {
-	nc, err := (&net.Dialer{Timeout: l.pipe.timeout}).Dial(l.pipe.network(), l.pipe.address)
+	nc, err := l.pipe.dial()
 	if err != nil {
 		l.end(err)
 		return
@@ -51,7 +51,7 @@ func (l *link) run() {
 
 // take makes c's command the next to be sent; it reports false when the link was
 // closed.
-func (l *link) take(c *Conn) bool {
+func (l *link) take(c *conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.err != nil {
@@ -61,7 +61,7 @@ func (l *link) take(c *Conn) bool {
 	l.handed += uint64(len(c.command.bytes))
 	c.link, c.end, c.over, c.err = l, l.handed, false, nil
 	c.doubtful = c.command.learns || !l.proved
-	if c.held = c.doubtful && l.pipe.Trusted(); c.held {
+	if c.held = c.doubtful && l.pipe.isTrusted(); c.held {
 		l.guard = true
 	}
 	l.queue.push(waiter{conn: c})
@@ -73,7 +73,7 @@ func (l *link) take(c *Conn) bool {
 }
 
 // leave gives up c's command; it returns nil when its end has come after all.
-func (l *link) leave(c *Conn) error {
+func (l *link) leave(c *conn) error {
 	l.mu.Lock()
 	over, connected, sent := c.over, l.nc != nil, l.sent >= c.end
 	c.over = true
@@ -84,9 +84,9 @@ func (l *link) leave(c *Conn) error {
 	case !connected: // which has a deadline of its own
 		return os.ErrDeadlineExceeded
 	case !sent:
-		return ErrUnsent
+		return errUnsent
 	}
-	l.end(ErrAbandoned)
+	l.end(errAbandoned)
 	return os.ErrDeadlineExceeded
 }
 
@@ -107,7 +107,7 @@ func (l *link) end(err error) {
 		if c := l.queue.pop().conn; c != nil && !c.over {
 			c.over, c.err = true, err
 			c.done <- struct{}{}
-			err = ErrAbandoned
+			err = errAbandoned
 		}
 	}
 }
@@ -152,7 +152,7 @@ func (l *link) read() error {
 	for {
 		line, err := r.ReadSlice('\n')
 		if errors.Is(err, bufio.ErrBufferFull) {
-			return ErrReply
+			return errReply
 		}
 		if err != nil {
 			return err
@@ -161,7 +161,7 @@ func (l *link) read() error {
 		w, asked := l.queue.next()
 		l.mu.Unlock()
 		if !asked {
-			return ErrReply
+			return errReply
 		}
 		command, reply := &l.pipe.canary, canary[:0]
 		if w.conn != nil {
@@ -169,7 +169,7 @@ func (l *link) read() error {
 		}
 		more := command.follows(line)
 		if more < 0 {
-			return ErrReply
+			return errReply
 		}
 		start := len(line)
 		reply = append(reply, line...)
@@ -179,14 +179,14 @@ func (l *link) read() error {
 				return err
 			}
 			if !bytes.HasSuffix(reply, valueEnd) {
-				return ErrReply
+				return errReply
 			}
 		}
 		if w.conn == nil {
 			canary = reply
 		}
 		if !l.deliver(w, start, reply, r.Buffered() > 0) {
-			return ErrReply
+			return errReply
 		}
 	}
 }
@@ -233,11 +233,11 @@ func (l *link) release(found bool, trusted *string) {
 	l.queue.pop() // the canary
 }
 
-// A waiter is a command whose reply is to come: of a Conn, or the read of the canary.
+// A waiter is a command whose reply is to come: of a conn, or the read of the canary.
 type waiter struct {
-	conn    *Conn
+	conn    *conn
 	trusted *string // of the canary: what it was trusted to be when it was sent
-	end     uint64  // of the canary, see Conn
+	end     uint64  // of the canary, see conn
 }
 
 func (w waiter) sentAt() uint64 {

@@ -1,0 +1,95 @@
+package memcached
+
+import (
+	"errors"
+	"net"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+var (
+	// errReply says that a server said what no memcached says.
+	errReply = errors.New("not a reply of memcached")
+	// errAbandoned says that the link was closed for another command's sake. The
+	// command may have been carried out.
+	errAbandoned = errors.New("the connection was closed for another command's sake")
+	// errUnsent says that the deadline came before the command was sent.
+	errUnsent = errors.New("not sent by the deadline")
+
+	errCommand = errors.New("not one command, and then its reply")
+)
+
+// A pipe leads to one memcached. It may be used from many goroutines at once.
+type pipe struct {
+	address string
+	dial    func() (net.Conn, error)
+	links   []atomic.Pointer[link] // nil: none yet, or none any more
+	turn    atomic.Uint32
+	canary  command                // reads it
+	trusted atomic.Pointer[string] // the canary's value; nil: no memory is trusted
+	lost    func()
+}
+
+// newPipe makes a pipe to address, host:port or the path of a unix socket, which is
+// resolved anew for each of the connections. It connects when it is first used; timeout
+// bounds that.
+func newPipe(address string, connections int, timeout time.Duration) *pipe {
+	p := &pipe{address: address, links: make([]atomic.Pointer[link], connections)}
+	p.dial = func() (net.Conn, error) { return (&net.Dialer{Timeout: timeout}).Dial(p.network(), p.address) }
+	return p
+}
+
+// guard names the canary's key. lost is called, and must not block, when the trusted
+// canary was not found. guard must be called before the first command.
+func (p *pipe) guard(key string, lost func()) {
+	if _, err := p.canary.add([]byte("gets " + key + "\r\n")); err != nil {
+		panic("memcached: " + err.Error()) // a key of a fixed form
+	}
+	p.lost = lost
+}
+
+// trust has replies believed while the canary has this value.
+func (p *pipe) trust(value string) { p.trusted.Store(&value) }
+
+// distrust has no reply believed until trust is called. It reports whether the server
+// was trusted.
+func (p *pipe) distrust() bool { return p.trusted.Swap(nil) != nil }
+
+// isTrusted reports whether the server's memory is trusted.
+func (p *pipe) isTrusted() bool { return p.trusted.Load() != nil }
+
+// close closes the connections; a later command makes new ones.
+func (p *pipe) close() {
+	for i := range p.links {
+		if l := p.links[i].Load(); l != nil {
+			l.end(net.ErrClosed)
+		}
+	}
+}
+
+// send hands c's command to a link.
+func (p *pipe) send(c *conn) {
+	at := &p.links[int(p.turn.Add(1))%len(p.links)]
+	for {
+		l := at.Load()
+		if l == nil {
+			l = newLink(p)
+			if !at.CompareAndSwap(nil, l) {
+				continue
+			}
+			go l.run()
+		}
+		if l.take(c) {
+			return
+		}
+		at.CompareAndSwap(l, nil)
+	}
+}
+
+func (p *pipe) network() string {
+	if strings.HasPrefix(p.address, "/") {
+		return "unix"
+	}
+	return "tcp"
+}

@@ -1,0 +1,172 @@
+package memcached
+
+import (
+	"crypto/rand"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/bradfitz/gomemcache/memcache"
+)
+
+const (
+	probeEvery = 100 * time.Millisecond
+	// quietPeriod is how long no instance may have been telling a new memory anything,
+	// before it is believed. It is long enough for each instance that can reach the
+	// server to notice and to begin.
+	quietPeriod = 5 * probeEvery
+	// unsettled parts the name of a memory that is not believed yet from a number.
+	unsettled = "?"
+)
+
+// A watcher asks one server for its canary. See the package's # Memory.
+type watcher struct {
+	*Server
+	slot *Slot // of its own: it does not wait for requests, nor they for it
+	tell func(s *Server, all bool, stop <-chan struct{}) (whole bool)
+
+	told  string    // the name of the memory that was told everything that matters
+	seen  string    // the canary's value while it is unsettled
+	since time.Time // when that was first seen
+}
+
+func (w *watcher) run() {
+	tick := time.NewTicker(probeEvery)
+	defer tick.Stop()
+	for {
+		w.probe()
+		select {
+		case <-w.client.stop:
+			return
+		case <-w.doubt:
+		case <-tick.C:
+		}
+	}
+}
+
+// probe asks for the canary and does what it says is to be done next.
+func (w *watcher) probe() {
+	defer func() {
+		if fault := recover(); fault != nil {
+			w.slot = w.newSlot() // nobody knows what state it is in
+			w.slot.any = true
+			w.client.Panicked(fault)
+		}
+	}()
+	item, result := w.read()
+	if result == Miss {
+		w.distrust()
+		item.Value = []byte(rand.Text() + unsettled + "0")
+		result = w.write(&memcache.Item{Value: item.Value}, (*memcache.Client).Add)
+	}
+	well := result == OK && w.advance(string(item.Value))
+	if w.open.Load() && w.probed(well, time.Now()) || well && w.Trusted() {
+		w.changed(NoTrouble)
+	}
+	if w.Trusted() || result == Timeout || result == Failed {
+		w.closeOnce.Do(func() { close(w.tried) })
+	}
+}
+
+// advance brings the server, whose canary has this value, a step nearer to being
+// believed. It reports whether the server was told all that it has to know.
+func (w *watcher) advance(value string) bool {
+	name, _, isNew := strings.Cut(value, unsettled)
+	if isNew || name != w.told {
+		w.distrust()
+	}
+	if name != w.told {
+		w.told, w.seen = "", ""
+		if !w.tellAll(name) {
+			return false
+		}
+		w.told = name
+	}
+	if w.tell != nil && !w.tell(w.Server, false, w.client.stop) {
+		return false
+	}
+	switch {
+	case !isNew:
+		if !w.pipe.isTrusted() {
+			w.pipe.trust(value)
+		}
+	case value != w.seen:
+		w.seen, w.since = value, time.Now()
+	case time.Since(w.since) >= quietPeriod && w.rewrite(value, name):
+		w.pipe.trust(name)
+	}
+	return true
+}
+
+// tellAll tells the server everything that matters. Meanwhile it counts the canary up,
+// so that no instance settles it.
+func (w *watcher) tellAll(name string) (whole bool) {
+	if w.tell == nil {
+		return true
+	}
+	done := make(chan bool, 1)
+	go func() {
+		defer func() {
+			if fault := recover(); fault != nil {
+				w.client.Panicked(fault)
+				done <- false
+			}
+		}()
+		done <- w.tell(w.Server, true, w.client.stop)
+	}()
+	tick := time.NewTicker(probeEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case whole := <-done:
+			return whole
+		case <-tick.C:
+			w.countUp(name)
+		}
+	}
+}
+
+func (w *watcher) countUp(name string) {
+	item, result := w.read()
+	value := string(item.Value)
+	count, isNew := strings.CutPrefix(value, name+unsettled)
+	if n, err := strconv.Atoi(count); result == OK && isNew && err == nil {
+		w.rewrite(value, name+unsettled+strconv.Itoa(n+1))
+	}
+}
+
+// distrust has no answer of the server believed.
+func (w *watcher) distrust() {
+	if w.pipe.distrust() {
+		w.changed(Forgot)
+	}
+}
+
+// read returns the canary.
+func (w *watcher) read() (item memcache.Item, result Result) {
+	w.slot.until(time.Now().Add(w.client.Budget))
+	result = w.slot.do(opProbe, func() error {
+		found, err := w.slot.client.Get(w.client.Canary)
+		if err == nil {
+			item = *found
+		}
+		return err
+	}, wasDone)
+	return item, result
+}
+
+// rewrite gives the canary another value if it still has the value was.
+func (w *watcher) rewrite(was, value string) bool {
+	item, result := w.read()
+	if result != OK || string(item.Value) != was {
+		return false
+	}
+	item.Value = []byte(value)
+	return w.write(&item, (*memcache.Client).CompareAndSwap) == OK
+}
+
+func (w *watcher) write(item *memcache.Item, how func(*memcache.Client, *memcache.Item) error) Result {
+	item.Key = w.client.Canary
+	w.slot.until(time.Now().Add(w.client.Budget))
+	return w.slot.do(opProbe, func() error { return how(w.slot.client, item) }, wasDone)
+}

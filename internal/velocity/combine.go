@@ -1,0 +1,113 @@
+package velocity
+
+import (
+	"sync"
+	"time"
+
+	"fraudcheck/internal/memcached"
+)
+
+// Updates of one subject that meet in this process share an exchange with the server:
+// while one is under way, those that arrive gather for the next.
+//
+// An update that finds no exchange under way makes one. The others wait for theirs, each
+// until its own deadline. What gathers is a copy: when the check that made it has gone,
+// the copy may still be applied, which does no harm. What it observes is kept locally all
+// the same, and an element observed twice is one.
+
+// combiners are the subjects with an exchange under way, of one part of the keys.
+type combiners struct {
+	mu    sync.Mutex
+	byKey map[Key]*combiner
+}
+
+// A combiner gathers the updates of one subject.
+type combiner struct {
+	waiting []*waiter
+	batch   []*Update
+}
+
+// A waiter is an update that waits for the exchange of another goroutine.
+type waiter struct {
+	update   Update
+	deadline time.Time
+	done     chan bool // whether the shared record holds it, and update what was found
+}
+
+var (
+	waiterPool   = sync.Pool{New: func() any { return &waiter{done: make(chan bool, 1)} }}
+	combinerPool = sync.Pool{New: func() any { return new(combiner) }}
+)
+
+// share applies u to the shared record, and reports whether that was done by the
+// deadline.
+func (m *Memcached) share(u *Update, deadline time.Time) bool {
+	cs := &m.combiners[u.key[15]%byte(len(m.combiners))]
+	cs.mu.Lock()
+	c := cs.byKey[u.key]
+	if c != nil {
+		w := waiterPool.Get().(*waiter)
+		w.copyFrom(u, deadline)
+		c.waiting = append(c.waiting, w)
+		cs.mu.Unlock()
+		return w.wait(u)
+	}
+	c = combinerPool.Get().(*combiner)
+	cs.byKey[u.key] = c
+	cs.mu.Unlock()
+	c.batch = append(c.batch[:0], u)
+	shared := m.exchange(c.batch, deadline, false) == memcached.OK
+	if more := cs.next(c, u.key); len(more) > 0 {
+		go m.exchangeAll(cs, c, u.key, more)
+	}
+	return shared
+}
+
+func (w *waiter) copyFrom(u *Update, deadline time.Time) {
+	shown, tallies := append(w.update.shown[:0], u.shown...), append(w.update.result.tallies[:0], u.result.tallies...)
+	w.update, w.deadline = *u, deadline
+	w.update.shown, w.update.result.tallies = shown, tallies
+}
+
+func (w *waiter) wait(u *Update) bool {
+	timer := memcached.SetTimer(w.deadline)
+	defer memcached.EndTimer(timer)
+	select {
+	case shared := <-w.done:
+		copy(u.result.tallies, w.update.result.tallies)
+		waiterPool.Put(w)
+		return shared
+	case <-timer.C:
+		return false // the goroutine that makes the exchange still uses w
+	}
+}
+
+// next takes the updates that gathered; when there are none the combiner has ended.
+func (cs *combiners) next(c *combiner, key Key) (gathered []*waiter) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if gathered, c.waiting = c.waiting, nil; len(gathered) == 0 {
+		delete(cs.byKey, key)
+		combinerPool.Put(c)
+	}
+	return gathered
+}
+
+// exchangeAll makes exchanges until no update is waiting.
+func (m *Memcached) exchangeAll(cs *combiners, c *combiner, key Key, gathered []*waiter) {
+	for len(gathered) > 0 {
+		c.batch = c.batch[:0]
+		var latest time.Time
+		for _, w := range gathered {
+			c.batch = append(c.batch, &w.update)
+			if w.deadline.After(latest) {
+				latest = w.deadline
+			}
+		}
+		shared := m.exchange(c.batch, latest, false) == memcached.OK
+		for _, w := range gathered {
+			w.done <- shared
+		}
+		gathered = cs.next(c, key)
+	}
+}

@@ -1,0 +1,29 @@
+package velocitytest
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/memcached"
+	"fraudcheck/internal/velocity"
+)
+
+// NewMemcached makes a store, with the keys of tests, on a client of its own. Both are
+// closed with the test. The servers are used from when the store is watched.
+func NewMemcached(t testing.TB, local *velocity.Memory, settings memcached.Settings) *velocity.Memcached {
+	keys := NewKeys(t)
+	settings.Canary = keys.CanaryKey()
+	if settings.MaxConns == 0 {
+		settings.MaxConns = 64
+	}
+	client, err := memcached.New(settings)
+	require.NoError(t, err)
+	store, err := velocity.NewMemcached(velocity.MemcachedSettings{Client: client, Budget: settings.Budget, Keys: keys, Local: local})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.NoError(t, store.Close())
+		require.NoError(t, client.Close())
+	})
+	return store
+}
