@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"fraudcheck/internal/config"
 	"fraudcheck/internal/velocity"
 )
 
@@ -23,29 +24,36 @@ import (
 // name of the file, before a number.
 const unfinished = ".new-"
 
-// checkSnapshotFile reports why path cannot be where snapshots are kept: it has to be
-// a regular file, or none yet, in a folder that can be written.
-func checkSnapshotFile(path string) error {
+// checkSnapshotFile refuses a path at which no snapshot can be kept: it has to be a
+// regular file, or none yet, in a folder that can be written.
+func (p *policy) checkSnapshotFile() error {
+	path := p.settings.Store.Memory.SnapshotFile
 	if path == "" {
 		return nil
 	}
-	const key = "store.memory.snapshot_file"
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return expected(key, "a regular file, or none yet")
+	err := errNoRegularFile
+	if info, statErr := os.Stat(path); statErr != nil || info.Mode().IsRegular() {
+		err = tryToWrite(path)
 	}
+	if err != nil {
+		return p.config.Locate(&config.Error{Key: "store.memory.snapshot_file", Problem: err})
+	}
+	return nil
+}
+
+var errNoRegularFile = errors.New("not a regular file")
+
+// tryToWrite creates what saving a snapshot would create, and removes it.
+func tryToWrite(path string) error {
 	file, err := createUnfinished(path)
 	if err != nil {
 		var where *fs.PathError
 		if errors.As(err, &where) {
 			err = where.Err
 		}
-		return expected(key, fmt.Sprintf("a file in a folder that is there and can be written (%s: %s)", filepath.Dir(path), err))
+		return fmt.Errorf("cannot create a file in %s: %w", filepath.Dir(path), err)
 	}
 	return errors.Join(file.Close(), os.Remove(file.Name()))
-}
-
-func (s *service) checkSnapshotFile() error {
-	return checkSnapshotFile(s.settings.Store.Memory.SnapshotFile)
 }
 
 // createUnfinished creates the file that is to replace the one at path, 0600. It is

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -83,23 +84,24 @@ func TestASnapshotFileThatCannotBeWrittenIsRefusedAtTheStart(t *testing.T) {
 	folder := t.TempDir()
 	fifo := filepath.Join(folder, "fifo")
 	require.NoError(t, syscall.Mkfifo(fifo, 0o600))
-	for name, file := range map[string]string{
-		"a folder that is not there": filepath.Join(folder, "missing", "records"),
-		"a folder that is read-only": "/proc/records",
-		"a folder":                   folder,
-		"a FIFO":                     fifo,
-		"a device":                   "/dev/zero",
+	const cannot, irregular = "cannot create a file in ", "not a regular file"
+	for name, c := range map[string]struct{ file, problem string }{
+		"a folder that is not there": {filepath.Join(folder, "missing", "records"), cannot},
+		"a folder that is read-only": {"/proc/records", cannot},
+		"a folder":                   {folder, irregular},
+		"a FIFO":                     {fifo, irregular},
+		"a device":                   {"/dev/zero", irregular},
 	} {
 		t.Run(name, func(t *testing.T) {
-			config := guarded + "store: {memory: {snapshot_file: " + file + "}}\n"
-			p := launch(t, config)
+			p := launch(t, guarded+"store: {memory: {snapshot_file: "+c.file+"}}\n")
 			code, _ := p.exitCode(t)
 			require.Equal(t, 1, code)
-			require.Contains(t, p.stderr.String(), "store.memory.snapshot_file: wrong value; expected a ")
+			problem := regexp.QuoteMeta(p.config) + `:\d+: store.memory.snapshot_file: ` + c.problem
+			require.Regexp(t, "fraudcheck: "+problem, p.stderr)
 
-			stdout, _, code := command("check-config", "--config", writeFile(t, "fraudcheck.yaml", config))
+			stdout, _, code := command("check-config", "--config", p.config)
 			require.Zero(t, code, "it may be another machine's configuration")
-			require.Regexp(t, `# warning: \S+:\d+: store\.memory\.snapshot_file: wrong value; expected a `, stdout)
+			require.Regexp(t, "# warning: "+problem, stdout)
 		})
 	}
 	left, err := os.ReadDir(folder)
@@ -218,4 +220,15 @@ rules:
 	p.signal(t, syscall.SIGTERM)
 	p.exitCode(t)
 	require.Contains(t, p.stderr.String(), evicted+" forgotten inside their window: "+evicted+" email)")
+}
+
+// Memory is mapped as the store fills, so a bound that the system could never give does
+// not stop the start.
+func TestALargeStoreStartsUnderALimitOfAddressSpace(t *testing.T) {
+	config := writeFile(t, "fraudcheck.yaml", guarded+"store: {memory: {max_bytes: 64GiB}}")
+	cmd := exec.Command("sh", "-c", `ulimit -v 8000000 && exec "$0" --config "$1"`, testbed.Program(t), config) // 8 GB
+	cmd.Env = []string{"FRAUDCHECK_OPERATOR_LISTEN=127.0.0.1:0"}
+	p := launchCommand(t, cmd)
+	p.awaitPorts(t)
+	p.block(t, "203.0.113.7")
 }

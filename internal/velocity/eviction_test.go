@@ -20,7 +20,7 @@ func cardsPerEmail() Rule {
 // An attacker who invents an e-mail address for each card must not push the record of
 // its own IP address out of a full store.
 func TestDistinctEmailsDoNotEvictTheirIPAddress(t *testing.T) {
-	for _, between := range []int{1, 1_000, 20_000} {
+	for _, between := range []int{1, 100, 3_000} {
 		t.Run(fmt.Sprintf("%d emails per card", between), func(t *testing.T) {
 			s := newShop(t, 2<<20, DefaultRule, cardsPerEmail())
 			emails := 0
