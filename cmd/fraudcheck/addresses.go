@@ -9,11 +9,13 @@ import (
 	"unicode"
 )
 
+// checkAddresses checks the form of the addresses; whether they can be had is found when
+// they are used. Port 0 is a free one, for tests.
 func (p *policy) checkAddresses() error {
 	s := p.settings
-	for key, address := range map[string]string{"listen": s.Listen, "operator_listen": s.OperatorListen} {
-		if !hostPort(address) {
-			return expected(key, "host:port, such as 127.0.0.1:8080")
+	for _, door := range []struct{ key, address string }{{"listen", s.Listen}, {"operator_listen", s.OperatorListen}} {
+		if !hostPort(door.address) {
+			return expected(door.key, "host:port, such as 127.0.0.1:8080")
 		}
 	}
 	for i, server := range s.Store.Memcached.Servers {
@@ -32,6 +34,8 @@ func (p *policy) checkAddresses() error {
 	return nil
 }
 
+// hostPort reports whether the address is host:port with a numeric port. A blank in the
+// host is refused: "a:1, b:1" would be one server that does not exist.
 func hostPort(address string) bool {
 	host, port, err := net.SplitHostPort(address)
 	if err == nil {

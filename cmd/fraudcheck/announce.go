@@ -78,6 +78,7 @@ Try it:
 	return err
 }
 
+// plural returns "1 rule" or "2 rules".
 func plural(n int, what string) string {
 	if n == 1 {
 		return "1 " + what

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// A certificate, with its key, is what both doors show. A reload replaces it;
+// A certificate, with its key, is what both ports show. A reload replaces it;
 // established connections keep theirs.
 type certificate struct {
 	atomic.Pointer[tls.Certificate]
@@ -30,6 +30,8 @@ func (c *certificate) config() *tls.Config {
 	}
 }
 
+// makeCertificate reads the certificate and its key. One that is not valid now is warned
+// of at the start: there is no better one.
 func (p *policy) makeCertificate() error {
 	s := p.settings.TLS
 	if s.CertFile == "" && s.KeyFile == "" {
@@ -101,6 +103,7 @@ func certificates(text []byte) (ok bool) {
 	return ok
 }
 
+// warnOfPlainDoors warns of ports that can be reached from other machines without TLS.
 func (p *policy) warnOfPlainDoors() {
 	for _, door := range []struct{ key, address string }{{"listen", p.settings.Listen}, {"operator_listen", p.settings.OperatorListen}} {
 		host, _, _ := net.SplitHostPort(door.address)

@@ -56,6 +56,7 @@ func configure(f *flags, files config.Files) (*policy, error) {
 // expected is the error of the setting of that dotted key.
 func expected(key, what string) error { return &config.Error{Key: key, Expected: what} }
 
+// makeCORS compiles the origins whose pages may call.
 func (p *policy) makeCORS() (err error) {
 	p.cors, err = door.NewCORS(p.settings.CORS.Origins)
 	var wrong *door.OriginError
@@ -66,7 +67,7 @@ func (p *policy) makeCORS() (err error) {
 	return err
 }
 
-// readNamed reads the file that a setting names.
+// readNamed reads the file that the setting of that key names.
 func (p *policy) readNamed(key, file string) ([]byte, error) {
 	text, err := config.ReadFile(file, p.files)
 	if err != nil {

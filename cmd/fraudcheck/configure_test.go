@@ -11,6 +11,7 @@ import (
 
 	"fraudcheck/internal/config"
 	"fraudcheck/internal/logging"
+	"fraudcheck/internal/velocity"
 )
 
 const goodRule = "name: a, per: ip, count: cards, window: 1h, review_over: 3, block_over: 5"
@@ -187,6 +188,12 @@ func effective(t *testing.T, printed, key string) string {
 		at = settings[name]
 	}
 	return fmt.Sprint(at)
+}
+
+func TestTheDefaultRuleIsThatOfThePackage(t *testing.T) {
+	rules := config.Defaults().Rules
+	require.Len(t, rules, 1)
+	assert.Equal(t, velocity.DefaultRule, ruleOf(rules[0]))
 }
 
 func TestCheckConfigSaysWhatWouldRun(t *testing.T) {

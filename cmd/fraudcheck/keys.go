@@ -66,6 +66,7 @@ func (p *policy) hashKey() (key string, hashKey []byte, err error) {
 	return "hash_key", randomKey(), nil
 }
 
+// randomKey returns a key that no other run has.
 func randomKey() []byte {
 	key := make([]byte, velocity.MinHashKey)
 	_, _ = rand.Read(key) // never fails (crypto/rand)

@@ -47,6 +47,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
+// run does what the command says. A hang-up ends every command but serve.
 func (f *flags) run(command string, parser *kong.Kong, stdout, stderr io.Writer) (err error) {
 	if command == "serve" && !f.PrintVersion {
 		return serve(f, stdout, stderr)
@@ -85,6 +86,7 @@ func lastWords(stderr io.Writer, text string) {
 	}
 }
 
+// oneLine returns the message on one line, as errors of several are joined by line ends.
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
 // checkConfig prints what would run, then what may be unwise about it.
@@ -114,6 +116,7 @@ func checkConfig(f *flags, stdout io.Writer) error {
 	return err
 }
 
+// version is the version of the program, of Go and of the HTTP library, on one line.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -9,6 +9,7 @@ import (
 	"fraudcheck/internal/velocity"
 )
 
+// ruleOf returns the rule as velocity knows it.
 func ruleOf(r config.Rule) velocity.Rule {
 	return velocity.Rule{
 		Name: r.Name, Per: r.Per, Count: r.Count, Window: r.Window,
@@ -17,6 +18,7 @@ func ruleOf(r config.Rule) velocity.Rule {
 	}
 }
 
+// makePlan compiles rules and lists.
 func (p *policy) makePlan() error {
 	if len(p.settings.Rules) == 0 {
 		return expected("rules", "at least one rule")
@@ -44,6 +46,7 @@ func (p *policy) makePlan() error {
 	return nil
 }
 
+// makeLists compiles both lists into one, as the most specific network of either decides.
 func (p *policy) makeLists() (*velocity.Lists, error) {
 	var entries []velocity.Entry
 	var keys []string

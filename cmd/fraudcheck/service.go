@@ -71,6 +71,7 @@ func (s *service) makeKeys() (err error) {
 	return err
 }
 
+// makeMemory reserves store.memory.max_bytes of address space, once for the whole run.
 func (s *service) makeMemory() (err error) {
 	if s.memory, err = velocity.NewMemory(int64(s.settings.Store.Memory.MaxBytes)); err != nil {
 		return unusable("store.memory.max_bytes", err)
@@ -78,6 +79,7 @@ func (s *service) makeMemory() (err error) {
 	return nil
 }
 
+// listen takes both addresses, so that a busy one ends the start.
 func (s *service) listen() (err error) {
 	if s.callersListen, err = net.Listen("tcp", s.settings.Listen); err != nil {
 		return unusable("listen", err)
@@ -88,6 +90,7 @@ func (s *service) listen() (err error) {
 	return nil
 }
 
+// openLog opens the log and writes its first lines.
 func (s *service) openLog(stderr io.Writer) (err error) {
 	var file io.WriteCloser
 	set := s.settings.Log
@@ -101,6 +104,7 @@ func (s *service) openLog(stderr io.Writer) (err error) {
 	return nil
 }
 
+// makeMetrics makes every series of the closed sets, at zero.
 func (s *service) makeMetrics() error {
 	var servers []string
 	if s.settings.Store.Kind == "memcached" {

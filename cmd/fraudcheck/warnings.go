@@ -9,6 +9,7 @@ import (
 	"fraudcheck/internal/velocity"
 )
 
+// warn adds a warning: the start and a reload log it, check-config prints it.
 func (p *policy) warn(format string, args ...any) {
 	p.warnings = append(p.warnings, fmt.Sprintf(format, args...))
 }
@@ -41,6 +42,7 @@ func (p *policy) warnOfRulesAndLists() {
 	}
 }
 
+// warnOfCredentials warns of instances that would each make a credential.
 func (p *policy) warnOfCredentials() {
 	if p.madeUser != "" && p.settings.Store.Kind == "memcached" {
 		p.warn("auth names no caller: each instance makes a credential of its own, and no other takes it")

@@ -19,6 +19,7 @@ type fileWatch struct {
 // not exist.
 type fileVersion struct{ modified, size int64 }
 
+// versionOf returns the version of the file as it is now.
 func versionOf(path string) (v fileVersion) {
 	if info, err := os.Stat(path); err == nil {
 		v = fileVersion{info.ModTime().UnixNano(), info.Size()}

@@ -1,4 +1,28 @@
-// Package config reads the configuration: its file and the files that it names.
+// Package config reads the configuration into plain values, and knows where each of them
+// was set. It knows no other package of this project: whether a rule or a user makes
+// sense is judged where the settings are compiled.
+//
+// # Order
+//
+// Flags go before environment variables, these before the file, and the file before the
+// defaults. The file is YAML, so JSON works too.
+//
+// # What is refused
+//
+// An unknown key, a key that is set twice, a key without a value, a number in quotes or a
+// string without them where it looks like something else, a second document: a setting
+// that is misunderstood in silence may leave a shop unguarded. Files have at most 16 MiB
+// and are read within 5 s.
+//
+// # Messages
+//
+// Every error is an *Error of one line, with file, line and dotted key:
+//
+//	fraudcheck.yaml:7: rules[0].window: missing; expected whole seconds from 1s to 720h
+//	fraudcheck.yaml:3: limits.reed: unknown setting; did you mean limits.read?
+//	--listen: listen: wrong value; expected host:port, such as 127.0.0.1:8080
+//
+// No error shows a value, or a name that may be a misplaced secret.
 package config
 
 import (
@@ -63,6 +87,7 @@ func ReadFile(path string, files Files) ([]byte, error) {
 	}
 }
 
+// readFile is ReadFile without the bound that holds when the file system hangs.
 func readFile(path string, files Files, deadline time.Time) ([]byte, error) {
 	// Opening a FIFO wakes up its writer, so look before.
 	if info, err := os.Stat(path); err != nil {

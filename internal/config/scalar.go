@@ -8,6 +8,8 @@ import (
 	"time"
 )
 
+// assign sets v from the text and reports whether that is of its type. Hidden is no
+// secret: a configuration that check-config printed must be filled in again.
 func assign(text string, v reflect.Value) bool {
 	switch p := v.Addr().Interface().(type) {
 	case *time.Duration:
@@ -27,9 +29,10 @@ func assign(text string, v reflect.Value) bool {
 		return *p || text == "false"
 	}
 	v.SetString(text)
-	return v.Type() != reflect.TypeFor[Secret]() || text != Hidden // check-config prints it in place of a secret
+	return v.Type() != reflect.TypeFor[Secret]() || text != Hidden
 }
 
+// within reports whether v is one of the tag's oneof, and between its min and max.
 func within(v reflect.Value, tag reflect.StructTag) bool {
 	if names := tag.Get("oneof"); names != "" {
 		return slices.Contains(strings.Split(names, ","), v.String())

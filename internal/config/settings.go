@@ -86,7 +86,7 @@ type Settings struct {
 	} `yaml:"debug"`
 }
 
-// Rule is an entry of rules.
+// Rule is an entry of rules. Its values are as written: velocity.NewPlan judges them.
 type Rule struct {
 	Name       string        `yaml:"name" help:"1 to 40 of a-z, 0-9, _"`
 	Per        string        `yaml:"per" help:"what is watched (the subject): ip, network, card, email, device, cart or account"`

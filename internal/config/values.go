@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// Secret is a string that prints itself as Hidden in every format.
+// Secret is a string that prints itself as Hidden in every format, so that no log line
+// and no printed configuration shows it. Convert it to string to use it.
 type Secret string
 
 // Hidden is printed in place of a secret.
@@ -33,6 +34,7 @@ var byteUnits = [...]struct {
 	bytes  int64
 }{{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}}
 
+// parseByteSize reads a whole number with one of the units, or of bytes without.
 func parseByteSize(text string) (ByteSize, bool) {
 	unit := int64(1)
 	for _, u := range byteUnits {

@@ -14,7 +14,10 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// readYAML lays the settings of the text over those of c.
+// readYAML sets the settings of the text, and keeps the line of each key.
+//
+// It walks the nodes of the YAML library instead of decoding into the struct: the library
+// takes 7 for a string and null for zero, and its errors quote the file.
 func (c *Config) readYAML(text []byte) error {
 	var document yaml.Node
 	file := yaml.NewDecoder(bytes.NewReader(text))
@@ -30,7 +33,8 @@ func (c *Config) readYAML(text []byte) error {
 	return c.Locate(c.read(document.Content[0], "", reflect.ValueOf(c.Settings).Elem(), ""))
 }
 
-// read sets v from the node. tag is that of v in the struct that holds it.
+// read sets v, the setting of that key, from the node. tag is that of the struct field,
+// for the entries of a list or mapping that of the whole.
 func (c *Config) read(node *yaml.Node, key string, v reflect.Value, tag reflect.StructTag) error {
 	if _, known := c.lines[key]; !known {
 		c.lines[key] = node.Line
@@ -69,6 +73,7 @@ func textual(v reflect.Value) bool {
 // {password:secret} the blank is missing, and all of it is a name.
 var settingName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,31}$`)
 
+// readStruct reads a mapping whose names are the yaml tags of v.
 func (c *Config) readStruct(node *yaml.Node, key string, v reflect.Value) error {
 	if node.Kind != yaml.MappingNode {
 		if key == "" {
@@ -103,6 +108,8 @@ func (c *Config) readStruct(node *yaml.Node, key string, v reflect.Value) error 
 	return nil
 }
 
+// readList replaces the list. Entries begin with their presets, not with the defaults of
+// the list: rules in the file are all the rules there are.
 func (c *Config) readList(node *yaml.Node, key string, v reflect.Value, tag reflect.StructTag) error {
 	if node.Kind != yaml.SequenceNode {
 		return &Error{Key: key, Expected: "a list"}
@@ -139,6 +146,7 @@ func (c *Config) readMap(node *yaml.Node, key string, v reflect.Value, tag refle
 	return nil
 }
 
+// fieldOf returns the field of the struct v that has the yaml tag.
 func fieldOf(v reflect.Value, name string) (reflect.StructField, bool) {
 	return v.Type().FieldByNameFunc(func(field string) bool {
 		f, _ := v.Type().FieldByName(field)

@@ -54,6 +54,7 @@ type formattedSecond struct {
 
 var lastSecond atomic.Pointer[formattedSecond]
 
+// appendCanisterTime appends the time in UTC, with milliseconds.
 func appendCanisterTime(dst []byte, t time.Time) []byte {
 	s := lastSecond.Load()
 	if s == nil || s.unix != t.Unix() {
@@ -131,6 +132,7 @@ func appendPrintable(dst []byte, s string) []byte {
 	return dst
 }
 
+// appendHex appends n in that many hexadecimal digits.
 func appendHex(dst []byte, n uint32, digits int) []byte {
 	for shift := 4 * (digits - 1); shift >= 0; shift -= 4 {
 		dst = append(dst, "0123456789abcdef"[n>>shift&0xF])

@@ -48,6 +48,7 @@ func OpenFile(dir string, days int, now func() time.Time) (io.WriteCloser, error
 	return f, nil
 }
 
+// Write appends p, which must be whole lines.
 func (f *dailyFile) Write(p []byte) (int, error) {
 	if err := f.ready(); err != nil {
 		return 0, err
@@ -68,6 +69,7 @@ func (f *dailyFile) Close() error {
 	return f.drop()
 }
 
+// drop closes the file, so that the next Write opens it again.
 func (f *dailyFile) drop() (err error) {
 	if f.file != nil {
 		err, f.file = f.file.Close(), nil
@@ -104,6 +106,7 @@ func (f *dailyFile) ready() error {
 	return f.open()
 }
 
+// open opens the file and takes the day of its lines from its time of change.
 func (f *dailyFile) open() (err error) {
 	if err = os.MkdirAll(f.dir, 0o700); err != nil {
 		return fmt.Errorf("cannot create the folder: %w", err)

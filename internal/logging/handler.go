@@ -1,8 +1,19 @@
 // Package logging writes the program's log: one line for each event, in a form for
 // people (canister) or as JSON, to standard error and to a file for each day.
 //
-// A caller that logs never waits for a writer: lines go through a bounded queue, and
-// those that find it full are dropped and counted.
+// The form for people has columns for time (UTC), level and tag; the tag names the
+// conversation that a line belongs to, or is "main":
+//
+//	2026-11-21 09:38:31,022 INFO     [main]              Listening on 127.0.0.1:8080
+//	2026-11-21 09:38:33,217 INFO     [10.0.0.5-VJ8zq5]   Response: 200 block (1ms)
+//
+// JSON has the keys time, level, message and tag, then the attributes; durations end in
+// _ms. In both forms an event is one line whatever its text: control characters and
+// line separators are escaped.
+//
+// A caller that logs never waits for a writer: lines go through a bounded queue for each
+// writer, and those that find it full are dropped and counted. Logging a line allocates
+// nothing in the form for people.
 package logging
 
 import (
@@ -83,8 +94,11 @@ type handler struct {
 // lineBuffers holds pointers: putting a slice into a pool allocates its header.
 var lineBuffers = sync.Pool{New: func() any { b := make([]byte, 0, 512); return &b }}
 
+// Enabled implements slog.Handler.
 func (h *handler) Enabled(_ context.Context, level slog.Level) bool { return level >= h.level }
 
+// Handle formats the event and queues it. The tag may be an attribute of the event or of
+// the logger; the event's goes first.
 func (h *handler) Handle(_ context.Context, r slog.Record) error {
 	tag := h.tag
 	r.Attrs(func(a slog.Attr) bool {
@@ -100,6 +114,7 @@ func (h *handler) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
+// WithAttrs returns a handler that adds the attributes to each line.
 func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	c := *h
 	c.with = slices.Clip(h.with) // loggers derived from one parent must not share its spare capacity
@@ -127,6 +142,7 @@ func tagOr(a slog.Attr, tag string) string {
 	return tag
 }
 
+// levelOf returns the level of that name in the settings.
 func levelOf(name string) slog.Level {
 	switch name {
 	case "DEBUG":
@@ -141,6 +157,8 @@ func levelOf(name string) slog.Level {
 	return slog.LevelInfo
 }
 
+// levelName is how lines show the level: by the names of the settings, which are not
+// those of slog.
 func levelName(l slog.Level) string {
 	switch {
 	case l < slog.LevelInfo:

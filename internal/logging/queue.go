@@ -79,12 +79,14 @@ func (q *queue) close() {
 	}
 }
 
+// droppedSoFar returns the number of lines dropped since the start.
 func (q *queue) droppedSoFar() uint64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.dropped
 }
 
+// signal wakes the writing goroutine.
 func (q *queue) signal() {
 	select {
 	case q.wake <- struct{}{}:
@@ -92,6 +94,7 @@ func (q *queue) signal() {
 	}
 }
 
+// run writes what is queued, a batch at a time, until the queue is closed.
 func (q *queue) run() {
 	defer close(q.done)
 	if q.closer != nil {

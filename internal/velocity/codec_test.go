@@ -15,20 +15,20 @@ func testKeys(t require.TestingT) *Keys {
 	return k
 }
 
-func TestARecordComesBackAsItWasWritten(t *testing.T) {
+func TestARecordIsDecodedAsItWasEncoded(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := records(testSubject(t)).Draw(t, "record")
 		var back Record
 		require.NoError(t, back.decode(r.append(nil)))
-		require.Equal(t, written(r), written(&back))
+		require.Equal(t, encodingOf(r), encodingOf(&back))
 		require.Equal(t, r.generation, back.generation)
 		require.Len(t, back.lists, len(r.lists))
 		require.Len(t, back.marks, len(r.marks))
 	})
 }
 
-// The written form is what stores hold: changing it needs a new version.
-func TestTheWrittenFormIsVersion1(t *testing.T) {
+// Stores hold this encoding: to change it is to raise the version.
+func TestTheEncodingIsVersion1(t *testing.T) {
 	r := &Record{generation: 3}
 	r.listFor(listKey{kind: 3}).observe(0x1111111111111111, 1_800_000_000_000, 6)
 	r.listFor(listKey{kind: 3}).observe(0x2222222222222222, 1_800_000_001_000, 6)
@@ -47,7 +47,7 @@ func TestARecordIsReadOnlyUnderItsOwnKeys(t *testing.T) {
 	encoded := keys.encode(nil, Key{1}, r)
 	var back Record
 	require.NoError(t, keys.decode(&back, Key{1}, encoded))
-	require.Equal(t, written(r), written(&back))
+	require.Equal(t, encodingOf(r), encodingOf(&back))
 
 	require.ErrorIs(t, keys.decode(&back, Key{2}, encoded), ErrDamaged, "put under another key")
 	require.Empty(t, back.lists)
@@ -113,7 +113,7 @@ func FuzzDecodeRecord(f *testing.F) {
 			require.Empty(t, r.marks)
 			return
 		}
-		require.Equal(t, string(data), written(&r), "what is read is written the same")
+		require.Equal(t, string(data), encodingOf(&r), "what is read is written the same")
 		r.prune(subject, 1_800_000_000_000) // and computed with, without a panic
 	})
 }

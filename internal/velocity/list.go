@@ -60,7 +60,7 @@ func (l *list) observe(fingerprint uint64, at Time, bound int) {
 	l.elements = l.elements[:min(len(l.elements), bound)]
 }
 
-// index returns the place of the element, -1 where it is not in the list.
+// index returns the index of the element, -1 where it is not in the list.
 func (l *list) index(fingerprint uint64) int {
 	for i := range l.elements {
 		if l.elements[i].fingerprint == fingerprint {

@@ -68,8 +68,8 @@ func TestForgettingTakesMarksAwayThatDoNotLast(t *testing.T) {
 	r.forget(1500)
 	require.Len(t, r.marks, 1)
 	require.Equal(t, override, r.marks[0].key)
-	require.Equal(t, written(r), written(merged(s, stale, r)))
-	require.Equal(t, written(r), written(merged(s, r, stale)))
+	require.Equal(t, encodingOf(r), encodingOf(merged(s, stale, r)))
+	require.Equal(t, encodingOf(r), encodingOf(merged(s, r, stale)))
 
 	// An override set by an instance that has not heard of the forgetting holds.
 	stale.setMark(&mark{key: override, at: 2000, data: []byte("block")})

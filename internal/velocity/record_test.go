@@ -58,18 +58,18 @@ func merged(s *subjectPlan, records ...*Record) *Record {
 	return out
 }
 
-// written is a record's only written form: equal bytes, equal records.
-func written(r *Record) string { return string(r.append(nil)) }
+// encodingOf is the only encoding of a record: equal bytes, equal records.
+func encodingOf(r *Record) string { return string(r.append(nil)) }
 
 func TestMergeIsCommutativeAssociativeAndIdempotent(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := testSubject(t)
 		some := records(s)
 		a, b, c := some.Draw(t, "a"), some.Draw(t, "b"), some.Draw(t, "c")
-		require.Equal(t, written(merged(s, a, b)), written(merged(s, b, a)), "commutative")
-		require.Equal(t, written(merged(s, merged(s, a, b), c)), written(merged(s, a, merged(s, b, c))), "associative")
-		require.Equal(t, written(merged(s, a)), written(merged(s, a, a)), "idempotent")
-		require.Equal(t, written(merged(s, a, b)), written(merged(s, a, b, a, b)), "idempotent")
+		require.Equal(t, encodingOf(merged(s, a, b)), encodingOf(merged(s, b, a)), "commutative")
+		require.Equal(t, encodingOf(merged(s, merged(s, a, b), c)), encodingOf(merged(s, a, merged(s, b, c))), "associative")
+		require.Equal(t, encodingOf(merged(s, a)), encodingOf(merged(s, a, a)), "idempotent")
+		require.Equal(t, encodingOf(merged(s, a, b)), encodingOf(merged(s, a, b, a, b)), "idempotent")
 	})
 }
 
@@ -184,8 +184,8 @@ func TestForgottenStaysForgotten(t *testing.T) {
 	stale := merged(s, r) // another instance's copy, from before
 	r.forget(1500)
 	require.Empty(t, r.lists)
-	require.Equal(t, written(r), written(merged(s, stale, r)))
-	require.Equal(t, written(r), written(merged(s, r, stale)))
+	require.Equal(t, encodingOf(r), encodingOf(merged(s, stale, r)))
+	require.Equal(t, encodingOf(r), encodingOf(merged(s, r, stale)))
 
 	r.listFor(key).observe(2, 2000, 3)
 	require.Len(t, merged(s, stale, r).list(key).elements, 1, "what comes after is remembered")
@@ -193,7 +193,7 @@ func TestForgottenStaysForgotten(t *testing.T) {
 	// Who forgets need not have known, nor that it was forgotten before.
 	stranger := new(Record)
 	stranger.forget(3000)
-	require.Equal(t, written(stranger), written(merged(s, r, stranger)))
+	require.Equal(t, encodingOf(stranger), encodingOf(merged(s, r, stranger)))
 	r.forget(2500) // a clock behind: what comes later is higher all the same
 	r.forget(2500)
 	require.EqualValues(t, 2501, r.generation)
@@ -204,9 +204,9 @@ func TestListsOfOtherInstancesAreCarriedThrough(t *testing.T) {
 	foreign := listKey{kind: 200, idle: 5}
 	r := new(Record)
 	r.listFor(foreign).observe(1, 1000, 10)
-	before := written(r)
+	before := encodingOf(r)
 	r.prune(s, 1_000_000_000)
-	require.Equal(t, before, written(merged(s, r)))
+	require.Equal(t, before, encodingOf(merged(s, r)))
 }
 
 func TestTimesFarAheadAreSetBack(t *testing.T) {
