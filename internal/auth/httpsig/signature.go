@@ -10,10 +10,17 @@ import (
 	"github.com/dunglas/httpsfv"
 )
 
+// The bounds of a signature. They keep what a stranger can make us hash and store small;
+// 16 characters are the least for a nonce that is random and never repeats.
 const (
-	maxCovered            = 32 // components of a signature
-	minNonce, maxNonce    = 16, 64
-	maxLabel              = 64
+	maxCovered         = 32     // components
+	minNonce, maxNonce = 16, 64 // characters
+	maxLabel           = 64     // characters
+)
+
+// The components with an @ are derived from the request (RFC 9421 section 2.2); the
+// others are fields of the header.
+const (
 	signatureParams       = `"@signature-params": `
 	componentMethod       = "@method"
 	componentTargetURI    = "@target-uri"
@@ -37,6 +44,7 @@ type signature struct {
 	created, expires int64 // Unix seconds; expires is 0 where none is given
 }
 
+// malformed is the error for a signature that is not what was expected.
 func malformed(expected string) error { return &Error{Malformed, expected} }
 
 var (
@@ -56,6 +64,9 @@ var (
 	errDigestForm = malformed("Content-Digest to be a sha-256 or sha-512 digest, as RFC 9530 spells it")
 )
 
+// parseSignature parses Signature-Input and Signature, which must name one label. With
+// several signatures somebody would have to choose, and another service behind or before
+// this one might choose another.
 func parseSignature(h Header) (s signature, err error) {
 	text, inputs, err := parseOne(h.Values("Signature-Input"))
 	if err != nil || len(inputs.Names()) != 1 {
@@ -160,7 +171,9 @@ func (s *signature) complete(r *Request) error {
 	return nil
 }
 
-// appendBase appends the signature base of RFC 9421 section 2.5.
+// appendBase appends the signature base (RFC 9421 section 2.5): a line for each covered
+// component, in their order, and one for the parameters. The parameters are appended as
+// they were sent, which is their canonical spelling: parseOne has refused any other.
 func (s *signature) appendBase(b []byte, r *Request) ([]byte, error) {
 	path, query, _ := bytes.Cut(r.Target, []byte("?"))
 	for _, name := range s.covered {

@@ -88,7 +88,7 @@ func newKey(quoted string, secret []byte) *Key {
 	return k
 }
 
-// sum is the MAC of the parts, one after the other.
+// sum is the HMAC-SHA-256 of the parts, one after the other.
 func (k *Key) sum(parts ...[]byte) [sha256.Size]byte {
 	m := k.macs.Get().(*mac)
 	defer k.macs.Put(m)
@@ -156,7 +156,8 @@ func (v *Verifier) Verify(r *Request, now time.Time, nonces Nonces) (keyID strin
 	return s.keyID, AnswerSigner{key: key, label: s.label, signature: s.field, at: now}, nil
 }
 
-// signedBy is the key that the request was signed with.
+// signedBy returns the key that the request was signed with. An unknown key id costs a MAC
+// too, so the time does not tell which ids are known.
 func (v *Verifier) signedBy(s *signature, r *Request) (*Key, error) {
 	buffer := v.bases.Get().(*[]byte)
 	defer v.bases.Put(buffer)

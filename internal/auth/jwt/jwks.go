@@ -13,10 +13,10 @@ import (
 	"strings"
 )
 
-// A JWK Set (RFC 7517) as issuers publish it holds keys for other purposes too:
-// for encryption, for algorithms or of types that are not used here. Those are
-// passed over. What says it is for us and is not as it should be refuses the
-// whole file, as does any member that should have stayed with the issuer.
+// A JWK Set (RFC 7517) as issuers publish it holds keys for other purposes too: for
+// encryption, for algorithms or of types that are not used here. Those are skipped. A key
+// that is for signatures of ours and is malformed refuses the whole file, as does any
+// private member: it should have stayed with the issuer.
 
 // jwk is one key of a set, as it stands there. Of a member given twice the last
 // counts (RFC 7517 section 4).
@@ -65,8 +65,8 @@ func (s *Settings) jwks() (set keys, err error) {
 	return set, nil
 }
 
-// read returns nil for a key that is not for us, and what is expected of one that
-// is not as it should be.
+// read parses the key. It returns nil for a key of another purpose, and for a malformed
+// one what is expected of it.
 func (k jwk) read() (key *verificationKey, flaw string) {
 	for _, name := range privateMembers {
 		if _, given := k[name]; given {
@@ -112,7 +112,8 @@ func (k jwk) read() (key *verificationKey, flaw string) {
 	return &verificationKey{id: kid, alg: fits, key: public}, ""
 }
 
-// public is the key itself.
+// public parses the key itself: RFC 7518 section 6 for RSA and EC, RFC 8037 for Ed25519.
+// Coordinates have their full length, so that no key has two spellings.
 func (k jwk) public(kty string) (public any, flaw string) {
 	switch kty {
 	case "RSA":
@@ -159,7 +160,8 @@ func (k jwk) bytes(name string) []byte {
 	return decoded
 }
 
-// verifies reports whether key_ops, when it is there, lets the key verify.
+// verifies reports whether key_ops (RFC 7517 section 4.3), where it is given, lets the key
+// verify; ok is false where it is no list of texts.
 func (k jwk) verifies() (verifies, ok bool) {
 	raw, given := k["key_ops"]
 	if !given {

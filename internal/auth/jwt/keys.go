@@ -19,29 +19,32 @@ import (
 )
 
 const (
-	// minSecret is the least length of a decoded secret, in bytes. RFC 7518
-	// section 3.2 asks for more, see Warnings; secrets of 16 are in use and not
-	// guessed either.
+	// minSecret is the least length of a decoded secret, in bytes. RFC 7518 section 3.2
+	// asks for more, which Verifier.Warnings says; secrets of 16 bytes are in use, and
+	// nobody guesses them.
 	minSecret = 16
 	// minRSA is the least length of an RSA key, in bits (RFC 7518 section 3.3).
 	minRSA = 2048
 )
 
-// hmacSizes are the algorithms that take a secret, and how long it should be, in
-// bytes: as long as what the hash makes of it.
+// hmacSizes are the algorithms that take a secret, and how long it should be, in bytes:
+// as long as the hash (RFC 7518 section 3.2).
 var hmacSizes = map[string]int{"HS256": 32, "HS384": 48, "HS512": 64}
 
 // publicAlgorithms are those that take a public key; each has one type of key.
 var publicAlgorithms = []string{"RS256", "ES256", "EdDSA"}
 
-// A verificationKey is good for one algorithm only, so that no token can have it
-// taken for another kind of key.
+// A verificationKey is good for one algorithm only (RFC 8725 section 3.1). Otherwise a
+// token could name HS256, and a public key would serve as the secret.
 type verificationKey struct {
 	id  string // kid; empty: no kid is looked at
 	alg string
 	key any // as the library wants it: []byte or a public key
 }
 
+// equal reports whether a reload kept the key: the same name, algorithm and key. It
+// compares what the configuration holds, never what a caller sent, so it need not take
+// constant time.
 func (k *verificationKey) equal(other *verificationKey) bool {
 	if k.id != other.id || k.alg != other.alg {
 		return false
@@ -57,8 +60,10 @@ func (k *verificationKey) equal(other *verificationKey) bool {
 // keys are those that tokens may be signed with.
 type keys []*verificationKey
 
-// find returns the key that the token's header names, nil where it names none of
-// ours. Of several keys the token has to name one.
+// find returns the key that the token's header names, nil where it names none of ours.
+// A key without a kid, always the only one of its algorithm, is good for every kid. Where there
+// are several keys the token must name one: trying them in turn would let a token of one
+// issuer pass with the key of another.
 func (k keys) find(token *jwt.Token) *verificationKey {
 	alg := token.Method.Alg()
 	kid, given := token.Header["kid"]
@@ -80,7 +85,8 @@ func (k keys) algorithms() (names []string) {
 	return names
 }
 
-// keys are those configured; the error is a *SettingError.
+// keys parses the configured keys, which have exactly one source; the error is a
+// *SettingError.
 func (s *Settings) keys() (keys, error) {
 	given := 0
 	for _, is := range []bool{s.Secret != "", s.PublicKey != nil, s.JWKS != nil} {
@@ -107,7 +113,7 @@ func (s *Settings) keys() (keys, error) {
 	return s.secretKeys()
 }
 
-// secretKeys are the secret, once for each algorithm.
+// secretKeys is the secret as a key of each of the algorithms.
 func (s *Settings) secretKeys() (keys keys, err error) {
 	secret, err := s.secret()
 	if err != nil {
@@ -149,7 +155,7 @@ func (s *Settings) secret() ([]byte, error) {
 	return secret, nil
 }
 
-// decodeBase64 takes text with all of its padding or none.
+// decodeBase64 decodes text with all of its padding or none, and nothing in between.
 func decodeBase64(encoding *base64.Encoding, text string) ([]byte, error) {
 	if strings.ContainsAny(text, lineEnds) {
 		return nil, errors.New("a line end")
@@ -163,7 +169,9 @@ func decodeBase64(encoding *base64.Encoding, text string) ([]byte, error) {
 // lineEnds are the bytes that encoding/base64 skips even where it is strict.
 const lineEnds = "\r\n"
 
-// publicKey reads the one key of a PEM file.
+// publicKey reads the one key of a PEM file. Of a certificate only the key counts: who
+// configures the file trusts the key, not the certificate's signer or dates. A file that
+// holds a private key is refused, since it was given to the wrong party.
 func (s *Settings) publicKey() (keys, error) {
 	fail := func(expected string) (keys, error) {
 		return nil, &SettingError{Key: "public_key_file", Expected: expected}
@@ -203,7 +211,8 @@ func (s *Settings) publicKey() (keys, error) {
 	return keys{{alg: alg, key: public}}, nil
 }
 
-// algorithmOf is what a public key is used with, or what is expected of it.
+// algorithmOf is the algorithm that a public key is used with, or what is expected of the
+// key.
 func algorithmOf(public any) (alg, flaw string) {
 	switch public := public.(type) {
 	case *rsa.PublicKey:

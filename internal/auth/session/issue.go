@@ -43,7 +43,8 @@ func (l *Logins) Begin(p *Policy, user *User, from netip.Addr, at time.Time) (Is
 	return issued, nil
 }
 
-// issue makes the text of an access token that is good from now on.
+// issue makes the text of an access token that is good from now on, at most until its
+// login ends.
 func (s *signer) issue(p *Policy, t *accessToken, now int64) (text string, in time.Duration) {
 	t.issued, t.expires = now, min(now+p.TTL.Milliseconds(), t.ends)
 	return s.write(accessPrefix, t.append(make([]byte, 0, 256))), time.Duration(t.expires-now) * time.Millisecond

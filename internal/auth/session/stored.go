@@ -12,7 +12,8 @@ import (
 // maxWrites bounds how often a write starts again because another came first.
 const maxWrites = 16
 
-// slack is how much longer than it matters a record is kept, for clocks that differ.
+// slack is how much longer than it matters a record is kept, because the clocks of
+// instances differ.
 const slack = time.Minute
 
 // load reads a login's record. A record that is forged, or of another login, is
