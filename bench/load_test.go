@@ -72,6 +72,14 @@ func TestAnExperimentIsVoidWhenItDidNotDoWhatItSays(t *testing.T) {
 	require.Contains(t, e.run(t.Context()).Void, "refused")
 }
 
+func TestATargetThatEndedSaysWhy(t *testing.T) {
+	p := testbed.StartProcess(t, exec.Command("/bin/sh", "-c", "echo out of turbines >&2; exit 3"))
+	<-p.Exited()
+	ended := &target{instances: []*testbed.Instance{{Process: p}}, addrs: []string{"127.0.0.1:1"}}
+	e := experiment{target: ended, from: honest(), conns: 1, lasts: time.Millisecond, slow: slow}
+	require.Contains(t, e.run(t.Context()).Void, "fraudcheck has ended, exit code 3, last lines:\nout of turbines")
+}
+
 // The kernel accepts connections on a socket that no process reads from.
 func TestAnAnswerIsWaitedForNoLongerThanAllowed(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

@@ -115,9 +115,21 @@ func (t *target) clock() (c clock, err error) {
 func (e *experiment) run(ctx context.Context) sample {
 	s, err := e.sample(ctx)
 	if err != nil {
-		s.Void = err.Error()
+		s.Void = err.Error() + e.target.ended()
 	}
 	return s
+}
+
+// ended says which instances have ended, and why; empty for none.
+func (t *target) ended() (why string) {
+	for _, i := range t.instances {
+		select {
+		case <-i.Exited():
+			why += fmt.Sprintf("; fraudcheck has ended, exit code %d, last lines:\n%s", i.ExitCode(), i.LastLines())
+		default:
+		}
+	}
+	return why
 }
 
 func (e *experiment) sample(ctx context.Context) (s sample, err error) {
