@@ -72,14 +72,14 @@ func (a *API) outcome(q *door.Request) *wire.Problem {
 	}
 	const expected = "approved, declined or error"
 	if !s.fields.Has(velocity.FieldOutcome) {
-		return wire.Refused(&velocity.FieldError{Field: velocity.FieldOutcome, Missing: true, Expected: expected})
+		return wire.ProblemOf(&velocity.FieldError{Field: velocity.FieldOutcome, Missing: true, Expected: expected})
 	}
 	switch s.fields.Value(velocity.FieldOutcome) {
 	case "declined":
 		a.Checker.Declined(&s.attempt, a.Now(q.Start))
 	case "approved", "error":
 	default:
-		return wire.Refused(&velocity.FieldError{Field: velocity.FieldOutcome, Expected: expected})
+		return wire.ProblemOf(&velocity.FieldError{Field: velocity.FieldOutcome, Expected: expected})
 	}
 	q.Buffer = append(q.Buffer[:0], `{"attempt_id":`...)
 	q.Buffer = append(wire.AppendString(q.Buffer, s.fields.Value(velocity.FieldAttemptID)), '}')
@@ -92,7 +92,7 @@ func (a *API) parse(q *door.Request, s *scratch, allowed wire.FieldSet) *wire.Pr
 	s.fields = velocity.Fields{}
 	decode := wire.DecoderFor(q.In.ContentType, q.In.ContentEncoding)
 	if decode == nil && len(q.In.Body) > 0 {
-		return wire.NoMedia
+		return wire.UnsupportedMedia
 	}
 	err := s.decode(q, decode, allowed)
 	if err == nil {
@@ -104,7 +104,7 @@ func (a *API) parse(q *door.Request, s *scratch, allowed wire.FieldSet) *wire.Pr
 	if wire.PANLike(&s.fields, err) && a.Events.PANLike != nil {
 		a.Events.PANLike()
 	}
-	return wire.Refused(err)
+	return wire.ProblemOf(err)
 }
 
 func (s *scratch) decode(q *door.Request, decode wire.Decoder, allowed wire.FieldSet) error {

@@ -82,7 +82,7 @@ func (a *API) forgetSubject(q *door.Request) *wire.Problem {
 func (a *API) parseSubject(q *door.Request) (per string, attempt velocity.Attempt, p *wire.Problem) {
 	decode := wire.DecoderFor(q.In.ContentType, q.In.ContentEncoding)
 	if decode == nil && len(q.In.Body) > 0 {
-		return "", attempt, wire.NoMedia
+		return "", attempt, wire.UnsupportedMedia
 	}
 	var f velocity.Fields
 	var err error
@@ -98,7 +98,7 @@ func (a *API) parseSubject(q *door.Request) (per string, attempt velocity.Attemp
 	if wire.PANLike(&f, err) {
 		a.Metrics.PANLike()
 	}
-	return "", attempt, wire.Refused(err)
+	return "", attempt, wire.ProblemOf(err)
 }
 
 // forget forgets the attempt's subject of that kind and answers what it leaves: rules
