@@ -35,7 +35,7 @@ func TestAProblemIsJSONWhateverItSays(t *testing.T) {
 	}
 }
 
-func TestStandingProblems(t *testing.T) {
+func TestFixedProblems(t *testing.T) {
 	for p, want := range map[*Problem]string{
 		NotFound: "404 not_found", MethodNotAllowed: "405 method", TooLarge: "413 body_too_large", TooSlow: "408 too_slow",
 		UnsupportedMedia: "415 media_type", BodyNotAllowed: "400 body_invalid", Draining: "503 overloaded", Internal: "500 internal",
