@@ -82,10 +82,11 @@ func TestASettingThatCannotBeUsedIsNamedByTheStart(t *testing.T) {
 			"f.yaml:3: store.memory.snapshot_file: cannot create a file in DIR/none: no such file or directory"},
 	} {
 		file := writeFile(t, "f.yaml", tt.text+"\n")
-		_, stderr, code := command("--listen=127.0.0.1:0", "--operator-listen=127.0.0.1:0", "--config", file)
-		if strings.HasPrefix(tt.text, "listen") {
-			_, stderr, code = command("--operator-listen=127.0.0.1:0", "--config", file)
+		args := []string{"--operator-listen=127.0.0.1:0", "--config", file}
+		if !strings.HasPrefix(tt.text, "listen") {
+			args = append(args, "--listen=127.0.0.1:0")
 		}
+		_, stderr, code := command(args...)
 		assert.Equal(t, 1, code)
 		_, message, _ := strings.Cut(strings.ReplaceAll(stderr, filepath.Dir(file), "DIR"), "/")
 		assert.Equal(t, tt.want+"\n", message)
