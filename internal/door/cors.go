@@ -59,16 +59,11 @@ func isOrigin(text string) bool {
 	return host != "" && !strings.ContainsFunc(host, strange) && u.Host == host+port
 }
 
-// Fields are those of an answer's header.
-type Fields interface {
-	Set(name, value string)
-}
-
-// Allow writes into the answer's header whether the page that asks may read it, and
-// reports whether its origin is a configured one, and whether the request is no more
-// than a browser's question beforehand, to be answered by Preflight. Asked is the
-// request's header, options whether its method is OPTIONS.
-func (c *CORS) Allow(options bool, asked auth.Header, answer Fields) (listed, preflight bool) {
+// Allow sets the fields that let the page that asks read the answer. It reports whether
+// the request's one Origin is a configured one (listed), and whether the request only
+// asks what may be sent, to be answered by Preflight. Options says whether its method is
+// OPTIONS.
+func (c *CORS) Allow(options bool, asked auth.Header, answer *Output) (listed, preflight bool) {
 	if c == nil {
 		return false, false
 	}
@@ -93,9 +88,9 @@ func (c *CORS) Allow(options bool, asked auth.Header, answer Fields) (listed, pr
 	return true, false
 }
 
-// Preflight writes into the answer's header what may be asked: with these methods,
-// written as in the Allow field.
-func (c *CORS) Preflight(methods string, answer Fields) {
+// Preflight sets the fields that say what a page may send: with these methods, written
+// as in the Allow field.
+func (c *CORS) Preflight(methods string, answer *Output) {
 	answer.Set("Access-Control-Allow-Methods", methods)
 	answer.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, X-Request-ID, Content-Digest, Signature, Signature-Input")
 	answer.Set("Access-Control-Max-Age", "600")

@@ -96,9 +96,6 @@ func (d *Door) common() []Route {
 // Drain makes the door unready: every answer asks its caller to close the connection.
 func (d *Door) Drain() { d.draining.Store(true) }
 
-// Draining reports whether Drain was called.
-func (d *Door) Draining() bool { return d.draining.Load() }
-
 // Load is the number of requests begun so far, and of those not answered yet.
 func (d *Door) Load() (begun, inFlight int64) { return d.served.Load(), d.inFlight.Load() }
 
@@ -116,8 +113,8 @@ func (d *Door) Serve(q *Request) {
 	inFlight := d.inFlight.Add(1)
 	defer d.inFlight.Add(-1)
 	q.begin(time.Now(), d.TLS)
-	q.asks.ListedOrigin, q.preflight = d.CORS.Allow(string(q.In.Method) == "OPTIONS", q.In.Header, &q.Out)
 	defer d.end(q)
+	q.asks.ListedOrigin, q.preflight = d.CORS.Allow(string(q.In.Method) == "OPTIONS", q.In.Header, &q.Out)
 	if p := d.answer(q, inFlight); p != nil {
 		q.refuse(p)
 	}
@@ -194,7 +191,7 @@ func (d *Door) end(q *Request) {
 		d.Log.Error("panic in a handler", "tag", q.tag, "type", fmt.Sprintf("%T", fault), "stack", string(debug.Stack()))
 		q.refuse(wire.Internal)
 	}
-	if d.draining.Load() || q.mustClose() {
+	if d.draining.Load() || q.In.mustClose() {
 		q.Out.Close = true
 	}
 	q.sign()

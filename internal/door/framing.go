@@ -157,9 +157,15 @@ var tokenBytes = func() (token [256]bool) {
 	return token
 }()
 
-// mustClose reports whether no further request may be read from the connection: a body
-// in chunks may hide where the next one begins, and HTTP/1.0 knows no way to say so.
-func (q *Request) mustClose() bool { return q.In.chunked || string(q.In.Proto) != "HTTP/1.1" }
+// Closes reports whether the connection is closed after the request, because its end is
+// not certain: one that is not believed, a body in chunks, or HTTP/1.0.
+func (in *Input) Closes() bool {
+	_, _, ok := splitTarget(in.Target, in.Host)
+	return in.Judge() != nil || !ok || in.mustClose()
+}
+
+// mustClose is Closes for a request that is believed.
+func (in *Input) mustClose() bool { return in.chunked || string(in.Proto) != "HTTP/1.1" }
 
 // bodiless reports whether the method takes no body here.
 func (q *Request) bodiless() bool {

@@ -40,7 +40,7 @@ type Output struct {
 // A Field of an answer's header.
 type Field struct{ Name, Value string }
 
-// Set adds a field to the answer, or replaces it. It is how CORS writes.
+// Set adds a field to the answer, or replaces its value.
 func (o *Output) Set(name, value string) {
 	for i := range o.Fields {
 		if o.Fields[i].Name == name {

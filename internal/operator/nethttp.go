@@ -41,9 +41,9 @@ func serve(h http.Handler, path string, q *door.Request) *wire.Problem {
 	}
 	b := &buffer{header: http.Header{}, status: http.StatusOK}
 	h.ServeHTTP(b, r)
-	for name := range b.header {
-		if name != "Content-Type" && name != "Content-Length" && name != "X-Content-Type-Options" {
-			q.Out.Set(name, b.header.Get(name))
+	for _, name := range []string{"Content-Encoding", "Content-Disposition"} { // the door sets all others
+		if value := b.header.Get(name); value != "" {
+			q.Out.Set(name, value)
 		}
 	}
 	if b.status == http.StatusNotFound {

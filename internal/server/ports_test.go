@@ -250,9 +250,10 @@ func TestBothPortsSpeakToBrowsersAlike(t *testing.T) {
 			assert.Equal(t, desk, a.Header.Get("Access-Control-Allow-Origin"))
 			assert.Equal(t, "GET, HEAD", a.Header.Get("Access-Control-Allow-Methods"))
 			assert.Equal(t, []string{"Origin, Access-Control-Request-Method, Access-Control-Request-Headers"}, a.Header.Values("Vary"))
-			for _, line := range []string{"GET /nowhere", "GET /healthz", "GET /v1/me"} {
+			for _, line := range []string{"GET /nowhere", "GET /healthz", "GET /v1/me", "GET /metrics"} {
 				a = port.Ask(t, doortest.Raw(line, "", "Origin: "+desk))
 				assert.Equal(t, []string{desk}, a.Header.Values("Access-Control-Allow-Origin"), line)
+				assert.Equal(t, []string{"Origin"}, a.Header.Values("Vary"), line)
 			}
 			a = port.Ask(t, doortest.Raw("POST /v1/logout", "", doortest.AsAnalyst, "Origin: "+desk))
 			assert.Equal(t, 204, a.Status, "a page of a configured origin may write")

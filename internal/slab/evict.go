@@ -4,20 +4,20 @@ package slab
 // the order in which they were last kept. Those of one queue are kept about equally
 // long, so that order is also the order in which they end.
 //
-// When a shard has no cell left, the first rule that names a record decides:
+// When a shard has no cell left, it evicts one record:
 //
-//  1. A record that has ended goes, of whatever group. This costs nothing and is not
+//  1. One that has ended, of whatever group, if a queue begins with one. It is not
 //     counted.
-//  2. The group with the most cells gives. So what one group needs up to an equal share
-//     of the memory no other can take from it (max-min fairness), and what groups do
-//     not need is there for the others.
-//  3. Of its ranks gives the lowest that has more than a quarter of the group's cells.
-//     So a rank is evicted before every higher one, and yet no flood of records of high
-//     rank leaves new ones, whose rank has still to rise, no room to be found again.
-//  4. Of this rank goes the record that was kept longest ago.
+//  2. Otherwise one of the group with the most cells. So no group can take from another
+//     what that one needs, up to an equal share of the memory (max-min fairness), and
+//     what one group does not need the others can use.
+//  3. Within the group, one of the lowest rank that has more than a quarter of the
+//     group's cells. So a low rank is evicted before a higher one; but records of high
+//     rank, however many, leave room for new ones, whose rank may still rise.
+//  4. Within the rank, the one that was kept longest ago.
 //
-// All of it looks at the heads of queues only: the work of an eviction does not depend
-// on how many records there are.
+// Only the heads of the queues are looked at, so the work of an eviction does not
+// depend on how many records there are.
 
 // A group is the records that share one part of the memory.
 type group struct {

@@ -81,12 +81,12 @@ func (m *Memory) absorb(u *Update, r *Record) {
 	m.edit(u, func(s *scratch, _ bool) (rank slab.Rank, keep bool) {
 		s.record.prune(u.subject, u.now) // a time pulled back must not come again
 		s.record.merge(r, u.subject)
-		return s.rank(u), true // what u found is of one update of several, without the copy
+		return s.rank(u), true // u's tallies are of one update of a batch, before this merge
 	})
 }
 
-// edit hands out the record of u's subject, empty when there is none, and writes it
-// back if change says so.
+// edit calls change with the record of u's subject, empty when there is none, and
+// writes it back under that rank if change says so. The record is locked meanwhile.
 func (m *Memory) edit(u *Update, change func(s *scratch, found bool) (rank slab.Rank, keep bool)) {
 	s := m.scratch.Get().(*scratch)
 	defer m.scratch.Put(s)
@@ -124,6 +124,7 @@ func (u *Update) ends(r *Record) uint32 {
 
 // The ranks of a record, by what evicting it would cost: the lowest goes first.
 const (
+	// No rule is near its limit.
 	rankOrdinary slab.Rank = iota
 	// A rule finds more than half of its block_over, or would have the subject reviewed.
 	rankNear
