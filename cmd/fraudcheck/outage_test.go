@@ -43,6 +43,8 @@ func TestOutageAtTheStart(t *testing.T) {
 	assert.Equal(t, "7", one.metric(t, "fraudcheck_degraded_checks_total"))
 	assert.Equal(t, "0", one.metric(t, `fraudcheck_store_up{server="`+server.Addr+`"}`))
 
+	one.await(t, one.stderr, `memcached is not used; .*because="it refuses connections"|memcached is not used; .* it refuses connections`)
+
 	server.Start()
 	one.shared(t)
 	other.shared(t)

@@ -46,19 +46,21 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 	r := reloader{flags: f, files: files, service: s, running: *p.settings, callers: p.authSettings}
 	go r.run(ctx, hangups) // so that a stop never waits for a reload
 
+	stopped := make(chan error, 1)
 	select {
-	case err = <-s.failed:
-		s.close()
-		return err
+	case err := <-s.failed:
+		go func() {
+			s.close()
+			stopped <- err
+		}()
 	case sig := <-stops:
-		stopped := make(chan error, 1)
 		go func() { stopped <- s.stop() }()
 		s.log.Info(fmt.Sprintf("Stopping (%s, within %s)", sig, p.settings.Drain))
-		select {
-		case err = <-stopped:
-		case <-stops:
-			err = errSecondSignal
-		}
+	}
+	select {
+	case err = <-stopped:
+	case <-stops: // the stop may wait for what does not end
+		err = errSecondSignal
 	}
 	if err != nil {
 		s.log.Error("Stopped: " + err.Error())

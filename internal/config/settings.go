@@ -28,7 +28,7 @@ type Settings struct {
 	Store struct {
 		Kind      string        `yaml:"kind" oneof:"memory,memcached" help:"where the records live: memory, of this process, or memcached, shared by all instances"`
 		OnFailure string        `yaml:"on_failure" oneof:"local,allow,block" help:"what to answer when memcached does not: from what this instance knows, or always the same"`
-		Budget    time.Duration `yaml:"budget" min:"1ms" max:"10s" help:"longest a whole check may wait for memcached, all subjects and all retries; then this instance answers from what it knows"`
+		Budget    time.Duration `yaml:"budget" min:"1ms" max:"10s" help:"longest a whole check may wait for memcached: the look-up of a login, all subjects and all retries; then this instance answers from what it knows"`
 		Memory    struct {
 			MaxBytes      ByteSize      `yaml:"max_bytes" min:"1MiB" max:"1TiB" help:"most memory the records may take; with memcached, this instance's copies"`
 			SnapshotFile  string        `yaml:"snapshot_file" path:"file" help:"where the records are kept over a restart, written at every stop and read at start; none: they are not. Needs a hash key that stays"`

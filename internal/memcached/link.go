@@ -21,7 +21,7 @@ type link struct {
 	out    []byte   // handed over and not sent yet
 	handed uint64   // bytes, in all
 	sent   uint64   // of them, or being sent
-	queue  queue    // those whose reply is to come, in the order they asked
+	queue  queue    // commands without a reply yet, in the order of handing over
 	wake   chan struct{}
 
 	guard  bool // the canary is to follow what was handed over
@@ -90,8 +90,8 @@ func (l *link) leave(c *conn) error {
 	return os.ErrDeadlineExceeded
 }
 
-// end closes the link; the first of those who wait is told why, unless it is for
-// somebody else's sake.
+// end closes the link. The first conn that waits is told err, the others that it was for
+// another command's sake.
 func (l *link) end(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -116,7 +116,7 @@ func (l *link) end(err error) {
 func (l *link) write() {
 	var sending []byte
 	for range l.wake {
-		runtime.Gosched() // who is about to ask goes along
+		runtime.Gosched() // commands that are about to come go along
 		for {
 			l.mu.Lock()
 			l.addCanary()
@@ -145,7 +145,7 @@ func (l *link) addCanary() {
 	l.queue.push(waiter{trusted: l.pipe.trusted.Load(), end: l.handed})
 }
 
-// read hands the replies to those who asked; it returns why it cannot go on.
+// read hands each reply to its conn; it returns why it cannot go on.
 func (l *link) read() error {
 	r := bufio.NewReaderSize(l.nc, 64<<10)
 	var canary []byte // its reply
@@ -165,7 +165,7 @@ func (l *link) read() error {
 		}
 		command, reply := &l.pipe.canary, canary[:0]
 		if w.conn != nil {
-			command, reply = &w.conn.command, w.conn.reply[:0] // nobody else looks at it before the end
+			command, reply = &w.conn.command, w.conn.reply[:0] // its goroutine does not look at it before the end
 		}
 		more := command.follows(line)
 		if more < 0 {
@@ -192,13 +192,13 @@ func (l *link) read() error {
 }
 
 // deliver ends the command of w, the next in the queue, or holds its reply back until
-// the canary has come. It reports false when nobody can have asked: the command was not
-// sent yet, or more follows and nobody waits.
+// the canary has come. It reports false for a reply that was not asked for: the command
+// was not sent yet, or more follows and no command waits.
 func (l *link) deliver(w waiter, start int, reply []byte, more bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.err != nil {
-		return true // everybody was told
+		return true // all conns were told
 	}
 	if l.sent < w.sentAt() || more && l.queue.waiting() == 1 {
 		return false

@@ -21,7 +21,7 @@ func ask(t *testing.T, l *link, command string, wait time.Duration) *conn {
 	return c
 }
 
-func TestWhoCannotWaitForAConnectionLeavesItToTheOthers(t *testing.T) {
+func TestAnImpatientCommandLeavesTheDialToOthers(t *testing.T) {
 	l := newLink(newPipe("nobody", 1, 0)) // it is being connected
 	patient, hasty := ask(t, l, "gets a\r\n", time.Hour), ask(t, l, "gets b\r\n", 0)
 	_, err := hasty.Read(nil)

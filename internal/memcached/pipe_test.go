@@ -49,7 +49,7 @@ func askOn(p *pipe, command string, wait time.Duration) (string, error) {
 	return reply, err
 }
 
-// A script is a server of one connection after another: it reads so many bytes,
+// A script is a server of one connection after another: it reads a number of bytes,
 // answers, and hangs up when there is nothing more to answer.
 type script struct {
 	net.Listener
@@ -79,7 +79,7 @@ func newScript(t testing.TB) *script {
 
 func (s *script) address() string { return s.Addr().String() }
 
-// hear reads until so many commands have come, of one line each.
+// hear reads that number of commands, of one line each.
 func hear(t testing.TB, c net.Conn, lines int) {
 	r := bufio.NewReaderSize(c, 1)
 	for range lines {
@@ -88,7 +88,7 @@ func hear(t testing.TB, c net.Conn, lines int) {
 	}
 }
 
-func TestOverFewConnectionsEverybodyGetsTheirOwn(t *testing.T) {
+func TestFewConnectionsCarryManyConversations(t *testing.T) {
 	server := testbed.StartMemcached(t)
 	p := startPipe(t, server.Addr, 2)
 	var all sync.WaitGroup
@@ -160,13 +160,13 @@ func askAll(t *testing.T, says string) (got [3]string, errs [3]error) {
 	return got, errs
 }
 
-func TestAnswersFindThoseWhoAsked(t *testing.T) {
+func TestRepliesReachTheConnsThatAsked(t *testing.T) {
 	got, errs := askAll(t, replies[0]+replies[1]+replies[2])
 	assert.Equal(t, [3]error{}, errs)
 	assert.Equal(t, replies, got)
 }
 
-func TestAStreamCutAnywhereAnswersOnlyWhomItAnsweredWhole(t *testing.T) {
+func TestACutStreamAnswersOnlyWithWholeReplies(t *testing.T) {
 	whole := replies[0] + replies[1] + replies[2]
 	for cut := range whole {
 		got, errs := askAll(t, whole[:cut])
@@ -187,7 +187,7 @@ func TestAStreamCutAnywhereAnswersOnlyWhomItAnsweredWhole(t *testing.T) {
 	}
 }
 
-func TestNoAnswerReachesAnotherWhateverByteIsWrong(t *testing.T) {
+func TestNoReplyReachesAnotherConnWhateverByteIsWrong(t *testing.T) {
 	whole := replies[0] + replies[1] + replies[2]
 	for at := range whole {
 		for name, says := range map[string]string{
@@ -211,7 +211,7 @@ func TestNoAnswerReachesAnotherWhateverByteIsWrong(t *testing.T) {
 	}
 }
 
-func TestWhatNobodyAskedForClosesTheConnection(t *testing.T) {
+func TestAReplyThatWasNotAskedForClosesTheConnection(t *testing.T) {
 	s := newScript(t)
 	p := startPipe(t, s.address(), 1)
 	for range 2 {
@@ -253,7 +253,7 @@ func TestACommandThatIsNotAnsweredInTimeClosesTheConnection(t *testing.T) {
 	_ = c.Close()
 }
 
-func TestWhoGivesUpBeforeItWasSentDisturbsNobody(t *testing.T) {
+func TestGivingUpBeforeACommandWasSentDisturbsNoOther(t *testing.T) {
 	s := newScript(t)
 	p := startPipe(t, s.address(), 1)
 	large := "set large 0 60 1000000\r\n" + strings.Repeat("x", 1_000_000) + "\r\n"
@@ -298,7 +298,7 @@ func TestNoReplyIsTakenForThatToACommandThatWasNotSentYet(t *testing.T) {
 	_ = c.Close()
 }
 
-func TestWhereNobodyListensOneIsToldAndTheNextTriesAgain(t *testing.T) {
+func TestARefusedDialIsToldAndTriedAgain(t *testing.T) {
 	p := startPipe(t, t.TempDir()+"/nobody", 2)
 	for range 3 {
 		_, err := askOn(p, "gets key\r\n", patient)
@@ -306,7 +306,7 @@ func TestWhereNobodyListensOneIsToldAndTheNextTriesAgain(t *testing.T) {
 	}
 }
 
-func TestCloseTellsWhoWaits(t *testing.T) {
+func TestCloseEndsCommandsThatWait(t *testing.T) {
 	s := newScript(t)
 	p := startPipe(t, s.address(), 1)
 	done := make(chan error, 1)

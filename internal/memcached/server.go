@@ -118,8 +118,8 @@ func (s *Server) Acquire(deadline time.Time, anyMemory bool) *Slot {
 	return x
 }
 
-// Release gives the slot back. After a panic it must be called with broken: nobody knows
-// what state the slot is in.
+// Release gives the slot back. broken says that an operation panicked, which leaves
+// the slot in an unknown state.
 func (x *Slot) Release(broken bool) {
 	if !broken {
 		x.server.pool.Put(x)

@@ -48,7 +48,7 @@ func (w *watcher) run() {
 func (w *watcher) probe() {
 	defer func() {
 		if fault := recover(); fault != nil {
-			w.slot = w.newSlot() // nobody knows what state it is in
+			w.slot = w.newSlot() // this one is in an unknown state
 			w.slot.any = true
 			w.client.Panicked(fault)
 		}

@@ -58,10 +58,10 @@
 // is merge(stored, this instance's copy, the attempts), conditional on no other write in
 // between (exchange.go). So of N concurrent attempts, from any number of instances, each
 // with another card, exactly block_over pass. Concurrent updates of one subject in a
-// process share one exchange (flight.go). What the servers do not answer within the
+// process share one exchange (combine.go). What the servers do not answer within the
 // budget is answered from this instance's copy and marked degraded (memcached.go). A
 // server that lost its memory or was out of reach is told what matters before it is
-// believed (watch.go, tell.go, backlog.go).
+// believed (tell.go, backlog.go, package memcached).
 //
 // # Time
 //

@@ -21,8 +21,7 @@ func newCountingInstance(t *testing.T, server *testbed.TestMemcached, rules ...v
 	return newCountingInstanceAt(t, server.Addr, rules...)
 }
 
-// newCountingInstanceAt returns when the instance and the server know each other: who
-// is blocked is told on the way there.
+// newCountingInstanceAt returns when the instance trusts the server.
 func newCountingInstanceAt(t *testing.T, addr string, rules ...velocity.Rule) *instance {
 	i := newInstance(t, patient, addr)
 	plan, err := velocity.NewPlan(rules, 64)
@@ -32,7 +31,7 @@ func newCountingInstanceAt(t *testing.T, addr string, rules ...velocity.Rule) *i
 	return i
 }
 
-// attack shows so many cards, the first of them numbered from, and returns what
+// attack shows that number of cards, the first of them numbered from, and returns what
 // the last rule counted.
 func (i *instance) attack(ip string, from, cards int) (count int) {
 	var d velocity.Decision
@@ -69,7 +68,7 @@ func TestWhoIsBlockedIsAnsweredFromTheCopyAndWrittenWithinASecond(t *testing.T) 
 	a.clock.Add(899)
 	require.Equal(t, 207, a.attack(ip, 206, 1))
 	require.Equal(t, before, a.trips())
-	a.clock.Add(1) // and nobody comes any more
+	a.clock.Add(1) // and the address does not come again
 	attempt := velocitytest.Attempt(t, ip, 0)
 	require.Eventually(t, func() bool {
 		return b.Inspect(&attempt, []string{"ip"}, b.now()).Rules[1].Count == 208
@@ -135,7 +134,7 @@ func TestWhatCouldNotBeWrittenWhenItWasTimeIsWrittenLater(t *testing.T) {
 	a.clock.Add(900)
 	require.Eventually(t, func() bool { return between.refused.Load() > 1 }, patient, time.Millisecond)
 	between.picky.Store(false)
-	a.clock.Add(900) // and nobody comes
+	a.clock.Add(900) // and the address does not come again
 	a.requireOnServer(server, ip, 50)
 }
 

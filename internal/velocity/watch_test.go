@@ -30,7 +30,7 @@ func TestAServerThatLostItsMemoryIsToldWhoIsBlocked(t *testing.T) {
 	server.Kill()
 	server.Start()
 
-	// Nobody asks, and yet it comes to know; the one who is not blocked waits.
+	// It is told without any check; the address that is not blocked is not told.
 	raw := memcache.New(server.Addr)
 	require.Eventually(t, func() bool {
 		_, err := raw.Get(velocity.ItemKeyOf(a.store, a.Checker, &blocked))
