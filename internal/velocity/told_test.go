@@ -104,6 +104,7 @@ func flush(t *testing.T, server *testbed.TestMemcached) {
 }
 
 func TestNobodyBlockedPassesElsewhereAfterAServerLostItsMemory(t *testing.T) {
+	testbed.SkipShort(t, "restarts and flushes memcached many times")
 	for name, lose := range map[string]func(t *testing.T, server *testbed.TestMemcached){
 		"flush_all": flush,
 		"restart":   func(_ *testing.T, server *testbed.TestMemcached) { server.Kill(); server.Start() },
