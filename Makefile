@@ -27,6 +27,7 @@ test: ## everything that must hold, in four minutes
 	@$(need_go)
 	@$(call need,cc,gcc libc6-dev,the race detector,tests run without -race)
 	@$(call need,memcached,memcached,the shared store,its tests are skipped)
+	@$(call need,strace,strace,a slow disk in tests of the stop,those are skipped)
 	go vet ./...
 	@race=$$(command -v cc >/dev/null && echo -race); set -x; \
 	go test $$race -shuffle=on -count=1 $$(go list ./... | grep -v /loadtest)

@@ -101,7 +101,7 @@ type Rule struct {
 	Window     time.Duration `yaml:"window" help:"how long an element counts, 1s to 720h"`
 	ReviewOver int           `yaml:"review_over" help:"review when the count is higher; 0, the default: no review stage"`
 	BlockOver  int           `yaml:"block_over" help:"block when the count is higher, 1 to 4096"`
-	Retention  string        `yaml:"retention" help:"sliding or idle, see how it counts"`
+	Retention  string        `yaml:"retention" help:"sliding or idle, see docs/counting.md"`
 	Mode       string        `yaml:"mode" help:"enforce, or shadow: reported without effect"`
 }
 

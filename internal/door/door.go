@@ -156,8 +156,10 @@ func (d *Door) answer(q *Request, inFlight int64) *wire.Problem {
 			return p
 		}
 	}
-	if p := refuseOrigin(&q.asks); p != nil {
-		return p
+	if q.In.fromPage {
+		if p := refuseOrigin(&q.asks); p != nil {
+			return p
+		}
 	}
 	if tooLarge {
 		return wire.TooLarge

@@ -37,6 +37,8 @@ const (
 	hasContentLength
 	hasAuthorization
 	hasTransferEncoding
+	// fromPage: Origin or Sec-Fetch-Site, which browsers send. It may be repeated.
+	fromPage
 )
 
 var repeated = map[int]*wire.Problem{
@@ -56,7 +58,7 @@ func (in *Input) Judge() *wire.Problem {
 		return badVersion
 	}
 	seen, p := judgeFields(in.Head)
-	in.chunked = seen&hasTransferEncoding != 0
+	in.chunked, in.fromPage = seen&hasTransferEncoding != 0, seen&fromPage != 0
 	switch {
 	case p != nil:
 		return p
@@ -82,17 +84,20 @@ func judgeFields(section []byte) (seen int, p *wire.Problem) {
 			break
 		}
 		colon := 0
-		for colon < len(line) && tokenBytes[line[colon]] {
-			colon++
+		for i, c := range line {
+			if !tokenBytes[c] {
+				colon = i
+				break
+			}
 		}
-		if colon == 0 || colon == len(line) || line[colon] != ':' {
+		if colon == 0 || line[colon] != ':' {
 			return 0, badName
 		}
 		field, p := judgeField(line[:colon], line[colon+1:])
 		if p != nil {
 			return 0, p
 		}
-		if seen&field != 0 {
+		if seen&field&^fromPage != 0 {
 			return 0, repeated[field]
 		}
 		seen |= field
@@ -102,25 +107,43 @@ func judgeFields(section []byte) (seen int, p *wire.Problem) {
 
 // judgeField returns the bit of a field that has one, or why its value is refused.
 func judgeField(name, value []byte) (field int, p *wire.Problem) {
-	switch {
-	case named(name, "Host", "host"):
-		return hasHost, nil
-	case named(name, "Content-Type", "content-type"):
-		return hasContentType, nil
-	case named(name, "Content-Length", "content-length"):
-		return hasContentLength, nil
-	case named(name, "Authorization", "authorization"):
-		return hasAuthorization, nil
-	case named(name, "Content-Encoding", "content-encoding"):
-		return hasContentEncoding, nil
-	case named(name, "Transfer-Encoding", "transfer-encoding"):
-		if !equalFold(bytes.Trim(value, " \t"), "chunked") {
-			return 0, badCoding
+	switch len(name) {
+	case len("Host"):
+		if named(name, "Host", "host") {
+			return hasHost, nil
 		}
-		return hasTransferEncoding, nil
-	case named(name, "Expect", "expect"):
-		if !equalFold(bytes.Trim(value, " \t"), "100-continue") {
+	case len("Origin"):
+		if named(name, "Origin", "origin") {
+			return fromPage, nil
+		}
+		if named(name, "Expect", "expect") && !equalFold(bytes.Trim(value, " \t"), "100-continue") {
 			return 0, badExpectation
+		}
+	case len("Content-Type"):
+		if named(name, "Content-Type", "content-type") {
+			return hasContentType, nil
+		}
+	case len("Authorization"):
+		if named(name, "Authorization", "authorization") {
+			return hasAuthorization, nil
+		}
+	case len("Content-Length"):
+		if named(name, "Content-Length", "content-length") {
+			return hasContentLength, nil
+		}
+		if named(name, "Sec-Fetch-Site", "sec-fetch-site") {
+			return fromPage, nil
+		}
+	case len("Content-Encoding"):
+		if named(name, "Content-Encoding", "content-encoding") {
+			return hasContentEncoding, nil
+		}
+	case len("Transfer-Encoding"):
+		if named(name, "Transfer-Encoding", "transfer-encoding") {
+			if !equalFold(bytes.Trim(value, " \t"), "chunked") {
+				return 0, badCoding
+			}
+			return hasTransferEncoding, nil
 		}
 	}
 	return 0, nil
@@ -129,7 +152,7 @@ func judgeField(name, value []byte) (field int, p *wire.Problem) {
 // named reports whether a field has that name, in any letter case. Most come spelled
 // the usual way, which is looked at first.
 func named(name []byte, usual, lower string) bool {
-	return len(name) == len(usual) && (string(name) == usual || equalFold(name, lower))
+	return string(name) == usual || equalFold(name, lower)
 }
 
 // equalFold compares in any letter case of ASCII; lower has none of the others.

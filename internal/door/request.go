@@ -24,7 +24,9 @@ type Input struct {
 	// wire.TooLarge only the body could not.
 	Unread *wire.Problem
 
-	chunked bool // the body came in chunks, as judge found out
+	// What Judge found in the head.
+	chunked  bool // the body came in chunks
+	fromPage bool // there is an Origin or Sec-Fetch-Site
 }
 
 // An Output is the answer to a request, to be written with the request's ID and what
@@ -76,9 +78,9 @@ type Request struct {
 
 func (q *Request) begin(start time.Time, tls bool) {
 	q.Start = start
-	q.asks = auth.Request{
-		Header: q.In.Header, At: start, Peer: q.In.Peer, TLS: tls, Method: q.In.Method, Target: q.In.Target, Host: q.In.Host,
-	}
+	a := &q.asks // zero until here, see Reset
+	a.Header, a.At, a.Peer, a.TLS = q.In.Header, start, q.In.Peer, tls
+	a.Method, a.Target, a.Host = q.In.Method, q.In.Target, q.In.Host
 	q.Out.Status = 200
 	q.ID = q.ID[:0]
 	if given := q.In.Header.Values("X-Request-Id"); len(given) > 0 && Traceable(given[0]) {
@@ -95,10 +97,9 @@ func (q *Request) StoreWaited() time.Duration { return q.asks.StoreWaited }
 func (q *Request) Reset() {
 	clear(q.attrs)
 	clear(q.LogAttrs)
-	*q = Request{
-		ID: q.ID[:0], Buffer: q.Buffer[:0], LogAttrs: q.LogAttrs[:0], attrs: q.attrs[:0],
-		Out: Output{Fields: q.Out.Fields[:0]},
-	}
+	id, buffer, logAttrs, attrs, fields := q.ID[:0], q.Buffer[:0], q.LogAttrs[:0], q.attrs[:0], q.Out.Fields[:0]
+	*q = Request{} // and then what is kept: a copy of the whole would cost more
+	q.ID, q.Buffer, q.LogAttrs, q.attrs, q.Out.Fields = id, buffer, logAttrs, attrs, fields
 }
 
 // Answer sets status, Content-Type and body of the answer.

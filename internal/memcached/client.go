@@ -10,7 +10,7 @@ import (
 type Settings struct {
 	Servers  []string      // host:port or /unix/socket, at least one
 	MaxConns int           // operations under way at once, per server
-	Budget   time.Duration // longest that one operation of a request may take, see Slot
+	Budget   time.Duration // longest that a request may wait; an operation given less than half of it blames no server
 	Canary   string        // key of the item that names a server's memory
 
 	// Observe is told of every operation: its name, one of [Ops], how it ended, one of

@@ -93,7 +93,7 @@ func TestAnInstanceSaysWhereItListens(t *testing.T) {
 	assert.False(t, i.Ready())
 
 	_, err = StartInstance(t.Context(), t.TempDir(), exec.Command(Program(t), "--listen", "nowhere"))
-	assert.ErrorContains(t, err, "listen: expected")
+	assert.ErrorContains(t, err, "expected host:port")
 }
 
 func TestMetricsAreReadBySeriesAndAddedUpByName(t *testing.T) {

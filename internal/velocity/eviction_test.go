@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/testbed"
 )
 
 // cardsPerEmail keeps its records a day, 24 times as long as the default rule.
@@ -20,6 +22,7 @@ func cardsPerEmail() Rule {
 // An attacker who invents an e-mail address for each card must not push the record of
 // its own IP address out of a full store.
 func TestDistinctEmailsDoNotEvictTheirIPAddress(t *testing.T) {
+	testbed.SkipShort(t, "fills a store with e-mail addresses")
 	for _, between := range []int{1, 100, 3_000} {
 		t.Run(fmt.Sprintf("%d emails per card", between), func(t *testing.T) {
 			s := newShop(t, 2<<20, DefaultRule, cardsPerEmail())

@@ -13,7 +13,7 @@ import (
 
 // MemcachedSettings are what a Memcached works with.
 type MemcachedSettings struct {
-	// Client has [CanaryKey] as its Canary. It is shared with other users, watched here
+	// Client has [Keys.CanaryKey] as its Canary. It is shared with other users, watched here
 	// and closed by its owner, after the Memcached.
 	Client *memcached.Client
 	Budget time.Duration // longest that a whole check waits, all subjects and all retries

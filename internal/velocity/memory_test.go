@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/testbed"
 )
 
 var testStart = TimeOf(time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC))
@@ -93,6 +95,7 @@ func TestAnAddressUnderAttackOutlivesAFlood(t *testing.T) {
 }
 
 func TestManySmallRecordsFindRoomAfterLargeOnes(t *testing.T) {
+	testbed.SkipShort(t, "fills a store again and again")
 	large := DefaultRule
 	large.Name, large.Per, large.Count, large.ReviewOver, large.BlockOver = "large", "network", "attempts", 0, 200
 	s := newShop(t, 16<<20, DefaultRule, large)
@@ -127,6 +130,7 @@ func TestWhatHasEndedIsNotCountedAsForgotten(t *testing.T) {
 }
 
 func TestTheBoundHoldsUnderAFloodOfAllSizes(t *testing.T) {
+	testbed.SkipShort(t, "fills a store again and again")
 	const bound = 4<<20 + 12345
 	large := DefaultRule
 	large.Name, large.Per, large.ReviewOver, large.BlockOver = "large", "network", 0, 600

@@ -104,6 +104,7 @@ func flush(t *testing.T, server *testbed.TestMemcached) {
 }
 
 func TestNobodyBlockedPassesElsewhereAfterAServerLostItsMemory(t *testing.T) {
+	testbed.SkipShort(t, "restarts and flushes memcached many times")
 	for name, lose := range map[string]func(t *testing.T, server *testbed.TestMemcached){
 		"flush_all": flush,
 		"restart":   func(_ *testing.T, server *testbed.TestMemcached) { server.Kill(); server.Start() },
@@ -125,6 +126,24 @@ func TestNobodyBlockedPassesElsewhereAfterAServerLostItsMemory(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Other records are stored as before, and the server is not given up.
+func TestARecordThatAServerRefusesConcernsItsSubjectAlone(t *testing.T) {
+	server := testbed.StartMemcached(t, "-I", "16k", "-o", "slab_chunk_max=8192")
+	large := wide
+	large.BlockOver = 4000
+	a := newCountingInstance(t, server, large)
+	cards, degraded := 0, false
+	for ; cards < 3000 && !degraded; cards++ {
+		_, degraded = a.show(ip, cards)
+	}
+	require.True(t, degraded, "no record was too large")
+	for n := range 20 {
+		a.requireAlone(ip, cards+n, cards+n+1)
+		a.requireShared(fmt.Sprintf("198.51.100.%d", n), 1, 1)
+	}
+	require.False(t, velocity.GivenUp(a.store))
 }
 
 // However long that takes.
