@@ -23,44 +23,46 @@ const (
 	StateIdle                // between two requests
 )
 
-// A Conn is a connection that can be closed without losing a request.
+// A Conn is a connection that can be closed without losing a request. The goroutine that
+// reads it owns the state; all other fields that change are atomic.
 type Conn struct {
 	net.Conn
-	of       *Listener
-	accepted time.Time
-	state    atomic.Int32 // a State, changed by the goroutine that reads
-	leaving  atomic.Bool  // to be closed where no request arrives
-	released atomic.Bool  // to be closed to make room
-	linger   atomic.Bool
-	found    int64 // unusedSince, when it became a candidate; Accept's alone
+	listener   *Listener // that accepted it
+	accepted   time.Time
+	state      atomic.Int32 // a State, changed by the goroutine that reads
+	closing    atomic.Bool  // Read is to end where no request arrives
+	makingRoom atomic.Bool  // it was chosen to make room; no candidate any more
+	linger     atomic.Bool  // see LingerOnClose
+	chosenAt   int64        // unusedSince, when it became a candidate; Accept's alone
 
 	// See Sweep.
-	tick    *atomic.Int64 // the rounds so far
-	since   atomic.Int64  // the round of the last change of state
-	writing atomic.Int64  // the round after which a part of an answer began to leave; 0: none
-	late    atomic.Bool   // reading was ended for taking too long
+	tick     *atomic.Int64 // the listener's count of rounds
+	since    atomic.Int64  // the round of the last change of state
+	writing  atomic.Int64  // the round after which a part of an answer began to leave; 0: none
+	timedOut atomic.Bool   // the sweeper ended reading
 }
 
-// SetState notes what the connection is doing from now on; for the goroutine that
-// reads.
+// SetState notes what the connection is doing from now on. Only the goroutine that reads
+// calls it.
 func (c *Conn) SetState(state State) {
 	c.since.Store(c.tick.Load())
 	c.state.Store(int32(state))
-	if state == StateIdle && c.late.Swap(false) { // the request was read, only its answer was late
+	if state == StateIdle && c.timedOut.Swap(false) { // the request was read, only its answer was late
 		_ = c.Conn.SetReadDeadline(time.Time{})
 	}
 }
 
+// is reports whether the connection is in that state.
 func (c *Conn) is(state State) bool { return State(c.state.Load()) == state }
 
-// leave closes the connection if it has no request and, where it never had one, there
-// was time for one. The goroutine that reads sees to it, as it alone knows what was
-// read.
-func (c *Conn) leave() {
+// closeIfUnused begins to close the connection if it has no request and, where it never
+// had one, LastRequests has passed since it was accepted. The goroutine that reads
+// completes it, as it alone knows what was read.
+func (c *Conn) closeIfUnused() {
 	if c.is(StateActive) || c.is(StateNew) && time.Since(c.accepted) < LastRequests {
 		return
 	}
-	c.leaving.Store(true)
+	c.closing.Store(true)
 	_ = c.Conn.SetReadDeadline(time.Now())
 }
 
@@ -68,24 +70,25 @@ func (c *Conn) leave() {
 // request has begun to arrive.
 func (c *Conn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
-	if !errors.Is(err, os.ErrDeadlineExceeded) || !c.leaving.Swap(false) {
+	if !errors.Is(err, os.ErrDeadlineExceeded) || !c.closing.Swap(false) {
 		return n, err
 	}
-	if !c.is(StateActive) && c.hangUp() {
+	if !c.is(StateActive) && c.shutdownIfQuiet() {
 		return n, io.EOF
 	}
 	// A request arrives, and gets the time it needs.
-	c.released.Store(false)
+	c.makingRoom.Store(false)
 	if err = c.Conn.SetReadDeadline(time.Now().Add(LastRequests)); err != nil {
 		return n, err
 	}
 	return c.Conn.Read(b)
 }
 
-// hangUp tells the other side that nothing more will be answered, unless there is
-// something to answer. The look and the shutdown are one step on the socket, so that
-// no request can arrive in between.
-func (c *Conn) hangUp() (done bool) {
+// shutdownIfQuiet tells the other side that nothing more will be answered, unless bytes
+// wait to be read; it reports whether it did. The look and the shutdown are one step on
+// the socket, so that no request can arrive in between. A connection that is no TCP is
+// given up without a look.
+func (c *Conn) shutdownIfQuiet() (done bool) {
 	tcp, session := c.layers()
 	if tcp == nil {
 		return true
@@ -103,7 +106,7 @@ func (c *Conn) hangUp() (done bool) {
 	return done
 }
 
-// layers are the connection's socket and the TLS over it, nil where there is none.
+// layers returns the connection's socket and the TLS over it, nil where there is none.
 func (c *Conn) layers() (tcp *net.TCPConn, session *tls.Conn) {
 	below := c.Conn
 	if session, _ = below.(*tls.Conn); session != nil {
@@ -124,10 +127,11 @@ func (c *Conn) Handshaking() bool {
 // a refused body would otherwise get a reset in place of the answer.
 func (c *Conn) LingerOnClose() { c.linger.Store(true) }
 
-// Close implements net.Conn.
+// Close implements net.Conn. With LingerOnClose it first reads and drops up to 1 MiB, for
+// a second at most.
 func (c *Conn) Close() error {
-	if _, was := c.of.open.LoadAndDelete(c); was {
-		defer c.of.number.Add(-1)
+	if _, was := c.listener.open.LoadAndDelete(c); was {
+		defer c.listener.number.Add(-1)
 	}
 	if tcp, session := c.layers(); tcp != nil && c.linger.Load() {
 		if session != nil {
@@ -141,8 +145,8 @@ func (c *Conn) Close() error {
 	return c.Conn.Close()
 }
 
-// CloseUnused closes every connection as soon as it has no request, and waits for
-// that, at most until ctx ends.
+// CloseUnused closes every connection as soon as it has no request, and waits for that,
+// at most until ctx ends. It looks ten times in a QuietPeriod.
 func (l *Listener) CloseUnused(ctx context.Context) {
 	tick := time.NewTicker(QuietPeriod / 10)
 	defer tick.Stop()
@@ -150,7 +154,7 @@ func (l *Listener) CloseUnused(ctx context.Context) {
 		left := false
 		l.open.Range(func(c, _ any) bool {
 			left = true
-			c.(*Conn).leave()
+			c.(*Conn).closeIfUnused()
 			return true
 		})
 		if !left {

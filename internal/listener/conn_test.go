@@ -33,7 +33,7 @@ func TestAnUnusedConnectionIsClosed(t *testing.T) {
 		_, err := ours.Read(make([]byte, 1))
 		read <- err
 	}()
-	ours.leave()
+	ours.closeIfUnused()
 	assert.ErrorIs(t, <-read, io.EOF)
 	_, err := theirs.Read(make([]byte, 1))
 	assert.ErrorIs(t, err, io.EOF, "the caller is told")
@@ -44,7 +44,7 @@ func TestAConnectionIsNotClosedWhenARequestCame(t *testing.T) {
 	ours, theirs := connected(t)
 	_, err := io.WriteString(theirs, "GET")
 	require.NoError(t, err)
-	ours.leave()
+	ours.closeIfUnused()
 	b := make([]byte, 8)
 	n, err := ours.Read(b)
 	require.NoError(t, err)
@@ -53,7 +53,7 @@ func TestAConnectionIsNotClosedWhenARequestCame(t *testing.T) {
 
 func TestAConnectionInUseIsNotClosed(t *testing.T) {
 	ours, theirs := connected(t)
-	ours.leave() // it was idle
+	ours.closeIfUnused() // it was idle
 	ours.SetState(StateActive)
 	go func() { _, _ = io.WriteString(theirs, "GET") }()
 	b := make([]byte, 8)
@@ -66,9 +66,9 @@ func TestAConnectionNotUsedYetIsGivenTime(t *testing.T) {
 	ours, _ := connected(t)
 	ours.SetState(StateNew)
 	ours.accepted = time.Now().Add(time.Hour) // whatever the machine does meanwhile
-	ours.leave()
-	assert.False(t, ours.leaving.Load())
+	ours.closeIfUnused()
+	assert.False(t, ours.closing.Load())
 	ours.accepted = time.Now().Add(-LastRequests)
-	ours.leave()
-	assert.True(t, ours.leaving.Load())
+	ours.closeIfUnused()
+	assert.True(t, ours.closing.Load())
 }

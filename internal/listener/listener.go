@@ -1,9 +1,21 @@
-// Package listener accepts connections for a server and can give them up without
-// losing a request. Both doors listen with it, whatever reads HTTP above it.
+// Package listener accepts connections for a server and can give them up without losing a
+// request. Both doors listen with it, whatever reads HTTP above it.
 //
-// It accepts again after every error, bounds how many connections are open, ends
-// what takes too long with one sweeper instead of a deadline per operation, and
-// closes for a stop only what no request uses.
+// # Rules
+//
+//   - It accepts again after every error but that of its own Close.
+//   - It bounds how many connections are open. At the bound the one that has been unused
+//     longest is closed for the next.
+//   - One sweeper ends what takes too long, instead of a deadline per operation.
+//   - For a stop it closes only connections that no request uses.
+//
+// # States
+//
+// The server above tells each [Conn] its state: new, active from the first byte of a
+// request to the last of its answer, idle until the next. From that the listener knows
+// which connections it may close. A request may arrive at the very moment of closing:
+// only the goroutine that reads the connection knows, so the listener wakes it with a
+// read deadline in the past, and [Conn.Read] decides.
 package listener
 
 import (
@@ -49,17 +61,18 @@ type Listener struct {
 	net.Listener
 	settings Settings
 
-	open   sync.Map // of *Conn
-	number atomic.Int64
-	tick   *atomic.Int64 // the sweeper's rounds; apart from what every request changes
-	oldest []*Conn       // candidates to make room; Accept's alone
+	open       sync.Map      // of *Conn
+	number     atomic.Int64  // of open connections
+	tick       *atomic.Int64 // the sweeper's rounds; apart from what every request changes
+	candidates []*Conn       // to make room, the one unused longest first; Accept's alone
 
 	closing sync.Once
 	closed  chan struct{}
-	err     error // of the socket's Close
+	err     error // of the socket's Close, for the second call
 }
 
-// New listens on the socket. Accept is for one goroutine.
+// New makes a listener on the socket. Accept is for one goroutine; Sweep is to be started
+// for the limits of time.
 func New(socket net.Listener, settings Settings) *Listener {
 	return &Listener{Listener: socket, settings: settings, tick: new(atomic.Int64), closed: make(chan struct{})}
 }
@@ -75,7 +88,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 		case err == nil:
 			pause = shortest
 			if l.hasRoom() {
-				return l.take(c), nil
+				return l.register(c), nil
 			}
 			_ = c.Close()
 		case errors.Is(err, net.ErrClosed):
@@ -96,18 +109,21 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-func (l *Listener) take(c net.Conn) *Conn {
+// register makes the connection one of the listener's. Of TLS, the handshake is the first
+// Read's work: Accept does not wait for it.
+func (l *Listener) register(c net.Conn) *Conn {
 	if l.settings.TLS != nil {
 		c = tls.Server(c, l.settings.TLS) // the first Read shakes hands: Accept does not wait for it
 	}
-	taken := &Conn{Conn: c, of: l, accepted: time.Now(), tick: l.tick}
+	taken := &Conn{Conn: c, listener: l, accepted: time.Now(), tick: l.tick}
 	taken.since.Store(l.tick.Load())
 	l.open.Store(taken, nil)
 	l.number.Add(1)
 	return taken
 }
 
-// hasRoom reports whether one more connection may be taken.
+// hasRoom reports whether one more connection may be taken, after it has made room where
+// there was none.
 func (l *Listener) hasRoom() bool {
 	if l.settings.Max == 0 || l.number.Load() < int64(l.settings.Max) {
 		return true
@@ -122,13 +138,13 @@ func (l *Listener) hasRoom() bool {
 // whether there was one.
 func (l *Listener) makeRoom() bool {
 	for range 2 { // what was found earlier, then what there is now
-		for len(l.oldest) > 0 {
-			c := l.oldest[0]
-			if l.oldest = l.oldest[1:]; c.unusedSince() == c.found && c.release() {
+		for len(l.candidates) > 0 {
+			c := l.candidates[0]
+			if l.candidates = l.candidates[1:]; c.unusedSince() == c.chosenAt && c.closeForRoom() {
 				return true
 			}
 		}
-		l.findOldest()
+		l.findCandidates()
 	}
 	return false
 }
@@ -152,7 +168,8 @@ func (l *Listener) Close() error {
 	return l.err
 }
 
-// awaitEmptyBacklog waits for a moment in which no connection waits to be accepted.
+// awaitEmptyBacklog waits, at most that long, for a moment in which no connection waits
+// to be accepted. It asks the kernel, since Accept in another goroutine takes them out.
 func awaitEmptyBacklog(socket *net.TCPListener, longest time.Duration) {
 	for end := time.Now().Add(longest); time.Now().Before(end); time.Sleep(50 * time.Microsecond) {
 		waiting := false

@@ -4,5 +4,6 @@ package listener
 
 import "net"
 
-// refuse is only possible on Linux.
+// refuse reports false: only Linux can. Close then waits for a moment in which the
+// backlog is empty.
 func refuse(*net.TCPListener) bool { return false }

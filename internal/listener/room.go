@@ -6,50 +6,50 @@ import (
 	"time"
 )
 
-// One look at all connections finds several that may make room, so that a flood of
-// new connections does not cost a look each.
-const candidates = 64
+// maxCandidates is how many connections that may make room one look at all finds, so that
+// a flood of new connections does not cost a look each.
+const maxCandidates = 64
 
-// busy is what unusedSince says of a connection with a request.
-const busy = math.MaxInt64
+// inUse is what unusedSince returns for a connection that has a request or was chosen
+// already.
+const inUse = math.MaxInt64
 
-// unusedSince is the sweeper's round since which nothing was sent on the connection:
+// unusedSince returns the sweeper's round since which nothing was sent on the connection:
 // since it was accepted, or since its last answer.
 func (c *Conn) unusedSince() int64 {
-	if c.is(StateActive) || c.released.Load() {
-		return busy
+	if c.is(StateActive) || c.makingRoom.Load() {
+		return inUse
 	}
 	return c.since.Load()
 }
 
-// findOldest finds the connections that have been silent or idle longest, that one
-// first.
-func (l *Listener) findOldest() {
+// findCandidates finds the connections that have been silent or idle longest, that one
+// first. Of those of one round the one accepted first comes first.
+func (l *Listener) findCandidates() {
 	var unused []*Conn
 	l.open.Range(func(key, _ any) bool {
 		c := key.(*Conn)
-		if c.found = c.unusedSince(); c.found != busy {
+		if c.chosenAt = c.unusedSince(); c.chosenAt != inUse {
 			unused = append(unused, c)
 		}
 		return true
 	})
 	slices.SortFunc(unused, func(a, b *Conn) int {
-		if a.found != b.found {
-			return int(a.found - b.found)
+		if a.chosenAt != b.chosenAt {
+			return int(a.chosenAt - b.chosenAt)
 		}
 		return a.accepted.Compare(b.accepted)
 	})
-	l.oldest = slices.Clone(unused[:min(candidates, len(unused))])
+	l.candidates = slices.Clone(unused[:min(maxCandidates, len(unused))])
 }
 
-// release closes the connection unless a request arrives at this very moment, and
-// reports whether it was to be closed: it may already be used again. The goroutine
-// that reads sees to it, as it alone knows what was read.
-func (c *Conn) release() bool {
-	if c.is(StateActive) || c.released.Swap(true) {
+// closeForRoom begins to close the connection unless it has a request, and reports
+// whether it did. A request that arrives at this very moment is still answered: see Read.
+func (c *Conn) closeForRoom() bool {
+	if c.is(StateActive) || c.makingRoom.Swap(true) {
 		return false
 	}
-	c.leaving.Store(true)
+	c.closing.Store(true)
 	_ = c.Conn.SetReadDeadline(time.Now())
 	return true
 }

@@ -2,16 +2,16 @@ package listener
 
 import "time"
 
-// rounds is how many rounds of the sweeper the shortest limit lasts. A limit is
-// exceeded by up to one round.
-const rounds = 8
+// roundsPerLimit is how many rounds of the sweeper the shortest limit lasts. A limit is
+// exceeded by up to one round, an eighth of it.
+const roundsPerLimit = 8
 
-// Sweep ends, until stop is called, what takes longer than its limit. A deadline for
-// each thing that a connection does would cost as much as parsing a request; a sweep
-// over all of them now and then costs next to nothing.
+// Sweep ends, until stop is called, what takes longer than its limit in [Settings]. A
+// deadline for each thing that a connection does would cost as much as parsing a request;
+// a sweep over all of them now and then costs next to nothing.
 func (l *Listener) Sweep() (stop func()) {
 	s := &l.settings
-	every := max(min(s.Read, s.Write, s.Idle)/rounds, time.Millisecond)
+	every := max(min(s.Read, s.Write, s.Idle)/roundsPerLimit, time.Millisecond)
 	ticks := func(limit time.Duration) int64 { return int64((limit + every - 1) / every) }
 	read, write, idle := ticks(s.Read), ticks(s.Write), ticks(s.Idle)
 	done := make(chan struct{})
@@ -34,14 +34,15 @@ func (l *Listener) Sweep() (stop func()) {
 	return func() { close(done) }
 }
 
-// endOverdue ends reading or writing that has taken longer than its limit, in rounds.
+// endOverdue ends reading or writing that has taken longer than its limit, all in rounds
+// of the sweeper. A deadline in the past makes the blocked Read or Write return.
 func (c *Conn) endOverdue(now, read, write, idle int64) {
 	limit := read // of a request, from its first byte; of the first one, from the accept
 	if c.is(StateIdle) {
 		limit = idle
 	}
 	if now-c.since.Load() > limit {
-		c.late.Store(true)
+		c.timedOut.Store(true)
 		_ = c.Conn.SetReadDeadline(time.Unix(1, 0))
 	}
 	if began := c.writing.Load(); began > 0 && now-began > write {

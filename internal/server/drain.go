@@ -7,13 +7,16 @@ import (
 	"fraudcheck/internal/listener"
 )
 
-// Drain makes the door unready, answers what is on its way and closes the connections.
-// It returns when nothing is in flight any more, at the latest when ctx ends, with its
-// error. Nobody who connects at that moment is reset: the request is answered, or the
-// connection refused.
+// Drain makes the door unready, answers what is on its way and closes the connections. It
+// returns when nothing is in flight any more, at the latest when ctx ends, with its
+// error. A connection that is made at that moment is not reset: its request is answered,
+// or the connection refused.
+//
+// The order matters: first every answer says "Connection: close", while new connections
+// are still taken; then the socket closes; then unused connections do.
 func (s *Server) Drain(ctx context.Context) error {
 	s.door.Drain()
-	s.settle(ctx)
+	s.awaitQuiet(ctx)
 	if l := s.stopListening(); l != nil {
 		_ = l.Close() // Shutdown tells the error
 		// fasthttp would close those it takes for idle at once, also when a request has
@@ -23,10 +26,11 @@ func (s *Server) Drain(ctx context.Context) error {
 	return s.http.ShutdownWithContext(ctx)
 }
 
-// settle waits for a QuietPeriod in which nothing arrives and nothing is in flight.
+// awaitQuiet waits for a QuietPeriod in which nothing arrives and nothing is in flight.
 // Until then every answer asks its caller to close, so that in the end only unused
-// connections are left.
-func (s *Server) settle(ctx context.Context) {
+// connections are left. Under load that lasts it gives up before ctx ends, by a quarter
+// of the time and at most LastRequests, which is left for the last requests.
+func (s *Server) awaitQuiet(ctx context.Context) {
 	if end, ok := ctx.Deadline(); ok { // the rest is for the last requests
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, end.Add(-min(listener.LastRequests, time.Until(end)/4)))

@@ -36,7 +36,7 @@ func FuzzAnotherReaderFindsTheSameRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, sent []byte) {
 		ours := bufio.NewReaderSize(bytes.NewReader(sent), maxHeader)
 		var ctx fasthttp.RequestCtx
-		ctx.Init(new(fasthttp.Request), nil, quiet{})
+		ctx.Init(new(fasthttp.Request), nil, discardLogger{})
 		if ctx.Request.ReadLimitBody(ours, wire.MaxBody) != nil {
 			return // answered, and closed
 		}
@@ -44,7 +44,7 @@ func FuzzAnotherReaderFindsTheSameRequest(f *testing.F) {
 			return
 		}
 		var in door.Input
-		read(&in, &ctx)
+		readInput(&in, &ctx)
 		if in.Closes() {
 			return
 		}

@@ -19,22 +19,25 @@ var (
 	noSniff      = []byte("nosniff")
 )
 
-// handle answers a request that was read whole.
+// handle answers a request that was read whole; fasthttp calls it.
 func (s *Server) handle(ctx *fasthttp.RequestCtx) { s.serve(ctx, nil) }
 
-// serve answers a request that was read whole, or of which unread says why not.
+// serve answers a request that was read whole, or of which unread says why not. Requests
+// are pooled: a check allocates no door.Request.
 func (s *Server) serve(ctx *fasthttp.RequestCtx, unread *wire.Problem) {
 	q := s.requests.Get().(*door.Request)
-	read(&q.In, ctx)
+	readInput(&q.In, ctx)
 	q.In.Unread = unread
 	s.door.Serve(q)
-	write(ctx, q)
+	writeOutput(ctx, q)
 	q.Reset()
 	s.requests.Put(q)
 }
 
 // read fills in a zero Input; field by field, as copying the whole costs more.
-func read(in *door.Input, ctx *fasthttp.RequestCtx) {
+// readInput fills in with what the door reads of a request. Its slices are fasthttp's,
+// good until the answer is written.
+func readInput(in *door.Input, ctx *fasthttp.RequestCtx) {
 	h := &ctx.Request.Header
 	in.Method, in.Target, in.Host, in.Proto = h.Method(), h.RequestURI(), h.Host(), h.Protocol()
 	in.ContentType, in.ContentEncoding = h.ContentType(), h.Peek(fasthttp.HeaderContentEncoding)
@@ -43,7 +46,8 @@ func read(in *door.Input, ctx *fasthttp.RequestCtx) {
 	in.Peer = peerOf(ctx)
 }
 
-func write(ctx *fasthttp.RequestCtx, q *door.Request) {
+// writeOutput hands the answer to fasthttp, which sends it after the handler returns.
+func writeOutput(ctx *fasthttp.RequestCtx, q *door.Request) {
 	r, out := &ctx.Response, &q.Out
 	r.SetStatusCode(out.Status)
 	r.Header.SetCanonical(requestID, q.ID)
@@ -61,7 +65,7 @@ func write(ctx *fasthttp.RequestCtx, q *door.Request) {
 	}
 }
 
-// peerOf is the connection's other end; not valid on a unix socket.
+// peerOf returns the address of the connection's other end; not valid on a unix socket.
 func peerOf(ctx *fasthttp.RequestCtx) netip.Addr {
 	if a, ok := ctx.RemoteAddr().(*net.TCPAddr); ok {
 		return a.AddrPort().Addr()
@@ -69,7 +73,7 @@ func peerOf(ctx *fasthttp.RequestCtx) netip.Addr {
 	return netip.Addr{}
 }
 
-// header shows a door the header of a request.
+// header is the door's view of the header of a request.
 type header struct{ *fasthttp.RequestHeader }
 
 // Values implements auth.Header.

@@ -1,9 +1,24 @@
-// Package server serves a door over HTTP/1.1 with fasthttp, the same at both ports:
-// it reads a request, gives it to the door and writes the answer; it bounds
-// connections and time, and drains.
+// Package server serves a door over HTTP/1.1 with fasthttp, the same at both ports: it
+// reads a request, gives it to the door and writes the answer; it bounds connections,
+// sizes and time, and drains.
+//
+// # One library
 //
 // One HTTP library below both ports means one reading of what a request is: a fault of
 // framing mended at one is mended at the other.
+//
+// # Bounds
+//
+// Request line and header together have at most 8 KiB (431 header_too_large), a body at
+// most [wire.MaxBody] (413). A request that does not arrive within [Settings].Read gets
+// 408, or is closed without an answer where it has not begun. A head that fasthttp gives
+// up is answered by the door all the same, so that it is logged and counted like every
+// other.
+//
+// # Stop
+//
+// [Server.Drain] makes the door unready, waits for what is in flight, and closes
+// connections that have no request: see package listener.
 package server
 
 import (
@@ -19,16 +34,18 @@ import (
 	"fraudcheck/internal/wire"
 )
 
-// maxHeader bounds request line and header section together, in bytes.
+// maxHeader bounds request line and header section together, in bytes. It is the size of
+// fasthttp's read buffer of a connection.
 const maxHeader = 8 << 10
 
-// maxChunks bounds a body in chunks that is read to the end to be refused, in bytes.
+// maxChunks bounds a body in chunks that is read to the end to be refused, in bytes: see
+// allowChunks.
 const maxChunks = 64 << 10
 
 // Settings of a Server.
 type Settings struct {
-	// Connections are open at once; then the one silent or idle longest makes room; 0
-	// for any number.
+	// Connections is how many may be open at once; then the one silent or idle longest
+	// makes room for the next. 0: any number.
 	Connections int
 	// Read bounds the time for a whole request to arrive, Write for its answer to
 	// leave, Idle between two requests of a connection.
@@ -49,7 +66,7 @@ type Server struct {
 	stopped  bool               // Drain has closed the listener, or would have
 }
 
-// New makes a server; Serve starts it.
+// New makes a server of the door; Serve starts it.
 func New(d *door.Door, settings Settings) *Server {
 	s := &Server{Settings: settings, door: d}
 	s.requests.New = func() any { return new(door.Request) }
@@ -57,7 +74,7 @@ func New(d *door.Door, settings Settings) *Server {
 		Handler:                      s.handle,
 		ErrorHandler:                 s.handleUnread,
 		HeaderReceived:               s.allowChunks,
-		ExpectHandler:                s.judgeExpectation,
+		ExpectHandler:                s.checkExpectation,
 		ReadBufferSize:               maxHeader,
 		MaxRequestBodySize:           wire.MaxBody,
 		Concurrency:                  max(settings.Connections, fasthttp.DefaultConcurrency),
@@ -67,18 +84,19 @@ func New(d *door.Door, settings Settings) *Server {
 		SecureErrorLogMessage:        true,
 		CloseOnShutdown:              true,
 		ConnState:                    noteState,
-		Logger:                       quiet{},
+		Logger:                       discardLogger{},
 	}
 	return s
 }
 
-// quiet drops fasthttp's own log lines: they may quote a request, and what matters of
-// them is answered and logged by the door.
-type quiet struct{}
+// discardLogger drops fasthttp's own log lines: they may quote a request, and what
+// matters of them is answered and logged by the door.
+type discardLogger struct{}
 
-func (quiet) Printf(string, ...any) {}
+func (discardLogger) Printf(string, ...any) {}
 
-// Serve answers on the socket until Drain; it returns nil then.
+// Serve answers on the socket until Drain, and closes it; it returns nil then. It is
+// called once.
 func (s *Server) Serve(socket net.Listener) error {
 	l := listener.New(socket, listener.Settings{
 		Max: s.Connections, TLS: s.TLS, Read: s.Read, Write: s.Write, Idle: s.Idle,
@@ -91,7 +109,8 @@ func (s *Server) Serve(socket net.Listener) error {
 	return s.http.Serve(l)
 }
 
-// listen notes what Serve listens on, and reports false when Drain was faster.
+// listen notes what Serve listens on. It reports false when Drain was called first: then
+// Serve is not to begin.
 func (s *Server) listen(l *listener.Listener) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -99,7 +118,8 @@ func (s *Server) listen(l *listener.Listener) bool {
 	return !s.stopped
 }
 
-// stopListening returns what Serve listens on, nil where it was not called yet.
+// stopListening returns what Serve listens on, nil where it was not called yet. A Serve
+// that comes later ends at once.
 func (s *Server) stopListening() *listener.Listener {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -107,7 +127,8 @@ func (s *Server) stopListening() *listener.Listener {
 	return s.listener
 }
 
-// noteState tells a connection what fasthttp does with it.
+// noteState tells a connection what fasthttp does with it: fasthttp calls it in the
+// goroutine that reads.
 func noteState(c net.Conn, state fasthttp.ConnState) {
 	if c, ok := c.(*listener.Conn); ok {
 		switch state {

@@ -20,8 +20,9 @@ var (
 	notHTTP        = &wire.Problem{Status: 400, Code: "body_invalid", Detail: "expected a well-formed HTTP request"}
 )
 
-// allowChunks lets a body in chunks grow beyond what is taken: fasthttp forgets the
-// header of a body that it gives up, and route and caller are to be judged first.
+// allowChunks lets a body in chunks grow to maxChunks, beyond what is taken: fasthttp
+// forgets the header of a body that it gives up, and route and caller are to be judged
+// first. A body of a declared length needs no reading to be refused.
 func (s *Server) allowChunks(h *fasthttp.RequestHeader) (c fasthttp.RequestConfig) {
 	if h.ContentLength() == -1 {
 		c.MaxRequestBodySize = maxChunks
@@ -29,11 +30,12 @@ func (s *Server) allowChunks(h *fasthttp.RequestHeader) (c fasthttp.RequestConfi
 	return c
 }
 
-// judgeExpectation is asked before the body of a request with Expect: 100-continue is
-// read. A head that is not believed is answered at once.
-func (s *Server) judgeExpectation(ctx *fasthttp.RequestCtx) (status int) {
+// checkExpectation is asked before the body of a request with Expect: 100-continue is
+// read. A head with a fault of framing is answered at once; every other gets 100
+// Continue, and is judged once its body is there.
+func (s *Server) checkExpectation(ctx *fasthttp.RequestCtx) (status int) {
 	var in door.Input
-	read(&in, ctx)
+	readInput(&in, ctx)
 	if in.Judge() == nil {
 		return fasthttp.StatusContinue
 	}
@@ -41,7 +43,8 @@ func (s *Server) judgeExpectation(ctx *fasthttp.RequestCtx) (status int) {
 	return ctx.Response.StatusCode()
 }
 
-// handleUnread answers what fasthttp gave up reading.
+// handleUnread answers what fasthttp gave up reading: too large, too slow, or no HTTP. A
+// connection that was reset, or never completed its TLS handshake, gets no answer.
 func (s *Server) handleUnread(ctx *fasthttp.RequestCtx, err error) {
 	c, ours := ctx.Conn().(*listener.Conn)
 	if errors.Is(err, syscall.ECONNRESET) || ours && c.Handshaking() {
