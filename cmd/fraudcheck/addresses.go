@@ -9,8 +9,9 @@ import (
 	"unicode"
 )
 
-// checkAddresses checks the form of the addresses; whether they can be had is found when
-// they are used. Port 0 is a free one, for tests.
+// checkAddresses checks the form of the addresses to listen on and of the memcached
+// servers, and that each stands once. Whether they can be used is found when they are.
+// Port 0 is a free one, for tests. The error is a *config.Error.
 func (p *policy) checkAddresses() error {
 	s := p.settings
 	for _, door := range []struct{ key, address string }{{"listen", s.Listen}, {"operator_listen", s.OperatorListen}} {
@@ -25,6 +26,7 @@ func (p *policy) checkAddresses() error {
 			return expected(key, "a server that is not listed yet")
 		}
 	}
+	// Two free ports (0) are two ports.
 	if _, port, _ := net.SplitHostPort(s.Listen); s.Listen == s.OperatorListen && port != "0" {
 		return expected("operator_listen", "another address than listen")
 	}

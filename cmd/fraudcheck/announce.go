@@ -15,9 +15,10 @@ import (
 	"fraudcheck/internal/config"
 )
 
-// introduce logs the version, what the configuration is, and what may be unwise about
-// it. The whole configuration, secrets hidden, is logged at DEBUG only.
-func (s *service) introduce() {
+// logConfiguration logs the version, what the configuration is, and what may be unwise
+// about it: the first lines of every log. The whole configuration, secrets hidden, is
+// logged at DEBUG only.
+func (s *service) logConfiguration() {
 	s.log.Info(version())
 	text := "Configuration: " + cmp.Or(s.config.Path, "no file")
 	if keys := config.Changed(config.Defaults(), s.settings); len(keys) > 0 {
@@ -35,15 +36,16 @@ func (s *service) introduce() {
 	}
 }
 
-// announce says where the service is reached, and shows the credential that it made.
+// announce logs where the service is reached, and shows the credential that it made on
+// standard output: the log must hold no password.
 func (s *service) announce(stdout io.Writer) {
-	how := s.settings.Store.Kind + ", " + plural(len(s.settings.Rules), "rule")
+	store := s.settings.Store.Kind + ", " + plural(len(s.settings.Rules), "rule")
 	if s.policy.certificate != nil {
-		how += ", TLS"
+		store += ", TLS"
 	}
-	s.log.Info(fmt.Sprintf("Listening on %s (store %s)", s.callersListen.Addr(), how))
+	s.log.Info(fmt.Sprintf("Listening on %s (store %s)", s.callersListen.Addr(), store))
 	s.log.Info(fmt.Sprintf("Operators on %s", s.operatorsListen.Addr()))
-	if s.madeUser == "" {
+	if s.generatedUser == "" {
 		return
 	}
 	go func() { // standard output may be a pipe that nobody reads
@@ -53,7 +55,8 @@ func (s *service) announce(stdout io.Writer) {
 	}()
 }
 
-// printCredential shows the credential this once, with a command to try it.
+// printCredential shows the credential this once, with a command to try it. Of a listener
+// on every address (0.0.0.0, ::) the command names 127.0.0.1.
 func (s *service) printCredential(stdout io.Writer) error {
 	host, port, _ := net.SplitHostPort(s.callersListen.Addr().String())
 	if ip, err := netip.ParseAddr(host); err == nil && ip.IsUnspecified() {
@@ -74,7 +77,7 @@ Try it:
     -d '{"ip":"203.0.113.7","last4":"4242","exp_month":12,"exp_year":2030}' \
     %[4]s://%[3]s/v1/check
 
-`, s.madeUser, s.madePass, net.JoinHostPort(host, port), scheme)
+`, s.generatedUser, s.generatedPassword, net.JoinHostPort(host, port), scheme)
 	return err
 }
 

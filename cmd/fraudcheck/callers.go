@@ -12,8 +12,9 @@ import (
 	"fraudcheck/internal/config"
 )
 
-// makeCallers compiles who may call. The doors are never unguarded: where nobody is
-// configured it makes a user.
+// makeCallers compiles who may call into authPolicy. The doors are never unguarded: where
+// neither a user, a users file nor JWT is configured it makes one user with the role
+// operator and a random password, for this run only.
 func (p *policy) makeCallers() error {
 	s := p.settings
 	file, err := p.usersFile()
@@ -34,9 +35,10 @@ func (p *policy) makeCallers() error {
 	if p.authPolicy, err = auth.NewPolicy(p.authSettings); err != nil {
 		return p.callersError(err, file)
 	}
+	// 26 random characters of base32 (crypto/rand.Text), 130 bits: not to be guessed.
 	if p.authPolicy.IsEmpty() {
-		p.madeUser, p.madePass = "fraudcheck", rand.Text()
-		p.authSettings.Users = []auth.User{{Name: p.madeUser, Password: p.madePass, Encryption: passwords.Clear, Roles: auth.Operator}}
+		p.generatedUser, p.generatedPassword = "fraudcheck", rand.Text()
+		p.authSettings.Users = []auth.User{{Name: p.generatedUser, Password: p.generatedPassword, Encryption: passwords.Clear, Roles: auth.Operator}}
 		if p.authPolicy, err = auth.NewPolicy(p.authSettings); err != nil {
 			return err
 		}
@@ -48,7 +50,8 @@ func (p *policy) makeCallers() error {
 	return nil
 }
 
-// callersError names the setting, or the line of the users file, that is wrong.
+// callersError turns the error of auth.NewPolicy, which counts users and knows no file,
+// into the *config.Error of the setting, or of the line of the users file, that is wrong.
 func (p *policy) callersError(err error, file *auth.UsersFile) error {
 	var wrong *auth.SettingError
 	if !errors.As(err, &wrong) {
@@ -69,7 +72,8 @@ func (p *policy) callersError(err error, file *auth.UsersFile) error {
 	return expected("auth."+wrong.List+"."+wrong.Key, wrong.Expected)
 }
 
-// usersFile reads the users file; it is nil where none is configured.
+// usersFile reads the users file; it is nil where none is configured. The error is a
+// *config.Error.
 func (p *policy) usersFile() (*auth.UsersFile, error) {
 	if p.settings.Auth.Basic.UsersFile == "" {
 		return nil, nil
@@ -77,22 +81,25 @@ func (p *policy) usersFile() (*auth.UsersFile, error) {
 	return readUsers(p.settings.Auth.Basic.UsersFile, p.files)
 }
 
-// users are those of the list and of the file; nil where neither is configured. A file
-// without users is no mistake: they can be added.
+// users returns the users of the list and then those of the file; nil where neither is
+// configured, which switches Basic off. A file without users is no mistake: they can be
+// added while the service runs.
 func (p *policy) users(file *auth.UsersFile) ([]auth.User, error) {
 	users, err := p.listedUsers()
 	if err != nil || file == nil {
 		return users, err
 	}
-	of := file.Users()
-	p.fileUsers = len(of)
-	if len(users)+len(of) == 0 {
+	inFile := file.Users()
+	p.fileUsers = len(inFile)
+	if len(users)+len(inFile) == 0 {
 		p.warnings = append(p.warnings, "auth.basic.users_file holds no user yet: fraudcheck user add makes one")
 		return []auth.User{}, nil
 	}
-	return append(users, of...), nil
+	return append(users, inFile...), nil
 }
 
+// listedUsers returns the users of auth.basic.users. Of passwords that the configuration
+// shows, or as good as shows, it warns.
 func (p *policy) listedUsers() (users []auth.User, err error) {
 	for i, u := range p.settings.Auth.Basic.Users {
 		key := fmt.Sprintf("auth.basic.users[%d]", i)
@@ -108,14 +115,14 @@ func (p *policy) listedUsers() (users []auth.User, err error) {
 			user.Roles |= role
 		}
 		if readable := user.Encryption == passwords.Clear || user.Encryption == passwords.SHA256; readable && user.Password != "" {
-			p.warnings = append(p.warnings, fmt.Sprintf("%s.encryption is %s: whoever reads the configuration has the password, or guesses it soon; fraudcheck hash-password makes an argon2id string", key, u.Encryption))
+			p.warnings = append(p.warnings, fmt.Sprintf("%s.encryption is %s: anyone who reads the configuration has the password, or guesses it soon; fraudcheck hash-password makes an argon2id string", key, u.Encryption))
 		}
 		users = append(users, user)
 	}
 	return users, nil
 }
 
-// readUsers reads the users file.
+// readUsers reads the users file. The error is a *config.Error with the line at fault.
 func readUsers(path string, files config.Files) (*auth.UsersFile, error) {
 	text, err := config.ReadFile(path, files)
 	if err != nil {
@@ -129,7 +136,9 @@ func readUsers(path string, files config.Files) (*auth.UsersFile, error) {
 	return file, err
 }
 
-// jwt are the settings of JSON Web Tokens; nil where nothing of them is configured.
+// jwt returns the settings of JSON Web Tokens, with the files that they name read; nil
+// where nothing of them is configured. A setting that alone has no effect, such as
+// issuer, counts: auth.NewPolicy then says what is missing.
 func (p *policy) jwt() (*auth.JWTSettings, error) {
 	s := &p.settings.Auth.JWT
 	if s.ClientID == "" && s.Secret == "" && s.PublicKeyFile == "" && s.JWKSFile == "" && s.Issuer == "" && len(s.RoleMap) == 0 {

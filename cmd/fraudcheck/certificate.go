@@ -12,13 +12,15 @@ import (
 	"time"
 )
 
-// A certificate, with its key, is what both ports show. A reload replaces it;
-// established connections keep theirs.
+// A certificate, with its key, is what both ports show. A reload replaces it; established
+// connections keep theirs. The zero value has none: the ports speak plain HTTP.
 type certificate struct {
 	atomic.Pointer[tls.Certificate]
 }
 
-// config is nil without a certificate.
+// config returns the TLS settings of a port: TLS 1.2 and later, HTTP/1.1 only; nil
+// without a certificate. It looks for the certificate at each handshake, so a reload
+// needs no new listener.
 func (c *certificate) config() *tls.Config {
 	if c.Load() == nil {
 		return nil
@@ -30,8 +32,9 @@ func (c *certificate) config() *tls.Config {
 	}
 }
 
-// makeCertificate reads the certificate and its key. One that is not valid now is warned
-// of at the start: there is no better one.
+// makeCertificate reads the certificate and its key, both PEM, which may be one file. One
+// that is not valid now is only warned of at the start: there is no better one. Without
+// TLS it warns of ports that other machines reach.
 func (p *policy) makeCertificate() error {
 	s := p.settings.TLS
 	if s.CertFile == "" && s.KeyFile == "" {
@@ -55,6 +58,8 @@ func (p *policy) makeCertificate() error {
 	if !certificates(chain) {
 		return expected("tls.cert_file", "PEM of a certificate, and of those that signed it")
 	}
+	// Its error may quote the file; the reason is nearly always a key of another
+	// certificate.
 	pair, err := tls.X509KeyPair(chain, key)
 	if err != nil {
 		return expected("tls.key_file", "PEM of the private key to the first certificate in tls.cert_file")
@@ -77,8 +82,9 @@ func notValid(c *tls.Certificate, now time.Time) string {
 	return ""
 }
 
-// replace shows the next certificate from now on when it is another one and valid now.
-// It returns the reason for a refusal.
+// replace shows the next certificate from now on when it is another one and valid now. It
+// returns the reason for a refusal: at a reload, the one in force is better than an
+// expired one.
 func (c *certificate) replace(next *tls.Certificate, now time.Time) (refused string) {
 	if slices.EqualFunc(c.Load().Certificate, next.Certificate, bytes.Equal) {
 		return ""
@@ -107,6 +113,7 @@ func certificates(text []byte) (ok bool) {
 func (p *policy) warnOfPlainDoors() {
 	for _, door := range []struct{ key, address string }{{"listen", p.settings.Listen}, {"operator_listen", p.settings.OperatorListen}} {
 		host, _, _ := net.SplitHostPort(door.address)
+		// A host name, or none at all, is taken for one that other machines reach.
 		if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
 			p.warn("%s is not on loopback, and without tls passwords and tokens can be read on the way", door.key)
 		}

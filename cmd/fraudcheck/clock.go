@@ -8,8 +8,9 @@ import (
 	"fraudcheck/internal/velocity"
 )
 
-// watchClock logs when the machine's clock comes to differ from the service's by more than
-// a minute.
+// watchClock logs, until stop is called, when the machine's clock comes to differ from
+// the service's by more than a minute: once for each time. It reads the clock every 10 s,
+// which also moves the service's towards the machine's while there is no traffic.
 func watchClock(clock *velocity.Clock, log *slog.Logger) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
@@ -22,6 +23,7 @@ func watchClock(clock *velocity.Clock, log *slog.Logger) (stop func()) {
 			case now := <-tick.C:
 				clock.Now(now)
 			}
+			// Logged when it begins, not each 10 s: far remembers.
 			ahead := clock.Ahead()
 			if was := far; ahead.Abs() > time.Minute {
 				if far = true; !was {

@@ -27,13 +27,19 @@ type policy struct {
 	authPolicy   *auth.Policy
 	cors         *door.CORS // nil: no origin may
 
-	fileUsers int    // how many the users file holds
-	madeUser  string // the credential of its own making, when no user is configured
-	madePass  string
+	fileUsers         int    // how many users the users file holds, for check-config
+	generatedUser     string // name of the credential that was made, when no user is configured; else empty
+	generatedPassword string
 }
 
-// configure reads the settings (flags before environment before file before defaults)
-// and compiles them. The policy beside an error holds the settings that could be read.
+// configure reads the settings (flags before environment before file before defaults) and
+// compiles them. It opens and changes nothing, so check-config, a start and a reload all
+// use it. Unknown environment variables are warned of at a start only: they do not
+// change.
+//
+// The error is a *config.Error with its place. The policy beside it holds the settings
+// that could be read, so that a reload can watch the files that they name; nil where none
+// could.
 func configure(f *flags, files config.Files) (*policy, error) {
 	c, err := config.Read(f.Config, f.source("config"), files, f.overrides())
 	if err != nil {
@@ -43,6 +49,8 @@ func configure(f *flags, files config.Files) (*policy, error) {
 	if files == config.FilesAndPipes {
 		p.warnings = config.UnknownVariables(os.Environ(), variables())
 	}
+	// Each step compiles a part of the settings, and the first error ends it. Callers
+	// come after rules only for the order of the messages.
 	for _, step := range []func() error{p.checkAddresses, p.makeCertificate, p.makePlan, p.makeCallers, p.makeCORS} {
 		if err := step(); err != nil {
 			return p, c.Locate(err)
@@ -53,10 +61,11 @@ func configure(f *flags, files config.Files) (*policy, error) {
 	return p, nil
 }
 
-// expected is the error of the setting of that dotted key.
+// expected returns the error of the setting of that dotted key; what is what its value
+// may be.
 func expected(key, what string) error { return &config.Error{Key: key, Expected: what} }
 
-// makeCORS compiles the origins whose pages may call.
+// makeCORS compiles the origins whose pages may call from a browser.
 func (p *policy) makeCORS() (err error) {
 	p.cors, err = door.NewCORS(p.settings.CORS.Origins)
 	var wrong *door.OriginError
@@ -67,7 +76,8 @@ func (p *policy) makeCORS() (err error) {
 	return err
 }
 
-// readNamed reads the file that the setting of that key names.
+// readNamed reads the file that the setting of that key names. The error is a
+// *config.Error.
 func (p *policy) readNamed(key, file string) ([]byte, error) {
 	text, err := config.ReadFile(file, p.files)
 	if err != nil {

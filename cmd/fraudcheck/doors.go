@@ -13,24 +13,25 @@ import (
 	"fraudcheck/internal/server"
 )
 
-// makeDoors makes the servers of both ports. They differ in their routes, and in that
-// the operators' is ready when the callers' is.
+// makeDoors makes the servers of both ports. They differ in their routes, and in that the
+// operators' is ready when the callers' is: a probe at either port tells whether checks
+// are answered.
 func (s *service) makeDoors() error {
 	ofCallers, ofOperators, err := s.connections()
 	if err != nil {
 		return err
 	}
 	forCallers := s.doorSettings("callers")
-	checks := &callers.API{
+	callersAPI := &callers.API{
 		Checker: s.checker, Now: s.clock.Now, Address: addressForm(s.settings.Log.IP, s.keys.log), Events: forCallers.Events,
 	}
-	callersDoor := door.New(forCallers, checks.Routes()...)
+	callersDoor := door.New(forCallers, callersAPI.Routes()...)
 	s.callers = s.serverOf(callersDoor, ofCallers)
 
 	forOperators := s.doorSettings("operators")
 	forOperators.Ready = callersDoor.IsReady
-	looks := &operator.API{Checker: s.checker, Metrics: s.metrics, Now: s.clock.Now, Profiles: s.settings.Debug.PProf}
-	operatorsDoor := door.New(forOperators, looks.Routes()...)
+	operatorsAPI := &operator.API{Checker: s.checker, Metrics: s.metrics, Now: s.clock.Now, Profiles: s.settings.Debug.PProf}
+	operatorsDoor := door.New(forOperators, operatorsAPI.Routes()...)
 	s.operators = s.serverOf(operatorsDoor, ofOperators)
 
 	s.metrics.AddRoutes(callersDoor.Paths())
@@ -38,6 +39,8 @@ func (s *service) makeDoors() error {
 	return nil
 }
 
+// doorSettings returns the settings that both doors share; port is "callers" or
+// "operators", for the metrics.
 func (s *service) doorSettings(port string) door.Settings {
 	return door.Settings{
 		Guard: s.guard, CORS: s.cors, TLS: s.policy.certificate != nil, Log: s.log, TagKey: s.keys.log, InFlight: s.settings.Limits.InFlight,
@@ -48,6 +51,7 @@ func (s *service) doorSettings(port string) door.Settings {
 	}
 }
 
+// serverOf makes the server of a door, with at most that many connections.
 func (s *service) serverOf(d *door.Door, connections int) *server.Server {
 	limits := s.settings.Limits
 	return server.New(d, server.Settings{
@@ -55,11 +59,13 @@ func (s *service) serverOf(d *door.Door, connections int) *server.Server {
 	})
 }
 
-// connections is how many connections may be open at once at each port: together as
-// many as the process may have files open, less what memcached, logs and snapshots
-// need. The operators' share is at most a quarter, so that nobody at that port can
-// leave none for checks.
+// connections returns how many connections may be open at once at each port: together as
+// many as the process may have files open, less what memcached, logs and snapshots need.
+// The operators' share is at most a quarter, so that no load at that port can leave none
+// for checks. It fails where fewer than 32 would be left for both.
 func (s *service) connections() (callers, operators int, err error) {
+	// others is for logs, snapshots, the configuration's files, listeners and what Go
+	// itself has open; least is the fewest connections with which a start makes sense.
 	const others, least = 64, 32
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
@@ -72,6 +78,7 @@ func (s *service) connections() (callers, operators int, err error) {
 	if limit.Cur < uint64(reserve+least) {
 		return 0, 0, fmt.Errorf("open files (ulimit -n): expected at least %d", reserve+least)
 	}
+	// Limits can be "unlimited", far more than an int counts or a map should hold.
 	left, set := int(min(limit.Cur, 1<<20))-reserve, s.settings.Limits.Connections
 	operators = min(set.Operators, left/4)
 	if callers = left - operators; set.Callers > 0 {
@@ -80,9 +87,10 @@ func (s *service) connections() (callers, operators int, err error) {
 	return callers, operators, nil
 }
 
-// acceptFailed counts accepts that failed, and logs them at most once a minute.
+// acceptFailed returns what counts accepts that failed at the port, and logs them at most
+// once a minute.
 func acceptFailed(metrics *operator.Metrics, log *slog.Logger, port string) func(error) {
-	rarely := onceA(time.Minute)
+	rarely := atMostEvery(time.Minute)
 	return func(err error) {
 		metrics.AcceptFailed(port)
 		if rarely() {
@@ -91,10 +99,10 @@ func acceptFailed(metrics *operator.Metrics, log *slog.Logger, port string) func
 	}
 }
 
-// madeRoom counts connections closed because there were too many, and logs that at
-// most once a minute.
+// madeRoom returns what counts connections closed because there were too many, and logs
+// that at most once a minute.
 func madeRoom(metrics *operator.Metrics, log *slog.Logger, port string) func() {
-	rarely := onceA(time.Minute)
+	rarely := atMostEvery(time.Minute)
 	return func() {
 		metrics.MadeRoom(port)
 		if rarely() {
@@ -103,9 +111,9 @@ func madeRoom(metrics *operator.Metrics, log *slog.Logger, port string) func() {
 	}
 }
 
-// onceA reports true for the first call, and then for the first after each interval.
-// It is for one goroutine.
-func onceA(interval time.Duration) func() bool {
+// atMostEvery returns a function that is true for the first call, and then for the first
+// after each interval. It is for one goroutine, as Accept is.
+func atMostEvery(interval time.Duration) func() bool {
 	var last time.Time
 	return func() bool {
 		now := time.Now()

@@ -9,7 +9,10 @@ import (
 	"fraudcheck/internal/config"
 )
 
-// flags are the command line and its environment: what overrides the file.
+// flags are the command line and its environment, as kong parses them: what overrides the
+// file. A pointer is nil where neither the flag nor the variable is given. The name of a
+// flag is that of its field; another flag that sets something is a field here and a line
+// in overrides.
 type flags struct {
 	given []*kong.Path // on the command line
 
@@ -32,7 +35,7 @@ type flags struct {
 	} `cmd:"" help:"Say how the program, or a command, is used."`
 }
 
-// overrides are the settings that flags or the environment set.
+// overrides returns the settings that flags or the environment set.
 func (f *flags) overrides() (set []config.Override) {
 	for _, o := range []struct {
 		flag, key string
@@ -52,7 +55,8 @@ func (f *flags) overrides() (set []config.Override) {
 	return set
 }
 
-// source names the flag, or the environment variable where the flag is not given.
+// source names the flag, as in --listen, or the environment variable, as in
+// FRAUDCHECK_LISTEN, where the flag is not given. For errors.
 func (f *flags) source(flag string) string {
 	for _, part := range f.given {
 		if part.Flag != nil && part.Flag.Name == flag {
@@ -62,7 +66,7 @@ func (f *flags) source(flag string) string {
 	return "FRAUDCHECK_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-// variables are the environment variables that are read.
+// variables returns the names of the environment variables that are read.
 func variables() (names []string) {
 	t := reflect.TypeFor[flags]()
 	for i := range t.NumField() {

@@ -12,15 +12,17 @@ import (
 	"fraudcheck/internal/velocity"
 )
 
-// keys are derived from the hash key, one for each purpose.
+// keys are derived from the hash key, one for each purpose, so that none of them tells
+// another.
 type keys struct {
 	records *velocity.Keys
 	logins  *session.Keys
-	log     []byte // hashes callers and addresses
+	log     []byte // 32 bytes; hashes callers and addresses
 }
 
 // makeKeys reads the hash key and derives the others. Where none is configured, it makes
-// one for this run.
+// one for this run; memcached and snapshots need one that is configured. The error is a
+// *config.Error with its place.
 func (p *policy) makeKeys() (k *keys, err error) {
 	defer func() { err = p.config.Locate(err) }()
 	key, hashKey, err := p.hashKey()
@@ -45,9 +47,12 @@ func (p *policy) makeKeys() (k *keys, err error) {
 	return k, err
 }
 
-// hashKey returns the hash key and the setting that it is from.
+// hashKey returns the hash key and the setting that it is from. Line ends at the end of
+// hash_key_file do not count: editors add them.
 func (p *policy) hashKey() (key string, hashKey []byte, err error) {
 	s := p.settings
+	// A key that is made anew at each start would make stored records unreadable, so
+	// wherever they outlive the process the key must be configured.
 	switch {
 	case s.HashKeyFile != "" && s.HashKey != "":
 		return "", nil, expected("hash_key_file", "only one of hash_key and hash_key_file")
@@ -66,7 +71,7 @@ func (p *policy) hashKey() (key string, hashKey []byte, err error) {
 	return "hash_key", randomKey(), nil
 }
 
-// randomKey returns a key that no other run has.
+// randomKey returns a key of velocity.MinHashKey random bytes, for this run only.
 func randomKey() []byte {
 	key := make([]byte, velocity.MinHashKey)
 	_, _ = rand.Read(key) // never fails (crypto/rand)

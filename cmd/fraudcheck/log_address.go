@@ -9,8 +9,9 @@ import (
 	"fraudcheck/internal/velocity"
 )
 
-// hashedAddress returns a keyed hash: two lines about one IP address have the same, and
-// it does not tell which address that is.
+// hashedAddress returns a function that shows an IP address as a keyed hash of 9 bytes,
+// 12 characters: two lines about one address have the same, and it does not tell which
+// address that is.
 func hashedAddress(key []byte) func(netip.Addr) string {
 	return func(a netip.Addr) string {
 		mac := hmac.New(sha256.New, key)
@@ -21,8 +22,8 @@ func hashedAddress(key []byte) func(netip.Addr) string {
 	}
 }
 
-// addressForm returns how log lines show a shopper's IP address: full, prefix (its
-// network), hash or none.
+// addressForm returns how log lines show a shopper's IP address, by log.ip: full, prefix
+// (its /24 or /48), hash (with the key) or none (empty text).
 func addressForm(form string, key []byte) func(netip.Addr) string {
 	switch form {
 	case "full":

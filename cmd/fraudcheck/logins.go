@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -12,7 +10,9 @@ import (
 )
 
 // openLogins gives the guard what tokens and sessions rest on: memcached where the
-// records are there too, so that a logout is heard of by all instances.
+// records are there too, so that a logout is heard of by all instances. Then it also
+// writes the revocations that this instance knows to the store once a second, since a
+// server may have lost them.
 func (s *service) openLogins() error {
 	set := s.settings.Store
 	if set.Kind == "memory" {
@@ -23,8 +23,8 @@ func (s *service) openLogins() error {
 	logins := session.NewLogins(s.keys.logins, shared)
 	s.guard.Logins, s.guard.SharedNonces = logins, shared
 	ctx, cancel := context.WithCancel(context.Background())
-	var keeping sync.WaitGroup
-	keeping.Go(func() {
+	var running sync.WaitGroup
+	running.Go(func() {
 		tick := time.NewTicker(time.Second)
 		defer tick.Stop()
 		for {
@@ -32,21 +32,24 @@ func (s *service) openLogins() error {
 			case <-ctx.Done():
 				return
 			case now := <-tick.C:
-				keep(logins, now, s.log)
+				storeRevocations(logins, now, s.log)
 			}
 		}
 	})
+	// The last write must be over before the store below is closed.
 	s.open.add(func() {
 		cancel()
-		keeping.Wait()
+		running.Wait()
 	})
 	return nil
 }
 
-func keep(logins *session.Logins, now time.Time, log *slog.Logger) {
+// storeRevocations tells the store which logins have ended. A panic must not end the
+// process, nor the goroutine.
+func storeRevocations(logins *session.Logins, now time.Time, log *slog.Logger) {
 	defer func() {
-		if fault := recover(); fault != nil { // its value may quote what it choked on
-			log.Error("panic in the store of logins", "type", fmt.Sprintf("%T", fault), "stack", string(debug.Stack()))
+		if fault := recover(); fault != nil {
+			logPanic(log, "panic in the store of logins", fault)
 		}
 	}()
 	logins.StoreRevocations(now)

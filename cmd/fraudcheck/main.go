@@ -1,5 +1,5 @@
-// Fraudcheck answers a checkout that asks, before it charges a card: is this
-// address testing stolen cards?
+// Fraudcheck answers a checkout that asks, before it charges a card: is this address
+// testing stolen cards?
 //
 //	fraudcheck [serve]        serve
 //	fraudcheck check-config   say what would run, or the one line that is wrong
@@ -8,7 +8,30 @@
 //	fraudcheck version        say which version this is, also --version
 //	fraudcheck help           say how it, or a command, is used, also --help
 //
-// It exits 0 after a clean stop and 1 after anything else.
+// It exits 0 after a clean stop and 1 after anything else, with the reason in one line on
+// standard error.
+//
+// # How a run goes
+//
+// configure reads flags, environment and file and compiles them into a policy, which
+// opens nothing. newService opens what the policy names, in one order: keys, memory,
+// ports, log, metrics, store, logins, doors, snapshot. start answers requests. A reloader
+// compiles a new policy at SIGHUP, or when one of the files changes, and puts it in
+// force.
+//
+// # Signals
+//
+// SIGTERM and SIGINT stop it: not ready at once, what is in flight is answered, for at
+// most "drain"; a second one ends it at once, with exit code 1. SIGHUP reloads. SIGPIPE
+// and SIGXFSZ are ignored: the reader of the log may go away, its file may grow too
+// large.
+//
+// # Files
+//
+// Each file of this command is one step of that: configure, callers, certificate, plan
+// and keys compile settings; service, store, logins, doors and snapshot open what runs;
+// serve, reload, watch and stop are its life; user and password are commands of their
+// own.
 package main
 
 import (
@@ -41,7 +64,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		err = f.run(parsed.Command(), parser, stdout, stderr)
 	}
 	if err != nil {
-		lastWords(stderr, fmt.Sprintf("fraudcheck: %s\n", oneLine(err)))
+		writeLastLine(stderr, fmt.Sprintf("fraudcheck: %s\n", oneLine(err)))
 		return 1
 	}
 	return 0
@@ -52,6 +75,7 @@ func (f *flags) run(command string, parser *kong.Kong, stdout, stderr io.Writer)
 	if command == "serve" && !f.PrintVersion {
 		return serve(f, stdout, stderr)
 	}
+	// Package hangup has ignored it; only serve reloads.
 	signal.Reset(syscall.SIGHUP)
 	switch {
 	case f.PrintVersion, command == "version":
@@ -72,9 +96,9 @@ func (f *flags) run(command string, parser *kong.Kong, stdout, stderr io.Writer)
 	return err
 }
 
-// lastWords writes the text. It waits for at most a second: standard error may be a pipe
-// that nobody reads.
-func lastWords(stderr io.Writer, text string) {
+// writeLastLine writes the reason for the exit. It waits for at most a second: standard
+// error may be a pipe that nobody reads.
+func writeLastLine(stderr io.Writer, text string) {
 	written := make(chan struct{})
 	go func() {
 		defer close(written)
@@ -89,7 +113,9 @@ func lastWords(stderr io.Writer, text string) {
 // oneLine returns the message on one line, as errors of several are joined by line ends.
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
-// checkConfig prints what would run, then what may be unwise about it.
+// checkConfig prints what would run as YAML, secrets hidden, then what may be unwise
+// about it as comments. The output without the comments is a configuration that the
+// program reads, once the secrets are filled in.
 func checkConfig(f *flags, stdout io.Writer) error {
 	p, err := configure(f, config.FilesAndPipes)
 	if err != nil {
@@ -116,7 +142,7 @@ func checkConfig(f *flags, stdout io.Writer) error {
 	return err
 }
 
-// version is the version of the program, of Go and of the HTTP library, on one line.
+// version returns the version of the program, of Go and of the HTTP library, on one line.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -15,7 +15,7 @@ import (
 	passwords "fraudcheck/internal/auth/password"
 )
 
-// hashPassword prints the argon2id string of a password.
+// hashPassword prints the argon2id string of a password, for auth.basic.users.
 func hashPassword(stdin *os.File, stdout, stderr io.Writer) error {
 	hash, err := askPassword(stdin, stderr)
 	if err != nil {
@@ -43,6 +43,7 @@ func askPassword(stdin *os.File, stderr io.Writer) (hash string, err error) {
 	return hash, nil
 }
 
+// firstLine reads the first line, of at most 64 KiB, without its line end.
 func firstLine(stdin io.Reader) (string, error) {
 	line, err := bufio.NewReader(io.LimitReader(stdin, 1<<16)).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -51,6 +52,7 @@ func firstLine(stdin io.Reader) (string, error) {
 	return strings.TrimRight(line, "\r\n"), nil
 }
 
+// askTwice asks for a password and for the same again.
 func askTwice(terminal *os.File, stderr io.Writer) (string, error) {
 	password, err := ask(terminal, stderr, "Password: ")
 	if err != nil {
@@ -64,12 +66,14 @@ func askTwice(terminal *os.File, stderr io.Writer) (string, error) {
 }
 
 // ask reads one line without echo. The terminal echoes again afterwards, also after an
-// interrupt.
+// interrupt: reading goes on in a goroutine, which ends with the process.
 func ask(terminal *os.File, stderr io.Writer, prompt string) (string, error) {
 	before, err := term.GetState(int(terminal.Fd()))
 	if err != nil {
 		return "", fmt.Errorf("cannot read the terminal: %w", err)
 	}
+	// Without this, an interrupt would end the process and leave the terminal without
+	// echo.
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(stop)

@@ -9,7 +9,7 @@ import (
 	"fraudcheck/internal/velocity"
 )
 
-// ruleOf returns the rule as velocity knows it.
+// ruleOf returns the rule as velocity knows it. It judges nothing.
 func ruleOf(r config.Rule) velocity.Rule {
 	return velocity.Rule{
 		Name: r.Name, Per: r.Per, Count: r.Count, Window: r.Window,
@@ -18,7 +18,8 @@ func ruleOf(r config.Rule) velocity.Rule {
 	}
 }
 
-// makePlan compiles rules and lists.
+// makePlan compiles rules and lists into plan. The error is a *config.Error that names
+// the entry and its key.
 func (p *policy) makePlan() error {
 	if len(p.settings.Rules) == 0 {
 		return expected("rules", "at least one rule")
@@ -47,6 +48,7 @@ func (p *policy) makePlan() error {
 }
 
 // makeLists compiles both lists into one, as the most specific network of either decides.
+// A network that stands in both is refused: neither would be the more specific one.
 func (p *policy) makeLists() (*velocity.Lists, error) {
 	var entries []velocity.Entry
 	var keys []string

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -13,14 +12,15 @@ import (
 )
 
 // A reloader puts a changed configuration in force without a restart: rules, lists,
-// callers and the certificate. The policy is compiled whole and then replaced; when
-// anything is wrong with it, the one in force stays.
+// callers, trusted proxies and the certificate. The policy is compiled whole and then
+// replaced; when anything is wrong with it, the one in force stays. What else has changed
+// is logged as needing a restart. One goroutine runs it.
 type reloader struct {
 	flags   *flags
 	files   *fileWatch
 	service *service
 	running config.Settings // in force; where a reload changes nothing, those of the start
-	callers auth.Settings   // in force
+	callers auth.Settings   // in force, to be kept where a file names no caller any more
 }
 
 // run reloads at each hang-up and each change of the files, until ctx ends.
@@ -37,12 +37,14 @@ func (r *reloader) run(ctx context.Context, hangups <-chan os.Signal) {
 	}
 }
 
+// reload reads the configuration and puts it in force, or logs the one line that is
+// wrong. A panic costs this reload and not the process.
 func (r *reloader) reload() {
 	s := r.service
 	defer func() {
-		if fault := recover(); fault != nil { // its value may quote the configuration
+		if fault := recover(); fault != nil {
 			s.metrics.Reload("error")
-			s.log.Error("panic in a reload", "type", fmt.Sprintf("%T", fault), "stack", string(debug.Stack()))
+			logPanic(s.log, "panic in a reload", fault)
 		}
 	}()
 	next, err := r.compile()
@@ -55,20 +57,23 @@ func (r *reloader) reload() {
 	s.metrics.Reload("ok")
 }
 
-// compile reads the configuration and compiles it whole.
+// compile reads the configuration and compiles it whole. From then on the files that it
+// names are watched, also when it is refused: a change of one of them may mend it.
 func (r *reloader) compile() (*policy, error) {
-	r.files.refresh()
+	r.files.poll()
 	next, err := configure(r.flags, config.RegularFiles)
 	if next != nil {
 		r.files.follow(r.flags.Config, next.settings)
 	}
-	if err == nil && next.madeUser != "" {
+	// A file that names no caller would make a new credential; the callers in force stay
+	// instead.
+	if err == nil && next.generatedUser != "" {
 		err = r.keepCallers(next)
 	}
 	return next, err
 }
 
-// apply puts the policy in force. It cannot fail.
+// apply puts the policy in force. It cannot fail: all that could was done in compile.
 func (r *reloader) apply(next *policy) {
 	s := r.service
 	if s.policy.certificate != nil && next.certificate != nil {
@@ -80,11 +85,12 @@ func (r *reloader) apply(next *policy) {
 	for _, key := range needRestart(&r.running, next.settings) {
 		s.log.Warn("Configuration: " + key + " was changed and needs a restart")
 	}
+	// Series first: a decision under the new plan must find them.
 	s.metrics.AddPlan(next.plan)
 	s.checker.Replace(next.plan)
 	s.guard.Replace(next.authPolicy)
 	r.callers = next.authSettings
-	if next.madeUser != "" && s.madeUser == "" {
+	if next.generatedUser != "" && s.generatedUser == "" {
 		s.log.Warn("Configuration: auth names nobody any more; those it named before stay until a restart")
 	}
 	for _, w := range next.warnings {
@@ -95,6 +101,8 @@ func (r *reloader) apply(next *policy) {
 		text += "; exact for what is shown from now on, and for old records after one window: " + strings.Join(raised, ", ")
 	}
 	s.log.Info(text)
+	// Only these are in force now: another reload compares with what runs, not with what
+	// was read.
 	r.running.Rules, r.running.Lists = next.settings.Rules, next.settings.Lists
 	r.running.Auth, r.running.TrustedProxies = next.settings.Auth, next.settings.TrustedProxies
 }
@@ -109,7 +117,8 @@ func (r *reloader) keepCallers(next *policy) (err error) {
 	return err
 }
 
-// needRestart returns the keys that cannot be changed while the service runs.
+// needRestart returns the keys of the settings that differ and cannot be changed while
+// the service runs, in the order of the file.
 func needRestart(running, next *config.Settings) (keys []string) {
 	for _, key := range config.Changed(running, next) {
 		switch section, _, _ := strings.Cut(key, "."); section {
@@ -122,7 +131,8 @@ func needRestart(running, next *config.Settings) (keys []string) {
 }
 
 // raisedRules returns the names of the rules whose records were too short for the new
-// values: a longer window or a higher block_over needs elements that were not kept.
+// values: a longer window or a higher block_over needs elements that were not kept. Such
+// a rule may count too few for one window.
 func raisedRules(old, next []config.Rule) (names []string) {
 	for _, n := range next {
 		for _, o := range old {

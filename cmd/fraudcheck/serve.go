@@ -15,10 +15,13 @@ import (
 // errSecondSignal ends a stop that takes too long.
 var errSecondSignal = errors.New("stopped by a second signal, with requests in flight")
 
-// serve runs the service until SIGTERM or SIGINT.
+// serve runs the service until SIGTERM or SIGINT, and returns nil after a clean stop. The
+// error is what is wrong with the settings, why a port cannot go on, what failed at the
+// stop, or errSecondSignal.
 func serve(f *flags, stdout, stderr io.Writer) error {
 	files := new(fileWatch)
-	files.follow(f.Config, config.Defaults()) // before the file is read
+	// Before the file is read, so that a change while it is read is a change.
+	files.follow(f.Config, config.Defaults())
 	p, err := configure(f, config.FilesAndPipes)
 	if err != nil {
 		return err
@@ -46,6 +49,8 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 	r := reloader{flags: f, files: files, service: s, running: *p.settings, callers: p.authSettings}
 	go r.run(ctx, hangups) // so that a stop never waits for a reload
 
+	// Stop in a goroutine: it may wait for what does not end, and a second signal must
+	// still be heard.
 	stopped := make(chan error, 1)
 	select {
 	case err := <-s.failed:

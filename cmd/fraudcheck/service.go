@@ -18,10 +18,10 @@ import (
 	"fraudcheck/internal/velocity"
 )
 
-// A service is what runs. It is built once; a reload replaces only the policy in
-// force, which is in checker, guard and certificate.
+// A service is what runs. It is built once, in the order of newService; a reload replaces
+// only the policy in force, which is in checker, guard and certificate.
 type service struct {
-	*policy     // of the start
+	*policy     // of the start; a reload leaves it
 	keys        *keys
 	clock       *velocity.Clock
 	memory      *velocity.Memory
@@ -37,16 +37,20 @@ type service struct {
 	operatorsListen net.Listener
 
 	log         *slog.Logger
-	closeLog    func()
-	logsDropped func() uint64
+	closeLog    func()        // writes the lines that still wait
+	logsDropped func() uint64 // lines that found the queue full
 
-	open   closers
-	failed chan error // why the service cannot go on
+	open   closers    // in the order of opening
+	failed chan error // why the service cannot go on; room for every sender
 }
 
 // newService builds a service from the policy. It listens, but accepts no connection
-// before start. closeLog is to be called after everything else.
+// before start, so a busy port ends the start before anything was answered. closeLog is
+// to be called after everything else. After an error, which is a *config.Error where a
+// setting is at fault, everything is closed again.
 func newService(p *policy, stderr io.Writer) (s *service, err error) {
+	// failed has room for both ports and the credential: no sender may wait for a
+	// receiver.
 	s = &service{policy: p, guard: auth.NewGuard(p.authPolicy), clock: velocity.NewClock(time.Now()), closeLog: func() {}, failed: make(chan error, 3)}
 	s.certificate.Store(p.certificate)
 	for _, step := range []func() error{
@@ -66,12 +70,15 @@ func newService(p *policy, stderr io.Writer) (s *service, err error) {
 // unusable returns the error of a setting whose value is well-formed but cannot be used.
 func unusable(key string, problem error) error { return &config.Error{Key: key, Problem: problem} }
 
+// makeKeys derives the keys of the policy.
 func (s *service) makeKeys() (err error) {
 	s.keys, err = s.policy.makeKeys()
 	return err
 }
 
 // makeMemory reserves store.memory.max_bytes of address space, once for the whole run.
+// The records of the embedded store are there, or this instance's copies of those in
+// memcached.
 func (s *service) makeMemory() (err error) {
 	if s.memory, err = velocity.NewMemory(int64(s.settings.Store.Memory.MaxBytes)); err != nil {
 		return unusable("store.memory.max_bytes", err)
@@ -90,7 +97,8 @@ func (s *service) listen() (err error) {
 	return nil
 }
 
-// openLog opens the log and writes its first lines.
+// openLog opens the log and writes its first lines. Lines before that, of errors at the
+// start, go to standard error as text.
 func (s *service) openLog(stderr io.Writer) (err error) {
 	var file io.WriteCloser
 	set := s.settings.Log
@@ -100,7 +108,7 @@ func (s *service) openLog(stderr io.Writer) (err error) {
 		}
 	}
 	s.log, s.closeLog, s.logsDropped = logging.New(stderr, file, set.Level, set.Format)
-	s.introduce()
+	s.logConfiguration()
 	return nil
 }
 
@@ -113,6 +121,7 @@ func (s *service) makeMetrics() error {
 	s.metrics = operator.NewMetrics(s.plan, servers, operator.Sources{
 		Memory: s.memory.Stats, LogDropped: s.logsDropped, ClockAhead: s.clock.Ahead,
 	})
+	// The guard was made before the metrics, which need the log's counters.
 	s.guard.Observe = s.metrics.Auth
 	return nil
 }
@@ -123,8 +132,9 @@ func (s *service) now() velocity.Time { return s.clock.Now(time.Now()) }
 // start serves both ports. When one of them cannot go on, failed receives the reason.
 func (s *service) start(stdout io.Writer) {
 	if s.settings.Store.Memory.SnapshotFile != "" {
-		s.open.add(s.keepSnapshots())
+		s.open.add(s.startSnapshots())
 	}
+	// Serve returns nil only after Drain, when nobody reads failed any more.
 	serve := func(serve func(net.Listener) error, at net.Listener) {
 		s.failed <- fmt.Errorf("cannot go on listening: %w", cmp.Or(serve(at), net.ErrClosed))
 	}
@@ -137,9 +147,10 @@ func (s *service) start(stdout io.Writer) {
 // close closes what was opened, except the log.
 func (s *service) close() { s.open.close() }
 
-// closers close what was opened, the last first.
+// closers are the functions that close what was opened, called the last first.
 type closers []func()
 
+// add adds a function to be called before all that were added earlier.
 func (c *closers) add(closer func()) { *c = append(*c, closer) }
 
 func (c *closers) close() {

@@ -20,17 +20,20 @@ import (
 	"fraudcheck/internal/velocity"
 )
 
-// unfinished is what the name of a snapshot that is still being written adds to the
-// name of the file, before a number.
+// unfinished is what the name of a snapshot that is still being written adds to the name
+// of the file, before a number: records.new-123.
 const unfinished = ".new-"
 
 // checkSnapshotFile refuses a path at which no snapshot can be kept: it has to be a
-// regular file, or none yet, in a folder that can be written.
+// regular file, or none yet, in a folder that can be written. Otherwise the first stop
+// would lose all records.
 func (p *policy) checkSnapshotFile() error {
 	path := p.settings.Store.Memory.SnapshotFile
 	if path == "" {
 		return nil
 	}
+	// A path that cannot be looked at is tried too: its error says more than "not
+	// regular".
 	err := errNoRegularFile
 	if info, statErr := os.Stat(path); statErr != nil || info.Mode().IsRegular() {
 		err = tryToWrite(path)
@@ -69,9 +72,12 @@ func createUnfinished(path string) (*os.File, error) {
 	return file, nil
 }
 
+// lock takes the file for this process until it is closed; it fails at once where another
+// has it.
 func lock(file *os.File) error { return unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB) }
 
-// removeUnfinished removes the snapshots that a killed process left unfinished.
+// removeUnfinished removes the snapshots that a killed process left unfinished. Those of
+// a process that runs are locked and stay.
 func (s *service) removeUnfinished(path string) {
 	entries, err := os.ReadDir(filepath.Dir(path))
 	if err != nil {
@@ -93,8 +99,9 @@ func (s *service) removeUnfinished(path string) {
 	}
 }
 
-// loadSnapshot fills the store before the service starts. Nothing about it is fatal:
-// what cannot be read is set aside, and the service starts with what it has.
+// loadSnapshot fills the store before the service starts. Nothing about it is fatal: a
+// snapshot that cannot be read, or was made under another hash key, is renamed to
+// NAME.unusable, for a look, and the service starts empty.
 func (s *service) loadSnapshot() error {
 	path := s.settings.Store.Memory.SnapshotFile
 	if path == "" {
@@ -123,9 +130,9 @@ func (s *service) loadSnapshot() error {
 	return nil
 }
 
-// saveSnapshot replaces the file whole or not at all. When ctx ends it stops writing.
-// It must not run twice at once: the snapshot that was begun first could replace the
-// other.
+// saveSnapshot replaces the file whole or not at all: it writes a new file, syncs it and
+// renames it. When ctx ends it stops writing and fails. It must not run twice at once:
+// the snapshot that was begun first could replace the other.
 func (s *service) saveSnapshot(ctx context.Context) (err error) {
 	path := s.settings.Store.Memory.SnapshotFile
 	file, err := createUnfinished(path)
@@ -147,7 +154,8 @@ func (s *service) saveSnapshot(ctx context.Context) (err error) {
 	return syncFolder(filepath.Dir(path))
 }
 
-// syncFolder makes a new name in the folder last over a crash of the machine.
+// syncFolder makes a new name in the folder last over a crash of the machine, where the
+// file system can do that.
 func syncFolder(path string) error {
 	folder, err := os.Open(path)
 	if err != nil {
@@ -166,6 +174,7 @@ type contextWriter struct {
 	io.Writer
 }
 
+// Write implements io.Writer; it fails once the context has ended.
 func (w contextWriter) Write(p []byte) (int, error) {
 	if err := w.ctx.Err(); err != nil {
 		return 0, err
@@ -173,9 +182,9 @@ func (w contextWriter) Write(p []byte) (int, error) {
 	return w.Writer.Write(p)
 }
 
-// keepSnapshots saves every snapshot_every until stop is called, which waits for the
-// snapshot that is being written.
-func (s *service) keepSnapshots() (stop func()) {
+// startSnapshots saves a snapshot every store.memory.snapshot_every until stop is called,
+// which breaks off the one that is being written and waits for its end.
+func (s *service) startSnapshots() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -199,7 +208,9 @@ func (s *service) keepSnapshots() (stop func()) {
 	}
 }
 
-// memorySummary says what the store holds and what it had to forget, by kind of subject.
+// memorySummary says what the store holds and what it had to forget, by kind of subject,
+// as in "2 records in memory, 3 forgotten inside their window: 3 ip". For the last log
+// line.
 func memorySummary(m velocity.MemoryStats) string {
 	text := fmt.Sprintf("%s in memory, %d forgotten inside their window", plural(m.Records, "record"), m.EvictedInWindow)
 	separator := ": "

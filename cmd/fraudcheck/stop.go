@@ -5,7 +5,8 @@ import (
 	"errors"
 )
 
-// stop drains both doors, closes what was opened and saves the last snapshot.
+// stop drains both doors, closes what was opened and saves the last snapshot. A snapshot
+// that cannot be written is logged and no error: nothing could be done about it any more.
 func (s *service) stop() error {
 	if err := s.drain(); err != nil {
 		s.close()

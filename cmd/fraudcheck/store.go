@@ -1,9 +1,7 @@
 package main
 
 import (
-	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -12,8 +10,11 @@ import (
 	"fraudcheck/internal/velocity"
 )
 
-// openStore is the one place that knows the kinds of store.
+// openStore makes the checker on the store that store.kind names. It is the one place
+// that knows the kinds of store. A memcached that does not answer does not stop the
+// start: checks are answered from this instance's copies until it does.
 func (s *service) openStore() error {
+	// on_failure matters only here: an embedded store always answers.
 	set := s.settings.Store
 	if set.Kind == "memory" {
 		s.checker = velocity.NewChecker(s.plan, s.keys.records, s.memory)
@@ -41,8 +42,8 @@ func (s *service) openStore() error {
 	return nil
 }
 
-// openMemcached makes the one client of memcached. It does not fail because a server
-// does not answer.
+// openMemcached makes the one client of memcached, which records, logins and nonces
+// share. It fails only on settings, not because a server does not answer.
 func (s *service) openMemcached() (err error) {
 	set, log := s.settings.Store, s.log
 	s.memcached, err = memcached.New(memcached.Settings{
@@ -55,10 +56,8 @@ func (s *service) openMemcached() (err error) {
 				log.Warn("memcached is not used; answers rest on this instance's own knowledge until it is", "server", server, "because", "it "+string(trouble))
 			}
 		},
-		Refused: logRefusals(log),
-		Panicked: func(fault any) { // its value may quote what it choked on; type and stack do not
-			log.Error("panic in the store", "type", fmt.Sprintf("%T", fault), "stack", string(debug.Stack()))
-		},
+		Refused:  logRefusals(log),
+		Panicked: func(fault any) { logPanic(log, "panic in the store", fault) },
 	})
 	if err == nil {
 		s.open.add(func() { _ = s.memcached.Close() })
@@ -66,8 +65,9 @@ func (s *service) openMemcached() (err error) {
 	return err
 }
 
-// logRefusals logs what servers say that refuse writes, at most a line a minute. It has
-// no secrets, but may be of any length and form.
+// logRefusals returns what logs the replies of servers that refuse writes, at most a line
+// a minute. A reply has no secrets, but may be of any length and form: it is cut and
+// quoted.
 func logRefusals(log *slog.Logger) func(server, said string) {
 	const longest = 100
 	var last atomic.Int64

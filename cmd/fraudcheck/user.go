@@ -15,7 +15,8 @@ import (
 	"fraudcheck/internal/config"
 )
 
-// userCommands edit the users file. A running program notices the change.
+// userCommands edit and list the users file: user add, user remove and user list. A
+// running program notices the change within about a second.
 type userCommands struct {
 	UsersFile string `help:"The users file; without it, the configuration's auth.basic.users_file." placeholder:"FILE"`
 	Add       struct {
@@ -29,8 +30,8 @@ type userCommands struct {
 	List struct{} `cmd:"" help:"List the users."`
 }
 
-// path returns the path of the users file. Links are followed: an edit replaces the file,
-// not the link.
+// path returns the path of the users file: that of --users-file, or of the configuration.
+// Links are followed: an edit replaces the file, not the link.
 func (u *userCommands) path(f *flags) (string, error) {
 	path := u.UsersFile
 	if path == "" && f.Config != "" {
@@ -49,11 +50,14 @@ func (u *userCommands) path(f *flags) (string, error) {
 	return path, nil
 }
 
+// add adds a user to the file, which it makes where there is none. Everything but the
+// password is judged before it asks for the password.
 func (u *userCommands) add(f *flags, stdin *os.File, stdout, stderr io.Writer) error {
 	path, err := u.path(f)
 	if err != nil {
 		return err
 	}
+	// Networks and the name are judged by file.Takes.
 	user := auth.User{Name: u.Add.Name, Networks: u.Add.Networks}
 	for _, name := range u.Add.Roles {
 		role, ok := auth.RoleNamed(name)
@@ -67,19 +71,21 @@ func (u *userCommands) add(f *flags, stdin *os.File, stdout, stderr io.Writer) e
 		err = file.Takes(user) // before a password is typed in vain
 	}
 	if err != nil {
-		return fmt.Errorf("user add: %w", u.named(err))
+		return fmt.Errorf("user add: %w", u.withSource(err))
 	}
 	if user.Password, err = askPassword(stdin, stderr); err != nil {
 		return err
 	}
 	err = editUsers(path, func(file *auth.UsersFile) error { return file.Add(user) })
 	if err != nil {
-		return fmt.Errorf("user add: %w", u.named(err))
+		return fmt.Errorf("user add: %w", u.withSource(err))
 	}
 	_, err = fmt.Fprintln(stdout, "added")
 	return err
 }
 
+// remove removes a user. What it was issued ends once the running program has read the
+// file again.
 func (u *userCommands) remove(f *flags, stdout io.Writer) error {
 	path, err := u.path(f)
 	if err != nil {
@@ -92,12 +98,13 @@ func (u *userCommands) remove(f *flags, stdout io.Writer) error {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("user remove: %w", u.named(err))
+		return fmt.Errorf("user remove: %w", u.withSource(err))
 	}
 	_, err = fmt.Fprintln(stdout, "removed")
 	return err
 }
 
+// list prints a table of the users, without their hashes.
 func (u *userCommands) list(f *flags, stdout io.Writer) error {
 	path, err := u.path(f)
 	if err != nil {
@@ -105,7 +112,7 @@ func (u *userCommands) list(f *flags, stdout io.Writer) error {
 	}
 	file, err := readUsers(path, config.FilesAndPipes)
 	if err != nil {
-		return u.named(err)
+		return u.withSource(err)
 	}
 	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "NAME\tROLES\tNETWORKS\tENCRYPTION")
@@ -119,8 +126,9 @@ func (u *userCommands) list(f *flags, stdout io.Writer) error {
 	return table.Flush()
 }
 
-// named completes an error about a users file that --users-file names.
-func (u *userCommands) named(err error) error {
+// withSource completes an error about a users file that --users-file names: that is its
+// source then.
+func (u *userCommands) withSource(err error) error {
 	var wrong *config.Error
 	if u.UsersFile != "" && errors.As(err, &wrong) && wrong.File == "" {
 		wrong.Source = "--users-file"
@@ -128,7 +136,7 @@ func (u *userCommands) named(err error) error {
 	return err
 }
 
-// usersIn reads the users file. A file that does not exist has no users.
+// usersIn reads the users file for an edit. A file that does not exist has no users.
 func usersIn(path string) (*auth.UsersFile, error) {
 	file, err := readUsers(path, config.RegularFiles) // an edit replaces it by one
 	if errors.Is(err, fs.ErrNotExist) {
@@ -138,7 +146,7 @@ func usersIn(path string) (*auth.UsersFile, error) {
 }
 
 // editUsers changes the file, whole or not at all. Edits by several processes follow one
-// another.
+// another: each waits for the lock on the folder, and reads the file after it has it.
 func editUsers(path string, edit func(*auth.UsersFile) error) error {
 	folder, err := os.Open(filepath.Dir(path)) // a lock on the file would be lost when it is replaced
 	if err != nil {
@@ -158,8 +166,9 @@ func editUsers(path string, edit func(*auth.UsersFile) error) error {
 	return replaceUsers(path, file.String())
 }
 
-// replaceUsers writes the file anew, with the owner and group that it had. Nobody else may
-// read it.
+// replaceUsers writes the file anew and renames it into place, with the owner and group
+// that it had. A new file is 0600; of an old one's permissions those within 0640 stay, so
+// that the program may run in a group of its own that reads the file.
 func replaceUsers(path, text string) (err error) {
 	next, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // 0600
 	if err != nil {
@@ -176,6 +185,8 @@ func replaceUsers(path, text string) (err error) {
 			return errors.Join(err, next.Close())
 		}
 	}
+	// All three are tried, so that the file is closed whatever fails; sync before rename,
+	// or a crash of the machine may leave an empty file.
 	_, err = next.WriteString(text)
 	if err = errors.Join(err, next.Sync(), next.Close()); err != nil {
 		return err

@@ -9,12 +9,14 @@ import (
 	"fraudcheck/internal/velocity"
 )
 
-// warn adds a warning: the start and a reload log it, check-config prints it.
+// warn adds a warning, which begins with the dotted key: the start and a reload log it,
+// check-config prints it. A warning stops nothing.
 func (p *policy) warn(format string, args ...any) {
 	p.warnings = append(p.warnings, fmt.Sprintf(format, args...))
 }
 
-// warnOfRulesAndLists warns of what has no effect, or more than was probably meant.
+// warnOfRulesAndLists warns of what has no effect, or more than was probably meant: no
+// rule that blocks, entries that are past, an allow list that holds every address.
 func (p *policy) warnOfRulesAndLists() {
 	s := p.settings
 	enforced := func(r config.Rule) bool { return r.Mode == string(velocity.Enforce) }
@@ -42,9 +44,10 @@ func (p *policy) warnOfRulesAndLists() {
 	}
 }
 
-// warnOfCredentials warns of instances that would each make a credential.
+// warnOfCredentials warns of instances that would each make a credential, where a load
+// balancer would send a caller to one that does not know it.
 func (p *policy) warnOfCredentials() {
-	if p.madeUser != "" && p.settings.Store.Kind == "memcached" {
+	if p.generatedUser != "" && p.settings.Store.Kind == "memcached" {
 		p.warn("auth names no caller: each instance makes a credential of its own, and no other takes it")
 	}
 }

@@ -9,15 +9,18 @@ import (
 	"fraudcheck/internal/config"
 )
 
-// A fileWatch notices that a file changes which the configuration was last read from.
+// A fileWatch notices that a file changes which the configuration was last read from. It
+// looks at size and modification time once a second, which works for links, mounted
+// secrets of Kubernetes and network file systems alike; notifications of the kernel do
+// not.
 type fileWatch struct {
 	mu   sync.Mutex
-	seen map[string]fileVersion // by path, as of the last reading
+	seen map[string]fileVersion // by path, as of the last look
 }
 
-// fileVersion tells one content of a file from the next; it is zero for a file that does
-// not exist.
-type fileVersion struct{ modified, size int64 }
+// A fileVersion tells one content of a file from the next; it is zero for a file that
+// does not exist.
+type fileVersion struct{ modified, size int64 } // modified in ns since 1970, size in bytes
 
 // versionOf returns the version of the file as it is now.
 func versionOf(path string) (v fileVersion) {
@@ -27,13 +30,16 @@ func versionOf(path string) (v fileVersion) {
 	return v
 }
 
-// filesOf returns the files that the settings name and a reload reads.
+// filesOf returns the files that the settings name and a reload reads; empty for those
+// that are not set.
 func filesOf(s *config.Settings) []string {
 	return []string{s.TLS.CertFile, s.TLS.KeyFile, s.Auth.Basic.UsersFile, s.Auth.JWT.PublicKeyFile, s.Auth.JWT.JWKSFile}
 }
 
 // follow watches the configuration file and those that the settings name, and no others.
-// The settings may be ones that were refused: a change of such a file may mend them.
+// The settings may be ones that were refused: a change of such a file may mend them. A
+// file that was watched before keeps its version, so that a change meanwhile is not
+// missed.
 func (w *fileWatch) follow(config string, s *config.Settings) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -42,6 +48,7 @@ func (w *fileWatch) follow(config string, s *config.Settings) {
 		if path == "" {
 			continue
 		}
+		// See poll: the version of the last reading counts, not that of now.
 		v, known := w.seen[path]
 		if !known {
 			v = versionOf(path)
@@ -51,9 +58,9 @@ func (w *fileWatch) follow(config string, s *config.Settings) {
 	w.seen = seen
 }
 
-// refresh reports whether a file has changed since the last call. It is called before the
+// poll reports whether a file has changed since the last call. It is called before the
 // files are read, so that a change during the reading is reported by the next call.
-func (w *fileWatch) refresh() (changed bool) {
+func (w *fileWatch) poll() (changed bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for path, before := range w.seen {
@@ -67,7 +74,8 @@ func (w *fileWatch) refresh() (changed bool) {
 	return changed
 }
 
-// changes receives a value for every change of the files, until ctx ends.
+// changes returns a channel that receives a value after every change of the files, until
+// ctx ends. Changes within a second are one.
 func (w *fileWatch) changes(ctx context.Context) <-chan struct{} {
 	changed := make(chan struct{})
 	go func() {
@@ -79,7 +87,7 @@ func (w *fileWatch) changes(ctx context.Context) <-chan struct{} {
 				return
 			case <-tick.C:
 			}
-			if !w.refresh() {
+			if !w.poll() {
 				continue
 			}
 			select {
