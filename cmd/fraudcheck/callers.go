@@ -112,7 +112,7 @@ func (p *policy) listedUsers() (users []auth.User, err error) {
 			user.Roles |= role
 		}
 		if readable := user.Encryption == passwords.Clear || user.Encryption == passwords.SHA256; readable && user.Password != "" {
-			p.warnings = append(p.warnings, fmt.Sprintf("%s.encryption is %s: whoever reads the configuration has the password, or guesses it soon; fraudcheck hash-password makes an argon2id string", key, u.Encryption))
+			p.warnings = append(p.warnings, fmt.Sprintf("%s.encryption is %s: anybody who can read the configuration has the password, or guesses it soon; fraudcheck hash-password makes an argon2id string", key, u.Encryption))
 		}
 		users = append(users, user)
 	}
