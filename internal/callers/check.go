@@ -8,7 +8,6 @@ package callers
 
 import (
 	"net/netip"
-	"sync"
 	"time"
 
 	"fraudcheck/internal/auth"
@@ -41,19 +40,24 @@ type scratch struct {
 	decision velocity.Decision
 }
 
-var scratches = sync.Pool{New: func() any { return new(scratch) }}
+// scratchOf is the memory that the request brings along from one before.
+func scratchOf(q *door.Request) *scratch {
+	s, ok := q.Scratch.(*scratch)
+	if !ok {
+		s = new(scratch)
+		q.Scratch = s
+	}
+	return s
+}
 
 // check answers POST /v1/check.
 func (a *API) check(q *door.Request) *wire.Problem {
-	s := scratches.Get().(*scratch)
-	defer scratches.Put(s)
+	s := scratchOf(q)
 	if p := a.parse(q, s, wire.CheckFields); p != nil {
 		return p
 	}
 	a.Checker.Check(&s.attempt, a.Now(q.Start), q.StoreWaited(), &s.decision)
-	if a.Events.Decision != nil {
-		a.Events.Decision(&s.decision, time.Since(q.Start))
-	}
+	q.Decision = &s.decision
 	if q.Logged {
 		a.logDecision(q, s)
 	}
@@ -65,8 +69,7 @@ func (a *API) check(q *door.Request) *wire.Problem {
 // outcome answers POST /v1/outcomes. Only a decline says something about the card: an
 // error is the processor's or the network's trouble.
 func (a *API) outcome(q *door.Request) *wire.Problem {
-	s := scratches.Get().(*scratch)
-	defer scratches.Put(s)
+	s := scratchOf(q)
 	if p := a.parse(q, s, wire.OutcomeFields); p != nil {
 		return p
 	}
