@@ -80,7 +80,7 @@ func (r *reloader) apply(next *policy) {
 	for _, key := range needRestart(&r.running, next.settings) {
 		s.log.Warn("Configuration: " + key + " was changed and needs a restart")
 	}
-	s.metrics.Plan(next.plan)
+	s.metrics.AddPlan(next.plan)
 	s.checker.Replace(next.plan)
 	s.guard.Replace(next.authPolicy)
 	r.callers = next.authSettings

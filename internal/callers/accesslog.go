@@ -8,7 +8,9 @@ import (
 	"fraudcheck/internal/velocity"
 )
 
-// logDecision adds the decision to the log line of the answer.
+// logDecision adds the decision, the shopper's address in the form of log.ip, and the
+// reasons to the log line of the answer. It logs nothing else of the attempt: neither
+// card nor attempt_id.
 func (a *API) logDecision(q *door.Request, s *scratch) {
 	q.LogAttrs = append(q.LogAttrs, slog.String("decision", s.decision.Outcome.String()),
 		slog.String("address", a.Address(s.attempt.Address)), slog.String("rules", reasonsText(&s.decision)))
@@ -17,8 +19,9 @@ func (a *API) logDecision(q *door.Request, s *scratch) {
 	}
 }
 
-// reasonsText lists the reasons; a rule as name=count>limit, with the limit that the
-// count is over.
+// reasonsText lists the reasons, separated by blanks; a rule as name=count>limit, with
+// the limit that the count is over: cards_per_ip=6>5. The reasons that are no rule
+// ("list", "store_failure") stand as they are.
 func reasonsText(d *velocity.Decision) string {
 	var b []byte
 	for _, reason := range d.Reasons {

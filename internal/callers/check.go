@@ -1,9 +1,21 @@
 // Package callers answers what is asked at the callers' port: checks and outcomes.
 //
-// A request that is well-formed gets 200 and a decision, whatever the decision is.
+// # POST /v1/check
 //
-// What it refuses on purpose: an address from a header in place of the field "ip", a
-// field given twice or unknown, and to say in an error what a field held.
+// The fields come as JSON, as a form or as URL parameters. A request that is well-formed
+// gets 200 and a decision, whatever the decision is; trouble with the shared store is
+// part of the decision ("degraded"), never an error.
+//
+// # POST /v1/outcomes
+//
+// The fields of the check and "outcome": approved, declined or error. The answer is 202
+// with the attempt_id. Only declined is recorded.
+//
+// # Refusals
+//
+// A field given twice, unknown or malformed is a 400 with the field's name; an error
+// never says what a field held. No header takes the place of the field "ip": the
+// shopper's address is what the checkout says it is, not where the request comes from.
 package callers
 
 import (
@@ -16,16 +28,18 @@ import (
 	"fraudcheck/internal/wire"
 )
 
-// An API answers checks and outcomes. Its fields are set before it is used.
+// An API answers checks and outcomes. Its fields are set before it is used; then it may
+// be used from many goroutines at once.
 type API struct {
 	Checker *velocity.Checker
 	Now     func(time.Time) velocity.Time // the instance's time at a reading of the clock
-	// Address is how the shopper's address is shown in the log; empty for not at all.
+	// Address is how the shopper's address is shown in the log (the setting log.ip);
+	// empty for not at all.
 	Address func(netip.Addr) string
 	Events  door.Events
 }
 
-// Routes are the routes of the callers' port.
+// Routes returns the routes of the callers' port; both need the role checker.
 func (a *API) Routes() []door.Route {
 	return []door.Route{
 		{Methods: "POST", Path: "/v1/check", Needs: auth.Checker, Handle: a.check},
@@ -33,7 +47,8 @@ func (a *API) Routes() []door.Route {
 	}
 }
 
-// scratch is the memory of one call.
+// scratch is the memory of one call. It is pooled, so that a check allocates nothing but
+// the strings of its body: see the allocation budgets of the tests.
 type scratch struct {
 	fields   velocity.Fields
 	attempt  velocity.Attempt
@@ -67,7 +82,8 @@ func (a *API) check(q *door.Request) *wire.Problem {
 }
 
 // outcome answers POST /v1/outcomes. Only a decline says something about the card: an
-// error is the processor's or the network's trouble.
+// error is trouble of the processor or the network, and an approval is no sign of an
+// attack. Nothing is recorded for these two, but their fields must be right all the same.
 func (a *API) outcome(q *door.Request) *wire.Problem {
 	s := scratchOf(q)
 	if p := a.parse(q, s, wire.OutcomeFields); p != nil {
@@ -75,14 +91,14 @@ func (a *API) outcome(q *door.Request) *wire.Problem {
 	}
 	const expected = "approved, declined or error"
 	if !s.fields.Has(velocity.FieldOutcome) {
-		return wire.Refused(&velocity.FieldError{Field: velocity.FieldOutcome, Missing: true, Expected: expected})
+		return wire.ProblemOf(&velocity.FieldError{Field: velocity.FieldOutcome, Missing: true, Expected: expected})
 	}
 	switch s.fields.Value(velocity.FieldOutcome) {
 	case "declined":
 		a.Checker.Declined(&s.attempt, a.Now(q.Start))
 	case "approved", "error":
 	default:
-		return wire.Refused(&velocity.FieldError{Field: velocity.FieldOutcome, Expected: expected})
+		return wire.ProblemOf(&velocity.FieldError{Field: velocity.FieldOutcome, Expected: expected})
 	}
 	q.Buffer = append(q.Buffer[:0], `{"attempt_id":`...)
 	q.Buffer = append(wire.AppendString(q.Buffer, s.fields.Value(velocity.FieldAttemptID)), '}')
@@ -90,12 +106,14 @@ func (a *API) outcome(q *door.Request) *wire.Problem {
 	return nil
 }
 
-// parse reads the fields from URL parameters and body, and the attempt from them.
+// parse reads the fields from URL parameters and body into s.fields, and the attempt from
+// them into s.attempt. What looks like a whole card number is counted, refused and not
+// logged.
 func (a *API) parse(q *door.Request, s *scratch, allowed wire.FieldSet) *wire.Problem {
 	s.fields = velocity.Fields{}
 	decode := wire.DecoderFor(q.In.ContentType, q.In.ContentEncoding)
 	if decode == nil && len(q.In.Body) > 0 {
-		return wire.NoMedia
+		return wire.UnsupportedMedia
 	}
 	err := s.decode(q, decode, allowed)
 	if err == nil {
@@ -107,9 +125,11 @@ func (a *API) parse(q *door.Request, s *scratch, allowed wire.FieldSet) *wire.Pr
 	if wire.PANLike(&s.fields, err) && a.Events.PANLike != nil {
 		a.Events.PANLike()
 	}
-	return wire.Refused(err)
+	return wire.ProblemOf(err)
 }
 
+// decode reads URL parameters, then the body; a field in both counts as given twice. A
+// request without an attempt_id gets one, which the answer returns.
 func (s *scratch) decode(q *door.Request, decode wire.Decoder, allowed wire.FieldSet) error {
 	if len(q.Query) > 0 {
 		if err := wire.DecodeForm(string(q.Query), allowed, &s.fields); err != nil {

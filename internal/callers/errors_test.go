@@ -191,7 +191,7 @@ func TestARefusalLeavesTheConnectionUsable(t *testing.T) {
 	}
 }
 
-func TestAStrangerIsAnsweredAsAWrongPassword(t *testing.T) {
+func TestAnUnknownUserIsAnsweredLikeAWrongPassword(t *testing.T) {
 	d := open(t)
 	date := regexp.MustCompile(`(?m)^Date: .*\r\n`)
 	whole := func(authorization string) string {

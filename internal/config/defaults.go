@@ -2,7 +2,8 @@ package config
 
 import "time"
 
-// Defaults returns the settings of an empty file.
+// Defaults returns the settings of an empty file. docs/configuration.md lists them; a
+// test holds the two equal.
 func Defaults() *Settings {
 	s := new(Settings)
 	s.Listen = "127.0.0.1:8080"
@@ -10,6 +11,8 @@ func Defaults() *Settings {
 	s.Limits.InFlight = 2048
 	s.Limits.Read = 5 * time.Second
 	s.Limits.Write = 5 * time.Second
+	// Limits.Connections.Callers stays 0: as many as the process may open files, less a
+	// reserve.
 	s.Limits.Connections.Operators = 256
 	s.Limits.Idle = 75 * time.Second
 	s.Drain = 5 * time.Second
@@ -38,22 +41,25 @@ func Defaults() *Settings {
 	return s
 }
 
-// preset sets what a rule has where the file is silent.
-func (r *Rule) preset() { r.Retention, r.Mode = "sliding", "enforce" }
+// setDefaults sets what a rule has where the file is silent. readList calls it for each
+// entry.
+func (r *Rule) setDefaults() { r.Retention, r.Mode = "sliding", "enforce" }
 
-// preset sets what a user has where the file is silent.
-func (u *User) preset() { u.Encryption, u.Roles = "clear", []string{"checker"} }
+// setDefaults sets what a user has where the file is silent. readList calls it for each
+// entry.
+func (u *User) setDefaults() { u.Encryption, u.Roles = "clear", []string{"checker"} }
 
-// NewRule returns an entry of rules that sets nothing.
+// NewRule returns an entry of rules that sets nothing; for the table of the settings.
 func NewRule() Rule {
 	var r Rule
-	r.preset()
+	r.setDefaults()
 	return r
 }
 
-// NewUser returns an entry of auth.basic.users that sets nothing.
+// NewUser returns an entry of auth.basic.users that sets nothing; for the table of the
+// settings.
 func NewUser() User {
 	var u User
-	u.preset()
+	u.setDefaults()
 	return u
 }

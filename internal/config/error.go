@@ -23,6 +23,7 @@ type Error struct {
 	Line   int // of File, from 1; 0: not known
 }
 
+// Error returns the message in one line: place, key, and what is wrong or expected.
 func (e *Error) Error() string {
 	var where string
 	switch {
@@ -48,25 +49,32 @@ func (e *Error) Error() string {
 // Unwrap returns the problem.
 func (e *Error) Unwrap() error { return e.Problem }
 
-// Locate completes an *Error that was found after the settings were read: where its key
-// was set, and whether it was. It returns other errors as they are.
+// Locate completes an *Error that was found after the settings were read, as those of
+// velocity and auth are: it sets File and Line, or Source, of the place that set the key,
+// and Missing where nothing set it. It returns errors that are no *Error, or have a place
+// already, as they are. Where nothing set the key or Needed, the place is the file's
+// first setting.
 func (c *Config) Locate(err error) error {
 	var e *Error
 	if !errors.As(err, &e) || e.File != "" || e.Source != "" {
 		return err
 	}
+	// Nothing set the key, so the value at fault is the default: missing where that is
+	// empty.
 	if e.Problem == nil && c.sources[e.Key] == "" && c.lines[e.Key] == 0 {
 		e.Missing = isZero(reflect.ValueOf(*c.Settings), e.Key)
 	}
-	if c.place(e, e.Key) || c.place(e, e.Needed) || c.Path == "" {
+	if c.setPosition(e, e.Key) || c.setPosition(e, e.Needed) || c.Path == "" {
 		return err
 	}
 	e.File, e.Line = c.Path, max(c.lines[""], 1)
 	return err
 }
 
-// place sets the error's place to where the key, or what holds it, was set.
-func (c *Config) place(e *Error, key string) bool {
+// setPosition sets the error's file and line, or its source, to where the key was set;
+// where the key was not set, to the mapping or list that holds it. It reports false where
+// none of them was set.
+func (c *Config) setPosition(e *Error, key string) bool {
 	for ; key != ""; key = parent(key) {
 		if e.Source = c.sources[key]; e.Source != "" {
 			return true
@@ -79,12 +87,14 @@ func (c *Config) place(e *Error, key string) bool {
 	return false
 }
 
-// parent is the key of the mapping or list that holds the key.
+// parent returns the key of the mapping or list that holds the key: rules[0] for
+// rules[0].window, rules for rules[0], and "" for rules.
 func parent(key string) string {
 	return key[:max(strings.LastIndexAny(key, ".["), 0)]
 }
 
-// isZero reports whether the setting of that key has no value.
+// isZero reports whether the setting of that key has no value. v is the Settings; key is
+// dotted, as in rules[0].window. It is false for a key that the settings do not have.
 func isZero(v reflect.Value, key string) bool {
 	for name := range strings.SplitSeq(strings.ReplaceAll(strings.ReplaceAll(key, "[", "."), "]", ""), ".") {
 		switch v.Kind() {

@@ -1,11 +1,21 @@
 // Package config reads the configuration into plain values, and knows where each of them
-// was set. It knows no other package of this project: whether a rule or a user makes
-// sense is judged where the settings are compiled.
+// was set. It imports no other package of this project: whether a rule or a user makes
+// sense is judged where the settings are compiled (velocity.NewPlan, auth.NewPolicy).
+//
+// [Read] returns a [Config]: the [Settings], and for each key the line, flag or
+// environment variable that set it. [Defaults] are the settings of an empty file.
 //
 // # Order
 //
 // Flags go before environment variables, these before the file, and the file before the
 // defaults. The file is YAML, so JSON works too.
+//
+// # Values
+//
+// Durations are written as Go writes them (90s, 1h30m), sizes in bytes or with KiB, MiB,
+// GiB or TiB, secrets as text. A list in the file replaces the default list. Names of
+// files are relative to the folder of the configuration file; those of flags and
+// environment variables are relative to the current folder.
 //
 // # What is refused
 //
@@ -56,6 +66,7 @@ const (
 )
 
 var (
+	// Neither text holds the path: see ReadFile.
 	errNotRegular = errors.New("it is no regular file")
 	errTooLarge   = fmt.Errorf("it is larger than %d MiB", MaxFileBytes>>20)
 	errTooSlow    = fmt.Errorf("reading took longer than %s", ReadTimeout)
@@ -73,21 +84,24 @@ func ReadFile(path string, files Files) ([]byte, error) {
 		text, err := readFile(path, files, time.Now().Add(ReadTimeout))
 		done <- result{text, err}
 	}()
-	late := time.NewTimer(ReadTimeout + time.Second/2)
-	defer late.Stop()
+	// A regular file has no read deadline, and a network file system may hang in open or
+	// read. The extra half second lets readFile report errTooSlow itself where it can.
+	timeout := time.NewTimer(ReadTimeout + time.Second/2)
+	defer timeout.Stop()
 	select {
 	case r := <-done:
 		var where *fs.PathError
+		// A PathError would print the path.
 		if errors.As(r.err, &where) {
 			r.err = where.Err
 		}
 		return r.text, r.err
-	case <-late.C:
+	case <-timeout.C:
 		return nil, errTooSlow
 	}
 }
 
-// readFile is ReadFile without the bound that holds when the file system hangs.
+// readFile is ReadFile without the timeout for a file system that hangs: it blocks there.
 func readFile(path string, files Files, deadline time.Time) ([]byte, error) {
 	// Opening a FIFO wakes up its writer, so look before.
 	if info, err := os.Stat(path); err != nil {
@@ -95,7 +109,8 @@ func readFile(path string, files Files, deadline time.Time) ([]byte, error) {
 	} else if files == RegularFiles && !info.Mode().IsRegular() {
 		return nil, errNotRegular
 	}
-	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO opens at once
+	// Without O_NONBLOCK, opening a FIFO blocks until a writer opens it.
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -123,8 +138,9 @@ func readFile(path string, files Files, deadline time.Time) ([]byte, error) {
 	return text, err
 }
 
-// awaitWriter returns when something can be read: a FIFO that is not open for
-// writing yet reads as empty.
+// awaitWriter waits until the FIFO can be read, at most until the deadline. Without it, a
+// FIFO that nobody has opened for writing yet reads as empty. The error is errTooSlow at
+// the deadline.
 func awaitWriter(file *os.File, deadline time.Time) error {
 	raw, err := file.SyscallConn()
 	if err != nil {

@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// A Config is the settings, and where each of them was set.
+// A Config is the settings, and where each of them was set. It is not changed after Read.
 type Config struct {
 	Settings *Settings
 	Path     string // of the file, as given; empty: none
 
-	lines   map[string]int    // of the keys that the file sets
-	sources map[string]string // flags and environment variables of the keys that they set
+	lines   map[string]int    // from 1; of each key that the file sets, as in rules[0].window
+	sources map[string]string // flag or environment variable of each key that one sets
 }
 
 // An Override is a setting from the command line or the environment. It goes before the
@@ -25,8 +25,12 @@ type Override struct {
 }
 
 // Read returns the settings: overrides before the file at path, where one is given,
-// before the defaults. source is the flag or environment variable that named the file.
-// Beside an error, which is an *Error, are the settings that were read so far.
+// before the defaults. source is the flag or environment variable that named the file,
+// for the error of a file that cannot be read. files says whether path may be a pipe.
+//
+// It stops at the first error, which is an *Error. The Config is never nil: beside an
+// error it holds the settings that were read so far, so that the caller can log in the
+// configured format.
 func Read(path, source string, files Files, overrides []Override) (*Config, error) {
 	c := &Config{Settings: Defaults(), Path: path, lines: make(map[string]int), sources: make(map[string]string)}
 	if path != "" {
@@ -49,11 +53,15 @@ func Read(path, source string, files Files, overrides []Override) (*Config, erro
 	return c, nil
 }
 
+// override puts one setting of the command line or the environment in force. Key is one
+// of the program's own table of flags, so its fields exist. A list takes the place of the
+// whole list; its entries are not judged here.
 func (c *Config) override(o Override) error {
 	c.sources[o.Key] = o.Source
 	v := reflect.ValueOf(c.Settings).Elem()
 	var tag reflect.StructTag
 	for name := range strings.SplitSeq(o.Key, ".") {
+		// The key is one of ours: an unknown one would be a fault of the program.
 		field, _ := fieldOf(v, name)
 		v, tag = v.FieldByIndex(field.Index), field.Tag
 	}
@@ -61,8 +69,8 @@ func (c *Config) override(o Override) error {
 		v.Set(reflect.ValueOf(strings.Split(o.Text, ",")))
 		return nil
 	}
-	if !assign(o.Text, v) || !within(v, tag) {
-		return &Error{Key: o.Key, Expected: wanted(v, tag), Source: o.Source}
+	if !assign(o.Text, v) || !allowed(v, tag) {
+		return &Error{Key: o.Key, Expected: expectedValue(v, tag), Source: o.Source}
 	}
 	if o.Key == "hash_key_file" {
 		c.Settings.HashKey = "" // the other way to give it
@@ -70,8 +78,10 @@ func (c *Config) override(o Override) error {
 	return nil
 }
 
-// resolvePaths makes the names of files that the file sets relative to its folder. Links
-// are not followed: a file that is a link is used with the folder that the link is in.
+// resolvePaths makes the names of files that the file sets relative to its folder: the
+// struct tag path marks them. Links are not followed: a file that is a link is used with
+// the folder that the link is in. v is a struct of the settings, key that which holds it.
+// Only a current folder that cannot be found makes it fail.
 func (c *Config) resolvePaths(v reflect.Value, key string) error {
 	for i := range v.NumField() {
 		f, value := v.Type().Field(i), v.Field(i)
@@ -82,6 +92,7 @@ func (c *Config) resolvePaths(v reflect.Value, key string) error {
 			}
 			continue
 		}
+		// Defaults and overrides are left alone: c.lines has only what the file set.
 		if f.Tag.Get("path") == "" || c.lines[name] == 0 || value.String() == "" || filepath.IsAbs(value.String()) {
 			continue
 		}
@@ -94,11 +105,14 @@ func (c *Config) resolvePaths(v reflect.Value, key string) error {
 	return nil
 }
 
-// Changed returns the keys of the settings that differ, in the order of the file.
+// Changed returns the keys of the settings that differ, in the order of the file: for the
+// log line of a reload. A list or mapping that differs anywhere is one key. An empty list
+// equals one that is not set.
 func Changed(old, next *Settings) []string {
 	return changed(reflect.ValueOf(*old), reflect.ValueOf(*next), "")
 }
 
+// changed is Changed for a struct and the key that holds it.
 func changed(old, next reflect.Value, key string) (keys []string) {
 	for i := range old.NumField() {
 		f := old.Type().Field(i)

@@ -8,8 +8,10 @@ import (
 	"time"
 )
 
-// assign sets v from the text and reports whether that is of its type. Hidden is no
-// secret: a configuration that check-config printed must be filled in again.
+// assign sets v from the text and reports whether the text is of v's type: a duration, a
+// byte size, a whole number, true or false, or a string. It does not look at the range:
+// see allowed. A secret that reads as Hidden is refused: a configuration that
+// check-config printed must be filled in again.
 func assign(text string, v reflect.Value) bool {
 	switch p := v.Addr().Interface().(type) {
 	case *time.Duration:
@@ -32,22 +34,25 @@ func assign(text string, v reflect.Value) bool {
 	return v.Type() != reflect.TypeFor[Secret]() || text != Hidden
 }
 
-// within reports whether v is one of the tag's oneof, and between its min and max.
-func within(v reflect.Value, tag reflect.StructTag) bool {
+// allowed reports whether v is one of the tag's oneof, or between its min and max, both
+// included. Without these tags everything is. min and max are written as in the file
+// (10ms, 1MiB).
+func allowed(v reflect.Value, tag reflect.StructTag) bool {
 	if names := tag.Get("oneof"); names != "" {
 		return slices.Contains(strings.Split(names, ","), v.String())
 	}
 	if tag.Get("min") == "" {
 		return true
 	}
+	// The bounds are parsed at each use: this runs once a setting, at a start or reload.
 	least, most := reflect.New(v.Type()).Elem(), reflect.New(v.Type()).Elem()
 	assign(tag.Get("min"), least)
 	assign(tag.Get("max"), most)
 	return least.Int() <= v.Int() && v.Int() <= most.Int()
 }
 
-// wanted describes the values that v may have.
-func wanted(v reflect.Value, tag reflect.StructTag) string {
+// expectedValue describes the values that v may have, for Error.Expected.
+func expectedValue(v reflect.Value, tag reflect.StructTag) string {
 	if names := tag.Get("oneof"); names != "" {
 		if !strings.Contains(names, ",") {
 			return names

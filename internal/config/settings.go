@@ -2,9 +2,15 @@ package config
 
 import "time"
 
-// Settings is the whole configuration. Its yaml tags are the keys of the file; oneof,
-// min and max are what a value may be; path marks names of files and folders; help is
-// the table of docs/configuration.md.
+// Settings is the whole configuration. The struct tags are the only description of a
+// setting:
+//
+//   - yaml: its name in the file; the dotted path of names is its key
+//   - oneof, or min and max: what its value may be, both bounds included
+//   - path: it names a file or folder, relative to the configuration file
+//   - help: its line in the table of docs/configuration.md, which a test holds equal
+//
+// A new setting is a field here, its default in Defaults, and its use in cmd/fraudcheck.
 type Settings struct {
 	Listen         string `yaml:"listen" help:"the callers' door, host:port"`
 	OperatorListen string `yaml:"operator_listen" help:"the operators' door, host:port"`
@@ -87,6 +93,7 @@ type Settings struct {
 }
 
 // Rule is an entry of rules. Its values are as written: velocity.NewPlan judges them.
+// Times are whole seconds.
 type Rule struct {
 	Name       string        `yaml:"name" help:"1 to 40 of a-z, 0-9, _"`
 	Per        string        `yaml:"per" help:"what is watched (the subject): ip, network, card, email, device, cart or account"`
@@ -98,14 +105,16 @@ type Rule struct {
 	Mode       string        `yaml:"mode" help:"enforce, or shadow: reported without effect"`
 }
 
-// ListEntry is an entry of lists.allow and lists.block.
+// ListEntry is an entry of lists.allow and lists.block. Its values are as written:
+// cmd/fraudcheck parses them, and velocity.NewLists refuses a network that stands twice.
 type ListEntry struct {
 	Net   string `yaml:"net" help:"address or network, such as 198.51.100.0/24"`
 	Until string `yaml:"until" help:"when it ends, such as 2027-01-31T00:00:00Z; never where it is not given"`
 	Note  string `yaml:"note" help:"the reason, for people"`
 }
 
-// User is an entry of auth.basic.users.
+// User is an entry of auth.basic.users. Its values are as written: auth.NewPolicy judges
+// them.
 type User struct {
 	Username   string   `yaml:"username" help:"no colon"`
 	Password   Secret   `yaml:"password" help:"as encryption says"`

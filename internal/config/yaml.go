@@ -14,7 +14,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// readYAML sets the settings of the text, and keeps the line of each key.
+// readYAML sets the settings of the text, and keeps the line of each key. The error is an
+// *Error with its place.
 //
 // It walks the nodes of the YAML library instead of decoding into the struct: the library
 // takes 7 for a string and null for zero, and its errors quote the file.
@@ -33,12 +34,14 @@ func (c *Config) readYAML(text []byte) error {
 	return c.Locate(c.read(document.Content[0], "", reflect.ValueOf(c.Settings).Elem(), ""))
 }
 
-// read sets v, the setting of that key, from the node. tag is that of the struct field,
-// for the entries of a list or mapping that of the whole.
+// read sets v, the setting of that key, from the node. tag is that of the struct field;
+// for the entries of a list or mapping it is that of the whole. It stops at the first
+// error.
 func (c *Config) read(node *yaml.Node, key string, v reflect.Value, tag reflect.StructTag) error {
 	if _, known := c.lines[key]; !known {
 		c.lines[key] = node.Line
 	}
+	// An alias counts as what it stands for: *name in the file is the node at &name.
 	if node.Kind == yaml.AliasNode {
 		node = node.Alias
 	}
@@ -53,19 +56,21 @@ func (c *Config) read(node *yaml.Node, key string, v reflect.Value, tag reflect.
 	quoted := node.Tag == "!!str"
 	switch {
 	case node.Tag == "!!null":
-		return &Error{Key: key, Expected: wanted(v, tag), Missing: true}
+		return &Error{Key: key, Expected: expectedValue(v, tag), Missing: true}
 	case node.Kind == yaml.ScalarNode && strings.HasPrefix(node.Tag, "!") && !strings.HasPrefix(node.Tag, "!!"):
-		return &Error{Key: key, Expected: wanted(v, tag) + "; put what begins with ! in quotes"}
+		return &Error{Key: key, Expected: expectedValue(v, tag) + "; put what begins with ! in quotes"}
+	// A size may be quoted or not: 1024 is a YAML number, 1MiB a string.
 	case node.Kind != yaml.ScalarNode,
-		quoted != textual(v) && v.Type() != reflect.TypeFor[ByteSize](),
-		!assign(node.Value, v) || !within(v, tag):
-		return &Error{Key: key, Expected: wanted(v, tag)}
+		quoted != isString(v) && v.Type() != reflect.TypeFor[ByteSize](),
+		!assign(node.Value, v) || !allowed(v, tag):
+		return &Error{Key: key, Expected: expectedValue(v, tag)}
 	}
 	return nil
 }
 
-// textual reports whether v is written as a YAML string, as numbers are not.
-func textual(v reflect.Value) bool {
+// isString reports whether v is written as a YAML string, as numbers and booleans are
+// not.
+func isString(v reflect.Value) bool {
 	return v.Kind() == reflect.String || v.Type() == reflect.TypeFor[time.Duration]()
 }
 
@@ -73,7 +78,9 @@ func textual(v reflect.Value) bool {
 // {password:secret} the blank is missing, and all of it is a name.
 var settingName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,31}$`)
 
-// readStruct reads a mapping whose names are the yaml tags of v.
+// readStruct reads a mapping whose names are the yaml tags of v. A name that is unknown
+// or given twice is an error; of an unknown one the message suggests the nearest known
+// name, and shows it only if it looks like a name.
 func (c *Config) readStruct(node *yaml.Node, key string, v reflect.Value) error {
 	if node.Kind != yaml.MappingNode {
 		if key == "" {
@@ -81,6 +88,7 @@ func (c *Config) readStruct(node *yaml.Node, key string, v reflect.Value) error 
 		}
 		return &Error{Key: key, Expected: "a mapping"}
 	}
+	// The library accepts a key given twice where it makes nodes, and the last would win.
 	seen := make(map[string]bool)
 	for i := 0; i < len(node.Content); i += 2 {
 		name := node.Content[i].Value
@@ -108,8 +116,8 @@ func (c *Config) readStruct(node *yaml.Node, key string, v reflect.Value) error 
 	return nil
 }
 
-// readList replaces the list. Entries begin with their presets, not with the defaults of
-// the list: rules in the file are all the rules there are.
+// readList replaces the list. An entry begins with what setDefaults gives it, not with an
+// entry of the default list: rules in the file are all the rules there are.
 func (c *Config) readList(node *yaml.Node, key string, v reflect.Value, tag reflect.StructTag) error {
 	if node.Kind != yaml.SequenceNode {
 		return &Error{Key: key, Expected: "a list"}
@@ -117,8 +125,8 @@ func (c *Config) readList(node *yaml.Node, key string, v reflect.Value, tag refl
 	v.Set(reflect.MakeSlice(v.Type(), len(node.Content), len(node.Content)))
 	for i, n := range node.Content {
 		entry := v.Index(i)
-		if p, ok := entry.Addr().Interface().(interface{ preset() }); ok {
-			p.preset()
+		if p, ok := entry.Addr().Interface().(interface{ setDefaults() }); ok {
+			p.setDefaults()
 		}
 		if err := c.read(n, fmt.Sprintf("%s[%d]", key, i), entry, tag); err != nil {
 			return err
@@ -127,7 +135,9 @@ func (c *Config) readList(node *yaml.Node, key string, v reflect.Value, tag refl
 	return nil
 }
 
-// readMap reads a mapping whose names the configuration chooses.
+// readMap reads a mapping whose names the configuration chooses, as auth.jwt.role_map is.
+// Names may be secrets, so no error shows one: an error at an entry has the key of the
+// whole.
 func (c *Config) readMap(node *yaml.Node, key string, v reflect.Value, tag reflect.StructTag) error {
 	if node.Kind != yaml.MappingNode {
 		return &Error{Key: key, Expected: "a mapping"}
@@ -146,7 +156,7 @@ func (c *Config) readMap(node *yaml.Node, key string, v reflect.Value, tag refle
 	return nil
 }
 
-// fieldOf returns the field of the struct v that has the yaml tag.
+// fieldOf returns the field of the struct v that has the yaml tag, false where none has.
 func fieldOf(v reflect.Value, name string) (reflect.StructField, bool) {
 	return v.Type().FieldByNameFunc(func(field string) bool {
 		f, _ := v.Type().FieldByName(field)

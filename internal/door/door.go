@@ -144,7 +144,7 @@ func (d *Door) answer(q *Request, inFlight int64) *wire.Problem {
 	r := q.resource.route(q.In.Method)
 	if r == nil {
 		q.Out.Set("Allow", q.resource.allow)
-		return wire.NoMethod
+		return wire.MethodNotAllowed
 	}
 	if d.InFlight > 0 && inFlight > int64(d.InFlight) && !q.resource.probe {
 		return tooManyInFlight
@@ -165,7 +165,7 @@ func (d *Door) answer(q *Request, inFlight int64) *wire.Problem {
 		return wire.TooLarge
 	}
 	if len(q.In.Body) > 0 && q.bodiless() {
-		return wire.NotEmpty
+		return wire.BodyNotAllowed
 	}
 	return r.Handle(q)
 }

@@ -9,9 +9,9 @@ import (
 
 // words are the strings of a JSON or form body, by name.
 func (q *Request) words(names ...string) (map[string]string, *wire.Problem) {
-	words, err := wire.DecodeWords(string(q.In.Body), q.In.ContentType, q.In.ContentEncoding, names...)
+	words, err := wire.DecodeStrings(string(q.In.Body), q.In.ContentType, q.In.ContentEncoding, names...)
 	if err != nil {
-		return nil, wire.Refused(err)
+		return nil, wire.ProblemOf(err)
 	}
 	return words, nil
 }

@@ -26,7 +26,7 @@ func connected(t *testing.T) (ours *Conn, theirs net.Conn) {
 	return c.(*Conn), theirs
 }
 
-func TestAConnectionIsLeftWhenNothingCame(t *testing.T) {
+func TestAnUnusedConnectionIsClosed(t *testing.T) {
 	ours, theirs := connected(t)
 	read := make(chan error, 1)
 	go func() {
@@ -40,7 +40,7 @@ func TestAConnectionIsLeftWhenNothingCame(t *testing.T) {
 }
 
 // The request is there, but nobody has read it: the deadline comes first.
-func TestAConnectionIsNotLeftWhenARequestCame(t *testing.T) {
+func TestAConnectionIsNotClosedWhenARequestCame(t *testing.T) {
 	ours, theirs := connected(t)
 	_, err := io.WriteString(theirs, "GET")
 	require.NoError(t, err)
@@ -51,7 +51,7 @@ func TestAConnectionIsNotLeftWhenARequestCame(t *testing.T) {
 	assert.Equal(t, "GET", string(b[:n]))
 }
 
-func TestAConnectionInUseIsNotLeft(t *testing.T) {
+func TestAConnectionInUseIsNotClosed(t *testing.T) {
 	ours, theirs := connected(t)
 	ours.leave() // it was idle
 	ours.SetState(StateActive)

@@ -179,7 +179,7 @@ func TestWhatIsNoAddressIsRefused(t *testing.T) {
 	}
 }
 
-func TestALookCountsNothing(t *testing.T) {
+func TestReadingAnAddressRecordsNothing(t *testing.T) {
 	d := open(t, []velocity.Rule{velocity.DefaultRule, counting(rule("attempts", "ip", 9), "attempts"), rule("network", "network", 9)})
 	for n := range 100 {
 		assert.Equal(t, []string{"cards_per_ip=0", "attempts=0", "network=0"}, countsOf(t, d.ask(t, "GET", fmt.Sprint("/v1/addresses/198.51.100.", n), "")))
@@ -220,7 +220,7 @@ func TestAnAddressIsForgotten(t *testing.T) {
 	assert.Equal(t, [2]string{"block", "block"}, nextOf(t, d.ask(t, "GET", "/v1/addresses/203.0.113.7", "")), "nor is it let off for ever")
 }
 
-func TestWhoWasNeverSeenIsForgottenToo(t *testing.T) {
+func TestForgettingAnUnknownAddressSucceeds(t *testing.T) {
 	d := open(t, nil)
 	requireJSON(t, `{"still_blocked_by":[],"depends_on":[]}`, d.ask(t, "DELETE", "/v1/addresses/203.0.113.7", ""))
 	assert.Equal(t, 1, d.check(t, "ip=203.0.113.7", "card_id=new").Rules[0].Count)

@@ -1,12 +1,24 @@
-// Package operator answers what is asked at the operators' port: metrics for
-// Prometheus, profiles, and for the analyst what is known of an address or another
-// subject, and the means to let it go.
+// Package operator answers what is asked at the operators' port: metrics for Prometheus,
+// profiles of the process, and for the analyst what is known of an address or another
+// subject, and the means to forget it.
 //
-// A change that other instances could not be told of is made here and answered 503,
-// which says so.
+// # Reading
 //
-// What it refuses on purpose: to count what an analyst looks at, and to take an e-mail
-// address or a card in a path.
+// GET /v1/addresses/{ip} and POST /v1/subjects/read report each rule's count and what the
+// next card would get. They record nothing: looking at an address does not count.
+//
+// # Forgetting
+//
+// DELETE /v1/addresses/{ip} and POST /v1/subjects/forget empty the record, and name the
+// rules that would still block. When the shared store does not answer, the change is made
+// in this instance and answered 503 store_unreachable, which says that other instances
+// have not heard.
+//
+// # Refusals
+//
+// An e-mail address, a card or another subject that is no address is taken from the body
+// only: paths stand in the logs of proxies. Profiles are served only if the configuration
+// says so (debug.pprof).
 package operator
 
 import (
@@ -17,7 +29,8 @@ import (
 	"fraudcheck/internal/velocity"
 )
 
-// An API answers operators and analysts. Its fields are set before it is used.
+// An API answers operators and analysts. Its fields are set before it is used; then it
+// may be used from many goroutines at once.
 type API struct {
 	Checker  *velocity.Checker
 	Metrics  *Metrics
@@ -28,7 +41,8 @@ type API struct {
 // addresses is the path of one address.
 const addresses = "/v1/addresses/{ip}"
 
-// Routes are the routes of the operators' port.
+// Routes returns the routes of the operators' port. /metrics needs no credentials, as
+// Prometheus shows none by default: it holds no address, card or name.
 func (a *API) Routes() []door.Route {
 	routes := []door.Route{
 		{Methods: "GET", Path: "/metrics", Handle: a.metrics},

@@ -24,7 +24,7 @@ func TestAnAddressIsReportedFromHereWhenTheStoreDoesNotAnswer(t *testing.T) {
 	require.Equal(t, 1, d.memory.Stats().Records)
 }
 
-func TestForgettingThatOthersHaveNotHeardOf(t *testing.T) {
+func TestForgettingWithoutTheStoreIsAnswered503(t *testing.T) {
 	for _, tt := range []struct{ method, path, body string }{
 		{"DELETE", "/v1/addresses/203.0.113.7", ""},
 		{"POST", "/v1/subjects/forget", `{"per":"ip","value":"203.0.113.7"}`},

@@ -20,7 +20,7 @@ const (
 	someEmail = `{"per":"email","value":"a@example.org"}`
 )
 
-func TestWhoMayDoWhat(t *testing.T) {
+func TestEachRouteNeedsItsRole(t *testing.T) {
 	d := open(t, nil)
 	for _, guarded := range []struct{ method, path, body string }{
 		{"GET", someone, ""},
@@ -60,7 +60,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 	}
 }
 
-func TestWhatIsOpenToEverybody(t *testing.T) {
+func TestOpenRoutesNeedNoCredentials(t *testing.T) {
 	d := open(t, nil)
 	for _, headers := range [][]string{nil, {doortest.AsCheckout}, {doortest.AsNobody}, {doortest.Basic("stranger", "")}, {"Authorization: Nonsense"}} {
 		for path, body := range map[string]string{"/healthz": `{"status":"alive"}`, "/readyz": `{"status":"ready"}`} {

@@ -14,26 +14,28 @@ import (
 	"fraudcheck/internal/velocity"
 )
 
-// Metrics are all metrics of the program. Their children are made at the start,
-// so that rates see zeros and a check looks nothing up under a lock. Labels come
-// from the source or the configuration, never from a request.
+// Metrics are all metrics of the program. The series of every closed set of labels are
+// made at the start, so that rates see zeros and a check looks nothing up under a lock.
+// Labels come from the source or the configuration, never from a request: a flood of
+// unknown paths or users makes no series. A new metric is a field here and a line in one
+// of the register methods.
 type Metrics struct {
 	Registry *prometheus.Registry
 
-	checks   [3]prometheus.Counter // by decision
+	checks   [3]prometheus.Counter // by velocity.Outcome
 	degraded prometheus.Counter
 	duration prometheus.Histogram
 	outcomes *prometheus.CounterVec
 	plan     atomic.Pointer[planMetrics] // of the plan of the last decision
-	pan      prometheus.Counter
+	panLike  prometheus.Counter          // requests with a value like a card number
 
 	requests        *prometheus.CounterVec
 	requestChildren map[routeStatus]prometheus.Counter
 	requestDuration map[string]prometheus.Observer
 	durations       *prometheus.HistogramVec
 
-	acceptErrors map[string]prometheus.Counter // by door
-	closedIdle   map[string]prometheus.Counter // by door
+	acceptErrors  map[string]prometheus.Counter // by door
+	closedForRoom map[string]prometheus.Counter // by door
 
 	operations        map[opResult]prometheus.Counter
 	operationDuration map[string]prometheus.Observer
@@ -41,84 +43,92 @@ type Metrics struct {
 
 	auth    *prometheus.CounterVec
 	authOK  []schemeCounter
-	reloads *prometheus.CounterVec
+	reloads *prometheus.CounterVec // by result
 }
 
-// A schemeCounter counts the callers that a scheme found: the usual end.
+// A schemeCounter counts the successful authentications of a scheme, the usual result,
+// without the look-up by labels.
 type schemeCounter struct {
 	scheme string
 	ok     prometheus.Counter
 }
 
+// An opResult is the labels of one counter of store operations.
 type opResult struct {
 	op     string
 	result memcached.Result
 }
 
+// A routeStatus is the labels of one counter of requests.
 type routeStatus struct {
 	route  string
 	status int
 }
 
-// planMetrics are the counters of a plan's rules, in configuration order.
+// planMetrics are the counters of a plan's rules, in configuration order. They are made
+// once for each plan, so that a decision finds its counters by position.
 type planMetrics struct {
 	plan  *velocity.Plan
 	rules []ruleMetrics
 }
 
+// ruleMetrics are the counters of one rule.
 type ruleMetrics struct {
 	name    string
-	by      [3]prometheus.Counter // outcome
+	by      [3]prometheus.Counter // by velocity.Outcome
 	skipped prometheus.Counter
 }
 
-// Sources are what the metrics read at each scrape.
+// Sources are what the metrics read at each scrape. None may be nil, and each must be
+// safe for concurrent use.
 type Sources struct {
 	Memory     func() velocity.MemoryStats
-	LogDropped func() uint64
-	ClockAhead func() time.Duration // of the machine's clock before ours
+	LogDropped func() uint64        // lines, since the start
+	ClockAhead func() time.Duration // of the machine's clock before the instance's
 }
 
-// classic are the bounds of the histograms, 0.25 ms to 1 s; a native histogram
-// stands beside them.
-var classic = []float64{.00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1}
+// bucketBounds are the bounds of the classic histograms, in seconds: 0.25 ms to 1 s. A
+// native histogram stands beside them, for a Prometheus that scrapes those.
+var bucketBounds = []float64{.00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1}
 
-// NewMetrics makes the metrics for this plan and memcached servers. AddRoutes is called
-// before they are used.
+// NewMetrics makes the metrics for this plan and these memcached servers, named as in the
+// configuration; none with the embedded store, which has no metrics of operations.
+// AddRoutes is called before they are used.
 func NewMetrics(plan *velocity.Plan, servers []string, from Sources) *Metrics {
 	m := &Metrics{Registry: prometheus.NewRegistry()}
 	m.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	m.forChecks(plan)
-	m.forRequests()
-	m.forConnections()
-	m.forStore(servers)
-	m.forAuth()
+	m.registerChecks(plan)
+	m.registerRequests()
+	m.registerConnections()
+	m.registerStore(servers)
+	m.registerAuth()
 	m.reloads = m.counters("fraudcheck_config_reloads_total", "Reloads of the configuration, by how they ended.", "result")
 	for _, result := range []string{"ok", "error"} {
 		m.reloads.WithLabelValues(result)
 	}
-	m.fromSources(from)
+	m.registerSources(from)
 	return m
 }
 
-func (m *Metrics) forChecks(plan *velocity.Plan) {
+// registerChecks makes the metrics of checks and rules.
+func (m *Metrics) registerChecks(plan *velocity.Plan) {
 	checks := m.counters("fraudcheck_checks_total", "Checks answered, by decision.", "decision")
 	for o := range m.checks {
 		m.checks[o] = checks.WithLabelValues(velocity.Outcome(o).String())
 	}
 	m.degraded = m.counters("fraudcheck_degraded_checks_total", "Checks that rest on this instance's own knowledge, because the shared store did not answer in time.").WithLabelValues()
-	m.pan = m.counters("fraudcheck_pan_like_input_total", "Requests refused because a field looked like a whole card number.").WithLabelValues()
+	m.panLike = m.counters("fraudcheck_pan_like_input_total", "Requests refused because a field looked like a whole card number.").WithLabelValues()
 	m.duration = m.histograms("fraudcheck_check_duration_seconds", "Time from a check read to its decision.").WithLabelValues().(prometheus.Histogram)
 	m.outcomes = m.counters("fraudcheck_rule_outcomes_total", "What each rule said; skipped: the attempt lacked its subject or element.", "rule", "outcome", "mode")
-	m.rulesOf(plan)
+	m.planCounters(plan)
 }
 
-// Plan makes the series of the plan's rules, at zero where there are none yet: a
+// AddPlan makes the series of the plan's rules, at zero where there are none yet: a
 // reload calls it before it puts the plan in force.
-func (m *Metrics) Plan(plan *velocity.Plan) { m.rulesOf(plan) }
+func (m *Metrics) AddPlan(plan *velocity.Plan) { m.planCounters(plan) }
 
-// rulesOf makes the counters of a plan that was not seen before.
-func (m *Metrics) rulesOf(plan *velocity.Plan) *planMetrics {
+// planCounters makes the counters of a plan and keeps them as those of the last plan.
+func (m *Metrics) planCounters(plan *velocity.Plan) *planMetrics {
 	p := &planMetrics{plan: plan}
 	for _, r := range plan.Rules() {
 		of := ruleMetrics{name: r.Name, skipped: m.outcomes.WithLabelValues(r.Name, "skipped", string(r.Mode))}
@@ -131,7 +141,9 @@ func (m *Metrics) rulesOf(plan *velocity.Plan) *planMetrics {
 	return p
 }
 
-func (m *Metrics) forRequests() {
+// registerRequests makes the metrics of requests; their series come with AddRoutes. The
+// route "none" stands for paths that are not there.
+func (m *Metrics) registerRequests() {
 	m.requests = m.counters("fraudcheck_http_requests_total", "Requests answered, by route and status.", "route", "code")
 	m.durations = m.histograms("fraudcheck_http_request_duration_seconds", "Time from a request read to its answer made.", "route")
 	m.requestChildren = make(map[routeStatus]prometheus.Counter)
@@ -139,7 +151,8 @@ func (m *Metrics) forRequests() {
 	m.AddRoutes([]string{"none"})
 }
 
-// AddRoutes makes the metrics of these routes, by their paths; before any is used.
+// AddRoutes makes the metrics of these routes, by their paths as in the routes' tables,
+// for every status that the program answers with. It is called before any is used.
 func (m *Metrics) AddRoutes(paths []string) {
 	for _, route := range paths {
 		m.requestDuration[route] = m.durations.WithLabelValues(route)
@@ -149,12 +162,13 @@ func (m *Metrics) AddRoutes(paths []string) {
 	}
 }
 
-func (m *Metrics) forConnections() {
+// registerConnections makes the metrics of connections, by door.
+func (m *Metrics) registerConnections() {
 	failed := m.counters("fraudcheck_accept_errors_total", "Accepts that failed and were tried again, by door.", "door")
 	closed := m.counters("fraudcheck_connections_closed_for_room_total", "Connections closed because limits.connections was reached, by door.", "door")
-	m.acceptErrors, m.closedIdle = make(map[string]prometheus.Counter), make(map[string]prometheus.Counter)
+	m.acceptErrors, m.closedForRoom = make(map[string]prometheus.Counter), make(map[string]prometheus.Counter)
 	for _, door := range []string{"callers", "operators"} {
-		m.acceptErrors[door], m.closedIdle[door] = failed.WithLabelValues(door), closed.WithLabelValues(door)
+		m.acceptErrors[door], m.closedForRoom[door] = failed.WithLabelValues(door), closed.WithLabelValues(door)
 	}
 }
 
@@ -163,9 +177,10 @@ func (m *Metrics) AcceptFailed(door string) { m.acceptErrors[door].Inc() }
 
 // MadeRoom counts a connection that was closed at that door because there were too
 // many.
-func (m *Metrics) MadeRoom(door string) { m.closedIdle[door].Inc() }
+func (m *Metrics) MadeRoom(door string) { m.closedForRoom[door].Inc() }
 
-func (m *Metrics) forAuth() {
+// registerAuth makes a series for each result that a scheme can have.
+func (m *Metrics) registerAuth() {
 	m.auth = m.counters("fraudcheck_auth_total", "Authentications, by scheme and how they ended; ok_local: without the store, which did not answer.", "scheme", "result")
 	for _, o := range auth.AllOutcomes() {
 		for _, result := range o.Results {
@@ -176,7 +191,9 @@ func (m *Metrics) forAuth() {
 	}
 }
 
-func (m *Metrics) forStore(servers []string) {
+// registerStore makes the metrics of memcached: operations, their time, and which servers
+// answer.
+func (m *Metrics) registerStore(servers []string) {
 	if len(servers) == 0 {
 		return
 	}
@@ -198,7 +215,8 @@ func (m *Metrics) forStore(servers []string) {
 	}
 }
 
-func (m *Metrics) fromSources(from Sources) {
+// registerSources makes the metrics that are read at each scrape.
+func (m *Metrics) registerSources(from Sources) {
 	counter := func(name, help string, value func() float64) {
 		m.Registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, value))
 	}
@@ -218,22 +236,26 @@ func (m *Metrics) fromSources(from Sources) {
 	gauge("fraudcheck_build_info", "What is running; always 1.", func() float64 { return 1 }, build)
 }
 
+// counters registers counters with these labels.
 func (m *Metrics) counters(name, help string, labels ...string) *prometheus.CounterVec {
 	v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	m.Registry.MustRegister(v)
 	return v
 }
 
+// histograms registers histograms with these labels, classic and native at once. A native
+// one keeps at most 100 buckets and is reset at most once an hour.
 func (m *Metrics) histograms(name, help string, labels ...string) *prometheus.HistogramVec {
 	v := prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: name, Help: help, Buckets: classic,
+		Name: name, Help: help, Buckets: bucketBounds,
 		NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 100, NativeHistogramMinResetDuration: time.Hour,
 	}, labels)
 	m.Registry.MustRegister(v)
 	return v
 }
 
-// Request counts an answer of either door.
+// Request counts an answer of either door. took is the time from the request read to its
+// answer made. A status that AddRoutes does not know gets its series here.
 func (m *Metrics) Request(route string, status int, took time.Duration) {
 	if c, ok := m.requestChildren[routeStatus{route, status}]; ok {
 		c.Inc()
@@ -245,16 +267,19 @@ func (m *Metrics) Request(route string, status int, took time.Duration) {
 	}
 }
 
-// Decision counts a check and what each rule said of it.
+// Decision counts a check and what each rule said of it; it allocates nothing. took is
+// the time from the request read to the decision.
 func (m *Metrics) Decision(d *velocity.Decision, took time.Duration) {
 	m.checks[d.Outcome].Inc()
 	m.duration.Observe(took.Seconds())
 	if d.Degraded {
 		m.degraded.Inc()
 	}
+	// A decision that began before a reload belongs to the plan before: its counters are
+	// made again, which is rare.
 	p := m.plan.Load()
 	if p.plan != d.Plan {
-		p = m.rulesOf(d.Plan)
+		p = m.planCounters(d.Plan)
 	}
 	answered := d.Rules // in configuration order too, those left out aside
 	for i := range p.rules {
@@ -267,10 +292,10 @@ func (m *Metrics) Decision(d *velocity.Decision, took time.Duration) {
 	}
 }
 
-// PANLike counts what looked like a card number.
-func (m *Metrics) PANLike() { m.pan.Inc() }
+// PANLike counts a request in which a value looks like a card number.
+func (m *Metrics) PANLike() { m.panLike.Inc() }
 
-// Auth counts an authentication.
+// Auth counts an authentication by scheme and result: see auth.AllOutcomes.
 func (m *Metrics) Auth(scheme, result string) {
 	for i := range m.authOK {
 		if result == "ok" && m.authOK[i].scheme == scheme {
@@ -284,7 +309,9 @@ func (m *Metrics) Auth(scheme, result string) {
 // Reload counts a reload of the configuration: ok or error.
 func (m *Metrics) Reload(result string) { m.reloads.WithLabelValues(result).Inc() }
 
-// Operation counts an operation on a memcached.
+// Operation counts an operation on a memcached, and notes whether the server answered.
+// server is named as in NewMetrics; op and result are of memcached.Ops and
+// memcached.Results.
 func (m *Metrics) Operation(server, op string, result memcached.Result, took time.Duration) {
 	m.operations[opResult{op, result}].Inc()
 	m.operationDuration[op].Observe(took.Seconds())

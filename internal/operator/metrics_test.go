@@ -191,7 +191,7 @@ func keys(m map[string]float64) (names []string) {
 }
 
 // What dashboards are built on: a name more is a decision, and a line here.
-func TestTheNamesAreTheContracts(t *testing.T) {
+func TestMetricNamesAreThoseOfTheContract(t *testing.T) {
 	const contract = `fraudcheck_checks_total{decision}
 fraudcheck_rule_outcomes_total{mode,outcome,rule}
 fraudcheck_check_duration_seconds{}
@@ -363,7 +363,7 @@ func TestStoreOperationsAreCounted(t *testing.T) {
 	assert.EqualValues(t, 1, up(twoServers[0]), "one server's trouble is not another's")
 }
 
-func TestWhatIsReadAtEachScrape(t *testing.T) {
+func TestSourcesAreReadAtEachScrape(t *testing.T) {
 	var from struct {
 		evicted, dropped uint64
 		ahead            time.Duration
@@ -446,7 +446,7 @@ func TestAnUnforeseenStatusIsCounted(t *testing.T) {
 var aLabel = regexp.MustCompile(`([a-z_]+)="([^"]*)"`)
 
 // Nothing that a stranger chooses becomes a label.
-func TestAStormMakesNoSeries(t *testing.T) {
+func TestUnknownPathsMakeNoSeries(t *testing.T) {
 	d := open(t, threeRules)
 	storm := func(n int) {
 		odd := fmt.Sprint("odd-", n)

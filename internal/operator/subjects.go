@@ -9,33 +9,36 @@ import (
 	"fraudcheck/internal/wire"
 )
 
-// byAddress are the kinds of subject that an address decides.
-var byAddress = velocity.AddressSubjects()
+// addressKinds are the kinds of subject that an address decides: ip and network.
+var addressKinds = velocity.AddressSubjects()
 
-// storeUnreachable answers a change that was made here only.
+// storeUnreachable answers a change that was made in this instance only. The caller tries
+// again until it gets 200: forgetting twice is harmless.
 var storeUnreachable = &wire.Problem{Status: 503, Code: "store_unreachable", Detail: "forgotten by this instance only: the store did not answer, other instances have not heard; try again"}
 
-// readAddress answers what is known of the address in the path.
+// readAddress answers GET /v1/addresses/{ip}: what is known of the address in the path.
 func (a *API) readAddress(q *door.Request) *wire.Problem {
 	attempt, p := addressOf(q)
 	if p != nil {
 		return p
 	}
 	b := append([]byte(`{"subject":`), strconv.Quote(a.Checker.Subject(attempt.Address))...)
-	r := a.Checker.Inspect(attempt, byAddress, a.Now(q.Start))
-	return report(q, b, `,"list":`+listed(r.Listed)+`,"override":null`, r)
+	r := a.Checker.Inspect(attempt, addressKinds, a.Now(q.Start))
+	return answerReport(q, b, `,"list":`+entryJSON(r.Listed)+`,"override":null`, r)
 }
 
-// forgetAddress forgets the record of the address in the path.
+// forgetAddress answers DELETE /v1/addresses/{ip}: it forgets the record of the address
+// in the path.
 func (a *API) forgetAddress(q *door.Request) *wire.Problem {
 	attempt, p := addressOf(q)
 	if p != nil {
 		return p
 	}
-	return a.forget(q, attempt, "ip", byAddress)
+	return a.forget(q, attempt, "ip", addressKinds)
 }
 
-// addressOf is an attempt that has the address in the path, and nothing else.
+// addressOf returns an attempt that has the address in the path, and nothing else. It
+// takes every form that the field "ip" of a check takes.
 func addressOf(q *door.Request) (*velocity.Attempt, *wire.Problem) {
 	address, ok := velocity.ParseAddress(q.Segment)
 	if !ok {
@@ -44,8 +47,8 @@ func addressOf(q *door.Request) (*velocity.Attempt, *wire.Problem) {
 	return &velocity.Attempt{Address: address}, nil
 }
 
-// listed is the entry that decides for an address, as JSON.
-func listed(e *velocity.Entry) string {
+// entryJSON returns the list entry that decides for an address, as JSON; null for none.
+func entryJSON(e *velocity.Entry) string {
 	if e == nil {
 		return "null"
 	}
@@ -60,17 +63,19 @@ func listed(e *velocity.Entry) string {
 	return string(append(wire.AppendString(append(b, `,"note":`...), e.Note), '}'))
 }
 
-// readSubject answers what is known of a subject that is not an address.
+// readSubject answers POST /v1/subjects/read: what is known of a subject that is not an
+// address. The answer does not repeat the subject's value.
 func (a *API) readSubject(q *door.Request) *wire.Problem {
 	per, attempt, p := a.parseSubject(q)
 	if p != nil {
 		return p
 	}
 	b := append([]byte(`{"per":`), strconv.Quote(per)...)
-	return report(q, b, "", a.Checker.Inspect(&attempt, []string{per}, a.Now(q.Start)))
+	return answerReport(q, b, "", a.Checker.Inspect(&attempt, []string{per}, a.Now(q.Start)))
 }
 
-// forgetSubject forgets the record of a subject that is not an address.
+// forgetSubject answers POST /v1/subjects/forget: it forgets the record of a subject that
+// is not an address.
 func (a *API) forgetSubject(q *door.Request) *wire.Problem {
 	per, attempt, p := a.parseSubject(q)
 	if p != nil {
@@ -79,10 +84,12 @@ func (a *API) forgetSubject(q *door.Request) *wire.Problem {
 	return a.forget(q, &attempt, per, []string{per})
 }
 
+// parseSubject reads the body: the kind of subject ("per") and its value, or the fields
+// of a card. It returns the kind and an attempt that has this subject alone.
 func (a *API) parseSubject(q *door.Request) (per string, attempt velocity.Attempt, p *wire.Problem) {
 	decode := wire.DecoderFor(q.In.ContentType, q.In.ContentEncoding)
 	if decode == nil && len(q.In.Body) > 0 {
-		return "", attempt, wire.NoMedia
+		return "", attempt, wire.UnsupportedMedia
 	}
 	var f velocity.Fields
 	var err error
@@ -98,12 +105,12 @@ func (a *API) parseSubject(q *door.Request) (per string, attempt velocity.Attemp
 	if wire.PANLike(&f, err) {
 		a.Metrics.PANLike()
 	}
-	return "", attempt, wire.Refused(err)
+	return "", attempt, wire.ProblemOf(err)
 }
 
-// forget forgets the attempt's subject of that kind and answers what it leaves: rules
-// of the kinds that would still block, and rules on other kinds, of which these say
-// nothing.
+// forget forgets the attempt's subject of the kind per. It answers which rules of these
+// kinds would still block, and the enforced rules on other kinds, which forgetting does
+// not change.
 func (a *API) forget(q *door.Request, attempt *velocity.Attempt, per string, kinds []string) *wire.Problem {
 	now := a.Now(q.Start)
 	if !a.Checker.Forget(attempt, per, now) {
@@ -116,8 +123,9 @@ func (a *API) forget(q *door.Request, attempt *velocity.Attempt, per string, kin
 	return nil
 }
 
-// report completes the object that b begins; more follows the rules.
-func report(q *door.Request, b []byte, more string, r velocity.Report) *wire.Problem {
+// answerReport completes the JSON object that b begins, with the rules, then the members
+// in more, then what the next attempt would get.
+func answerReport(q *door.Request, b []byte, more string, r velocity.Report) *wire.Problem {
 	b = wire.AppendRules(append(b, `,"rules":`...), r.Rules)
 	b = append(append(append(b, more...), `,"next":{"known_card":"`...), r.KnownCard.String()...)
 	b = append(append(b, `","new_card":"`...), r.NewCard.String()...)
@@ -126,6 +134,7 @@ func report(q *door.Request, b []byte, more string, r velocity.Report) *wire.Pro
 	return nil
 }
 
+// appendNames appends names as a JSON array.
 func appendNames(b []byte, names []string) []byte {
 	b = append(b, '[')
 	for i, n := range names {

@@ -24,7 +24,7 @@ func behindAProxy(t testing.TB, callers ...string) func(*doortest.Setup) {
 
 func forwardedFor(address string) string { return "X-Forwarded-For: " + address }
 
-func TestAnAnalystAsksFromTheNetworks(t *testing.T) {
+func TestAnAnalystIsRefusedFromOtherNetworks(t *testing.T) {
 	d := open(t, nil, behindAProxy(t, "192.0.2.0/24"))
 	for forwarded, status := range map[string]int{"198.51.100.7, 192.0.2.1": 200, "192.0.2.1, 198.51.100.7": 403, "unknown": 403} {
 		for _, method := range []string{http.MethodGet, http.MethodDelete} {
@@ -41,7 +41,7 @@ func TestAnAnalystAsksFromTheNetworks(t *testing.T) {
 	}
 }
 
-func TestWhoForgotIsInTheLog(t *testing.T) {
+func TestTheLogNamesTheCallerThatForgot(t *testing.T) {
 	d := open(t, nil, behindAProxy(t, "192.0.2.0/24"))
 	require.Equal(t, 200, d.ask(t, "DELETE", someone, "", forwardedFor("192.0.2.1")).Status)
 	lines := d.all.Log.Lines()

@@ -299,7 +299,7 @@ func TestADrainWaitsForARequestHalfSent(t *testing.T) {
 	require.NoError(t, <-drained)
 }
 
-func TestADrainWithNobodyThere(t *testing.T) {
+func TestADrainWithoutConnectionsEnds(t *testing.T) {
 	d := open(t)
 	require.Equal(t, 200, d.Ask(t, doortest.Raw("GET /healthz", "", "Connection: close")).Status)
 	require.NoError(t, d.Drain(doortest.Patience))

@@ -129,7 +129,7 @@ func TestBothPortsAnswerLogAndCountAlike(t *testing.T) {
 }
 
 // What stands behind a request that is not believed is never read as another one.
-func TestNothingIsReadBehindARequestThatIsNotBelieved(t *testing.T) {
+func TestNothingIsReadAfterARequestRefusedForItsFraming(t *testing.T) {
 	all := doortest.Open(t)
 	probe := doortest.Raw("GET /v1/me", "", "X-Request-ID: SMUGGLED")
 	for _, tt := range toBothPorts {
@@ -147,7 +147,7 @@ func TestNothingIsReadBehindARequestThatIsNotBelieved(t *testing.T) {
 	}
 }
 
-func TestACallerMayAskBeforeItSendsItsBody(t *testing.T) {
+func TestBothPortsAnswerExpectContinue(t *testing.T) {
 	all := doortest.Open(t)
 	for name, port := range all.Ports() {
 		t.Run(name, func(t *testing.T) {

@@ -121,7 +121,7 @@ func TestABodyInChunksIsRead(t *testing.T) {
 	l.RequireEnd()
 }
 
-func TestACallerMayAskBeforeItSends(t *testing.T) {
+func TestExpectContinueIsAnswered(t *testing.T) {
 	l := open(t).Dial(t)
 	request := doortest.Raw("POST /v1/check", someCard, doortest.AsCheckout, "Expect: 100-continue")
 	l.Send(strings.TrimSuffix(request, someCard))

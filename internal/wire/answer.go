@@ -7,8 +7,8 @@ import (
 	"fraudcheck/internal/velocity"
 )
 
-// AppendDecision appends the JSON answer to a check: the decision, its reasons, the
-// result of each rule, degraded and the attempt_id.
+// AppendDecision appends the JSON answer to a check, the body of POST /v1/check: the
+// decision, its reasons, the result of each rule, degraded and the attempt_id.
 func AppendDecision(b []byte, d *velocity.Decision, attemptID string) []byte {
 	b = append(b, `{"decision":"`...)
 	b = append(b, d.Outcome.String()...)
@@ -27,7 +27,8 @@ func AppendDecision(b []byte, d *velocity.Decision, attemptID string) []byte {
 	return append(AppendString(b, attemptID), '}')
 }
 
-// AppendRules appends the results of rules as a JSON array of objects.
+// AppendRules appends the results of rules as a JSON array of objects, in the order of
+// the configuration.
 func AppendRules(b []byte, rules []velocity.RuleResult) []byte {
 	b = append(b, '[')
 	for i := range rules {
@@ -39,6 +40,8 @@ func AppendRules(b []byte, rules []velocity.RuleResult) []byte {
 	return append(b, ']')
 }
 
+// appendResult appends one rule's result. Names and modes come from the configuration,
+// which allows no character in them that JSON would escape.
 func appendResult(b []byte, r *velocity.RuleResult) []byte {
 	number := func(name string, n int) {
 		b = append(append(append(b, `,"`...), name...), `":`...)
@@ -55,7 +58,8 @@ func appendResult(b []byte, r *velocity.RuleResult) []byte {
 	return append(b, '}')
 }
 
-// AppendString appends text as a JSON string.
+// AppendString appends text as a JSON string. Printable ASCII, nearly all there is, is
+// copied; encoding/json escapes everything else, and replaces bytes that are not UTF-8.
 func AppendString(b []byte, text string) []byte {
 	for i := range len(text) {
 		if c := text[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' {

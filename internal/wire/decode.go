@@ -13,11 +13,12 @@ import (
 // never what was sent, which may be card data.
 type DecodeError struct {
 	Code    string // body_invalid, field_unknown, field_repeated or field_invalid
-	Field   string // empty where no field is at fault, or its name must not be shown
+	Field   string // empty where no field is at fault, or its name must not be shown: see showable
 	Detail  string // for people
 	PANLike bool   // the value, of a wrong type, looks like a whole card number
 }
 
+// Error returns code, field and detail, separated by colons.
 func (e *DecodeError) Error() string {
 	if e.Field == "" {
 		return e.Code + ": " + e.Detail
@@ -25,8 +26,8 @@ func (e *DecodeError) Error() string {
 	return e.Code + ": " + e.Field + ": " + e.Detail
 }
 
-// A FieldSet is the set of fields that a route takes. The table of fields in velocity
-// says for each field which requests take it.
+// A FieldSet is the set of fields that a route takes: those of a kind of request in the
+// table of fields of velocity.
 type FieldSet velocity.Requests
 
 // The sets of fields of the routes.
@@ -38,8 +39,9 @@ const (
 
 func (s FieldSet) has(f velocity.Field) bool { return f.In(velocity.Requests(s)) }
 
-// admit finds the field with that name. The error is a *DecodeError when the route does
-// not take it, or f has it already, from this text or from the query before the body.
+// admit finds the field with that name, compared exactly. The error is a *DecodeError
+// when the route does not take it, or when f has it already, from this text or from the
+// query before the body.
 func (s FieldSet) admit(name string, f *velocity.Fields) (velocity.Field, error) {
 	field, known := velocity.FieldByName(name)
 	if !known || !s.has(field) {
@@ -52,18 +54,20 @@ func (s FieldSet) admit(name string, f *velocity.Fields) (velocity.Field, error)
 }
 
 // PANLike reports whether a request, refused with err, has a value that looks like a
-// whole card number. f holds the fields that were read before the error.
+// whole card number (a primary account number, PAN), for the metric that counts those. f
+// holds the fields that were read before the error.
 func PANLike(f *velocity.Fields, err error) bool {
-	var undecoded *DecodeError
-	return f.PANLike() || errors.As(err, &undecoded) && undecoded.PANLike
+	var decodeErr *DecodeError
+	return f.PANLike() || errors.As(err, &decodeErr) && decodeErr.PANLike
 }
 
-// A Decoder reads a body into f, as [DecodeJSON] and [DecodeForm] do.
+// A Decoder reads a body into f, as [DecodeJSON] and [DecodeForm] do. allowed is the set
+// of fields that the route takes; the error is a *[DecodeError].
 type Decoder func(body string, allowed FieldSet, f *velocity.Fields) error
 
 // DecoderFor returns the decoder for these values of Content-Type and Content-Encoding:
 // that of JSON where there is no type, nil for types and encodings that are not
-// supported.
+// supported, which the caller answers with [UnsupportedMedia].
 func DecoderFor(contentType, contentEncoding []byte) Decoder {
 	switch mediaOf(contentType, contentEncoding) {
 	case mediaJSON:
@@ -83,39 +87,47 @@ const (
 	mediaForm
 )
 
+// mediaOf returns the media type of a body. Parameters such as charset are not looked at:
+// the text must be UTF-8 whatever they say. Only the encoding "identity" is supported; a
+// compressed body could be far larger than MaxBody.
 func mediaOf(contentType, contentEncoding []byte) media {
-	if len(contentEncoding) > 0 && !isWord(contentEncoding, "identity") {
+	if len(contentEncoding) > 0 && !equalFoldASCII(contentEncoding, "identity") {
 		return mediaOther
 	}
 	name, _, _ := bytes.Cut(contentType, []byte(";"))
 	switch name = bytes.TrimSpace(name); {
-	case len(name) == 0, isWord(name, "application/json"):
+	case len(name) == 0, equalFoldASCII(name, "application/json"):
 		return mediaJSON
-	case isWord(name, "application/x-www-form-urlencoded"):
+	case equalFoldASCII(name, "application/x-www-form-urlencoded"):
 		return mediaForm
 	}
 	return mediaOther
 }
 
-// isWord compares ASCII words without regard to case. Comparing the lengths keeps out
-// Unicode's look-alikes of ASCII letters, which take more bytes.
-func isWord(b []byte, word string) bool {
+// equalFoldASCII compares ASCII words in any letter case. Comparing the lengths keeps out
+// Unicode's look-alikes of ASCII letters, which take more bytes: bytes.EqualFold takes
+// the Kelvin sign for a k.
+func equalFoldASCII(b []byte, word string) bool {
 	return len(b) == len(word) && bytes.EqualFold(b, []byte(word))
 }
 
-// bodyInvalid is the error of a text that breaks the grammar at the byte at, from 0.
+// bodyInvalid is the error of a text that breaks the grammar at that byte, from 0.
 func bodyInvalid(at int, expected string) error {
 	return &DecodeError{Code: "body_invalid", Detail: fmt.Sprintf("expected %s at byte %d", expected, at)}
 }
 
+// fieldInvalid is the error of a value that is not of the field's type or not UTF-8.
 func fieldInvalid(field, expected string) error {
 	return &DecodeError{Code: "field_invalid", Field: field, Detail: "expected " + expected}
 }
 
+// fieldRepeated is the error of a field that was given before.
 func fieldRepeated(field string) error {
 	return &DecodeError{Code: "field_repeated", Field: field, Detail: "given more than once"}
 }
 
+// fieldUnknown is the error of a name that the route does not take. It shows the name
+// only where it cannot be card data.
 func fieldUnknown(name string) error {
 	if !showable(name) {
 		name = ""

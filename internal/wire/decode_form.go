@@ -26,11 +26,12 @@ func DecodeForm(text string, allowed FieldSet, f *velocity.Fields) error {
 	})
 }
 
-// formPairs calls take with each name and its value, which is still escaped.
-func formPairs(text string, take func(name, raw string) error) error {
+// formPairs calls add with each name and its value, which is still escaped, until add
+// fails. An empty pair, as in a&&b, is refused.
+func formPairs(text string, add func(name, raw string) error) error {
 	rest, more := text, text != ""
 	for more {
-		at := len(text) - len(rest)
+		at := len(text) - len(rest) // the byte at which the pair begins
 		var pair string
 		pair, rest, more = strings.Cut(rest, "&")
 		rawName, raw, ok := strings.Cut(pair, "=")
@@ -44,14 +45,15 @@ func formPairs(text string, take func(name, raw string) error) error {
 		if !utf8.ValidString(name) {
 			return bodyInvalid(at, "a name in valid UTF-8")
 		}
-		if err := take(name, raw); err != nil {
+		if err := add(name, raw); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// formValue unescapes a value; name is for the error.
+// formValue unescapes the value of a field; name is for the error. The value must be
+// UTF-8.
 func formValue(name, raw string) (string, error) {
 	value, ok := unescapeForm(raw)
 	if !ok {
@@ -63,7 +65,8 @@ func formValue(name, raw string) (string, error) {
 	return value, nil
 }
 
-// unescapeForm replaces + and %XX; it reports false for any other use of %.
+// unescapeForm replaces + by a blank and %XX by the byte; it reports false for any other
+// use of %. Text without an escape is returned as it is, without a copy.
 func unescapeForm(s string) (string, bool) {
 	if !strings.ContainsAny(s, "+%") {
 		return s, true

@@ -9,11 +9,16 @@ import (
 	"fraudcheck/internal/velocity"
 )
 
-// DecodeJSON reads one flat JSON object (RFC 8259) into f. It refuses what that grammar
-// does not allow, and nested values, repeated names and names in another spelling.
-// allowed is the set of fields that the route takes. Values without escapes are
-// substrings of body. After an error, a *[DecodeError], f holds the fields before the
-// one at fault.
+// DecodeJSON reads one flat JSON object (RFC 8259) into f. Beside what that grammar does
+// not allow, it refuses nested values, repeated names and names in another spelling.
+// Numbers are taken only for fields that may be numbers, and kept as they were sent.
+// allowed is the set of fields that the route takes.
+//
+// Values without escapes are substrings of body, so the fields keep the whole body alive.
+// After an error, a *[DecodeError], f holds the fields before the one at fault.
+//
+// It is written by hand because encoding/json accepts a name given twice and names in any
+// letter case.
 func DecodeJSON(body string, allowed FieldSet, f *velocity.Fields) error {
 	c := jsonCursor{text: body}
 	return c.object(func() error { return c.member(allowed, f) })
@@ -23,7 +28,7 @@ func DecodeJSON(body string, allowed FieldSet, f *velocity.Fields) error {
 // request: a nested value is refused at its first byte.
 type jsonCursor struct {
 	text string
-	at   int // in bytes
+	at   int // of the next byte, from 0
 }
 
 // object reads an object that is all of the text. It calls member at the start of each
@@ -96,7 +101,8 @@ func (c *jsonCursor) name() (string, error) {
 }
 
 // value reads the field's value. The first byte tells its type, so a value of a wrong
-// type is refused before it is read.
+// type is refused before it is read. Its leading digits are read all the same: a card
+// number that was sent as a number is to be counted.
 func (c *jsonCursor) value(field velocity.Field) (string, error) {
 	number := field.Number()
 	switch first := c.peek(); {
@@ -111,6 +117,7 @@ func (c *jsonCursor) value(field velocity.Field) (string, error) {
 		return value, nil
 	case number && (first == '-' || isDigit(first)):
 		return c.number()
+	// No value begins with that byte: the body is at fault, not the field.
 	case !strings.ContainsRune("-0123456789tfn{[", rune(first)):
 		return "", c.expected("a value")
 	case number:
@@ -146,7 +153,7 @@ func (c *jsonCursor) number() (string, error) {
 	return c.text[start:c.at], nil
 }
 
-// digits steps over digits; it reports whether there was any.
+// digits steps over digits; it reports whether there was at least one.
 func (c *jsonCursor) digits() bool {
 	start := c.at
 	for isDigit(c.peek()) {
@@ -184,7 +191,8 @@ func (c *jsonCursor) quoted() (string, error) {
 	return "", c.expected("a closing quote")
 }
 
-// escape reads an escape and appends the character for which it stands.
+// escape reads one escape (RFC 8259 section 7) and appends the character for which it
+// stands. Its error is at the backslash.
 func (c *jsonCursor) escape(to []byte) ([]byte, error) {
 	const letters, meanings = `"\/bfnrt`, "\"\\/\b\f\n\r\t"
 
@@ -233,6 +241,7 @@ func codeUnit(s string) (rune, bool) {
 	return rune(n), err == nil
 }
 
+// skipSpace steps over the four kinds of white space that JSON knows.
 func (c *jsonCursor) skipSpace() {
 	for c.take(' ') || c.take('\n') || c.take('\r') || c.take('\t') {
 	}
@@ -246,7 +255,8 @@ func (c *jsonCursor) peek() byte {
 	return 0
 }
 
-// take steps over b if it is the byte at the cursor, and reports whether it was.
+// take steps over b if it is the byte at the cursor, and reports whether it was. At the
+// end it is false for every b.
 func (c *jsonCursor) take(b byte) bool {
 	if c.at == len(c.text) || c.text[c.at] != b {
 		return false
@@ -255,6 +265,7 @@ func (c *jsonCursor) take(b byte) bool {
 	return true
 }
 
+// expected is the error for a text that has something else at the cursor.
 func (c *jsonCursor) expected(what string) error { return bodyInvalid(c.at, what) }
 
 func isDigit(b byte) bool { return '0' <= b && b <= '9' }

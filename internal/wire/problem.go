@@ -9,33 +9,36 @@ import (
 	"fraudcheck/internal/velocity"
 )
 
-// A Problem is an answer that refuses: RFC 9457, with a code that programs can
-// rely on and the field that is at fault.
+// A Problem is an answer that refuses (RFC 9457), with a code that programs can rely on
+// and the field that is at fault. It is an error, so that what decodes a request can
+// return it.
 type Problem struct {
-	Status int
-	Code   string
-	Field  string // empty when no field is at fault
-	Detail string
+	Status int           // of HTTP, 400 to 599
+	Code   string        // one of the documented codes, such as field_missing
+	Field  string        // empty when no field is at fault
+	Detail string        // for people: what was expected; it never holds input
 	After  time.Duration // when to try again; 0: see RetryAfter
 }
 
 // The problems that are always the same.
 var (
-	NotFound = &Problem{Status: 404, Code: "not_found", Detail: "there is nothing at this path"}
-	NoMethod = &Problem{Status: 405, Code: "method", Detail: "this path takes other methods, see Allow"}
-	TooLarge = &Problem{Status: 413, Code: "body_too_large", Detail: "expected a body of at most 8 KiB"}
-	NoMedia  = &Problem{Status: 415, Code: "media_type", Detail: "expected application/json or application/x-www-form-urlencoded, not compressed"}
-	TooSlow  = &Problem{Status: 408, Code: "too_slow", Detail: "the request did not arrive in time"}
-	NotEmpty = &Problem{Status: 400, Code: "body_invalid", Detail: "expected no body"}
-	Draining = &Problem{Status: 503, Code: "overloaded", Detail: "stopping, ask another instance"}
-	Internal = &Problem{Status: 500, Code: "internal", Detail: "a fault of this service, it was logged"}
+	NotFound         = &Problem{Status: 404, Code: "not_found", Detail: "there is nothing at this path"}
+	MethodNotAllowed = &Problem{Status: 405, Code: "method", Detail: "this path takes other methods, see Allow"}
+	TooLarge         = &Problem{Status: 413, Code: "body_too_large", Detail: "expected a body of at most 8 KiB"}
+	UnsupportedMedia = &Problem{Status: 415, Code: "media_type", Detail: "expected application/json or application/x-www-form-urlencoded, not compressed"}
+	TooSlow          = &Problem{Status: 408, Code: "too_slow", Detail: "the request did not arrive in time"}
+	BodyNotAllowed   = &Problem{Status: 400, Code: "body_invalid", Detail: "expected no body"}
+	Draining         = &Problem{Status: 503, Code: "overloaded", Detail: "stopping, ask another instance"}
+	Internal         = &Problem{Status: 500, Code: "internal", Detail: "a fault of this service, it was logged"}
 )
 
-// MaxBody is how long the body of a request may be, in bytes.
+// MaxBody is how long the body of a request may be, in bytes. A check with every field at
+// its longest is about 1.5 KiB of ASCII.
 const MaxBody = 8 << 10
 
-// RetryAfter is the value of the header of that name, in whole seconds; empty for
-// no header. Every 503 has one.
+// RetryAfter is the value of the header Retry-After: After in whole seconds, rounded up;
+// empty for no header. Every 503 has one, of at least a second, so that callers do not
+// all come back at once.
 func (p *Problem) RetryAfter() string {
 	seconds := int64((p.After + time.Second - 1) / time.Second)
 	if seconds == 0 && p.Status == 503 {
@@ -47,19 +50,20 @@ func (p *Problem) RetryAfter() string {
 	return strconv.FormatInt(seconds, 10)
 }
 
-// Error makes a problem an error.
+// Error returns code and detail.
 func (p *Problem) Error() string { return p.Code + ": " + p.Detail }
 
-// Refused is the problem of a request whose fields could not be taken: err is a
-// *DecodeError, a *velocity.FieldError or a *Problem.
-func Refused(err error) *Problem {
+// ProblemOf is the problem of a request whose fields could not be taken. err must be a
+// *DecodeError, a *velocity.FieldError or a *Problem, which is returned as it is: a fault
+// of any other type is a fault of the program, and panics.
+func ProblemOf(err error) *Problem {
 	var problem *Problem
 	if errors.As(err, &problem) {
 		return problem
 	}
-	var undecoded *DecodeError
-	if errors.As(err, &undecoded) {
-		return &Problem{Status: 400, Code: undecoded.Code, Field: undecoded.Field, Detail: undecoded.Detail}
+	var decodeErr *DecodeError
+	if errors.As(err, &decodeErr) {
+		return &Problem{Status: 400, Code: decodeErr.Code, Field: decodeErr.Field, Detail: decodeErr.Detail}
 	}
 	var wrong *velocity.FieldError
 	errors.As(err, &wrong)
@@ -76,7 +80,8 @@ const (
 	ProblemType = "application/problem+json"
 )
 
-// Append appends the problem as JSON.
+// Append appends the problem as a JSON object, with the id of the request, which has no
+// character that JSON would escape.
 func (p *Problem) Append(b, requestID []byte) []byte {
 	b = append(b, `{"type":"about:blank","title":"`...)
 	b = append(b, http.StatusText(p.Status)...)

@@ -35,10 +35,10 @@ func TestAProblemIsJSONWhateverItSays(t *testing.T) {
 	}
 }
 
-func TestStandingProblems(t *testing.T) {
+func TestFixedProblems(t *testing.T) {
 	for p, want := range map[*Problem]string{
-		NotFound: "404 not_found", NoMethod: "405 method", TooLarge: "413 body_too_large", TooSlow: "408 too_slow",
-		NoMedia: "415 media_type", NotEmpty: "400 body_invalid", Draining: "503 overloaded", Internal: "500 internal",
+		NotFound: "404 not_found", MethodNotAllowed: "405 method", TooLarge: "413 body_too_large", TooSlow: "408 too_slow",
+		UnsupportedMedia: "415 media_type", BodyNotAllowed: "400 body_invalid", Draining: "503 overloaded", Internal: "500 internal",
 	} {
 		assert.Equal(t, want, fmt.Sprint(p.Status, " ", p.Code))
 		assert.NotEmpty(t, p.Detail)
@@ -55,23 +55,23 @@ func TestRetryAfterIsInWholeSeconds(t *testing.T) {
 		assert.Equal(t, want, (&Problem{Status: 429, After: after}).RetryAfter())
 	}
 	assert.Equal(t, "1", Draining.RetryAfter())
-	assert.Empty(t, NoMethod.RetryAfter())
+	assert.Empty(t, MethodNotAllowed.RetryAfter())
 }
 
-func TestRefusedNamesTheField(t *testing.T) {
+func TestProblemOfNamesTheField(t *testing.T) {
 	tests := []struct {
 		err  error
 		want Problem
 	}{
 		{&DecodeError{Code: "body_invalid", Detail: "expected '{' at byte 0"}, Problem{Status: 400, Code: "body_invalid", Detail: "expected '{' at byte 0"}},
 		{&DecodeError{Code: "field_unknown", Field: "foo", Detail: "d"}, Problem{Status: 400, Code: "field_unknown", Field: "foo", Detail: "d"}},
-		{NoMedia, *NoMedia},
+		{UnsupportedMedia, *UnsupportedMedia},
 		{&velocity.FieldError{Field: velocity.FieldIP, Missing: true, Expected: "an address"}, Problem{Status: 400, Code: "field_missing", Field: "ip", Detail: "expected an address"}},
 		{&velocity.FieldError{Field: velocity.FieldExpYear, Expected: "a year"}, Problem{Status: 400, Code: "field_invalid", Field: "exp_year", Detail: "expected a year"}},
 		{&velocity.FieldError{Field: velocity.FieldLast4, PANLike: true, Expected: "four digits"}, Problem{Status: 400, Code: "field_invalid", Field: "last4", Detail: "expected four digits"}},
 	}
 	for _, tt := range tests {
-		assert.Equal(t, &tt.want, Refused(tt.err))
-		assert.Equal(t, &tt.want, Refused(errors.Join(tt.err)), "wrapped")
+		assert.Equal(t, &tt.want, ProblemOf(tt.err))
+		assert.Equal(t, &tt.want, ProblemOf(errors.Join(tt.err)), "wrapped")
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestDecodeWordsReadsJSONAndForms(t *testing.T) {
+func TestDecodeStringsReadsJSONAndForms(t *testing.T) {
 	for _, tt := range []struct {
 		media, body string
 		want        map[string]string
@@ -19,13 +19,13 @@ func TestDecodeWordsReadsJSONAndForms(t *testing.T) {
 		{"application/json; charset=utf-8", `{"b":"{\"a\":1}"}`, map[string]string{"b": `{"a":1}`}},
 		{"application/x-www-form-urlencoded", "a=x+%2B%20%C3%A9&b=", map[string]string{"a": "x + é", "b": ""}},
 	} {
-		words, err := DecodeWords(tt.body, []byte(tt.media), nil, "a", "b")
+		words, err := DecodeStrings(tt.body, []byte(tt.media), nil, "a", "b")
 		require.NoError(t, err, tt.body)
 		assert.Equal(t, tt.want, words)
 	}
 }
 
-func TestOtherBodiesHaveNoWords(t *testing.T) {
+func TestDecodeStringsRefusesOtherBodies(t *testing.T) {
 	const form = "application/x-www-form-urlencoded"
 	for _, tt := range []struct{ media, body, code, field string }{
 		{"", `{"c":"x"}`, "field_unknown", "c"},
@@ -60,13 +60,13 @@ func TestOtherBodiesHaveNoWords(t *testing.T) {
 		{form, "a=x&a=x", "field_repeated", "a"},
 		{form, "c=x", "field_unknown", "c"},
 	} {
-		_, err := DecodeWords(tt.body, []byte(tt.media), nil, "a", "b")
+		_, err := DecodeStrings(tt.body, []byte(tt.media), nil, "a", "b")
 		refused := requireDecodeError(t, err)
 		assert.Equal(t, tt.code+" "+tt.field, refused.Code+" "+refused.Field, tt.body)
 		assert.NotContains(t, err.Error(), "4242")
 	}
-	_, err := DecodeWords("{}", []byte("text/plain"), nil)
-	assert.Equal(t, NoMedia, err)
-	_, err = DecodeWords("{}", nil, []byte("gzip"))
-	assert.Equal(t, NoMedia, err)
+	_, err := DecodeStrings("{}", []byte("text/plain"), nil)
+	assert.Equal(t, UnsupportedMedia, err)
+	_, err = DecodeStrings("{}", nil, []byte("gzip"))
+	assert.Equal(t, UnsupportedMedia, err)
 }
