@@ -66,7 +66,11 @@ func (p *policy) callersError(err error, file *auth.UsersFile) error {
 	case "trusted_proxies":
 		return expected(fmt.Sprintf("trusted_proxies[%d]", wrong.Index), wrong.Expected)
 	}
-	return expected("auth."+wrong.List+"."+wrong.Key, wrong.Expected)
+	key := "auth." + wrong.List
+	if wrong.Key != "" {
+		key += "." + wrong.Key
+	}
+	return expected(key, wrong.Expected)
 }
 
 // usersFile reads the users file; it is nil where none is configured.
