@@ -50,7 +50,7 @@ type Settings struct {
 type Events struct {
 	// Request is called for every answer; route is "none" where there is none.
 	Request func(route string, status int, took time.Duration)
-	// Decision is called for every check, with the time from its request to it.
+	// Decision is called for every check, with the time from its request to its answer.
 	Decision func(d *velocity.Decision, took time.Duration)
 	// PANLike is called when a field looks like a card number.
 	PANLike func()
@@ -204,6 +204,9 @@ func (d *Door) end(q *Request) {
 		path = q.resource.path
 	}
 	d.Events.Request(path, q.Out.Status, took)
+	if q.Decision != nil && d.Events.Decision != nil {
+		d.Events.Decision(q.Decision, took)
+	}
 }
 
 func (d *Door) healthy(q *Request) *wire.Problem {
