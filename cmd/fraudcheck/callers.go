@@ -12,8 +12,8 @@ import (
 	"fraudcheck/internal/config"
 )
 
-// makeCallers compiles who may call. The doors are never unguarded: where nobody is
-// configured it makes a user.
+// makeCallers compiles who may call. Where nobody is configured it makes a user: a
+// check always needs credentials.
 func (p *policy) makeCallers() error {
 	s := p.settings
 	file, err := p.usersFile()

@@ -1,9 +1,9 @@
-// Package listener accepts connections for a server and can give them up without
-// losing a request. Both doors listen with it, whatever reads HTTP above it.
+// Package listener accepts connections for a server, and closes them without losing a
+// request. Both ports use it; it does not know which library reads HTTP.
 //
-// It accepts again after every error, bounds how many connections are open, ends
-// what takes too long with one sweeper instead of a deadline per operation, and
-// closes for a stop only what no request uses.
+// It accepts again after every error, and bounds how many connections are open. One
+// sweeper closes those that take too long, instead of a deadline per operation. For a
+// stop it closes only connections that no request uses.
 package listener
 
 import (

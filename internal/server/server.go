@@ -2,8 +2,8 @@
 // it reads a request, gives it to the door and writes the answer; it bounds
 // connections and time, and drains.
 //
-// One HTTP library below both ports means one reading of what a request is: a fault of
-// framing mended at one is mended at the other.
+// Both ports use one HTTP library, so they agree on where a request ends, and a fault
+// that is mended at one is mended at the other.
 package server
 
 import (
