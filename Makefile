@@ -17,7 +17,7 @@ build: ## the program, as ./fraudcheck
 	@$(need_go)
 	go build -o fraudcheck ./cmd/fraudcheck
 
-check: ## within a minute: build, vet, and the tests without -race but for the long ones
+check: ## in about a minute: build, vet, and the tests without -race but for the long ones
 	@$(need_go)
 	go build ./...
 	go vet ./...

@@ -12,7 +12,7 @@ import (
 	"fraudcheck/internal/config"
 )
 
-// makeCallers compiles who may call into authPolicy. The doors are never unguarded: where
+// makeCallers compiles who may call into authPolicy. A check always needs credentials: where
 // neither a user, a users file nor JWT is configured it makes one user with the role
 // operator and a random password, for this run only.
 func (p *policy) makeCallers() error {
@@ -69,7 +69,11 @@ func (p *policy) callersError(err error, file *auth.UsersFile) error {
 	case "trusted_proxies":
 		return expected(fmt.Sprintf("trusted_proxies[%d]", wrong.Index), wrong.Expected)
 	}
-	return expected("auth."+wrong.List+"."+wrong.Key, wrong.Expected)
+	key := "auth." + wrong.List
+	if wrong.Key != "" {
+		key += "." + wrong.Key
+	}
+	return expected(key, wrong.Expected)
 }
 
 // usersFile reads the users file; it is nil where none is configured. The error is a
@@ -115,7 +119,7 @@ func (p *policy) listedUsers() (users []auth.User, err error) {
 			user.Roles |= role
 		}
 		if readable := user.Encryption == passwords.Clear || user.Encryption == passwords.SHA256; readable && user.Password != "" {
-			p.warnings = append(p.warnings, fmt.Sprintf("%s.encryption is %s: anyone who reads the configuration has the password, or guesses it soon; fraudcheck hash-password makes an argon2id string", key, u.Encryption))
+			p.warnings = append(p.warnings, fmt.Sprintf("%s.encryption is %s: anybody who can read the configuration has the password, or guesses it soon; fraudcheck hash-password makes an argon2id string", key, u.Encryption))
 		}
 		users = append(users, user)
 	}

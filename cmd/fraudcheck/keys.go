@@ -30,7 +30,7 @@ func (p *policy) makeKeys() (k *keys, err error) {
 		return nil, err
 	}
 	loginKey := hashKey
-	if p.settings.Store.Kind == "memory" {
+	if p.settings.Store.Kind != "memcached" {
 		loginKey = randomKey() // logouts are forgotten with the process, so tokens must end with it
 	}
 	if len(hashKey) < velocity.MinHashKey {

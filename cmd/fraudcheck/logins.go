@@ -14,12 +14,11 @@ import (
 // writes the revocations that this instance knows to the store once a second, since a
 // server may have lost them.
 func (s *service) openLogins() error {
-	set := s.settings.Store
-	if set.Kind == "memory" {
+	if s.memcached == nil {
 		s.guard.Logins = session.NewLogins(s.keys.logins, session.NewMemory())
 		return nil
 	}
-	shared := session.NewMemcached(s.memcached, set.Budget)
+	shared := session.NewMemcached(s.memcached, s.settings.Store.Budget)
 	logins := session.NewLogins(s.keys.logins, shared)
 	s.guard.Logins, s.guard.SharedNonces = logins, shared
 	ctx, cancel := context.WithCancel(context.Background())

@@ -5,7 +5,7 @@ import (
 	"errors"
 )
 
-// stop drains both doors, closes what was opened and saves the last snapshot. A snapshot
+// stop drains both ports, closes what was opened and saves the last snapshot. A snapshot
 // that cannot be written is logged and no error: nothing could be done about it any more.
 func (s *service) stop() error {
 	if err := s.drain(); err != nil {
@@ -22,7 +22,7 @@ func (s *service) stop() error {
 	return nil
 }
 
-// drain lets the callers' door finish, for at most the configured time, and only
+// drain lets the callers' port finish, for at most the configured time, and only
 // then closes the operators': a stop can be watched. Calls still in flight at the
 // end are cut off; that is what the bound means, and no error.
 func (s *service) drain() error {

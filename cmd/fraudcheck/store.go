@@ -51,9 +51,9 @@ func (s *service) openMemcached() (err error) {
 		Canary: s.keys.records.CanaryKey(), Observe: s.metrics.Operation,
 		Changed: func(server string, trouble memcached.Trouble) {
 			if trouble == memcached.NoTrouble {
-				log.Info("memcached is used again", "server", server)
+				log.Info("memcached is back in use:", "server", server)
 			} else {
-				log.Warn("memcached is not used; answers rest on this instance's own knowledge until it is", "server", server, "because", "it "+string(trouble))
+				log.Warn("memcached is not used, and answers rest on this instance's own knowledge:", "server", server, "because", string(trouble))
 			}
 		},
 		Refused:  logRefusals(log),

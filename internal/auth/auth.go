@@ -2,17 +2,18 @@
 // into a [Failure]. It knows no HTTP library; both ports use it.
 //
 // A [Guard] works under a [Policy], which is compiled whole from [Settings] and replaced
-// at once by a reload. Each way to show who calls is a scheme: Basic, access tokens and
-// sessions of our own, JSON Web Tokens, signed requests. What they need is in packages
-// below: password, session, jwt and httpsig. The request's credentials decide which one
-// scheme judges them.
+// at once by a reload. Each way to authenticate is a scheme: Basic, access tokens and
+// sessions of our own, JSON Web Tokens, signed requests. The packages below do their work:
+// password, session, jwt and httpsig. The kind of credentials in a request decides which
+// scheme judges it; no other scheme is tried.
 //
 // Credentials are judged first, then the network that the caller calls from, then its
 // role. A [Guard] slows guessing.
 //
-// What it refuses on purpose: X-Forwarded-For of anybody but a trusted proxy, an
-// Authorization header given twice, trying one scheme after another, and telling an
-// unknown user from a wrong password.
+// # Refusals
+//
+// X-Forwarded-For is believed from a trusted proxy only. Two Authorization headers are
+// refused. The answer to an unknown user is that to a wrong password.
 package auth
 
 import "time"

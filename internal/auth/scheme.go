@@ -32,8 +32,9 @@ type call struct {
 // A kind describes a scheme.
 type kind struct {
 	name string // in the metrics, the log and the answer of /v1/me
-	// challenge is the scheme's part of a WWW-Authenticate header. Where it is spare it
-	// is named only if no other scheme is configured.
+	// challenge is the scheme's part of a WWW-Authenticate header, which a 401 must have
+	// (RFC 9110 section 11.6.1): a scheme that may be the only one needs one. Where it is
+	// spare it is named only if no other scheme is configured.
 	challenge string
 	spare     bool
 	// results are those that the scheme may have, beside "ok" and those of admit.

@@ -20,7 +20,6 @@ package callers
 
 import (
 	"net/netip"
-	"sync"
 	"time"
 
 	"fraudcheck/internal/auth"
@@ -56,19 +55,24 @@ type scratch struct {
 	decision velocity.Decision
 }
 
-var scratches = sync.Pool{New: func() any { return new(scratch) }}
+// scratchOf is the memory that the request brings along from one before.
+func scratchOf(q *door.Request) *scratch {
+	s, ok := q.Scratch.(*scratch)
+	if !ok {
+		s = new(scratch)
+		q.Scratch = s
+	}
+	return s
+}
 
 // check answers POST /v1/check.
 func (a *API) check(q *door.Request) *wire.Problem {
-	s := scratches.Get().(*scratch)
-	defer scratches.Put(s)
+	s := scratchOf(q)
 	if p := a.parse(q, s, wire.CheckFields); p != nil {
 		return p
 	}
 	a.Checker.Check(&s.attempt, a.Now(q.Start), q.StoreWaited(), &s.decision)
-	if a.Events.Decision != nil {
-		a.Events.Decision(&s.decision, time.Since(q.Start))
-	}
+	q.Decision = &s.decision
 	if q.Logged {
 		a.logDecision(q, s)
 	}
@@ -81,8 +85,7 @@ func (a *API) check(q *door.Request) *wire.Problem {
 // error is trouble of the processor or the network, and an approval is no sign of an
 // attack. Nothing is recorded for these two, but their fields must be right all the same.
 func (a *API) outcome(q *door.Request) *wire.Problem {
-	s := scratches.Get().(*scratch)
-	defer scratches.Put(s)
+	s := scratchOf(q)
 	if p := a.parse(q, s, wire.OutcomeFields); p != nil {
 		return p
 	}

@@ -12,12 +12,12 @@ import "time"
 //
 // A new setting is a field here, its default in Defaults, and its use in cmd/fraudcheck.
 type Settings struct {
-	Listen         string `yaml:"listen" help:"the callers' door, host:port"`
-	OperatorListen string `yaml:"operator_listen" help:"the operators' door, host:port"`
+	Listen         string `yaml:"listen" help:"where callers connect, host:port"`
+	OperatorListen string `yaml:"operator_listen" help:"where operators and analysts connect, host:port"`
 	HashKey        Secret `yaml:"hash_key" help:"secret of at least 32 bytes that all stored hashes are made with, the same on all instances; made anew at every start when neither is given, which memcached does not allow"`
-	HashKeyFile    string `yaml:"hash_key_file" path:"file" help:"file that holds the hash key; line ends at its end do not count"`
+	HashKeyFile    string `yaml:"hash_key_file" path:"file" help:"file that holds the hash key; line breaks at its end are ignored"`
 	TLS            struct {
-		CertFile string `yaml:"cert_file" path:"file" help:"PEM file with the certificate of both doors, and of those that signed it; with key_file, they speak TLS 1.2 and later only"`
+		CertFile string `yaml:"cert_file" path:"file" help:"PEM file with the certificate of both ports, followed by those of its issuers; with key_file, they speak TLS 1.2 and later only"`
 		KeyFile  string `yaml:"key_file" path:"file" help:"PEM file with the certificate's private key"`
 	} `yaml:"tls"`
 	Limits struct {
@@ -69,7 +69,7 @@ type Settings struct {
 		} `yaml:"jwt"`
 		Tokens struct {
 			TTL        time.Duration `yaml:"ttl" min:"1s" max:"24h" help:"how long an access token is good"`
-			RefreshTTL time.Duration `yaml:"refresh_ttl" min:"1s" max:"720h" help:"from a login to the end of all tokens and the session that came of it"`
+			RefreshTTL time.Duration `yaml:"refresh_ttl" min:"1s" max:"720h" help:"longest time from a login to the end of its tokens and its session"`
 			PerUser    int           `yaml:"per_user" min:"1" max:"1024" help:"logins of one user that live at once; the oldest leaves"`
 			Sliding    bool          `yaml:"sliding" help:"answers carry a fresh access token in X-Auth-Token once half the life of one is spent"`
 		} `yaml:"tokens"`

@@ -1,7 +1,7 @@
-// Package door is the one way of a request through a port of this service, whichever
-// port it came to: framing, route, request id, CORS, authentication, origin, size,
-// handler, signature, log line and metrics. It also answers what every port answers:
-// login, refresh, logout, me, health and readiness.
+// Package door is the one path that a request takes through either port of this service:
+// framing, route, request id, CORS, authentication, origin, size, handler, signature, log
+// line and metrics. It also answers the routes that both ports have: login, refresh,
+// logout, me, health and readiness.
 //
 // It knows no HTTP library: a listener reads an [Input], gives it to [Door.Serve] and
 // writes the [Output].
@@ -11,9 +11,12 @@
 //
 // To add a route, add a line to the table of the port ([Route]) and write its handler.
 //
-// What it refuses on purpose: a body on a GET, to answer a second request where the end
-// of the first is not certain, a change that a page of another origin asks for with
-// what a browser adds by itself, and to log or return what a request holds.
+// # Refusals
+//
+// A GET must not have a body. After a request whose end is not certain the connection is
+// closed, so that no second request can hide in it. A page of another origin, unless
+// it is listed, cannot change anything with credentials that its browser adds by itself. What a request holds
+// is neither logged nor returned.
 package door
 
 import (
@@ -50,7 +53,7 @@ type Settings struct {
 type Events struct {
 	// Request is called for every answer; route is "none" where there is none.
 	Request func(route string, status int, took time.Duration)
-	// Decision is called for every check, with the time from its request to it.
+	// Decision is called for every check, with the time from its request to its answer.
 	Decision func(d *velocity.Decision, took time.Duration)
 	// PANLike is called when a field looks like a card number.
 	PANLike func()
@@ -204,6 +207,9 @@ func (d *Door) end(q *Request) {
 		path = q.resource.path
 	}
 	d.Events.Request(path, q.Out.Status, took)
+	if q.Decision != nil && d.Events.Decision != nil {
+		d.Events.Decision(q.Decision, took)
+	}
 }
 
 func (d *Door) healthy(q *Request) *wire.Problem {

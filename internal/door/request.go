@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/wire"
 )
 
@@ -64,6 +65,9 @@ type Request struct {
 	Query   []byte       // as sent
 	Caller  *auth.Caller // once authenticated
 	Buffer  []byte       // memory for the body of the answer
+	Scratch any          // memory of the handler's, for later requests too
+	// Decision is what a check decided, for the metrics; nil without one.
+	Decision *velocity.Decision
 	// LogAttrs are what the handler adds to the log line of the answer, if Logged.
 	LogAttrs []slog.Attr
 	Logged   bool
@@ -97,9 +101,9 @@ func (q *Request) StoreWaited() time.Duration { return q.asks.StoreWaited }
 func (q *Request) Reset() {
 	clear(q.attrs)
 	clear(q.LogAttrs)
-	id, buffer, logAttrs, attrs, fields := q.ID[:0], q.Buffer[:0], q.LogAttrs[:0], q.attrs[:0], q.Out.Fields[:0]
+	id, buffer, scratch, logAttrs, attrs, fields := q.ID[:0], q.Buffer[:0], q.Scratch, q.LogAttrs[:0], q.attrs[:0], q.Out.Fields[:0]
 	*q = Request{} // and then what is kept: a copy of the whole would cost more
-	q.ID, q.Buffer, q.LogAttrs, q.attrs, q.Out.Fields = id, buffer, logAttrs, attrs, fields
+	q.ID, q.Buffer, q.Scratch, q.LogAttrs, q.attrs, q.Out.Fields = id, buffer, scratch, logAttrs, attrs, fields
 }
 
 // Answer sets status, Content-Type and body of the answer.

@@ -1,5 +1,5 @@
-// Package listener accepts connections for a server and can give them up without losing a
-// request. Both doors listen with it, whatever reads HTTP above it.
+// Package listener accepts connections for a server, and closes them without losing a
+// request. Both ports use it; it does not know which library reads HTTP.
 //
 // # Rules
 //

@@ -8,18 +8,18 @@
 // deadline, makes one operation after another with it, and releases it. Every operation
 // ends as one of the [Results], and Observe is told of it.
 //
-// # What is done again
+// # What is repeated
 //
-// A read whose connection broke is made once more on a new connection: after a restart
-// of the server each kept connection fails once. A write is not: it ends as [Lost], since
-// it may have been carried out, and the caller reads to find out.
+// A read whose connection broke is repeated once on a new connection: after a restart of
+// the server each kept connection fails once. A write is not repeated, since it may have
+// been carried out: it ends as [Lost], and the caller reads to find out.
 //
-// # Who is blamed
+// # Which failures count
 //
 // A server whose operations fail five times in a row, or one time in four, is not asked
-// any more (breaker.go). What counts is a command that was not answered in time, a
-// connection that was refused or broke off, and a reply that no memcached gives. What
-// does not: a wait in this process (for a slot, for a command to be sent), a connection
+// any more (breaker.go). These count as failures: a command that was not answered in time,
+// a connection that was refused or broke off, and a reply that no memcached gives. These
+// do not: a wait in this process (for a slot, for a command to be sent), a connection
 // that was closed for another command's sake, an operation that was given less than half
 // of the budget, and a command that the server refused ("SERVER_ERROR ..."): that is
 // the command's trouble. A probe in the background (watch.go), not a request, finds out
@@ -42,10 +42,10 @@
 // canary, every batch of commands that reads or adds is followed, in the same system
 // call, by a read of the canary. A server carries out the commands of a connection in
 // order, so a canary that is still there says that the replies before it are of the
-// trusted memory. They are held back until it has come. Without it they end as
-// [Doubted], the server is trusted no more, and the watch is woken.
+// trusted memory. They are kept from the callers until it has come. Without it they end as
+// [Doubted], the server is no longer trusted, and the watcher is woken.
 //
-// A cas needs no such proof: it succeeds only if the item is still the one that was
+// A cas needs no canary: it succeeds only if the item is still the one that was
 // read. An id may come again after a restart, so the first commands of a connection are
 // followed by the canary whatever they are.
 //
@@ -63,7 +63,7 @@
 //     its command was sent.
 //   - A command that was sent and is not answered by its deadline closes the link, so
 //     that its late reply cannot be taken for another's.
-//   - A link that was closed is never used again. Of the conns that wait on it one is
+//   - A closed link is never reused. Of the conns that wait on it one is
 //     told that it broke, the others errAbandoned.
 //   - A conn that gives up before its command was sent leaves the link alone and is told
 //     errUnsent: the server did nothing wrong, unless it was not connected yet, which has

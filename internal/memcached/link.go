@@ -32,6 +32,7 @@ func newLink(p *pipe) *link { return &link{pipe: p, wake: make(chan struct{}, 1)
 
 // run connects, and serves until the link is closed.
 func (l *link) run() {
+	defer l.survive()
 	nc, err := l.pipe.dial()
 	if err != nil {
 		l.end(err)
@@ -110,19 +111,17 @@ func (l *link) end(err error) {
 			err = errAbandoned
 		}
 	}
+	l.queue.held = 0
 }
 
 // write sends what was handed over, as much at a time as there is.
 func (l *link) write() {
+	defer l.survive()
 	var sending []byte
 	for range l.wake {
 		runtime.Gosched() // commands that are about to come go along
 		for {
-			l.mu.Lock()
-			l.addCanary()
-			sending, l.out, l.sent = l.out, sending[:0], l.handed
-			l.mu.Unlock()
-			if len(sending) == 0 {
+			if sending = l.batch(sending[:0]); len(sending) == 0 {
 				break
 			}
 			if _, err := l.nc.Write(sending); err != nil {
@@ -130,6 +129,24 @@ func (l *link) write() {
 				return
 			}
 		}
+	}
+}
+
+// batch returns what was handed over and is to be sent now. The buffer empty is for what
+// is handed over next.
+func (l *link) batch(empty []byte) (sending []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.addCanary()
+	sending, l.out, l.sent = l.out, empty, l.handed
+	return sending
+}
+
+// survive closes the link after a panic, which must not end the process.
+func (l *link) survive() {
+	if fault := recover(); fault != nil {
+		l.pipe.panicked(fault)
+		l.end(errReply)
 	}
 }
 
@@ -157,9 +174,7 @@ func (l *link) read() error {
 		if err != nil {
 			return err
 		}
-		l.mu.Lock()
-		w, asked := l.queue.next()
-		l.mu.Unlock()
+		w, asked := l.next()
 		if !asked {
 			return errReply
 		}
@@ -189,6 +204,17 @@ func (l *link) read() error {
 			return errReply
 		}
 	}
+}
+
+// next is the waiter whose reply comes next. It reports false where there is none: a
+// reply that was not asked for, or what was read before the link was closed.
+func (l *link) next() (w waiter, asked bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err != nil {
+		return waiter{}, false
+	}
+	return l.queue.next()
 }
 
 // deliver ends the command of w, the next in the queue, or holds its reply back until

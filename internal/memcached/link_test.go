@@ -2,6 +2,7 @@ package memcached
 
 import (
 	"io"
+	"net"
 	"os"
 	"slices"
 	"testing"
@@ -46,4 +47,39 @@ func TestACommandIsAnsweredByItsOwnRepliesOnly(t *testing.T) {
 			assert.Equal(t, slices.Contains(own, reply), c.follows([]byte(reply+"\r\n")) >= 0, "%s after %s", reply, text)
 		}
 	}
+}
+
+// Replies that were read together are taken one after the other. When the link is closed
+// between two of them, some may be held back for the canary, and their waiters are gone.
+func TestNoReplyIsAwaitedOnceTheLinkIsClosed(t *testing.T) {
+	p := newPipe("nobody", 1, 0)
+	p.guard("canary", func() {})
+	p.trust("NAME")
+	l := newLink(p)
+	p.links[0].Store(l)
+	first, second := begin(t, p, "gets alpha\r\n"), begin(t, p, "gets beta\r\n")
+	l.batch(nil)
+	w, asked := l.next()
+	require.True(t, asked)
+	require.True(t, l.deliver(w, 0, []byte("END\r\n"), true))
+	require.False(t, first.over, "its reply is held back")
+
+	l.end(errAbandoned)
+	_, asked = l.next()
+	assert.False(t, asked)
+	assert.True(t, first.over && second.over)
+}
+
+func TestAPanicInALinkClosesItAndNotTheProcess(t *testing.T) {
+	p := newPipe("nobody", 1, 0)
+	var faults []any
+	p.panicked = func(fault any) { faults = append(faults, fault) }
+	p.dial = func() (net.Conn, error) { panic("a fault") }
+	l := newLink(p)
+	p.links[0].Store(l)
+	c := begin(t, p, "gets alpha\r\n")
+	l.run()
+	assert.Equal(t, []any{"a fault"}, faults)
+	_, err := reply(c)
+	assert.ErrorIs(t, err, errReply)
 }

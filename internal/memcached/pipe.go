@@ -29,13 +29,15 @@ type pipe struct {
 	canary  command                // reads it
 	trusted atomic.Pointer[string] // the canary's value; nil: no memory is trusted
 	lost    func()
+	// panicked is called with the value of a panic in a goroutine of a link.
+	panicked func(fault any)
 }
 
 // newPipe makes a pipe to address, host:port or the path of a unix socket, which is
 // resolved anew for each of the connections. It connects when it is first used; timeout
 // bounds that.
 func newPipe(address string, connections int, timeout time.Duration) *pipe {
-	p := &pipe{address: address, links: make([]atomic.Pointer[link], connections)}
+	p := &pipe{address: address, links: make([]atomic.Pointer[link], connections), panicked: func(any) {}}
 	p.dial = func() (net.Conn, error) { return (&net.Dialer{Timeout: timeout}).Dial(p.network(), p.address) }
 	return p
 }

@@ -48,6 +48,7 @@ func newServer(c *Client, name string, index int) *Server {
 		doubt: make(chan struct{}, 1), tried: make(chan struct{}),
 	}
 	s.pipe.guard(c.Canary, s.look)
+	s.pipe.panicked = c.Panicked
 	s.pool.New = func() any { return s.newSlot() }
 	return s
 }

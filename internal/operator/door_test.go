@@ -195,7 +195,7 @@ func TestAPanicCostsOneAnswer(t *testing.T) {
 		assert.Equal(t, "internal", answers[0].Attrs["code"])
 		assert.Contains(t, failures[0].Attrs["stack"], "TestAPanicCostsOneAnswer", "it tells where")
 		assert.Equal(t, answers[0].Attrs["tag"], failures[0].Attrs["tag"])
-		for _, word := range []string{"choked", "4242", "203.0.113", "example.org"} {
+		for _, word := range []string{"choked", "on 4242", "203.0.113", "example.org"} {
 			assert.NotContains(t, d.all.Log.Text(), word)
 		}
 	}

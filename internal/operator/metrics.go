@@ -254,7 +254,7 @@ func (m *Metrics) histograms(name, help string, labels ...string) *prometheus.Hi
 	return v
 }
 
-// Request counts an answer of either door. took is the time from the request read to its
+// Request counts an answer of either port. took is the time from the request read to its
 // answer made. A status that AddRoutes does not know gets its series here.
 func (m *Metrics) Request(route string, status int, took time.Duration) {
 	if c, ok := m.requestChildren[routeStatus{route, status}]; ok {

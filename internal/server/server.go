@@ -4,8 +4,8 @@
 //
 // # One library
 //
-// One HTTP library below both ports means one reading of what a request is: a fault of
-// framing mended at one is mended at the other.
+// Both ports use one HTTP library, so they agree on where a request ends, and a fault that
+// is mended at one is mended at the other.
 //
 // # Bounds
 //

@@ -1,7 +1,7 @@
 // Package slab keeps many small records in a fixed amount of memory that the garbage
 // collector never looks at. A Table maps 128-bit keys to short strings of bytes. It
-// knows nothing of what they mean: its user says when each record ends, whose share of
-// the memory it takes and how much it matters.
+// does not know what they mean: its user says when each record ends, to which group it
+// belongs, and how much it matters (its rank).
 //
 // # Layout
 //
@@ -19,8 +19,8 @@
 // # Bounds
 //
 // The memory of a table never passes the number of bytes it was made with, for cells
-// and index together; a few hundred bytes for each shard come on top. A page that was
-// once used is used again, but not given back to the system.
+// and index together; a few hundred bytes for each shard come on top. Pages are
+// reused, and not given back to the system.
 //
 // An edit moves at most one page of the index at a time, drops at most two records that
 // have ended, and evicts at most as many records as it needs cells, each in constant
@@ -29,10 +29,10 @@
 //
 // # Eviction
 //
-// A record stays until it ends. Only when memory is full does a record go before its
-// end, and it is counted. Records of a group that takes more than its share go first;
-// in a group those of low rank before those of high rank; in a rank those that were
-// kept longest ago.
+// A record stays until it ends. Only when memory is full is a record evicted before its
+// end, and it is counted. Records of a group that takes more than its share are evicted
+// first; in a group those of low rank before those of high rank; in a rank those that
+// were written longest ago.
 //
 // # Refusals
 //

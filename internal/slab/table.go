@@ -72,7 +72,7 @@ func New(maxBytes int64) (*Table, error) {
 // epoch. No other edit of the record runs meanwhile.
 //
 // The bytes that edit gets are valid until it returns: they lie in the table, or in
-// buffer, which grows as needed and can be used again. edit must not call the table.
+// buffer, which grows as needed and can be reused. edit must not call the table.
 //
 // Keeping a record may evict others. A record of more than MaxRecord bytes, or one for
 // which the system gives no memory, is not kept: nothing is left under its key, and it

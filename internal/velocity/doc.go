@@ -1,6 +1,7 @@
 // Package velocity is the velocity check: how many different X has this Y shown
-// lately? It knows neither HTTP, nor callers, nor metrics. All judging is a function of
-// records and of times that are handed in; only the stores read clocks, for deadlines.
+// lately? It knows neither HTTP, nor callers, nor metrics. Every decision is a function of
+// the records and of a time that the caller passes; only the stores read clocks, for
+// deadlines.
 //
 // Y is the subject (what is watched), X the element (what is counted). The table of
 // kinds (kind.go) lists both, and the table of fields (field.go) what a request may
@@ -12,13 +13,13 @@
 // # Counting
 //
 // An element counts at time t when t - last seen < window; an age equal to the window is
-// expired (list.go). The current attempt is part of the count. The same element again
-// refreshes its time and changes no count. Blocked attempts are recorded too, so an
-// address that keeps showing cards stays blocked.
+// expired (list.go). The current attempt is part of the count. An element that
+// is shown again gets a new time; the count stays as it is. Blocked attempts are recorded
+// too, so an address that keeps showing cards stays blocked.
 //
 // With [Sliding] retention an element leaves one window after it was last seen. With
 // [Idle] all elements stay until none was added or refreshed for a whole window: on an
-// address that many people share, that blocks honest shoppers whom sliding would not.
+// address that many people share, idle blocks honest shoppers whom sliding lets pass.
 //
 // The outcome of a rule is block when the count is over block_over, else review when it
 // is over review_over, else allow (rule.go). All rules are recorded and reported. The
@@ -42,15 +43,16 @@
 // only marks of that kind give a meaning, such as an analyst's override. This version
 // writes none; it reads, merges and writes those of others.
 //
-// Records merge. The higher generation wins whole, but for marks that survive
-// forgetting. Equal generations give the union of the elements with their latest times,
-// cut to the bound of each list, and the later of two marks with one key. To forget is
-// to write an empty record of a higher generation, so no older copy brings it back.
+// Records merge. Of two generations the higher one replaces the other; only marks that
+// survive forgetting are kept. Equal generations give the union of the elements with
+// their latest times, cut to the bound of each list, and the later of two marks with one
+// key. To forget is to write an empty record of a higher generation, so no older copy
+// brings it back.
 //
 // A record has one encoding, with a version and, in a shared store, a MAC (codec.go). A
-// record of a newer version is never overwritten. The version says what a record needs
-// to be read: without marks it is the one that older instances know, and lists and marks
-// of unknown kinds need no newer one.
+// record of a newer version is never overwritten. The version says what a reader
+// must understand: a record without marks has the version that older instances know, and
+// lists and marks of unknown kinds need no newer one.
 //
 // # Stores
 //

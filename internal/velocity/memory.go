@@ -179,7 +179,7 @@ func (m *Memory) Stats() MemoryStats {
 }
 
 // urgent yields an update, which adds nothing, for every record that a server is to be
-// told of (tell.go), in that order, and at most so many. wanted says whose.
+// told of (tell.go), in that order; most bounds how many. wanted says of which keys.
 func (m *Memory) urgent(plan *Plan, now Time, most int, wanted func(Key) bool) iter.Seq[*Update] {
 	s := m.scratch.Get().(*scratch)
 	defer m.scratch.Put(s)

@@ -1,10 +1,10 @@
 // Package httpsig verifies signed requests and signs the answers to them: RFC 9421 with
 // the algorithm hmac-sha256. Neither a password nor a token travels.
 //
-// Rules: one signature in its canonical spelling; it covers the method, the target
-// and, through Content-Digest (RFC 9530), the body; it is made now, give or take a
-// minute, and its nonce was not used before. What is covered beyond that must be
-// right too. The nonce is spent last, so a request without the key spends none.
+// A request has one signature, in its canonical spelling. It covers the method, the
+// target and, through Content-Digest (RFC 9530), the body. It was made within a minute
+// of now, and its nonce was not used before. Whatever else it covers must be right too.
+// The nonce is recorded last, so a sender without the key uses up no nonce.
 package httpsig
 
 import (

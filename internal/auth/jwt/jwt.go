@@ -2,8 +2,8 @@
 // the advice of RFC 8725: the settings and not the token choose the algorithm, tokens
 // expire and are meant for us, and no key is taken from a token.
 //
-// Of a member given twice the last counts, as RFC 7515 and RFC 7519 (section 4 of
-// both) allow; names are compared exactly.
+// When a member of a JSON object is given twice, the last one counts, as RFC 7515 and
+// RFC 7519 (section 4 of both) allow. Names of members are compared exactly.
 package jwt
 
 import (

@@ -1,6 +1,6 @@
-// Package password verifies passwords against what a configuration holds of them, and
-// hashes new ones. Slow hashes (bcrypt, argon2id) run in a [Hasher], which bounds how
-// many do at once; a refused password costs the same whichever user is tried: see
+// Package password verifies passwords against the hashes of a configuration, and hashes
+// new ones. Slow hashes (bcrypt, argon2id) run in a [Hasher], which bounds how many run
+// at once. A refused password takes as long for an unknown user as for a known one: see
 // [Costliest].
 package password
 

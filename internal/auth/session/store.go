@@ -1,6 +1,6 @@
-// Package session keeps what a login issues: access tokens, refresh tokens and
-// browser sessions of our own. What they rest on is one record for each login in a
-// [Store] that instances may share.
+// Package session issues and verifies what a login gives out: access tokens, refresh
+// tokens and browser sessions. Each login is one record in a [Store], which instances
+// may share.
 package session
 
 import (
