@@ -3,17 +3,25 @@
 //
 // A [Guard] works under a [Policy], which is compiled whole from [Settings] and replaced
 // at once by a reload. Each way to authenticate is a scheme: Basic, access tokens and
-// sessions of our own, JSON Web Tokens, signed requests. The packages below do their work:
-// password, session, jwt and httpsig. The kind of credentials in a request decides which
-// scheme judges it; no other scheme is tried.
+// sessions of our own, JSON Web Tokens, signed requests. The packages below do their
+// work: password, session, jwt and httpsig. The kind of credentials in a request decides
+// which scheme judges it; no other scheme is tried.
+//
+// # Order
 //
 // Credentials are judged first, then the network that the caller calls from, then its
-// role. A [Guard] slows guessing.
+// role. So a caller learns that its network or role is wrong only if it is known.
+//
+// # Memory
+//
+// A Guard remembers which credentials it found good, so that a password is hashed at most
+// once a minute and a token verified once. It slows guessing by client network and by
+// user name: see throttle. A reload keeps both.
 //
 // # Refusals
 //
 // X-Forwarded-For is believed from a trusted proxy only. Two Authorization headers are
-// refused. The answer to an unknown user is that to a wrong password.
+// refused. The answer to an unknown user is that to a wrong password, and takes as long.
 package auth
 
 import "time"
@@ -33,7 +41,7 @@ const (
 // RoleNames are the roles' names in the configuration, in the order of their bits.
 var RoleNames = [...]string{"checker", "analyst", "operator"}
 
-// RoleNamed returns the role of that name.
+// RoleNamed returns the role of that name, compared exactly; false for other names.
 func RoleNamed(name string) (Roles, bool) {
 	for i, n := range RoleNames {
 		if n == name {
@@ -43,7 +51,8 @@ func RoleNamed(name string) (Roles, bool) {
 	return 0, false
 }
 
-// Names are the names of the roles in r, in the order of [RoleNames].
+// Names returns the names of the roles in r, in the order of [RoleNames]. Anyone has
+// none.
 func (r Roles) Names() (names []string) {
 	for i, n := range RoleNames {
 		if r&(1<<i) != 0 {
@@ -53,12 +62,13 @@ func (r Roles) Names() (names []string) {
 	return names
 }
 
-// Permit reports whether a holder of r may do what needs one of the roles in need.
+// Permit reports whether a holder of r may do what needs one of the roles in need. An
+// operator may do everything; everything that needs Anyone, any caller may.
 func (r Roles) Permit(need Roles) bool { return need&Anyone != 0 || r&(need|Operator) != 0 }
 
 // A Caller is a program or a person whose credentials were found valid.
 type Caller struct {
-	Name  string
+	Name  string // of the user; of a JSON Web Token its subject, any text
 	Roles Roles
 
 	networks *networks // that it may call from, beside those for all
@@ -89,6 +99,8 @@ const (
 	Unavailable Failure = "overloaded"
 )
 
+// Error returns the detail of the answer. It never says more than the failure does: which
+// part of the credentials is wrong stays here.
 func (f Failure) Error() string {
 	switch f {
 	case Missing:

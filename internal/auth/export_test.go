@@ -21,7 +21,7 @@ func (g *Guard) Waiting() (all, queued int) {
 // Renewing reports whether any verified password is being renewed.
 func (g *Guard) Renewing() (renewing bool) {
 	for _, known := range g.inForce.Load().verified {
-		known.carry(func(v *verification) *verification {
+		known.carryOver(func(v *verification) *verification {
 			renewing = renewing || v.renewing.Load()
 			return nil
 		})

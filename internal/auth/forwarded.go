@@ -5,7 +5,7 @@ import (
 	"net/netip"
 )
 
-// From is the caller's address: the connection's other end, unless that is a trusted
+// From returns the caller's address: the connection's other end, unless that is a trusted
 // proxy. X-Forwarded-For is read from the right: what a trusted hop says of the hop
 // before it is believed, for as long as that one is trusted too. A word that is no
 // address ends the walk at the last hop that is known. The address is not valid where
@@ -17,12 +17,15 @@ func (g *Guard) From(r *Request) netip.Addr {
 	return r.from
 }
 
+// locate sets r.from once: one request is judged under one policy.
 func (r *Request) locate(p *Policy) {
 	if !r.located {
 		r.from, r.located = p.addressOf(r), true
 	}
 }
 
+// addressOf walks the hops from the connection's end towards the caller, as far as they
+// are trusted. It is IPv4 for an IPv4-mapped address, and without a zone.
 func (p *Policy) addressOf(r *Request) netip.Addr {
 	hop := r.Peer.Unmap().WithZone("")
 	if !p.trusts(hop) {
@@ -45,6 +48,7 @@ func (p *Policy) addressOf(r *Request) netip.Addr {
 	return hop
 }
 
+// trusts reports whether the address is a trusted proxy.
 func (p *Policy) trusts(hop netip.Addr) bool {
 	for _, n := range p.proxies {
 		if n.Contains(hop) {
@@ -54,13 +58,15 @@ func (p *Policy) trusts(hop netip.Addr) bool {
 	return false
 }
 
-// cutLast takes the last word off a list with commas.
+// cutLast takes the last word off a list with commas; more is false when it was the only
+// one.
 func cutLast(list []byte) (rest, word []byte, more bool) {
 	at := bytes.LastIndexByte(list, ',')
 	return list[:max(at, 0)], bytes.Trim(list[at+1:], " \t"), at >= 0
 }
 
-// maxHop is the longest address with its port: an IPv4 address in an IPv6 one.
+// maxHop is the length of the longest address with its port, in bytes: an IPv4 address in
+// an IPv6 one.
 const maxHop = len("[ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255]:65535")
 
 // parseHop reads an address as proxies write it: IPv6 with or without brackets,

@@ -43,38 +43,39 @@ type inForce struct {
 // NewGuard makes a guard that begins with the policy.
 func NewGuard(p *Policy) *Guard {
 	g := &Guard{Now: time.Now, nonces: httpsig.NewNonceMemory(httpsig.MaxNonces), throttle: newThrottle(), hasher: password.NewHasher()}
-	g.inForce.Store(p.after(&inForce{Policy: new(Policy)}))
+	g.inForce.Store(p.nextInForce(&inForce{Policy: new(Policy)}))
 	return g
 }
 
 // Replace puts the policy in force from the next request on. Credentials that were
 // verified before stay so where the new policy would find the same.
-func (g *Guard) Replace(p *Policy) { g.inForce.Store(p.after(g.inForce.Load())) }
+func (g *Guard) Replace(p *Policy) { g.inForce.Store(p.nextInForce(g.inForce.Load())) }
 
-// after is p in force, with what was verified under the old policy and p confirms.
-func (p *Policy) after(old *inForce) *inForce {
+// nextInForce returns p with what was verified under the old policy and what p confirms
+// of it, scheme by scheme.
+func (p *Policy) nextInForce(old *inForce) *inForce {
 	next := &inForce{Policy: p, verified: make([]*verified, len(p.schemes))}
 	for i, s := range p.schemes {
 		next.verified[i] = newVerified()
 		for j, before := range old.schemes {
 			if r, ok := s.scheme.(rememberer); ok && before.kind == s.kind {
-				next.verified[i] = old.verified[j].carry(r.confirm)
+				next.verified[i] = old.verified[j].carryOver(r.confirm)
 			}
 		}
 	}
 	return next
 }
 
-// Challenge is the value of the WWW-Authenticate header of a 401: the configured
-// schemes.
+// Challenge returns the value of the WWW-Authenticate header of a 401: the challenges of
+// the configured schemes (RFC 9110 section 11.6.1).
 func (g *Guard) Challenge() string { return g.inForce.Load().challenge }
 
-// Authenticate finds the caller. Several Authorization headers are refused: nobody
-// could say which is meant. A session counts only where there is none. The error is a
-// Failure or wraps one.
+// Authenticate finds the caller, and sets r.Grant, r.Scheme and r.Caller. Several
+// Authorization headers are refused: which one is meant cannot be known. A session counts
+// only where there is none. The error is a Failure or wraps one; then there is no caller.
 func (g *Guard) Authenticate(r *Request) (*Caller, error) {
 	f := g.inForce.Load()
-	g.settle(r, f)
+	g.complete(r, f)
 	caller, scheme, err := g.find(f, r)
 	if err == nil {
 		r.caller = caller.Name
@@ -87,7 +88,8 @@ func (g *Guard) Authenticate(r *Request) (*Caller, error) {
 	return caller, nil
 }
 
-// find finds the caller by the scheme that owns the request's credentials.
+// find finds the caller by the scheme that owns the request's credentials. scheme is its
+// name, "none" where no configured scheme owns them.
 func (g *Guard) find(f *inForce, r *Request) (c *Caller, scheme string, err error) {
 	for i := range f.schemes {
 		s := &f.schemes[i]
@@ -104,8 +106,9 @@ func (g *Guard) find(f *inForce, r *Request) (c *Caller, scheme string, err erro
 	return nil, "none", Malformed
 }
 
-// settle completes the request: where it comes from, when, and what it shows.
-func (g *Guard) settle(r *Request, f *inForce) {
+// complete fills in what the request does not say: where it comes from, when, and which
+// credentials it shows.
+func (g *Guard) complete(r *Request, f *inForce) {
 	r.locate(f.Policy)
 	if r.At.IsZero() {
 		r.At = g.Now()
@@ -113,12 +116,14 @@ func (g *Guard) settle(r *Request, f *inForce) {
 	r.readAuthorization()
 }
 
+// observe calls Observe, if it is set. local: the store did not answer.
 func (g *Guard) observe(scheme string, err error, local bool) {
 	if g.Observe != nil {
 		g.Observe(scheme, resultOf(err, local))
 	}
 }
 
+// resultOf returns the result of a metric: see AllOutcomes.
 func resultOf(err error, local bool) string {
 	switch {
 	case err == nil && local:

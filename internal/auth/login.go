@@ -13,7 +13,7 @@ type Tokens struct {
 	Access    string
 	ExpiresIn time.Duration // of Access
 	Refresh   string        // empty: the store would have to hold it, and does not answer
-	Cookie    string        // the value of a Set-Cookie header; empty: none
+	Cookie    string        // the value of a Set-Cookie header; empty: the login has no session
 }
 
 // Login issues tokens and a session to a user with a password: the user of the
@@ -26,7 +26,7 @@ func (g *Guard) Login(r *Request, username, secret string) (t *Tokens, err error
 	r.scheme = "login"
 	defer func() { g.observe(r.scheme, err, err == nil && t.Refresh == "") }()
 	f := g.inForce.Load()
-	g.settle(r, f)
+	g.complete(r, f)
 	caller, err := g.loginUser(f, r, username, secret)
 	if err != nil {
 		return nil, err
@@ -53,6 +53,7 @@ func (g *Guard) Login(r *Request, username, secret string) (t *Tokens, err error
 }
 
 // loginUser finds the user by the Authorization header, or else by name and password.
+// Only Basic users can log in: without Basic every login is Invalid.
 func (g *Guard) loginUser(f *inForce, r *Request, username, secret string) (*Caller, error) {
 	for i, s := range f.schemes {
 		if s.kind != &basicKind {
@@ -61,7 +62,7 @@ func (g *Guard) loginUser(f *inForce, r *Request, username, secret string) (*Cal
 		c := call{g, r, f.Policy, f.verified[i]}
 		switch {
 		case r.authorization.headers == 0:
-			return f.basic.verifyWords(c, username, secret)
+			return f.basic.verifyNamePassword(c, username, secret)
 		case f.basic.owns(g, r):
 			return f.basic.authenticate(c)
 		}
@@ -70,7 +71,7 @@ func (g *Guard) loginUser(f *inForce, r *Request, username, secret string) (*Cal
 	return nil, Invalid
 }
 
-// failureOf is the failure that an error of the logins means.
+// failureOf returns the Failure that an error of package session means; nil for none.
 func failureOf(err error) error {
 	switch {
 	case err == nil:
@@ -88,19 +89,20 @@ func failureOf(err error) error {
 func (g *Guard) Refresh(r *Request, token string) (*Tokens, error) {
 	r.scheme = "refresh"
 	f := g.inForce.Load()
-	g.settle(r, f)
+	g.complete(r, f)
 	t, err := g.refresh(f, r, []byte(token))
 	if err != session.ErrReused {
-		err = g.wrongToken(r, err)
+		err = g.tokenFailure(r, err)
 		g.observe(r.scheme, err, false)
 		return t, err
 	}
 	if g.Observe != nil {
 		g.Observe(r.scheme, reused)
 	}
-	return nil, g.wrongToken(r, TokenInvalid)
+	return nil, g.tokenFailure(r, TokenInvalid)
 }
 
+// refresh is Refresh without metrics and throttle.
 func (g *Guard) refresh(f *inForce, r *Request, text []byte) (*Tokens, error) {
 	if g.Logins == nil || f.logins == nil {
 		return nil, TokenInvalid
@@ -131,7 +133,7 @@ func (g *Guard) Logout(r *Request) (err error) {
 	}
 	r.scheme = "logout"
 	defer func() { g.observe(r.scheme, err, false) }()
-	g.settle(r, f)
+	g.complete(r, f)
 	if text, found := r.accessToken(); found {
 		return unavailable(g.Logins.EndToken(f.logins, text, r.At))
 	}
@@ -145,6 +147,7 @@ func (g *Guard) Logout(r *Request) (err error) {
 	return unavailable(g.Logins.EndSession(f.logins, text, r.At))
 }
 
+// unavailable returns Unavailable for any error: a logout fails only if the store does.
 func unavailable(err error) error {
 	if err != nil {
 		return Unavailable
@@ -152,14 +155,15 @@ func unavailable(err error) error {
 	return nil
 }
 
-// accessToken is what the one Authorization header shows as an access token of ours.
+// accessToken returns what the one Authorization header shows as an access token of ours,
+// not verified.
 func (r *Request) accessToken() (text []byte, found bool) {
 	text = r.authorization.value
 	return text, r.authorization.is("Bearer") && bytes.HasPrefix(text, []byte(session.Prefix))
 }
 
-// session is what the cookie shows as a session of ours, where there is no
-// Authorization header.
+// session returns what the cookie shows as a session of ours, where there is no
+// Authorization header; not verified.
 func (r *Request) session() (text []byte, found bool) {
 	if r.authorization.headers > 0 {
 		return nil, false
@@ -168,8 +172,9 @@ func (r *Request) session() (text []byte, found bool) {
 	return text, bytes.HasPrefix(text, []byte(session.Prefix))
 }
 
-// Conversation is an id that the requests of one login have in common; it is not
-// verified. False where they show neither token nor session of ours.
+// Conversation returns an id that the requests of one login have in common, for the tag
+// of log lines; it is not verified. False where they show neither token nor session of
+// ours.
 func (g *Guard) Conversation(r *Request) (id [16]byte, found bool) {
 	if g.Logins == nil || g.inForce.Load().logins == nil {
 		return id, false

@@ -7,21 +7,24 @@ import (
 	"strings"
 )
 
-// networks are those that a caller may call from; nil is anywhere.
+// networks are those that a caller may call from; nil is anywhere. They are immutable.
 type networks struct {
 	entries   []network // the most specific first
 	elsewhere bool      // whether a caller may call from where no entry is
 }
 
+// A network is one entry of the configuration.
 type network struct {
 	netip.Prefix
 	out bool // excluded
 }
 
+// aNetwork is what is expected of an entry, for errors.
 const aNetwork = "an address, or a network without host bits such as 198.51.100.0/24"
 
 // newNetworks reads addresses and networks; "!" before one excludes it. Where only
-// exclusions stand, everything else is inside.
+// exclusions stand, everything else is inside. None at all are nil. The error is a
+// *SettingError with the list "networks".
 func newNetworks(entries []string) (*networks, error) {
 	if len(entries) == 0 {
 		return nil, nil
@@ -43,9 +46,9 @@ func newNetworks(entries []string) (*networks, error) {
 	return n, nil
 }
 
-// hold reports whether a caller may call from the address: the most specific entry
-// decides. An address that is not valid is in no list.
-func (n *networks) hold(from netip.Addr) bool {
+// contains reports whether a caller may call from the address: the most specific entry
+// decides. An address that is not valid, as on a unix socket, is in no list.
+func (n *networks) contains(from netip.Addr) bool {
 	if n == nil {
 		return true
 	}
@@ -57,7 +60,8 @@ func (n *networks) hold(from netip.Addr) bool {
 	return n.elsewhere && from.IsValid()
 }
 
-// parseNetwork reads a network, or an address as the network of it alone.
+// parseNetwork reads a network without host bits, or an address as the network of it
+// alone. Zones and IPv4-mapped networks are refused: no request would match them.
 func parseNetwork(text string) (netip.Prefix, bool) {
 	if addr, err := netip.ParseAddr(text); err == nil {
 		addr = addr.Unmap()

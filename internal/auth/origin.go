@@ -10,6 +10,7 @@ const (
 	hostPrefix = "__Host-"
 )
 
+// cookieNameOf returns the cookie's name over TLS or without.
 func cookieNameOf(tls bool) string {
 	if tls {
 		return hostPrefix + cookieName
@@ -17,6 +18,8 @@ func cookieNameOf(tls bool) string {
 	return cookieName
 }
 
+// setCookie returns the value of a Set-Cookie header. Scripts do not see the cookie,
+// other sites do not send it, and it ends with the browser.
 func setCookie(tls bool, value string) string {
 	attributes := "; Path=/; HttpOnly; SameSite=Strict"
 	if tls {
@@ -25,20 +28,21 @@ func setCookie(tls bool, value string) string {
 	return cookieNameOf(tls) + "=" + value + attributes
 }
 
-// EndCookie is the value of a Set-Cookie header that removes the session's cookie from
-// the browser.
+// EndCookie returns the value of a Set-Cookie header that removes the session's cookie
+// from the browser.
 func EndCookie(tls bool) string { return setCookie(tls, "") + "; Max-Age=0" }
 
-// sessionCookie is the value of the session's cookie, good until the next look at the header.
-// Of several none is believed: it is empty then.
+// sessionCookie returns the value of the session's cookie, good until the next look at
+// the header. Of several none is believed, since a page of a neighbouring host can set
+// one: it is empty then, and found.
 func (r *Request) sessionCookie() (value []byte, found bool) {
 	name := cookieNameOf(r.TLS)
 	for _, line := range r.Header.Values("Cookie") {
 		for len(line) > 0 {
 			var pair []byte
 			pair, line, _ = bytes.Cut(line, []byte(";"))
-			its, text, ok := bytes.Cut(bytes.Trim(pair, " \t"), []byte("="))
-			if !ok || string(its) != name {
+			cookie, text, ok := bytes.Cut(bytes.Trim(pair, " \t"), []byte("="))
+			if !ok || string(cookie) != name {
 				continue
 			}
 			if found {
@@ -87,6 +91,7 @@ func (r *Request) CrossOrigin() (header string, crosses bool) {
 	return "Origin", len(r.Header.Values("Origin")) > 0 && !r.sameOrigin()
 }
 
+// crosses is CrossOrigin without the header.
 func (r *Request) crosses() bool {
 	_, crosses := r.CrossOrigin()
 	return crosses
@@ -104,5 +109,5 @@ func (r *Request) Automatic() bool {
 		return true
 	}
 	scheme, _, _ := bytes.Cut(headers[0], []byte(" "))
-	return !named(scheme, "Bearer")
+	return !equalFoldASCII(scheme, "Bearer")
 }

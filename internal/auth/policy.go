@@ -32,6 +32,7 @@ type SettingError struct {
 	Expected string
 }
 
+// Error names the setting and what is expected; never its value.
 func (e *SettingError) Error() string {
 	setting := e.List
 	if e.Index >= 0 {
@@ -59,6 +60,7 @@ type Policy struct {
 	proxies   []netip.Prefix
 }
 
+// A schemeOfKind is a configured scheme with its description.
 type schemeOfKind struct {
 	scheme
 	*kind
@@ -71,14 +73,15 @@ type compiled struct {
 	policy   *Policy // what is compiled of it so far
 }
 
-// NewPolicy compiles the settings; the error is a *SettingError.
+// NewPolicy compiles the settings. It stops at the first that is wrong; the error is a
+// *SettingError. It reads no file and no clock.
 func NewPolicy(s Settings) (*Policy, error) {
 	p := new(Policy)
 	var err error
 	if p.networks, err = newNetworks(s.Networks); err != nil {
 		return nil, err
 	}
-	if err := p.trust(s.TrustedProxies); err != nil {
+	if err := p.compileProxies(s.TrustedProxies); err != nil {
 		return nil, err
 	}
 	if s.Tokens.TTL > s.Tokens.RefreshTTL {
@@ -103,7 +106,8 @@ func NewPolicy(s Settings) (*Policy, error) {
 	return p, nil
 }
 
-// compileLogins compiles Basic, and what logins issue to its users.
+// compileLogins compiles Basic, and what logins issue to its users. Where all users only
+// sign requests there is no Basic, and so no login.
 func (p *Policy) compileLogins(s *Settings, a *accounts) {
 	if s.Users == nil || len(s.Users) > 0 && len(a.passwords) == 0 {
 		return
@@ -118,8 +122,8 @@ func (p *Policy) compileLogins(s *Settings, a *accounts) {
 	}
 }
 
-// trust reads the trusted proxies.
-func (p *Policy) trust(proxies []string) error {
+// compileProxies reads the trusted proxies.
+func (p *Policy) compileProxies(proxies []string) error {
 	for i, text := range proxies {
 		network, ok := parseNetwork(text)
 		if !ok {
@@ -136,24 +140,26 @@ func (p *Policy) trust(proxies []string) error {
 // IsEmpty reports whether no scheme is configured: then nobody is let in.
 func (p *Policy) IsEmpty() bool { return len(p.schemes) == 0 }
 
-// challengeOf joins the challenges of the schemes, each once.
+// challengeOf joins the challenges of the schemes, each once; those of fallback schemes
+// only where there is no other.
 func challengeOf(schemes []schemeOfKind) string {
-	var challenges, spare []string
+	var challenges, fallbacks []string
 	for _, s := range schemes {
 		switch {
-		case s.spare:
-			spare = append(spare, s.kind.challenge)
+		case s.fallback:
+			fallbacks = append(fallbacks, s.kind.challenge)
 		case s.kind.challenge != "" && !slices.Contains(challenges, s.kind.challenge):
 			challenges = append(challenges, s.kind.challenge)
 		}
 	}
 	if challenges == nil {
-		challenges = spare
+		challenges = fallbacks
 	}
 	return strings.Join(challenges, ", ")
 }
 
-// admit refuses a caller who is known and calls from elsewhere, or lacks the role.
+// admit refuses a caller that is known and calls from a network that is not its own, or
+// lacks the role.
 func (p *Policy) admit(c *Caller, r *Request) error {
 	switch {
 	case p.outside(c, r):
@@ -167,5 +173,5 @@ func (p *Policy) admit(c *Caller, r *Request) error {
 
 // outside reports whether the caller may not call from where the request comes from.
 func (p *Policy) outside(c *Caller, r *Request) bool {
-	return !p.networks.hold(r.from) || !c.networks.hold(r.from)
+	return !p.networks.contains(r.from) || !c.networks.contains(r.from)
 }

@@ -72,9 +72,11 @@ type authorization struct {
 
 // is reports whether the header names the scheme, in any letter case.
 func (a *authorization) is(scheme string) bool {
-	return string(a.scheme) == scheme || named(a.scheme, scheme) // nearly all spell it so
+	return string(a.scheme) == scheme || equalFoldASCII(a.scheme, scheme) // nearly all spell it so
 }
 
+// readAuthorization splits the Authorization header into scheme and value (RFC 9110
+// section 11.4). Of several headers it notes only how many there are.
 func (r *Request) readAuthorization() {
 	headers := r.Header.Values("Authorization")
 	r.authorization = authorization{headers: len(headers)}
@@ -87,8 +89,8 @@ func (r *Request) readAuthorization() {
 	}
 }
 
-// named compares in any letter case. The length rules out the look-alikes beyond
-// ASCII, which EqualFold takes too.
-func named(scheme []byte, name string) bool {
+// equalFoldASCII compares in any letter case, as names of schemes are. The length rules
+// out the look-alikes beyond ASCII, which EqualFold takes too.
+func equalFoldASCII(scheme []byte, name string) bool {
 	return len(scheme) == len(name) && bytes.EqualFold(scheme, []byte(name))
 }

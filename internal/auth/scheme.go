@@ -36,7 +36,7 @@ type kind struct {
 	// (RFC 9110 section 11.6.1): a scheme that may be the only one needs one. Where it is
 	// spare it is named only if no other scheme is configured.
 	challenge string
-	spare     bool
+	fallback  bool
 	// results are those that the scheme may have, beside "ok" and those of admit.
 	results []Failure
 	// compile makes the scheme, or nothing where it is not configured.
@@ -66,22 +66,24 @@ type Outcomes struct {
 	Results []string
 }
 
-// AllOutcomes lists them for all schemes and routes, and for requests that show none.
+// AllOutcomes lists them for all schemes and routes, and for requests that show none, so
+// that the metrics have every series from the start.
 func AllOutcomes() []Outcomes {
 	all := []Outcomes{
-		{"none", texts(Missing, Malformed)},
-		{"login", append(texts(Malformed, Invalid, TooManyFailures, NetworkRefused), ok, okLocal)},
-		{"refresh", append(texts(TokenExpired, TokenInvalid, TooManyFailures, NetworkRefused, Unavailable), ok, reused)},
-		{"logout", append(texts(OriginRefused, Unavailable), ok)},
+		{"none", failureTexts(Missing, Malformed)},
+		{"login", append(failureTexts(Malformed, Invalid, TooManyFailures, NetworkRefused), ok, okLocal)},
+		{"refresh", append(failureTexts(TokenExpired, TokenInvalid, TooManyFailures, NetworkRefused, Unavailable), ok, reused)},
+		{"logout", append(failureTexts(OriginRefused, Unavailable), ok)},
 	}
 	for _, k := range kinds {
-		results := append(texts(k.results...), texts(admitted...)...)
+		results := append(failureTexts(k.results...), failureTexts(admitted...)...)
 		all = append(all, Outcomes{k.name, append(results, ok)})
 	}
 	return all
 }
 
-func texts(failures ...Failure) (texts []string) {
+// failureTexts returns the failures as text.
+func failureTexts(failures ...Failure) (texts []string) {
 	for _, f := range failures {
 		texts = append(texts, string(f))
 	}

@@ -9,6 +9,10 @@ import (
 
 // basicScheme is a user name and a password (RFC 7617). A failure costs the same
 // whichever user is tried: see [password.Costliest].
+//
+// A request takes one of three ways. Credentials that were found good within the last
+// minute pass at once. A fast hash (clear, sha256) is compared at once. A slow one waits
+// its turn: see verifySlow.
 type basicScheme struct{ accounts *accounts }
 
 var basicKind = kind{
@@ -31,21 +35,23 @@ const (
 	maxWaiting = 1024
 )
 
-// crowded refuses a request while too many wait.
-var crowded = &Later{Failure: TooManyFailures, After: time.Second}
+// errTooManyWaiting refuses a request while maxWaiting others wait for a slow hash.
+var errTooManyWaiting = &Later{Failure: TooManyFailures, After: time.Second}
 
+// owns is true for Basic of at most maxHeader bytes; a longer header is malformed.
 func (s *basicScheme) owns(_ *Guard, r *Request) bool {
 	return r.authorization.is("Basic") && r.authorization.length <= maxHeader
 }
 
-// verifyWords finds the user by a name and a password that are not from a header.
-func (s *basicScheme) verifyWords(c call, name, secret string) (*Caller, error) {
+// verifyNamePassword finds the user by a name and a password that are not from a header,
+// as those of a login are, as if they were.
+func (s *basicScheme) verifyNamePassword(c call, name, secret string) (*Caller, error) {
 	if strings.Contains(name, ":") {
 		name = "" // otherwise it would be read as another name; no user has an empty one
 	}
 	credentials := base64.StdEncoding.AppendEncode(nil, []byte(name+":"+secret))
 	if len(credentials) > maxHeader {
-		return nil, c.wrong(c.Request, []byte(name), Invalid)
+		return nil, c.chargeFailure(c.Request, []byte(name), Invalid)
 	}
 	return s.verify(c, credentials)
 }
@@ -54,11 +60,13 @@ func (s *basicScheme) verifyWords(c call, name, secret string) (*Caller, error) 
 // one costs.
 var unknownUser account
 
+// authenticate implements scheme.
 func (s *basicScheme) authenticate(c call) (*Caller, error) {
 	return s.verify(c, c.authorization.value)
 }
 
-// verify finds the user by name and password with a colon between, in base64.
+// verify finds the user by name and password with a colon between, in base64 (RFC 7617
+// section 2). Credentials that are no such text are Malformed and charged to nobody.
 func (s *basicScheme) verify(c call, credentials []byte) (*Caller, error) {
 	id := c.verified.id(credentials)
 	v, age := c.verified.find(&id, c.At)
@@ -88,13 +96,14 @@ func (s *basicScheme) verify(c call, credentials []byte) (*Caller, error) {
 			return &user.caller, nil
 		}
 		if s.accounts.costliest.IsZero() {
-			return nil, c.wrong(c.Request, name, Invalid)
+			return nil, c.chargeFailure(c.Request, name, Invalid)
 		}
 	}
 	return s.verifySlow(c, user, id, string(name), string(secret), age)
 }
 
-// renew hashes the password again while the last verification still holds.
+// renew hashes the password again, in a goroutine of its own, while the last verification
+// still holds. Where it fails the verification just ends.
 func (s *basicScheme) renew(g *Guard, known *verified, user *account, v *verification, id credentialID, secret string, now time.Time) {
 	defer v.renewing.Store(false)
 	if g.hasher.Verify(&user.hash, secret, &s.accounts.costliest) {
@@ -113,7 +122,7 @@ func (u *account) verifiedAt(now time.Time) *verification {
 func (s *basicScheme) verifySlow(c call, user *account, id credentialID, name, secret string, age age) (*Caller, error) {
 	defer c.verified.waiting.Add(-1)
 	if c.verified.waiting.Add(1) > maxWaiting && age == unknown {
-		return nil, crowded
+		return nil, errTooManyWaiting
 	}
 	_, err, _ := c.verified.underWay.Do(string(id[:]), func() (any, error) {
 		if _, now := c.verified.find(&id, c.At); now > expired {
@@ -128,7 +137,7 @@ func (s *basicScheme) verifySlow(c call, user *account, id credentialID, name, s
 			done, ok := c.hasher.Queue()
 			if !ok {
 				c.throttle.refund(guess)
-				return nil, crowded
+				return nil, errTooManyWaiting
 			}
 			defer done()
 		}
@@ -145,7 +154,8 @@ func (s *basicScheme) verifySlow(c call, user *account, id credentialID, name, s
 	return &user.caller, nil
 }
 
-// confirm takes what was verified of a user whose password is what it was.
+// confirm implements rememberer: it takes what was verified of a user whose password is
+// what it was.
 func (s *basicScheme) confirm(v *verification) *verification {
 	user := s.accounts.passwords[v.caller.Name]
 	if user == nil || !user.hash.Same(v.hash) {

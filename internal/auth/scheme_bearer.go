@@ -36,6 +36,8 @@ var bearerKind = kind{
 	},
 }
 
+// newBearer compiles the settings of JSON Web Tokens, and tells the policy which
+// algorithms and warnings came of it.
 func newBearer(c *compiled) (scheme, error) {
 	verifier, err := jwt.New(c.JWT.Settings)
 	var wrong *jwt.SettingError
@@ -60,12 +62,15 @@ func newBearer(c *compiled) (scheme, error) {
 	return s, nil
 }
 
+// owns is true for every Bearer token that tokenScheme, which is asked before, has left.
 func (s *bearerScheme) owns(_ *Guard, r *Request) bool { return r.authorization.is("Bearer") }
 
+// authenticate implements scheme. A token is verified once and then remembered until it
+// expires. One that has expired is no guess; any other flaw is charged to the throttle.
 func (s *bearerScheme) authenticate(c call) (*Caller, error) {
 	text := c.authorization.value
 	if len(text) > jwt.MaxToken {
-		return nil, c.wrongToken(c.Request, TokenInvalid)
+		return nil, c.tokenFailure(c.Request, TokenInvalid)
 	}
 	id := c.verified.id(text)
 	if v, age := c.verified.find(&id, c.At); age > expired {
@@ -76,13 +81,15 @@ func (s *bearerScheme) authenticate(c call) (*Caller, error) {
 		if errors.Is(err, jwt.ErrExpired) {
 			return nil, TokenExpired
 		}
-		return nil, c.wrongToken(c.Request, TokenInvalid)
+		return nil, c.tokenFailure(c.Request, TokenInvalid)
 	}
 	v := s.verification(token)
 	c.verified.add(id, v)
 	return v.caller, nil
 }
 
+// verification returns what a valid token means under these settings: values of the roles
+// claim that have no role give none.
 func (s *bearerScheme) verification(t *jwt.Token) *verification {
 	caller := &Caller{Name: callerName(t.Subject)}
 	for _, value := range t.Roles {
@@ -91,6 +98,7 @@ func (s *bearerScheme) verification(t *jwt.Token) *verification {
 	return &verification{caller: caller, until: t.Until, token: t}
 }
 
+// confirm implements rememberer.
 func (s *bearerScheme) confirm(v *verification) *verification {
 	if !s.Accepts(v.token) {
 		return nil
@@ -101,8 +109,8 @@ func (s *bearerScheme) confirm(v *verification) *verification {
 // maxName bounds a caller's name, in characters.
 const maxName = 128
 
-// callerName is the subject, bounded. It is the issuer's text: it may hold any
-// character.
+// callerName returns the subject, of at most maxName characters; "jwt" for an empty one.
+// It is the issuer's text: it may hold any character.
 func callerName(subject string) string {
 	if subject == "" {
 		return "jwt"

@@ -1,7 +1,9 @@
 package auth
 
 // sessionScheme is a browser session that a login began, shown by a cookie. It counts
-// only where there is no Authorization header.
+// only where there is no Authorization header. Because a browser adds the cookie by
+// itself, a request that changes something must say that it comes from a page of this
+// origin.
 type sessionScheme struct{ accounts *accounts }
 
 var sessionKind = kind{
@@ -15,6 +17,7 @@ var sessionKind = kind{
 	},
 }
 
+// owns is true for a request with the session's cookie, whatever it holds.
 func (s *sessionScheme) owns(g *Guard, r *Request) bool {
 	if g.Logins == nil || r.authorization.headers > 0 {
 		return false
@@ -24,10 +27,11 @@ func (s *sessionScheme) owns(g *Guard, r *Request) bool {
 	return found
 }
 
+// authenticate implements scheme. Only a request that is let in prolongs the session.
 func (s *sessionScheme) authenticate(c call) (*Caller, error) {
 	shown, err := c.Logins.Session(c.policy.logins, c.cookie, c.from, c.At, &c.StoreWaited)
 	if err != nil {
-		return nil, c.wrongToken(c.Request, failureOf(err))
+		return nil, c.tokenFailure(c.Request, failureOf(err))
 	}
 	if !c.Safe() && !c.ListedOrigin && !c.sameOrigin() {
 		return nil, OriginRefused

@@ -9,7 +9,8 @@ import (
 	"fraudcheck/internal/auth/session"
 )
 
-// signatureScheme is a signed request (RFC 9421), by the users' signing keys.
+// signatureScheme is a signed request (RFC 9421), by the users' signing keys. The key's
+// id is the user's name. The answer to such a request is signed with the same key.
 type signatureScheme struct {
 	*httpsig.Verifier
 	accounts *accounts
@@ -19,7 +20,7 @@ var signatureKind = kind{
 	name: "signature",
 	// Signatures have no challenge of their own, and a 401 needs one (RFC 9110 section
 	// 11.6.1).
-	challenge: `Signature realm="fraudcheck"`, spare: true,
+	challenge: `Signature realm="fraudcheck"`, fallback: true,
 	results: []Failure{Malformed, Invalid, TokenExpired, TokenInvalid, TooManyFailures},
 	compile: func(c *compiled) (scheme, error) {
 		if len(c.accounts.keys) == 0 {
@@ -36,13 +37,19 @@ type Flaw struct {
 	Expected string
 }
 
+// Error says what was expected of the signature.
 func (f *Flaw) Error() string { return "expected " + f.Expected }
+
+// Unwrap returns the Failure.
 func (f *Flaw) Unwrap() error { return f.Failure }
 
 var flawTwo = &Flaw{Malformed, "a signature or an Authorization header, not both"}
 
+// owns is true for a request with any part of a signature: half a signature is refused,
+// not passed over.
 func (s *signatureScheme) owns(_ *Guard, r *Request) bool { return httpsig.IsSigned(r.Header) }
 
+// authenticate implements scheme.
 func (s *signatureScheme) authenticate(c call) (*Caller, error) {
 	if c.authorization.headers > 0 {
 		return nil, flawTwo
@@ -54,20 +61,22 @@ func (s *signatureScheme) authenticate(c call) (*Caller, error) {
 	keyID, answer, err := s.Verify(&r, c.At, c.Guard)
 	c.StoreWaited = r.StoreWaited
 	if err != nil {
-		return nil, c.wrongSignature(keyID, err)
+		return nil, c.signatureFailure(keyID, err)
 	}
 	c.answer = answer
 	return s.accounts.signers[keyID], nil
 }
 
-func (c call) wrongSignature(keyID string, err error) error {
+// signatureFailure returns the failure that an error of httpsig means. Only a signature
+// by an unknown or wrong key is a guess, and charged.
+func (c call) signatureFailure(keyID string, err error) error {
 	var wrong *httpsig.Error
 	if !errors.As(err, &wrong) {
 		return err
 	}
 	switch wrong.Reason {
 	case httpsig.Forged:
-		return c.wrong(c.Request, []byte(keyID), Invalid)
+		return c.chargeFailure(c.Request, []byte(keyID), Invalid)
 	case httpsig.Expired:
 		return &Flaw{TokenExpired, wrong.Expected}
 	case httpsig.Refused:
@@ -76,12 +85,13 @@ func (c call) wrongSignature(keyID string, err error) error {
 	return &Flaw{Malformed, wrong.Expected}
 }
 
-// nonceKept is how long instances tell each other of a nonce: their clocks may differ,
-// and a request that is too old for one is not for another.
+// nonceKept is how long instances tell each other of a nonce: twice the two minutes for
+// which a signature may be good, since their clocks may differ, and a request that is too
+// old for one is not for another.
 const nonceKept = 4 * time.Minute
 
-// Once implements [httpsig.Nonces]: a nonce is good once here and, as far as
-// SharedNonces answers, on all instances.
+// Once implements [httpsig.Nonces]: a nonce is good once here and, as far as SharedNonces
+// answers, on all instances. It asks this instance first, which costs no round trip.
 func (g *Guard) Once(n httpsig.NonceID, now, until time.Time, waited time.Duration) (first bool, took time.Duration) {
 	if !g.nonces.Once(n, now, until) {
 		return false, 0

@@ -6,7 +6,8 @@ import (
 	"fraudcheck/internal/auth/session"
 )
 
-// tokenScheme is an access token that a login issued, as a Bearer token (RFC 6750).
+// tokenScheme is an access token that a login issued, as a Bearer token (RFC 6750). While
+// the store does not answer it is still good for its signature.
 type tokenScheme struct{ accounts *accounts }
 
 var tokenKind = kind{
@@ -21,14 +22,16 @@ var tokenKind = kind{
 	},
 }
 
+// owns is true for a Bearer token with the prefix of our own.
 func (s *tokenScheme) owns(g *Guard, r *Request) bool {
 	return g.Logins != nil && r.authorization.is("Bearer") && bytes.HasPrefix(r.authorization.value, []byte(session.Prefix))
 }
 
+// authenticate implements scheme.
 func (s *tokenScheme) authenticate(c call) (*Caller, error) {
 	shown, err := c.Logins.Access(c.policy.logins, c.authorization.value, c.from, c.At, &c.StoreWaited)
 	if err != nil {
-		return nil, c.wrongToken(c.Request, failureOf(err))
+		return nil, c.tokenFailure(c.Request, failureOf(err))
 	}
 	c.Grant = Grant{Expires: shown.Expires, Fresh: shown.Fresh, Local: shown.Local}
 	return &s.accounts.passwords[shown.User.Name].caller, nil

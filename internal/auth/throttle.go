@@ -41,7 +41,7 @@ const maxMeters = 1 << 16
 // A limit is burst attempts at once, and then one each interval.
 type limit struct {
 	burst    int
-	interval time.Duration
+	interval time.Duration // until one more attempt is back
 }
 
 // A meter has no attempt left while full is more than burst-1 intervals away. Times are
@@ -51,17 +51,18 @@ type meter struct {
 	failed time.Duration // when an attempt was last charged
 }
 
-// wait is how long there is no attempt left; not positive where there is one.
+// wait returns how long there is no attempt left; not positive where there is one.
 func (l limit) wait(m meter, at time.Duration) time.Duration {
 	return m.full - at - time.Duration(l.burst-1)*l.interval
 }
 
-// charge is the meter with one attempt less.
+// charge returns the meter with one attempt less.
 func (l limit) charge(m meter, at time.Duration) meter {
 	return meter{full: max(m.full, at) + l.interval, failed: at}
 }
 
-// A throttle meters the failures of client networks and user names.
+// A throttle meters the failures of client networks and user names. It is safe for
+// concurrent use.
 type throttle struct {
 	start time.Time
 	seed  maphash.Seed // random: nobody outside the process can find colliding names
@@ -82,8 +83,9 @@ type charge struct {
 	toNetwork, toUser bool // which meters were charged
 }
 
-// charge charges an attempt, or returns after how long there is one. A request without
-// an address is charged to no network; user is nil where there is no name.
+// charge charges an attempt, or returns after how long there is one and charges nothing.
+// A request without an address is charged to no network; user is nil where there is no
+// name.
 func (t *throttle) charge(from netip.Addr, user []byte, now time.Time) (charge, time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -108,15 +110,15 @@ func (t *throttle) charge(from netip.Addr, user []byte, now time.Time) (charge, 
 		return charge{}, wait
 	}
 	if c.toNetwork {
-		t.networks.keep(c.network, perNetwork.charge(t.networks.find(c.network, c.at), c.at))
+		t.networks.put(c.network, perNetwork.charge(t.networks.find(c.network, c.at), c.at))
 	}
 	if c.toUser {
-		t.users.keep(c.user, perUser.charge(t.users.find(c.user, c.at), c.at))
+		t.users.put(c.user, perUser.charge(t.users.find(c.user, c.at), c.at))
 	}
 	return c, 0
 }
 
-// refund undoes a charge.
+// refund undoes a charge, after the credentials turned out right.
 func (t *throttle) refund(c charge) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -125,24 +127,26 @@ func (t *throttle) refund(c charge) {
 		if m.failed == c.at { // nothing failed since
 			m.failed = c.before
 		}
-		t.networks.keep(c.network, m)
+		t.networks.put(c.network, m)
 	}
 	if m := t.users.find(c.user, c.at); c.toUser {
 		m.full -= perUser.interval
-		t.users.keep(c.user, m)
+		t.users.put(c.user, m)
 	}
 }
 
+// hash returns the key of the address's client network among the meters.
 func (t *throttle) hash(from netip.Addr) uint64 {
 	network := session.ClientNetwork(from).Addr().As16()
 	return maphash.Bytes(t.seed, network[:])
 }
 
-// meters are those that are not full, by a hash. There are two generations: when the
+// meters are those that are not full, by a hash: two names that share one share a meter,
+// which a random seed keeps strangers from arranging. There are two generations: when the
 // young one is full it becomes the old one, and what was old is forgotten.
 type meters struct{ young, old map[uint64]meter }
 
-// find is the meter, a full one where none is kept.
+// find returns the meter, a full one where none is kept.
 func (s *meters) find(key uint64, at time.Duration) meter {
 	if m, found := s.young[key]; found {
 		return m
@@ -153,7 +157,8 @@ func (s *meters) find(key uint64, at time.Duration) meter {
 	return meter{full: at, failed: at - failedFor}
 }
 
-func (s *meters) keep(key uint64, m meter) {
+// put keeps a meter, in the young generation.
+func (s *meters) put(key uint64, m meter) {
 	if s.young == nil || len(s.young) >= maxMeters/2 {
 		s.young, s.old = make(map[uint64]meter), s.young
 	}
@@ -172,18 +177,18 @@ func (g *Guard) charge(r *Request, user []byte) (charge, error) {
 
 // wrong charges a failure that was found without a charge before. It returns the
 // failure to answer: why, while attempts are left.
-func (g *Guard) wrong(r *Request, user []byte, why Failure) error {
+func (g *Guard) chargeFailure(r *Request, user []byte, why Failure) error {
 	if _, err := g.charge(r, user); err != nil {
 		return err
 	}
 	return why
 }
 
-// wrongToken charges a token or a session that is not valid, and returns the failure to
+// tokenFailure charges a token or a session that is not valid, and returns the failure to
 // answer. One that expired is no guess: it was issued once.
-func (g *Guard) wrongToken(r *Request, err error) error {
+func (g *Guard) tokenFailure(r *Request, err error) error {
 	if err == TokenInvalid {
-		return g.wrong(r, nil, TokenInvalid)
+		return g.chargeFailure(r, nil, TokenInvalid)
 	}
 	return err
 }

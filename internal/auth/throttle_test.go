@@ -163,7 +163,7 @@ func TestARightAnswerIsRefunded(t *testing.T) {
 		g.throttle.refund(y)
 	}
 	for range perUser.burst {
-		assert.Equal(t, Invalid, g.wrong(r, []byte("checkout"), Invalid))
+		assert.Equal(t, Invalid, g.chargeFailure(r, []byte("checkout"), Invalid))
 	}
 	_, err := g.charge(r, []byte("checkout"))
 	assert.Equal(t, &Later{TooManyFailures, 5 * time.Second}, err)
@@ -174,7 +174,7 @@ func TestARightAnswerIsRefunded(t *testing.T) {
 		require.NoError(t, err, "from an address where nobody failed")
 		g.throttle.refund(y)
 	}
-	assert.Equal(t, Invalid, g.wrong(r, []byte("checkout"), Invalid), "once")
+	assert.Equal(t, Invalid, g.chargeFailure(r, []byte("checkout"), Invalid), "once")
 	_, err = g.charge(r, []byte("checkout"))
 	assert.Equal(t, &Later{TooManyFailures, 5 * time.Second}, err)
 }

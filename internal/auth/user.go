@@ -44,7 +44,8 @@ type account struct {
 	login  session.User
 }
 
-// newAccounts checks the users; the error is a *SettingError.
+// newAccounts checks and compiles the users; the error is a *SettingError with the list
+// "users".
 func newAccounts(users []User) (*accounts, error) {
 	a := &accounts{passwords: make(map[string]*account), signers: make(map[string]*Caller), keys: make(map[string]*httpsig.Key)}
 	names := make(map[string]bool, len(users))
@@ -98,14 +99,15 @@ func (a *accounts) add(u *User) (key, expected string) {
 	return "", ""
 }
 
-// passwordVersion changes with the configured password or its encryption.
+// passwordVersion changes with the configured password or its encryption, so that a
+// changed password ends the user's logins.
 func (u *User) passwordVersion() (v session.PasswordVersion) {
 	sum := sha256.Sum256([]byte(string(u.Encryption) + ":" + u.Password))
 	copy(v[:], sum[:])
 	return v
 }
 
-// decodeKey decodes base64 with all of its padding or none.
+// decodeKey decodes base64 with all of its padding or none, and nothing in between.
 func decodeKey(text string) ([]byte, error) {
 	if strings.ContainsAny(text, "\r\n") { // encoding/base64 skips them even where it is strict
 		return nil, errors.New("a line end")

@@ -17,7 +17,9 @@ import (
 //	fraud-desk:$2y$10$...:roles=analyst,checker;networks=10.0.0.0/8,!10.9.0.0/16
 //
 // Without it a user is a checker, from anywhere. Blank lines and those that begin with #
-// are comments. An edit keeps the other lines as they were read.
+// are comments. An edit keeps the other lines as they were read. Refused are a name that
+// stands twice, an option that is not known, and the hashes that htpasswd makes by
+// default (MD5, SHA-1): they are fast to guess.
 type UsersFile struct {
 	lines []userLine
 }
@@ -57,6 +59,8 @@ type expected string
 
 func (e expected) Error() string { return string(e) }
 
+// parseUserLine reads one line; the user has no name where it is a comment. The error is
+// an expected, which quotes nothing of the line.
 func parseUserLine(line string) (u User, err error) {
 	if line == "" || line[0] == '#' {
 		return User{}, nil
@@ -91,6 +95,7 @@ func encryptionOf(hash string) password.Encryption {
 	return ""
 }
 
+// setOption reads an option, roles=A,B or networks=A,B, into u.
 func (u *User) setOption(option string) error {
 	name, value, _ := strings.Cut(option, "=")
 	values := strings.Split(value, ",")
@@ -128,6 +133,7 @@ func (u *User) check() error {
 	return nil
 }
 
+// checkHash checks that the password is a well-formed hash of either kind.
 func (u *User) checkHash() error {
 	if u.Encryption != password.Bcrypt && u.Encryption != password.Argon2id {
 		return expected("a bcrypt hash or an argon2id string after the name")
@@ -136,7 +142,7 @@ func (u *User) checkHash() error {
 	return err
 }
 
-// Users are the users, in the order of their lines.
+// Users returns the users, in the order of their lines.
 func (f *UsersFile) Users() (users []User) {
 	for _, l := range f.lines {
 		if l.user.Name != "" {
@@ -146,7 +152,7 @@ func (f *UsersFile) Users() (users []User) {
 	return users
 }
 
-// Line is the line of the user of that name, from 1; 0 when there is none.
+// Line returns the line of the user of that name, from 1; 0 when there is none.
 func (f *UsersFile) Line(name string) int {
 	return 1 + slices.IndexFunc(f.lines, func(l userLine) bool { return l.user.Name == name && name != "" })
 }
@@ -191,7 +197,7 @@ func (f *UsersFile) Remove(name string) bool {
 	return true
 }
 
-// String is the file's text.
+// String returns the file's text; every line ends with a line end.
 func (f *UsersFile) String() string {
 	var b strings.Builder
 	for _, l := range f.lines {

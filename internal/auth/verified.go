@@ -63,6 +63,7 @@ const (
 	fresh
 )
 
+// newVerified makes an empty memory with a random key.
 func newVerified() *verified {
 	k := &verified{young: make(map[credentialID]*verification)}
 	_, _ = rand.Read(k.key[:]) // never fails
@@ -81,7 +82,8 @@ func (k *verified) id(credentials []byte) credentialID {
 	return sha256.Sum256(append(row, credentials...))
 }
 
-// find returns the verification; it is nil where the credentials are unknown.
+// find returns the verification and its age at now; nil where the credentials are
+// unknown.
 func (k *verified) find(id *credentialID, now time.Time) (*verification, age) {
 	k.mu.RLock()
 	v := k.young[*id]
@@ -104,6 +106,7 @@ func (k *verified) find(id *credentialID, now time.Time) (*verification, age) {
 	return v, fresh
 }
 
+// add remembers a verification, in the young generation.
 func (k *verified) add(id credentialID, v *verification) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -113,9 +116,9 @@ func (k *verified) add(id credentialID, v *verification) {
 	k.young[id] = v
 }
 
-// carry is what is known under another policy: what confirm returns for each
-// verification, nil where it is forgotten.
-func (k *verified) carry(confirm func(*verification) *verification) *verified {
+// carryOver returns what is known under another policy: what confirm returns for each
+// verification, nil where it is forgotten. The key stays, so that the ids stay good.
+func (k *verified) carryOver(confirm func(*verification) *verification) *verified {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	carried := func(old map[credentialID]*verification) map[credentialID]*verification {

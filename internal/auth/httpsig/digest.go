@@ -9,13 +9,15 @@ import (
 	"github.com/dunglas/httpsfv"
 )
 
-// sha256Digest is the value of a Content-Digest field (RFC 9530).
+// sha256Digest returns the value of a Content-Digest field (RFC 9530) for that sum.
 func sha256Digest(sum [sha256.Size]byte) string {
 	return "sha-256=:" + base64.StdEncoding.EncodeToString(sum[:]) + ":"
 }
 
 // checkDigest compares the body with Content-Digest (RFC 9530), where that is covered:
-// every sha-256 and sha-512 digest must be the body's, and there must be one.
+// every sha-256 and sha-512 digest must be the body's, and there must be one. Digests by
+// other algorithms are passed over, as RFC 9530 section 2 allows. Its error is
+// errDigestForm for a field that is malformed, errContent for one of another body.
 func (s *signature) checkDigest(r *Request) error {
 	if !s.covers(componentContentField) {
 		return nil // there is no body

@@ -32,6 +32,7 @@ func IsSigned(h Header) bool {
 	return len(h.Values("Signature")) > 0 || len(h.Values("Signature-Input")) > 0
 }
 
+// scheme returns the component @scheme.
 func (r *Request) scheme() string {
 	if r.TLS {
 		return "https"
@@ -56,7 +57,9 @@ func (r *Request) appendAuthority(b []byte) []byte {
 	return b
 }
 
-// appendField appends the values of a header field, as one (RFC 9421 section 2.1).
+// appendField appends the values of a header field, as one (RFC 9421 section 2.1):
+// without blanks at their ends, joined by a comma and a blank. A field that the request
+// lacks is an error: a signature must not cover what is not there.
 func (r *Request) appendField(b []byte, name string) ([]byte, error) {
 	if name == "" || strings.ContainsFunc(name, notOfFieldName) {
 		return b, errComponent // other derived components among them
@@ -84,7 +87,7 @@ func (r *Request) appendField(b []byte, name string) ([]byte, error) {
 // encoding/base64 skips even where it is strict.
 const lineEnds = "\r\n"
 
-// notOfFieldName is for a character that no token of RFC 9110 has, in lower case.
+// notOfFieldName reports whether the character is in no token of RFC 9110 in lower case.
 func notOfFieldName(c rune) bool {
 	return (c < 'a' || c > 'z') && (c < '0' || c > '9') && !strings.ContainsRune("!#$%&'*+-.^_`|~", c)
 }

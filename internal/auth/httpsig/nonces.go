@@ -8,7 +8,8 @@ import (
 // A NonceID is a keyed hash of a nonce: a store that is read or stolen tells none.
 type NonceID [16]byte
 
-// nonceID hashes a nonce. No signature base begins as what is hashed here.
+// nonceID hashes a nonce under the caller's key, so that two callers may use one nonce.
+// No signature base begins as what is hashed here.
 func nonceID(k *Key, nonce string) NonceID {
 	sum := k.sum([]byte("nonce "), []byte(nonce))
 	return NonceID(sum[:len(NonceID{})])
@@ -18,10 +19,10 @@ func nonceID(k *Key, nonce string) NonceID {
 // 8,600 signed requests a second, and about 60 MiB.
 const MaxNonces = 1 << 20
 
-// NonceMemory is the Nonces of this process. When it is full the nonces that end first
-// are forgotten, and from then on a nonce that would end as early counts as used:
-// signatures are good for less than their minute then, and none is accepted twice. Nor
-// is one when the machine's clock is set back.
+// NonceMemory is the nonces of this process, safe for concurrent use. When it is full the
+// nonces that end first are forgotten, and from then on a nonce that would end as early
+// counts as used: signatures are good for less than their minute then, and none is
+// accepted twice. Nor is one when the machine's clock is set back.
 type NonceMemory struct {
 	mu       sync.Mutex
 	used     map[NonceID]struct{}
@@ -31,12 +32,13 @@ type NonceMemory struct {
 	most     int
 }
 
-// NewNonceMemory makes one for at most that many nonces.
+// NewNonceMemory makes a memory of at most that many nonces.
 func NewNonceMemory(most int) *NonceMemory {
 	return &NonceMemory{used: make(map[NonceID]struct{}), bySecond: make(map[int64][]NonceID), most: most}
 }
 
-// Once implements Nonces.
+// Once uses a nonce at now, to be remembered until then at least, and reports whether
+// this was the first time. until is at most two minutes after now.
 func (m *NonceMemory) Once(n NonceID, now, until time.Time) (first bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -53,7 +55,7 @@ func (m *NonceMemory) Once(n NonceID, now, until time.Time) (first bool) {
 	return true
 }
 
-// sweep forgets the nonces that ended before now.
+// sweep forgets the nonces that ended before now, in Unix seconds; once a second at most.
 func (m *NonceMemory) sweep(now int64) {
 	if now == m.swept {
 		return
@@ -66,6 +68,7 @@ func (m *NonceMemory) sweep(now int64) {
 	}
 }
 
+// forget forgets the nonces that end in that second.
 func (m *NonceMemory) forget(second int64) {
 	for _, n := range m.bySecond[second] {
 		delete(m.used, n)
@@ -74,7 +77,7 @@ func (m *NonceMemory) forget(second int64) {
 	m.forgot = max(m.forgot, second)
 }
 
-// earliest is the first of some 120 seconds.
+// earliest returns the first second in which nonces end, of some 120.
 func (m *NonceMemory) earliest() int64 {
 	least, found := int64(0), false
 	for second := range m.bySecond {

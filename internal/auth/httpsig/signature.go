@@ -66,7 +66,7 @@ var (
 
 // parseSignature parses Signature-Input and Signature, which must name one label. With
 // several signatures somebody would have to choose, and another service behind or before
-// this one might choose another.
+// this one might choose another. Beside an error the signature holds what was parsed.
 func parseSignature(h Header) (s signature, err error) {
 	text, inputs, err := parseOne(h.Values("Signature-Input"))
 	if err != nil || len(inputs.Names()) != 1 {
@@ -112,8 +112,8 @@ func (s *signature) readMAC(h Header) error {
 	return nil
 }
 
-// readParams refuses a parameter that it does not know, tag among them: it may mean
-// that the signature was made for another service.
+// readParams reads the parameters and their types. It refuses a parameter that it does
+// not know, tag among them: it may mean that the signature was made for another service.
 func (s *signature) readParams(params *httpsfv.Params) error {
 	algorithm := "hmac-sha256"
 	for _, name := range params.Names() {
@@ -151,6 +151,7 @@ func (s *signature) readParams(params *httpsfv.Params) error {
 	return nil
 }
 
+// covers reports whether the component is covered.
 func (s *signature) covers(component string) bool { return slices.Contains(s.covered, component) }
 
 // complete returns the error for a component that the signature must cover and does not.

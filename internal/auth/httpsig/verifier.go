@@ -1,10 +1,27 @@
 // Package httpsig verifies signed requests and signs the answers to them: RFC 9421 with
 // the algorithm hmac-sha256. Neither a password nor a token travels.
 //
+// # Requests
+//
 // A request has one signature, in its canonical spelling. It covers the method, the
-// target and, through Content-Digest (RFC 9530), the body. It was made within a minute
-// of now, and its nonce was not used before. Whatever else it covers must be right too.
-// The nonce is recorded last, so a sender without the key uses up no nonce.
+// target and, through Content-Digest (RFC 9530), the body. It was made within a minute of
+// now, and its nonce was not used before. Whatever else it covers must be right too.
+//
+//	Signature-Input: sig=("@method" "@path" "content-digest");created=1796000000;keyid="shop";nonce="..."
+//	Signature: sig=:MAC in base64:
+//
+// The parameters are created (Unix seconds), keyid and nonce (16 to 64 characters), and
+// optionally expires and alg. Any other parameter is refused, tag among them.
+//
+// # Order
+//
+// Form, coverage, signature, time, digest, nonce. The nonce is recorded last, so a sender
+// without the key uses up no nonce.
+//
+// # Answers
+//
+// [AnswerSigner] signs status, body and the request's signature, so an answer belongs to
+// one request.
 package httpsig
 
 import (
@@ -64,6 +81,7 @@ type Key struct {
 	macs sync.Pool // *mac: a ready state costs a fifth of a new one
 }
 
+// A mac is a keyed hash and room for its sum, so that summing allocates nothing.
 type mac struct {
 	hash.Hash
 	out [sha256.Size]byte
@@ -82,13 +100,14 @@ func NewKey(id string, secret []byte) (*Key, error) {
 	return newKey(quoted, secret), nil
 }
 
+// newKey makes a key whose id is quoted already, or empty.
 func newKey(quoted string, secret []byte) *Key {
 	k := &Key{id: quoted}
 	k.macs.New = func() any { return &mac{Hash: hmac.New(sha256.New, secret)} }
 	return k
 }
 
-// sum is the HMAC-SHA-256 of the parts, one after the other.
+// sum returns the HMAC-SHA-256 of the parts, one after the other.
 func (k *Key) sum(parts ...[]byte) [sha256.Size]byte {
 	m := k.macs.Get().(*mac)
 	defer k.macs.Put(m)
@@ -100,7 +119,8 @@ func (k *Key) sum(parts ...[]byte) [sha256.Size]byte {
 	return m.out
 }
 
-// A Verifier verifies requests. It is immutable.
+// A Verifier verifies requests by their users' keys. It is immutable, and safe for
+// concurrent use.
 type Verifier struct {
 	keys map[string]*Key
 	// unknown stands in for an unknown key, so that one costs what a known one costs.
@@ -187,9 +207,9 @@ type AnswerSigner struct {
 // Signs reports whether there is a signed request to answer.
 func (a *AnswerSigner) Signs() bool { return a.key != nil }
 
-// Sign returns the fields that sign an answer with that status and body. They cover the
-// status, the body, and the request's signature: the answer is to this request and no
-// other.
+// Sign returns the values of the fields Content-Digest, Signature-Input and Signature for
+// an answer with that status and body. They cover the status, the body, and the request's
+// signature: the answer is to this request and no other.
 func (a *AnswerSigner) Sign(status int, body []byte) (contentDigest, signatureInput, signature string) {
 	contentDigest = sha256Digest(sha256.Sum256(body))
 	params := `("@status" "content-digest" "signature";req);created=` + strconv.FormatInt(a.at.Unix(), 10) + ";keyid=" + a.key.id
@@ -203,8 +223,8 @@ func (a *AnswerSigner) Sign(status int, body []byte) (contentDigest, signatureIn
 var errNotOne = errors.New("not one dictionary member in its canonical spelling")
 
 // parseOne parses a structured field (RFC 8941) that is a dictionary, in one field line
-// and in its canonical spelling: the parser alone accepts a member given twice and
-// other spellings.
+// of at most maxField bytes and in its canonical spelling: the parser alone accepts a
+// member given twice and other spellings.
 func parseOne(values [][]byte) (text string, d *httpsfv.Dictionary, err error) {
 	if len(values) != 1 || len(values[0]) > maxField {
 		return "", nil, errNotOne

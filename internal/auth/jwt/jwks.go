@@ -25,7 +25,8 @@ type jwk map[string]json.RawMessage
 // privateMembers are those of RFC 7518 section 6, of any type of key.
 var privateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 
-// jwks reads the keys of a JWK Set.
+// jwks reads the keys of a JWK Set that are for the configured algorithms. The error is a
+// *SettingError that names the key at fault by its index.
 func (s *Settings) jwks() (set keys, err error) {
 	fail := func(format string, args ...any) (keys, error) {
 		return nil, &SettingError{Key: "jwks_file", Expected: fmt.Sprintf(format, args...)}
@@ -73,6 +74,7 @@ func (k jwk) read() (key *verificationKey, flaw string) {
 			return nil, "without the private member " + name
 		}
 	}
+	// These say what the key is for, and must be readable before that can be judged.
 	var text [5]string
 	for i, name := range []string{"kty", "crv", "alg", "use", "kid"} {
 		var ok bool
@@ -102,6 +104,7 @@ func (k jwk) read() (key *verificationKey, flaw string) {
 	case fits == "", alg != "" && !ours, use != "" && use != "sig", !verifies:
 		return nil, ""
 	}
+	// Only now: a key that is skipped need not be well-formed.
 	public, flaw := k.public(kty)
 	if flaw == "" {
 		_, flaw = algorithmOf(public)
@@ -138,7 +141,8 @@ func (k jwk) public(kty string) (public any, flaw string) {
 	return nil, "an Ed25519 key, with an x of 32 bytes in base64url"
 }
 
-// text is a member that is a string, empty where it is absent.
+// text returns a member that is a string, empty where it is absent; false for another
+// type.
 func (k jwk) text(name string) (text string, ok bool) {
 	raw, given := k[name]
 	if !given {
@@ -147,7 +151,7 @@ func (k jwk) text(name string) (text string, ok bool) {
 	return text, raw[0] == '"' && json.Unmarshal(raw, &text) == nil
 }
 
-// bytes is a member in base64url without padding, nil where it is not.
+// bytes returns a member in base64url without padding, nil where it is not.
 func (k jwk) bytes(name string) []byte {
 	text, ok := k.text(name)
 	if !ok || strings.ContainsAny(text, lineEnds) {

@@ -2,8 +2,24 @@
 // the advice of RFC 8725: the settings and not the token choose the algorithm, tokens
 // expire and are meant for us, and no key is taken from a token.
 //
-// When a member of a JSON object is given twice, the last one counts, as RFC 7515 and
-// RFC 7519 (section 4 of both) allow. Names of members are compared exactly.
+// # Keys
+//
+// They have one source: a secret that issuer and service share (HS256, HS384, HS512), one
+// public key or certificate (PEM), or a JWK Set (RFC 7517) for RS256, ES256 and EdDSA.
+// Each key is good for one algorithm.
+//
+// # What a token must say
+//
+// A good signature; exp, not past by more than 30 s; nbf and iat, where they are given,
+// not in the future by more than that; the client id among aud; the issuer, where one is
+// configured. Roles come from one claim: text with blanks between, or an array.
+//
+// # Refusals
+//
+// Tokens over 4 KiB, encrypted or unsigned ones, the header parameters crit, b64, jku,
+// jwk and x5u, a kid that no key has. When a member of a JSON object is given twice, the
+// last one counts, as RFC 7515 and RFC 7519 (section 4 of both) allow; names are compared
+// exactly.
 package jwt
 
 import (
@@ -79,7 +95,8 @@ type Verifier struct {
 // terms are what a token must say, whichever key it is signed with.
 type terms struct{ clientID, issuer, rolesClaim string }
 
-// New checks the settings; the error is a *SettingError.
+// New checks the settings and parses the keys; the error is a *SettingError, which never
+// shows a secret.
 func New(s Settings) (*Verifier, error) {
 	if s.ClientID == "" {
 		return nil, &SettingError{"client_id", "at least one character"}
@@ -110,10 +127,11 @@ func New(s Settings) (*Verifier, error) {
 	}, nil
 }
 
-// Algorithms are those that a token may be signed with.
+// Algorithms returns those that a token may be signed with, each once.
 func (v *Verifier) Algorithms() []string { return v.keys.algorithms() }
 
-// Warnings say what is unwise about the keys, as in "secret is too short".
+// Warnings returns what is unwise about the keys, one for each algorithm whose secret is
+// short; each begins with the key of the setting.
 func (v *Verifier) Warnings() (warnings []string) {
 	for _, k := range v.keys {
 		if secret, ok := k.key.([]byte); ok && len(secret) < hmacSizes[k.alg] {
@@ -129,7 +147,7 @@ type Token struct {
 	Roles   []string
 	Until   time.Time // from then on it has expired, the leeway included
 
-	terms terms
+	terms terms // that it was verified under
 	key   *verificationKey
 }
 
@@ -177,7 +195,7 @@ func (v *Verifier) Verify(text []byte) (*Token, error) {
 	return t, nil
 }
 
-// key is the key that the token's header names. It refuses an extension that must be
+// key returns the key that the token's header names. It refuses an extension that must be
 // understood (crit, and b64 of RFC 7797), and a key of the token's own choosing.
 func (v *Verifier) key(token *jwt.Token) (*verificationKey, error) {
 	for _, name := range [...]string{"b64", "crit", "jku", "jwk", "x5u"} {

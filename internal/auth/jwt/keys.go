@@ -75,7 +75,7 @@ func (k keys) find(token *jwt.Token) *verificationKey {
 	return nil
 }
 
-// algorithms are those that some key is good for.
+// algorithms returns those that some key is good for, in the order of the keys.
 func (k keys) algorithms() (names []string) {
 	for _, key := range k {
 		if !slices.Contains(names, key.alg) {
@@ -113,7 +113,8 @@ func (s *Settings) keys() (keys, error) {
 	return s.secretKeys()
 }
 
-// secretKeys is the secret as a key of each of the algorithms.
+// secretKeys returns the secret as a key of each of the algorithms, HS256 where none is
+// named.
 func (s *Settings) secretKeys() (keys keys, err error) {
 	secret, err := s.secret()
 	if err != nil {
@@ -132,7 +133,7 @@ func (s *Settings) secretKeys() (keys keys, err error) {
 	return keys, nil
 }
 
-// secret decodes the secret; the error is a *SettingError.
+// secret decodes the secret, of at least minSecret bytes; the error is a *SettingError.
 func (s *Settings) secret() ([]byte, error) {
 	var secret []byte
 	var err error
@@ -211,8 +212,8 @@ func (s *Settings) publicKey() (keys, error) {
 	return keys{{alg: alg, key: public}}, nil
 }
 
-// algorithmOf is the algorithm that a public key is used with, or what is expected of the
-// key.
+// algorithmOf returns the algorithm that a public key is used with, or what is expected
+// of the key.
 func algorithmOf(public any) (alg, flaw string) {
 	switch public := public.(type) {
 	case *rsa.PublicKey:

@@ -38,7 +38,8 @@ func (c *Costliest) Include(h *Hash) {
 // IsZero reports whether no slow hash is in use.
 func (c *Costliest) IsZero() bool { return c.Work == Work{} }
 
-// spendRest hashes for nothing what c has over spent, and returns the work of both.
+// spendRest hashes for nothing what c has over spent, and returns the work of both. A
+// rest of argon2id below 8 KiB for each thread, the least that it takes, is not spent.
 func (c *Costliest) spendRest(spent Work) Work {
 	// The difference of two powers of two is a row of ones: one hash for each.
 	for rest := c.Rounds - min(c.Rounds, spent.Rounds); rest > 0; rest &= rest - 1 {

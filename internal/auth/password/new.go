@@ -23,12 +23,14 @@ const (
 	newSum     = 32 // bytes
 )
 
-// The length of a new password, in bytes. A longer one fits into no header.
+// The length of a new password, in bytes: 8 is the least of NIST SP 800-63B (revision 3);
+// a password longer than the greatest fits into no header.
 const minPassword, maxPassword = 8, 1024
 
 //go:embed commonpasswords.txt
 var commonText string
 
+// common are the passwords of commonText, one a line, in lower case.
 var common = sync.OnceValue(func() map[string]bool {
 	words := make(map[string]bool)
 	for word := range strings.FieldsSeq(commonText) {

@@ -25,8 +25,9 @@ const (
 // ErrEncryption is an encryption of another name.
 var ErrEncryption = errors.New("clear, sha256, bcrypt or argon2id")
 
-// A Hash is what a password is verified against. It is immutable. The zero value
-// matches no password.
+// A Hash is what a password is verified against. It is immutable. The zero value matches
+// no password. A clear password is kept as its SHA-256, so that memory holds no password
+// and comparing takes the same time whatever its length.
 type Hash struct {
 	digest [sha256.Size]byte // of a clear or sha256 password
 	fast   bool              // there is a digest
@@ -35,7 +36,8 @@ type Hash struct {
 }
 
 // Parse reads what is stored of a password. The error says what is expected of it and
-// never quotes it; it is [ErrEncryption] where the encryption is wrong.
+// never quotes it; it is [ErrEncryption] where the encryption is wrong. The bounds of
+// slow hashes are those of slow.go.
 func Parse(encryption Encryption, stored string) (Hash, error) {
 	switch encryption {
 	case Clear:

@@ -13,7 +13,8 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// A slowHash is a password kept in a form that is costly to guess by.
+// A slowHash is a password kept in a form that is costly to guess by. matches hashes
+// once, whatever the password; work is what that costs.
 type slowHash interface {
 	matches(password string) bool
 	work() Work
@@ -42,6 +43,7 @@ type bcryptHash struct {
 	cost   int
 }
 
+// newBcrypt parses a bcrypt hash of a cost from 4 to 15; 15 takes some seconds.
 func newBcrypt(stored string) (slowHash, error) {
 	parts := bcryptPattern.FindStringSubmatch(stored)
 	if parts == nil {
@@ -61,6 +63,7 @@ func (h *bcryptHash) matches(password string) bool {
 	return equal && len(password) <= 72 && !strings.Contains(password, "\x00")
 }
 
+// work implements slowHash.
 func (h *bcryptHash) work() Work { return Work{Rounds: 1 << h.cost} }
 
 // argonHash is a parsed argon2id string.
@@ -72,6 +75,9 @@ type argonHash struct {
 
 var argonPattern = regexp.MustCompile(`^\$argon2id\$v=19\$m=([1-9][0-9]{0,8}),t=([1-9][0-9]{0,8}),p=([1-9][0-9]{0,8})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$`)
 
+// newArgon parses an argon2id string in PHC form: version 19, m in KiB, t passes, p
+// threads, salt of 8 to 64 and hash of 16 to 64 bytes. Other variants of argon2 are
+// refused.
 func newArgon(stored string) (slowHash, error) {
 	parts := argonPattern.FindStringSubmatch(stored)
 	if parts == nil {
@@ -97,9 +103,11 @@ func newArgon(stored string) (slowHash, error) {
 	return &argonHash{passes: uint32(passes), memory: uint32(memory), threads: uint8(threads), salt: salt, sum: sum}, nil
 }
 
+// matches compares in constant time.
 func (h *argonHash) matches(password string) bool {
 	sum := argon2.IDKey([]byte(password), h.salt, h.passes, h.memory, h.threads, uint32(len(h.sum)))
 	return subtle.ConstantTimeCompare(sum, h.sum) == 1
 }
 
+// work implements slowHash.
 func (h *argonHash) work() Work { return Work{Blocks: uint64(h.memory) * uint64(h.passes)} }

@@ -23,7 +23,8 @@ type loginView struct {
 	record    loginRecord
 }
 
-// local reports whether the last question was not answered.
+// local reports whether the last question was not answered: the view is this instance's
+// own knowledge.
 func (v *loginView) local() bool { return v.asked != v.confirmed }
 
 // isFresh takes a question that another request asked a moment after now; a clock set
@@ -51,8 +52,9 @@ type loginCache struct {
 	young, old map[loginID]*knownLogin
 }
 
-// of returns the login's entry, an empty one where there was none.
-func (c *loginCache) of(id loginID) *knownLogin {
+// entry returns the login's entry, an empty one where there was none. An entry of the old
+// generation moves to the young one.
+func (c *loginCache) entry(id loginID) *knownLogin {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if k := c.young[id]; k != nil {

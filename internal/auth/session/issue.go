@@ -19,7 +19,7 @@ type Issued struct {
 // known. While the store does not answer it issues an access token alone, which is the
 // only kind that is good without the store. The error is [ErrNoAddress].
 func (l *Logins) Begin(p *Policy, user *User, from netip.Addr, at time.Time) (Issued, error) {
-	l.under(p)
+	l.noteTTL(p)
 	var bound network
 	if user.BindIP {
 		if bound = networkOf(from); bound == (network{}) {
@@ -43,8 +43,8 @@ func (l *Logins) Begin(p *Policy, user *User, from netip.Addr, at time.Time) (Is
 	return issued, nil
 }
 
-// issue makes the text of an access token that is good from now on, at most until its
-// login ends.
+// issue returns the text of an access token that is good from now on, at most until its
+// login ends, and for how long that is.
 func (s *signer) issue(p *Policy, t *accessToken, now int64) (text string, in time.Duration) {
 	t.issued, t.expires = now, min(now+p.TTL.Milliseconds(), t.ends)
 	return s.write(accessPrefix, t.append(make([]byte, 0, 256))), time.Duration(t.expires-now) * time.Millisecond
@@ -55,7 +55,7 @@ func (s *signer) issue(p *Policy, t *accessToken, now int64) (text string, in ti
 // is good, fails; Refresh fails with the same error then. Other errors are
 // [ErrInvalid], [ErrExpired], [ErrReused] and [ErrAway].
 func (l *Logins) Refresh(p *Policy, token []byte, from netip.Addr, at time.Time, admit func(*User) error) (Issued, error) {
-	l.under(p)
+	l.noteTTL(p)
 	signer := l.keys.signer()
 	defer l.keys.signers.Put(signer)
 	given, ok := signer.refresh(token)
@@ -84,7 +84,7 @@ func (l *Logins) Refresh(p *Policy, token []byte, from netip.Addr, at time.Time,
 	case refused != nil:
 		return Issued{}, refused
 	case err == ErrReused:
-		l.unlist(given.login, record.name, now)
+		l.removeFromList(given.login, record.name, now)
 		return Issued{}, err
 	case err == ErrMissing, err == errRevoked:
 		return Issued{}, ErrInvalid
@@ -98,8 +98,8 @@ func (l *Logins) Refresh(p *Policy, token []byte, from netip.Addr, at time.Time,
 	return issued, nil
 }
 
-// userOf is the user whose login it is, nil where there is none any more, the password
-// is another, or the address is not the one that the login is bound to.
+// userOf returns the user whose login it is; nil where there is none any more, the
+// password is another, or the address is not the one that the login is bound to.
 func (p *Policy) userOf(record *loginRecord, from netip.Addr) *User {
 	user := p.Users[record.name]
 	if user == nil || record.Password != user.Password || !record.From.admits(user.BindIP, from) {
@@ -112,7 +112,7 @@ func (p *Policy) userOf(record *loginRecord, from netip.Addr) *User {
 // the text is none. After [ErrAway] the login has ended here, and elsewhere as soon as
 // the store answers.
 func (l *Logins) EndToken(p *Policy, text []byte, at time.Time) error {
-	l.under(p)
+	l.noteTTL(p)
 	signer := l.keys.signer()
 	defer l.keys.signers.Put(signer)
 	if t, ok := signer.access(text); ok {
@@ -123,7 +123,7 @@ func (l *Logins) EndToken(p *Policy, text []byte, at time.Time) error {
 
 // EndSession ends the login of a session, as [Logins.EndToken] does.
 func (l *Logins) EndSession(p *Policy, text []byte, at time.Time) error {
-	l.under(p)
+	l.noteTTL(p)
 	signer := l.keys.signer()
 	defer l.keys.signers.Put(signer)
 	if id, ok := signer.session(text); ok {
@@ -133,8 +133,8 @@ func (l *Logins) EndSession(p *Policy, text []byte, at time.Time) error {
 	return nil
 }
 
-// end revokes a login, which would end at ends at the latest, and takes it off its
-// user's list.
+// end revokes a login, which would end at ends at the latest, and takes it off its user's
+// list. It is ErrAway where other instances have not heard.
 func (l *Logins) end(id loginID, ends, now int64) error {
 	record, _, err := l.load(id, now, new(time.Duration))
 	if err == nil && record.Revoked {
@@ -144,13 +144,14 @@ func (l *Logins) end(id loginID, ends, now int64) error {
 		return ErrAway
 	}
 	if err == nil && !record.Revoked {
-		l.unlist(id, record.name, now)
+		l.removeFromList(id, record.name, now)
 	}
 	return nil
 }
 
-// TokenID is the id of an access token's login, read without verifying the token. It
-// is the same as that of the login's session.
+// TokenID returns the id of an access token's login, read without verifying the token. It
+// is the same as that of the login's session. The first 24 characters of the payload hold
+// it.
 func TokenID(text []byte) (id [16]byte, ok bool) {
 	encoded, ok := bytes.CutPrefix(text, []byte(accessPrefix))
 	if !ok || len(encoded) <= 24 {
@@ -162,7 +163,8 @@ func TokenID(text []byte) (id [16]byte, ok bool) {
 	return id, err == nil
 }
 
-// SessionID is the id of a session's login.
+// SessionID returns the id of the login of a session that we signed; false for other
+// text.
 func (l *Logins) SessionID(text []byte) (id [16]byte, ok bool) {
 	signer := l.keys.signer()
 	defer l.keys.signers.Put(signer)

@@ -22,7 +22,8 @@ type Keys struct {
 	signers sync.Pool   // *signer
 }
 
-// NewKeys derives the keys from the hash key, which must not be empty.
+// NewKeys derives the keys from the hash key, which must not be empty. The purposes are
+// part of the derivation, so no key of this package is one of velocity's.
 func NewKeys(hashKey []byte) (*Keys, error) {
 	if len(hashKey) == 0 {
 		return nil, errors.New("expected a hash key")
@@ -47,8 +48,8 @@ func NewKeys(hashKey []byte) (*Keys, error) {
 	return k, nil
 }
 
-// itemKey is the name of an item in the store: a keyed hash, so it names no user and
-// no login.
+// itemKey returns the name of an item in the store: a keyed hash, so it names no user and
+// no login. kind is "login" or "user"; the zero byte keeps kind and id apart.
 func (k *Keys) itemKey(kind string, id []byte) string {
 	mac := hmac.New(sha256.New, k.item)
 	mac.Write([]byte(kind))
@@ -57,16 +58,19 @@ func (k *Keys) itemKey(kind string, id []byte) string {
 	return k.prefix + base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:18])
 }
 
-// encrypt makes the value for the item of that name; decrypt refuses it under any
-// other name.
+// encrypt returns the value for the item of that name (AES-256-GCM, random nonce);
+// decrypt refuses it under any other name.
 func (k *Keys) encrypt(name string, value []byte) []byte {
 	return k.values.Seal(nil, nil, value, []byte(name))
 }
 
+// decrypt returns what encrypt was given; its error says that the value was not encrypted
+// under this key and name.
 func (k *Keys) decrypt(name string, value []byte) ([]byte, error) {
 	return k.values.Open(nil, nil, value, []byte(name))
 }
 
+// signer takes a signer from the pool; the caller puts it back.
 func (k *Keys) signer() *signer { return k.signers.Get().(*signer) }
 
 // maxText bounds what is decoded of a token or a session, in bytes.
@@ -90,14 +94,15 @@ func (s *signer) sign(prefix string, payload []byte) []byte {
 	return s.sum
 }
 
+// write returns the text of a payload: prefix, payload and HMAC.
 func (s *signer) write(prefix string, payload []byte) string {
 	return prefix + base64.RawURLEncoding.EncodeToString(append(payload, s.sign(prefix, payload)...))
 }
 
 var strictURL = base64.RawURLEncoding.Strict()
 
-// read returns the payload of a text that begins with prefix and was signed by us.
-// The payload is good until the next call.
+// read returns the payload of a text that begins with prefix and was signed by us; only
+// texts of at most maxText bytes are decoded. The payload is good until the next call.
 func (s *signer) read(prefix string, text []byte) (payload []byte, genuine bool) {
 	text = text[len(prefix):]
 	if len(text) > maxText || hasLineEnd(text) {

@@ -27,8 +27,8 @@ type User struct {
 // another is refused. It leaves the process only encrypted.
 type PasswordVersion [8]byte
 
-// A Policy is the settings in force and the users who may log in. It must not
-// change once it is in use.
+// A Policy is the settings in force and the users that may log in. It must not change
+// once it is in use.
 type Policy struct {
 	Settings
 	Users map[string]*User // by name
@@ -56,16 +56,16 @@ type Logins struct {
 	known      loginCache
 	revoked    revocations
 	longestTTL atomic.Int64 // ms: the longest that an access token has been good for
-	listing    sync.Mutex   // of changes to users' lists: those that meet here do not meet in the store
-	behind     atomic.Bool  // the store may not know all revocations
+	listMu     sync.Mutex   // of changes to users' lists: those that meet here do not meet in the store
+	unsynced   atomic.Bool  // the store may not know all revocations
 }
 
 // NewLogins makes the logins of a store, which other instances may share.
 func NewLogins(keys *Keys, store Store) *Logins { return &Logins{keys: keys, store: store} }
 
-// under notes for how long access tokens are good; before a reload they may have been
-// good for longer.
-func (l *Logins) under(p *Policy) {
+// noteTTL notes for how long access tokens are good; before a reload they may have been
+// good for longer, and a revocation must outlast the longest.
+func (l *Logins) noteTTL(p *Policy) {
 	for ms, longest := p.TTL.Milliseconds(), l.longestTTL.Load(); ms > longest && !l.longestTTL.CompareAndSwap(longest, ms); {
 		longest = l.longestTTL.Load()
 	}
@@ -77,10 +77,10 @@ func (l *Logins) under(p *Policy) {
 func (l *Logins) StoreRevocations(now time.Time) {
 	const part = 64
 	n := part
-	if l.behind.Swap(false) {
+	if l.unsynced.Swap(false) {
 		n = maxRevocations
 	}
-	for _, id := range l.revoked.some(n, toMs(now)) {
+	for _, id := range l.revoked.sample(n, toMs(now)) {
 		if l.storeRevocation(id, toMs(now)) != nil {
 			return // and all of it again
 		}

@@ -26,16 +26,20 @@ type loginState struct {
 	Password PasswordVersion // that was shown at the login
 }
 
+// recordVersion is the first byte of records and lists. Another version is unreadable
+// here: such a login counts as missing.
 const recordVersion = 1
 
 var errRecord = errors.New("not a record of a login")
 
+// append appends the record: loginState, then the user's name to the end.
 func (r *loginRecord) append(b []byte) []byte {
 	r.Version = recordVersion
 	b, _ = binary.Append(b, binary.BigEndian, &r.loginState) // fails for types without a fixed size
 	return append(b, r.name...)
 }
 
+// read decodes a record; it fails for another version or length.
 func (r *loginRecord) read(b []byte) error {
 	n, err := binary.Decode(b, binary.BigEndian, &r.loginState)
 	if err != nil || r.Version != recordVersion {
@@ -45,19 +49,23 @@ func (r *loginRecord) read(b []byte) error {
 	return nil
 }
 
-// A loginList is a user's logins, the oldest first.
+// A loginList is a user's logins, the oldest first. Written, it is the version and 24
+// bytes for each entry.
 type loginList []loginEntry
 
+// A loginEntry is one login of the list.
 type loginEntry struct {
 	ID   loginID
 	Ends int64 // ms
 }
 
+// append appends the list.
 func (l loginList) append(b []byte) []byte {
 	b, _ = binary.Append(append(b, recordVersion), binary.BigEndian, l) // fails as above
 	return b
 }
 
+// read decodes a list; it fails for another version or a part of an entry.
 func (l *loginList) read(b []byte) error {
 	const size = 24
 	if len(b) == 0 || b[0] != recordVersion || (len(b)-1)%size != 0 {

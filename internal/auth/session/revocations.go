@@ -5,8 +5,8 @@ import "sync"
 // revocations are the logins that this instance knows to be revoked, each for as long
 // as a token or session of it could be shown.
 type revocations struct {
-	mu sync.RWMutex
-	of map[loginID]revocation
+	mu      sync.RWMutex
+	byLogin map[loginID]revocation
 }
 
 // A revocation is kept until both times are past; in ms.
@@ -15,14 +15,15 @@ type revocation struct {
 	until  int64 // when the login ends, or access once the store has been told
 }
 
-// maxRevocations bounds the revocations. One more replaces the one that ends first of
-// a few.
+// maxRevocations bounds the revocations. One more replaces the one that ends first of a
+// few.
 const maxRevocations = 100_000
 
+// has reports whether the login is known to be revoked.
 func (r *revocations) has(id loginID) bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	_, found := r.of[id]
+	_, found := r.byLogin[id]
 	return found
 }
 
@@ -31,49 +32,52 @@ func (r *revocations) has(id loginID) bool {
 func (r *revocations) add(id loginID, access, ends int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.of == nil {
-		r.of = make(map[loginID]revocation)
+	if r.byLogin == nil {
+		r.byLogin = make(map[loginID]revocation)
 	}
-	known, found := r.of[id]
-	if !found && len(r.of) >= maxRevocations {
+	known, found := r.byLogin[id]
+	if !found && len(r.byLogin) >= maxRevocations {
 		r.dropSoonest()
 	}
 	access = max(access, known.access)
-	r.of[id] = revocation{access, max(access, ends, known.until)}
+	r.byLogin[id] = revocation{access, max(access, ends, known.until)}
 }
 
 // stored records that the store knows: from now on it matters until access.
-func (r *revocations) stored(id loginID, access int64) {
+func (r *revocations) markStored(id loginID, access int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if _, found := r.of[id]; found {
-		r.of[id] = revocation{access, access}
+	if _, found := r.byLogin[id]; found {
+		r.byLogin[id] = revocation{access, access}
 	}
 }
 
+// dropSoonest drops, of 32 revocations, the one that ends first. Looking at all would
+// cost too much under the lock; the order of a map is random, so any 32 will do.
 func (r *revocations) dropSoonest() {
 	const looked = 32
 	var soonest loginID
 	n := 0
-	for id, known := range r.of {
-		if n == 0 || known.until < r.of[soonest].until {
+	for id, known := range r.byLogin {
+		if n == 0 || known.until < r.byLogin[soonest].until {
 			soonest = id
 		}
 		if n++; n == looked {
 			break
 		}
 	}
-	delete(r.of, soonest)
+	delete(r.byLogin, soonest)
 }
 
-// some returns up to n logins, in no order, and drops those that are over.
-func (r *revocations) some(n int, now int64) (ids []loginID) {
+// sample returns up to n logins, in no order, and drops those that are over. It looks at
+// 2n at most.
+func (r *revocations) sample(n int, now int64) (ids []loginID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	looked := 0
-	for id, known := range r.of {
+	for id, known := range r.byLogin {
 		if known.until <= now {
-			delete(r.of, id)
+			delete(r.byLogin, id)
 		} else {
 			ids = append(ids, id)
 		}
@@ -84,9 +88,10 @@ func (r *revocations) some(n int, now int64) (ids []loginID) {
 	return ids
 }
 
-// access is when the last access token of a login expires, in ms.
+// access returns when the last access token of a login expires, in ms; 0 for a login that
+// is not revoked.
 func (r *revocations) access(id loginID) int64 {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return r.of[id].access
+	return r.byLogin[id].access
 }

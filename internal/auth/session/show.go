@@ -17,10 +17,12 @@ type Shown struct {
 	view  *loginView
 }
 
-// Access verifies an access token that is shown from an address. The error is
-// [ErrInvalid] or [ErrExpired].
+// Access verifies an access token that is shown from an address. Only its signature and
+// its time are needed; where the store answers, or has within a second, the login must
+// not be revoked there. waited is how long the request has waited for the store; Access
+// adds to it. The error is [ErrInvalid] or [ErrExpired].
 func (l *Logins) Access(p *Policy, text []byte, from netip.Addr, at time.Time, waited *time.Duration) (Shown, error) {
-	l.under(p)
+	l.noteTTL(p)
 	signer := l.keys.signer()
 	defer l.keys.signers.Put(signer)
 	t, ok := signer.access(text)
@@ -48,10 +50,10 @@ func (l *Logins) Access(p *Policy, text []byte, from netip.Addr, at time.Time, w
 }
 
 // Session verifies a session that is shown from an address. It is not a use of it: see
-// [Logins.Use]. The error is [ErrInvalid], [ErrExpired], or [ErrAway] where the store
-// would have to confirm the session.
+// [Logins.Use]. waited is as for [Logins.Access]. The error is [ErrInvalid],
+// [ErrExpired], or [ErrAway] where the store would have to confirm the session.
 func (l *Logins) Session(p *Policy, text []byte, from netip.Addr, at time.Time, waited *time.Duration) (Shown, error) {
-	l.under(p)
+	l.noteTTL(p)
 	id, ok := l.SessionID(text)
 	if !ok || l.revoked.has(id) {
 		return Shown{}, ErrInvalid
@@ -75,8 +77,9 @@ func (l *Logins) Session(p *Policy, text []byte, from netip.Addr, at time.Time, 
 	return Shown{User: user, Expires: fromMs(until), Local: view.local(), id: id, known: known, view: view}, nil
 }
 
-// Use prolongs a session that [Logins.Session] returned. The store is told at most once
-// a minute, so that other instances know of the use.
+// Use prolongs a session that [Logins.Session] returned. The store is told at most once a
+// minute, or ten times in SessionTimeout where that is less, so that other instances know
+// of the use.
 func (l *Logins) Use(p *Policy, s *Shown, at time.Time, waited *time.Duration) {
 	now, timeout := toMs(at), p.SessionTimeout.Milliseconds()
 	s.known.used.Store(now)

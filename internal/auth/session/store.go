@@ -1,6 +1,31 @@
 // Package session issues and verifies what a login gives out: access tokens, refresh
-// tokens and browser sessions. Each login is one record in a [Store], which instances
-// may share.
+// tokens and browser sessions. Each login is one record in a [Store], which instances may
+// share.
+//
+// # What is issued
+//
+// Each is a text that begins with [Prefix] and a letter for its kind, then a payload and
+// the HMAC-SHA-256 of prefix and payload, in base64url without padding:
+//
+//	fc_a_  an access token: login, times, client network, user name; good for TTL
+//	fc_r_  a refresh token: login and its end; good once
+//	fc_s_  a session, the value of a cookie: 32 random bytes; good until it
+//	       has not been used for SessionTimeout
+//
+// All end with the login, at the latest RefreshTTL after it began.
+//
+// # Without the store
+//
+// An access token is believed for its signature while the store does not answer, a
+// session for a minute after the store last confirmed it. A refresh, and a login that is
+// to have more than an access token, need the store. A revocation holds here at once, and
+// elsewhere as soon as the store answers.
+//
+// # What the store holds
+//
+// Names of items are keyed hashes and values are encrypted, so a stolen store names no
+// user and opens no login. Where a store forgets a login, its session and refresh token
+// end.
 package session
 
 import (

@@ -46,9 +46,12 @@ func (m *Memcached) Put(key string, value []byte, version uint64, now, until tim
 	return m.ask(key, waited, w.on)
 }
 
+// anyValue accepts every value: what is wrong with one is found when it is decrypted.
 func anyValue([]byte) memcached.Result { return memcached.OK }
 
-// ask does operations on the key's server, within what is left of the budget.
+// ask does operations on the key's server, within what is left of the budget. It is
+// ErrAway, at once, where nothing is left or the server is not used; a panic in do is
+// ErrAway too.
 func (m *Memcached) ask(key string, waited time.Duration, do func(*memcached.Slot) error) (err error) {
 	left := m.budget - waited
 	s := m.client.ServerOf(memcached.HashOf(key))
@@ -74,7 +77,7 @@ type write struct {
 	key     string
 	value   []byte
 	version uint64
-	expires int32
+	expires int32 // seconds
 }
 
 // on carries the write out. One whose reply was lost is looked for, and done again when

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Memory is a Store of this process, bounded.
+// Memory is a [Store] of this process, bounded by maxItems. It always answers.
 type Memory struct {
 	mu      sync.Mutex
 	items   map[string]memoryItem
@@ -13,6 +13,7 @@ type Memory struct {
 	sweepAt int    // items at which those whose time is over are looked for
 }
 
+// A memoryItem is a value, its version and when its time is over.
 type memoryItem struct {
 	value   []byte
 	version uint64
@@ -69,6 +70,7 @@ func (m *Memory) makeRoom(now time.Time) {
 	m.sweepAt = min(max(1024, 2*len(m.items)), maxItems)
 }
 
+// dropSoonest drops, of 32 items, the one that ends first; the order of a map is random.
 func (m *Memory) dropSoonest() {
 	const looked = 32
 	soonest, n := "", 0

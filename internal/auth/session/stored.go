@@ -26,6 +26,8 @@ func (l *Logins) load(id loginID, now int64, waited *time.Duration) (r loginReco
 	return r, version, err
 }
 
+// get reads and decrypts an item. A value that does not decrypt is missing; its version
+// is returned all the same, to be written over. It adds to waited.
 func (l *Logins) get(key string, now int64, waited *time.Duration) (value []byte, version uint64, err error) {
 	start := time.Now()
 	encrypted, version, err := l.store.Get(key, fromMs(now), *waited)
@@ -39,6 +41,7 @@ func (l *Logins) get(key string, now int64, waited *time.Duration) (value []byte
 	return value, version, nil
 }
 
+// put encrypts and writes an item, to be kept slack longer than until. It adds to waited.
 func (l *Logins) put(key string, value []byte, version uint64, now, until int64, waited *time.Duration) error {
 	start := time.Now()
 	err := l.store.Put(key, l.keys.encrypt(key, value), version, fromMs(now), fromMs(until).Add(slack), *waited)
@@ -46,6 +49,8 @@ func (l *Logins) put(key string, value []byte, version uint64, now, until int64,
 	return err
 }
 
+// save writes a login's record: kept until the login ends, or once it is revoked until
+// its last access token expires.
 func (l *Logins) save(id loginID, r *loginRecord, version uint64, now int64, waited *time.Duration) error {
 	until := r.Ends
 	if r.Revoked {
@@ -54,11 +59,12 @@ func (l *Logins) save(id loginID, r *loginRecord, version uint64, now int64, wai
 	return l.put(l.keys.itemKey("login", id[:]), r.append(nil), version, now, until, waited)
 }
 
-// lookUp returns what is known of a login: from the store, or from the cache where
-// that was asked less than a second ago. Of concurrent requests one asks, the others
-// wait for its answer.
+// lookUp returns what is known of a login: from the store, or from the cache where that
+// was asked less than a second ago. Of concurrent requests one asks, the others wait for
+// its answer. Where the store does not answer the view is what it said last, and empty
+// where it never has. It adds to waited.
 func (l *Logins) lookUp(id loginID, now int64, waited *time.Duration) (*knownLogin, *loginView) {
-	k := l.known.of(id)
+	k := l.known.entry(id)
 	if v := k.view.Load(); v.isFresh(now) {
 		return k, v
 	}
@@ -90,7 +96,7 @@ func (l *Logins) lookUp(id loginID, now int64, waited *time.Duration) (*knownLog
 
 // cache keeps a record that was just written.
 func (l *Logins) cache(id loginID, r *loginRecord, now int64) {
-	k := l.known.of(id)
+	k := l.known.entry(id)
 	k.asking.Lock()
 	defer k.asking.Unlock()
 	k.view.Store(&loginView{asked: now, confirmed: now, found: true, record: *r})
@@ -124,10 +130,12 @@ func (l *Logins) create(id loginID, r *loginRecord, perUser int, now int64) erro
 	return err
 }
 
-// changeList writes a user's list again, without the logins that have ended.
+// changeList writes a user's list again, without the logins that have ended. A concurrent
+// change by another instance makes it start again with what is stored then. It fails with
+// ErrAway, or with ErrConflict after maxWrites.
 func (l *Logins) changeList(name string, now int64, change func(loginList) loginList) error {
-	l.listing.Lock()
-	defer l.listing.Unlock()
+	l.listMu.Lock()
+	defer l.listMu.Unlock()
 	key := l.keys.itemKey("user", []byte(name))
 	for try := range maxWrites {
 		backOff(try)
@@ -153,7 +161,7 @@ func (l *Logins) changeList(name string, now int64, change func(loginList) login
 
 // unlist takes a login off its user's list. Where that fails it counts until it would
 // have ended.
-func (l *Logins) unlist(id loginID, name string, now int64) {
+func (l *Logins) removeFromList(id loginID, name string, now int64) {
 	_ = l.changeList(name, now, func(list loginList) loginList {
 		return slices.DeleteFunc(list, func(e loginEntry) bool { return e.ID == id })
 	})
@@ -171,7 +179,7 @@ func (l *Logins) revoke(id loginID, ends, now int64) error {
 func (l *Logins) storeRevocation(id loginID, now int64) (err error) {
 	defer func() {
 		if err != nil {
-			l.behind.Store(true)
+			l.unsynced.Store(true)
 		}
 	}()
 	for try := range maxWrites {
@@ -187,7 +195,7 @@ func (l *Logins) storeRevocation(id loginID, now int64) (err error) {
 		}
 		switch err {
 		case nil:
-			l.revoked.stored(id, access)
+			l.revoked.markStored(id, access)
 			return nil
 		case ErrConflict:
 		default:
@@ -197,17 +205,21 @@ func (l *Logins) storeRevocation(id loginID, now int64) (err error) {
 	return ErrConflict
 }
 
-// backOff separates writes that met, a little longer with each try.
+// backOff separates writes that met: it sleeps a random time, of up to 1 ms more with
+// each try.
 func backOff(try int) {
 	if try > 0 {
 		time.Sleep(rand.N(time.Duration(try) * time.Millisecond))
 	}
 }
 
+// errRevoked is what rotate returns for a login that has ended.
 var errRevoked = errors.New("the login was revoked")
 
-// rotate makes next the refresh token of the login that is good, in place of given.
-// A given token that was used before revokes the login: somebody has a copy of it.
+// rotate makes next the refresh token of the login that is good, in place of given. Both
+// are SHA-256 of the text. access is when the new access token expires, now and it in ms;
+// accept may refuse the login, with the error that rotate returns then. A given token
+// that was used before revokes the login: somebody has a copy of it.
 func (l *Logins) rotate(id loginID, given, next [sha256.Size]byte, accept func(*loginRecord) error, access, now int64) (r loginRecord, err error) {
 	for try := range maxWrites {
 		backOff(try)
@@ -236,7 +248,8 @@ func (l *Logins) rotate(id loginID, given, next [sha256.Size]byte, accept func(*
 	return r, ErrConflict
 }
 
-// storeUse writes that a session is in use.
+// storeUse writes that a session is in use. A failure costs only that other instances do
+// not know; the next use tries again.
 func (l *Logins) storeUse(id loginID, now int64, waited *time.Duration) {
 	r, version, err := l.load(id, now, waited)
 	if err != nil || r.Revoked {

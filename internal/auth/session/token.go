@@ -23,8 +23,9 @@ const (
 // A loginID names a login: its tokens and its session.
 type loginID [16]byte
 
-// An accessToken is believed for its signature, until it expires or its login is
-// known to be revoked. It holds no roles: those of the configuration in force count.
+// An accessToken is believed for its signature, until it expires or its login is known to
+// be revoked. It holds no roles: those of the configuration in force count. Its payload
+// is the fields in this order, times big-endian, and the name to the end.
 type accessToken struct {
 	login                 loginID
 	issued, expires, ends int64 // ms; ends is when the login does
@@ -32,8 +33,10 @@ type accessToken struct {
 	name                  []byte
 }
 
+// accessFixed is the length of a payload without the name, in bytes.
 const accessFixed = 16 + 3*8 + len(network{})
 
+// append appends the payload.
 func (t *accessToken) append(b []byte) []byte {
 	b = append(b, t.login[:]...)
 	for _, ms := range [...]int64{t.issued, t.expires, t.ends} {
@@ -55,7 +58,8 @@ func readAccess(payload []byte) (t accessToken, ok bool) {
 	return t, true
 }
 
-// access reads an access token; false where it is not one of ours.
+// access reads an access token; false where it is not one of ours. Its name is good until
+// the signer's next call.
 func (s *signer) access(text []byte) (t accessToken, ok bool) {
 	if !bytes.HasPrefix(text, []byte(accessPrefix)) {
 		return t, false
@@ -75,6 +79,7 @@ type refreshToken struct {
 
 const refreshSize = 16 + 8 + 16 // the last 16 bytes are random
 
+// newRefresh returns the payload of a new refresh token.
 func newRefresh(login loginID, ends int64) (payload []byte) {
 	payload = append(make([]byte, 0, refreshSize), login[:]...)
 	payload = binary.BigEndian.AppendUint64(payload, uint64(ends))
@@ -98,8 +103,8 @@ func (s *signer) refresh(text []byte) (t refreshToken, ok bool) {
 // sessionSize is the length of a session's random id, in bytes.
 const sessionSize = 32
 
-// loginOf is the login of a session: a keyed hash of its random id, so that neither a
-// token nor the store tells the id.
+// loginOf returns the login of a session: a keyed hash of its random id, so that neither
+// a token nor the store tells the id.
 func (s *signer) loginOf(session []byte) (id loginID) {
 	copy(id[:], s.sign(idOfSession, session))
 	return id
@@ -117,14 +122,15 @@ func (s *signer) session(text []byte) (id loginID, ok bool) {
 	return s.loginOf(payload), true
 }
 
+// randomBytes returns n bytes of crypto/rand.
 func randomBytes(n int) []byte {
 	b := make([]byte, n)
 	_, _ = rand.Read(b) // never fails
 	return b
 }
 
-// ClientNetwork is the network that an address stands for: an IPv4 address itself, of
-// an IPv6 address the /64, which is the least that a provider gives one customer. It
+// ClientNetwork returns the network that an address stands for: an IPv4 address itself,
+// of an IPv6 address the /64, which is the least that a provider gives one customer. It
 // is not valid for the zero address.
 func ClientNetwork(from netip.Addr) netip.Prefix {
 	from = from.Unmap()
@@ -137,6 +143,7 @@ func ClientNetwork(from netip.Addr) netip.Prefix {
 // none.
 type network [9]byte
 
+// networkOf returns the network of an address; the zero value for none.
 func networkOf(a netip.Addr) (n network) {
 	switch client := ClientNetwork(a).Addr(); {
 	case client.Is4():
@@ -160,6 +167,8 @@ func (n network) admits(bound bool, from netip.Addr) bool {
 	return n == networkOf(from)
 }
 
+// toMs and fromMs convert between times and ms since 1970, as records and tokens hold
+// them.
 func toMs(t time.Time) int64 { return t.UnixMilli() }
 
 func fromMs(ms int64) time.Time { return time.UnixMilli(ms) }
