@@ -27,7 +27,7 @@ func pages(t *testing.T) (pages []string) {
 }
 
 var (
-	pageLink   = regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)                                   // [text](file#part)
+	pageLink   = regexp.MustCompile(`\]\(([^)#:]*)(?:#([^):]*))?\)`)                                // [text](file#part)
 	pageFile   = regexp.MustCompile("`((?:cmd|internal|docs|bench|loadtest|k6)/[a-zA-Z0-9_./-]+)`") // `cmd/file.go`
 	pageTarget = regexp.MustCompile("`make ([a-z0-9-]+)`")
 	noteFile   = regexp.MustCompile(`[(, ]([a-z_0-9]+\.go)\b`) // "(file.go)" in a comment
@@ -40,7 +40,13 @@ func TestPagesNameOnlyWhatIsThere(t *testing.T) {
 		text, err := os.ReadFile(page)
 		require.NoError(t, err)
 		for _, m := range pageLink.FindAllStringSubmatch(string(text), -1) {
-			assert.FileExists(t, orFolder(filepath.Join(filepath.Dir(page), m[1])), "linked by %s", page)
+			linked := filepath.Join(filepath.Dir(page), m[1])
+			if m[1] == "" {
+				linked = page
+			}
+			if assert.FileExists(t, orFolder(linked), "linked by %s", page) && m[2] != "" {
+				assert.Contains(t, headings(t, linked), m[2], "%s, linked by %s", linked, page)
+			}
 		}
 		for _, m := range pageFile.FindAllStringSubmatch(string(text), -1) {
 			if !strings.Contains(m[1], "NAME") {
@@ -51,6 +57,27 @@ func TestPagesNameOnlyWhatIsThere(t *testing.T) {
 			assert.Contains(t, string(makefile), "\n"+m[1]+":", "a target of make, named by %s", page)
 		}
 	}
+}
+
+// headings are the names of the page's headings, as a link spells them.
+func headings(t *testing.T, page string) (names []string) {
+	t.Helper()
+	text, err := os.ReadFile(page)
+	require.NoError(t, err)
+	for line := range strings.Lines(string(text)) {
+		if heading, found := strings.CutPrefix(strings.TrimLeft(line, "#"), " "); found && strings.HasPrefix(line, "#") {
+			names = append(names, strings.Map(func(c rune) rune {
+				switch {
+				case c == ' ':
+					return '-'
+				case c == '-', c == '_', 'a' <= c && c <= 'z', '0' <= c && c <= '9':
+					return c
+				}
+				return -1
+			}, strings.ToLower(strings.TrimSpace(heading))))
+		}
+	}
+	return names
 }
 
 // orFolder is the path, or a file in it where it is a folder.
