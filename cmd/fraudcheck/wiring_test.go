@@ -1,12 +1,10 @@
 package main
 
 import (
-	"fmt"
 	"net/http"
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 	"unsafe"
@@ -51,24 +49,6 @@ func TestCardNumbersAreCountedAtBothPorts(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 400, a.status)
 	assert.EqualValues(t, 2, value(t, p.scrape(t), "fraudcheck_pan_like_input_total"))
-}
-
-func TestRecordsEvictedInTheirWindowAreCounted(t *testing.T) {
-	p := start(t, guarded+"store: {memory: {max_bytes: 1MiB}}\n")
-	require.Zero(t, value(t, p.scrape(t), "fraudcheck_store_evicted_in_window_total"))
-	var asking sync.WaitGroup
-	for worker := range 8 {
-		asking.Go(func() {
-			for n := range 2500 {
-				a, err := p.try(p.addr, "POST", "/v1/check", fmt.Sprintf(`{"ip":"10.%d.%d.%d","card_id":"a"}`, worker, n>>8, n&255))
-				if !assert.NoError(t, err) || !assert.Equal(t, 200, a.status, a.body) {
-					return
-				}
-			}
-		})
-	}
-	asking.Wait()
-	assert.Positive(t, value(t, p.scrape(t), "fraudcheck_store_evicted_in_window_total"))
 }
 
 // stuck is a standard error that takes nothing until it is released.

@@ -25,9 +25,7 @@ import (
 // What a whole request may allocate, from its bytes to those of the answer, when
 // nothing is logged.
 func TestAllocationBudgets(t *testing.T) {
-	if raceDetector {
-		t.Skip("the race detector allocates")
-	}
+	testbed.SkipRace(t, "counts allocations, and the detector allocates")
 	server := testbed.StartMemcached(t)
 	shared := func(local *velocity.Memory) velocity.Store {
 		m := velocitytest.NewMemcached(t, local, memcached.Settings{Servers: []string{server.Addr}, Budget: 10 * time.Second})

@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
+
+	"fraudcheck/internal/testbed"
 )
 
 func newTable(t require.TestingT, maxBytes int64) *Table {
@@ -81,6 +83,7 @@ func TestATableMapsMemoryAsItNeedsIt(t *testing.T) {
 
 // The child process has a limit of address space that its table would pass.
 func TestATableLivesWithTheMemoryThatTheSystemGives(t *testing.T) {
+	testbed.SkipRace(t, "fills a table, in one goroutine")
 	if os.Getenv("SLAB_TEST_LIMITED") == "" {
 		child := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
 		child.Env = append(os.Environ(), "SLAB_TEST_LIMITED=1")
@@ -227,6 +230,7 @@ func cellsOf(all map[Key]modelled, condition func(Key, Label) bool) (n int) {
 
 // Random traffic of all groups, ranks and sizes on a small table, against a map.
 func TestEvictionFollowsItsRules(t *testing.T) {
+	testbed.SkipRace(t, "fills a table, in one goroutine")
 	evictions := 0
 	rapid.Check(t, func(t *rapid.T) {
 		table := newTable(t, MinBytes)

@@ -71,6 +71,15 @@ func SkipShort(t testing.TB, why string) {
 	}
 }
 
+// SkipRace skips a test that the race detector makes take long and has nothing to find
+// in; why says what the test does. make test runs it without the detector.
+func SkipRace(t testing.TB, why string) {
+	t.Helper()
+	if raceDetector {
+		t.Skip("runs without -race: " + why)
+	}
+}
+
 // A TestMemcached is a Memcached whose errors end the test.
 type TestMemcached struct {
 	*Memcached

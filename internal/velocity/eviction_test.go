@@ -22,6 +22,7 @@ func cardsPerEmail() Rule {
 // An attacker who invents an e-mail address for each card must not push the record of
 // its own IP address out of a full store.
 func TestDistinctEmailsDoNotEvictTheirIPAddress(t *testing.T) {
+	testbed.SkipRace(t, "fills a store, in one goroutine")
 	testbed.SkipShort(t, "fills a store with e-mail addresses")
 	for _, between := range []int{1, 100, 3_000} {
 		t.Run(fmt.Sprintf("%d emails per card", between), func(t *testing.T) {
@@ -65,6 +66,7 @@ func (s *shop) flood(at time.Duration) {
 }
 
 func TestAFloodDoesNotEvictWhatIsBlockedOrNearlyBlocked(t *testing.T) {
+	testbed.SkipRace(t, "fills a store, in one goroutine")
 	for shown := 3; shown <= 6; shown++ {
 		s := newShop(t, 1<<20, DefaultRule)
 		for card := range shown {
@@ -76,6 +78,7 @@ func TestAFloodDoesNotEvictWhatIsBlockedOrNearlyBlocked(t *testing.T) {
 }
 
 func TestABlockedAddressOutlivesThoseNearlyBlocked(t *testing.T) {
+	testbed.SkipRace(t, "fills a store, in one goroutine")
 	s := newShop(t, 1<<20, DefaultRule)
 	for card := range 6 {
 		s.show(-1, card, 0)
@@ -92,6 +95,7 @@ func TestABlockedAddressOutlivesThoseNearlyBlocked(t *testing.T) {
 // An older copy, on a server or at another instance, would bring back what an analyst
 // had forgotten.
 func TestAFloodDoesNotEvictWhatWasForgotten(t *testing.T) {
+	testbed.SkipRace(t, "fills a store, in one goroutine")
 	s := newShop(t, 1<<20, DefaultRule)
 	a := Attempt{Address: netip.MustParseAddr("203.0.113.7")}
 	s.Forget(&a, "ip", testStart)
@@ -104,6 +108,7 @@ func TestAFloodDoesNotEvictWhatWasForgotten(t *testing.T) {
 }
 
 func TestARecordThatMergingBlocksOutlivesAFlood(t *testing.T) {
+	testbed.SkipRace(t, "fills a store, in one goroutine")
 	s, other := newShop(t, 1<<20, DefaultRule), newShop(t, 1<<20, DefaultRule)
 	a := Attempt{Address: netip.MustParseAddr("203.0.113.7")}
 	for card := range 6 {
@@ -122,6 +127,7 @@ func TestARecordThatMergingBlocksOutlivesAFlood(t *testing.T) {
 }
 
 func TestABlockedAddressOutlivesAFloodAfterARestart(t *testing.T) {
+	testbed.SkipRace(t, "fills a store, in one goroutine")
 	before := newShop(t, 1<<20, DefaultRule)
 	for card := range 6 {
 		before.show(-1, card, 0)
@@ -135,6 +141,7 @@ func TestABlockedAddressOutlivesAFloodAfterARestart(t *testing.T) {
 }
 
 func TestEvictionsAreCountedByKind(t *testing.T) {
+	testbed.SkipRace(t, "fills a store, in one goroutine")
 	s := newShop(t, 1<<20, DefaultRule, cardsPerEmail())
 	s.flood(0)
 	stats := s.memory.Stats()

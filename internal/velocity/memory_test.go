@@ -42,6 +42,7 @@ func (s *shop) show(n, card int, at time.Duration) int {
 }
 
 func TestMemoryStaysWithinItsBoundAndSaysWhatItForgot(t *testing.T) {
+	testbed.SkipRace(t, "fills a store, in one goroutine")
 	const bound = 2 << 20
 	s := newShop(t, bound, DefaultRule)
 	const addresses = 100_000
@@ -61,6 +62,7 @@ func TestMemoryStaysWithinItsBoundAndSaysWhatItForgot(t *testing.T) {
 }
 
 func TestMemoryForgetsNothingInItsWindowWhileThereIsRoom(t *testing.T) {
+	testbed.SkipRace(t, "fills a store, in one goroutine")
 	s := newShop(t, 32<<20, DefaultRule)
 	for n := range 100_000 {
 		s.show(n, 1, 0)
@@ -73,6 +75,7 @@ func TestMemoryForgetsNothingInItsWindowWhileThereIsRoom(t *testing.T) {
 }
 
 func TestMemoryGivesBackWhatHasEnded(t *testing.T) {
+	testbed.SkipRace(t, "fills a store, in one goroutine")
 	s := newShop(t, 1<<20, DefaultRule)
 	for hour := range 20 {
 		for n := range 5_000 {
@@ -84,6 +87,7 @@ func TestMemoryGivesBackWhatHasEnded(t *testing.T) {
 }
 
 func TestAnAddressUnderAttackOutlivesAFlood(t *testing.T) {
+	testbed.SkipRace(t, "fills a store, in one goroutine")
 	s := newShop(t, 1<<20, DefaultRule)
 	for n := range 200_000 {
 		if n%500 == 0 {
@@ -95,6 +99,7 @@ func TestAnAddressUnderAttackOutlivesAFlood(t *testing.T) {
 }
 
 func TestManySmallRecordsFindRoomAfterLargeOnes(t *testing.T) {
+	testbed.SkipRace(t, "fills a store, in one goroutine")
 	testbed.SkipShort(t, "fills a store again and again")
 	large := DefaultRule
 	large.Name, large.Per, large.Count, large.ReviewOver, large.BlockOver = "large", "network", "attempts", 0, 200
@@ -130,6 +135,7 @@ func TestWhatHasEndedIsNotCountedAsForgotten(t *testing.T) {
 }
 
 func TestTheBoundHoldsUnderAFloodOfAllSizes(t *testing.T) {
+	testbed.SkipRace(t, "fills a store, in one goroutine")
 	testbed.SkipShort(t, "fills a store again and again")
 	const bound = 4<<20 + 12345
 	large := DefaultRule

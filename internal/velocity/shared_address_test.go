@@ -6,12 +6,15 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/testbed"
 )
 
 // What retention costs honest shoppers behind one address (an office, a mobile
-// network): each comes once, with a card of their own, at random. The README
+// network): each comes once, with a card of their own, at random. docs/counting.md
 // quotes what this prints with -v.
 func TestHonestShoppersBehindOneAddress(t *testing.T) {
+	testbed.SkipRace(t, "plays many hours, in one goroutine")
 	blocked := func(retention Retention, perHour float64) float64 {
 		rule := DefaultRule
 		rule.Retention = retention
