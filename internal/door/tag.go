@@ -27,9 +27,9 @@ func NewTags(key []byte) *Tags {
 	}}}
 }
 
-// Loggable returns a caller's name as a log shows it: as it is, unless 12 digits in a
-// row, blanks and hyphens aside, may be a card number. Configured names are not; what an
-// issuer of tokens calls somebody may be.
+// Loggable returns the form of a caller's name that is logged: the name, or "(a number)"
+// where it has twelve digits in a row and may be a card number. The names are those of
+// configured users, and the subjects of tokens, which a foreign issuer chooses.
 func Loggable(name string) string {
 	digits := 0
 	for _, c := range name {
