@@ -189,18 +189,11 @@ func (s *service) startSnapshots() (stop func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		tick := time.NewTicker(s.settings.Store.Memory.SnapshotEvery)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-			}
+		every(ctx, s.settings.Store.Memory.SnapshotEvery, func(time.Time) {
 			if err := s.saveSnapshot(ctx); err != nil && ctx.Err() == nil {
 				s.log.Warn("store.memory.snapshot_file cannot be written", "error", err)
 			}
-		}
+		})
 	}()
 	return func() {
 		cancel()

@@ -9,7 +9,7 @@ import (
 	"fraudcheck/internal/wire"
 )
 
-// A Route is a path, methods, who may use it with them, and what is done then. Several
+// A Route is a path, methods, the roles that may use it with them, and a handler. Several
 // may have the same path and different methods.
 type Route struct {
 	Path    string     // may have one {name}, which stands for one segment
