@@ -6,10 +6,11 @@ import (
 	"fmt"
 )
 
-// An answer is what bench reads of an HTTP answer.
+// An answer is what bench reads of an HTTP answer. It is scanned, not decoded: JSON
+// decoding would cost the load more than the program spends on the check.
 type answer struct {
 	status   int
-	decision byte // a(llow), r(eview), b(lock), or 0
+	decision byte // a(llow), r(eview), b(lock), or 0 for none
 	degraded bool
 	count    int // of the first rule; 0 when there is none
 }
@@ -29,8 +30,9 @@ var (
 	countKey      = []byte(`"count"`)
 )
 
-// parseAnswer reads one answer, after which no byte may follow. It returns errIncomplete
-// until all of it is there.
+// parseAnswer reads one answer, after which no byte may follow: connections do not
+// pipeline. It returns errIncomplete until all of it is there, and other errors for what
+// is no answer of a service under test.
 func parseAnswer(b []byte) (a answer, err error) {
 	end := bytes.Index(b, headEnd)
 	if end < 0 {
@@ -66,6 +68,7 @@ func parseAnswer(b []byte) (a answer, err error) {
 	return a, nil
 }
 
+// lengthOf returns the value of Content-Length in a head; false where there is none.
 func lengthOf(head []byte) (n int, ok bool) {
 	for {
 		at := bytes.IndexByte(head, '\n')
@@ -87,7 +90,8 @@ func lengthOf(head []byte) (n int, ok bool) {
 	}
 }
 
-// valueOf returns what follows the first occurrence of the key, without white space.
+// valueOf returns what follows the first occurrence of the key, from its value on; nil
+// where there is no such key.
 func valueOf(body, key []byte) []byte {
 	at := bytes.Index(body, key)
 	if at < 0 {

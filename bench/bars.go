@@ -5,18 +5,21 @@ import (
 	"regexp"
 )
 
-// A bar is a limit for the rows whose names match: at least, or at most.
+// A bar is a limit for the rows whose names match: at least, or at most. Bars hold what a
+// change must not lose; a row that misses one says so, and is not void for that.
 type bar struct {
 	rows  *regexp.Regexp
 	what  string
-	of    func(*row) float64
-	least bool
+	of    func(*row) float64 // the number that is limited, of the medians
+	least bool               // limit is the least, otherwise the most
 	limit float64
 }
 
 func rateRatio(r *row) float64 { return r.ratio(rate) }
 func cpuRatio(r *row) float64  { return r.ratio(cpu) }
 
+// Ratios are to the bare answer under the same load; trips are commands to memcached per
+// check, and latencies ms.
 var bars = []bar{
 	{regexp.MustCompile(`^embedded honest `), "checks/s", rateRatio, true, 0.80},
 	{regexp.MustCompile(`^embedded honest `), "CPU", cpuRatio, false, 1.40},

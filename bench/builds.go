@@ -40,7 +40,8 @@ func buildOf(build string) builder {
 	}
 }
 
-// compareBuilds measures the program of the working tree and another, pair by pair.
+// compareBuilds measures the program of the working tree and another, pair by pair, and
+// prints the CPU per check of both.
 func compareBuilds(ctx context.Context, o *options, stdout, progress io.Writer) error {
 	cells, err := chooseOwn(o.only)
 	if err != nil {
@@ -97,7 +98,7 @@ func pairs(ctx context.Context, before, now *lab, cells []cell, o *options, prog
 				continue
 			}
 			fmt.Fprintf(progress, "round %d of %d: %-40s", round+1, o.rounds, r.name())
-			s := r.take(measurePair(ctx, before, now, r, round, time.Duration(o.seconds)*time.Second))
+			s := r.addSample(measurePair(ctx, before, now, r, round, time.Duration(o.seconds)*time.Second))
 			if ctx.Err() != nil {
 				return nil, errors.New("interrupted")
 			}
@@ -111,8 +112,10 @@ func pairs(ctx context.Context, before, now *lab, cells []cell, o *options, prog
 	return rows, nil
 }
 
-// measurePair measures the build before first in every other round. A pair with a void
-// window is measured again.
+// measurePair measures the row with both builds, the build before first in every other
+// round, so that a drift of the machine's speed favours neither. A pair with a void
+// window is measured again. It returns the sample of the build now; that of the build
+// before is added to r.against.
 func measurePair(ctx context.Context, before, now *lab, r *row, round int, lasts time.Duration) (s sample, err error) {
 	var was sample
 	for range tries {
@@ -137,9 +140,11 @@ func measurePair(ctx context.Context, before, now *lab, r *row, round int, lasts
 	return s, err
 }
 
-// mostCPU is the most that a change may raise the CPU per check by.
+// mostCPU is the most that a change may raise the CPU per check by: a ratio of medians
+// that nine pairs on a quiet machine resolve.
 const mostCPU = 1.05
 
+// judgePairs adds the verdict on the CPU of a row.
 func (r *row) judgePairs() {
 	if r.void != "" || r.skipped != "" {
 		return
@@ -151,6 +156,7 @@ func (r *row) judgePairs() {
 	r.verdict = append(r.verdict, fmt.Sprintf("bar CPU ≤%v %s", mostCPU, verdict))
 }
 
+// printPairs prints the CPU of both builds and the ratio of each pair.
 func printPairs(w io.Writer, rows []*row) {
 	fmt.Fprintf(w, "CPU µs per check of two builds\n%-16s %-11s %5s %7s %7s %6s  %s\n", "target", "traffic", "conns", "before", "now", "ratio", "of each pair")
 	for _, r := range rows {

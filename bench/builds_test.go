@@ -51,14 +51,14 @@ func TestAPairIsMeasuredInAlternatingOrder(t *testing.T) {
 	r := &row{cell: cell{target: "bare", from: honest, does: "honest", conns: 1}}
 	for round, want := range [][]string{{"before", "now"}, {"now", "before"}, {"before", "now"}} {
 		order = nil
-		s := r.take(measurePair(t.Context(), before, now, r, round, 250*time.Millisecond)) // a busy machine answers none in less
+		s := r.addSample(measurePair(t.Context(), before, now, r, round, 250*time.Millisecond)) // a busy machine answers none in less
 		require.Empty(t, s.Void)
 		require.Equal(t, want, order[:2]) // a busy machine may have it measured again
 		require.Len(t, r.ratios(rate), round+1)
 	}
 
 	r.from = attack // which the bare answer does not block
-	require.Contains(t, r.take(measurePair(t.Context(), before, now, r, 0, time.Millisecond)).Void, "cards of the attack passed")
+	require.Contains(t, r.addSample(measurePair(t.Context(), before, now, r, 0, time.Millisecond)).Void, "cards of the attack passed")
 	require.NotEmpty(t, r.void, "a void pair makes the row void")
 }
 
@@ -70,7 +70,7 @@ func TestARatioOfBuildsIsTheMedianOfThePairs(t *testing.T) {
 	}
 	r.judgePairs()
 	void := &row{cell: cell{target: "memcached tcp"}}
-	void.take(sample{Void: "what happened"}, nil)
+	void.addSample(sample{Void: "what happened"}, nil)
 	void.judgePairs()
 	var out strings.Builder
 	printPairs(&out, []*row{r, void})

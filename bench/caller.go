@@ -8,18 +8,20 @@ import (
 	"time"
 )
 
-// A caller makes one call after the other over one connection. A call allocates
-// nothing, so that the load costs little of the processors it shares with the target.
+// A caller makes one call after the other over one connection. A call allocates nothing,
+// so that the load costs little of the processors it shares with the target. It never
+// connects anew: a connection that ends voids the row.
 type caller struct {
 	conn    net.Conn
 	request *request
 	next    func() attempt
 	tally   *tally
-	buf     [4096]byte
+	buf     [4096]byte // of the answer, which must fit
 }
 
 const dialTimeout = 10 * time.Second
 
+// newCaller connects to addr; auth is the Authorization header of its calls.
 func newCaller(addr, auth string, next func() attempt) (*caller, error) {
 	conn, err := net.DialTimeout("tcp", addr, dialTimeout)
 	if err != nil {
@@ -30,19 +32,22 @@ func newCaller(addr, auth string, next func() attempt) (*caller, error) {
 
 var errLate = errors.New("an answer did not come in time")
 
-func late(err error) error {
+// deadlineError replaces a time-out, whose text differs by connection, by errLate.
+func deadlineError(err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return errLate
 	}
 	return err
 }
 
+// send writes the request of an attempt.
 func (c *caller) send(v attempt) error {
 	c.request.put(v)
 	_, err := c.conn.Write(c.request.bytes)
-	return late(err)
+	return deadlineError(err)
 }
 
+// receive reads one answer.
 func (c *caller) receive() (answer, error) {
 	for n := 0; n < len(c.buf); {
 		more, err := c.conn.Read(c.buf[n:])
@@ -50,7 +55,7 @@ func (c *caller) receive() (answer, error) {
 			if err == io.EOF {
 				err = io.ErrUnexpectedEOF
 			}
-			return answer{}, late(err)
+			return answer{}, deadlineError(err)
 		}
 		n += more
 		if a, err := parseAnswer(c.buf[:n]); err != errIncomplete {
@@ -60,6 +65,7 @@ func (c *caller) receive() (answer, error) {
 	return answer{}, errLong
 }
 
+// call makes the next call and returns its attempt and answer.
 func (c *caller) call() (attempt, answer, error) {
 	v := c.next()
 	if err := c.send(v); err != nil {

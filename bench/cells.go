@@ -7,21 +7,22 @@ import (
 	"strings"
 )
 
-// A cell is a row of the tables: an experiment that every round repeats.
+// A cell is a row of the tables: an experiment that every round repeats. Its name is
+// unique.
 type cell struct {
-	table  string
-	target string
+	table  string // title of the table that it stands in
+	target string // name of the process under load; cells of one target share it
 	start  starter
-	from   func() *traffic
-	does   string // the traffic, in the table
-	conns  int
-	rate   int    // calls a second; 0 for a closed loop
-	base   string // name of the cell that it is compared with
+	from   func() *traffic // makes new traffic for each round
+	does   string          // the traffic, in the table
+	conns  int             // connections
+	rate   int             // calls a second; 0 for a closed loop
+	base   string          // name of the cell that it is compared with
 }
 
 func (c *cell) name() string { return fmt.Sprintf("%s %s %d", c.target, c.does, c.conns) }
 
-// A starter starts a target.
+// A starter starts a target, once for all rounds.
 type starter func(context.Context, *lab, *target) error
 
 // The tables.
@@ -35,6 +36,7 @@ const (
 	otherStacks = "other stacks, the same calls"
 )
 
+// pacedRate is the calls a second of the open loop.
 const pacedRate = 10_000
 
 func startBare(ctx context.Context, l *lab, t *target) error { return l.startBare(ctx, t) }
@@ -48,7 +50,9 @@ var (
 	quietTCP    = setup{logLevel: "WARNING", store: "tcp", instances: 1}
 )
 
-// ownCells returns the rows of fraudcheck.
+// ownCells returns the rows of fraudcheck, in the order of the tables. Each is compared
+// with one that differs in one thing: the store, the traffic, the number of cards, rules
+// or instances, the scheme.
 func ownCells() (all []cell) {
 	add := func(c cell) { all = append(all, c) }
 	for _, conns := range []int{64, 256, 1000} {
@@ -110,12 +114,12 @@ func rulesOf(count int) string {
 
 // match returns the cells whose name matches.
 func match(all []cell, only string) (matching []cell, err error) {
-	wanted, err := regexp.Compile(only)
+	pattern, err := regexp.Compile(only)
 	if err != nil {
 		return nil, fmt.Errorf("-only: %w", err)
 	}
 	for _, c := range all {
-		if wanted.MatchString(c.name()) {
+		if pattern.MatchString(c.name()) {
 			matching = append(matching, c)
 		}
 	}

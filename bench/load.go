@@ -15,10 +15,11 @@ const (
 )
 
 // A load is all connections to a target. Its methods are called in this order: open,
-// press or pace, close.
+// closedLoop or openLoop within window, close. A failed call ends its connection, and
+// voids the row.
 type load struct {
 	callers []*caller
-	phase   atomic.Int32
+	phase   atomic.Int32  // warming, measuring or over
 	slow    time.Duration // longest that the seeding, or the last answers, may take
 }
 
@@ -29,7 +30,8 @@ const (
 	over
 )
 
-// open connects, to each address in turn, and makes the seeding calls.
+// open connects, to each address in turn, and makes the seeding calls: those that make
+// addresses and credentials known before anything is measured.
 func (l *load) open(addrs []string, auth string, from *traffic, conns int) error {
 	for n := range conns {
 		c, err := newCaller(addrs[n%len(addrs)], auth, from.stream(n))
@@ -54,6 +56,7 @@ func (l *load) open(addrs []string, auth string, from *traffic, conns int) error
 	return l.tally().err
 }
 
+// close closes the connections.
 func (l *load) close() {
 	for _, c := range l.callers {
 		_ = c.conn.Close() // no call is in flight
@@ -71,6 +74,7 @@ func (l *load) within(d time.Duration) error {
 	return nil
 }
 
+// each runs do for every connection, all at once, and waits for them.
 func (l *load) each(do func(*caller)) {
 	var all sync.WaitGroup
 	for _, c := range l.callers {
@@ -79,6 +83,7 @@ func (l *load) each(do func(*caller)) {
 	all.Wait()
 }
 
+// tally returns the sum of the connections' tallies; no call may be in flight.
 func (l *load) tally() *tally {
 	t := newTally()
 	for _, c := range l.callers {
@@ -88,7 +93,7 @@ func (l *load) tally() *tally {
 }
 
 // window runs the load for the warm-up and then for lasts; at is called at both ends of
-// the latter.
+// the latter, to read clocks. It returns when the last call has been answered.
 func (l *load) window(ctx context.Context, lasts time.Duration, at func() error, load func()) error {
 	if err := l.within(warm + lasts + l.slow); err != nil {
 		return err
@@ -111,8 +116,9 @@ func (l *load) window(ctx context.Context, lasts time.Duration, at func() error,
 	return err
 }
 
-// press is a closed loop: each connection calls as soon as it was answered.
-func (l *load) press() {
+// closedLoop has each connection call as soon as it was answered: it measures the most
+// checks a second, at a latency that follows from the number of connections.
+func (l *load) closedLoop() {
 	l.each(func(c *caller) {
 		since := time.Now()
 		for {
@@ -125,7 +131,7 @@ func (l *load) press() {
 			c.tally.note(v, a, false)
 			switch l.phase.Load() {
 			case measuring:
-				c.tally.measured(now.Sub(since))
+				c.tally.recordLatency(now.Sub(since))
 			case over:
 				return
 			}

@@ -39,7 +39,7 @@ func TestACallAllocatesNothing(t *testing.T) {
 		v, a, err := c.call()
 		check(err == nil && a.status == 200, "an answer")
 		c.tally.note(v, a, false)
-		c.tally.measured(time.Millisecond)
+		c.tally.recordLatency(time.Millisecond)
 	}), "the load's and the bare answer's together")
 	require.Zero(t, c.tally.non200+c.tally.refused)
 	require.Equal(t, 1, c.tally.lowest)

@@ -63,6 +63,7 @@ import (
 	"syscall"
 )
 
+// options are the flags: see main.
 type options struct {
 	seconds, rounds int
 	only, json      string
@@ -99,9 +100,11 @@ func main() {
 	}
 }
 
-// errVoid: the table says which.
+// errVoid is the error of void rows; the table says which.
 var errVoid = errors.New("a row is void")
 
+// run measures what the options say, prints the tables, and returns errVoid when a row is
+// void.
 func run(ctx context.Context, o *options, stdout, progress io.Writer) error {
 	debug.SetGCPercent(1000) // so that the load's own garbage collection costs little
 	if o.before != "" {

@@ -20,15 +20,16 @@ type sample struct {
 	CPU      float64 // µs per check, of all processes that answer
 	StoreCPU float64 // µs per check, of memcached
 	Trips    float64 // commands to memcached per check
-	Allocs   float64 // per check
+	Allocs   float64 // of the service, per check
 	LoadCPU  float64 // µs per check, of the load
-	Others   float64 // share of the machine that other processes took
-	Note     string
-	Void     string // why the sample must not be used; empty when it may
+	Others   float64 // share of the machine that other processes took, from 0 to 1
+	Note     string  // what else helps to read the row
+	Void     string  // why the sample must not be used; empty when it may
 }
 
 // An experiment is one window of load on a target. rate is 0 for a closed loop, else
-// calls a second; slow is the longest that an answer may take.
+// calls a second; slow is the longest that an answer may take; auth is the Authorization
+// header.
 type experiment struct {
 	target *target
 	from   *traffic
@@ -39,12 +40,15 @@ type experiment struct {
 	auth   string
 }
 
-// state is read before and after the load, while no call is in flight.
+// A state is what the target says of itself; it is read before and after the load, while
+// no call is in flight.
 type state struct {
 	store   map[string]float64
 	metrics []testbed.Metrics // of each instance
 }
 
+// state reads the statistics of memcached and the metrics of every instance. Reading
+// costs the service allocations, which sample subtracts.
 func (t *target) state() (s state, err error) {
 	if t.store != nil {
 		if s.store, err = t.store.Stats(); err != nil {
@@ -61,8 +65,9 @@ func (t *target) state() (s state, err error) {
 	return s, nil
 }
 
-// grown returns by how much a metric grew, summed over instances and labels.
-func (s state) grown(since state, name string) (sum float64, err error) {
+// growth returns by how much a metric grew, summed over instances and labels. A metric
+// that is not there is an error: a renamed one must not read as 0.
+func (s state) growth(since state, name string) (sum float64, err error) {
 	for n, m := range s.metrics {
 		now, known := m.Sum(name)
 		if !known {
@@ -74,6 +79,7 @@ func (s state) grown(since state, name string) (sum float64, err error) {
 	return sum, nil
 }
 
+// stored returns by how much statistics of memcached grew, added up.
 func (s state) stored(since state, names ...string) (sum float64) {
 	for _, name := range names {
 		sum += s.store[name] - since.store[name]
@@ -81,13 +87,14 @@ func (s state) stored(since state, names ...string) (sum float64) {
 	return sum
 }
 
-// clock is a time, and the processor time used until then by the service, memcached, the
-// load and the whole machine.
+// A clock is a time, and the processor time used until then by the service, memcached,
+// the load and the whole machine.
 type clock struct {
 	at                        time.Time
 	cpu, store, load, machine time.Duration
 }
 
+// clock reads the time last, so that the processor time is of no later moment.
 func (t *target) clock() (c clock, err error) {
 	pids, err := t.pids()
 	if err != nil {
@@ -111,7 +118,8 @@ func (t *target) clock() (c clock, err error) {
 	return c, nil
 }
 
-// run makes the experiment; an error voids the sample.
+// run makes the experiment; an error voids the sample, and says which processes have
+// ended.
 func (e *experiment) run(ctx context.Context) sample {
 	s, err := e.sample(ctx)
 	if err != nil {
@@ -132,6 +140,8 @@ func (t *target) ended() (why string) {
 	return why
 }
 
+// sample opens the connections, seeds, measures the window, and then asks whether the
+// target did what the row says.
 func (e *experiment) sample(ctx context.Context) (s sample, err error) {
 	l := &load{slow: e.slow}
 	defer l.close()
@@ -157,9 +167,9 @@ func (e *experiment) sample(ctx context.Context) (s sample, err error) {
 		clocks = append(clocks, c)
 		return err
 	}
-	calls := l.press
+	calls := l.closedLoop
 	if e.rate > 0 {
-		calls = func() { l.pace(e.rate) }
+		calls = func() { l.openLoop(e.rate) }
 	}
 	if err := l.window(ctx, e.lasts, at, calls); err != nil {
 		return s, err
@@ -170,7 +180,7 @@ func (e *experiment) sample(ctx context.Context) (s sample, err error) {
 	}
 	t := l.tally()
 	s = newSample(t, clocks[0], clocks[1])
-	if s.Void = either(t.wrongAnswers(), e.from.judge(t)); s.Void != "" {
+	if s.Void = firstProblem(t.wrongAnswers(), e.from.judge(t)); s.Void != "" {
 		return s, nil
 	}
 	if t.attacks > 0 {
@@ -180,6 +190,7 @@ func (e *experiment) sample(ctx context.Context) (s sample, err error) {
 	return s, err
 }
 
+// newSample returns the numbers of a window between two clocks.
 func newSample(t *tally, from, to clock) sample {
 	window, checks := to.at.Sub(from.at), float64(t.window)
 	perCheck := func(d time.Duration) float64 { return d.Seconds() * 1e6 / checks }
@@ -194,7 +205,10 @@ func newSample(t *tally, from, to clock) sample {
 	}
 }
 
-// inside adds what the target's metrics say, and checks that they agree with the answers.
+// inside adds what the target's metrics say, and checks that they agree with the answers:
+// no check degraded, no record forgotten, as many checks counted as answered, as many
+// items in memcached as there were new addresses. at is the states at the start, after
+// the seeding (twice) and after the load.
 func (e *experiment) inside(s *sample, t *tally, at [4]state) error {
 	start, idle, before, after := at[0], at[1], at[2], at[3]
 	checks := float64(t.after)
@@ -203,27 +217,27 @@ func (e *experiment) inside(s *sample, t *tally, at [4]state) error {
 		return nil
 	}
 	for _, name := range []string{"fraudcheck_degraded_checks_total", "fraudcheck_store_evicted_in_window_total"} {
-		if grown, err := after.grown(start, name); err != nil {
+		if grown, err := after.growth(start, name); err != nil {
 			return err
 		} else if grown != 0 {
 			return fmt.Errorf("%s grew by %v", name, grown)
 		}
 	}
-	if counted, err := after.grown(start, "fraudcheck_checks_total"); err != nil {
+	if counted, err := after.growth(start, "fraudcheck_checks_total"); err != nil {
 		return err
 	} else if counted != float64(t.calls) {
 		return fmt.Errorf("%v checks counted, %d answered", counted, t.calls)
 	}
-	allocs, err := after.grown(before, "go_memstats_mallocs_total")
+	allocs, err := after.growth(before, "go_memstats_mallocs_total")
 	if err != nil {
 		return err
 	}
-	reading, err := before.grown(idle, "go_memstats_mallocs_total")
+	reading, err := before.growth(idle, "go_memstats_mallocs_total")
 	if err != nil {
 		return err
 	}
 	s.Allocs = (allocs - reading) / checks
-	if dropped, err := after.grown(before, "fraudcheck_log_dropped_total"); err != nil {
+	if dropped, err := after.growth(before, "fraudcheck_log_dropped_total"); err != nil {
 		return err
 	} else if dropped > 0 {
 		s.Note = fmt.Sprintf("%.2f log lines dropped per check", dropped/checks)

@@ -29,7 +29,7 @@ func cpuOf(pids ...int) (time.Duration, error) {
 	return time.Duration(ticks) * time.Second / userHZ, nil
 }
 
-// ticksIn adds up utime, stime, cutime and cstime.
+// ticksIn adds up utime, stime, cutime and cstime, the fields 14 to 17 of /proc/PID/stat.
 func ticksIn(stat string) (ticks int, err error) {
 	_, after, found := cutLast(stat, ")") // of the name, which may hold anything
 	fields := strings.Fields(after)
@@ -46,7 +46,8 @@ func ticksIn(stat string) (ticks int, err error) {
 	return ticks, nil
 }
 
-// machineCPU returns the time that all processors were busy, or taken by the host.
+// machineCPU returns the time that all processors were busy since the machine started, or
+// taken by the host (steal).
 func machineCPU() (time.Duration, error) {
 	text, err := os.ReadFile("/proc/stat")
 	if err != nil {
@@ -68,6 +69,7 @@ func machineCPU() (time.Duration, error) {
 	return time.Duration(ticks) * time.Second / userHZ, nil
 }
 
+// cutLast is strings.Cut at the last occurrence of sep.
 func cutLast(s, sep string) (before, after string, found bool) {
 	at := strings.LastIndex(s, sep)
 	if at < 0 {
@@ -76,7 +78,8 @@ func cutLast(s, sep string) (before, after string, found bool) {
 	return s[:at], s[at+len(sep):], true
 }
 
-// treeOf returns a process and all its descendants.
+// treeOf returns a process and all its descendants, as /proc has them now: a peer may be
+// a server with workers.
 func treeOf(pid int) ([]int, error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {

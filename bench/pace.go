@@ -11,15 +11,18 @@ import (
 // A paced call is due at its instant whether or not earlier ones were answered,
 // and its latency counts from there.
 
+// A paced caller has at most one call in flight; two goroutines share it, one that sends
+// and one that receives.
 type paced struct {
 	*caller
 	due  chan time.Time // of the call that was sent
 	sent attempt
 }
 
-// pace is an open loop; rate is in calls a second. One thread sends them all, because
-// timers of the Go runtime may be a millisecond late.
-func (l *load) pace(rate int) {
+// openLoop makes calls due at fixed instants; rate is in calls a second. One thread sends
+// them all, because timers of the Go runtime may be a millisecond late. A call that finds
+// no free connection waits, and its latency counts that.
+func (l *load) openLoop(rate int) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(runtime.NumCPU() + 1)) // one for the thread that sleeps
 	free := make(chan *paced, len(l.callers))
 	var all sync.WaitGroup
@@ -57,6 +60,9 @@ func (l *load) send(rate int, free chan *paced) {
 	}
 }
 
+// answers receives the answer of each call that was sent, and makes the connection free
+// again. After an error it goes on without counting, so that send finds a free
+// connection.
 func (p *paced) answers(l *load, free chan *paced) {
 	for due := range p.due {
 		if p.tally.err == nil {
@@ -65,7 +71,7 @@ func (p *paced) answers(l *load, free chan *paced) {
 			if p.tally.err = err; err == nil {
 				p.tally.note(p.sent, a, false)
 				if l.phase.Load() == measuring {
-					p.tally.measured(now.Sub(due))
+					p.tally.recordLatency(now.Sub(due))
 				}
 			}
 		}

@@ -22,8 +22,8 @@ import (
 // machine, and the last line on its standard error why.
 
 const (
-	cannotRun = 77
-	patience  = 3 * time.Minute // longest that a peer may take to start, since it may have to be built
+	cannotRun    = 77
+	startTimeout = 3 * time.Minute // longest that a peer may take to start, since it may have to be built
 )
 
 // peersHere returns the start programs, sorted by the names of the peers.
@@ -37,7 +37,8 @@ func peersHere(ctx context.Context) ([]string, error) {
 	return filepath.Glob(filepath.Join(strings.TrimSpace(string(dir)), "peers", "*", "start"))
 }
 
-// peerCells returns rows of fraudcheck and the peers.
+// peerCells returns rows of fraudcheck and the peers, under the same two kinds of
+// traffic.
 func peerCells(starts []string) (all []cell) {
 	row := func(name string, start starter, does string, from func() *traffic) {
 		all = append(all, cell{table: otherStacks, target: name, start: start, from: from, does: does, conns: 64, base: "bare honest 64"})
@@ -50,18 +51,20 @@ func peerCells(starts []string) (all []cell) {
 	for _, path := range starts {
 		name := filepath.Base(filepath.Dir(path))
 		start := func(ctx context.Context, l *lab, t *target) error { return l.startPeer(ctx, t, path) }
-		row(name, start, "honest", func() *traffic { return roughly(honest()) })
-		row(name, start, "attack", func() *traffic { return roughly(attack()) })
+		row(name, start, "honest", func() *traffic { return inexact(honest()) })
+		row(name, start, "attack", func() *traffic { return inexact(attack()) })
 	}
 	return all
 }
 
-// roughly returns the traffic for a peer, which need not be exact nor report counts.
-func roughly(c *traffic) *traffic {
+// inexact returns the traffic for a peer, which need not be exact nor report counts: only
+// that honest shoppers pass is judged.
+func inexact(c *traffic) *traffic {
 	c.judge = func(t *tally) string { return t.wrongHonest(0) }
 	return c
 }
 
+// startPeer starts a peer and waits until it answers a check with 200.
 func (l *lab) startPeer(ctx context.Context, t *target, path string) error {
 	addr, err := testbed.FreeAddr()
 	if err != nil {
@@ -78,9 +81,9 @@ func (l *lab) startPeer(ctx context.Context, t *target, path string) error {
 	if err != nil {
 		return err
 	}
-	l.take(t, p, addr)
+	l.track(t, p, addr)
 	status := 0
-	err = p.Await(ctx, patience, func() bool {
+	err = p.Await(ctx, startTimeout, func() bool {
 		status = l.answers(addr)
 		return status != 0
 	})
@@ -93,6 +96,7 @@ func (l *lab) startPeer(ctx context.Context, t *target, path string) error {
 	return err
 }
 
+// lastLine returns the last line of a process's standard error.
 func lastLine(p *testbed.Process) string {
 	lines := p.LastLines()
 	return lines[strings.LastIndexByte(lines, '\n')+1:]
@@ -118,8 +122,10 @@ func (l *lab) answers(addr string) int {
 // A skipped error says why a peer cannot run on this machine.
 type skipped string
 
+// Error returns the reason.
 func (s skipped) Error() string { return string(s) }
 
+// reasonToSkip returns why a peer cannot run here; empty for other errors.
 func reasonToSkip(err error) string {
 	s, _ := errors.AsType[skipped](err)
 	return string(s)

@@ -5,11 +5,11 @@ import (
 	"fmt"
 )
 
-// A request is the bytes of a check. An attempt only changes digits, so that all
-// requests have the same length.
+// A request is the bytes of a check, with its HTTP head. An attempt only changes digits,
+// so that all requests have the same length and nothing is formatted for a call.
 type request struct {
 	bytes                      []byte
-	ip, last4, month, yearTens int // where those digits are
+	ip, last4, month, yearTens int // offsets of the first of those digits
 }
 
 const (
@@ -18,6 +18,7 @@ const (
 	firstBody = `{"ip":"` + firstIP + `",` + firstCard + `}`
 )
 
+// newRequest returns the request for a Host and an Authorization header.
 func newRequest(addr, auth string) *request {
 	r := &request{bytes: fmt.Appendf(nil, "POST /v1/check HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\n"+
 		"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", addr, auth, len(firstBody), firstBody)}
@@ -51,6 +52,7 @@ func (r *request) put(v attempt) {
 	two(r.bytes[r.yearTens:], 30+c/3)
 }
 
+// three and two write a number with leading zeros.
 func three(b []byte, n uint32) {
 	b[0] = '0' + byte(n/100)
 	two(b[1:], n%100)

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// rounds measures every cell once in each round.
+// rounds measures every cell once in each round, prints how it goes, and adds verdicts. A
+// row whose base is void or skipped is void.
 func (l *lab) rounds(ctx context.Context, cells []cell, o *options, progress io.Writer) ([]*row, error) {
 	rows, byName := make([]*row, len(cells)), make(map[string]*row)
 	for i, c := range cells {
@@ -21,7 +22,7 @@ func (l *lab) rounds(ctx context.Context, cells []cell, o *options, progress io.
 				continue
 			}
 			fmt.Fprintf(progress, "round %d of %d: %-40s", round+1, o.rounds, r.name())
-			s := r.take(l.compare(ctx, r, &byName[r.base].cell, time.Duration(o.seconds)*time.Second))
+			s := r.addSample(l.compare(ctx, r, &byName[r.base].cell, time.Duration(o.seconds)*time.Second))
 			if ctx.Err() != nil {
 				return nil, errors.New("interrupted")
 			}
@@ -42,8 +43,9 @@ func (l *lab) rounds(ctx context.Context, cells []cell, o *options, progress io.
 	return rows, nil
 }
 
-// take adds the sample of a round and returns it; err says why the target did not start.
-func (r *row) take(s sample, err error) sample {
+// addSample adds the sample of a round and returns it; err says why the target did not
+// start, and then later rounds leave the row out.
+func (r *row) addSample(s sample, err error) sample {
 	if err != nil {
 		r.cannot, r.skipped, s.Void = true, reasonToSkip(err), err.Error()
 	}
@@ -84,13 +86,13 @@ func (l *lab) compare(ctx context.Context, r *row, base *cell, lasts time.Durati
 		if beside[1], err = l.measure(ctx, base, lasts/2); err != nil || ctx.Err() != nil {
 			break
 		}
-		if agree(beside[0].CPU, beside[1].CPU) {
+		if nearlyEqual(beside[0].CPU, beside[1].CPU) {
 			break
 		}
 	}
 	r.against = append(r.against, sample{
 		Rate: (beside[0].Rate + beside[1].Rate) / 2, CPU: (beside[0].CPU + beside[1].CPU) / 2,
-		Void: either(beside[0].Void, beside[1].Void),
+		Void: firstProblem(beside[0].Void, beside[1].Void),
 	})
 	if s.Void == "" && r.against[len(r.against)-1].Void != "" {
 		s.Void = "what it is compared with: " + r.against[len(r.against)-1].Void
@@ -98,8 +100,11 @@ func (l *lab) compare(ctx context.Context, r *row, base *cell, lasts time.Durati
 	return s, err
 }
 
-func agree(a, b float64) bool { return a < 1.2*b && b < 1.2*a }
+// nearlyEqual reports whether two numbers differ by less than a fifth.
+func nearlyEqual(a, b float64) bool { return a < 1.2*b && b < 1.2*a }
 
+// measure makes the cell's experiment once. The error is that of starting the target; any
+// other voids the sample.
 func (l *lab) measure(ctx context.Context, c *cell, lasts time.Duration) (sample, error) {
 	t, err := l.target(c.target, func(t *target) error { return c.start(ctx, l, t) })
 	if err != nil {

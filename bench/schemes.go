@@ -15,7 +15,7 @@ import (
 )
 
 // A scheme returns an auth section of the configuration, and the Authorization header of
-// a caller that it accepts.
+// a caller that it accepts, whose role is checker.
 type scheme func(l *lab) (believed, shown string, err error)
 
 // schemes are compared with the first one.
@@ -29,7 +29,8 @@ var schemes = []struct {
 	{"JWT RS256", publicKey},
 }
 
-// password is Basic; the configuration holds the password as the encryption says.
+// password is Basic; the configuration holds the password as the encryption says, which
+// kept makes of it.
 func password(encryption string, kept func(password string) (string, error)) scheme {
 	return func(l *lab) (believed, shown string, err error) {
 		hash, err := kept(l.password)
@@ -40,12 +41,14 @@ func password(encryption string, kept func(password string) (string, error)) sch
 	}
 }
 
+// sharedSecret is a JSON Web Token with HS256.
 func sharedSecret(*lab) (believed, shown string, err error) {
 	secret := rand.Text() + rand.Text()
 	shown, err = bearer(jwt.SigningMethodHS256, []byte(secret))
 	return fmt.Sprintf("jwt: {client_id: bench, secret: %q, encoding: clear}", secret), shown, err
 }
 
+// publicKey is a JSON Web Token with RS256, by a key made for this run.
 func publicKey(l *lab) (believed, shown string, err error) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {

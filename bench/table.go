@@ -10,16 +10,16 @@ import (
 	"strings"
 )
 
-// A row is what all rounds of a cell measured.
+// A row is what all rounds of a cell measured. Its numbers are medians over the rounds.
 type row struct {
 	cell
 	samples []sample // one for each round, void ones too
 	against []sample // what each round was compared with, measured beside it
 	void    string   // why the first void round was
 	voids   int      // number of void rounds
-	verdict []string
-	skipped string
-	cannot  bool // its target does not start
+	verdict []string // one for each bar
+	skipped string   // why its target cannot run on this machine
+	cannot  bool     // its target does not start
 }
 
 // value is a column of a sample.
@@ -31,6 +31,7 @@ func cpu(s *sample) float64  { return s.CPU }
 // median returns the median of the rounds.
 func (r *row) median(of value) float64 { return median(each(r.samples, of)) }
 
+// each returns that column of all samples.
 func each(samples []sample, of value) (all []float64) {
 	for i := range samples {
 		all = append(all, of(&samples[i]))
@@ -49,6 +50,7 @@ func (r *row) ratios(of value) (all []float64) {
 	return all
 }
 
+// median returns NaN for no numbers, the mean of the middle two for an even number.
 func median(all []float64) float64 {
 	if len(all) == 0 {
 		return math.NaN()
@@ -85,6 +87,7 @@ var columns = []struct {
 func p99(s *sample) float64   { return s.P99 }
 func trips(s *sample) float64 { return s.Trips }
 
+// number formats a number, "-" for one that does not apply.
 func number(n float64, digits int) string {
 	if math.IsNaN(n) || math.IsInf(n, 0) {
 		return "-"
@@ -92,6 +95,7 @@ func number(n float64, digits int) string {
 	return fmt.Sprintf("%.*f", digits, n)
 }
 
+// printTables prints the rows, each table under its title.
 func printTables(w io.Writer, rows []*row) {
 	last := ""
 	for _, r := range rows {
@@ -110,6 +114,7 @@ func printTables(w io.Writer, rows []*row) {
 	}
 }
 
+// String returns the row as a line of its table.
 func (r *row) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%-16s %-11s %5d", r.target, r.does, r.conns)
@@ -153,7 +158,8 @@ func (r *row) remarks() []string {
 	return all
 }
 
-// writeJSON writes the rows with the samples of each round.
+// writeJSON writes the rows with the samples of each round, for programs that compare
+// runs.
 func writeJSON(path string, rows []*row) error {
 	type written struct {
 		Table   string           `json:"table"`
@@ -185,7 +191,8 @@ func writeJSON(path string, rows []*row) error {
 	return os.WriteFile(path, append(text, '\n'), 0o644)
 }
 
-// written returns the numbers that apply, and why the sample is void if it is.
+// written returns the numbers that apply, by name and unit, and why the sample is void if
+// it is.
 func (s *sample) written() map[string]any {
 	all := make(map[string]any)
 	if s.Void != "" {

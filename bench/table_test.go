@@ -27,11 +27,11 @@ func TestARowIsTheMedianOfItsRounds(t *testing.T) {
 	require.Equal(t, 2.5, median([]float64{4, 1, 3, 2}))
 
 	void := &row{cell: cell{table: closed, target: "memcached tcp"}}
-	void.take(sample{Rate: 1}, nil)
-	void.take(sample{Void: "what happened", Others: 0.5}, nil)
-	void.take(sample{Void: "and again"}, nil)
+	void.addSample(sample{Rate: 1}, nil)
+	void.addSample(sample{Void: "what happened", Others: 0.5}, nil)
+	void.addSample(sample{Void: "and again"}, nil)
 	away := &row{cell: cell{table: otherStacks, target: "turbine"}}
-	away.take(sample{}, skipped("no turbine here"))
+	away.addSample(sample{}, skipped("no turbine here"))
 	require.True(t, away.cannot && away.void == "")
 	require.Contains(t, away.String(), "skipped: no turbine here")
 

@@ -8,6 +8,7 @@ import (
 )
 
 // A tally counts how calls ended, the seeding calls too unless a field says otherwise.
+// Each connection has one, and they are added up when no call is in flight.
 type tally struct {
 	calls   int64
 	attacks int64
@@ -26,6 +27,7 @@ type tally struct {
 	latency *hdrhistogram.Histogram // of those, µs
 }
 
+// newTally makes an empty tally; latencies up to a minute are kept with two digits.
 func newTally() *tally {
 	return &tally{latency: hdrhistogram.New(1, time.Minute.Microseconds(), 2)}
 }
@@ -66,12 +68,12 @@ func (t *tally) note(v attempt, a answer, seeding bool) {
 }
 
 // measured adds the latency of a call that ended in the window.
-func (t *tally) measured(took time.Duration) {
+func (t *tally) recordLatency(took time.Duration) {
 	t.window++
 	_ = t.latency.RecordValue(min(took, time.Minute).Microseconds())
 }
 
-// add adds the counts of another tally.
+// add adds the counts of another tally; of errors the first is kept.
 func (t *tally) add(o *tally) {
 	t.calls += o.calls
 	t.attacks += o.attacks
@@ -93,7 +95,7 @@ func (t *tally) add(o *tally) {
 	}
 }
 
-// quantile returns a latency in milliseconds.
+// quantile returns a latency in milliseconds; percent is from 0 to 100.
 func (t *tally) quantile(percent float64) float64 {
 	return float64(t.latency.ValueAtPercentile(percent)) / 1000
 }
@@ -142,6 +144,9 @@ func (t *tally) wrongShown(cards int) string {
 // blockOver is that of the default rule: how many cards of an address pass.
 const blockOver = 5
 
+// wrongAttack returns what is wrong when one address showed a new card in each attack
+// call: exactly blockOver of them must pass, however many connections and instances there
+// were.
 func (t *tally) wrongAttack() string {
 	switch {
 	case t.attacks <= blockOver:
@@ -152,6 +157,7 @@ func (t *tally) wrongAttack() string {
 	return ""
 }
 
+// anyFresh returns what is wrong when a call after the seeding came from a new address.
 func (t *tally) anyFresh() string {
 	if t.freshAfter > 0 {
 		return fmt.Sprintf("%d addresses were not known", t.freshAfter)

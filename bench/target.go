@@ -35,13 +35,13 @@ func (t *target) pids() (pids []int, err error) {
 	return pids, nil
 }
 
-// A lab builds and starts targets. Each runs from its first use until the end, so that
-// a later round finds it as the earlier ones left it.
+// A lab builds and starts targets. Each runs from its first use until the end, so that a
+// later round finds it as the earlier ones left it: with all their records.
 type lab struct {
 	dir      string
 	program  string
 	password string
-	running  map[string]*target
+	running  map[string]*target // by name
 	stops    []func()
 }
 
@@ -62,6 +62,7 @@ func newLab(ctx context.Context, password string, build builder) (*lab, error) {
 	return l, nil
 }
 
+// auth returns the Authorization header of the user that every target knows.
 func (l *lab) auth() string { return testbed.Basic(user, l.password) }
 
 // close stops all processes, the last one first.
@@ -90,11 +91,13 @@ func (l *lab) file(name string) string {
 	return filepath.Join(l.dir, fmt.Sprintf("%d-%s", len(l.stops), name))
 }
 
-func (l *lab) take(t *target, p *testbed.Process, addr string) {
+// track notes a process of the target, to be measured, put under load and stopped.
+func (l *lab) track(t *target, p *testbed.Process, addr string) {
 	t.roots, t.addrs = append(t.roots, p.PID()), append(t.addrs, addr)
 	l.stops = append(l.stops, p.Stop)
 }
 
+// startBare starts this program again, as the bare answer.
 func (l *lab) startBare(ctx context.Context, t *target) error {
 	self, err := os.Executable()
 	if err != nil {
@@ -108,11 +111,11 @@ func (l *lab) startBare(ctx context.Context, t *target) error {
 	if err != nil {
 		return err
 	}
-	l.take(t, p, addr)
+	l.track(t, p, addr)
 	return p.Await(ctx, testbed.Prompt, func() bool { return listens(addr) })
 }
 
-// A setup is how fraudcheck is configured.
+// A setup is how fraudcheck is configured; what it does not say is the default.
 type setup struct {
 	logLevel  string // empty for the default
 	store     string // memory, tcp or unix
@@ -121,6 +124,8 @@ type setup struct {
 	scheme    scheme // nil for a user with a hashed password
 }
 
+// startFraudcheck writes a configuration, starts memcached where the setup needs one, and
+// then the instances, all with the same configuration.
 func (l *lab) startFraudcheck(ctx context.Context, t *target, s setup) error {
 	if s.scheme == nil {
 		s.scheme = password("sha256", func(p string) (string, error) { return fmt.Sprintf("%x", sha256.Sum256([]byte(p))), nil })
@@ -161,7 +166,7 @@ func (l *lab) startFraudcheck(ctx context.Context, t *target, s setup) error {
 			return err
 		}
 		t.instances = append(t.instances, i)
-		l.take(t, i.Process, i.Addr)
+		l.track(t, i.Process, i.Addr)
 	}
 	return nil
 }

@@ -9,10 +9,10 @@ type attempt struct {
 	fresh         bool // the address was never seen before
 }
 
-// A traffic is a kind of load. Each connection has a stream of attempts, which is for
-// one goroutine. Each connection makes the first seed attempts, at least one, before
-// anything is measured; beside is the number of new addresses besides those that fresh
-// attempts bring.
+// A traffic is a kind of load: which address shows which card next. Each connection has a
+// stream of attempts, which is for one goroutine. Each connection makes the first seed
+// attempts, at least one, before anything is measured; beside is the number of new
+// addresses besides those that fresh attempts bring.
 type traffic struct {
 	name   string
 	seed   int
@@ -44,6 +44,7 @@ func numbers(shared *atomic.Uint32) func() uint32 {
 // Of returningOneIn honest attempts one is of an address that came before.
 const returningOneIn = 20
 
+// honestAttempts returns the stream of honest: see there.
 func honestAttempts() func() attempt {
 	address := numbers(&addressCounter)
 	calls, regular := 0, uint32(0)
@@ -86,11 +87,12 @@ func attack() *traffic {
 				return attempt{address: address, card: card(), attack: true}
 			}
 		},
-		judge: func(t *tally) string { return either(t.wrongAttack(), t.wrongHonest(1)) },
+		judge: func(t *tally) string { return firstProblem(t.wrongAttack(), t.wrongHonest(1)) },
 	}
 }
 
-// hotKey is the attack without honest shoppers.
+// hotKey is the attack without honest shoppers: every call updates one record, whichever
+// instance and connection it comes by.
 func hotKey() *traffic {
 	var cards atomic.Uint32
 	address := addressCounter.Add(blockSize) - blockSize
@@ -107,7 +109,8 @@ func hotKey() *traffic {
 // regulars is the number of addresses that each connection of the retry traffic uses.
 const regulars = 50
 
-// retry is addresses that show their card again.
+// retry is addresses that show their card again: every call finds a record and leaves its
+// count.
 func retry() *traffic {
 	return &traffic{
 		name: "retry", seed: regulars,
@@ -126,7 +129,7 @@ func retry() *traffic {
 				return attempt{address: a, card: a}
 			}
 		},
-		judge: func(t *tally) string { return either(t.wrongHonest(1), t.anyFresh()) },
+		judge: func(t *tally) string { return firstProblem(t.wrongHonest(1), t.anyFresh()) },
 	}
 }
 
@@ -146,7 +149,8 @@ func shown(cards, conns int) *traffic {
 	}
 }
 
-func either(problems ...string) string {
+// firstProblem returns the first text that is not empty.
+func firstProblem(problems ...string) string {
 	for _, p := range problems {
 		if p != "" {
 			return p

@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	dialTimeout = 5 * time.Second
-	callTimeout = 10 * time.Second
-	avoided     = time.Second
+	dialTimeout = 5 * time.Second  // longest that connecting may take
+	callTimeout = 10 * time.Second // longest that an answer may take
+	avoided     = time.Second      // how long an endpoint is avoided after it said that it closes
 	maxIdle     = 30 * time.Second // a connection idle for longer may be closed by the server just now
 )
 
@@ -28,27 +28,28 @@ const (
 // one when a connection is refused, or closed before the first byte of an answer.
 type caller struct {
 	endpoints []endpoint
-	at        int
+	at        int    // index of the endpoint used last
 	head      []byte // the request up to the length of its body
-	buf       []byte
+	buf       []byte // the request that is being sent
 	reply     fasthttp.Response
 }
 
+// An endpoint is a port of an instance and the connection to it, if there is one.
 type endpoint struct {
-	addr string
-	conn net.Conn
-	in   *bufio.Reader
-	used time.Time
-	away time.Time // until then it is avoided
+	addr       string
+	conn       net.Conn
+	in         *bufio.Reader
+	used       time.Time
+	avoidUntil time.Time // until then it is avoided
 }
 
-// An answer is how a call ended.
+// An answer is how a call ended: with err, or with a status.
 type answer struct {
 	err      error // no answer
 	refused  bool  // err says that the connection was refused
 	status   int
-	retry    bool // has Retry-After
-	decision string
+	retry    bool   // has Retry-After
+	decision string // allow, review or block; empty for none
 	degraded bool
 	moved    int // endpoints that did not take the call
 }
@@ -56,6 +57,8 @@ type answer struct {
 // errUnanswered says that the connection was closed before the first byte of an answer.
 var errUnanswered = errors.New("closed without an answer")
 
+// newCaller makes the caller of number n, which begins at another endpoint than its
+// neighbours; auth is the Authorization header. It connects with the first call.
 func newCaller(endpoints []string, auth string, n int) *caller {
 	c := &caller{at: n % len(endpoints)}
 	for _, addr := range endpoints {
@@ -66,6 +69,9 @@ func newCaller(endpoints []string, auth string, n int) *caller {
 	return c
 }
 
+// call sends a check with that body and returns how it ended. It moves to another
+// endpoint only where the call cannot have been carried out: the connection was refused,
+// or closed before the first byte of an answer.
 func (c *caller) call(body []byte) (a answer) {
 	var s *endpoint
 	for a.moved = 0; ; a.moved++ {
@@ -75,7 +81,7 @@ func (c *caller) call(body []byte) (a answer) {
 			break
 		}
 		s.close()
-		s.away = time.Now().Add(avoided)
+		s.avoidUntil = time.Now().Add(avoided)
 		refused := notConnected(err)
 		if a.moved+1 == len(c.endpoints) || !refused && !errors.Is(err, errUnanswered) {
 			a.err, a.refused = err, refused
@@ -84,7 +90,7 @@ func (c *caller) call(body []byte) (a answer) {
 	}
 	if c.reply.ConnectionClose() {
 		s.close()
-		s.away = time.Now().Add(avoided)
+		s.avoidUntil = time.Now().Add(avoided)
 	}
 	a.status = c.reply.StatusCode()
 	a.retry = len(c.reply.Header.Peek(fasthttp.HeaderRetryAfter)) > 0
@@ -105,13 +111,15 @@ func notConnected(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) 
 func (c *caller) turn() *endpoint {
 	for range c.endpoints {
 		c.at = (c.at + 1) % len(c.endpoints)
-		if time.Now().After(c.endpoints[c.at].away) {
+		if time.Now().After(c.endpoints[c.at].avoidUntil) {
 			break
 		}
 	}
 	return &c.endpoints[c.at]
 }
 
+// exchange makes one call over the endpoint's connection, and connects where there is
+// none. The answer is in c.reply.
 func (c *caller) exchange(s *endpoint, body []byte) error {
 	if s.conn != nil && (time.Since(s.used) > maxIdle || closedByServer(s.conn)) {
 		s.close()
@@ -152,12 +160,14 @@ func closedByServer(c net.Conn) (gone bool) {
 	return gone || err != nil
 }
 
+// close closes all connections.
 func (c *caller) close() {
 	for i := range c.endpoints {
 		c.endpoints[i].close()
 	}
 }
 
+// close closes the connection, if there is one; the next call connects again.
 func (s *endpoint) close() {
 	if s.conn != nil {
 		_ = s.conn.Close()

@@ -6,15 +6,16 @@ import (
 	"fraudcheck/internal/testbed"
 )
 
-// A fault is what goes wrong, and which promises hold meanwhile.
+// A fault is what goes wrong, and which promises hold meanwhile. A new fault is a
+// function in faults_*.go and a line in faults.
 type fault struct {
-	name    string
+	name    string // for --only and the table
 	promise promise
-	set     func(*trial) error
-	seconds int // how long it lasts in a full run, if longer than the others
+	prepare func(*trial) error // starts processes and sets the trial's begin, end and check
+	seconds int                // how long it lasts in a full run, if longer than the others
 }
 
-// A promise is a set of things that are judged.
+// A promise is a set of things that are judged: see judge.
 type promise int
 
 const (
@@ -31,45 +32,46 @@ const (
 )
 
 const (
+	// See "What is promised" in the package comment.
 	recovery = 2 * time.Second
 	slowest  = 100.0 // ms, at p99
 )
 
-// A broken error says which promise did not hold that only this fault makes.
-type broken string
+// A brokenPromise says which promise did not hold that only this fault makes.
+type brokenPromise string
 
-func (b broken) Error() string { return string(b) }
+func (b brokenPromise) Error() string { return string(b) }
 
-// faults are all there are; the comment of each set function says what happens.
+// faults are all there are; the comment of each prepare function says what happens.
 var faults = []fault{
-	{name: "killed", promise: throughout | degrades, set: killed},
-	{name: "restarted-empty", promise: throughout, set: restartedEmpty},
-	{name: "hung", promise: throughout | degrades, set: hung, seconds: 30},
-	{name: "slow", promise: throughout | degrades, set: withTrouble(trouble{delay: 200 * time.Millisecond})},
-	{name: "jitter", promise: throughout | degrades, set: withTrouble(trouble{jitter: 100 * time.Millisecond})},
-	{name: "stalled", promise: throughout | degrades, set: withTrouble(trouble{stall: true})},
-	{name: "reset", promise: throughout | degrades, set: withTrouble(trouble{reset: true})},
-	{name: "cut", promise: throughout | degrades, set: withTrouble(trouble{cut: true})},
-	{name: "garbage", promise: throughout | degrades, set: withTrouble(trouble{garbage: true})},
-	{name: "evicting", promise: throughout, set: evicting},
-	{name: "one-of-three", promise: throughout | degrades, set: oneOfThree},
-	{name: "connection-limit", promise: throughout, set: connectionLimit},
-	{name: "learned-while-hung", promise: throughout | degrades, set: learnedWhileHung},
-	{name: "restarted-fast", promise: throughout, set: losingMemory(restartFast)},
-	{name: "flushed", promise: throughout, set: losingMemory(flush)},
-	{name: "forgiven-then-lost", promise: throughout, set: forgivenThenLost},
+	{name: "killed", promise: throughout | degrades, prepare: killed},
+	{name: "restarted-empty", promise: throughout, prepare: restartedEmpty},
+	{name: "hung", promise: throughout | degrades, prepare: hung, seconds: 30},
+	{name: "slow", promise: throughout | degrades, prepare: withTrouble(trouble{delay: 200 * time.Millisecond})},
+	{name: "jitter", promise: throughout | degrades, prepare: withTrouble(trouble{jitter: 100 * time.Millisecond})},
+	{name: "stalled", promise: throughout | degrades, prepare: withTrouble(trouble{stall: true})},
+	{name: "reset", promise: throughout | degrades, prepare: withTrouble(trouble{reset: true})},
+	{name: "cut", promise: throughout | degrades, prepare: withTrouble(trouble{cut: true})},
+	{name: "garbage", promise: throughout | degrades, prepare: withTrouble(trouble{garbage: true})},
+	{name: "evicting", promise: throughout, prepare: evicting},
+	{name: "one-of-three", promise: throughout | degrades, prepare: oneOfThree},
+	{name: "connection-limit", promise: throughout, prepare: connectionLimit},
+	{name: "learned-while-hung", promise: throughout | degrades, prepare: learnedWhileHung},
+	{name: "restarted-fast", promise: throughout, prepare: losingMemory(restartFast)},
+	{name: "flushed", promise: throughout, prepare: losingMemory(flush)},
+	{name: "forgiven-then-lost", promise: throughout, prepare: forgivenThenLost},
 
-	{name: "slowloris", promise: answered | blocked | fast, set: slowloris},
-	{name: "idle", promise: answered | blocked | fast, set: idle},
-	{name: "overload", promise: orShed | blocked, set: overload},
-	{name: "descriptors", promise: answered | blocked, set: silent("callers", func(i *testbed.Instance) string { return i.Addr })},
-	{name: "operators-crowded", promise: answered | blocked, set: silent("operators", func(i *testbed.Instance) string { return i.Operators })},
-	{name: "other-kind-flood", promise: answered | blocked, set: starved},
+	{name: "slowloris", promise: answered | blocked | fast, prepare: slowloris},
+	{name: "idle", promise: answered | blocked | fast, prepare: idle},
+	{name: "overload", promise: orShed | blocked, prepare: overload},
+	{name: "descriptors", promise: answered | blocked, prepare: silent("callers", func(i *testbed.Instance) string { return i.Addr })},
+	{name: "operators-crowded", promise: answered | blocked, prepare: silent("operators", func(i *testbed.Instance) string { return i.Operators })},
+	{name: "other-kind-flood", promise: answered | blocked, prepare: starved},
 
-	{name: "drain", promise: answered | blocked | fast | mayRefuse, set: drain},
-	{name: "rolling-restart", promise: answered | blocked, set: rollingRestart},
-	{name: "config-fifo", promise: answered | blocked | fast | mayRefuse, set: configFIFO},
-	{name: "reload-storm", promise: answered | blocked | fast, set: reloadStorm},
-	{name: "snapshot-kill", promise: blocked | mayRefuse, set: snapshotKill},
-	{name: "log-disk-full", promise: answered | blocked | fast, set: logDiskFull},
+	{name: "drain", promise: answered | blocked | fast | mayRefuse, prepare: drain},
+	{name: "rolling-restart", promise: answered | blocked, prepare: rollingRestart},
+	{name: "config-fifo", promise: answered | blocked | fast | mayRefuse, prepare: configFIFO},
+	{name: "reload-storm", promise: answered | blocked | fast, prepare: reloadStorm},
+	{name: "snapshot-kill", promise: blocked | mayRefuse, prepare: snapshotKill},
+	{name: "log-disk-full", promise: answered | blocked | fast, prepare: logDiskFull},
 }

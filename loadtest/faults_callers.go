@@ -21,9 +21,10 @@ type extraConns struct {
 	conns []net.Conn
 }
 
-// join opens n connections, 16 at a time, and calls greet with each.
-func (c *extraConns) join(n int, greet func(net.Conn) error) error {
-	var joining sync.WaitGroup
+// open opens n connections, 16 at a time, and calls greet with each. It returns the first
+// error, after all have been tried.
+func (c *extraConns) open(n int, greet func(net.Conn) error) error {
+	var opening sync.WaitGroup
 	failed := make(chan error, n)
 	queue := make(chan struct{}, n)
 	for range n {
@@ -31,7 +32,7 @@ func (c *extraConns) join(n int, greet func(net.Conn) error) error {
 	}
 	close(queue)
 	for range 16 {
-		joining.Go(func() {
+		opening.Go(func() {
 			for range queue {
 				conn, err := net.DialTimeout("tcp", c.addr, dialTimeout)
 				if err == nil {
@@ -46,7 +47,7 @@ func (c *extraConns) join(n int, greet func(net.Conn) error) error {
 			}
 		})
 	}
-	joining.Wait()
+	opening.Wait()
 	select {
 	case err := <-failed:
 		return err
@@ -55,7 +56,8 @@ func (c *extraConns) join(n int, greet func(net.Conn) error) error {
 	}
 }
 
-func (c *extraConns) leave() {
+// close closes them all.
+func (c *extraConns) close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, conn := range c.conns {
@@ -70,7 +72,7 @@ func (s *trial) startCrowded() (*extraConns, error) {
 		return nil, err
 	}
 	c := &extraConns{addr: s.instances[0].Addr}
-	s.closers = append(s.closers, c.leave)
+	s.closers = append(s.closers, c.close)
 	return c, nil
 }
 
@@ -90,7 +92,8 @@ func files(n int) int {
 	return int(min(limit.Cur, uint64(n)))
 }
 
-// slowloris: thousands of callers send their request byte by byte and never finish.
+// slowloris: thousands of callers send their request byte by byte and never finish. Each
+// connection is cut off after limits.read; the calls of the load must not notice.
 func slowloris(s *trial) error {
 	n := 3000
 	if s.Short {
@@ -102,7 +105,7 @@ func slowloris(s *trial) error {
 		return err
 	}
 	s.begin = func() error {
-		err := c.join(n, func(conn net.Conn) error {
+		err := c.open(n, func(conn net.Conn) error {
 			_, err := io.WriteString(conn, "POST /v1/check HTTP/1.1\r\n")
 			return err
 		})
@@ -119,7 +122,7 @@ func slowloris(s *trial) error {
 		return nil
 	}
 	s.end = func() error {
-		c.leave()
+		c.close()
 		return nil
 	}
 	return nil
@@ -143,7 +146,8 @@ func (c *extraConns) trickle(stop <-chan struct{}) {
 	}
 }
 
-// idle: ten thousand connections stay open after one request each.
+// idle: ten thousand connections stay open after one request each. The note says what one
+// costs in memory.
 func idle(s *trial) error {
 	n := 10_000
 	if s.Short {
@@ -157,14 +161,14 @@ func idle(s *trial) error {
 	s.begin = func() error {
 		i := s.instances[0]
 		was := i.ResidentKiB()
-		if err := c.join(n, healthy); err != nil {
+		if err := c.open(n, healthy); err != nil {
 			return err
 		}
 		s.note("%d idle connections, %.1f KiB of resident memory each", n, float64(i.ResidentKiB()-was)/float64(n))
 		return nil
 	}
 	s.end = func() error {
-		c.leave()
+		c.close()
 		return nil
 	}
 	return nil
@@ -173,6 +177,7 @@ func idle(s *trial) error {
 // healthy asks /healthz and stays connected.
 func healthy(conn net.Conn) error { return healthyWithin(conn, callTimeout) }
 
+// healthyWithin asks /healthz and waits that long for the answer.
 func healthyWithin(conn net.Conn, longest time.Duration) error {
 	_ = conn.SetDeadline(time.Now().Add(longest))
 	if _, err := io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
@@ -189,7 +194,8 @@ func healthyWithin(conn net.Conn, longest time.Duration) error {
 	return nil
 }
 
-// overload: a slow memcached brings more calls at once than limits.in_flight.
+// overload: a slow memcached brings more calls at once than limits.in_flight. The calls
+// above it are shed, and /healthz is answered all the same.
 func overload(s *trial) error {
 	p, err := s.proxied()
 	if err != nil {
@@ -208,7 +214,7 @@ func overload(s *trial) error {
 			err = healthy(c)
 		}
 		if err != nil {
-			return broken("not alive under overload: " + err.Error())
+			return brokenPromise("not alive under overload: " + err.Error())
 		}
 		p.set(trouble{})
 		return nil
@@ -229,9 +235,9 @@ func silent(api string, at func(*testbed.Instance) string) func(*trial) error {
 		}
 		s.instances = append(s.instances, i)
 		c := &extraConns{addr: at(i)}
-		s.closers = append(s.closers, c.leave)
+		s.closers = append(s.closers, c.close)
 		s.begin = func() error {
-			if err := c.join(2*files, func(net.Conn) error { return nil }); err != nil {
+			if err := c.open(2*files, func(net.Conn) error { return nil }); err != nil {
 				return err
 			}
 			for _, fresh := range []struct{ who, addr string }{{"caller", i.Addr}, {"operator", i.Operators}} {
@@ -241,7 +247,7 @@ func silent(api string, at func(*testbed.Instance) string) func(*trial) error {
 					_ = conn.Close()
 				}
 				if err != nil {
-					return broken(fmt.Sprintf("no new %s is served: %v", fresh.who, err))
+					return brokenPromise(fmt.Sprintf("no new %s is served: %v", fresh.who, err))
 				}
 			}
 			closed, err := s.metric(`fraudcheck_connections_closed_for_room_total{door="` + api + `"}`)
@@ -251,7 +257,7 @@ func silent(api string, at func(*testbed.Instance) string) func(*trial) error {
 			return err
 		}
 		s.end = func() error {
-			c.leave()
+			c.close()
 			return nil
 		}
 		return nil

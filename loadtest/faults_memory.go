@@ -39,14 +39,15 @@ func starved(s *trial) error {
 		}
 		s.note("%d of %d blocked", seen.blocked, len(ips))
 		if seen.passed > 0 {
-			return broken(fmt.Sprintf("%d of %d blocked addresses pass", seen.passed, len(ips)))
+			return brokenPromise(fmt.Sprintf("%d of %d blocked addresses pass", seen.passed, len(ips)))
 		}
 		return nil
 	}
 	return nil
 }
 
-// floodEmails checks n cards, each of an e-mail address and a shopper of its own.
+// floodEmails checks n cards, each of an e-mail address and a shopper of its own, by 16
+// callers at once.
 func (s *trial) floodEmails(n int) error {
 	var flooding sync.WaitGroup
 	failed := make(chan error, 16)

@@ -11,7 +11,8 @@ import (
 	"fraudcheck/internal/testbed"
 )
 
-// stopped sends SIGTERM and waits for the end, which must come in time with exit code 0.
+// stopped sends SIGTERM and waits for the end, which must come within longest with exit
+// code 0; anything else is a broken promise.
 func (s *trial) stopped(i *testbed.Instance, longest time.Duration) error {
 	if err := i.Signal(syscall.SIGTERM); err != nil {
 		return err
@@ -28,15 +29,15 @@ func (s *trial) stopped(i *testbed.Instance, longest time.Duration) error {
 	case err != nil:
 		return err
 	case !gone:
-		return broken(fmt.Sprintf("still there %s after SIGTERM", longest))
+		return brokenPromise(fmt.Sprintf("still there %s after SIGTERM", longest))
 	case i.ExitCode() != 0:
-		return broken(fmt.Sprintf("exit code %d after SIGTERM:\n%s", i.ExitCode(), i.LastLines()))
+		return brokenPromise(fmt.Sprintf("exit code %d after SIGTERM:\n%s", i.ExitCode(), i.LastLines()))
 	}
 	return nil
 }
 
-// drain: the program is stopped while calls keep coming from callers that close when
-// an answer says so.
+// drain: the program is stopped while calls keep coming from callers that close when an
+// answer says so. Every call that was taken is answered.
 func drain(s *trial) error {
 	s.config = fmt.Sprintf("drain: %dms\n", s.lasts.Milliseconds())
 	s.tail = 200 * time.Millisecond
@@ -87,6 +88,7 @@ func rollingRestart(s *trial) error {
 }
 
 // reloadStorm: the configuration changes a hundred times, each time with a SIGHUP.
+// Reloads that meet may be one, so a tenth of them must succeed and none fail.
 func reloadStorm(s *trial) error {
 	if _, err := s.startOnMemcached(); err != nil {
 		return err
@@ -119,7 +121,7 @@ func reloadStorm(s *trial) error {
 		}
 		failed, err := s.metric(`fraudcheck_config_reloads_total{result="error"}`)
 		if s.note("%d reloads", ok); failed > 0 || ok < times/10 {
-			return broken(fmt.Sprintf("%d reloads succeeded, %d did not", ok, failed))
+			return brokenPromise(fmt.Sprintf("%d reloads succeeded, %d did not", ok, failed))
 		}
 		return err
 	}
@@ -156,7 +158,8 @@ func configFIFO(s *trial) error {
 	return nil
 }
 
-// snapshotKill: the program is killed, and its successor knows the blocked addresses.
+// snapshotKill: the program is killed after a snapshot, and its successor knows the
+// blocked addresses. What came after the snapshot may be lost.
 func snapshotKill(s *trial) error {
 	file := filepath.Join(s.dir, "snapshot")
 	s.config = "store: {memory: {snapshot_file: " + file + ", snapshot_every: 1s}}\n"
@@ -173,7 +176,7 @@ func snapshotKill(s *trial) error {
 		case err != nil:
 			return err
 		case !ok:
-			return broken("no snapshot within 5 s")
+			return brokenPromise("no snapshot within 5 s")
 		}
 		s.instances[0].Kill()
 		return s.restart(0)
@@ -181,7 +184,8 @@ func snapshotKill(s *trial) error {
 	return nil
 }
 
-// logDiskFull: for a while the disk of the log is full.
+// logDiskFull: for a while the disk of the log is full (/dev/full). Calls are answered,
+// and lines are written again once there is room.
 func logDiskFull(s *trial) error {
 	dir := filepath.Join(s.dir, "logs")
 	log := filepath.Join(dir, "log")
@@ -198,7 +202,7 @@ func logDiskFull(s *trial) error {
 	s.end = func() error { return os.Remove(log) }
 	s.check = func() error {
 		if info, err := os.Lstat(log); err != nil || info.Size() == 0 {
-			return broken("nothing is logged once the disk has room again")
+			return brokenPromise("nothing is logged once the disk has room again")
 		}
 		return nil
 	}

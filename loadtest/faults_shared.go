@@ -82,8 +82,9 @@ func (s *trial) blockAt(i *testbed.Instance, ips []string) error {
 	return nil
 }
 
-// settled waits until the instance answers about an address of its own undegraded.
-func (s *trial) settled(i *testbed.Instance) error {
+// awaitUndegraded waits until the instance answers about an address of its own
+// undegraded: it believes the store again.
+func (s *trial) awaitUndegraded(i *testbed.Instance) error {
 	var last showing
 	ok, err := s.until(testbed.Prompt, func() bool {
 		seen, err := s.show(i, []string{"192.0.2.1"})
@@ -91,15 +92,15 @@ func (s *trial) settled(i *testbed.Instance) error {
 		return err == nil && seen.degraded == 0
 	})
 	if err == nil && !ok {
-		return broken(fmt.Sprintf("still degraded after %s: %+v", testbed.Prompt, last))
+		return brokenPromise(fmt.Sprintf("still degraded after %s: %+v", testbed.Prompt, last))
 	}
 	return err
 }
 
-// heldAt shows a card from each address at the instance once it answers undegraded:
+// blockedAt shows a card from each address at the instance once it answers undegraded:
 // none may pass.
-func (s *trial) heldAt(i *testbed.Instance, ips []string) error {
-	if err := s.settled(i); err != nil {
+func (s *trial) blockedAt(i *testbed.Instance, ips []string) error {
+	if err := s.awaitUndegraded(i); err != nil {
 		return err
 	}
 	seen, err := s.show(i, ips)
@@ -108,7 +109,7 @@ func (s *trial) heldAt(i *testbed.Instance, ips []string) error {
 	}
 	s.note("at the other instance %d of %d blocked, %d degraded", seen.blocked, len(ips), seen.degraded)
 	if seen.passed > 0 {
-		return broken(fmt.Sprintf("%d of %d blocked addresses pass at the other instance, undegraded", seen.passed, len(ips)))
+		return brokenPromise(fmt.Sprintf("%d of %d blocked addresses pass at the other instance, undegraded", seen.passed, len(ips)))
 	}
 	return nil
 }
@@ -125,12 +126,12 @@ func learnedWhileHung(s *trial) error {
 		return s.blockAt(s.instances[0], ips)
 	}
 	s.end = func() error { return m.Resume() }
-	s.check = func() error { return s.heldAt(s.instances[1], ips) }
+	s.check = func() error { return s.blockedAt(s.instances[1], ips) }
 	return err
 }
 
-// losing lets memcached lose its memory, several times, without being away for long:
-// each time the other instance is asked at once about addresses that were blocked
+// losingMemory lets memcached lose its memory, several times, without being away for
+// long: each time the other instance is asked at once about addresses that were blocked
 // before, and says block or that it is degraded.
 func losingMemory(lose func(*trial, *testbed.Memcached) error) func(*trial) error {
 	return func(s *trial) error {
@@ -141,7 +142,7 @@ func losingMemory(lose func(*trial, *testbed.Memcached) error) func(*trial) erro
 			ips := watchedAddresses(times * watched)
 			for n := range times {
 				these := ips[n*watched:][:watched]
-				if err := s.settled(s.instances[0]); err != nil {
+				if err := s.awaitUndegraded(s.instances[0]); err != nil {
 					return err
 				}
 				if err := s.blockAt(s.instances[0], these); err != nil {
@@ -161,16 +162,17 @@ func losingMemory(lose func(*trial, *testbed.Memcached) error) func(*trial) erro
 			}
 			s.note("at the other instance %d of %d blocked, %d degraded", all.blocked, len(ips), all.degraded)
 			if all.passed > 0 {
-				return broken(fmt.Sprintf("%d of %d blocked addresses pass at the other instance, undegraded", all.passed, len(ips)))
+				return brokenPromise(fmt.Sprintf("%d of %d blocked addresses pass at the other instance, undegraded", all.passed, len(ips)))
 			}
 			return nil
 		}
-		s.check = func() error { return s.heldAt(s.instances[1], watchedAddresses(3*watched)) }
+		s.check = func() error { return s.blockedAt(s.instances[1], watchedAddresses(3*watched)) }
 		return err
 	}
 }
 
-// restartFast replaces memcached by an empty one as fast as can be.
+// restartFast replaces memcached by an empty one as fast as can be: connections break,
+// and are accepted again before the program looks.
 func restartFast(s *trial, m *testbed.Memcached) error {
 	m.Kill()
 	return m.Start(s.ctx)
@@ -207,7 +209,7 @@ func forgivenThenLost(s *trial) error {
 	s.check = func() error {
 		// The other first: asked by the one that knows, memcached would know too.
 		for n, i := range slices.Backward(s.instances) {
-			if err := s.settled(i); err != nil {
+			if err := s.awaitUndegraded(i); err != nil {
 				return err
 			}
 			seen, err := s.show(i, ips)
@@ -216,7 +218,7 @@ func forgivenThenLost(s *trial) error {
 			}
 			s.note("%d of %d pass at instance %d", seen.passed, len(ips), n)
 			if seen.blocked > 0 {
-				return broken(fmt.Sprintf("%d of %d forgotten addresses are blocked again at instance %d", seen.blocked, len(ips), n))
+				return brokenPromise(fmt.Sprintf("%d of %d forgotten addresses are blocked again at instance %d", seen.blocked, len(ips), n))
 			}
 		}
 		return nil
@@ -224,7 +226,7 @@ func forgivenThenLost(s *trial) error {
 	return err
 }
 
-// forget has an analyst forget the address.
+// forget has an analyst forget the address at the instance.
 func (s *trial) forget(i *testbed.Instance, ip string) error {
 	r, err := http.NewRequestWithContext(s.ctx, http.MethodDelete, "http://"+i.Operators+"/v1/addresses/"+ip, nil)
 	if err != nil {

@@ -11,7 +11,8 @@ import (
 	"fraudcheck/internal/testbed"
 )
 
-// startOnMemcached starts a memcached and an instance that uses it.
+// startOnMemcached starts a memcached, with these arguments, and an instance that uses
+// it.
 func (s *trial) startOnMemcached(args ...string) (*testbed.Memcached, error) {
 	m, err := s.memcached(args...)
 	if err == nil {
@@ -58,7 +59,8 @@ func hung(s *trial) error {
 	return err
 }
 
-// withTrouble: the network in front of memcached does this to replies.
+// withTrouble: the network in front of memcached does this to replies. At least three
+// must have been touched, or the fault was none.
 func withTrouble(t trouble) func(*trial) error {
 	return func(s *trial) error {
 		p, err := s.proxied()
@@ -156,7 +158,8 @@ func oneOfThree(s *trial) error {
 	return s.start()
 }
 
-// connectionLimit: other clients hold all the connections that memcached accepts.
+// connectionLimit: other clients hold all the connections that memcached accepts. Those
+// that the program has go on.
 func connectionLimit(s *trial) error {
 	m, err := s.startOnMemcached("-c", "64", "-t", "1")
 	var held []net.Conn

@@ -26,15 +26,16 @@ const (
 // backlog is how many due calls may wait for a caller; further ones are dropped.
 const backlog = 1 << 16
 
-// A load is an open loop: calls are due at fixed instants. A call that finds all
-// callers busy waits, and its latency counts from the instant it was due.
+// A load is an open loop: calls are due at fixed instants, whether or not earlier ones
+// were answered, as those of shoppers are. A call that finds all callers busy waits, and
+// its latency counts from the instant it was due.
 type load struct {
 	rate      int // a second
-	callers   int // each with one connection to each site
+	callers   int // each with one connection to each endpoint
 	endpoints []string
-	auth      string // the Authorization header
-	next      func() call
-	phase     atomic.Int32
+	auth      string       // the Authorization header
+	next      func() call  // from one goroutine
+	phase     atomic.Int32 // of calls that are due now
 }
 
 // A call is one attempt to be checked.
@@ -46,7 +47,8 @@ type call struct {
 	phase  phase
 }
 
-// run makes calls until ctx ends, and then waits for the answers to those that began.
+// run makes calls until ctx ends, and then waits for the answers to those that began, at
+// most callTimeout each.
 func (l *load) run(ctx context.Context) *tally {
 	queue := make(chan call, backlog)
 	tallies := make([]*tally, l.callers)
@@ -87,7 +89,8 @@ func (l *load) run(ctx context.Context) *tally {
 	return all
 }
 
-// loadOnly puts load on a program that runs already.
+// loadOnly puts load on a program that runs already (--target), prints the counts, and
+// fails where a call was not answered as the default rule would.
 func loadOnly(ctx context.Context, o *options, stdout io.Writer) error {
 	u, err := url.Parse(o.Target)
 	if err != nil || u.Scheme != "http" || u.Host == "" {

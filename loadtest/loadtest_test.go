@@ -23,7 +23,7 @@ func TestPromisesHold(t *testing.T) {
 	s.budget = 250 * time.Millisecond
 	for _, f := range faults {
 		t.Run(f.name, func(t *testing.T) {
-			r, err := s.play(t.Context(), f)
+			r, err := s.runFault(t.Context(), f)
 			require.NoError(t, err)
 			assert.Empty(t, r.Broken)
 			assert.GreaterOrEqual(t, r.Calls, int64(150))

@@ -60,6 +60,7 @@ import (
 // errBroken: the table says which promise.
 var errBroken = errors.New("a promise was broken")
 
+// options are the flags; their help is what they do.
 type options struct {
 	Only    string `help:"Only these faults, separated by commas." placeholder:"NAME"`
 	Seconds int    `help:"How long a fault lasts (5; with --short 1)." placeholder:"N"`
@@ -91,6 +92,8 @@ func main() {
 	}
 }
 
+// run puts the program under load, fault by fault, and prints a row for each as soon as
+// it is over. It returns every broken promise, and every fault that could not be made.
 func run(ctx context.Context, o *options, stdout io.Writer, stderr *os.File) error {
 	if o.Rate == 0 {
 		o.Rate = 1000
@@ -117,7 +120,7 @@ func run(ctx context.Context, o *options, stdout io.Writer, stderr *os.File) err
 	var all []error
 	printHeader(stdout)
 	for _, f := range chosen {
-		r, err := s.play(ctx, f)
+		r, err := s.runFault(ctx, f)
 		if ctx.Err() != nil {
 			return errors.New("interrupted")
 		}
@@ -141,7 +144,8 @@ func run(ctx context.Context, o *options, stdout io.Writer, stderr *os.File) err
 	return errors.Join(all...)
 }
 
-// choose returns the faults of these names, or all.
+// choose returns the faults of these names, separated by commas, in that order; all for
+// no name.
 func choose(names string) ([]fault, error) {
 	if names == "" {
 		return faults, nil

@@ -10,9 +10,10 @@ import (
 )
 
 // A proxy between fraudcheck and a memcached does to replies what networks and failing
-// servers do. Requests pass unchanged.
+// servers do. Requests pass unchanged, so memcached carries them out: what is lost is the
+// answer.
 type proxy struct {
-	addr, to string
+	addr, to string // where it listens, and the server
 	ln       net.Listener
 	trouble  atomic.Pointer[trouble]
 	replies  atomic.Uint64 // that had trouble
@@ -37,6 +38,7 @@ var garbage = [...]string{
 	"VALUE fraudcheck 0 5 1\r\nhello\r\nEND\r\n", "ERROR\r\n", "SERVER_ERROR out of memory storing object\r\n", "CLIENT_ERROR \r\n",
 }
 
+// newProxy starts a proxy to the server on a free port, without trouble.
 func newProxy(to string) (*proxy, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -48,6 +50,7 @@ func newProxy(to string) (*proxy, error) {
 	return p, nil
 }
 
+// set begins a trouble, and ends the one before it.
 func (p *proxy) set(t trouble) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -88,6 +91,7 @@ func (p *proxy) keep(c net.Conn) bool {
 	return true
 }
 
+// drop closes a connection and forgets it.
 func (p *proxy) drop(c net.Conn) {
 	_ = c.Close()
 	p.mu.Lock()
@@ -95,6 +99,7 @@ func (p *proxy) drop(c net.Conn) {
 	delete(p.conns, c)
 }
 
+// accept connects each client to the server, with a goroutine for each direction.
 func (p *proxy) accept() {
 	for {
 		client, err := p.ln.Accept()
@@ -121,6 +126,7 @@ func (p *proxy) accept() {
 	}
 }
 
+// pass copies requests until either side ends.
 func pass(from, to net.Conn) {
 	buf := make([]byte, 32<<10)
 	for {
@@ -139,15 +145,15 @@ type chunk struct {
 
 // listen reads chunks until done is closed or the connection ends.
 func listen(from net.Conn, done <-chan struct{}) <-chan chunk {
-	pieces := make(chan chunk, 64)
+	chunks := make(chan chunk, 64)
 	go func() {
-		defer close(pieces)
+		defer close(chunks)
 		for {
 			buf := make([]byte, 32<<10)
 			n, err := from.Read(buf)
 			if n > 0 {
 				select {
-				case pieces <- chunk{buf[:n], time.Now()}:
+				case chunks <- chunk{buf[:n], time.Now()}:
 				case <-done:
 					return
 				}
@@ -157,7 +163,7 @@ func listen(from net.Conn, done <-chan struct{}) <-chan chunk {
 			}
 		}
 	}()
-	return pieces
+	return chunks
 }
 
 // reply passes replies on; bytes that come in one chunk count as one reply. A delay is
@@ -165,11 +171,11 @@ func listen(from net.Conn, done <-chan struct{}) <-chan chunk {
 func (p *proxy) reply(from, to net.Conn) {
 	done := make(chan struct{})
 	defer close(done)
-	for said := range listen(from, done) {
-		reply, over := said.bytes, p.isOver()
+	for received := range listen(from, done) {
+		reply, over := received.bytes, p.isOver()
 		if t := *p.trouble.Load(); t != (trouble{}) {
 			count := p.replies.Add(1)
-			time.Sleep(time.Until(said.at.Add(t.delay + rand.N(t.jitter+1))))
+			time.Sleep(time.Until(received.at.Add(t.delay + rand.N(t.jitter+1))))
 			switch {
 			case t.garbage:
 				reply = garbageReply(count)
@@ -192,6 +198,8 @@ func (p *proxy) reply(from, to net.Conn) {
 	}
 }
 
+// garbageReply returns the n-th wrong reply: in turn one that looks like the protocol's,
+// and random bytes.
 func garbageReply(n uint64) []byte {
 	if n%2 == 0 {
 		return []byte(garbage[n/2%uint64(len(garbage))])

@@ -29,11 +29,13 @@ type row struct {
 // processor time to spare, so that the times say little about the program.
 const busy = 20 * time.Millisecond
 
+// printHeader prints the titles of the columns.
 func printHeader(w io.Writer) {
 	fmt.Fprintf(w, "%-18s %7s %8s %6s %8s %8s %8s %8s %9s %9s  %s\n",
 		"fault", "calls", "non-200", "shed", "p50 ms", "p99 ms", "p99.9 ms", "max ms", "degraded", "recover s", "promise")
 }
 
+// print prints the row; the last column is "kept", or what was broken.
 func (r *row) print(w io.Writer) {
 	verdict := "kept"
 	if !r.Kept {
@@ -47,7 +49,8 @@ func (r *row) print(w io.Writer) {
 }
 
 // judge decides which promises held. own is the error of a promise that only this fault
-// makes, or nil.
+// makes, or nil; end is when the fault was over. In a short run the p99 is not judged,
+// nor is the recovery where this machine had no processor time to spare.
 func (s *trial) judge(f fault, t *tally, end time.Time, own error) row {
 	r := row{
 		Fault: f.name, Calls: t.calls, Non200: t.failed, Shed: t.shed, Refused: t.refused,

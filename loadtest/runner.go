@@ -19,11 +19,12 @@ type runner struct {
 	dir      string
 	program  string
 	password string
-	trials   int
+	trials   int           // how many were run, for the names of their folders
 	budget   time.Duration // store.budget; 0 for the default
 	progress io.Writer
 }
 
+// newRunner builds the program, unless the options name one.
 func newRunner(ctx context.Context, o *options) (*runner, error) {
 	dir, err := os.MkdirTemp("", "loadtest")
 	if err != nil {
@@ -40,9 +41,11 @@ func newRunner(ctx context.Context, o *options) (*runner, error) {
 	return s, nil
 }
 
+// close removes all files.
 func (s *runner) close() { _ = os.RemoveAll(s.dir) }
 
-func (s *runner) tell(format string, args ...any) { fmt.Fprintf(s.progress, format, args...) }
+// progressf writes progress to a terminal; to nothing else.
+func (s *runner) progressf(format string, args ...any) { fmt.Fprintf(s.progress, format, args...) }
 
 // lasts returns how long the fault lasts.
 func (s *runner) lasts(f fault) time.Duration {
@@ -55,8 +58,10 @@ func (s *runner) lasts(f fault) time.Duration {
 	return time.Duration(max(5, f.seconds)) * time.Second
 }
 
-// play runs the fault under load and judges the result.
-func (s *runner) play(ctx context.Context, f fault) (r row, err error) {
+// runFault runs the fault under load and judges the result. The load warms up for a
+// second, goes on while the fault lasts, and then for the tail. The error says why the
+// fault could not be made; a broken promise is in the row.
+func (s *runner) runFault(ctx context.Context, f fault) (r row, err error) {
 	s.trials++
 	lasts := s.lasts(f)
 	warm, tail := time.Second, recovery+time.Second
@@ -68,9 +73,9 @@ func (s *runner) play(ctx context.Context, f fault) (r row, err error) {
 	if err := os.Mkdir(tr.dir, 0o700); err != nil {
 		return r, err
 	}
-	defer s.tell("\r\x1b[K")
-	s.tell("\r\x1b[K%s: starting", f.name)
-	if err := f.set(tr); err != nil {
+	defer s.progressf("\r\x1b[K")
+	s.progressf("\r\x1b[K%s: starting", f.name)
+	if err := f.prepare(tr); err != nil {
 		return r, err
 	}
 	traffic := newTraffic("mixed")
@@ -89,7 +94,7 @@ func (s *runner) play(ctx context.Context, f fault) (r row, err error) {
 	err = testbed.Pause(ctx, warm)
 	begin := time.Now()
 	l.phase.Store(int32(during))
-	s.tell("\r\x1b[K%s: for %s", f.name, lasts)
+	s.progressf("\r\x1b[K%s: for %s", f.name, lasts)
 	if err == nil {
 		err = tr.run(tr.begin)
 	}
@@ -101,7 +106,7 @@ func (s *runner) play(ctx context.Context, f fault) (r row, err error) {
 	}
 	end := time.Now()
 	l.phase.Store(int32(after))
-	s.tell("\r\x1b[K%s: over", f.name)
+	s.progressf("\r\x1b[K%s: over", f.name)
 	if err == nil {
 		err = testbed.Pause(ctx, tr.tail)
 	}
@@ -110,7 +115,7 @@ func (s *runner) play(ctx context.Context, f fault) (r row, err error) {
 	if err == nil {
 		err = tr.run(tr.check)
 	}
-	if err != nil && !errors.As(err, new(broken)) {
+	if err != nil && !errors.As(err, new(brokenPromise)) {
 		return r, err
 	}
 	return tr.judge(f, t, end, err), nil

@@ -8,7 +8,8 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// A tally counts how calls ended.
+// A tally counts how calls ended. Each caller has one; they are added up when all have
+// ended.
 type tally struct {
 	calls      int64
 	shed       int64         // 503, with Retry-After
@@ -26,13 +27,16 @@ type tally struct {
 	examples     []string                // of failures
 }
 
+// A phaseTally counts the calls that were due in one phase.
 type phaseTally struct {
 	calls, degraded int64
 	latency         *hdrhistogram.Histogram // µs; of all that were neither shed nor refused
 }
 
+// maxExamples is how many failures are kept as text.
 const maxExamples = 3
 
+// newTally makes an empty tally; latencies up to a minute are kept with two digits.
 func newTally() *tally {
 	t := &tally{shedTook: hdrhistogram.New(1, time.Minute.Microseconds(), 2)}
 	for i := range t.in {
@@ -41,7 +45,7 @@ func newTally() *tally {
 	return t
 }
 
-// note counts a call and its end.
+// note counts a call and its end. A refused call has no latency: nothing has answered it.
 func (t *tally) note(c call, a answer, now time.Time) {
 	t.calls++
 	t.moved += int64(a.moved)
@@ -79,6 +83,7 @@ func (t *tally) note(c call, a answer, now time.Time) {
 	}
 }
 
+// fail counts a failure and keeps the first few as examples.
 func (t *tally) fail(example string) {
 	if t.failed++; len(t.examples) < maxExamples {
 		t.examples = append(t.examples, example)
@@ -124,6 +129,7 @@ func (t *tally) degradedShare() float64 {
 	return share
 }
 
+// String returns the counts in lines, for loadOnly.
 func (t *tally) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "calls %d, failed %d, shed %d, refused %d, not begun %d\n", t.calls, t.failed, t.shed, t.refused, t.dropped)

@@ -6,7 +6,8 @@ import (
 	"strconv"
 )
 
-// traffic decides which address shows which card next. It is for one goroutine.
+// A traffic decides which address shows which card next, with new addresses and cards in
+// each run. It is for one goroutine.
 type traffic struct {
 	attackOf [2]int // of attackOf[0] calls attackOf[1] are the attack's
 	calls    int
@@ -22,11 +23,13 @@ type traffic struct {
 var habits = [...][]int{{0}, {0, 0}, {0}, {0, 1}, {0, 0, 1, 0}}
 
 const (
-	cohort    = 150
-	longest   = 4 // of habits
-	attackers = 8
+	cohort    = 150 // shoppers that take turns
+	longest   = 4   // of habits
+	attackers = 8   // addresses of the attack
 )
 
+// newTraffic makes the traffic of a mix: honest, attack or mixed, of whose calls one in
+// five is the attack's.
 func newTraffic(mix string) *traffic {
 	t := &traffic{shopper: rand.Uint32(), card: rand.IntN(1 << 20), attackOf: [2]int{5, 1}}
 	switch mix {
@@ -38,6 +41,7 @@ func newTraffic(mix string) *traffic {
 	return t
 }
 
+// next returns the next call.
 func (t *traffic) next() call {
 	if t.calls++; t.calls%t.attackOf[0] < t.attackOf[1] {
 		return t.attack()
@@ -65,7 +69,7 @@ func (t *traffic) attack() call {
 	return call{body: attempt("203.0.113."+strconv.Itoa(1+t.card%attackers), t.card), attack: true}
 }
 
-// attempt is the JSON of a card, one of a few million, shown from an address.
+// attempt returns the JSON of a card, one of a few million, shown from an address.
 func attempt(ip string, card int) []byte {
 	if card < 0 {
 		card = -card

@@ -12,15 +12,15 @@ import (
 	"fraudcheck/internal/testbed"
 )
 
-// A trial is one fault under load. The fault's set function starts the processes and
+// A trial is one fault under load. The fault's prepare function starts the processes and
 // sets begin, end and check; the load runs from before begin until tail after end.
 type trial struct {
 	*runner
 	ctx     context.Context
-	dir     string
+	dir     string        // for the files of its processes
 	lasts   time.Duration // from begin to end
 	tail    time.Duration // that the load goes on after the end
-	callers int
+	callers int           // connections to each instance
 	config  string        // lines of configuration beside the usual
 	budget  time.Duration // that the store has; 0 for the default
 
@@ -33,10 +33,11 @@ type trial struct {
 	servers   []*testbed.Memcached
 	proxies   []*proxy
 	instances []*testbed.Instance
-	closers   []func()
-	notes     []string
+	closers   []func() // called before the processes are ended
+	notes     []string // for the row: what was measured beside the promises
 }
 
+// run calls a step, if the fault has it.
 func (s *trial) run(step func() error) error {
 	if step == nil {
 		return nil
@@ -61,6 +62,7 @@ func (s *trial) close() {
 	_ = os.RemoveAll(s.dir)
 }
 
+// note adds a remark to the row.
 func (s *trial) note(format string, args ...any) {
 	s.notes = append(s.notes, fmt.Sprintf(format, args...))
 }
@@ -109,6 +111,7 @@ func (s *trial) store() string {
 	return store
 }
 
+// configFile is the name of the configuration in the trial's folder.
 const configFile = "fraudcheck.yaml"
 
 // writeConfig replaces the configuration file atomically; more is appended to it.
@@ -126,8 +129,9 @@ func (s *trial) writeConfig(more string) (path string, err error) {
 	return path, err
 }
 
-// instance starts one. An empty listen is a free port; files limits the file
-// descriptors of the process, 0 does not.
+// instance starts an instance with the trial's configuration and waits until it is ready.
+// An empty listen is a free port; files limits the file descriptors of the process, 0
+// does not.
 func (s *trial) instance(listen string, files int) (*testbed.Instance, error) {
 	if listen == "" {
 		listen = "127.0.0.1:0"
@@ -164,12 +168,14 @@ func (s *trial) restart(n int) error {
 }
 
 // metric returns the value of a series of the first instance, 0 when there is none.
+// series is as /metrics writes it, with its labels.
 func (s *trial) metric(series string) (int, error) {
 	m, err := s.instances[0].Metrics()
 	return int(m[series]), err
 }
 
-// until polls the condition; it returns false when longest has passed before it held.
+// until polls the condition; it returns false when longest has passed before it held. The
+// error is that the run was interrupted.
 func (s *trial) until(longest time.Duration, condition func() bool) (bool, error) {
 	late := time.Now().Add(longest)
 	for !condition() {

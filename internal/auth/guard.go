@@ -24,7 +24,7 @@ type Guard struct {
 	// SharedNonces remembers those of signed requests for all instances. Where it is
 	// nil or does not answer, each nonce is good once per instance.
 	SharedNonces session.Store
-	// Now is the time of a request that does not say it: time.Now, unless it is
+	// Now returns the time of a request whose At is zero. It is time.Now, unless it is
 	// changed before the first use.
 	Now func() time.Time
 

@@ -26,8 +26,9 @@ func NewTags(key []byte) *Tags {
 	}}}
 }
 
-// Loggable is how a log shows a caller's name: as it is, unless it may be a card
-// number. Configured names are not; what an issuer of tokens calls somebody is.
+// Loggable returns the form of a caller's name that is logged: the name, or "(a number)"
+// where it has twelve digits in a row and may be a card number. The names are those of
+// configured users, and the subjects of tokens, which a foreign issuer chooses.
 func Loggable(name string) string {
 	digits := 0
 	for _, c := range name {

@@ -17,7 +17,7 @@ const (
 )
 
 // A Key names a record: 128 bits of a keyed hash. The table takes the bits as they
-// are, so keys that somebody can choose would fill one shard.
+// are, so keys that an outsider can choose could fill one shard.
 type Key = [16]byte
 
 // A Label is what the table knows of a record beside its bytes.
@@ -99,9 +99,9 @@ func (t *Table) shard(key *Key) *shard {
 // Shards is how many parts the table has.
 func (t *Table) Shards() int { return len(t.shards) }
 
-// Visit calls visit with every record of one shard, 0 to Shards()-1, while nobody else
-// uses the shard: group by group, the lowest rank first, within a rank those kept
-// longest ago first. The bytes are valid until visit returns; visit must not call the
+// Visit calls visit with every record of one shard, 0 to Shards()-1, while the shard is
+// locked: group by group, the lowest rank first, within a rank those written longest ago
+// first. The bytes are valid until visit returns; visit must not call the
 // table.
 func (t *Table) Visit(shard int, visit func(key *Key, label Label, record []byte)) {
 	s := &t.shards[shard]

@@ -44,8 +44,8 @@ const (
 	maxDate = 1 << 53
 )
 
-// An Encoding is how the secret stands in the configuration. Base64 may have its
-// padding or lack it: issuers hand out both.
+// An Encoding says how the secret is written in the configuration. Base64 may be padded or
+// not: issuers hand out both.
 type Encoding string
 
 // The encodings.

@@ -11,7 +11,7 @@ import (
 	"errors"
 )
 
-// An Encryption is how a password stands in the configuration.
+// An Encryption says how a password is written in the configuration.
 type Encryption string
 
 // The encryptions.
