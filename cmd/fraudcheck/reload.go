@@ -30,6 +30,7 @@ func (r *reloader) run(ctx context.Context, hangups <-chan os.Signal) {
 		select {
 		case <-ctx.Done():
 			return
+		// A hang-up reloads also when no file seems to have changed.
 		case <-hangups:
 		case <-changed:
 		}

@@ -144,6 +144,7 @@ func (s *service) saveSnapshot(ctx context.Context) (err error) {
 			_ = os.Remove(file.Name())
 		}
 	}()
+	// All three are done, so that the file is closed; the first error is the reason.
 	err = errors.Join(s.memory.Save(contextWriter{ctx, file}, s.keys.records), file.Sync(), file.Close())
 	if err != nil {
 		return err
