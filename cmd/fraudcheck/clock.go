@@ -18,7 +18,7 @@ func watchClock(clock *velocity.Clock, log *slog.Logger) (stop func()) {
 		clock.Now(now)
 		ahead, was := clock.Ahead(), far
 		if far = ahead.Abs() > time.Minute; far && !was { // once, and not every 10 s
-			log.Warn("the machine's clock was set; windows go on by the old one and are drawn after it by 10 ms a second", "seconds", int(ahead.Seconds()))
+			log.Warn("the machine's clock was set; windows go by the service's clock, which follows it by 10 ms a second", "seconds", int(ahead.Seconds()))
 		}
 	})
 	return cancel
