@@ -183,6 +183,7 @@ func (e *experiment) sample(ctx context.Context) (s sample, err error) {
 	if s.Void = firstProblem(t.wrongAnswers(), e.from.judge(t)); s.Void != "" {
 		return s, nil
 	}
+	// The exact number is judged by the traffic; here it is shown.
 	if t.attacks > 0 {
 		s.Note = fmt.Sprintf("%d cards of the attack passed", t.passed)
 	}
@@ -194,6 +195,8 @@ func (e *experiment) sample(ctx context.Context) (s sample, err error) {
 func newSample(t *tally, from, to clock) sample {
 	window, checks := to.at.Sub(from.at), float64(t.window)
 	perCheck := func(d time.Duration) float64 { return d.Seconds() * 1e6 / checks }
+	// What is left of the machine's time is of processes that are no part of the
+	// experiment.
 	others := to.machine - from.machine - (to.cpu - from.cpu) - (to.store - from.store) - (to.load - from.load)
 	return sample{
 		Rate: checks / window.Seconds(),
@@ -216,6 +219,8 @@ func (e *experiment) inside(s *sample, t *tally, at [4]state) error {
 		s.StoreCPU = math.NaN()
 		return nil
 	}
+	// From the start, seeding included: a record that was forgotten then would count as
+	// new later.
 	for _, name := range []string{"fraudcheck_degraded_checks_total", "fraudcheck_store_evicted_in_window_total"} {
 		if grown, err := after.growth(start, name); err != nil {
 			return err
@@ -236,6 +241,7 @@ func (e *experiment) inside(s *sample, t *tally, at [4]state) error {
 	if err != nil {
 		return err
 	}
+	// Reading the metrics allocates too, about as much each time.
 	s.Allocs = (allocs - reading) / checks
 	if dropped, err := after.growth(before, "fraudcheck_log_dropped_total"); err != nil {
 		return err

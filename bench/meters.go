@@ -59,6 +59,7 @@ func machineCPU() (time.Duration, error) {
 		return 0, fmt.Errorf("/proc/stat: cannot read %q", first)
 	}
 	ticks := 0
+	// idle (4) and iowait (5) are left out.
 	for _, at := range []int{1, 2, 3, 6, 7, 8} {
 		n, err := strconv.Atoi(fields[at])
 		if err != nil {

@@ -48,6 +48,8 @@ func (l *load) send(rate int, free chan *paced) {
 			sleep := unix.NsecToTimespec(int64(early))
 			_ = unix.Nanosleep(&sleep, nil) // after a signal the call is early
 		}
+		// Waits while every connection has a call in flight; the latency counts it, see
+		// due.
 		p := <-free
 		p.sent = p.next()
 		p.due <- due

@@ -39,6 +39,7 @@ const (
 // addresses and cards.
 func (r *request) put(v attempt) {
 	n := v.address % addresses
+	// The last octet changes first.
 	for i := range 3 {
 		three(r.bytes[r.ip+12-4*i:], 100+n%octets)
 		n /= octets

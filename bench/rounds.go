@@ -70,6 +70,7 @@ const tries = 2
 // difference that is looked for. When the two measurements of the base disagree, all
 // is measured again.
 func (l *lab) compare(ctx context.Context, r *row, base *cell, lasts time.Duration) (s sample, err error) {
+	// The base itself is compared with itself: its ratios are 1.
 	if base.name() == r.name() {
 		s, err = l.measure(ctx, &r.cell, lasts)
 		r.against = append(r.against, s)
@@ -90,6 +91,7 @@ func (l *lab) compare(ctx context.Context, r *row, base *cell, lasts time.Durati
 			break
 		}
 	}
+	// The mean of before and after takes out a drift that is linear.
 	r.against = append(r.against, sample{
 		Rate: (beside[0].Rate + beside[1].Rate) / 2, CPU: (beside[0].CPU + beside[1].CPU) / 2,
 		Void: firstProblem(beside[0].Void, beside[1].Void),

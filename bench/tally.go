@@ -49,6 +49,7 @@ func (t *tally) note(v attempt, a answer, seeding bool) {
 		if a.decision != 'b' {
 			t.passed++
 		}
+	// An honest attempt that is reviewed counts as refused: its address showed one card.
 	case a.decision != 'a':
 		t.refused++
 	}

@@ -54,6 +54,7 @@ func newLab(ctx context.Context, password string, build builder) (*lab, error) {
 		return nil, err
 	}
 	l := &lab{dir: dir, program: filepath.Join(dir, "fraudcheck"), password: password, running: make(map[string]*target)}
+	// FRAUDCHECK_ variables of this shell must not configure what is measured.
 	testbed.ClearEnvironment()
 	if err := build(ctx, l.program); err != nil {
 		l.close()
@@ -127,6 +128,7 @@ type setup struct {
 // startFraudcheck writes a configuration, starts memcached where the setup needs one, and
 // then the instances, all with the same configuration.
 func (l *lab) startFraudcheck(ctx context.Context, t *target, s setup) error {
+	// SHA-256 costs one hash a credential and no slow verification at the first call.
 	if s.scheme == nil {
 		s.scheme = password("sha256", func(p string) (string, error) { return fmt.Sprintf("%x", sha256.Sum256([]byte(p))), nil })
 	}

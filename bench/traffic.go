@@ -139,6 +139,8 @@ func shown(cards, conns int) *traffic {
 	return &traffic{
 		name: "retry", seed: (cards + conns - 1) / conns, beside: 1,
 		stream: func(conn int) func() attempt {
+			// Connection n shows the cards n, n+conns, n+2*conns and so on, so the
+			// seeding calls of all show each card once.
 			n := conn - conns
 			return func() attempt {
 				n += conns

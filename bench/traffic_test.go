@@ -138,7 +138,7 @@ func TestDifferentNumbersAreDifferentAddressesAndCards(t *testing.T) {
 	require.Len(t, shown, len(edges))
 }
 
-func TestNumbersAreDealtOutOnce(t *testing.T) {
+func TestEachNumberIsUsedOnce(t *testing.T) {
 	before := addressCounter.Load()
 	a, b := numbers(&addressCounter), numbers(&addressCounter)
 	dealt := make(map[uint32]bool)

@@ -135,6 +135,7 @@ func (c *caller) exchange(s *endpoint, body []byte) error {
 	_ = s.conn.SetDeadline(s.used.Add(callTimeout))
 	c.buf = strconv.AppendInt(append(c.buf[:0], c.head...), int64(len(body)), 10)
 	c.buf = append(append(c.buf, "\r\n\r\n"...), body...)
+	// The error of a write is kept: the server may have answered before it closed.
 	_, sent := s.conn.Write(c.buf)
 	if _, err := s.in.Peek(1); err != nil {
 		if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {

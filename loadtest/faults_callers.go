@@ -240,6 +240,7 @@ func silent(api string, at func(*testbed.Instance) string) func(*trial) error {
 			if err := c.open(2*files, func(net.Conn) error { return nil }); err != nil {
 				return err
 			}
+			// Two seconds: room is made at the accept, not at a time-out.
 			for _, fresh := range []struct{ who, addr string }{{"caller", i.Addr}, {"operator", i.Operators}} {
 				conn, err := net.DialTimeout("tcp", fresh.addr, dialTimeout)
 				if err == nil {

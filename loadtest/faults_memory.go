@@ -30,6 +30,7 @@ func starved(s *trial) error {
 		if err != nil {
 			return err
 		}
+		// Otherwise the fault was none: nothing had to be forgotten.
 		if evicted, _ := m.Sum("fraudcheck_store_evicted_in_window_total"); evicted < 1000 {
 			return errors.New("the store is not full")
 		}

@@ -138,6 +138,7 @@ func configFIFO(s *trial) error {
 	}
 	s.begin = func() error {
 		path := filepath.Join(s.dir, configFile)
+		// A rename puts the FIFO in place at once, as an editor would put a file.
 		if err := syscall.Mkfifo(path+".new", 0o600); err != nil {
 			return err
 		}
@@ -193,6 +194,7 @@ func logDiskFull(s *trial) error {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
+	// /dev/full fails every write with ENOSPC.
 	if err := os.Symlink("/dev/full", log); err != nil {
 		return err
 	}

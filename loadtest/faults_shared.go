@@ -141,6 +141,8 @@ func losingMemory(lose func(*trial, *testbed.Memcached) error) func(*trial) erro
 			var all showing
 			ips := watchedAddresses(times * watched)
 			for n := range times {
+				// New addresses each time: those of the last loss may have come back to
+				// memcached.
 				these := ips[n*watched:][:watched]
 				if err := s.awaitUndegraded(s.instances[0]); err != nil {
 					return err

@@ -113,6 +113,7 @@ func run(ctx context.Context, o *options, stdout io.Writer, stderr *os.File) err
 		return err
 	}
 	defer s.close()
+	// Progress rewrites one line, which only a terminal can show.
 	if info, err := stderr.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
 		s.progress = stderr
 	}

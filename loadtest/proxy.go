@@ -111,6 +111,7 @@ func (p *proxy) accept() {
 			_ = client.Close()
 			continue
 		}
+		// Closed meanwhile: keep has closed the connection.
 		if !p.keep(client) || !p.keep(server) {
 			return
 		}
@@ -184,6 +185,7 @@ func (p *proxy) reply(from, to net.Conn) {
 				reply = reply[len(reply)/2:]
 				<-over
 			}
+			// One byte more each time: sooner or later a reply is cut at every place.
 			if t.cut || t.reset {
 				_, _ = to.Write(reply[:count%uint64(len(reply))])
 				if tcp, ok := to.(*net.TCPConn); ok && t.reset {

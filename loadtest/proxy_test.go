@@ -117,7 +117,7 @@ func TestProxyStallsUntilTheTroubleIsOver(t *testing.T) {
 	assert.Equal(t, reply, string(got))
 }
 
-func TestProxyTellsNonsense(t *testing.T) {
+func TestProxySendsGarbage(t *testing.T) {
 	p := replier(t)
 	p.set(trouble{garbage: true})
 	c := dial(t, p)

@@ -68,6 +68,8 @@ func (s *runner) runFault(ctx context.Context, f fault) (r row, err error) {
 	if s.Short {
 		warm, tail = 200*time.Millisecond, 1200*time.Millisecond
 	}
+	// Each trial has a folder, processes and ports of its own: no fault outlasts its
+	// trial.
 	tr := &trial{runner: s, ctx: ctx, dir: filepath.Join(s.dir, fmt.Sprint(s.trials)), lasts: lasts, tail: tail, callers: 128, budget: s.budget}
 	defer tr.close()
 	if err := os.Mkdir(tr.dir, 0o700); err != nil {
@@ -83,6 +85,8 @@ func (s *runner) runFault(ctx context.Context, f fault) (r row, err error) {
 	for _, i := range tr.instances {
 		l.endpoints = append(l.endpoints, i.Addr)
 	}
+	// Blocked before the load begins, so that "blocked stays blocked" can be judged at
+	// once.
 	if err := traffic.block(l.endpoints, l.auth); err != nil {
 		return r, fmt.Errorf("cannot block the attackers: %w", err)
 	}
@@ -115,6 +119,7 @@ func (s *runner) runFault(ctx context.Context, f fault) (r row, err error) {
 	if err == nil {
 		err = tr.run(tr.check)
 	}
+	// A broken promise is a result; any other error means that the fault was not staged.
 	if err != nil && !errors.As(err, new(brokenPromise)) {
 		return r, err
 	}

@@ -21,6 +21,7 @@ import (
 func (s *service) logConfiguration() {
 	s.log.Info(version())
 	text := "Configuration: " + cmp.Or(s.config.Path, "no file")
+	// Names of the settings only: their values may be secrets.
 	if keys := config.Changed(config.Defaults(), s.settings); len(keys) > 0 {
 		text += ", differs from the defaults in " + strings.Join(keys, ", ")
 	}
@@ -58,6 +59,7 @@ func (s *service) announce(stdout io.Writer) {
 // printCredential shows the credential this once, with a command to try it. Of a listener
 // on every address (0.0.0.0, ::) the command names 127.0.0.1.
 func (s *service) printCredential(stdout io.Writer) error {
+	// It is an address that listens, so it has both.
 	host, port, _ := net.SplitHostPort(s.callersListen.Addr().String())
 	if ip, err := netip.ParseAddr(host); err == nil && ip.IsUnspecified() {
 		host = "127.0.0.1"

@@ -59,6 +59,7 @@ func (p *policy) callersError(err error, file *auth.UsersFile) error {
 	}
 	switch wrong.List {
 	case "users":
+		// Users of the file come after those of the list: see users.
 		if wrong.Index >= len(p.settings.Auth.Basic.Users) { // the lines were found good, one by one
 			return &config.Error{Key: "auth.basic.users_file", File: p.settings.Auth.Basic.UsersFile,
 				Line: file.Line(p.authSettings.Users[wrong.Index].Name), Expected: "a name that auth.basic.users does not have"}
@@ -118,6 +119,7 @@ func (p *policy) listedUsers() (users []auth.User, err error) {
 			role, _ := auth.RoleNamed(name) // the settings allow only known names
 			user.Roles |= role
 		}
+		// SHA-256 is fast, so a password that a person chose is soon found from it.
 		if readable := user.Encryption == passwords.Clear || user.Encryption == passwords.SHA256; readable && user.Password != "" {
 			p.warnings = append(p.warnings, fmt.Sprintf("%s.encryption is %s: anybody who can read the configuration has the password, or guesses it soon; fraudcheck hash-password makes an argon2id string", key, u.Encryption))
 		}

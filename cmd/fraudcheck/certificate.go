@@ -55,6 +55,7 @@ func (p *policy) makeCertificate() error {
 	if err != nil {
 		return err
 	}
+	// Checked first, so that the error of the pair below can only be about the key.
 	if !certificates(chain) {
 		return expected("tls.cert_file", "PEM of a certificate, and of those that signed it")
 	}

@@ -13,26 +13,13 @@ import (
 // which also moves the service's towards the machine's while there is no traffic.
 func watchClock(clock *velocity.Clock, log *slog.Logger) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
-	go func() {
-		tick := time.NewTicker(10 * time.Second)
-		defer tick.Stop()
-		for far := false; ; {
-			select {
-			case <-ctx.Done():
-				return
-			case now := <-tick.C:
-				clock.Now(now)
-			}
-			// Logged when it begins, not each 10 s: far remembers.
-			ahead := clock.Ahead()
-			if was := far; ahead.Abs() > time.Minute {
-				if far = true; !was {
-					log.Warn("the machine's clock was set; windows go on by the old one and are drawn after it by 10 ms a second", "seconds", int(ahead.Seconds()))
-				}
-			} else {
-				far = false
-			}
+	far := false
+	go every(ctx, 10*time.Second, func(now time.Time) {
+		clock.Now(now)
+		ahead, was := clock.Ahead(), far
+		if far = ahead.Abs() > time.Minute; far && !was { // once, and not every 10 s
+			log.Warn("the machine's clock was set; windows go by the service's clock, which follows it by 10 ms a second", "seconds", int(ahead.Seconds()))
 		}
-	}()
+	})
 	return cancel
 }

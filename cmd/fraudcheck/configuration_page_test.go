@@ -16,7 +16,7 @@ import (
 const page = "../../docs/configuration.md"
 
 // The page's tables of settings are these, word for word.
-func TestTheConfigurationPageTellsEverySettingAsTheCodeHasIt(t *testing.T) {
+func TestTheConfigurationPageEqualsTheCode(t *testing.T) {
 	text, err := os.ReadFile(page)
 	require.NoError(t, err)
 	_, rest, found := strings.Cut(string(text), "<!-- settings: cmd/fraudcheck/configuration_page_test.go holds these tables equal to the code -->\n")

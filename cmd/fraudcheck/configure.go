@@ -91,6 +91,8 @@ func (p *policy) readNamed(key, file string) ([]byte, error) {
 func unreadable(key, file string, err error) error {
 	problem := fmt.Errorf("cannot read it: %w", err)
 	folder, _ := filepath.Abs(filepath.Dir(file))
+	// A folder that is there is no secret, and tells a relative name that is relative to
+	// another folder than was meant.
 	if info, no := os.Stat(folder); no == nil && info.IsDir() {
 		problem = fmt.Errorf("cannot read it in %s: %w", folder, err)
 	}

@@ -61,7 +61,7 @@ func TestPagesOfConfiguredOriginsMayCall(t *testing.T) {
 	}
 }
 
-func TestABrowserMayAskBeforehandWithoutCredentials(t *testing.T) {
+func TestAPreflightNeedsNoCredentials(t *testing.T) {
 	const desk, beforehand = "https://desk.example", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"
 	p := start(t, guarded+"cors: {origins: ['"+desk+"']}\n")
 	ask := func(door, path, origin, method string) answer {
@@ -104,7 +104,7 @@ func TestABrowserMayAskBeforehandWithoutCredentials(t *testing.T) {
 	assert.NotContains(t, p.stderr.String(), "desk.example/", "no origin is logged but in the configuration")
 }
 
-func TestAPageMayReadWhatASignedAnswerIsCheckedWith(t *testing.T) {
+func TestCORSExposesTheFieldsOfASignedAnswer(t *testing.T) {
 	const desk = "https://desk.example"
 	p := start(t, signing+"cors: {origins: ['"+desk+"']}\n")
 	for door, path := range map[string]string{p.addr: "/v1/me", p.operators: "/v1/addresses/203.0.113.7"} {
@@ -117,7 +117,7 @@ func TestAPageMayReadWhatASignedAnswerIsCheckedWith(t *testing.T) {
 	}
 }
 
-func TestWithoutCORSABrowserIsToldNothing(t *testing.T) {
+func TestWithoutCORSNoFieldIsAdded(t *testing.T) {
 	p := start(t, guarded)
 	for _, door := range []string{p.addr, p.operators} {
 		a, err := p.try(door, "OPTIONS", "/healthz", "", "Origin", "https://desk.example", "Access-Control-Request-Method", "GET")

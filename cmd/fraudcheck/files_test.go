@@ -126,7 +126,7 @@ func TestHangUpsAreIgnoredBeforeTheLibrariesStart(t *testing.T) {
 
 // A hang-up may come before the program can reload: here it still waits for its
 // configuration.
-func TestAHangUpDuringTheStartIsNotDeadly(t *testing.T) {
+func TestAHangUpDuringTheStartDoesNotEndTheProgram(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "fraudcheck.yaml")
 	require.NoError(t, syscall.Mkfifo(file, 0o600))
 	p := launch(t, "", "--config", file)

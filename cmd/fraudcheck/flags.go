@@ -25,6 +25,7 @@ type flags struct {
 	PrintVersion     bool    `name:"version" help:"Say which version this is."`
 	LogLevel         *string `help:"DISABLED, DEBUG, INFO, WARNING, ERROR or CRITICAL." env:"FRAUDCHECK_LOG_LEVEL" placeholder:"LEVEL"`
 
+	// Commands. A new one is a field here and a case in flags.run.
 	Serve        struct{}     `cmd:"" default:"1" help:"Serve (also when no command is given)."`
 	CheckConfig  struct{}     `cmd:"" help:"Say what would run, or the one line that is wrong."`
 	HashPassword struct{}     `cmd:"" help:"Read a password, print its hash for the configuration."`

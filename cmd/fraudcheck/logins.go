@@ -24,16 +24,7 @@ func (s *service) openLogins() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {
-		tick := time.NewTicker(time.Second)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case now := <-tick.C:
-				storeRevocations(logins, now, s.log)
-			}
-		}
+		every(ctx, time.Second, func(now time.Time) { storeRevocations(logins, now, s.log) })
 	})
 	// The last write must be over before the store below is closed.
 	s.open.add(func() {

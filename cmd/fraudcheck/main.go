@@ -58,6 +58,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	var f flags
 	parser := kong.Must(&f, kong.Name("fraudcheck"), kong.Writers(stdout, stderr),
 		kong.Description("Is this address testing stolen cards? A velocity check to ask before charging a card."))
+	// kong prints help and ends the process itself.
 	parsed, err := parser.Parse(args)
 	if err == nil {
 		f.given = parsed.Path

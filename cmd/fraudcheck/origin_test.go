@@ -80,7 +80,7 @@ func requireOriginDetail(t *testing.T, a answer, header []string) {
 	assert.NotContains(t, a.body, "evil.example")
 }
 
-func TestAForeignPageNeitherChecksNorForgets(t *testing.T) {
+func TestAPageOfAnotherOriginNeitherChecksNorForgets(t *testing.T) {
 	p := start(t, strings.Replace(guarded, "password: "+password, "roles: [operator], password: "+password, 1))
 	l := login(t, p, p.addr)
 	for _, tt := range []struct{ door, method, path string }{

@@ -21,6 +21,7 @@ func ruleOf(r config.Rule) velocity.Rule {
 // makePlan compiles rules and lists into plan. The error is a *config.Error that names
 // the entry and its key.
 func (p *policy) makePlan() error {
+	// Without rules every check would be allowed.
 	if len(p.settings.Rules) == 0 {
 		return expected("rules", "at least one rule")
 	}
@@ -66,6 +67,7 @@ func (p *policy) makeLists() (*velocity.Lists, error) {
 					return expected(key+".until", "a time such as 2027-01-31T00:00:00Z")
 				}
 			}
+			// keys names the setting of each entry, for the error below.
 			entries, keys = append(entries, e), append(keys, key)
 		}
 		return nil

@@ -30,6 +30,7 @@ func (r *reloader) run(ctx context.Context, hangups <-chan os.Signal) {
 		select {
 		case <-ctx.Done():
 			return
+		// A hang-up reloads also when no file seems to have changed.
 		case <-hangups:
 		case <-changed:
 		}
@@ -108,7 +109,7 @@ func (r *reloader) apply(next *policy) {
 }
 
 // keepCallers compiles the callers in force with the next policy's networks, where that
-// names no caller: nobody must be locked out by a file that lost its users.
+// names no caller: a file that lost its users must lock no caller out.
 func (r *reloader) keepCallers(next *policy) (err error) {
 	kept := r.callers
 	kept.Networks, kept.TrustedProxies = next.authSettings.Networks, next.authSettings.TrustedProxies

@@ -43,6 +43,7 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 	defer signal.Stop(stops)
 	defer signal.Stop(hangups)
 
+	// Signals are taken over before the first request can arrive.
 	s.start(stdout)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

@@ -31,6 +31,7 @@ type service struct {
 	certificate certificate
 	metrics     *operator.Metrics
 
+	// The servers and what they listen on; listening comes first, see newService.
 	callers         *server.Server
 	operators       *server.Server
 	callersListen   net.Listener

@@ -230,7 +230,7 @@ func TestAReloadChangesSigningKeysAndForgetsNoNonce(t *testing.T) {
 	require.Equal(t, 403, p.send(t, "POST", path, body, header...).status, "the new one")
 }
 
-func TestSigningKeysThatCannotBeStopTheStart(t *testing.T) {
+func TestWrongSigningKeysStopTheStart(t *testing.T) {
 	user := func(more string) string { return "auth: {basic: {users: [{username: a, " + more + "}]}}" }
 	refuses(t, user("signing_key: hunter2"), "auth.basic.users[0].signing_key: expected base64 of at least 32 bytes")
 	refuses(t, user(`signing_key: "`+strings.Repeat("hunter2-", 6)+`"`), "auth.basic.users[0].signing_key: expected ")

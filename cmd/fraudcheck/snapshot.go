@@ -144,6 +144,7 @@ func (s *service) saveSnapshot(ctx context.Context) (err error) {
 			_ = os.Remove(file.Name())
 		}
 	}()
+	// All three are done, so that the file is closed; the first error is the reason.
 	err = errors.Join(s.memory.Save(contextWriter{ctx, file}, s.keys.records), file.Sync(), file.Close())
 	if err != nil {
 		return err
@@ -189,18 +190,11 @@ func (s *service) startSnapshots() (stop func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		tick := time.NewTicker(s.settings.Store.Memory.SnapshotEvery)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-			}
+		every(ctx, s.settings.Store.Memory.SnapshotEvery, func(time.Time) {
 			if err := s.saveSnapshot(ctx); err != nil && ctx.Err() == nil {
 				s.log.Warn("store.memory.snapshot_file cannot be written", "error", err)
 			}
-		}
+		})
 	}()
 	return func() {
 		cancel()

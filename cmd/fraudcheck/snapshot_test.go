@@ -186,7 +186,7 @@ func TestASecondSignalDoesNotWaitForTheLastSnapshot(t *testing.T) {
 	require.Equal(t, 1, code)
 }
 
-func TestAKillDuringASnapshotLeavesNothingForEver(t *testing.T) {
+func TestAnUnfinishedSnapshotIsRemovedAtTheNextStart(t *testing.T) {
 	config, file := remembering(t)
 	p := startOnSlowDisk(t, config, 3*time.Second)
 	unfinished := awaitUnfinished(t, file)

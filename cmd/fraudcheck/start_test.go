@@ -52,7 +52,7 @@ func TestTheStartShowsTheWholeConfigurationAtDebug(t *testing.T) {
 	assert.NotContains(t, log, password)
 }
 
-func TestVersionAndHelpAsEverybodyHasThem(t *testing.T) {
+func TestVersionAndHelpAsFlagsAndCommands(t *testing.T) {
 	program := testbed.Program(t)
 	said := func(args ...string) string {
 		out, err := exec.CommandContext(t.Context(), program, args...).Output()

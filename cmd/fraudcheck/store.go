@@ -23,6 +23,7 @@ func (s *service) openStore() error {
 	if err := s.openMemcached(); err != nil {
 		return err
 	}
+	// Local is the copy that answers while memcached does not.
 	shared, err := velocity.NewMemcached(velocity.MemcachedSettings{
 		Client: s.memcached, Budget: set.Budget, Keys: s.keys.records, Local: s.memory,
 	})

@@ -124,7 +124,7 @@ func TestBothDoorsSpeakTLS(t *testing.T) {
 	assert.NotContains(t, p.stderr.String(), "panic")
 }
 
-func TestTheMadeCredentialIsShownWithACommandThatWorks(t *testing.T) {
+func TestTheGeneratedCredentialIsShownWithACommandThatWorks(t *testing.T) {
 	i := newIdentity(t, "first", tomorrow())
 	config, _ := withTLS(t, i)
 	_, settings, _ := strings.Cut(config, "}]}\n")
@@ -167,7 +167,7 @@ func TestTheCertificateIsReloadedWhileServing(t *testing.T) {
 	assert.NotContains(t, p.stderr.String(), "needs a restart")
 }
 
-func TestAReloadRefusesACertificateThatIsNotValidNowAndThatAlone(t *testing.T) {
+func TestAReloadKeepsTheCertificateWhereTheNextIsNotValid(t *testing.T) {
 	first := newIdentity(t, "first", tomorrow())
 	for name, other := range map[string]identity{
 		"tls.cert_file has expired":      newIdentity(t, "late", time.Now().Add(-time.Hour)),
@@ -206,7 +206,7 @@ func TestAReloadRefusesACertificateThatIsNotValidNowAndThatAlone(t *testing.T) {
 
 // A certificate that was good when it was loaded is not refused because a reload finds
 // it expired: there is no better one.
-func TestACertificateThatHasExpiredInItsPlaceIsWarnedOfAndKept(t *testing.T) {
+func TestAnExpiredCertificateInForceIsKeptWithAWarning(t *testing.T) {
 	late := newIdentity(t, "late", time.Now().Add(-time.Hour))
 	config, _ := withTLS(t, late)
 	r := startReloading(t, config)

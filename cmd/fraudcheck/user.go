@@ -179,6 +179,8 @@ func replaceUsers(path, text string) (err error) {
 			_ = os.Remove(next.Name())
 		}
 	}()
+	// Owner and group stay, since the program may run as another user than the operator
+	// that edits the file.
 	if old, err := os.Stat(path); err == nil {
 		owner := old.Sys().(*syscall.Stat_t)
 		if err := errors.Join(next.Chown(int(owner.Uid), int(owner.Gid)), next.Chmod(old.Mode().Perm()&0o640)); err != nil {

@@ -44,7 +44,7 @@ func withUsers(file string) string {
 	return "listen: 127.0.0.1:0\nhash_key: " + hashKey + "\nauth: {basic: {users_file: " + file + "}}\n"
 }
 
-func TestUsersComeAndGoWithoutARestart(t *testing.T) {
+func TestTheUsersFileIsFollowedWithoutARestart(t *testing.T) {
 	testbed.SkipShort(t, "the program looks at its files once a second")
 	users := writeFile(t, "users", "# ours\n")
 	config := writeFile(t, "fraudcheck.yaml", withUsers(users))

@@ -30,6 +30,8 @@ func (p *policy) warnOfRulesAndLists() {
 	}{{"allow", s.Lists.Allow}, {"block", s.Lists.Block}} {
 		for i, e := range list.entries {
 			key := fmt.Sprintf("lists.%s[%d]", list.name, i)
+			// A list entry that is past is no error: it would end the next start for
+			// nothing.
 			if until, err := time.Parse(time.RFC3339, e.Until); err == nil && until.Before(now) {
 				p.warn("%s.until is past: the entry has no effect", key)
 			}

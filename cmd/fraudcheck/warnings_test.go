@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestCheckConfigWarnsOfWhatIsHardlyMeant(t *testing.T) {
+func TestCheckConfigWarnsOfProbableMistakes(t *testing.T) {
 	const rule = "{name: a, per: ip, count: cards, window: 1h, block_over: 5, mode: "
 	for text, want := range map[string]string{
 		"rules: [" + rule + "shadow}]":                                                                   "rules: none is in mode enforce, so none blocks",

@@ -78,24 +78,14 @@ func (w *fileWatch) poll() (changed bool) {
 // ctx ends. Changes within a second are one.
 func (w *fileWatch) changes(ctx context.Context) <-chan struct{} {
 	changed := make(chan struct{})
-	go func() {
-		tick := time.NewTicker(time.Second)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-			}
-			if !w.poll() {
-				continue
-			}
-			select {
-			case changed <- struct{}{}:
-			case <-ctx.Done():
-				return
-			}
+	go every(ctx, time.Second, func(time.Time) {
+		if !w.poll() {
+			return
 		}
-	}()
+		select {
+		case changed <- struct{}{}:
+		case <-ctx.Done():
+		}
+	})
 	return changed
 }

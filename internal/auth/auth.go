@@ -1,5 +1,5 @@
-// Package auth finds out who calls: it turns a [Request] into a [Caller] with roles, or
-// into a [Failure]. It knows no HTTP library; both ports use it.
+// Package auth finds the caller of a request: it turns a [Request] into a [Caller] with
+// roles, or into a [Failure]. It knows no HTTP library; both ports use it.
 //
 // A [Guard] works under a [Policy], which is compiled whole from [Settings] and replaced
 // at once by a reload. Each way to authenticate is a scheme: Basic, access tokens and

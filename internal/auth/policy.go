@@ -137,7 +137,7 @@ func (p *Policy) compileProxies(proxies []string) error {
 	return nil
 }
 
-// IsEmpty reports whether no scheme is configured: then nobody is let in.
+// IsEmpty reports whether no scheme is configured: then every request is refused.
 func (p *Policy) IsEmpty() bool { return len(p.schemes) == 0 }
 
 // challengeOf joins the challenges of the schemes, each once; those of fallback schemes

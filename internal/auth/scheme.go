@@ -2,7 +2,7 @@ package auth
 
 import "slices"
 
-// A scheme is one way to show who calls. It is compiled with the policy and immutable.
+// A scheme is one kind of credentials. It is compiled with the policy and immutable.
 //
 // A further scheme is a type that implements this, a kind that describes it, and a line
 // in [kinds].

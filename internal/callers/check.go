@@ -47,15 +47,17 @@ func (a *API) Routes() []door.Route {
 	}
 }
 
-// scratch is the memory of one call. It is pooled, so that a check allocates nothing but
-// the strings of its body: see the allocation budgets of the tests.
+// scratch is the memory of one call. The request keeps it for the next one, so that a
+// check allocates nothing but the strings of its body: see the allocation budgets of the
+// tests.
 type scratch struct {
 	fields   velocity.Fields
 	attempt  velocity.Attempt
 	decision velocity.Decision
 }
 
-// scratchOf is the memory that the request brings along from one before.
+// scratchOf returns the memory that the request brings along from an earlier one, or new
+// memory.
 func scratchOf(q *door.Request) *scratch {
 	s, ok := q.Scratch.(*scratch)
 	if !ok {

@@ -14,7 +14,8 @@ import (
 // and six characters of a keyed hash. A request that could not be read, or is not
 // believed, leaves the second line alone.
 
-// level is that of a request's lines.
+// level returns the level of a request's lines: DEBUG for probes, which come every few
+// seconds, INFO for all others.
 func (q *Request) level() slog.Level {
 	if q.resource != nil && q.resource.probe {
 		return slog.LevelDebug
@@ -33,24 +34,26 @@ func (d *Door) logRequest(q *Request) {
 	if q.resource != nil {
 		path = q.resource.path
 	}
-	q.tag = d.tagOf(q)
+	q.tag = d.tagFor(q)
 	d.line(q, q.Start, requestLine(q.In.Method, path), slog.String("tag", q.tag))
 }
 
-// line goes straight to the handler: a Logger would look up the caller's source line,
-// and the time, once more for every line.
+// line writes a line with the handler itself: a Logger would look up the caller's source
+// line, and the time, once more for every line.
 func (d *Door) line(q *Request, at time.Time, text string, attrs ...slog.Attr) {
 	r := slog.NewRecord(at, q.level(), text, 0)
 	r.AddAttrs(attrs...)
 	_ = d.Log.Handler().Handle(context.Background(), r)
 }
 
+// logResponse writes the second line: status, what the handler added or the problem's
+// code and field, how long the answer took, the scheme and the caller.
 func (d *Door) logResponse(q *Request, took time.Duration) {
 	if !d.Log.Enabled(context.Background(), q.level()) {
 		return
 	}
 	if q.tag == "" {
-		q.tag = d.tagOf(q)
+		q.tag = d.tagFor(q)
 	}
 	attrs := append(q.attrs[:0], slog.Int("status", q.Out.Status))
 	if q.problem == nil {
@@ -62,17 +65,18 @@ func (d *Door) logResponse(q *Request, took time.Duration) {
 		}
 	}
 	attrs = append(attrs, slog.Duration("took", took))
-	if scheme := q.asks.Scheme(); scheme != "" {
+	if scheme := q.auth.Scheme(); scheme != "" {
 		attrs = append(attrs, slog.String("scheme", scheme))
 	}
-	if caller := q.asks.Caller(); caller != "" {
+	if caller := q.auth.Caller(); caller != "" {
 		attrs = append(attrs, slog.String("caller", Loggable(caller)))
 	}
 	q.attrs = attrs
 	d.line(q, q.Start.Add(took), "Response:", slog.String("tag", q.tag), slog.Attr{Value: slog.GroupValue(attrs...)})
 }
 
-// requestLine is the text of the first line. The most frequent one allocates nothing.
+// requestLine returns the text of the first line. The most frequent one allocates
+// nothing.
 func requestLine(method []byte, path string) string {
 	if path == "/v1/check" && string(method) == "POST" {
 		return "POST /v1/check"
@@ -80,7 +84,8 @@ func requestLine(method []byte, path string) string {
 	return knownMethod(method) + " " + path
 }
 
-// knownMethod keeps a word that a request made up out of the log.
+// knownMethod returns the method, or "(other method)": a word that a request made up
+// stays out of the log.
 func knownMethod(method []byte) string {
 	for _, m := range [...]string{"GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"} {
 		if m == string(method) {
@@ -90,10 +95,11 @@ func knownMethod(method []byte) string {
 	return "(other method)"
 }
 
-// tagOf tells the conversations of one login apart; without a login, the requests.
-func (d *Door) tagOf(q *Request) string {
-	from := d.Guard.From(&q.asks)
-	if login, found := d.Guard.Conversation(&q.asks); found {
+// tagFor returns the tag of the request's conversation: of the login it shows, otherwise
+// of the request alone.
+func (d *Door) tagFor(q *Request) string {
+	from := d.Guard.From(&q.auth)
+	if login, found := d.Guard.Conversation(&q.auth); found {
 		return d.tags.Of(from, login[:])
 	}
 	return d.tags.Of(from, q.ID)

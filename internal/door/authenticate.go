@@ -7,11 +7,12 @@ import (
 	"fraudcheck/internal/wire"
 )
 
-// unauthenticated is the problem of a request that the guard refused with err.
+// unauthenticated returns the problem of a request that the guard refused with err. A 401
+// names the schemes.
 func (d *Door) unauthenticated(q *Request, err error) *wire.Problem {
-	p := problemOf(err)
+	p := authProblem(err)
 	if p.Code == string(auth.OriginRefused) {
-		if named := refuseOrigin(&q.asks); named != nil {
+		if named := refuseOrigin(&q.auth); named != nil {
 			return named
 		}
 	}
@@ -21,8 +22,9 @@ func (d *Door) unauthenticated(q *Request, err error) *wire.Problem {
 	return p
 }
 
-// problemOf is the problem that tells of a failure of authentication.
-func problemOf(err error) *wire.Problem {
+// authProblem returns the problem that tells of a failure of authentication. Its code is
+// the failure.
+func authProblem(err error) *wire.Problem {
 	var failure auth.Failure
 	errors.As(err, &failure)
 	p := &wire.Problem{Status: 401, Code: string(failure), Detail: failure.Error()}
@@ -44,8 +46,9 @@ func problemOf(err error) *wire.Problem {
 	return p
 }
 
-// refuseOrigin is the problem of a request that would change something, from a page of
-// another origin, with what a browser adds by itself; nil for every other request.
+// refuseOrigin returns the problem of a request that would change something, from a page
+// of another origin, with what a browser adds by itself (cross-site request forgery); nil
+// for every other request.
 func refuseOrigin(r *auth.Request) *wire.Problem {
 	if r.Safe() || r.ListedOrigin || !r.Automatic() {
 		return nil

@@ -19,6 +19,7 @@ type CORS struct{ origins []string }
 // An OriginError says which of the origins cannot be one.
 type OriginError struct{ Index int }
 
+// Error says what an origin is, and which of the list is none.
 func (e *OriginError) Error() string {
 	return fmt.Sprintf("origins[%d]: expected an origin as browsers send it: http or https, host, and the port unless it is the usual one, as in https://shop.example:8443", e.Index)
 }
@@ -61,8 +62,9 @@ func isOrigin(text string) bool {
 
 // Allow sets the fields that let the page that asks read the answer. It reports whether
 // the request's one Origin is a configured one (listed), and whether the request only
-// asks what may be sent, to be answered by Preflight. Options says whether its method is
-// OPTIONS.
+// asks what may be sent (preflight), to be answered by Preflight. options says whether
+// its method is OPTIONS. Vary is set for every request, so that no cache gives one origin
+// the answer of another.
 func (c *CORS) Allow(options bool, asked auth.Header, answer *Output) (listed, preflight bool) {
 	if c == nil {
 		return false, false
@@ -88,8 +90,8 @@ func (c *CORS) Allow(options bool, asked auth.Header, answer *Output) (listed, p
 	return true, false
 }
 
-// Preflight sets the fields that say what a page may send: with these methods, written
-// as in the Allow field.
+// Preflight sets the fields that say what a page may send: with these methods, written as
+// in the Allow field. A browser may remember it for ten minutes.
 func (c *CORS) Preflight(methods string, answer *Output) {
 	answer.Set("Access-Control-Allow-Methods", methods)
 	answer.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, X-Request-ID, Content-Digest, Signature, Signature-Input")

@@ -6,17 +6,25 @@
 // It knows no HTTP library: a listener reads an [Input], gives it to [Door.Serve] and
 // writes the [Output].
 //
-// A request that is refused gets a problem (RFC 9457), judged in this order: 404, 405,
-// 503 when too many are in flight, 401, 403, 413, and what the handler finds: 415, 400.
+// # Order
 //
-// To add a route, add a line to the table of the port ([Route]) and write its handler.
+// A request that is refused gets a problem (RFC 9457), judged in this order: faults of
+// framing (400, 501, 505), 404, 405, 503 when too many are in flight, 401, 403, 413, and
+// what the handler finds: 415, 400. So a caller that is not known learns nothing of what
+// a route expects.
+//
+// # Routes
+//
+// To add a route, add a line to the table of the port ([Route]) and write its handler. A
+// handler reads the request, and either sets the answer and returns nil, or returns the
+// problem. A panic in it is answered 500 and logged, and costs no other request.
 //
 // # Refusals
 //
 // A GET must not have a body. After a request whose end is not certain the connection is
-// closed, so that no second request can hide in it. A page of another origin, unless
-// it is listed, cannot change anything with credentials that its browser adds by itself. What a request holds
-// is neither logged nor returned.
+// closed, so that no second request can hide in it. A page of another origin, unless it
+// is listed, cannot change anything with credentials that its browser adds by itself.
+// What a request holds is neither logged nor returned.
 package door
 
 import (
@@ -63,18 +71,19 @@ type Events struct {
 	MadeRoom func()
 }
 
-// A Door answers requests.
+// A Door answers requests. It is safe for concurrent use.
 type Door struct {
 	Settings
 	resources []resource
 	tags      *Tags
 
 	draining atomic.Bool
-	inFlight atomic.Int64
+	inFlight atomic.Int64 // requests begun and not answered
 	served   atomic.Int64 // requests begun
 }
 
-// New makes a door with these routes and those that every door has.
+// New makes a door with these routes and those that every door has. Two routes must not
+// have the same path and method.
 func New(settings Settings, routes ...Route) *Door {
 	d := &Door{Settings: settings, tags: NewTags(settings.TagKey)}
 	if d.Events.Request == nil {
@@ -84,25 +93,26 @@ func New(settings Settings, routes ...Route) *Door {
 	return d
 }
 
-// common are the routes of every door.
+// common returns the routes of every door.
 func (d *Door) common() []Route {
 	return []Route{
 		{Methods: "POST", Path: "/v1/login", Handle: d.login},
 		{Methods: "POST", Path: "/v1/refresh", Handle: d.refresh},
 		{Methods: "POST", Path: "/v1/logout", Handle: d.logout},
 		{Methods: "GET, HEAD", Path: "/v1/me", Needs: auth.Anyone, Handle: d.me},
-		{Methods: "GET, HEAD", Path: "/healthz", Handle: d.healthy},
+		{Methods: "GET, HEAD", Path: "/healthz", Handle: d.health},
 		{Methods: "GET, HEAD", Path: "/readyz", Handle: d.ready},
 	}
 }
 
-// Drain makes the door unready: every answer asks its caller to close the connection.
+// Drain makes the door unready: every answer from now on asks its caller to close the
+// connection. Requests are answered as before.
 func (d *Door) Drain() { d.draining.Store(true) }
 
-// Load is the number of requests begun so far, and of those not answered yet.
+// Load returns the number of requests begun so far, and of those not answered yet.
 func (d *Door) Load() (begun, inFlight int64) { return d.served.Load(), d.inFlight.Load() }
 
-// IsReady reports whether the service may take traffic.
+// IsReady reports whether the service may take traffic; /readyz answers with it.
 func (d *Door) IsReady() bool {
 	if d.Ready != nil {
 		return d.Ready()
@@ -110,14 +120,15 @@ func (d *Door) IsReady() bool {
 	return !d.draining.Load()
 }
 
-// Serve answers the request: q.Out is the answer when it returns.
+// Serve answers the request: q.In is what was read of it, and q.Out is the answer when it
+// returns. It always returns, also after a panic of a handler.
 func (d *Door) Serve(q *Request) {
 	d.served.Add(1)
 	inFlight := d.inFlight.Add(1)
 	defer d.inFlight.Add(-1)
 	q.begin(time.Now(), d.TLS)
 	defer d.end(q)
-	q.asks.ListedOrigin, q.preflight = d.CORS.Allow(string(q.In.Method) == "OPTIONS", q.In.Header, &q.Out)
+	q.auth.ListedOrigin, q.preflight = d.CORS.Allow(string(q.In.Method) == "OPTIONS", q.In.Header, &q.Out)
 	if p := d.answer(q, inFlight); p != nil {
 		q.refuse(p)
 	}
@@ -129,7 +140,7 @@ func (d *Door) answer(q *Request, inFlight int64) *wire.Problem {
 		return p // there is no request to route
 	}
 	path, query, ok := splitTarget(q.In.Target, q.In.Host)
-	if p := q.In.Judge(); p != nil || !ok {
+	if p := q.In.CheckFraming(); p != nil || !ok {
 		q.Out.Close = true
 		return cmp.Or(p, badTarget)
 	}
@@ -154,28 +165,30 @@ func (d *Door) answer(q *Request, inFlight int64) *wire.Problem {
 	}
 	tooLarge := q.In.Unread != nil || len(q.In.Body) > wire.MaxBody
 	if r.Needs != 0 {
-		q.asks.Needs, q.asks.Body, q.asks.TooLarge = r.Needs, q.In.Body, tooLarge
+		q.auth.Needs, q.auth.Body, q.auth.TooLarge = r.Needs, q.In.Body, tooLarge
 		if p := d.authenticate(q); p != nil {
 			return p
 		}
 	}
 	if q.In.fromPage {
-		if p := refuseOrigin(&q.asks); p != nil {
+		if p := refuseOrigin(&q.auth); p != nil {
 			return p
 		}
 	}
 	if tooLarge {
 		return wire.TooLarge
 	}
-	if len(q.In.Body) > 0 && q.bodiless() {
+	if len(q.In.Body) > 0 && q.takesNoBody() {
 		return wire.BodyNotAllowed
 	}
 	return r.Handle(q)
 }
 
+// authenticate finds the caller, or returns why the request is refused. A fresh access
+// token is handed out whatever becomes of the request.
 func (d *Door) authenticate(q *Request) *wire.Problem {
-	caller, err := d.Guard.Authenticate(&q.asks)
-	if fresh := q.asks.Grant.Fresh; fresh != "" {
+	caller, err := d.Guard.Authenticate(&q.auth)
+	if fresh := q.auth.Grant.Fresh; fresh != "" {
 		q.Out.Set("X-Auth-Token", fresh)
 	}
 	if err != nil {
@@ -185,12 +198,13 @@ func (d *Door) authenticate(q *Request) *wire.Problem {
 	return nil
 }
 
-// end completes what Serve began, also after a panic: that costs one answer, not the
-// process.
+// end completes what Serve began, in this order: the answer after a panic, whether the
+// connection closes, the signature, the log line, the metrics. The time that is logged
+// and counted ends here: the library's writing is not in it.
 func (d *Door) end(q *Request) {
 	if fault := recover(); fault != nil {
 		if q.tag == "" {
-			q.tag = d.tagOf(q)
+			q.tag = d.tagFor(q)
 		}
 		// The value may quote a request; its type and the stack do not.
 		d.Log.Error("panic in a handler", "tag", q.tag, "type", fmt.Sprintf("%T", fault), "stack", string(debug.Stack()))
@@ -212,11 +226,13 @@ func (d *Door) end(q *Request) {
 	}
 }
 
-func (d *Door) healthy(q *Request) *wire.Problem {
+// health answers /healthz: the process is alive, also while it drains.
+func (d *Door) health(q *Request) *wire.Problem {
 	q.Answer(200, wire.JSON, alive)
 	return nil
 }
 
+// ready answers /readyz: 200, or 503 while the service must not get traffic.
 func (d *Door) ready(q *Request) *wire.Problem {
 	if !d.IsReady() {
 		return wire.Draining

@@ -13,6 +13,7 @@ import (
 // judge sees the header section as it came. An HTTP library has accepted it before,
 // and may have been more lenient.
 
+// badHTTP is the problem of a request that is not the HTTP expected here.
 func badHTTP(expected string) *wire.Problem {
 	return &wire.Problem{Status: 400, Code: "body_invalid", Detail: "expected " + expected}
 }
@@ -41,6 +42,7 @@ const (
 	fromPage
 )
 
+// repeated are the problems of a field that is there twice.
 var repeated = map[int]*wire.Problem{
 	hasHost:             hostMissing,
 	hasContentType:      badHTTP("one Content-Type header"),
@@ -50,14 +52,15 @@ var repeated = map[int]*wire.Problem{
 	hasTransferEncoding: badHTTP("one Transfer-Encoding header"),
 }
 
-// Judge returns why the head of a request, or what came behind its body, is not
-// believed; nil for one that is.
-func (in *Input) Judge() *wire.Problem {
+// CheckFraming returns why the head of a request, or what came behind its body, is
+// refused as HTTP; nil for one that is accepted. It looks at the header section as it
+// came, and notes in the Input what it found.
+func (in *Input) CheckFraming() *wire.Problem {
 	http11 := string(in.Proto) == "HTTP/1.1"
 	if !http11 && string(in.Proto) != "HTTP/1.0" {
 		return badVersion
 	}
-	seen, p := judgeFields(in.Head)
+	seen, p := checkFields(in.Head)
 	in.chunked, in.fromPage = seen&hasTransferEncoding != 0, seen&fromPage != 0
 	switch {
 	case p != nil:
@@ -72,8 +75,10 @@ func (in *Input) Judge() *wire.Problem {
 	return nil
 }
 
-// judgeFields reports which of the fields above the section has, or what is wrong.
-func judgeFields(section []byte) (seen int, p *wire.Problem) {
+// checkFields reports which of the fields above the section has, or what is wrong. Every
+// line is a name of token characters, a colon and a value, and ends with CR LF (RFC 9112
+// section 5).
+func checkFields(section []byte) (seen int, p *wire.Problem) {
 	for len(section) > 0 {
 		end := bytes.IndexByte(section, '\n')
 		if end < 1 || section[end-1] != '\r' {
@@ -93,7 +98,7 @@ func judgeFields(section []byte) (seen int, p *wire.Problem) {
 		if colon == 0 || line[colon] != ':' {
 			return 0, badName
 		}
-		field, p := judgeField(line[:colon], line[colon+1:])
+		field, p := checkField(line[:colon], line[colon+1:])
 		if p != nil {
 			return 0, p
 		}
@@ -105,41 +110,41 @@ func judgeFields(section []byte) (seen int, p *wire.Problem) {
 	return seen, nil
 }
 
-// judgeField returns the bit of a field that has one, or why its value is refused.
-func judgeField(name, value []byte) (field int, p *wire.Problem) {
+// checkField returns the bit of a field that has one, or why its value is refused.
+func checkField(name, value []byte) (field int, p *wire.Problem) {
 	switch len(name) {
 	case len("Host"):
-		if named(name, "Host", "host") {
+		if hasName(name, "Host", "host") {
 			return hasHost, nil
 		}
 	case len("Origin"):
-		if named(name, "Origin", "origin") {
+		if hasName(name, "Origin", "origin") {
 			return fromPage, nil
 		}
-		if named(name, "Expect", "expect") && !equalFold(bytes.Trim(value, " \t"), "100-continue") {
+		if hasName(name, "Expect", "expect") && !equalFold(bytes.Trim(value, " \t"), "100-continue") {
 			return 0, badExpectation
 		}
 	case len("Content-Type"):
-		if named(name, "Content-Type", "content-type") {
+		if hasName(name, "Content-Type", "content-type") {
 			return hasContentType, nil
 		}
 	case len("Authorization"):
-		if named(name, "Authorization", "authorization") {
+		if hasName(name, "Authorization", "authorization") {
 			return hasAuthorization, nil
 		}
 	case len("Content-Length"):
-		if named(name, "Content-Length", "content-length") {
+		if hasName(name, "Content-Length", "content-length") {
 			return hasContentLength, nil
 		}
-		if named(name, "Sec-Fetch-Site", "sec-fetch-site") {
+		if hasName(name, "Sec-Fetch-Site", "sec-fetch-site") {
 			return fromPage, nil
 		}
 	case len("Content-Encoding"):
-		if named(name, "Content-Encoding", "content-encoding") {
+		if hasName(name, "Content-Encoding", "content-encoding") {
 			return hasContentEncoding, nil
 		}
 	case len("Transfer-Encoding"):
-		if named(name, "Transfer-Encoding", "transfer-encoding") {
+		if hasName(name, "Transfer-Encoding", "transfer-encoding") {
 			if !equalFold(bytes.Trim(value, " \t"), "chunked") {
 				return 0, badCoding
 			}
@@ -149,9 +154,9 @@ func judgeField(name, value []byte) (field int, p *wire.Problem) {
 	return 0, nil
 }
 
-// named reports whether a field has that name, in any letter case. Most come spelled
+// hasName reports whether a field has that name, in any letter case. Most come spelled
 // the usual way, which is looked at first.
-func named(name []byte, usual, lower string) bool {
+func hasName(name []byte, usual, lower string) bool {
 	return string(name) == usual || equalFold(name, lower)
 }
 
@@ -181,17 +186,17 @@ var tokenBytes = func() (token [256]bool) {
 }()
 
 // Closes reports whether the connection is closed after the request, because its end is
-// not certain: one that is not believed, a body in chunks, or HTTP/1.0.
+// not certain: one that is refused as HTTP, a body in chunks, or HTTP/1.0.
 func (in *Input) Closes() bool {
 	_, _, ok := splitTarget(in.Target, in.Host)
-	return in.Judge() != nil || !ok || in.mustClose()
+	return in.CheckFraming() != nil || !ok || in.mustClose()
 }
 
-// mustClose is Closes for a request that is believed.
+// mustClose is Closes for a request that CheckFraming has accepted.
 func (in *Input) mustClose() bool { return in.chunked || string(in.Proto) != "HTTP/1.1" }
 
-// bodiless reports whether the method takes no body here.
-func (q *Request) bodiless() bool {
+// takesNoBody reports whether the method takes no body here.
+func (q *Request) takesNoBody() bool {
 	return string(q.In.Method) == "GET" || string(q.In.Method) == "HEAD"
 }
 

@@ -8,8 +8,9 @@ import (
 	"github.com/oklog/ulid/v2"
 )
 
-// AppendID appends an identifier that sorts by time (ULID). It is no secret, and one
-// of a kind: its 80 random bits come from ChaCha8, seeded by the system.
+// AppendID appends an identifier of 26 characters that sorts by time (ULID). It is no
+// secret. No two are alike: 80 of its bits are random, from ChaCha8, seeded by the
+// system.
 func AppendID(b []byte, now time.Time) []byte {
 	var id ulid.ULID
 	_ = id.SetTime(ulid.Timestamp(now)) // good until the year 10889

@@ -7,53 +7,58 @@ import (
 	"fraudcheck/internal/wire"
 )
 
-// words are the strings of a JSON or form body, by name.
-func (q *Request) words(names ...string) (map[string]string, *wire.Problem) {
-	words, err := wire.DecodeStrings(string(q.In.Body), q.In.ContentType, q.In.ContentEncoding, names...)
+// bodyStrings returns the strings of a JSON or form body, by name; it refuses names that
+// are not among these.
+func (q *Request) bodyStrings(names ...string) (map[string]string, *wire.Problem) {
+	fields, err := wire.DecodeStrings(string(q.In.Body), q.In.ContentType, q.In.ContentEncoding, names...)
 	if err != nil {
 		return nil, wire.ProblemOf(err)
 	}
-	return words, nil
+	return fields, nil
 }
 
-// login takes the credentials from the body or the Authorization header, not both.
+// login answers POST /v1/login. It takes the credentials from the body or the
+// Authorization header, not both.
 func (d *Door) login(q *Request) *wire.Problem {
-	words, p := q.words("username", "password")
+	fields, p := q.bodyStrings("username", "password")
 	if p != nil {
 		return p
 	}
 	header := len(q.In.Header.Values("Authorization")) > 0
 	for _, name := range []string{"username", "password"} {
-		switch _, given := words[name]; {
+		switch _, given := fields[name]; {
 		case given && header:
 			return &wire.Problem{Status: 400, Code: "field_repeated", Field: name, Detail: "given beside an Authorization header"}
 		case !given && !header:
 			return missing(name)
 		}
 	}
-	t, err := d.Guard.Login(&q.asks, words["username"], words["password"])
-	return d.issued(q, t, err)
+	t, err := d.Guard.Login(&q.auth, fields["username"], fields["password"])
+	return d.answerTokens(q, t, err)
 }
 
+// refresh answers POST /v1/refresh: new tokens for a refresh token.
 func (d *Door) refresh(q *Request) *wire.Problem {
-	words, p := q.words("refresh_token")
+	fields, p := q.bodyStrings("refresh_token")
 	if p != nil {
 		return p
 	}
-	token, given := words["refresh_token"]
+	token, given := fields["refresh_token"]
 	if !given {
 		return missing("refresh_token")
 	}
-	t, err := d.Guard.Refresh(&q.asks, token)
-	return d.issued(q, t, err)
+	t, err := d.Guard.Refresh(&q.auth, token)
+	return d.answerTokens(q, t, err)
 }
 
+// missing is the problem of a body without that field.
 func missing(field string) *wire.Problem {
 	return &wire.Problem{Status: 400, Code: "field_missing", Field: field, Detail: "expected a string"}
 }
 
-// issued answers with tokens, or says why there are none.
-func (d *Door) issued(q *Request, t *auth.Tokens, err error) *wire.Problem {
+// answerTokens answers with tokens, or says why there are none. Without the store there
+// is no refresh_token and no cookie.
+func (d *Door) answerTokens(q *Request, t *auth.Tokens, err error) *wire.Problem {
 	if err != nil {
 		return d.unauthenticated(q, err)
 	}
@@ -73,16 +78,17 @@ func (d *Door) issued(q *Request, t *auth.Tokens, err error) *wire.Problem {
 // storeUnreachable answers a logout that the store could not be told of.
 var storeUnreachable = &wire.Problem{Status: 503, Code: "overloaded", Detail: "logged out of this instance; the store does not answer, others hear of it when it does"}
 
-// logout ends the login that the request shows.
+// logout answers POST /v1/logout: it ends the login that the request shows. The browser's
+// cookie is removed whatever the store says.
 func (d *Door) logout(q *Request) *wire.Problem {
-	if _, p := q.words(); p != nil {
+	if _, p := q.bodyStrings(); p != nil {
 		return p
 	}
-	err := d.Guard.Logout(&q.asks)
+	err := d.Guard.Logout(&q.auth)
 	if err != nil && err != auth.Unavailable {
 		return d.unauthenticated(q, err)
 	}
-	q.Out.Set("Set-Cookie", auth.EndCookie(q.asks.TLS))
+	q.Out.Set("Set-Cookie", auth.EndCookie(q.auth.TLS))
 	if err != nil {
 		return storeUnreachable
 	}
@@ -90,7 +96,8 @@ func (d *Door) logout(q *Request) *wire.Problem {
 	return nil
 }
 
-// me tells a caller who it is.
+// me answers GET /v1/me: it tells a caller its name, roles and scheme, and when what it
+// shows expires.
 func (d *Door) me(q *Request) *wire.Problem {
 	b := wire.AppendString([]byte(`{"name":`), q.Caller.Name)
 	b = append(b, `,"roles":[`...)
@@ -100,9 +107,9 @@ func (d *Door) me(q *Request) *wire.Problem {
 		}
 		b = wire.AppendString(b, role)
 	}
-	b = wire.AppendString(append(b, `],"scheme":`...), q.asks.Scheme())
-	if expires := q.asks.Grant.Expires; !expires.IsZero() {
-		b = strconv.AppendInt(append(b, `,"expires_in":`...), int64(expires.Sub(q.asks.At).Seconds()), 10)
+	b = wire.AppendString(append(b, `],"scheme":`...), q.auth.Scheme())
+	if expires := q.auth.Grant.Expires; !expires.IsZero() {
+		b = strconv.AppendInt(append(b, `,"expires_in":`...), int64(expires.Sub(q.auth.At).Seconds()), 10)
 	}
 	q.Answer(200, wire.JSON, append(b, '}'))
 	return nil

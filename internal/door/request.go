@@ -25,7 +25,7 @@ type Input struct {
 	// wire.TooLarge only the body could not.
 	Unread *wire.Problem
 
-	// What Judge found in the head.
+	// What CheckFraming found in the head.
 	chunked  bool // the body came in chunks
 	fromPage bool // there is an Origin or Sec-Fetch-Site
 }
@@ -54,7 +54,8 @@ func (o *Output) Set(name, value string) {
 	o.Fields = append(o.Fields, Field{name, value})
 }
 
-// A Request is one request on its way through a door. Listeners keep them for reuse.
+// A Request is one request on its way through a door. Listeners keep them for reuse; it
+// is for one goroutine.
 type Request struct {
 	In  Input
 	Out Output
@@ -73,16 +74,18 @@ type Request struct {
 	Logged   bool
 
 	resource  *resource // nil: no such path
-	asks      auth.Request
+	auth      auth.Request
 	preflight bool // a browser asks what a page may send
 	problem   *wire.Problem
 	tag       string // the conversation, in the log
 	attrs     []slog.Attr
 }
 
+// begin sets what every request has: its id, taken over from X-Request-ID where that is
+// fit to be logged, and what the guard reads.
 func (q *Request) begin(start time.Time, tls bool) {
 	q.Start = start
-	a := &q.asks // zero until here, see Reset
+	a := &q.auth // zero until here, see Reset
 	a.Header, a.At, a.Peer, a.TLS = q.In.Header, start, q.In.Peer, tls
 	a.Method, a.Target, a.Host = q.In.Method, q.In.Target, q.In.Host
 	q.Out.Status = 200
@@ -94,8 +97,9 @@ func (q *Request) begin(start time.Time, tls bool) {
 	}
 }
 
-// StoreWaited is how long authentication has waited for the store.
-func (q *Request) StoreWaited() time.Duration { return q.asks.StoreWaited }
+// StoreWaited returns how long authentication has waited for the store: a check has that
+// much less of the store's budget.
+func (q *Request) StoreWaited() time.Duration { return q.auth.StoreWaited }
 
 // Reset forgets the request, so that q may be used for the next. It keeps memory.
 func (q *Request) Reset() {
@@ -106,12 +110,13 @@ func (q *Request) Reset() {
 	q.ID, q.Buffer, q.Scratch, q.LogAttrs, q.attrs, q.Out.Fields = id, buffer, scratch, logAttrs, attrs, fields
 }
 
-// Answer sets status, Content-Type and body of the answer.
+// Answer sets status, Content-Type and body of the answer. body must stay as it is until
+// the answer is written; q.Buffer is memory for it.
 func (q *Request) Answer(status int, contentType string, body []byte) {
 	q.Out.Status, q.Out.Type, q.Out.Body = status, contentType, body
 }
 
-// refuse answers with the problem.
+// refuse makes the problem the answer.
 func (q *Request) refuse(p *wire.Problem) {
 	q.problem = p
 	if after := p.RetryAfter(); after != "" {
@@ -121,12 +126,13 @@ func (q *Request) refuse(p *wire.Problem) {
 	q.Answer(p.Status, wire.ProblemType, q.Buffer)
 }
 
-// sign signs the answer, where the request was signed.
+// sign signs the answer, where the request was signed, with the same key. Nothing that
+// the signature covers may change after it.
 func (q *Request) sign() {
-	if !q.asks.Signed() {
+	if !q.auth.Signed() {
 		return
 	}
-	digest, input, signature := q.asks.SignAnswer(q.Out.Status, q.Out.Body)
+	digest, input, signature := q.auth.SignAnswer(q.Out.Status, q.Out.Body)
 	q.Out.Set("Content-Digest", digest)
 	q.Out.Set("Signature-Input", input)
 	q.Out.Set("Signature", signature)

@@ -9,7 +9,7 @@ import (
 	"fraudcheck/internal/wire"
 )
 
-// A Route is a path, methods, who may use it with them, and what is done then. Several
+// A Route is a path, methods, the roles that may use it with them, and a handler. Several
 // may have the same path and different methods.
 type Route struct {
 	Path    string     // may have one {name}, which stands for one segment
@@ -18,6 +18,7 @@ type Route struct {
 	Handle  func(*Request) *wire.Problem
 }
 
+// takes reports whether the route is for the method, compared exactly.
 func (r *Route) takes(method []byte) bool {
 	for rest := r.Methods; rest != ""; {
 		var m string
@@ -28,7 +29,7 @@ func (r *Route) takes(method []byte) bool {
 	return false
 }
 
-// A resource is what a path stands for.
+// A resource is what a path stands for: all routes with that path.
 type resource struct {
 	path           string
 	prefix, suffix string // around the {name}
@@ -40,6 +41,7 @@ type resource struct {
 	probe bool
 }
 
+// compile groups the routes by path, in the order of their first.
 func compile(routes []Route) (resources []resource) {
 	for _, r := range routes {
 		at := slices.IndexFunc(resources, func(p resource) bool { return p.path == r.Path })
@@ -60,7 +62,7 @@ func compile(routes []Route) (resources []resource) {
 	return resources
 }
 
-// Paths are the paths of the door's routes, for the metrics.
+// Paths returns the paths of the door's routes, with their {name}, for the metrics.
 func (d *Door) Paths() (paths []string) {
 	for i := range d.resources {
 		paths = append(paths, d.resources[i].path)
@@ -68,8 +70,9 @@ func (d *Door) Paths() (paths []string) {
 	return paths
 }
 
-// find returns the resource of a path, and the segment that stands for its {name}. Only
-// that segment may be percent-encoded: of everything else there is one spelling.
+// find returns the resource of a path, nil for none, and the segment that stands for its
+// {name}. Only that segment may be percent-encoded: of everything else there is one
+// spelling.
 func (d *Door) find(path []byte) (p *resource, segment string) {
 	for i := range d.resources {
 		if p := &d.resources[i]; !p.named {
@@ -83,6 +86,8 @@ func (d *Door) find(path []byte) (p *resource, segment string) {
 	return nil, ""
 }
 
+// segment returns what stands for {name} in the path, decoded where that is possible;
+// false where the path is another one. It has no slash, encoded or not.
 func (p *resource) segment(path []byte) (segment string, ok bool) {
 	end := len(path) - len(p.suffix)
 	if end <= len(p.prefix) || string(path[:len(p.prefix)]) != p.prefix || string(path[end:]) != p.suffix {
@@ -95,7 +100,7 @@ func (p *resource) segment(path []byte) (segment string, ok bool) {
 	return segment, !strings.Contains(segment, "/")
 }
 
-// route is the one that takes the method; nil where none does.
+// route returns the one that takes the method; nil where none does.
 func (p *resource) route(method []byte) *Route {
 	for i := range p.routes {
 		if p.routes[i].takes(method) {

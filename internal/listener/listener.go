@@ -140,7 +140,9 @@ func (l *Listener) makeRoom() bool {
 	for range 2 { // what was found earlier, then what there is now
 		for len(l.candidates) > 0 {
 			c := l.candidates[0]
-			if l.candidates = l.candidates[1:]; c.unusedSince() == c.chosenAt && c.closeForRoom() {
+			l.candidates = l.candidates[1:]
+			_, open := l.open.Load(c) // its peer may have closed it since
+			if open && c.unusedSince() == c.chosenAt && c.closeForRoom() {
 				return true
 			}
 		}

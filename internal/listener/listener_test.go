@@ -189,6 +189,27 @@ func TestACandidateThatIsUsedAgainStays(t *testing.T) {
 	assert.Empty(t, s.ended)
 }
 
+// A candidate that its peer has closed gives no room: another one is closed in its place.
+func TestACandidateThatIsGoneMakesNoRoom(t *testing.T) {
+	s := serve(t, 3)
+	var ours []*Conn
+	var theirs []net.Conn
+	for range 3 {
+		o, th := s.connect(t)
+		ours, theirs = append(ours, o), append(theirs, th)
+		s.tick.Add(1)
+	}
+	s.connect(t) // finds the candidates
+	assert.Same(t, ours[0], <-s.ended)
+	require.NoError(t, theirs[1].Close())
+	assert.Same(t, ours[1], <-s.ended)
+	s.connect(t) // takes the place that is free
+	s.connect(t)
+	assert.Same(t, ours[2], <-s.ended)
+	requireClosed(t, theirs[2])
+	assert.EqualValues(t, 3, s.number.Load())
+}
+
 func TestOutOfDescriptorsTheConnectionUnusedLongestMakesRoom(t *testing.T) {
 	s := New(&failing{socket(t), nil}, Settings{})
 	theirs := dial(t, s)

@@ -11,6 +11,10 @@ import (
 
 const (
 	probeEvery = 100 * time.Millisecond
+	// retryEvery is the period of the probes while the server does not answer. It is as
+	// long as the usual budget: one probe or another waits for the server all the time,
+	// so what came up during a hang is told as soon as that ends.
+	retryEvery = 50 * time.Millisecond
 	// quietPeriod is how long no instance may have been telling a new memory anything,
 	// before it is believed. It is long enough for each instance that can reach the
 	// server to notice and to begin.
@@ -31,21 +35,33 @@ type watcher struct {
 }
 
 func (w *watcher) run() {
-	tick := time.NewTicker(probeEvery)
-	defer tick.Stop()
 	for {
-		w.probe()
+		start := time.Now()
+		result := w.probe()
+		pause := time.NewTimer(pauseAfter(result, time.Since(start)))
 		select {
 		case <-w.client.stop:
+			pause.Stop()
 			return
 		case <-w.doubt:
-		case <-tick.C:
+			pause.Stop()
+		case <-pause.C:
 		}
 	}
 }
 
-// probe asks for the canary and does what it says is to be done next.
-func (w *watcher) probe() {
+// pauseAfter is how long to wait after a probe that ended so and took so long; at once
+// where it is not positive.
+func pauseAfter(result Result, took time.Duration) time.Duration {
+	if result == Timeout {
+		return retryEvery - took
+	}
+	return probeEvery - took
+}
+
+// probe asks for the canary and does what it says is to be done next. It returns how
+// asking, or setting a new canary, ended.
+func (w *watcher) probe() (result Result) {
 	defer func() {
 		if fault := recover(); fault != nil {
 			w.slot = w.newSlot() // this one is in an unknown state
@@ -53,8 +69,8 @@ func (w *watcher) probe() {
 			w.client.Panicked(fault)
 		}
 	}()
-	item, result := w.read()
-	if result == Miss {
+	var item memcache.Item
+	if item, result = w.read(); result == Miss {
 		w.distrust()
 		item.Value = []byte(rand.Text() + unsettled + "0")
 		result = w.write(&memcache.Item{Value: item.Value}, (*memcache.Client).Add)
@@ -66,6 +82,7 @@ func (w *watcher) probe() {
 	if w.Trusted() || result == Timeout || result == Failed {
 		w.closeOnce.Do(func() { close(w.tried) })
 	}
+	return result
 }
 
 // advance brings the server, whose canary has this value, a step nearer to being

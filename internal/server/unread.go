@@ -36,7 +36,7 @@ func (s *Server) allowChunks(h *fasthttp.RequestHeader) (c fasthttp.RequestConfi
 func (s *Server) checkExpectation(ctx *fasthttp.RequestCtx) (status int) {
 	var in door.Input
 	readInput(&in, ctx)
-	if in.Judge() == nil {
+	if in.CheckFraming() == nil {
 		return fasthttp.StatusContinue
 	}
 	s.serve(ctx, nil)

@@ -21,7 +21,7 @@ import (
 const (
 	// minSecret is the least length of a decoded secret, in bytes. RFC 7518 section 3.2
 	// asks for more, which Verifier.Warnings says; secrets of 16 bytes are in use, and
-	// nobody guesses them.
+	// cannot be guessed.
 	minSecret = 16
 	// minRSA is the least length of an RSA key, in bits (RFC 7518 section 3.3).
 	minRSA = 2048
@@ -170,9 +170,9 @@ func decodeBase64(encoding *base64.Encoding, text string) ([]byte, error) {
 // lineEnds are the bytes that encoding/base64 skips even where it is strict.
 const lineEnds = "\r\n"
 
-// publicKey reads the one key of a PEM file. Of a certificate only the key counts: who
-// configures the file trusts the key, not the certificate's signer or dates. A file that
-// holds a private key is refused, since it was given to the wrong party.
+// publicKey reads the one key of a PEM file. Of a certificate only the key counts: the
+// configuration trusts the key, not the certificate's signer or dates. A file that holds
+// a private key is refused, since it was given to the wrong party.
 func (s *Settings) publicKey() (keys, error) {
 	fail := func(expected string) (keys, error) {
 		return nil, &SettingError{Key: "public_key_file", Expected: expected}

@@ -14,7 +14,7 @@ const (
 
 // A Hasher runs slow hashes, two at once. Verifications that may be guesses wait in a
 // queue of their own and leave one processor to the others, so guessing does not hold
-// up a caller who was verified before.
+// up a caller that was verified before.
 type Hasher struct {
 	queueSlots chan struct{} // of those from the queue
 	slots      chan struct{} // of all

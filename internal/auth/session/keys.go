@@ -104,6 +104,9 @@ var strictURL = base64.RawURLEncoding.Strict()
 // read returns the payload of a text that begins with prefix and was signed by us; only
 // texts of at most maxText bytes are decoded. The payload is good until the next call.
 func (s *signer) read(prefix string, text []byte) (payload []byte, genuine bool) {
+	if len(text) < len(prefix) || string(text[:len(prefix)]) != prefix {
+		return nil, false
+	}
 	text = text[len(prefix):]
 	if len(text) > maxText || hasLineEnd(text) {
 		return nil, false

@@ -1,7 +1,6 @@
 package session
 
 import (
-	"bytes"
 	"crypto/rand"
 	"encoding/binary"
 	"net/netip"
@@ -61,9 +60,6 @@ func readAccess(payload []byte) (t accessToken, ok bool) {
 // access reads an access token; false where it is not one of ours. Its name is good until
 // the signer's next call.
 func (s *signer) access(text []byte) (t accessToken, ok bool) {
-	if !bytes.HasPrefix(text, []byte(accessPrefix)) {
-		return t, false
-	}
 	payload, genuine := s.read(accessPrefix, text)
 	if !genuine {
 		return t, false
@@ -88,9 +84,6 @@ func newRefresh(login loginID, ends int64) (payload []byte) {
 
 // refresh reads a refresh token; false where it is not one of ours.
 func (s *signer) refresh(text []byte) (t refreshToken, ok bool) {
-	if !bytes.HasPrefix(text, []byte(refreshPrefix)) {
-		return t, false
-	}
 	payload, genuine := s.read(refreshPrefix, text)
 	if !genuine || len(payload) != refreshSize {
 		return t, false
@@ -112,9 +105,6 @@ func (s *signer) loginOf(session []byte) (id loginID) {
 
 // session reads the text of a session; false where it is not one of ours.
 func (s *signer) session(text []byte) (id loginID, ok bool) {
-	if !bytes.HasPrefix(text, []byte(sessionPrefix)) {
-		return id, false
-	}
 	payload, genuine := s.read(sessionPrefix, text)
 	if !genuine {
 		return id, false
@@ -158,8 +148,8 @@ func networkOf(a netip.Addr) (n network) {
 	return n
 }
 
-// admits reports whether a login that began in n is good from the address, for a user
-// who is bound to an address or not.
+// admits reports whether a login that began in n is good from the address; bound says
+// whether the user is bound to an address (bind_ip).
 func (n network) admits(bound bool, from netip.Addr) bool {
 	if n == (network{}) {
 		return !bound
