@@ -119,6 +119,7 @@ func wrongFor(s reflect.Type, tag reflect.StructTag) []string {
 }
 
 func TestConfigurationRefusesWhatIsOfTheWrongTypeByName(t *testing.T) {
+	t.Parallel()
 	var seen []string
 	everySetting(reflect.TypeFor[config.Settings](), "", "", func(key string, s reflect.Type, tag reflect.StructTag) {
 		seen = append(seen, key)

@@ -75,6 +75,7 @@ func (p *program) checksAs(t *testing.T, token string) int {
 }
 
 func TestTheKeysOfTokensAreReloaded(t *testing.T) {
+	t.Parallel()
 	testbed.SkipShort(t, "the program looks at its files once a second")
 	old, present, next := newTokenIssuer(t, "old"), newTokenIssuer(t, "present"), newTokenIssuer(t, "next")
 	file := writeFile(t, "keys.json", keySet(old, present))

@@ -187,6 +187,7 @@ func TestACookieChangesNothingForAnotherOrigin(t *testing.T) {
 }
 
 func TestSlidingTokensComeWithAnyAnswer(t *testing.T) {
+	t.Parallel()
 	testbed.SkipShort(t, "waits until half of a token's life is over")
 	p := start(t, guarded+"  tokens: {ttl: 2s, refresh_ttl: 1m, sliding: true}\n")
 	l := login(t, p, p.addr)

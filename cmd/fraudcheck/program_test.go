@@ -177,6 +177,7 @@ func TestProgramOutlivesTheReaderOfItsLog(t *testing.T) {
 
 // The memory bound holds whatever comes: the oldest go, in the open.
 func TestMemoryBoundEvictsAndCounts(t *testing.T) {
+	t.Parallel()
 	testbed.SkipShort(t, "20,000 checks over HTTP")
 	const addresses, callers = 20_000, 8
 	p := start(t, guarded+"store: {memory: {max_bytes: 1MiB}}")
@@ -200,10 +201,13 @@ func TestMemoryBoundEvictsAndCounts(t *testing.T) {
 	assert.Equal(t, 2, count(addresses-1), "the last is still known")
 	assert.Equal(t, 1, count(0), "the first is not")
 
+	evicted := p.metric(t, "fraudcheck_store_evicted_in_window_total")
+	assert.NotEqual(t, "0", evicted)
 	p.client.CloseIdleConnections()
 	p.signal(t, syscall.SIGTERM)
 	code, _ := p.exitCode(t)
 	assert.Equal(t, 0, code)
+	assert.Contains(t, p.stderr.String(), evicted+" forgotten inside their window: "+evicted+" ip)")
 	stop := regexp.MustCompile(`Stopped \((\d+) records in memory, (\d+) forgotten `).FindStringSubmatch(p.stderr.String())
 	require.NotNil(t, stop)
 	kept, err := strconv.Atoi(stop[1])

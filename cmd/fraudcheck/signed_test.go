@@ -256,6 +256,7 @@ func block(t *testing.T, language string) string {
 }
 
 func TestTheClientsInTheDocumentationWork(t *testing.T) {
+	t.Parallel()
 	testbed.SkipShort(t, "compiles and runs programs in other languages")
 	config := strings.Replace(block(t, "yaml"), "SIGNING-KEY-IN-BASE64", `"`+checkoutSigns+`"`, 1)
 	p := start(t, "listen: 127.0.0.1:0\n"+config)

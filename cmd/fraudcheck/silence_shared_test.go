@@ -201,6 +201,7 @@ func say(t *testing.T, door, raw string) string {
 // instances that share a memcached. What they write, measure, answer to mistakes and
 // keep is then searched for it.
 func TestSilenceOfInstancesThatShare(t *testing.T) {
+	t.Parallel()
 	server := testbed.StartMemcached(t)
 	scenarios := velocitytest.Load(t, "../../internal/velocity/testdata/scenarios")
 	settings := sharing(server.Addr)

@@ -80,6 +80,7 @@ func logOf(t *testing.T, settings string) string {
 }
 
 func TestLogShowsNoSecretAndTheAddressOnlyAsConfigured(t *testing.T) {
+	t.Parallel()
 	testbed.SkipShort(t, "starts the program for each form of an address in each format")
 	for _, format := range []string{"canister", "json"} {
 		for ip, tt := range map[string]struct{ shown, notShown []string }{

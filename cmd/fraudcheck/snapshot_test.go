@@ -200,28 +200,6 @@ func TestAnUnfinishedSnapshotIsRemovedAtTheNextStart(t *testing.T) {
 	require.FileExists(t, another)
 }
 
-func TestEvictionsAreInTheMetricsAndInTheLastLine(t *testing.T) {
-	p := start(t, guarded+`
-store: {memory: {max_bytes: 1MiB}}
-rules:
-  - {name: cards_per_ip, per: ip, count: cards, window: 1h, block_over: 5}
-  - {name: cards_per_email, per: email, count: cards, window: 24h, block_over: 5}
-`)
-	const sample = "fraudcheck_store_evicted_in_window_total"
-	require.Equal(t, "0", p.metric(t, sample))
-	for n := 0; p.metric(t, sample) == "0"; n++ {
-		require.Less(t, n, 30, "the store is full with 12,000 records")
-		for i := range 1000 {
-			a := p.send(t, "POST", "/v1/check", fmt.Sprintf(`{"ip":"203.0.113.7","last4":"4242","exp_month":12,"exp_year":2030,"email":"%d@example.com"}`, n*1000+i))
-			require.Equal(t, 200, a.status, a.body)
-		}
-	}
-	evicted := p.metric(t, sample)
-	p.signal(t, syscall.SIGTERM)
-	p.exitCode(t)
-	require.Contains(t, p.stderr.String(), evicted+" forgotten inside their window: "+evicted+" email)")
-}
-
 // Memory is mapped as the store fills, so a bound that the system could never give does
 // not stop the start.
 func TestALargeStoreStartsUnderALimitOfAddressSpace(t *testing.T) {

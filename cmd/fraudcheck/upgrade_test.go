@@ -19,6 +19,7 @@ const earlierCommit = "fd44ffb"
 // Instances of the earlier program and of this one share a memcached, as they do
 // while instances are replaced one by one, and when that is taken back.
 func TestInstancesAreUpgradedAndRolledBackOneByOne(t *testing.T) {
+	t.Parallel()
 	testbed.SkipShort(t, "compiles the program of an earlier commit")
 	earlier, this := buildEarlier(t), testbed.Program(t)
 	config := writeFile(t, "fraudcheck.yaml", sharing(testbed.StartMemcached(t).Addr))
