@@ -242,6 +242,7 @@ func TestAStoreThatLostItsMemoryEndsSessionsAndRevivesNoLogin(t *testing.T) {
 }
 
 func TestRevocationsAreWrittenToTheStoreAgain(t *testing.T) {
+	testbed.SkipShort(t, "waits for a server to be given up or trusted again")
 	tests := []struct {
 		name string
 		lose func(a *instance, server *testbed.TestMemcached, token string)
@@ -276,6 +277,7 @@ func TestRevocationsAreWrittenToTheStoreAgain(t *testing.T) {
 // The one who is asked has issued nothing itself, and the store comes back knowing
 // what it knew.
 func TestALogoutThatWasNotStoredIsKeptUntilTheLoginWouldEnd(t *testing.T) {
+	testbed.SkipShort(t, "waits for a server to be given up or trusted again")
 	for _, by := range []string{"token", "session"} {
 		t.Run(by, func(t *testing.T) {
 			a, b, server := two(t, func(s *session.Settings) { s.SessionTimeout = 24 * time.Hour })

@@ -106,6 +106,7 @@ const (
 )
 
 func TestAnInstanceAnswersFromItsCopyAndMergesItBack(t *testing.T) {
+	testbed.SkipShort(t, "waits for a server to be given up or trusted again")
 	server := testbed.StartMemcached(t)
 	a, b := newInstance(t, patient, server.Addr), newInstance(t, patient, server.Addr)
 	a.requireShared(ip, 1, 1)
@@ -124,6 +125,7 @@ func TestAnInstanceAnswersFromItsCopyAndMergesItBack(t *testing.T) {
 }
 
 func TestForgottenStaysForgottenOnEveryInstance(t *testing.T) {
+	testbed.SkipShort(t, "waits for a server to be given up or trusted again")
 	server := testbed.StartMemcached(t)
 	a, b := newInstance(t, patient, server.Addr), newInstance(t, patient, server.Addr)
 	for card := range 6 {
@@ -146,6 +148,7 @@ func TestForgottenStaysForgottenOnEveryInstance(t *testing.T) {
 }
 
 func TestAfterARestartAnswersAreDegradedForASecond(t *testing.T) {
+	testbed.SkipShort(t, "waits for a server to be given up or trusted again")
 	server := testbed.StartMemcached(t)
 	a := newInstance(t, patient, server.Addr)
 	var all sync.WaitGroup
@@ -281,6 +284,7 @@ func TestLongWindowsAreAPointInTimeToMemcached(t *testing.T) {
 }
 
 func TestWhileAServerIsDownNobodyWaitsForIt(t *testing.T) {
+	testbed.SkipShort(t, "waits for a server to be given up or trusted again")
 	server := testbed.StartMemcached(t)
 	a := newInstance(t, 50*time.Millisecond, server.Addr)
 	a.requireShared(ip, 1, 1)
@@ -302,6 +306,7 @@ func TestWhileAServerIsDownNobodyWaitsForIt(t *testing.T) {
 }
 
 func TestWhatToAnswerWithoutTheStoreIsForTheOperatorToSay(t *testing.T) {
+	testbed.SkipShort(t, "waits for a server to be given up or trusted again")
 	for _, o := range []velocity.Outcome{velocity.Allow, velocity.Block} {
 		server := testbed.StartMemcached(t)
 		a := newInstance(t, patient, server.Addr)

@@ -41,6 +41,7 @@ func (i *instance) requireFirstShared(addresses []string, want int) {
 }
 
 func TestWhatWasLearnedWhileAServerHungIsToldWhenItIsWellAgain(t *testing.T) {
+	testbed.SkipShort(t, "waits for a server to be given up or trusted again")
 	server := testbed.StartMemcached(t)
 	a, b := newInstance(t, 50*time.Millisecond, server.Addr), newInstance(t, 50*time.Millisecond, server.Addr)
 	server.Hang()
@@ -55,6 +56,7 @@ func TestWhatWasLearnedWhileAServerHungIsToldWhenItIsWellAgain(t *testing.T) {
 }
 
 func TestWhatWasForgottenWhileAServerHungIsToldWhenItIsWellAgain(t *testing.T) {
+	testbed.SkipShort(t, "waits for a server to be given up or trusted again")
 	server := testbed.StartMemcached(t)
 	a, b := newInstance(t, 50*time.Millisecond, server.Addr), newInstance(t, 50*time.Millisecond, server.Addr)
 	b.block(addresses())
@@ -75,6 +77,7 @@ func TestWhatWasForgottenWhileAServerHungIsToldWhenItIsWellAgain(t *testing.T) {
 
 // A hang may be too short for the server to be given up.
 func TestWhatWasLearnedDuringAShortHangIsToldSoon(t *testing.T) {
+	testbed.SkipShort(t, "waits for a server to be given up or trusted again")
 	server := testbed.StartMemcached(t)
 	a, b := newInstance(t, patient, server.Addr), newInstance(t, patient, server.Addr)
 	between := newPicky(t, server)
@@ -130,6 +133,7 @@ func TestNobodyBlockedPassesElsewhereAfterAServerLostItsMemory(t *testing.T) {
 
 // Other records are stored as before, and the server is not given up.
 func TestARecordThatAServerRefusesConcernsItsSubjectAlone(t *testing.T) {
+	testbed.SkipShort(t, "waits for a server to be given up or trusted again")
 	server := testbed.StartMemcached(t, "-I", "16k", "-o", "slab_chunk_max=8192")
 	large := wide
 	large.BlockOver = 4000
@@ -148,6 +152,7 @@ func TestARecordThatAServerRefusesConcernsItsSubjectAlone(t *testing.T) {
 
 // However long that takes.
 func TestNobodyBelievesANewMemoryWhileAnInstanceIsStillTelling(t *testing.T) {
+	testbed.SkipShort(t, "waits for a server to be given up or trusted again")
 	server := testbed.StartMemcached(t)
 	a, b := newInstance(t, patient, server.Addr), newInstance(t, patient, server.Addr)
 	a.block(addresses())
@@ -171,6 +176,7 @@ func TestNobodyBelievesANewMemoryWhileAnInstanceIsStillTelling(t *testing.T) {
 
 // Also an instance that has read nothing for a while, and one that was just started.
 func TestAnInstanceThatIsNewDoesNotBelieveANewMemory(t *testing.T) {
+	testbed.SkipShort(t, "waits for a server to be given up or trusted again")
 	server := testbed.StartMemcached(t)
 	a := newInstance(t, patient, server.Addr)
 	a.block(addresses())
@@ -180,6 +186,7 @@ func TestAnInstanceThatIsNewDoesNotBelieveANewMemory(t *testing.T) {
 }
 
 func TestWhatWasForgivenStaysForgivenAfterAServerLostItsMemory(t *testing.T) {
+	testbed.SkipShort(t, "waits for a server to be given up or trusted again")
 	server := testbed.StartMemcached(t)
 	a, b := newInstance(t, patient, server.Addr), newInstance(t, patient, server.Addr)
 	a.block(addresses())
