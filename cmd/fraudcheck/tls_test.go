@@ -120,7 +120,7 @@ func TestBothDoorsSpeakTLS(t *testing.T) {
 		a, err := p.try(door, "GET", "/healthz", "")
 		assert.True(t, err != nil || a.status == http.StatusBadRequest, "without TLS: %+v", a)
 	}
-	assert.Equal(t, 1, strings.Count(p.stderr.String(), "WARNING"), "of the password in clear, and no other")
+	assert.Equal(t, 1, strings.Count(p.stderr.String(), "WARNING  [main]"), "of the password in clear, and no other")
 	assert.NotContains(t, p.stderr.String(), "panic")
 }
 

@@ -76,11 +76,12 @@ func TestGuessersAreToldToWait(t *testing.T) {
 	doortest.RequireProblem(t, guess("198.51.100.7"), 401, "credentials_invalid", "")
 	assert.Equal(t, 200, d.Ask(t, doortest.Raw("POST /v1/check", someCard, doortest.AsCheckout, forwardedFor("203.0.113.9"))).Status, "who is right is answered")
 	lines := d.all.Log.Lines()
+	found := false
 	for _, line := range lines[:len(lines)-2] {
 		assert.Empty(t, line.Attrs["caller"], "what a stranger sent is no name")
+		found = found || line.Attrs["code"] == "too_many_failures" && line.Attrs["scheme"] == "basic"
 	}
-	assert.Equal(t, "basic", lines[121].Attrs["scheme"])
-	assert.Equal(t, "too_many_failures", lines[121].Attrs["code"])
+	assert.True(t, found)
 }
 
 func TestOnAUnixSocketThereIsNoAddress(t *testing.T) {
@@ -88,5 +89,5 @@ func TestOnAUnixSocketThereIsNoAddress(t *testing.T) {
 	require.NoError(t, err)
 	d := open(t, func(s *doortest.Setup) { s.On(ln) }, behindAProxy(t, "127.0.0.1"))
 	doortest.RequireProblem(t, d.Ask(t, doortest.Raw("POST /v1/check", someCard, doortest.AsCheckout, forwardedFor("127.0.0.1"))), 403, "network_refused", "")
-	assert.Regexp(t, `^-[A-Za-z0-9_-]{6}$`, d.all.Log.Lines()[0].Attrs["tag"])
+	assert.Regexp(t, `^unix-[A-Za-z0-9_-]{6}$`, d.all.Log.Lines()[0].Attrs["tag"])
 }

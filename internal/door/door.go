@@ -29,6 +29,7 @@ package door
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -76,6 +77,7 @@ type Door struct {
 	Settings
 	resources []resource
 	tags      *Tags
+	refusals  refusals
 
 	draining atomic.Bool
 	inFlight atomic.Int64 // requests begun and not answered
@@ -86,6 +88,7 @@ type Door struct {
 // have the same path and method.
 func New(settings Settings, routes ...Route) *Door {
 	d := &Door{Settings: settings, tags: NewTags(settings.TagKey)}
+	d.refusals.more = d.logHidden
 	if d.Events.Request == nil {
 		d.Events.Request = func(string, int, time.Duration) {}
 	}
@@ -127,6 +130,7 @@ func (d *Door) Serve(q *Request) {
 	inFlight := d.inFlight.Add(1)
 	defer d.inFlight.Add(-1)
 	q.begin(time.Now(), d.TLS)
+	q.tags, q.Logged = d.tags, d.Log.Enabled(context.Background(), slog.LevelInfo)
 	defer d.end(q)
 	q.auth.ListedOrigin, q.preflight = d.CORS.Allow(string(q.In.Method) == "OPTIONS", q.In.Header, &q.Out)
 	if p := d.answer(q, inFlight); p != nil {
@@ -146,7 +150,7 @@ func (d *Door) answer(q *Request, inFlight int64) *wire.Problem {
 	}
 	q.Query = query
 	q.resource, q.Segment = d.find(path)
-	d.logRequest(q)
+	q.routed = true
 	if q.resource == nil {
 		return wire.NotFound
 	}
@@ -203,11 +207,8 @@ func (d *Door) authenticate(q *Request) *wire.Problem {
 // and counted ends here: the library's writing is not in it.
 func (d *Door) end(q *Request) {
 	if fault := recover(); fault != nil {
-		if q.tag == "" {
-			q.tag = d.tagFor(q)
-		}
 		// The value may quote a request; its type and the stack do not.
-		d.Log.Error("panic in a handler", "tag", q.tag, "type", fmt.Sprintf("%T", fault), "stack", string(debug.Stack()))
+		d.Log.Error("panic in a handler", "tag", string(d.appendTag(nil, q)), "type", fmt.Sprintf("%T", fault), "stack", string(debug.Stack()))
 		q.refuse(wire.Internal)
 	}
 	if d.draining.Load() || q.In.mustClose() {
@@ -215,7 +216,7 @@ func (d *Door) end(q *Request) {
 	}
 	q.sign()
 	took := time.Since(q.Start)
-	d.logResponse(q, took)
+	d.logRequest(q, took)
 	path := "none"
 	if q.resource != nil {
 		path = q.resource.path
