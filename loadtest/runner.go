@@ -77,6 +77,9 @@ func (s *runner) runFault(ctx context.Context, f fault) (r row, err error) {
 	}
 	defer s.progressf("\r\x1b[K")
 	s.progressf("\r\x1b[K%s: starting", f.name)
+	if f.crowd != nil {
+		return tr.runCrowd(f)
+	}
 	if err := f.prepare(tr); err != nil {
 		return r, err
 	}
@@ -124,4 +127,14 @@ func (s *runner) runFault(ctx context.Context, f fault) (r row, err error) {
 		return r, err
 	}
 	return tr.judge(f, t, end, err), nil
+}
+
+// runCrowd runs a fault that loads the program itself.
+func (s *trial) runCrowd(f fault) (row, error) {
+	var v verdict
+	st, err := f.crowd(s, &v)
+	if err != nil {
+		return row{}, err
+	}
+	return st.row(f, &v), nil
 }
