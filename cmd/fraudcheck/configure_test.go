@@ -212,6 +212,7 @@ limits:
     read: 5s
     write: 5s
     idle: 1m15s
+drain_delay: 0s
 drain: 5s
 store:
     kind: memory

@@ -21,8 +21,10 @@
 //
 // # Signals
 //
-// SIGTERM and SIGINT stop it: not ready at once, what is in flight is answered, for at
-// most "drain"; a second one ends it at once, with exit code 1. SIGHUP reloads. SIGPIPE
+// SIGTERM and SIGINT stop it: not ready at once, everything is answered for another
+// "drain_delay", then what is in flight, for at most "drain". A second one ends
+// drain_delay, and a further one, or the second where there is no delay, ends the process
+// at once, with exit code 1. SIGHUP reloads. SIGPIPE
 // and SIGXFSZ are ignored: the reader of the log may go away, its file may grow too
 // large.
 //

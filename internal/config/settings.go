@@ -30,8 +30,9 @@ type Settings struct {
 		Write time.Duration `yaml:"write" min:"10ms" max:"1h" help:"longest an answer may take to be written"`
 		Idle  time.Duration `yaml:"idle" min:"10ms" max:"24h" help:"longest a connection may wait for its next request"`
 	} `yaml:"limits"`
-	Drain time.Duration `yaml:"drain" min:"0s" max:"1h" help:"longest a stop waits for what is in flight"`
-	Store struct {
+	DrainDelay time.Duration `yaml:"drain_delay" min:"0s" max:"1h" help:"how long a stop, unready at once, goes on answering, new connections too, before drain begins: as long as load balancers take to notice"`
+	Drain      time.Duration `yaml:"drain" min:"0s" max:"1h" help:"longest a stop waits for what is in flight, after drain_delay"`
+	Store      struct {
 		Kind      string        `yaml:"kind" oneof:"memory,memcached" help:"where the records live: memory, of this process, or memcached, shared by all instances"`
 		OnFailure string        `yaml:"on_failure" oneof:"local,allow,block" help:"what to answer when memcached does not: from what this instance knows, or always the same"`
 		Budget    time.Duration `yaml:"budget" min:"1ms" max:"10s" help:"longest a whole check may wait for memcached: the look-up of a login, all subjects and all retries; then this instance answers from what it knows"`
