@@ -204,6 +204,7 @@ hash_key_file: ""
 tls:
     cert_file: ""
     key_file: ""
+    in_front: false
 limits:
     in_flight: 2048
     connections:

@@ -133,7 +133,7 @@ func (d *Door) Serve(q *Request) {
 	d.served.Add(1)
 	inFlight := d.inFlight.Add(1)
 	defer d.inFlight.Add(-1)
-	q.begin(time.Now(), d.TLS)
+	q.begin(time.Now(), d.TLS || d.Guard.OverTLS(q.In.Peer))
 	defer d.end(q)
 	q.auth.ListedOrigin, q.preflight = d.CORS.Allow(string(q.In.Method) == "OPTIONS", q.In.Header, &q.Out)
 	if p := d.answer(q, inFlight); p != nil {
