@@ -41,7 +41,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -143,19 +142,4 @@ func checkConfig(f *flags, stdout io.Writer) error {
 	}
 	_, err = stdout.Write(text)
 	return err
-}
-
-// version returns the version of the program, of Go and of the HTTP library, on one line.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "fraudcheck (unknown build)"
-	}
-	text := "fraudcheck " + info.Main.Version + " " + info.GoVersion
-	for _, m := range info.Deps {
-		if m.Path == "github.com/valyala/fasthttp" {
-			text += " fasthttp " + m.Version
-		}
-	}
-	return text
 }
