@@ -7,12 +7,13 @@ import "time"
 //
 //   - yaml: its name in the file; the dotted path of names is its key
 //   - oneof, or min and max: what its value may be, both bounds included
-//   - path: it names a file or folder, relative to the configuration file
+//   - path: it names a file or folder, relative to the configuration file; of a socket,
+//     only what follows UnixPrefix does
 //   - help: its line in the table of docs/configuration.md, which a test holds equal
 //
 // A new setting is a field here, its default in Defaults, and its use in cmd/fraudcheck.
 type Settings struct {
-	Listen         string `yaml:"listen" help:"where callers connect, host:port"`
+	Listen         string `yaml:"listen" path:"socket" help:"where callers connect, host:port, or unix: and the path of a socket, see below"`
 	OperatorListen string `yaml:"operator_listen" help:"where operators and analysts connect, host:port"`
 	HashKey        Secret `yaml:"hash_key" help:"secret of at least 32 bytes that all stored hashes are made with, the same on all instances; made anew at every start when neither is given, which memcached does not allow"`
 	HashKeyFile    string `yaml:"hash_key_file" path:"file" help:"file that holds the hash key; line breaks at its end are ignored"`
