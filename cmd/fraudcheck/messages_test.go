@@ -96,9 +96,9 @@ func TestASettingThatCannotBeUsedIsNamedByTheStart(t *testing.T) {
 
 func TestAMistakeInAFlagOrVariableNamesIt(t *testing.T) {
 	for _, tt := range []struct{ variable, value, flag, want string }{
-		{"", "", "--listen=nowhere", "--listen: listen: wrong value; expected host:port, such as 127.0.0.1:8080"},
-		{"FRAUDCHECK_LISTEN", "nowhere", "", "FRAUDCHECK_LISTEN: listen: wrong value; expected host:port, such as 127.0.0.1:8080"},
-		{"FRAUDCHECK_LISTEN", "127.0.0.1:1", "--listen=nowhere", "--listen: listen: wrong value; expected host:port, such as 127.0.0.1:8080"},
+		{"", "", "--listen=nowhere", "--listen: listen: wrong value; expected host:port, such as 127.0.0.1:8080, or unix: and the path of a socket, such as unix:/run/fraudcheck/check.sock"},
+		{"FRAUDCHECK_LISTEN", "nowhere", "", "FRAUDCHECK_LISTEN: listen: wrong value; expected host:port, such as 127.0.0.1:8080, or unix: and the path of a socket, such as unix:/run/fraudcheck/check.sock"},
+		{"FRAUDCHECK_LISTEN", "127.0.0.1:1", "--listen=nowhere", "--listen: listen: wrong value; expected host:port, such as 127.0.0.1:8080, or unix: and the path of a socket, such as unix:/run/fraudcheck/check.sock"},
 		{"FRAUDCHECK_LOG_LEVEL", "loud", "", "FRAUDCHECK_LOG_LEVEL: log.level: wrong value; expected one of DISABLED, DEBUG, INFO, WARNING, ERROR, CRITICAL"},
 		{"", "", "--store=memcached", "--store: hash_key_file: missing; expected a hash key, the same on all instances, where store.kind is memcached"},
 		{"", "", "--memcached-servers=a:1,b", "--memcached-servers: store.memcached.servers[1]: wrong value; expected host:port or the path of a unix socket"},
