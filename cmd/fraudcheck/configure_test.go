@@ -269,6 +269,7 @@ log:
     format: canister
     path: ""
     days: 30
+    max_bytes: 1GiB
     ip: prefix
 debug:
     pprof: false
