@@ -25,7 +25,9 @@ func TestPromisesHold(t *testing.T) {
 		if f.crowd != nil {
 			continue
 		}
+		// Side by side: nearly all of the time is waiting.
 		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
 			r, err := s.runFault(t.Context(), f)
 			require.NoError(t, err)
 			assert.Empty(t, r.Broken)
