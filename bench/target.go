@@ -121,6 +121,7 @@ type setup struct {
 	logLevel  string // empty for the default
 	store     string // memory, tcp or unix
 	instances int
+	socket    bool   // callers connect to a unix socket
 	rules     string // empty for the default
 	scheme    scheme // nil for a user with a hashed password
 }
@@ -158,12 +159,16 @@ func (l *lab) startFraudcheck(ctx context.Context, t *target, s setup) error {
 		store += `, kind: memcached, memcached: {servers: ["` + m.Addr + `"]}`
 	}
 	config += "store: {" + store + "}\n"
-	path := l.file("fraudcheck.yaml")
-	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
+	path, err := l.configure(ctx, config)
+	if err != nil {
 		return err
 	}
 	for range s.instances {
-		i, err := testbed.StartQuietInstance(ctx, l.dir, l.program, path)
+		socket := ""
+		if s.socket {
+			socket = l.file("check.sock")
+		}
+		i, err := testbed.StartQuietInstance(ctx, l.dir, l.program, path, socket)
 		if err != nil {
 			return err
 		}
@@ -171,6 +176,25 @@ func (l *lab) startFraudcheck(ctx context.Context, t *target, s setup) error {
 		l.track(t, i.Process, i.Addr)
 	}
 	return nil
+}
+
+// patience lets a check wait longer for its turn than a checkout would: what is measured
+// is what fresh answers cost, however slow the machine is.
+const patience = "limits: {answer: 2s}\n"
+
+// configure writes a configuration file, with patience where the program knows that
+// setting: an earlier build may not.
+func (l *lab) configure(ctx context.Context, config string) (path string, err error) {
+	path = l.file("fraudcheck.yaml")
+	for _, text := range []string{config + patience, config} {
+		if err = os.WriteFile(path, []byte(text), 0o600); err != nil {
+			return "", err
+		}
+		if exec.CommandContext(ctx, l.program, "check-config", "--config", path).Run() == nil {
+			break
+		}
+	}
+	return path, nil
 }
 
 // listens reports whether a process accepts connections at the TCP address.
