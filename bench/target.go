@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 
 	"fraudcheck/internal/testbed"
 )
@@ -124,6 +125,7 @@ type setup struct {
 	socket    bool   // callers connect to a unix socket
 	rules     string // empty for the default
 	scheme    scheme // nil for a user with a hashed password
+	storeMiB  int    // what memcached, or the embedded store, may take; 0: enough for the tables
 }
 
 // startFraudcheck writes a configuration, starts memcached where the setup needs one, and
@@ -145,13 +147,17 @@ func (l *lab) startFraudcheck(ctx context.Context, t *target, s setup) error {
 	if s.rules != "" {
 		config += "rules:\n" + s.rules
 	}
-	store := "memory: {max_bytes: 4GiB}" // room for all addresses of all rounds; taken as it is needed
+	// Room for all addresses of all rounds; taken as it is needed.
+	store, memcachedMiB := "memory: {max_bytes: 4GiB}", 1024
+	if s.storeMiB > 0 {
+		store, memcachedMiB = fmt.Sprintf("memory: {max_bytes: %dMiB}", s.storeMiB), s.storeMiB
+	}
 	if s.store != "memory" {
 		socket := ""
 		if s.store == "unix" {
 			socket = l.file("memcached.sock")
 		}
-		m, err := testbed.NewMemcached(ctx, l.dir, socket, "-m", "1024", "-c", "4096")
+		m, err := testbed.NewMemcached(ctx, l.dir, socket, "-m", strconv.Itoa(memcachedMiB), "-c", "4096")
 		if err != nil {
 			return err
 		}

@@ -150,6 +150,8 @@ func TestEverySeriesIsThereFromTheStart(t *testing.T) {
 	add(`fraudcheck_store_up{server="*"}`, twoServers)
 	add("fraudcheck_degraded_checks_total")
 	add("fraudcheck_store_evicted_in_window_total")
+	add("fraudcheck_memory_records")
+	add("fraudcheck_memory_bytes")
 	add(`fraudcheck_auth_total{result="*"}`, []string{
 		`authorization_missing",scheme="none`, `authorization_malformed",scheme="none`,
 		`ok",scheme="basic`, `authorization_malformed",scheme="basic`, `credentials_invalid",scheme="basic`,
@@ -202,6 +204,8 @@ fraudcheck_store_operation_duration_seconds{op}
 fraudcheck_store_up{server}
 fraudcheck_degraded_checks_total{}
 fraudcheck_store_evicted_in_window_total{}
+fraudcheck_memory_records{}
+fraudcheck_memory_bytes{}
 fraudcheck_auth_total{result,scheme}
 fraudcheck_accept_errors_total{door}
 fraudcheck_connections_closed_for_room_total{door}
