@@ -131,6 +131,9 @@ func (s *service) makeMetrics() error {
 	s.metrics = operator.NewMetrics(s.plan, servers, operator.Sources{
 		Memory: s.memory.Stats, LogDropped: s.logsDropped, ClockAhead: s.clock.Ahead,
 	})
+	if s.policy.certificate != nil {
+		s.metrics.RegisterTLS(listener.TLSReasons, s.certificate.expiry)
+	}
 	// The guard was made before the metrics, which need the log's counters.
 	s.guard.Observe = s.metrics.Auth
 	return nil
@@ -151,6 +154,7 @@ func (s *service) start(stdout io.Writer) {
 	go serve(s.callers.Serve, s.callersListen)
 	go serve(s.operators.Serve, s.operatorsListen)
 	s.open.add(watchClock(s.clock, s.log))
+	s.open.add(s.certificate.watch(s.log))
 	s.announce(stdout)
 }
 
