@@ -51,6 +51,10 @@ type Settings struct {
 	// InFlight requests are served at once; more are refused with 503, except those
 	// that are open to everybody and change nothing. 0 for any number.
 	InFlight int
+	// Elsewhere are the routes of the service's other port, and its name, for those who ask
+	// at the wrong one.
+	Elsewhere []Route
+	OtherPort string
 	// Ready says whether the service may take traffic; nil: until Drain.
 	Ready  func() bool
 	Events Events
@@ -63,6 +67,8 @@ type Events struct {
 	Request func(route string, status int, took time.Duration)
 	// Decision is called for every check, with the time from its request to its answer.
 	Decision func(d *velocity.Decision, took time.Duration)
+	// Outcome is called for every issuer's answer that was taken.
+	Outcome func(velocity.IssuerAnswer)
 	// PANLike is called when a field looks like a card number.
 	PANLike func()
 	// AcceptFailed is called for every connection that could not be accepted.
@@ -75,6 +81,7 @@ type Events struct {
 type Door struct {
 	Settings
 	resources []resource
+	elsewhere []resource // of the other port
 	tags      *Tags
 
 	draining atomic.Bool
@@ -89,7 +96,7 @@ func New(settings Settings, routes ...Route) *Door {
 	if d.Events.Request == nil {
 		d.Events.Request = func(string, int, time.Duration) {}
 	}
-	d.resources = compile(append(routes, d.common()...))
+	d.resources, d.elsewhere = compile(append(routes, d.common()...)), compile(d.Elsewhere)
 	return d
 }
 
@@ -148,7 +155,7 @@ func (d *Door) answer(q *Request, inFlight int64) *wire.Problem {
 	q.resource, q.Segment = d.find(path)
 	d.logRequest(q)
 	if q.resource == nil {
-		return wire.NotFound
+		return d.notFound(path)
 	}
 	if q.preflight {
 		d.CORS.Preflight(q.resource.allow, &q.Out)
@@ -158,7 +165,7 @@ func (d *Door) answer(q *Request, inFlight int64) *wire.Problem {
 	r := q.resource.route(q.In.Method)
 	if r == nil {
 		q.Out.Set("Allow", q.resource.allow)
-		return wire.MethodNotAllowed
+		return wire.MethodNotAllowed(q.resource.allow)
 	}
 	if d.InFlight > 0 && inFlight > int64(d.InFlight) && !q.resource.probe {
 		return tooManyInFlight
