@@ -8,8 +8,11 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
+
+	"fraudcheck/internal/config"
 )
 
 // A certificate, with its key, is what both ports show. A reload replaces it; established
@@ -113,6 +116,9 @@ func certificates(text []byte) (ok bool) {
 // warnOfPlainDoors warns of ports that can be reached from other machines without TLS.
 func (p *policy) warnOfPlainDoors() {
 	for _, door := range []struct{ key, address string }{{"listen", p.settings.Listen}, {"operator_listen", p.settings.OperatorListen}} {
+		if strings.HasPrefix(door.address, config.UnixPrefix) {
+			continue
+		}
 		host, _, _ := net.SplitHostPort(door.address)
 		// A host name, or none at all, is taken for one that other machines reach.
 		if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {

@@ -7,12 +7,13 @@ import "time"
 //
 //   - yaml: its name in the file; the dotted path of names is its key
 //   - oneof, or min and max: what its value may be, both bounds included
-//   - path: it names a file or folder, relative to the configuration file
+//   - path: it names a file or folder, relative to the configuration file; of a socket,
+//     only what follows UnixPrefix does
 //   - help: its line in the table of docs/configuration.md, which a test holds equal
 //
 // A new setting is a field here, its default in Defaults, and its use in cmd/fraudcheck.
 type Settings struct {
-	Listen         string `yaml:"listen" help:"where callers connect, host:port"`
+	Listen         string `yaml:"listen" path:"socket" help:"where callers connect, host:port, or unix: and the path of a socket, see below"`
 	OperatorListen string `yaml:"operator_listen" help:"where operators and analysts connect, host:port"`
 	HashKey        Secret `yaml:"hash_key" help:"secret of at least 32 bytes that all stored hashes are made with, the same on all instances; made anew at every start when neither is given, which memcached does not allow"`
 	HashKeyFile    string `yaml:"hash_key_file" path:"file" help:"file that holds the hash key; line breaks at its end are ignored"`
@@ -81,11 +82,12 @@ type Settings struct {
 		Origins []string `yaml:"origins" help:"origins whose pages may call from a browser, as in https://desk.example; exactly these"`
 	} `yaml:"cors"`
 	Log struct {
-		Level  string `yaml:"level" oneof:"DISABLED,DEBUG,INFO,WARNING,ERROR,CRITICAL" help:"the least level that is logged"`
-		Format string `yaml:"format" oneof:"canister,json" help:"form of a line"`
-		Path   string `yaml:"path" path:"folder" help:"folder for log files as well: log, rotated at midnight UTC to log.YYYY-MM-DD"`
-		Days   int    `yaml:"days" min:"1" max:"3650" help:"rotated log files kept"`
-		IP     string `yaml:"ip" oneof:"full,prefix,hash,none" help:"how a shopper's address is logged; prefix is its /24 or /48"`
+		Level    string   `yaml:"level" oneof:"DISABLED,DEBUG,INFO,WARNING,ERROR,CRITICAL" help:"the least level that is logged"`
+		Format   string   `yaml:"format" oneof:"canister,json" help:"form of a line"`
+		Path     string   `yaml:"path" path:"folder" help:"folder for log files as well: log, rotated at midnight UTC to log.YYYY-MM-DD"`
+		Days     int      `yaml:"days" min:"1" max:"3650" help:"days that rotated log files are kept"`
+		MaxBytes ByteSize `yaml:"max_bytes" min:"1MiB" max:"1TiB" help:"most bytes that all log files may have together; whole days leave first, then the first half of the day"`
+		IP       string   `yaml:"ip" oneof:"full,prefix,hash,none" help:"how a shopper's address is logged; prefix is its /24 or /48"`
 	} `yaml:"log"`
 	Debug struct {
 		PProf bool `yaml:"pprof" help:"serve profiles of the process at /debug/pprof/ of the operators' port, to operators only"`
