@@ -40,8 +40,13 @@ func (c *certificate) config() *tls.Config {
 // TLS it warns of ports that other machines reach.
 func (p *policy) makeCertificate() error {
 	s := p.settings.TLS
+	if s.InFront && len(p.settings.TrustedProxies) == 0 {
+		return &config.Error{Key: "trusted_proxies", Needed: "tls.in_front", Expected: "the proxies that end TLS, where tls.in_front is true"}
+	}
 	if s.CertFile == "" && s.KeyFile == "" {
-		p.warnOfPlainDoors()
+		if !s.InFront {
+			p.warnOfPlainDoors()
+		}
 		return nil
 	}
 	if s.CertFile == "" {

@@ -20,6 +20,7 @@ type Settings struct {
 	TLS            struct {
 		CertFile string `yaml:"cert_file" path:"file" help:"PEM file with the certificate of both ports, followed by those of its issuers; with key_file, they speak TLS 1.2 and later only"`
 		KeyFile  string `yaml:"key_file" path:"file" help:"PEM file with the certificate's private key"`
+		InFront  bool   `yaml:"in_front" help:"a proxy ends TLS: what comes from trusted_proxies, and only that, counts as sent over TLS (cookie with Secure, origins with https)"`
 	} `yaml:"tls"`
 	Limits struct {
 		InFlight    int `yaml:"in_flight" min:"1" max:"1000000" help:"requests served at once; more get 503"`
@@ -31,8 +32,9 @@ type Settings struct {
 		Write time.Duration `yaml:"write" min:"10ms" max:"1h" help:"longest an answer may take to be written"`
 		Idle  time.Duration `yaml:"idle" min:"10ms" max:"24h" help:"longest a connection may wait for its next request"`
 	} `yaml:"limits"`
-	Drain time.Duration `yaml:"drain" min:"0s" max:"1h" help:"longest a stop waits for what is in flight"`
-	Store struct {
+	DrainDelay time.Duration `yaml:"drain_delay" min:"0s" max:"1h" help:"how long a stop, unready at once, goes on answering, new connections too, before drain begins: as long as load balancers take to notice"`
+	Drain      time.Duration `yaml:"drain" min:"0s" max:"1h" help:"longest a stop waits for what is in flight, after drain_delay"`
+	Store      struct {
 		Kind      string        `yaml:"kind" oneof:"memory,memcached" help:"where the records live: memory, of this process, or memcached, shared by all instances"`
 		OnFailure string        `yaml:"on_failure" oneof:"local,allow,block" help:"what to answer when memcached does not: from what this instance knows, or always the same"`
 		Budget    time.Duration `yaml:"budget" min:"1ms" max:"10s" help:"longest a whole check may wait for memcached: the look-up of a login, all subjects and all retries; then this instance answers from what it knows"`
