@@ -38,7 +38,7 @@ test: ## everything that must hold, in four to five minutes
 	@# goroutine, in which it can find nothing; and what starts the program, which it does
 	@# not reach.
 	go test -shuffle=on -count=1 ./bench ./cmd/... ./internal/server ./internal/slab ./internal/velocity
-	go test -count=1 ./loadtest # alone: its load wants the machine
+	go test -count=1 -parallel 4 ./loadtest # alone: its load wants the machine
 
 k6: ## k6 against the real program: a smoke run, and an attack on two instances
 	./k6/run.sh

@@ -150,13 +150,13 @@ func (d *Door) Serve(q *Request) {
 
 // answer takes the request through all steps, and returns why it was refused.
 func (d *Door) answer(q *Request, inFlight int64) *wire.Problem {
-	if p := q.In.Unread; p != nil && p != wire.TooLarge {
-		return p // there is no request to route
+	if !q.isRead() {
+		return q.In.Unread // there is no request to route
 	}
 	path, query, ok := splitTarget(q.In.Target, q.In.Host)
-	if p := q.In.CheckFraming(); p != nil || !ok {
+	if q.badHead != nil || !ok {
 		q.Out.Close = true
-		return cmp.Or(p, badTarget)
+		return cmp.Or(q.badHead, badTarget)
 	}
 	q.Query = query
 	q.resource, q.Segment = d.find(path)
