@@ -206,6 +206,7 @@ tls:
     key_file: ""
 limits:
     in_flight: 2048
+    answer: 80ms
     connections:
         callers: 0
         operators: 256

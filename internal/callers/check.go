@@ -73,7 +73,7 @@ func (a *API) check(q *door.Request) *wire.Problem {
 	if p := a.parse(q, s, wire.CheckFields); p != nil {
 		return p
 	}
-	a.Checker.Check(&s.attempt, a.Now(q.Start), q.StoreWaited(), &s.decision)
+	a.Checker.Check(&s.attempt, a.Now(q.Start), &q.Turn, &s.decision)
 	q.Decision = &s.decision
 	if q.Logged {
 		a.logDecision(q, s)
@@ -97,7 +97,7 @@ func (a *API) outcome(q *door.Request) *wire.Problem {
 	}
 	switch s.fields.Value(velocity.FieldOutcome) {
 	case "declined":
-		a.Checker.Declined(&s.attempt, a.Now(q.Start))
+		a.Checker.Declined(&s.attempt, a.Now(q.Start), &q.Turn)
 	case "approved", "error":
 	default:
 		return wire.ProblemOf(&velocity.FieldError{Field: velocity.FieldOutcome, Expected: expected})
