@@ -52,7 +52,7 @@ type Settings struct {
 	// InFlight requests are served at once; more are refused with 503, except those
 	// that are open to everybody and change nothing. 0 for any number.
 	InFlight int
-	// Ready says whether the service may take traffic; nil: until Drain.
+	// Ready says whether the service may take traffic; nil: until SetUnready or Drain.
 	Ready  func() bool
 	Events Events
 }
@@ -78,6 +78,7 @@ type Door struct {
 	resources []resource
 	tags      *Tags
 
+	unready  atomic.Bool
 	draining atomic.Bool
 	inFlight atomic.Int64 // requests begun and not answered
 	served   atomic.Int64 // requests begun
@@ -106,9 +107,15 @@ func (d *Door) common() []Route {
 	}
 }
 
-// Drain makes the door unready: every answer from now on asks its caller to close the
+// SetUnready makes /readyz answer 503. Requests are answered as before.
+func (d *Door) SetUnready() { d.unready.Store(true) }
+
+// Drain makes the door unready, and every answer from now on asks its caller to close the
 // connection. Requests are answered as before.
-func (d *Door) Drain() { d.draining.Store(true) }
+func (d *Door) Drain() {
+	d.SetUnready()
+	d.draining.Store(true)
+}
 
 // Load returns the number of requests begun so far, and of those not answered yet.
 func (d *Door) Load() (begun, inFlight int64) { return d.served.Load(), d.inFlight.Load() }
@@ -118,7 +125,7 @@ func (d *Door) IsReady() bool {
 	if d.Ready != nil {
 		return d.Ready()
 	}
-	return !d.draining.Load()
+	return !d.unready.Load()
 }
 
 // Serve answers the request: q.In is what was read of it, and q.Out is the answer when it
@@ -127,7 +134,7 @@ func (d *Door) Serve(q *Request) {
 	d.served.Add(1)
 	inFlight := d.inFlight.Add(1)
 	defer d.inFlight.Add(-1)
-	q.begin(time.Now(), d.TLS)
+	q.begin(time.Now(), d.TLS || d.Guard.OverTLS(q.In.Peer))
 	defer d.end(q)
 	q.auth.ListedOrigin, q.preflight = d.CORS.Allow(string(q.In.Method) == "OPTIONS", q.In.Header, &q.Out)
 	if p := d.answer(q, inFlight); p != nil {
