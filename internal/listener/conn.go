@@ -80,6 +80,14 @@ func (c *Conn) Read(b []byte) (int, error) {
 // readOrEnd is Read without the look at the request line.
 func (c *Conn) readOrEnd(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
+	if err != nil && c.listener.settings.TLSFailed != nil {
+		if f, failed := c.tlsFailure(err); failed {
+			if f.Plain != nil {
+				c.LingerOnClose() // there may be an answer
+			}
+			c.listener.settings.TLSFailed(f)
+		}
+	}
 	if !errors.Is(err, os.ErrDeadlineExceeded) || !c.closing.Swap(false) {
 		return n, err
 	}
