@@ -79,6 +79,20 @@ func (s state) growth(since state, name string) (sum float64, err error) {
 	return sum, nil
 }
 
+// degradedBy says why checks were degraded, as far as the program tells.
+func (s state) degradedBy(since state) (why string) {
+	for _, reason := range []string{"store", "wait"} {
+		series, n := `fraudcheck_degraded_checks_total{reason="`+reason+`"}`, 0.0
+		for i, m := range s.metrics {
+			n += m[series] - since.metrics[i][series]
+		}
+		if n > 0 {
+			why += fmt.Sprintf(", %.0f for reason %s", n, reason)
+		}
+	}
+	return why
+}
+
 // stored returns by how much statistics of memcached grew, added up.
 func (s state) stored(since state, names ...string) (sum float64) {
 	for _, name := range names {
@@ -100,18 +114,18 @@ func (t *target) clock() (c clock, err error) {
 	if err != nil {
 		return c, err
 	}
-	if c.cpu, err = cpuOf(pids...); err != nil {
+	if c.cpu, err = testbed.CPU(pids...); err != nil {
 		return c, err
 	}
 	if t.store != nil {
-		if c.store, err = cpuOf(t.store.PID()); err != nil {
+		if c.store, err = testbed.CPU(t.store.PID()); err != nil {
 			return c, err
 		}
 	}
-	if c.load, err = cpuOf(os.Getpid()); err != nil {
+	if c.load, err = testbed.CPU(os.Getpid()); err != nil {
 		return c, err
 	}
-	if c.machine, err = machineCPU(); err != nil {
+	if c.machine, err = testbed.MachineCPU(); err != nil {
 		return c, err
 	}
 	c.at = time.Now()
@@ -181,6 +195,9 @@ func (e *experiment) sample(ctx context.Context) (s sample, err error) {
 	t := l.tally()
 	s = newSample(t, clocks[0], clocks[1])
 	if s.Void = firstProblem(t.wrongAnswers(), e.from.judge(t)); s.Void != "" {
+		if t.degraded > 0 {
+			s.Void += after.degradedBy(start)
+		}
 		return s, nil
 	}
 	// The exact number is judged by the traffic; here it is shown.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 
 	"fraudcheck/internal/testbed"
 )
@@ -26,7 +27,7 @@ type target struct {
 // pids returns the processes and all their descendants, without memcached.
 func (t *target) pids() (pids []int, err error) {
 	for _, root := range t.roots {
-		tree, err := treeOf(root)
+		tree, err := testbed.Tree(root)
 		if err != nil {
 			return nil, err
 		}
@@ -121,8 +122,10 @@ type setup struct {
 	logLevel  string // empty for the default
 	store     string // memory, tcp or unix
 	instances int
+	socket    bool   // callers connect to a unix socket
 	rules     string // empty for the default
 	scheme    scheme // nil for a user with a hashed password
+	storeMiB  int    // what memcached, or the embedded store, may take; 0: enough for the tables
 }
 
 // startFraudcheck writes a configuration, starts memcached where the setup needs one, and
@@ -144,13 +147,17 @@ func (l *lab) startFraudcheck(ctx context.Context, t *target, s setup) error {
 	if s.rules != "" {
 		config += "rules:\n" + s.rules
 	}
-	store := "memory: {max_bytes: 4GiB}" // room for all addresses of all rounds; taken as it is needed
+	// Room for all addresses of all rounds; taken as it is needed.
+	store, memcachedMiB := "memory: {max_bytes: 4GiB}", 1024
+	if s.storeMiB > 0 {
+		store, memcachedMiB = fmt.Sprintf("memory: {max_bytes: %dMiB}", s.storeMiB), s.storeMiB
+	}
 	if s.store != "memory" {
 		socket := ""
 		if s.store == "unix" {
 			socket = l.file("memcached.sock")
 		}
-		m, err := testbed.NewMemcached(ctx, l.dir, socket, "-m", "1024", "-c", "4096")
+		m, err := testbed.NewMemcached(ctx, l.dir, socket, "-m", strconv.Itoa(memcachedMiB), "-c", "4096")
 		if err != nil {
 			return err
 		}
@@ -158,12 +165,16 @@ func (l *lab) startFraudcheck(ctx context.Context, t *target, s setup) error {
 		store += `, kind: memcached, memcached: {servers: ["` + m.Addr + `"]}`
 	}
 	config += "store: {" + store + "}\n"
-	path := l.file("fraudcheck.yaml")
-	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
+	path, err := l.configure(ctx, config)
+	if err != nil {
 		return err
 	}
 	for range s.instances {
-		i, err := l.startInstance(ctx, path)
+		socket := ""
+		if s.socket {
+			socket = l.file("check.sock")
+		}
+		i, err := testbed.StartQuietInstance(ctx, l.dir, l.program, path, socket)
 		if err != nil {
 			return err
 		}
@@ -173,26 +184,23 @@ func (l *lab) startFraudcheck(ctx context.Context, t *target, s setup) error {
 	return nil
 }
 
-// startInstance starts the program on free ports, and waits until it is ready: at
-// WARNING its log does not say where it listens.
-func (l *lab) startInstance(ctx context.Context, config string) (*testbed.Instance, error) {
-	i := &testbed.Instance{}
-	var err error
-	if i.Addr, err = testbed.FreeAddr(); err != nil {
-		return nil, err
+// patience lets a check wait longer for its turn than a checkout would: what is measured
+// is what fresh answers cost, however slow the machine is.
+const patience = "limits: {answer: 2s}\n"
+
+// configure writes a configuration file, with patience where the program knows that
+// setting: an earlier build may not.
+func (l *lab) configure(ctx context.Context, config string) (path string, err error) {
+	path = l.file("fraudcheck.yaml")
+	for _, text := range []string{config + patience, config} {
+		if err = os.WriteFile(path, []byte(text), 0o600); err != nil {
+			return "", err
+		}
+		if exec.CommandContext(ctx, l.program, "check-config", "--config", path).Run() == nil {
+			break
+		}
 	}
-	if i.Operators, err = testbed.FreeAddr(); err != nil {
-		return nil, err
-	}
-	i.Process, err = testbed.Start(l.dir, exec.Command(l.program, "--config", config, "--listen", i.Addr, "--operator-listen", i.Operators))
-	if err != nil {
-		return nil, err
-	}
-	if err := i.Await(ctx, testbed.Prompt, i.Ready); err != nil {
-		i.Kill()
-		return nil, fmt.Errorf("fraudcheck: %w", err)
-	}
-	return i, nil
+	return path, nil
 }
 
 // listens reports whether a process accepts connections at the TCP address.

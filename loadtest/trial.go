@@ -30,11 +30,12 @@ type trial struct {
 
 	begin, end, check func() error // each may be nil; check comes when the load is over
 
-	servers   []*testbed.Memcached
-	proxies   []*proxy
-	instances []*testbed.Instance
-	closers   []func() // called before the processes are ended
-	notes     []string // for the row: what was measured beside the promises
+	servers    []*testbed.Memcached
+	proxies    []*proxy
+	instances  []*testbed.Instance
+	neighbours []*testbed.Process // that a fault has beside the program
+	closers    []func()           // called before the processes are ended
+	notes      []string           // for the row: what was measured beside the promises
 }
 
 // run calls a step, if the fault has it.
@@ -122,6 +123,9 @@ func (s *trial) writeConfig(more string) (path string, err error) {
 		s.config + more
 	if !strings.Contains(text, "\nstore:") {
 		text += "store: {" + s.store() + "}\n"
+	}
+	if s.budget > 0 && !strings.Contains(text, "\nlimits:") {
+		text += "limits: {answer: " + (2 * s.budget).String() + "}\n"
 	}
 	if err = os.WriteFile(path+".new", []byte(text), 0o600); err == nil {
 		err = os.Rename(path+".new", path)

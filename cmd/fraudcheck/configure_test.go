@@ -204,14 +204,17 @@ hash_key_file: ""
 tls:
     cert_file: ""
     key_file: ""
+    in_front: false
 limits:
     in_flight: 2048
+    answer: 80ms
     connections:
         callers: 0
         operators: 256
     read: 5s
     write: 5s
     idle: 1m15s
+drain_delay: 0s
 drain: 5s
 store:
     kind: memory
@@ -267,6 +270,7 @@ log:
     format: canister
     path: ""
     days: 30
+    max_bytes: 1GiB
     ip: prefix
 debug:
     pprof: false

@@ -3,11 +3,14 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"net/netip"
+	"sync"
 	"syscall"
 	"time"
 
 	"fraudcheck/internal/callers"
 	"fraudcheck/internal/door"
+	"fraudcheck/internal/listener"
 	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/operator"
 	"fraudcheck/internal/server"
@@ -21,16 +24,17 @@ func (s *service) makeDoors() error {
 	if err != nil {
 		return err
 	}
-	forCallers := s.doorSettings("callers")
+	forCallers, forOperators := s.doorSettings("callers"), s.doorSettings("operators")
 	callersAPI := &callers.API{
 		Checker: s.checker, Now: s.clock.Now, Address: addressForm(s.settings.Log.IP, s.keys.log), Events: forCallers.Events,
 	}
+	operatorsAPI := &operator.API{Checker: s.checker, Metrics: s.metrics, Now: s.clock.Now, Profiles: s.settings.Debug.PProf}
+	forCallers.Elsewhere, forCallers.OtherPort = operatorsAPI.Routes(), "operators' port (operator_listen)"
+	forOperators.Elsewhere, forOperators.OtherPort = callersAPI.Routes(), "callers' port (listen)"
 	callersDoor := door.New(forCallers, callersAPI.Routes()...)
 	s.callers = s.serverOf(callersDoor, ofCallers)
 
-	forOperators := s.doorSettings("operators")
 	forOperators.Ready = callersDoor.IsReady
-	operatorsAPI := &operator.API{Checker: s.checker, Metrics: s.metrics, Now: s.clock.Now, Profiles: s.settings.Debug.PProf}
 	operatorsDoor := door.New(forOperators, operatorsAPI.Routes()...)
 	s.operators = s.serverOf(operatorsDoor, ofOperators)
 
@@ -45,8 +49,9 @@ func (s *service) doorSettings(port string) door.Settings {
 	return door.Settings{
 		Guard: s.guard, CORS: s.cors, TLS: s.policy.certificate != nil, Log: s.log, TagKey: s.keys.log, InFlight: s.settings.Limits.InFlight,
 		Events: door.Events{
-			Request: s.metrics.Request, Decision: s.metrics.Decision, PANLike: s.metrics.PANLike,
+			Request: s.metrics.Request, Decision: s.metrics.Decision, Outcome: s.metrics.Outcome, PANLike: s.metrics.PANLike,
 			AcceptFailed: acceptFailed(s.metrics, s.log, port), MadeRoom: madeRoom(s.metrics, s.log, port),
+			TLSFailed: tlsFailed(s.metrics, s.log, port),
 		},
 	}
 }
@@ -111,11 +116,29 @@ func madeRoom(metrics *operator.Metrics, log *slog.Logger, port string) func() {
 	}
 }
 
+// tlsFailed returns what counts TLS handshakes that failed at the port, and logs of each
+// reason one a minute: a misconfigured caller is found, and a scanner fills no log.
+func tlsFailed(metrics *operator.Metrics, log *slog.Logger, port string) func(string, netip.Addr, error) {
+	rarely := make(map[string]func() bool)
+	for _, reason := range listener.TLSReasons {
+		rarely[reason] = atMostEvery(time.Minute)
+	}
+	return func(reason string, from netip.Addr, err error) {
+		metrics.TLSFailed(port, reason)
+		if rarely[reason]() {
+			log.Warn("TLS: a handshake failed", "port", port, "reason", reason, "from", from, "error", err)
+		}
+	}
+}
+
 // atMostEvery returns a function that is true for the first call, and then for the first
-// after each interval. It is for one goroutine, as Accept is.
+// after each interval. It is safe for concurrent use.
 func atMostEvery(interval time.Duration) func() bool {
+	var mu sync.Mutex
 	var last time.Time
 	return func() bool {
+		mu.Lock()
+		defer mu.Unlock()
 		now := time.Now()
 		if !last.IsZero() && now.Sub(last) < interval {
 			return false

@@ -7,6 +7,7 @@ import (
 
 	"fraudcheck/internal/auth/httpsig"
 	"fraudcheck/internal/auth/session"
+	"fraudcheck/internal/turns"
 )
 
 // A Request is what the guard reads of a request. It keeps no slice of it after the
@@ -15,7 +16,7 @@ type Request struct {
 	Header Header
 	At     time.Time  // when it was read; zero: now
 	Peer   netip.Addr // the connection's other end; not valid on a unix socket
-	TLS    bool       // it came over TLS
+	TLS    bool       // the caller uses TLS: with this port, or with a proxy in front of it
 	Needs  Roles      // the caller needs one of them; none: any caller may
 	Method []byte
 	Target []byte // of the request line, as sent
@@ -28,9 +29,8 @@ type Request struct {
 	ListedOrigin bool
 
 	Grant Grant // what Authenticate found, beside the caller
-	// StoreWaited is how long the request has waited for the store so far; verifying a
-	// password does not count. Authenticate adds to it.
-	StoreWaited time.Duration
+	// Turn is the request's, for what asks the store; nil: one of its own.
+	Turn *turns.Turn
 
 	authorization  authorization        // what it shows, once settled
 	cookie         []byte               // of the session, where that scheme owns the credentials

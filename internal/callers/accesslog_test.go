@@ -133,7 +133,7 @@ func TestAnAttemptHasOneShortID(t *testing.T) {
 
 // A flood of refused requests leaves room for others.
 func TestOfRefusedRequestsFewAreLogged(t *testing.T) {
-	d := open(t)
+	d := open(t, func(s *doortest.Setup) { s.RefusalLines = 0 })
 	l := d.Dial(t)
 	count := func(code string) (n int) {
 		for _, line := range d.all.Log.Lines() {

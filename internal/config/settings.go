@@ -20,9 +20,11 @@ type Settings struct {
 	TLS            struct {
 		CertFile string `yaml:"cert_file" path:"file" help:"PEM file with the certificate of both ports, followed by those of its issuers; with key_file, they speak TLS 1.2 and later only"`
 		KeyFile  string `yaml:"key_file" path:"file" help:"PEM file with the certificate's private key"`
+		InFront  bool   `yaml:"in_front" help:"a proxy ends TLS: what comes from trusted_proxies, and only that, counts as sent over TLS (cookie with Secure, origins with https)"`
 	} `yaml:"tls"`
 	Limits struct {
-		InFlight    int `yaml:"in_flight" min:"1" max:"1000000" help:"requests served at once; more get 503"`
+		InFlight    int           `yaml:"in_flight" min:"1" max:"1000000" help:"requests served at once; more get 503"`
+		Answer      time.Duration `yaml:"answer" min:"1ms" max:"1m" help:"longest from a check's request to its answer: the wait for its turn, the look-up of a login and memcached together; a check that cannot begin in time is answered from what this instance knows"`
 		Connections struct {
 			Callers   int `yaml:"callers" min:"0" max:"1000000" help:"connections of callers open at once; then the one idle longest is closed for the next; 0: as many as the process may open files, less a reserve"`
 			Operators int `yaml:"operators" min:"1" max:"1000000" help:"the same at the operators' port; at most a quarter of what the process may open"`
@@ -31,11 +33,12 @@ type Settings struct {
 		Write time.Duration `yaml:"write" min:"10ms" max:"1h" help:"longest an answer may take to be written"`
 		Idle  time.Duration `yaml:"idle" min:"10ms" max:"24h" help:"longest a connection may wait for its next request"`
 	} `yaml:"limits"`
-	Drain time.Duration `yaml:"drain" min:"0s" max:"1h" help:"longest a stop waits for what is in flight"`
-	Store struct {
+	DrainDelay time.Duration `yaml:"drain_delay" min:"0s" max:"1h" help:"how long a stop, unready at once, goes on answering, new connections too, before drain begins: as long as load balancers take to notice"`
+	Drain      time.Duration `yaml:"drain" min:"0s" max:"1h" help:"longest a stop waits for what is in flight, after drain_delay"`
+	Store      struct {
 		Kind      string        `yaml:"kind" oneof:"memory,memcached" help:"where the records live: memory, of this process, or memcached, shared by all instances"`
 		OnFailure string        `yaml:"on_failure" oneof:"local,allow,block" help:"what to answer when memcached does not: from what this instance knows, or always the same"`
-		Budget    time.Duration `yaml:"budget" min:"1ms" max:"10s" help:"longest a whole check may wait for memcached: the look-up of a login, all subjects and all retries; then this instance answers from what it knows"`
+		Budget    time.Duration `yaml:"budget" min:"1ms" max:"10s" help:"longest of limits.answer that memcached may take: the look-up of a login, all subjects and all retries; then this instance answers from what it knows"`
 		Memory    struct {
 			MaxBytes      ByteSize      `yaml:"max_bytes" min:"1MiB" max:"1TiB" help:"most memory the records may take; with memcached, this instance's copies"`
 			SnapshotFile  string        `yaml:"snapshot_file" path:"file" help:"where the records are kept over a restart, written at every stop and read at start; none: they are not. Needs a hash key that stays"`
@@ -43,7 +46,7 @@ type Settings struct {
 		} `yaml:"memory"`
 		Memcached struct {
 			Servers  []string `yaml:"servers" help:"host:port or /unix/socket"`
-			MaxConns int      `yaml:"max_conns" min:"1" max:"10000" help:"operations under way at once, per server"`
+			MaxConns int      `yaml:"max_conns" min:"1" max:"10000" help:"requests that may ask memcached at once; the others wait for their turn"`
 		} `yaml:"memcached"`
 	} `yaml:"store"`
 	IPv6Prefix int    `yaml:"ipv6_prefix" min:"48" max:"128" help:"bits of an IPv6 address that make one subject"`

@@ -126,12 +126,11 @@ func knownMethod(method []byte) string {
 // nobody is known.
 func (d *Door) appendTag(b []byte, q *Request) []byte {
 	from := d.Guard.From(&q.auth)
-	var room [128]byte
-	conversation := q.auth.AppendConversation(room[:0])
-	if len(conversation) == 0 {
-		conversation = append(append(conversation, "request "...), q.ID...)
+	q.conversation = q.auth.AppendConversation(q.conversation[:0])
+	if len(q.conversation) == 0 {
+		q.conversation = append(append(q.conversation, "request "...), q.ID...)
 	}
-	return d.tags.AppendTag(b, from, conversation)
+	return d.tags.AppendTag(b, from, q.conversation)
 }
 
 // ShortID returns eight letters and digits that stand for a text of that kind in the log,

@@ -32,11 +32,13 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/turns"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/wire"
 )
@@ -49,10 +51,18 @@ type Settings struct {
 	Log    *slog.Logger
 	TagKey []byte // hashes what tells callers apart in the log
 
+	// RefusalLines is how many refused requests of one route and code are logged in a
+	// second; what is beyond is counted, and one line says how many. 0 for 10.
+	RefusalLines int
+
 	// InFlight requests are served at once; more are refused with 503, except those
 	// that are open to everybody and change nothing. 0 for any number.
 	InFlight int
-	// Ready says whether the service may take traffic; nil: until Drain.
+	// Elsewhere are the routes of the service's other port, and its name, for those who ask
+	// at the wrong one.
+	Elsewhere []Route
+	OtherPort string
+	// Ready says whether the service may take traffic; nil: until SetUnready or Drain.
 	Ready  func() bool
 	Events Events
 }
@@ -64,10 +74,15 @@ type Events struct {
 	Request func(route string, status int, took time.Duration)
 	// Decision is called for every check, with the time from its request to its answer.
 	Decision func(d *velocity.Decision, took time.Duration)
+	// Outcome is called for every issuer's answer that was taken.
+	Outcome func(velocity.IssuerAnswer)
 	// PANLike is called when a field looks like a card number.
 	PANLike func()
 	// AcceptFailed is called for every connection that could not be accepted.
 	AcceptFailed func(error)
+	// TLSFailed is called for every TLS handshake that failed; reason is one of
+	// listener.TLSReasons, from the connection's other end.
+	TLSFailed func(reason string, from netip.Addr, err error)
 	// MadeRoom is called for every connection closed because there were too many.
 	MadeRoom func()
 }
@@ -76,9 +91,11 @@ type Events struct {
 type Door struct {
 	Settings
 	resources []resource
+	elsewhere []resource // of the other port
 	tags      *Tags
 	refusals  refusals
 
+	unready  atomic.Bool
 	draining atomic.Bool
 	inFlight atomic.Int64 // requests begun and not answered
 	served   atomic.Int64 // requests begun
@@ -88,29 +105,35 @@ type Door struct {
 // have the same path and method.
 func New(settings Settings, routes ...Route) *Door {
 	d := &Door{Settings: settings, tags: NewTags(settings.TagKey)}
-	d.refusals.more = d.logHidden
+	d.refusals.most, d.refusals.more = cmp.Or(settings.RefusalLines, 10), d.logHidden
 	if d.Events.Request == nil {
 		d.Events.Request = func(string, int, time.Duration) {}
 	}
-	d.resources = compile(append(routes, d.common()...))
+	d.resources, d.elsewhere = compile(append(routes, d.common()...)), compile(d.Elsewhere)
 	return d
 }
 
 // common returns the routes of every door.
 func (d *Door) common() []Route {
 	return []Route{
-		{Methods: "POST", Path: "/v1/login", Handle: d.login},
-		{Methods: "POST", Path: "/v1/refresh", Handle: d.refresh},
-		{Methods: "POST", Path: "/v1/logout", Handle: d.logout},
-		{Methods: "GET, HEAD", Path: "/v1/me", Needs: auth.Anyone, Handle: d.me},
+		{Methods: "POST", Path: "/v1/login", Turn: turns.LookUp, Handle: d.login},
+		{Methods: "POST", Path: "/v1/refresh", Turn: turns.LookUp, Handle: d.refresh},
+		{Methods: "POST", Path: "/v1/logout", Turn: turns.Change, Handle: d.logout},
+		{Methods: "GET, HEAD", Path: "/v1/me", Needs: auth.Anyone, Turn: turns.LookUp, Handle: d.me},
 		{Methods: "GET, HEAD", Path: "/healthz", Handle: d.health},
 		{Methods: "GET, HEAD", Path: "/readyz", Handle: d.ready},
 	}
 }
 
-// Drain makes the door unready: every answer from now on asks its caller to close the
+// SetUnready makes /readyz answer 503. Requests are answered as before.
+func (d *Door) SetUnready() { d.unready.Store(true) }
+
+// Drain makes the door unready, and every answer from now on asks its caller to close the
 // connection. Requests are answered as before.
-func (d *Door) Drain() { d.draining.Store(true) }
+func (d *Door) Drain() {
+	d.SetUnready()
+	d.draining.Store(true)
+}
 
 // Load returns the number of requests begun so far, and of those not answered yet.
 func (d *Door) Load() (begun, inFlight int64) { return d.served.Load(), d.inFlight.Load() }
@@ -120,7 +143,7 @@ func (d *Door) IsReady() bool {
 	if d.Ready != nil {
 		return d.Ready()
 	}
-	return !d.draining.Load()
+	return !d.unready.Load()
 }
 
 // Serve answers the request: q.In is what was read of it, and q.Out is the answer when it
@@ -129,7 +152,7 @@ func (d *Door) Serve(q *Request) {
 	d.served.Add(1)
 	inFlight := d.inFlight.Add(1)
 	defer d.inFlight.Add(-1)
-	q.begin(time.Now(), d.TLS)
+	q.begin(time.Now(), d.TLS || d.Guard.OverTLS(q.In.Peer))
 	q.tags, q.Logged = d.tags, d.Log.Enabled(context.Background(), slog.LevelInfo)
 	defer d.end(q)
 	q.auth.ListedOrigin, q.preflight = d.CORS.Allow(string(q.In.Method) == "OPTIONS", q.In.Header, &q.Out)
@@ -140,19 +163,19 @@ func (d *Door) Serve(q *Request) {
 
 // answer takes the request through all steps, and returns why it was refused.
 func (d *Door) answer(q *Request, inFlight int64) *wire.Problem {
-	if p := q.In.Unread; p != nil && p != wire.TooLarge {
-		return p // there is no request to route
+	if !q.isRead() {
+		return q.In.Unread // there is no request to route
 	}
 	path, query, ok := splitTarget(q.In.Target, q.In.Host)
-	if p := q.In.CheckFraming(); p != nil || !ok {
+	if q.badHead != nil || !ok {
 		q.Out.Close = true
-		return cmp.Or(p, badTarget)
+		return cmp.Or(q.badHead, badTarget)
 	}
 	q.Query = query
 	q.resource, q.Segment = d.find(path)
 	q.routed = true
 	if q.resource == nil {
-		return wire.NotFound
+		return d.notFound(path)
 	}
 	if q.preflight {
 		d.CORS.Preflight(q.resource.allow, &q.Out)
@@ -162,12 +185,13 @@ func (d *Door) answer(q *Request, inFlight int64) *wire.Problem {
 	r := q.resource.route(q.In.Method)
 	if r == nil {
 		q.Out.Set("Allow", q.resource.allow)
-		return wire.MethodNotAllowed
+		return wire.MethodNotAllowed(q.resource.allow)
 	}
 	if d.InFlight > 0 && inFlight > int64(d.InFlight) && !q.resource.probe {
 		return tooManyInFlight
 	}
 	tooLarge := q.In.Unread != nil || len(q.In.Body) > wire.MaxBody
+	q.Turn.Class = r.Turn
 	if r.Needs != 0 {
 		q.auth.Needs, q.auth.Body, q.auth.TooLarge = r.Needs, q.In.Body, tooLarge
 		if p := d.authenticate(q); p != nil {
@@ -202,11 +226,13 @@ func (d *Door) authenticate(q *Request) *wire.Problem {
 	return nil
 }
 
-// end completes what Serve began, in this order: the answer after a panic, whether the
-// connection closes, the signature, the log line, the metrics. The time that is logged
+// end completes what Serve began, in this order: its turn, the answer after a panic,
+// whether the connection closes, the signature, the log line, the metrics. The time that is logged
 // and counted ends here: the library's writing is not in it.
 func (d *Door) end(q *Request) {
-	if fault := recover(); fault != nil {
+	fault := recover()
+	q.Turn.Release()
+	if fault != nil {
 		// The value may quote a request; its type and the stack do not.
 		d.Log.Error("panic in a handler", "tag", string(d.appendTag(nil, q)), "type", fmt.Sprintf("%T", fault), "stack", string(debug.Stack()))
 		q.refuse(wire.Internal)

@@ -6,17 +6,14 @@ import (
 	"time"
 )
 
-const (
-	// shownRefusals is how many refused requests of a route and a code are logged in one
-	// second; what is beyond is counted, and one line says how many.
-	shownRefusals = 10
-	refusalWindow = time.Second
-)
+// refusalWindow is the time that Settings.RefusalLines is for.
+const refusalWindow = time.Second
 
 // refusals bounds the log lines of refused requests: a flood of them would push
 // everything else out of the log. There is one count for each route and code, which are
 // closed sets.
 type refusals struct {
+	most int                                            // of each kind in a window that are shown
 	more func(of refusal, level slog.Level, hidden int) // logs how many were not shown
 
 	mu     sync.Mutex
@@ -52,7 +49,7 @@ func (r *refusals) shows(of refusal, level slog.Level, now time.Time) bool {
 	if c.hidden == 0 && now.Sub(c.began).Abs() >= refusalWindow {
 		c.began, c.n = now, 0
 	}
-	if c.n++; c.n <= shownRefusals {
+	if c.n++; c.n <= r.most {
 		return true
 	}
 	if c.hidden++; c.hidden == 1 {

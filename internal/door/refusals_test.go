@@ -13,7 +13,7 @@ import (
 func TestTenRefusalsASecondAreShownAndTheRestIsCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var told []string
-		r := refusals{more: func(of refusal, level slog.Level, hidden int) {
+		r := refusals{most: 10, more: func(of refusal, level slog.Level, hidden int) {
 			told = append(told, fmt.Sprint(of.route, " ", of.status, " ", of.code, " ", level, " ", hidden))
 		}}
 		guess, lost := refusal{"/v1/check", 401, "credentials_invalid"}, refusal{"none", 404, "not_found"}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/turns"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/wire"
 )
@@ -15,10 +16,11 @@ import (
 type Input struct {
 	Method, Target, Host         []byte
 	ContentType, ContentEncoding []byte
-	Proto                        []byte // such as HTTP/1.1
-	Header                       auth.Header
-	Head                         []byte // the header section as it came, without the request line
+	Proto                        []byte      // such as HTTP/1.1
+	Header                       auth.Header // of a head that CheckFraming refuses; of others it finds its own
+	Head                         []byte      // the header section as it came, without the request line
 	Body                         []byte
+	BareLF                       bool       // the request line ended with LF alone
 	Trailers                     bool       // fields came behind the body
 	Peer                         netip.Addr // the connection's other end; not valid on a unix socket
 	// Unread is why the request could not be read; nothing else is valid then. With
@@ -26,6 +28,7 @@ type Input struct {
 	Unread *wire.Problem
 
 	// What CheckFraming found in the head.
+	lines    headerLines
 	chunked  bool // the body came in chunks
 	fromPage bool // there is an Origin or Sec-Fetch-Site
 }
@@ -61,6 +64,7 @@ type Request struct {
 	Out Output
 
 	Start   time.Time
+	Turn    turns.Turn   // for what asks the store; the door gives it back
 	ID      []byte       // the request id
 	Segment string       // of the path, where the route's has a {name}; decoded
 	Query   []byte       // as sent
@@ -74,7 +78,8 @@ type Request struct {
 	LogAttrs []slog.Attr
 	Logged   bool
 
-	resource  *resource // nil: no such path
+	badHead   *wire.Problem // why CheckFraming refuses it
+	resource  *resource     // nil: no such path
 	auth      auth.Request
 	preflight bool   // a browser asks what a page may send
 	attempt   []byte // short id of the attempt_id
@@ -83,13 +88,19 @@ type Request struct {
 	tags      *Tags
 	attrs     []slog.Attr // memory for the log line
 	text      []byte      // likewise
+
+	conversation []byte // likewise
 }
 
-// begin sets what every request has: its id, taken over from X-Request-ID where that is
-// fit to be logged, and what the guard reads.
+// begin looks at the head, and sets what every request has: its id, taken over from
+// X-Request-ID where that is fit to be logged, and what the guard reads.
 func (q *Request) begin(start time.Time, tls bool) {
-	q.Start = start
+	q.Start, q.Turn.Start = start, start
+	if q.isRead() {
+		q.badHead = q.In.CheckFraming()
+	}
 	a := &q.auth // zero until here, see Reset
+	a.Turn = &q.Turn
 	a.Header, a.At, a.Peer, a.TLS = q.In.Header, start, q.In.Peer, tls
 	a.Method, a.Target, a.Host = q.In.Method, q.In.Target, q.In.Host
 	q.Out.Status = 200
@@ -101,19 +112,20 @@ func (q *Request) begin(start time.Time, tls bool) {
 	}
 }
 
-// StoreWaited returns how long authentication has waited for the store: a check has that
-// much less of the store's budget.
-func (q *Request) StoreWaited() time.Duration { return q.auth.StoreWaited }
+// isRead reports whether there is a request, if need be without its body.
+func (q *Request) isRead() bool { return q.In.Unread == nil || q.In.Unread == wire.TooLarge }
 
 // Reset forgets the request, so that q may be used for the next. It keeps memory.
 func (q *Request) Reset() {
 	clear(q.attrs)
 	clear(q.LogAttrs)
 	id, buffer, scratch, logAttrs, attrs, fields := q.ID[:0], q.Buffer[:0], q.Scratch, q.LogAttrs[:0], q.attrs[:0], q.Out.Fields[:0]
-	attempt, text := q.attempt[:0], q.text[:0]
+	attempt, text, conversation := q.attempt[:0], q.text[:0], q.conversation[:0]
+	lines, found := q.In.lines.lines[:0], q.In.lines.found[:0]
 	*q = Request{} // and then what is kept: a copy of the whole would cost more
 	q.ID, q.Buffer, q.Scratch, q.LogAttrs, q.attrs, q.Out.Fields = id, buffer, scratch, logAttrs, attrs, fields
-	q.attempt, q.text = attempt, text
+	q.In.lines.lines, q.In.lines.found = lines, found
+	q.attempt, q.text, q.conversation = attempt, text, conversation
 }
 
 // LogAttempt notes the attempt_id for the log line, where its short id will stand.

@@ -97,13 +97,12 @@ var toBothPorts = []struct {
 }
 
 func TestBothPortsAnswerLogAndCountAlike(t *testing.T) {
+	var counted atomic.Value
+	all := doortest.Open(t, func(s *doortest.Setup) {
+		s.Events.Request = func(route string, status int, _ time.Duration) { counted.Store(fmt.Sprint(route, " ", status)) }
+	})
 	for _, tt := range toBothPorts {
 		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			var counted atomic.Value
-			all := doortest.Open(t, func(s *doortest.Setup) {
-				s.Events.Request = func(route string, status int, _ time.Duration) { counted.Store(fmt.Sprint(route, " ", status)) }
-			})
 			said := map[string]string{}
 			for name, port := range all.Ports() {
 				before := len(all.Log.Lines())

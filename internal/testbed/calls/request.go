@@ -58,6 +58,13 @@ func (r *Request) Put(address, card uint32) {
 	two(r.bytes[r.yearTens:], 30+c/3)
 }
 
+// IP returns the IP address of that number as text.
+func IP(address uint32) string {
+	r := NewRequest("", "")
+	r.Put(address, 0)
+	return string(r.bytes[r.ip:][:len(firstIP)])
+}
+
 // three and two write a number with leading zeros.
 func three(b []byte, n uint32) {
 	b[0] = '0' + byte(n/100)
