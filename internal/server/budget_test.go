@@ -45,8 +45,8 @@ func TestAllocationBudgets(t *testing.T) {
 	}{
 		{"the embedded store, a new address", alone, "10.%d.%d.%d", 2},
 		{"the embedded store, a known address", alone, "10.0.0.1", 2},
-		{"memcached, a new address", shared, "10.%d.%d.%d", 8},
-		{"memcached, a known address", shared, "11.0.0.1", 12},
+		{"memcached, a new address", shared, "10.%d.%d.%d", 2},
+		{"memcached, a known address", shared, "11.0.0.1", 2},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			local, err := velocity.NewMemory(64 << 20)
@@ -60,7 +60,7 @@ func TestAllocationBudgets(t *testing.T) {
 			s := New(door.New(door.Settings{
 				Guard: auth.NewGuard(policy), Log: slog.New(slog.DiscardHandler), TagKey: make([]byte, 32), InFlight: 10,
 			}, checks.Routes()...), Settings{})
-			const runs = 500
+			const runs = 1000
 			var bodies [][]byte
 			for n := range runs + 1 {
 				address := tt.comes

@@ -26,8 +26,8 @@ func NewMemcached(client *memcached.Client, budget time.Duration) *Memcached {
 // Get implements Store.
 func (m *Memcached) Get(key string, _ time.Time, waited time.Duration) (value []byte, version uint64, err error) {
 	err = m.ask(key, waited, func(slot *memcached.Slot) error {
-		item, result := slot.Get(key, anyValue)
-		value, version = item.Value, item.Version()
+		item, result := slot.Get([]byte(key), anyValue)
+		value, version = bytes.Clone(item.Value), item.Version
 		switch result {
 		case memcached.OK:
 			return nil
@@ -42,7 +42,7 @@ func (m *Memcached) Get(key string, _ time.Time, waited time.Duration) (value []
 // Put implements Store.
 func (m *Memcached) Put(key string, value []byte, version uint64, now, until time.Time, waited time.Duration) error {
 	keep := min(max(until.Sub(now), time.Second), maxKeep)
-	w := write{key: key, value: value, version: version, expires: int32((keep + time.Second - 1) / time.Second)}
+	w := write{key: []byte(key), value: value, version: version, expires: int32((keep + time.Second - 1) / time.Second)}
 	return m.ask(key, waited, w.on)
 }
 
@@ -74,7 +74,7 @@ func (m *Memcached) ask(key string, waited time.Duration, do func(*memcached.Slo
 
 // A write puts a value where that version is, or none for version 0.
 type write struct {
-	key     string
+	key     []byte
 	value   []byte
 	version uint64
 	expires int32 // seconds
@@ -84,11 +84,7 @@ type write struct {
 // the stored value is still the one that it was to replace.
 func (w *write) on(slot *memcached.Slot) error {
 	for range 2 {
-		var over memcached.Item
-		if w.version != 0 {
-			over = memcached.ItemAt(w.key, w.version)
-		}
-		switch slot.Write(w.key, over, w.value, w.expires) {
+		switch slot.Write(w.key, w.version, w.value, w.expires) {
 		case memcached.OK:
 			return nil
 		case memcached.Miss, memcached.Conflict:
@@ -103,7 +99,7 @@ func (w *write) on(slot *memcached.Slot) error {
 			return ErrAway
 		case stored.Found() && bytes.Equal(stored.Value, w.value):
 			return nil
-		case stored.Version() != w.version:
+		case stored.Version != w.version:
 			return ErrConflict
 		}
 	}
