@@ -38,7 +38,7 @@ test: ## everything that must hold, in four to five minutes
 	@# goroutine, in which it can find nothing; and what starts the program, which it does
 	@# not reach.
 	go test -shuffle=on -count=1 ./bench ./cmd/... ./internal/server ./internal/slab ./internal/velocity
-	go test -count=1 ./loadtest # alone: its load wants the machine
+	go test -count=1 -parallel 4 ./loadtest # alone: its load wants the machine
 
 k6: ## k6 against the real program: a smoke run, and an attack on two instances
 	./k6/run.sh
@@ -69,6 +69,7 @@ fuzz: ## a minute of random input for each parser and codec
 	go test -run '^$$' -fuzz FuzzDecodeForm -fuzztime 1m -fuzzminimizetime 200x ./internal/wire
 	go test -run '^$$' -fuzz FuzzDecodeRecord -fuzztime 1m -fuzzminimizetime 200x ./internal/velocity
 	go test -run '^$$' -fuzz FuzzReply -fuzztime 1m -fuzzminimizetime 200x ./internal/velocity
+	go test -run '^$$' -fuzz FuzzCardID -fuzztime 1m -fuzzminimizetime 200x ./internal/velocity
 	go test -run '^$$' -fuzz FuzzConfigurationFile -fuzztime 1m -fuzzminimizetime 200x ./internal/config
 	go test -run '^$$' -fuzz FuzzBearer -fuzztime 1m -fuzzminimizetime 200x ./internal/auth
 	go test -run '^$$' -fuzz FuzzUsersFile -fuzztime 1m -fuzzminimizetime 200x ./internal/auth

@@ -59,7 +59,7 @@ func (l *load) open(addrs []string, auth string, from *traffic, conns int) error
 // close closes the connections.
 func (l *load) close() {
 	for _, c := range l.callers {
-		_ = c.conn.Close() // no call is in flight
+		_ = c.Conn.Close() // no call is in flight
 	}
 }
 
@@ -67,7 +67,7 @@ func (l *load) close() {
 func (l *load) within(d time.Duration) error {
 	late := time.Now().Add(d)
 	for _, c := range l.callers {
-		if err := c.conn.SetDeadline(late); err != nil {
+		if err := c.Conn.SetDeadline(late); err != nil {
 			return err
 		}
 	}

@@ -8,15 +8,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/testbed"
+	"fraudcheck/internal/testbed/calls"
 )
 
 func bareHere(t *testing.T) (addr string) {
@@ -34,10 +32,10 @@ func bareHere(t *testing.T) (addr string) {
 func TestACallAllocatesNothing(t *testing.T) {
 	c, err := newCaller(bareHere(t), testbed.Basic("u", "p"), honest().stream(0))
 	require.NoError(t, err)
-	defer c.conn.Close()
+	defer c.Conn.Close()
 	require.Zero(t, testing.AllocsPerRun(500, func() {
 		v, a, err := c.call()
-		check(err == nil && a.status == 200, "an answer")
+		check(err == nil && a.Status == 200, "an answer")
 		c.tally.note(v, a, false)
 		c.tally.recordLatency(time.Millisecond)
 	}), "the load's and the bare answer's together")
@@ -87,22 +85,22 @@ func TestAnAnswerIsWaitedForNoLongerThanAllowed(t *testing.T) {
 	defer ln.Close()
 	dumb := &target{name: "dumb", addrs: []string{ln.Addr().String()}}
 	e := experiment{target: dumb, from: honest(), conns: 2, lasts: time.Millisecond, slow: time.Millisecond}
-	require.Equal(t, errLate.Error(), e.run(t.Context()).Void)
+	require.Equal(t, calls.ErrLate.Error(), e.run(t.Context()).Void)
 
 	unseeded := honest()
 	unseeded.seed = 0
 	dumb.roots, e.from = []int{os.Getpid()}, unseeded
-	require.Equal(t, errLate.Error(), e.run(t.Context()).Void)
+	require.Equal(t, calls.ErrLate.Error(), e.run(t.Context()).Void)
 	e.rate = 1000
-	require.Equal(t, errLate.Error(), e.run(t.Context()).Void)
+	require.Equal(t, calls.ErrLate.Error(), e.run(t.Context()).Void)
 }
 
 func TestEveryWrongAnswerIsNoticed(t *testing.T) {
 	sound := func() *tally { return &tally{window: 1, calls: 10, lowest: 1, greatest: 1} }
 	require.Empty(t, sound().wrongAnswers())
 	for name, spoil := range map[string]func(*tally){
-		"not 200":    func(t *tally) { t.note(attempt{}, answer{status: 503}, false) },
-		"degraded":   func(t *tally) { t.note(attempt{}, answer{status: 200, decision: 'a', degraded: true}, true) },
+		"not 200":    func(t *tally) { t.note(attempt{}, calls.Answer{Status: 503}, false) },
+		"degraded":   func(t *tally) { t.note(attempt{}, calls.Answer{Status: 200, Decision: 'a', Degraded: true}, true) },
 		"no answers": func(t *tally) { t.window = 0 },
 		"EOF":        func(t *tally) { t.err = io.ErrUnexpectedEOF },
 	} {
@@ -111,69 +109,20 @@ func TestEveryWrongAnswerIsNoticed(t *testing.T) {
 		require.Contains(t, s.wrongAnswers(), name)
 	}
 	s := sound()
-	s.note(attempt{}, answer{status: 200, decision: 'r', count: 1}, false)
+	s.note(attempt{}, calls.Answer{Status: 200, Decision: 'r', Count: 1}, false)
 	require.Contains(t, s.wrongHonest(1), "1 honest attempts not allowed")
 	s = sound()
-	s.note(attempt{}, answer{status: 200, decision: 'a', count: 2}, false)
+	s.note(attempt{}, calls.Answer{Status: 200, Decision: 'a', Count: 2}, false)
 	require.Contains(t, s.wrongHonest(1), "1 to 2")
 	s = sound()
 	for range blockOver + 1 {
-		s.note(attempt{attack: true}, answer{status: 200, decision: 'r'}, false)
+		s.note(attempt{attack: true}, calls.Answer{Status: 200, Decision: 'r'}, false)
 	}
 	require.Contains(t, s.wrongAttack(), "6 cards")
 	require.Contains(t, sound().wrongAttack(), "no attack")
 	s = sound()
-	s.note(attempt{fresh: true}, answer{status: 200, decision: 'a', count: 1}, false)
+	s.note(attempt{fresh: true}, calls.Answer{Status: 200, Decision: 'a', Count: 1}, false)
 	require.NotEmpty(t, s.anyFresh())
-}
-
-func TestProcessorTimeIsRead(t *testing.T) {
-	n, err := ticksIn("17 (a ) b) S 1 17 17 0 -1 4194560 1 2 3 4 100 20 3 4 20 0 1 0 99 1 2")
-	require.NoError(t, err)
-	require.Equal(t, 127, n)
-	_, err = ticksIn("17 (a")
-	require.Error(t, err)
-
-	before, err := cpuOf(os.Getpid())
-	require.NoError(t, err)
-	machine, err := machineCPU()
-	require.NoError(t, err)
-	after := before
-	for after < before+50*time.Millisecond { // the reading is the work
-		after, err = cpuOf(os.Getpid())
-		require.NoError(t, err)
-	}
-	used := 0.0
-	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
-		var u syscall.Rusage
-		require.NoError(t, syscall.Getrusage(who, &u))
-		used += time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
-	}
-	require.InDelta(t, used, after.Seconds(), 0.1)
-	now, err := machineCPU()
-	require.NoError(t, err)
-	require.Greater(t, now, machine)
-}
-
-func TestATreeHasAllDescendants(t *testing.T) {
-	p, err := testbed.Start(t.TempDir(), exec.Command("/bin/sh", "-c", "(/bin/sh -c 'sleep 60; :'; :) & sleep 60"))
-	require.NoError(t, err)
-	var tree []int
-	require.NoError(t, p.Await(t.Context(), testbed.Prompt, func() bool {
-		tree, err = treeOf(p.PID())
-		return err == nil && len(tree) == 5
-	}))
-	require.Equal(t, p.PID(), tree[0])
-	p.Stop()
-	require.Eventually(t, func() bool {
-		for _, pid := range tree {
-			state, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
-			if len(state) > 0 && !strings.Contains(string(state), ") Z ") {
-				return false
-			}
-		}
-		return true
-	}, testbed.Prompt, testbed.PollInterval, "all of it ends with its root")
 }
 
 // startScript starts a peer that is a shell script.

@@ -100,18 +100,18 @@ func (t *target) clock() (c clock, err error) {
 	if err != nil {
 		return c, err
 	}
-	if c.cpu, err = cpuOf(pids...); err != nil {
+	if c.cpu, err = testbed.CPU(pids...); err != nil {
 		return c, err
 	}
 	if t.store != nil {
-		if c.store, err = cpuOf(t.store.PID()); err != nil {
+		if c.store, err = testbed.CPU(t.store.PID()); err != nil {
 			return c, err
 		}
 	}
-	if c.load, err = cpuOf(os.Getpid()); err != nil {
+	if c.load, err = testbed.CPU(os.Getpid()); err != nil {
 		return c, err
 	}
-	if c.machine, err = machineCPU(); err != nil {
+	if c.machine, err = testbed.MachineCPU(); err != nil {
 		return c, err
 	}
 	c.at = time.Now()

@@ -53,8 +53,8 @@ func (l *load) send(rate int, free chan *paced) {
 		p := <-free
 		p.sent = p.next()
 		p.due <- due
-		if err := p.send(p.sent); err != nil {
-			_ = p.conn.Close() // receive returns the error
+		if err := p.Send(p.sent.address, p.sent.card); err != nil {
+			_ = p.Conn.Close() // receive returns the error
 		}
 	}
 	for range l.callers {
@@ -68,7 +68,7 @@ func (l *load) send(rate int, free chan *paced) {
 func (p *paced) answers(l *load, free chan *paced) {
 	for due := range p.due {
 		if p.tally.err == nil {
-			a, err := p.receive()
+			a, err := p.Receive()
 			now := time.Now()
 			if p.tally.err = err; err == nil {
 				p.tally.note(p.sent, a, false)

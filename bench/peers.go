@@ -108,15 +108,15 @@ func (l *lab) answers(addr string) int {
 	if err != nil {
 		return 0
 	}
-	defer c.conn.Close()
-	if err := c.conn.SetDeadline(time.Now().Add(testbed.Prompt)); err != nil {
+	defer c.Conn.Close()
+	if err := c.Conn.SetDeadline(time.Now().Add(testbed.Prompt)); err != nil {
 		return 0
 	}
 	_, a, err := c.call()
 	if err != nil {
 		return 0
 	}
-	return a.status
+	return a.Status
 }
 
 // A skipped error says why a peer cannot run on this machine.

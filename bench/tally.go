@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"fraudcheck/internal/testbed/calls"
 )
 
 // A tally counts how calls ended, the seeding calls too unless a field says otherwise.
@@ -33,24 +35,24 @@ func newTally() *tally {
 }
 
 // note counts an answer; seeding is true for the first calls of a connection.
-func (t *tally) note(v attempt, a answer, seeding bool) {
+func (t *tally) note(v attempt, a calls.Answer, seeding bool) {
 	t.calls++
 	if v.fresh {
 		t.fresh++
 	}
-	if a.degraded {
+	if a.Degraded {
 		t.degraded++
 	}
 	switch {
-	case a.status != 200:
+	case a.Status != 200:
 		t.non200++
 	case v.attack:
 		t.attacks++
-		if a.decision != 'b' {
+		if a.Decision != 'b' {
 			t.passed++
 		}
 	// An honest attempt that is reviewed counts as refused: its address showed one card.
-	case a.decision != 'a':
+	case a.Decision != 'a':
 		t.refused++
 	}
 	if seeding {
@@ -61,10 +63,10 @@ func (t *tally) note(v attempt, a answer, seeding bool) {
 		t.freshAfter++
 	}
 	if !v.attack {
-		if t.lowest == 0 || a.count < t.lowest {
-			t.lowest = a.count
+		if t.lowest == 0 || a.Count < t.lowest {
+			t.lowest = a.Count
 		}
-		t.greatest = max(t.greatest, a.count)
+		t.greatest = max(t.greatest, a.Count)
 	}
 }
 

@@ -26,7 +26,7 @@ type target struct {
 // pids returns the processes and all their descendants, without memcached.
 func (t *target) pids() (pids []int, err error) {
 	for _, root := range t.roots {
-		tree, err := treeOf(root)
+		tree, err := testbed.Tree(root)
 		if err != nil {
 			return nil, err
 		}
@@ -163,7 +163,7 @@ func (l *lab) startFraudcheck(ctx context.Context, t *target, s setup) error {
 		return err
 	}
 	for range s.instances {
-		i, err := l.startInstance(ctx, path)
+		i, err := testbed.StartQuietInstance(ctx, l.dir, l.program, path)
 		if err != nil {
 			return err
 		}
@@ -171,28 +171,6 @@ func (l *lab) startFraudcheck(ctx context.Context, t *target, s setup) error {
 		l.track(t, i.Process, i.Addr)
 	}
 	return nil
-}
-
-// startInstance starts the program on free ports, and waits until it is ready: at
-// WARNING its log does not say where it listens.
-func (l *lab) startInstance(ctx context.Context, config string) (*testbed.Instance, error) {
-	i := &testbed.Instance{}
-	var err error
-	if i.Addr, err = testbed.FreeAddr(); err != nil {
-		return nil, err
-	}
-	if i.Operators, err = testbed.FreeAddr(); err != nil {
-		return nil, err
-	}
-	i.Process, err = testbed.Start(l.dir, exec.Command(l.program, "--config", config, "--listen", i.Addr, "--operator-listen", i.Operators))
-	if err != nil {
-		return nil, err
-	}
-	if err := i.Await(ctx, testbed.Prompt, i.Ready); err != nil {
-		i.Kill()
-		return nil, fmt.Errorf("fraudcheck: %w", err)
-	}
-	return i, nil
 }
 
 // listens reports whether a process accepts connections at the TCP address.

@@ -2,7 +2,7 @@ package main
 
 import "sync/atomic"
 
-// An attempt is an address that shows a card, both by number: see request.put.
+// An attempt is an address that shows a card, both by number: see calls.Request.
 type attempt struct {
 	address, card uint32
 	attack        bool

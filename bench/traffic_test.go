@@ -6,15 +6,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/testbed"
+	"fraudcheck/internal/testbed/calls"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/wire"
 )
 
 // shows reads an attempt back from the bytes of its request, as the program does.
-func shows(t *testing.T, r *request, v attempt) (ip, card string) {
+func shows(t *testing.T, r *calls.Request, v attempt) (ip, card string) {
 	t.Helper()
-	r.put(v)
-	body := r.bytes[len(r.bytes)-len(firstBody):]
+	r.Put(v.address, v.card)
+	body := r.Body()
 	var f velocity.Fields
 	require.NoError(t, wire.DecodeJSON(string(body), wire.CheckFields, &f))
 	_, err := velocity.ParseAttempt(&f)
@@ -22,7 +23,7 @@ func shows(t *testing.T, r *request, v attempt) (ip, card string) {
 	return f.Value(velocity.FieldIP), f.Value(velocity.FieldLast4) + f.Value(velocity.FieldExpMonth) + f.Value(velocity.FieldExpYear)
 }
 
-func aRequest() *request { return newRequest("127.0.0.1:1", testbed.Basic("u", "p")) }
+func aRequest() *calls.Request { return calls.NewRequest("127.0.0.1:1", testbed.Basic("u", "p")) }
 
 func TestHonestAttemptsAreNewAddressesAndSomeThatReturn(t *testing.T) {
 	const streams, each = 3, 3000
@@ -124,13 +125,14 @@ func TestSeedingShowsAllTheCardsThatAreShownAgain(t *testing.T) {
 func TestDifferentNumbersAreDifferentAddressesAndCards(t *testing.T) {
 	r := aRequest()
 	ips, shown := make(map[string]bool), make(map[string]bool)
-	edges := []uint32{0, 1, octets - 1, octets, octets * octets, octets*octets*octets - 1, octets * octets * octets, addresses - 1}
+	const octets = 156 // values of one
+	edges := []uint32{0, 1, octets - 1, octets, octets * octets, octets*octets*octets - 1, octets * octets * octets, calls.Addresses - 1}
 	for _, n := range edges {
 		ip, _ := shows(t, r, attempt{address: n})
 		ips[ip] = true
 	}
 	require.Len(t, ips, len(edges))
-	edges = []uint32{0, 1, 99, 100, 9_999, 10_000, 29_999, 30_000, cards - 1}
+	edges = []uint32{0, 1, 99, 100, 9_999, 10_000, 29_999, 30_000, calls.Cards - 1}
 	for _, n := range edges {
 		_, card := shows(t, r, attempt{card: n})
 		shown[card] = true

@@ -11,8 +11,9 @@ import (
 type fault struct {
 	name    string // for --only and the table
 	promise promise
-	prepare func(*trial) error // starts processes and sets the trial's begin, end and check
-	seconds int                // how long it lasts in a full run, if longer than the others
+	prepare func(*trial) error                     // starts processes and sets the trial's begin, end and check
+	seconds int                                    // how long it lasts in a full run, if longer than the others
+	crowd   func(*trial, *verdict) (*stage, error) // in place of prepare: loads the program itself, and judges
 }
 
 // A promise is a set of things that are judged: see judge.
@@ -43,7 +44,7 @@ type brokenPromise string
 func (b brokenPromise) Error() string { return string(b) }
 
 // faults are all there are; the comment of each prepare function says what happens.
-var faults = []fault{
+var faults = append([]fault{
 	{name: "killed", promise: throughout | degrades, prepare: killed},
 	{name: "restarted-empty", promise: throughout, prepare: restartedEmpty},
 	{name: "hung", promise: throughout | degrades, prepare: hung, seconds: 30},
@@ -74,4 +75,4 @@ var faults = []fault{
 	{name: "reload-storm", promise: answered | blocked | fast, prepare: reloadStorm},
 	{name: "snapshot-kill", promise: blocked | mayRefuse, prepare: snapshotKill},
 	{name: "log-disk-full", promise: answered | blocked | fast, prepare: logDiskFull},
-}
+}, saturations...)

@@ -5,9 +5,11 @@
 //	go run ./loadtest                     every fault, one after the other
 //	go run ./loadtest --short             the same in a minute; times are not judged
 //	go run ./loadtest --only hung         one fault (its name is the first column)
+//	go run ./loadtest --only saturated    all faults whose name begins so
 //	go run ./loadtest --json rows.json    the table for a program to read
 //
-// It exits 1 when a promise was broken, or when a fault could not be made. It
+// It exits 1 when a promise was broken, or when a fault could not be made, and 2 when
+// nothing was broken but this machine was too slow, or too busy, to judge all of it. It
 // needs memcached on the machine, and Linux; all that it starts listens on free
 // ports of the loopback and is ended again, whatever happens.
 //
@@ -57,8 +59,12 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// errBroken: the table says which promise.
-var errBroken = errors.New("a promise was broken")
+var (
+	// errBroken: the table says which promise.
+	errBroken = errors.New("a promise was broken")
+	// errUnjudged: the table says which promise, and why.
+	errUnjudged = errors.New("this machine cannot show all promises")
+)
 
 // options are the flags; their help is what they do.
 type options struct {
@@ -88,6 +94,9 @@ func main() {
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "loadtest:", err)
+		if err == errUnjudged {
+			os.Exit(2)
+		}
 		os.Exit(1)
 	}
 }
@@ -119,6 +128,7 @@ func run(ctx context.Context, o *options, stdout io.Writer, stderr *os.File) err
 	}
 	var rows []row
 	var all []error
+	unjudged := false
 	printHeader(stdout)
 	for _, f := range chosen {
 		r, err := s.runFault(ctx, f)
@@ -131,6 +141,7 @@ func run(ctx context.Context, o *options, stdout io.Writer, stderr *os.File) err
 		}
 		r.print(stdout)
 		rows = append(rows, r)
+		unjudged = unjudged || len(r.Unjudged) > 0
 		if len(r.Broken) > 0 {
 			all = append(all, fmt.Errorf("%s: %w: %s", f.name, errBroken, strings.Join(r.Broken, "; ")))
 		}
@@ -142,11 +153,14 @@ func run(ctx context.Context, o *options, stdout io.Writer, stderr *os.File) err
 		}
 		all = append(all, err)
 	}
-	return errors.Join(all...)
+	if err := errors.Join(all...); err != nil || !unjudged {
+		return err
+	}
+	return errUnjudged
 }
 
 // choose returns the faults of these names, separated by commas, in that order; all for
-// no name.
+// no name. A name stands for those too that begin with it and a hyphen.
 func choose(names string) ([]fault, error) {
 	if names == "" {
 		return faults, nil
@@ -155,7 +169,7 @@ func choose(names string) ([]fault, error) {
 	for name := range strings.SplitSeq(names, ",") {
 		n := len(chosen)
 		for _, f := range faults {
-			if f.name == name {
+			if f.name == name || strings.HasPrefix(f.name, name+"-") {
 				chosen = append(chosen, f)
 			}
 		}

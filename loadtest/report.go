@@ -22,6 +22,7 @@ type row struct {
 	Recovery float64  `json:"recovery_seconds"`
 	Kept     bool     `json:"kept"`
 	Broken   []string `json:"broken,omitempty"`
+	Unjudged []string `json:"unjudged,omitempty"` // missed, where this machine is the reason
 	Notes    []string `json:"notes,omitempty"`
 }
 
@@ -31,20 +32,28 @@ const busy = 20 * time.Millisecond
 
 // printHeader prints the titles of the columns.
 func printHeader(w io.Writer) {
-	fmt.Fprintf(w, "%-18s %7s %8s %6s %8s %8s %8s %8s %9s %9s  %s\n",
+	fmt.Fprintf(w, "%-24s %8s %8s %6s %8s %8s %8s %8s %9s %9s  %s\n",
 		"fault", "calls", "non-200", "shed", "p50 ms", "p99 ms", "p99.9 ms", "max ms", "degraded", "recover s", "promise")
 }
 
-// print prints the row; the last column is "kept", or what was broken.
+// print prints the row; the last column is "kept", or what was broken or could not be
+// judged.
 func (r *row) print(w io.Writer) {
 	verdict := "kept"
 	if !r.Kept {
-		verdict = "BROKEN: " + strings.Join(r.Broken, "; ")
+		var why []string
+		if len(r.Broken) > 0 {
+			why = append(why, "BROKEN: "+strings.Join(r.Broken, "; "))
+		}
+		if len(r.Unjudged) > 0 {
+			why = append(why, "NOT JUDGED: "+strings.Join(r.Unjudged, "; "))
+		}
+		verdict = strings.Join(why, "; ")
 	}
 	if len(r.Notes) > 0 {
 		verdict += " (" + strings.Join(r.Notes, ", ") + ")"
 	}
-	fmt.Fprintf(w, "%-18s %7d %8d %6d %8.1f %8.1f %8.1f %8.1f %8.1f%% %9.2f  %s\n",
+	fmt.Fprintf(w, "%-24s %8d %8d %6d %8.1f %8.1f %8.1f %8.1f %8.1f%% %9.2f  %s\n",
 		r.Fault, r.Calls, r.Non200, r.Shed, r.P50, r.P99, r.P999, r.Max, 100*r.Degraded, r.Recovery, verdict)
 }
 
@@ -100,4 +109,14 @@ func (s *trial) judge(f fault, t *tally, end time.Time, own error) row {
 	}
 	r.Kept = len(r.Broken) == 0
 	return r
+}
+
+// row returns the line of a crowd.
+func (st *stage) row(f fault, v *verdict) row {
+	return row{
+		Fault: f.name, Calls: st.answered + st.shed, Shed: st.shed,
+		P50: st.quantile(50), P99: st.quantile(99), P999: st.quantile(99.9), Max: st.quantile(100),
+		Degraded: 1 - st.fresh(), Kept: len(v.broken)+len(v.unjudged) == 0,
+		Broken: v.broken, Unjudged: v.unjudged, Notes: v.notes,
+	}
 }

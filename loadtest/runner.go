@@ -19,7 +19,6 @@ type runner struct {
 	dir      string
 	program  string
 	password string
-	trials   int           // how many were run, for the names of their folders
 	budget   time.Duration // store.budget; 0 for the default
 	progress io.Writer
 }
@@ -62,7 +61,6 @@ func (s *runner) lasts(f fault) time.Duration {
 // second, goes on while the fault lasts, and then for the tail. The error says why the
 // fault could not be made; a broken promise is in the row.
 func (s *runner) runFault(ctx context.Context, f fault) (r row, err error) {
-	s.trials++
 	lasts := s.lasts(f)
 	warm, tail := time.Second, recovery+time.Second
 	if s.Short {
@@ -70,13 +68,16 @@ func (s *runner) runFault(ctx context.Context, f fault) (r row, err error) {
 	}
 	// Each trial has a folder, processes and ports of its own: no fault outlasts its
 	// trial.
-	tr := &trial{runner: s, ctx: ctx, dir: filepath.Join(s.dir, fmt.Sprint(s.trials)), lasts: lasts, tail: tail, callers: 128, budget: s.budget}
+	tr := &trial{runner: s, ctx: ctx, lasts: lasts, tail: tail, callers: 128, budget: s.budget}
 	defer tr.close()
-	if err := os.Mkdir(tr.dir, 0o700); err != nil {
+	if tr.dir, err = os.MkdirTemp(s.dir, f.name+"-"); err != nil {
 		return r, err
 	}
 	defer s.progressf("\r\x1b[K")
 	s.progressf("\r\x1b[K%s: starting", f.name)
+	if f.crowd != nil {
+		return tr.runCrowd(f)
+	}
 	if err := f.prepare(tr); err != nil {
 		return r, err
 	}
@@ -124,4 +125,14 @@ func (s *runner) runFault(ctx context.Context, f fault) (r row, err error) {
 		return r, err
 	}
 	return tr.judge(f, t, end, err), nil
+}
+
+// runCrowd runs a fault that loads the program itself.
+func (s *trial) runCrowd(f fault) (row, error) {
+	var v verdict
+	st, err := f.crowd(s, &v)
+	if err != nil {
+		return row{}, err
+	}
+	return st.row(f, &v), nil
 }

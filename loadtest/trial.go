@@ -30,11 +30,12 @@ type trial struct {
 
 	begin, end, check func() error // each may be nil; check comes when the load is over
 
-	servers   []*testbed.Memcached
-	proxies   []*proxy
-	instances []*testbed.Instance
-	closers   []func() // called before the processes are ended
-	notes     []string // for the row: what was measured beside the promises
+	servers    []*testbed.Memcached
+	proxies    []*proxy
+	instances  []*testbed.Instance
+	neighbours []*testbed.Process // that a fault has beside the program
+	closers    []func()           // called before the processes are ended
+	notes      []string           // for the row: what was measured beside the promises
 }
 
 // run calls a step, if the fault has it.

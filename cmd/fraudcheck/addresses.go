@@ -7,17 +7,29 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"fraudcheck/internal/config"
+	"fraudcheck/internal/listener"
 )
 
 // checkAddresses checks the form of the addresses to listen on and of the memcached
-// servers, and that each stands once. Whether they can be used is found when they are.
+// servers, and that each stands once. A unix socket is for callers alone: what asks at
+// the operators' port (Prometheus, a browser) wants an address. Whether they can be used is found when they are.
 // Port 0 is a free one, for tests. The error is a *config.Error.
 func (p *policy) checkAddresses() error {
 	s := p.settings
-	for _, door := range []struct{ key, address string }{{"listen", s.Listen}, {"operator_listen", s.OperatorListen}} {
-		if !hostPort(door.address) {
-			return expected(door.key, "host:port, such as 127.0.0.1:8080")
+	if path, ok := strings.CutPrefix(s.Listen, config.UnixPrefix); ok {
+		if path == "" || path[0] == '@' || len(path) > listener.MaxUnixPath || strings.ContainsFunc(path, unicode.IsControl) {
+			return expected("listen", fmt.Sprintf("unix: and the path of a socket, at most %d bytes with its folder, such as unix:/run/fraudcheck/check.sock", listener.MaxUnixPath))
 		}
+	} else if !hostPort(s.Listen) {
+		return expected("listen", "host:port, such as 127.0.0.1:8080, or unix: and the path of a socket, such as unix:/run/fraudcheck/check.sock")
+	}
+	if strings.HasPrefix(s.OperatorListen, config.UnixPrefix) {
+		return expected("operator_listen", "host:port, such as 127.0.0.1:8081; a unix socket is for listen alone")
+	}
+	if !hostPort(s.OperatorListen) {
+		return expected("operator_listen", "host:port, such as 127.0.0.1:8081")
 	}
 	for i, server := range s.Store.Memcached.Servers {
 		if key := fmt.Sprintf("store.memcached.servers[%d]", i); !strings.HasPrefix(server, "/") && !hostPort(server) {

@@ -7,12 +7,13 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/netip"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 
 	"fraudcheck/internal/config"
+	"fraudcheck/internal/listener"
 )
 
 // logConfiguration logs the version, what the configuration is, and what may be unwise
@@ -44,7 +45,11 @@ func (s *service) announce(stdout io.Writer) {
 	if s.policy.certificate != nil {
 		store += ", TLS"
 	}
-	s.log.Info(fmt.Sprintf("Listening on %s (store %s)", s.callersListen.Addr(), store))
+	at := s.callersListen.Addr().String()
+	if _, ok := s.callersListen.(*listener.UnixSocket); ok {
+		at = config.UnixPrefix + at
+	}
+	s.log.Info(fmt.Sprintf("Listening on %s (store %s)", at, store))
 	s.log.Info(fmt.Sprintf("Operators on %s", s.operatorsListen.Addr()))
 	if s.generatedUser == "" {
 		return
@@ -59,10 +64,14 @@ func (s *service) announce(stdout io.Writer) {
 // printCredential shows the credential this once, with a command to try it. Of a listener
 // on every address (0.0.0.0, ::) the command names 127.0.0.1.
 func (s *service) printCredential(stdout io.Writer) error {
-	// It is an address that listens, so it has both.
-	host, port, _ := net.SplitHostPort(s.callersListen.Addr().String())
-	if ip, err := netip.ParseAddr(host); err == nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
+	curl, at := "curl", "localhost"
+	switch address := s.callersListen.Addr().(type) {
+	case *net.TCPAddr:
+		if at = address.String(); address.IP.IsUnspecified() {
+			at = net.JoinHostPort("127.0.0.1", strconv.Itoa(address.Port))
+		}
+	case *net.UnixAddr:
+		curl += " --unix-socket '" + strings.ReplaceAll(address.Name, "'", `'\''`) + "'"
 	}
 	scheme := "http"
 	if s.policy.certificate != nil {
@@ -75,11 +84,11 @@ func (s *service) printCredential(stdout io.Writer) error {
 
 Try it:
 
-  curl -u %[1]s:%[2]s -H 'Content-Type: application/json' \
+  %[5]s -u %[1]s:%[2]s -H 'Content-Type: application/json' \
     -d '{"ip":"203.0.113.7","last4":"4242","exp_month":12,"exp_year":2030}' \
     %[4]s://%[3]s/v1/check
 
-`, s.generatedUser, s.generatedPassword, net.JoinHostPort(host, port), scheme)
+`, s.generatedUser, s.generatedPassword, at, scheme, curl)
 	return err
 }
 

@@ -72,7 +72,7 @@ var forbidden = map[string][]string{
 
 // forTests are the packages that only tests may import, and the commands that start
 // the program as a process of its own.
-var forTests = []string{"internal/testbed", "internal/velocity/velocitytest", "internal/door/doortest"}
+var forTests = []string{"internal/testbed", "internal/testbed/calls", "internal/velocity/velocitytest", "internal/door/doortest"}
 
 func TestOnlyTestsAndMeasurementsImportTheTestbed(t *testing.T) {
 	for _, f := range source(t) {

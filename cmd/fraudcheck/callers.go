@@ -28,6 +28,7 @@ func (p *policy) makeCallers() error {
 		return err
 	}
 	p.authSettings.Networks, p.authSettings.TrustedProxies = s.Auth.Networks, s.TrustedProxies
+	p.authSettings.TLSInFront = s.TLS.InFront
 	t := s.Auth.Tokens
 	p.authSettings.Tokens = session.Settings{
 		TTL: t.TTL, RefreshTTL: t.RefreshTTL, PerUser: t.PerUser, Sliding: t.Sliding, SessionTimeout: s.Auth.SessionTimeout,

@@ -8,8 +8,11 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
+
+	"fraudcheck/internal/config"
 )
 
 // A certificate, with its key, is what both ports show. A reload replaces it; established
@@ -37,8 +40,13 @@ func (c *certificate) config() *tls.Config {
 // TLS it warns of ports that other machines reach.
 func (p *policy) makeCertificate() error {
 	s := p.settings.TLS
+	if s.InFront && len(p.settings.TrustedProxies) == 0 {
+		return &config.Error{Key: "trusted_proxies", Needed: "tls.in_front", Expected: "the proxies that end TLS, where tls.in_front is true"}
+	}
 	if s.CertFile == "" && s.KeyFile == "" {
-		p.warnOfPlainDoors()
+		if !s.InFront {
+			p.warnOfPlainDoors()
+		}
 		return nil
 	}
 	if s.CertFile == "" {
@@ -113,6 +121,9 @@ func certificates(text []byte) (ok bool) {
 // warnOfPlainDoors warns of ports that can be reached from other machines without TLS.
 func (p *policy) warnOfPlainDoors() {
 	for _, door := range []struct{ key, address string }{{"listen", p.settings.Listen}, {"operator_listen", p.settings.OperatorListen}} {
+		if strings.HasPrefix(door.address, config.UnixPrefix) {
+			continue
+		}
 		host, _, _ := net.SplitHostPort(door.address)
 		// A host name, or none at all, is taken for one that other machines reach.
 		if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {

@@ -139,6 +139,7 @@ func TestConfigurationRefusesWhatIsOutOfRange(t *testing.T) {
 		{"limits.read", "9ms", "10ms", "1h", "1h1ns"},
 		{"limits.write", "9ms", "10ms", "1h", "1h1ns"},
 		{"limits.idle", "9ms", "10ms", "24h", "24h1ns"},
+		{"drain_delay", "-1ns", "0s", "1h", "1h1ns"},
 		{"drain", "-1ns", "0s", "1h", "1h1ns"},
 		{"store.memory.max_bytes", "1048575", "1048576", "1TiB", "1025GiB"},
 		{"ipv6_prefix", "47", "48", "128", "129"},

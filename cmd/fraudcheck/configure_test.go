@@ -204,6 +204,7 @@ hash_key_file: ""
 tls:
     cert_file: ""
     key_file: ""
+    in_front: false
 limits:
     in_flight: 2048
     connections:
@@ -212,6 +213,7 @@ limits:
     read: 5s
     write: 5s
     idle: 1m15s
+drain_delay: 0s
 drain: 5s
 store:
     kind: memory
@@ -267,6 +269,7 @@ log:
     format: canister
     path: ""
     days: 30
+    max_bytes: 1GiB
     ip: prefix
 debug:
     pprof: false

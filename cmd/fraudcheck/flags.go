@@ -17,7 +17,7 @@ type flags struct {
 	given []*kong.Path // on the command line
 
 	Config           string  `help:"Configuration file (YAML)." env:"FRAUDCHECK_CONFIG" placeholder:"FILE"`
-	Listen           *string `help:"Where callers are answered." env:"FRAUDCHECK_LISTEN" placeholder:"HOST:PORT"`
+	Listen           *string `help:"Where callers are answered: HOST:PORT or unix:PATH." env:"FRAUDCHECK_LISTEN" placeholder:"ADDRESS"`
 	OperatorListen   *string `help:"Where operators are answered." env:"FRAUDCHECK_OPERATOR_LISTEN" placeholder:"HOST:PORT"`
 	Store            *string `help:"Where the records live: memory or memcached." env:"FRAUDCHECK_STORE" placeholder:"KIND"`
 	MemcachedServers *string `help:"The memcached servers, separated by commas." env:"FRAUDCHECK_MEMCACHED_SERVERS" placeholder:"HOST:PORT,..."`

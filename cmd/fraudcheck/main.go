@@ -21,8 +21,10 @@
 //
 // # Signals
 //
-// SIGTERM and SIGINT stop it: not ready at once, what is in flight is answered, for at
-// most "drain"; a second one ends it at once, with exit code 1. SIGHUP reloads. SIGPIPE
+// SIGTERM and SIGINT stop it: not ready at once, everything is answered for another
+// "drain_delay", then what is in flight, for at most "drain". A second one ends
+// drain_delay, and a further one, or the second where there is no delay, ends the process
+// at once, with exit code 1. SIGHUP reloads. SIGPIPE
 // and SIGXFSZ are ignored: the reader of the log may go away, its file may grow too
 // large.
 //
@@ -39,7 +41,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -141,19 +142,4 @@ func checkConfig(f *flags, stdout io.Writer) error {
 	}
 	_, err = stdout.Write(text)
 	return err
-}
-
-// version returns the version of the program, of Go and of the HTTP library, on one line.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "fraudcheck (unknown build)"
-	}
-	text := "fraudcheck " + info.Main.Version + " " + info.GoVersion
-	for _, m := range info.Deps {
-		if m.Path == "github.com/valyala/fasthttp" {
-			text += " fasthttp " + m.Version
-		}
-	}
-	return text
 }

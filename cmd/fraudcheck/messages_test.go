@@ -48,6 +48,7 @@ func TestEveryMistakeIsAnsweredWithFileLineAndKey(t *testing.T) {
 		{"an origin", "cors:\n  origins:\n    - https://a.example\n    - a.example\n", "DIR/f.yaml:4: cors.origins[1]: wrong value; expected an origin as browsers send it: http or https, host, and the port unless it is the usual one, as in https://shop.example:8443"},
 		{"a token's secret", "auth:\n  jwt:\n    client_id: shop\n", "DIR/f.yaml:2: auth.jwt.secret: missing; expected a secret, or one of public_key_file and jwks_file"},
 		{"a key without its certificate", "tls:\n  key_file: k\n", "DIR/f.yaml:1: tls.cert_file: missing; expected a certificate, where tls.key_file is set"},
+		{"TLS in front without a proxy", "\ntls:\n  in_front: true\n", "DIR/f.yaml:3: trusted_proxies: missing; expected the proxies that end TLS, where tls.in_front is true"},
 		{"times that do not fit", "auth:\n  tokens:\n    refresh_ttl: 1m\n", "DIR/f.yaml:2: auth.tokens.ttl: wrong value; expected at most auth.tokens.refresh_ttl"},
 		{"memcached without a hash key", "drain: 1s\nstore:\n  kind: memcached\n", "DIR/f.yaml:3: hash_key_file: missing; expected a hash key, the same on all instances, where store.kind is memcached"},
 		{"a server", "store: {memcached: {servers: ['a:1',\n  b]}}\n", "DIR/f.yaml:2: store.memcached.servers[1]: wrong value; expected host:port or the path of a unix socket"},
@@ -95,9 +96,9 @@ func TestASettingThatCannotBeUsedIsNamedByTheStart(t *testing.T) {
 
 func TestAMistakeInAFlagOrVariableNamesIt(t *testing.T) {
 	for _, tt := range []struct{ variable, value, flag, want string }{
-		{"", "", "--listen=nowhere", "--listen: listen: wrong value; expected host:port, such as 127.0.0.1:8080"},
-		{"FRAUDCHECK_LISTEN", "nowhere", "", "FRAUDCHECK_LISTEN: listen: wrong value; expected host:port, such as 127.0.0.1:8080"},
-		{"FRAUDCHECK_LISTEN", "127.0.0.1:1", "--listen=nowhere", "--listen: listen: wrong value; expected host:port, such as 127.0.0.1:8080"},
+		{"", "", "--listen=nowhere", "--listen: listen: wrong value; expected host:port, such as 127.0.0.1:8080, or unix: and the path of a socket, such as unix:/run/fraudcheck/check.sock"},
+		{"FRAUDCHECK_LISTEN", "nowhere", "", "FRAUDCHECK_LISTEN: listen: wrong value; expected host:port, such as 127.0.0.1:8080, or unix: and the path of a socket, such as unix:/run/fraudcheck/check.sock"},
+		{"FRAUDCHECK_LISTEN", "127.0.0.1:1", "--listen=nowhere", "--listen: listen: wrong value; expected host:port, such as 127.0.0.1:8080, or unix: and the path of a socket, such as unix:/run/fraudcheck/check.sock"},
 		{"FRAUDCHECK_LOG_LEVEL", "loud", "", "FRAUDCHECK_LOG_LEVEL: log.level: wrong value; expected one of DISABLED, DEBUG, INFO, WARNING, ERROR, CRITICAL"},
 		{"", "", "--store=memcached", "--store: hash_key_file: missing; expected a hash key, the same on all instances, where store.kind is memcached"},
 		{"", "", "--memcached-servers=a:1,b", "--memcached-servers: store.memcached.servers[1]: wrong value; expected host:port or the path of a unix socket"},

@@ -83,6 +83,7 @@ func (r *reloader) apply(next *policy) {
 		}
 		r.running.TLS = next.settings.TLS
 	}
+	r.running.TLS.InFront = next.settings.TLS.InFront
 	for _, key := range needRestart(&r.running, next.settings) {
 		s.log.Warn("Configuration: " + key + " was changed and needs a restart")
 	}
@@ -113,6 +114,7 @@ func (r *reloader) apply(next *policy) {
 func (r *reloader) keepCallers(next *policy) (err error) {
 	kept := r.callers
 	kept.Networks, kept.TrustedProxies = next.authSettings.Networks, next.authSettings.TrustedProxies
+	kept.TLSInFront = next.authSettings.TLSInFront
 	next.authSettings = kept
 	next.authPolicy, err = auth.NewPolicy(kept)
 	return err

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -12,12 +10,9 @@ import (
 	"fraudcheck/internal/config"
 )
 
-// errSecondSignal ends a stop that takes too long.
-var errSecondSignal = errors.New("stopped by a second signal, with requests in flight")
-
 // serve runs the service until SIGTERM or SIGINT, and returns nil after a clean stop. The
 // error is what is wrong with the settings, why a port cannot go on, what failed at the
-// stop, or errSecondSignal.
+// stop, or errFurtherSignal.
 func serve(f *flags, stdout, stderr io.Writer) error {
 	files := new(fileWatch)
 	// Before the file is read, so that a change while it is read is a change.
@@ -37,7 +32,7 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 	defer s.closeLog()
 
 	// Until here a signal to stop ends the process at once: nothing is in flight.
-	stops, hangups := make(chan os.Signal, 2), make(chan os.Signal, 1)
+	stops, hangups := make(chan os.Signal, 3), make(chan os.Signal, 1)
 	signal.Notify(stops, syscall.SIGTERM, syscall.SIGINT)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(stops)
@@ -50,23 +45,27 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 	r := reloader{flags: f, files: files, service: s, running: *p.settings, callers: p.authSettings}
 	go r.run(ctx, hangups) // so that a stop never waits for a reload
 
-	// Stop in a goroutine: it may wait for what does not end, and a second signal must
+	var failed error // why it cannot go on; nil: it is to stop
+	select {
+	case failed = <-s.failed:
+	case sig := <-stops:
+		failed = s.awaitDrain(sig, stops)
+	}
+	// In a goroutine: a stop may wait for what does not end, and a further signal must
 	// still be heard.
 	stopped := make(chan error, 1)
-	select {
-	case err := <-s.failed:
-		go func() {
+	go func() {
+		if failed == nil {
+			failed = s.stop()
+		} else {
 			s.close()
-			stopped <- err
-		}()
-	case sig := <-stops:
-		go func() { stopped <- s.stop() }()
-		s.log.Info(fmt.Sprintf("Stopping (%s, within %s)", sig, p.settings.Drain))
-	}
+		}
+		stopped <- failed
+	}()
 	select {
 	case err = <-stopped:
-	case <-stops: // the stop may wait for what does not end
-		err = errSecondSignal
+	case <-stops:
+		err = errFurtherSignal
 	}
 	if err != nil {
 		s.log.Error("Stopped: " + err.Error())

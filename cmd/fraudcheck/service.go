@@ -7,10 +7,12 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"strings"
 	"time"
 
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/config"
+	"fraudcheck/internal/listener"
 	"fraudcheck/internal/logging"
 	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/operator"
@@ -89,9 +91,16 @@ func (s *service) makeMemory() (err error) {
 
 // listen takes both addresses, so that a busy one ends the start.
 func (s *service) listen() (err error) {
-	if s.callersListen, err = net.Listen("tcp", s.settings.Listen); err != nil {
+	if path, ok := strings.CutPrefix(s.settings.Listen, config.UnixPrefix); ok {
+		s.callersListen, err = listener.ListenUnix(path)
+	} else {
+		s.callersListen, err = net.Listen("tcp", s.settings.Listen)
+	}
+	if err != nil {
 		return unusable("listen", err)
 	}
+	// Where the start fails: no file of a socket is to be left.
+	s.open.add(func() { _ = s.callersListen.Close() })
 	if s.operatorsListen, err = net.Listen("tcp", s.settings.OperatorListen); err != nil {
 		return unusable("operator_listen", err)
 	}
@@ -104,7 +113,7 @@ func (s *service) openLog(stderr io.Writer) (err error) {
 	var file io.WriteCloser
 	set := s.settings.Log
 	if set.Path != "" {
-		if file, err = logging.OpenFile(set.Path, set.Days, time.Now); err != nil {
+		if file, err = logging.OpenFile(set.Path, set.Days, int64(set.MaxBytes), time.Now); err != nil {
 			return unusable("log.path", err)
 		}
 	}

@@ -180,7 +180,7 @@ func TestASecondSignalDoesNotWaitForTheLastSnapshot(t *testing.T) {
 	awaitUnfinished(t, file)
 	since := time.Now()
 	p.signal(t, syscall.SIGTERM)
-	p.await(t, p.stderr, `(?m)^fraudcheck: stopped by a second signal`)
+	p.await(t, p.stderr, `(?m)^fraudcheck: stopped by a further signal`)
 	require.Less(t, time.Since(since), 2*time.Second)
 	code, _ := p.exitCode(t) // strace lets go of it when the fsync ends
 	require.Equal(t, 1, code)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os/exec"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"testing"
@@ -26,7 +27,7 @@ func TestTheStartIsOneScreen(t *testing.T) {
 	lines := p.stopped(t)
 	require.Len(t, lines, 7, strings.Join(lines, "\n"))
 	for n, want := range []string{
-		`INFO .*fraudcheck \S+ go1\.\S+ fasthttp v`,
+		`INFO .*fraudcheck \S+ .*go1\.\S+ fasthttp v`,
 		`INFO .*Configuration: ` + p.config + `, differs from the defaults in listen, operator_listen, hash_key, drain, auth\.basic\.users, log\.days$`,
 		`WARNING .*Configuration: auth\.basic\.users\[0\]\.encryption is clear`,
 		`INFO .*Listening on `,
@@ -52,6 +53,17 @@ func TestTheStartShowsTheWholeConfigurationAtDebug(t *testing.T) {
 	assert.NotContains(t, log, password)
 }
 
+func TestTheVersionNamesTheCommitAndItsDate(t *testing.T) {
+	info := &debug.BuildInfo{GoVersion: "go1.26.8", Main: debug.Module{Version: "v1.2.3"}, Deps: []*debug.Module{
+		{Path: "example.com/other", Version: "v9"}, {Path: "github.com/valyala/fasthttp", Version: "v1.77.0"},
+	}}
+	assert.Equal(t, "fraudcheck v1.2.3 go1.26.8 fasthttp v1.77.0", buildVersion(info))
+	info.Settings = []debug.BuildSetting{{Key: "vcs.revision", Value: "0123456789abcdef0123456789abcdef01234567"}, {Key: "vcs.time", Value: "2026-11-28T13:00:00Z"}, {Key: "vcs.modified", Value: "false"}}
+	assert.Equal(t, "fraudcheck v1.2.3 commit 0123456789ab 2026-11-28T13:00:00Z go1.26.8 fasthttp v1.77.0", buildVersion(info))
+	info.Settings[2].Value = "true"
+	assert.Equal(t, "fraudcheck v1.2.3 commit 0123456789ab (modified) 2026-11-28T13:00:00Z go1.26.8 fasthttp v1.77.0", buildVersion(info))
+}
+
 func TestVersionAndHelpAsFlagsAndCommands(t *testing.T) {
 	program := testbed.Program(t)
 	said := func(args ...string) string {
@@ -60,7 +72,7 @@ func TestVersionAndHelpAsFlagsAndCommands(t *testing.T) {
 		return string(out)
 	}
 	version := said("version")
-	assert.Regexp(t, `^fraudcheck \S+ go1\.\S+ fasthttp v\S+\n$`, version)
+	assert.Regexp(t, `^fraudcheck \S+ (commit [0-9a-f]{12} (\(modified\) )?\d{4}-\S+Z )?go1\.\S+ fasthttp v\S+\n$`, version)
 	assert.Equal(t, version, said("--version"))
 
 	help := said("--help")

@@ -3,7 +3,34 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"time"
 )
+
+// errFurtherSignal ends a stop that takes too long.
+var errFurtherSignal = errors.New("stopped by a further signal, with requests in flight")
+
+// awaitDrain makes the service unready and waits for drain_delay, in which everything is
+// answered as before: until a load balancer has noticed, it sends calls, on new
+// connections too. A further signal ends the wait. The error is why the service cannot go
+// on meanwhile.
+func (s *service) awaitDrain(sig os.Signal, stops <-chan os.Signal) error {
+	s.callers.SetUnready()
+	if s.settings.DrainDelay > 0 {
+		s.log.Info(fmt.Sprintf("Unready (%s), answering for another %s; a second signal begins the drain at once", sig, s.settings.DrainDelay))
+		delay := time.NewTimer(s.settings.DrainDelay)
+		defer delay.Stop()
+		select {
+		case <-delay.C:
+		case sig = <-stops:
+		case err := <-s.failed:
+			return err
+		}
+	}
+	s.log.Info(fmt.Sprintf("Stopping (%s, within %s)", sig, s.settings.Drain))
+	return nil
+}
 
 // stop drains both ports, closes what was opened and saves the last snapshot. A snapshot
 // that cannot be written is logged and no error: nothing could be done about it any more.

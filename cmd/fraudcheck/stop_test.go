@@ -200,9 +200,66 @@ func TestStopEndsAtOnceAtASecondSignal(t *testing.T) {
 		code, took := p.exitCode(t)
 		assert.Equal(t, 1, code)
 		assert.Less(t, took, 2*time.Second)
-		assert.Regexp(t, `(?m)^fraudcheck: stopped by a second signal`, p.stderr.String())
+		assert.Regexp(t, `(?m)^fraudcheck: stopped by a further signal`, p.stderr.String())
 		assert.NotContains(t, p.stderr.String(), "Stopped (", "that would be the clean way")
 	}
+}
+
+// As behind a load balancer, which sends calls on new connections until it has noticed
+// that the instance is not ready.
+func TestStopGoesOnAnsweringForTheDrainDelay(t *testing.T) {
+	t.Parallel()
+	p := start(t, guarded+"drain_delay: 700ms\ndrain: 1h")
+	p.client.Transport = &http.Transport{DisableKeepAlives: true}
+	kept := begin(t, p)
+	assert.Equal(t, http.StatusOK, kept.finish(t).status)
+	p.signal(t, syscall.SIGTERM)
+	since := time.Now()
+	p.await(t, p.stderr, `Unready \(terminated\), answering for another 700ms; a second signal begins the drain at once`)
+	for _, port := range []string{p.addr, p.operators} {
+		a, err := p.try(port, "GET", "/readyz", "")
+		require.NoError(t, err)
+		assert.Equal(t, http.StatusServiceUnavailable, a.status)
+	}
+	answered := 0
+	for time.Since(since) < 500*time.Millisecond {
+		require.Equal(t, "allow", p.decide(t, "203.0.113.7", "4242"))
+		answered++
+	}
+	assert.Greater(t, answered, 1)
+	kept.again(t, p)
+	assert.False(t, kept.finish(t).last, "connections are kept until the drain")
+	assert.NotContains(t, p.stderr.String(), "Stopping ")
+
+	code, took := p.exitCode(t)
+	assert.Zero(t, code)
+	assert.Less(t, took, 2*time.Second)
+	assert.Contains(t, p.stderr.String(), "Stopped (1 record in memory")
+}
+
+func TestASecondSignalBeginsTheDrainAndAThirdEndsIt(t *testing.T) {
+	t.Parallel()
+	p := start(t, guarded+"drain_delay: 1h\ndrain: 1h\nlimits: {read: 1h}")
+	c := begin(t, p)
+	p.awaitAccepted(t)
+	p.signal(t, syscall.SIGTERM)
+	p.await(t, p.stderr, `Unready `)
+	require.Equal(t, "allow", p.decide(t, "203.0.113.7", "4242"))
+	p.signal(t, syscall.SIGINT)
+	p.await(t, p.stderr, `Stopping \(interrupt, within 1h0m0s\)`)
+	p.awaitClosed(t)
+	assert.True(t, c.finish(t).last)
+	begunLate := start(t, guarded+"drain_delay: 1h\ndrain: 1h\nlimits: {read: 1h}")
+	begin(t, begunLate)
+	begunLate.awaitAccepted(t)
+	for _, says := range []string{`Unready `, `Stopping `, `stopped by a further signal`} {
+		begunLate.signal(t, syscall.SIGTERM)
+		begunLate.await(t, begunLate.stderr, says)
+	}
+	code, _ := begunLate.exitCode(t)
+	assert.Equal(t, 1, code)
+	code, _ = p.exitCode(t)
+	assert.Zero(t, code)
 }
 
 func TestStopLeavesNothingRunning(t *testing.T) {

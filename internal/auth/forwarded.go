@@ -17,6 +17,14 @@ func (g *Guard) From(r *Request) netip.Addr {
 	return r.from
 }
 
+// OverTLS reports whether callers whose requests come over a plain connection from that
+// peer use TLS all the same: the peer is a trusted proxy, and the policy says that those
+// end TLS.
+func (g *Guard) OverTLS(peer netip.Addr) bool {
+	p := g.inForce.Load().Policy
+	return p.tlsInFront && p.trusts(peer.Unmap().WithZone(""))
+}
+
 // locate sets r.from once: one request is judged under one policy.
 func (r *Request) locate(p *Policy) {
 	if !r.located {

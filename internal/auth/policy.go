@@ -22,6 +22,8 @@ type Settings struct {
 	// TrustedProxies are addresses and networks whose X-Forwarded-For is believed: see
 	// [Guard.From].
 	TrustedProxies []string
+	// TLSInFront says that the trusted proxies end TLS: see [Guard.OverTLS].
+	TLSInFront bool
 }
 
 // A SettingError names the setting that is wrong.
@@ -58,6 +60,8 @@ type Policy struct {
 	logins    *session.Policy // nil where there are none
 	networks  *networks       // of all callers
 	proxies   []netip.Prefix
+
+	tlsInFront bool // the proxies end TLS
 }
 
 // A schemeOfKind is a configured scheme with its description.
@@ -84,6 +88,7 @@ func NewPolicy(s Settings) (*Policy, error) {
 	if err := p.compileProxies(s.TrustedProxies); err != nil {
 		return nil, err
 	}
+	p.tlsInFront = s.TLSInFront
 	if s.Tokens.TTL > s.Tokens.RefreshTTL {
 		return nil, &SettingError{List: "tokens", Index: -1, Key: "ttl", Expected: "at most auth.tokens.refresh_ttl"}
 	}

@@ -14,7 +14,7 @@ type Request struct {
 	Header Header
 	At     time.Time  // when it was read; zero: now
 	Peer   netip.Addr // the connection's other end; not valid on a unix socket
-	TLS    bool       // it came over TLS
+	TLS    bool       // the caller uses TLS: with this port, or with a proxy in front of it
 	Needs  Roles      // the caller needs one of them; none: any caller may
 	Method []byte
 	Target []byte // of the request line, as sent

@@ -32,6 +32,7 @@ func Defaults() *Settings {
 	s.Log.Format = "canister"
 	s.Log.IP = "prefix"
 	s.Log.Days = 30
+	s.Log.MaxBytes = 1 << 30
 	s.Auth.JWT.Encoding = "base64url"
 	s.Auth.JWT.RolesClaim = "roles"
 	s.Auth.Tokens.TTL = 30 * time.Minute

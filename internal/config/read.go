@@ -93,14 +93,25 @@ func (c *Config) resolvePaths(v reflect.Value, key string) error {
 			continue
 		}
 		// Defaults and overrides are left alone: c.lines has only what the file set.
-		if f.Tag.Get("path") == "" || c.lines[name] == 0 || value.String() == "" || filepath.IsAbs(value.String()) {
+		if f.Tag.Get("path") == "" || c.lines[name] == 0 {
+			continue
+		}
+		file, prefix := value.String(), ""
+		if f.Tag.Get("path") == "socket" {
+			path, is := strings.CutPrefix(file, UnixPrefix)
+			if !is {
+				continue // host:port
+			}
+			file, prefix = path, UnixPrefix
+		}
+		if file == "" || filepath.IsAbs(file) {
 			continue
 		}
 		folder, err := filepath.Abs(filepath.Dir(c.Path))
 		if err != nil {
 			return c.Locate(&Error{Key: name, Problem: err})
 		}
-		value.SetString(filepath.Join(folder, value.String()))
+		value.SetString(prefix + filepath.Join(folder, file))
 	}
 	return nil
 }

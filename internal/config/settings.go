@@ -7,18 +7,20 @@ import "time"
 //
 //   - yaml: its name in the file; the dotted path of names is its key
 //   - oneof, or min and max: what its value may be, both bounds included
-//   - path: it names a file or folder, relative to the configuration file
+//   - path: it names a file or folder, relative to the configuration file; of a socket,
+//     only what follows UnixPrefix does
 //   - help: its line in the table of docs/configuration.md, which a test holds equal
 //
 // A new setting is a field here, its default in Defaults, and its use in cmd/fraudcheck.
 type Settings struct {
-	Listen         string `yaml:"listen" help:"where callers connect, host:port"`
+	Listen         string `yaml:"listen" path:"socket" help:"where callers connect, host:port, or unix: and the path of a socket, see below"`
 	OperatorListen string `yaml:"operator_listen" help:"where operators and analysts connect, host:port"`
 	HashKey        Secret `yaml:"hash_key" help:"secret of at least 32 bytes that all stored hashes are made with, the same on all instances; made anew at every start when neither is given, which memcached does not allow"`
 	HashKeyFile    string `yaml:"hash_key_file" path:"file" help:"file that holds the hash key; line breaks at its end are ignored"`
 	TLS            struct {
 		CertFile string `yaml:"cert_file" path:"file" help:"PEM file with the certificate of both ports, followed by those of its issuers; with key_file, they speak TLS 1.2 and later only"`
 		KeyFile  string `yaml:"key_file" path:"file" help:"PEM file with the certificate's private key"`
+		InFront  bool   `yaml:"in_front" help:"a proxy ends TLS: what comes from trusted_proxies, and only that, counts as sent over TLS (cookie with Secure, origins with https)"`
 	} `yaml:"tls"`
 	Limits struct {
 		InFlight    int `yaml:"in_flight" min:"1" max:"1000000" help:"requests served at once; more get 503"`
@@ -30,8 +32,9 @@ type Settings struct {
 		Write time.Duration `yaml:"write" min:"10ms" max:"1h" help:"longest an answer may take to be written"`
 		Idle  time.Duration `yaml:"idle" min:"10ms" max:"24h" help:"longest a connection may wait for its next request"`
 	} `yaml:"limits"`
-	Drain time.Duration `yaml:"drain" min:"0s" max:"1h" help:"longest a stop waits for what is in flight"`
-	Store struct {
+	DrainDelay time.Duration `yaml:"drain_delay" min:"0s" max:"1h" help:"how long a stop, unready at once, goes on answering, new connections too, before drain begins: as long as load balancers take to notice"`
+	Drain      time.Duration `yaml:"drain" min:"0s" max:"1h" help:"longest a stop waits for what is in flight, after drain_delay"`
+	Store      struct {
 		Kind      string        `yaml:"kind" oneof:"memory,memcached" help:"where the records live: memory, of this process, or memcached, shared by all instances"`
 		OnFailure string        `yaml:"on_failure" oneof:"local,allow,block" help:"what to answer when memcached does not: from what this instance knows, or always the same"`
 		Budget    time.Duration `yaml:"budget" min:"1ms" max:"10s" help:"longest a whole check may wait for memcached: the look-up of a login, all subjects and all retries; then this instance answers from what it knows"`
@@ -81,11 +84,12 @@ type Settings struct {
 		Origins []string `yaml:"origins" help:"origins whose pages may call from a browser, as in https://desk.example; exactly these"`
 	} `yaml:"cors"`
 	Log struct {
-		Level  string `yaml:"level" oneof:"DISABLED,DEBUG,INFO,WARNING,ERROR,CRITICAL" help:"the least level that is logged"`
-		Format string `yaml:"format" oneof:"canister,json" help:"form of a line"`
-		Path   string `yaml:"path" path:"folder" help:"folder for log files as well: log, rotated at midnight UTC to log.YYYY-MM-DD"`
-		Days   int    `yaml:"days" min:"1" max:"3650" help:"rotated log files kept"`
-		IP     string `yaml:"ip" oneof:"full,prefix,hash,none" help:"how a shopper's address is logged; prefix is its /24 or /48"`
+		Level    string   `yaml:"level" oneof:"DISABLED,DEBUG,INFO,WARNING,ERROR,CRITICAL" help:"the least level that is logged"`
+		Format   string   `yaml:"format" oneof:"canister,json" help:"form of a line"`
+		Path     string   `yaml:"path" path:"folder" help:"folder for log files as well: log, rotated at midnight UTC to log.YYYY-MM-DD"`
+		Days     int      `yaml:"days" min:"1" max:"3650" help:"days that rotated log files are kept"`
+		MaxBytes ByteSize `yaml:"max_bytes" min:"1MiB" max:"1TiB" help:"most bytes that all log files may have together; whole days leave first, then the first half of the day"`
+		IP       string   `yaml:"ip" oneof:"full,prefix,hash,none" help:"how a shopper's address is logged; prefix is its /24 or /48"`
 	} `yaml:"log"`
 	Debug struct {
 		PProf bool `yaml:"pprof" help:"serve profiles of the process at /debug/pprof/ of the operators' port, to operators only"`

@@ -10,6 +10,9 @@ import (
 // and no printed configuration shows it. Convert it to string to use it.
 type Secret string
 
+// UnixPrefix begins an address to listen on that is a unix socket; its path follows.
+const UnixPrefix = "unix:"
+
 // Hidden is printed in place of a secret.
 const Hidden = "(hidden)"
 

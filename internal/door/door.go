@@ -51,7 +51,11 @@ type Settings struct {
 	// InFlight requests are served at once; more are refused with 503, except those
 	// that are open to everybody and change nothing. 0 for any number.
 	InFlight int
-	// Ready says whether the service may take traffic; nil: until Drain.
+	// Elsewhere are the routes of the service's other port, and its name, for those who ask
+	// at the wrong one.
+	Elsewhere []Route
+	OtherPort string
+	// Ready says whether the service may take traffic; nil: until SetUnready or Drain.
 	Ready  func() bool
 	Events Events
 }
@@ -63,6 +67,8 @@ type Events struct {
 	Request func(route string, status int, took time.Duration)
 	// Decision is called for every check, with the time from its request to its answer.
 	Decision func(d *velocity.Decision, took time.Duration)
+	// Outcome is called for every issuer's answer that was taken.
+	Outcome func(velocity.IssuerAnswer)
 	// PANLike is called when a field looks like a card number.
 	PANLike func()
 	// AcceptFailed is called for every connection that could not be accepted.
@@ -75,8 +81,10 @@ type Events struct {
 type Door struct {
 	Settings
 	resources []resource
+	elsewhere []resource // of the other port
 	tags      *Tags
 
+	unready  atomic.Bool
 	draining atomic.Bool
 	inFlight atomic.Int64 // requests begun and not answered
 	served   atomic.Int64 // requests begun
@@ -89,7 +97,7 @@ func New(settings Settings, routes ...Route) *Door {
 	if d.Events.Request == nil {
 		d.Events.Request = func(string, int, time.Duration) {}
 	}
-	d.resources = compile(append(routes, d.common()...))
+	d.resources, d.elsewhere = compile(append(routes, d.common()...)), compile(d.Elsewhere)
 	return d
 }
 
@@ -105,9 +113,15 @@ func (d *Door) common() []Route {
 	}
 }
 
-// Drain makes the door unready: every answer from now on asks its caller to close the
+// SetUnready makes /readyz answer 503. Requests are answered as before.
+func (d *Door) SetUnready() { d.unready.Store(true) }
+
+// Drain makes the door unready, and every answer from now on asks its caller to close the
 // connection. Requests are answered as before.
-func (d *Door) Drain() { d.draining.Store(true) }
+func (d *Door) Drain() {
+	d.SetUnready()
+	d.draining.Store(true)
+}
 
 // Load returns the number of requests begun so far, and of those not answered yet.
 func (d *Door) Load() (begun, inFlight int64) { return d.served.Load(), d.inFlight.Load() }
@@ -117,7 +131,7 @@ func (d *Door) IsReady() bool {
 	if d.Ready != nil {
 		return d.Ready()
 	}
-	return !d.draining.Load()
+	return !d.unready.Load()
 }
 
 // Serve answers the request: q.In is what was read of it, and q.Out is the answer when it
@@ -126,7 +140,7 @@ func (d *Door) Serve(q *Request) {
 	d.served.Add(1)
 	inFlight := d.inFlight.Add(1)
 	defer d.inFlight.Add(-1)
-	q.begin(time.Now(), d.TLS)
+	q.begin(time.Now(), d.TLS || d.Guard.OverTLS(q.In.Peer))
 	defer d.end(q)
 	q.auth.ListedOrigin, q.preflight = d.CORS.Allow(string(q.In.Method) == "OPTIONS", q.In.Header, &q.Out)
 	if p := d.answer(q, inFlight); p != nil {
@@ -136,19 +150,19 @@ func (d *Door) Serve(q *Request) {
 
 // answer takes the request through all steps, and returns why it was refused.
 func (d *Door) answer(q *Request, inFlight int64) *wire.Problem {
-	if p := q.In.Unread; p != nil && p != wire.TooLarge {
-		return p // there is no request to route
+	if !q.isRead() {
+		return q.In.Unread // there is no request to route
 	}
 	path, query, ok := splitTarget(q.In.Target, q.In.Host)
-	if p := q.In.CheckFraming(); p != nil || !ok {
+	if q.badHead != nil || !ok {
 		q.Out.Close = true
-		return cmp.Or(p, badTarget)
+		return cmp.Or(q.badHead, badTarget)
 	}
 	q.Query = query
 	q.resource, q.Segment = d.find(path)
 	d.logRequest(q)
 	if q.resource == nil {
-		return wire.NotFound
+		return d.notFound(path)
 	}
 	if q.preflight {
 		d.CORS.Preflight(q.resource.allow, &q.Out)
@@ -158,7 +172,7 @@ func (d *Door) answer(q *Request, inFlight int64) *wire.Problem {
 	r := q.resource.route(q.In.Method)
 	if r == nil {
 		q.Out.Set("Allow", q.resource.allow)
-		return wire.MethodNotAllowed
+		return wire.MethodNotAllowed(q.resource.allow)
 	}
 	if d.InFlight > 0 && inFlight > int64(d.InFlight) && !q.resource.probe {
 		return tooManyInFlight

@@ -54,13 +54,14 @@ var repeated = map[int]*wire.Problem{
 
 // CheckFraming returns why the head of a request, or what came behind its body, is
 // refused as HTTP; nil for one that is accepted. It looks at the header section as it
-// came, and notes in the Input what it found.
+// came, and notes in the Input what it found: of an accepted one, Header is from then on
+// what stands there.
 func (in *Input) CheckFraming() *wire.Problem {
 	http11 := string(in.Proto) == "HTTP/1.1"
 	if !http11 && string(in.Proto) != "HTTP/1.0" {
 		return badVersion
 	}
-	seen, p := checkFields(in.Head)
+	seen, p := in.checkFields()
 	in.chunked, in.fromPage = seen&hasTransferEncoding != 0, seen&fromPage != 0
 	switch {
 	case p != nil:
@@ -72,80 +73,84 @@ func (in *Input) CheckFraming() *wire.Problem {
 	case in.Trailers:
 		return badTrailer
 	}
+	in.Header = &in.lines
 	return nil
 }
 
-// checkFields reports which of the fields above the section has, or what is wrong. Every
-// line is a name of token characters, a colon and a value, and ends with CR LF (RFC 9112
-// section 5).
-func checkFields(section []byte) (seen int, p *wire.Problem) {
-	for len(section) > 0 {
-		end := bytes.IndexByte(section, '\n')
-		if end < 1 || section[end-1] != '\r' {
+// checkFields reports which of the fields above the header section has, or what is wrong,
+// and keeps its lines. Every line is a name of token characters, a colon and a value, and
+// ends with CR LF (RFC 9112 section 5).
+func (in *Input) checkFields() (seen int, p *wire.Problem) {
+	h := &in.lines
+	h.section, h.lines = in.Head, h.lines[:0]
+	for at := 0; at < len(h.section); {
+		end := at + bytes.IndexByte(h.section[at:], '\n') - 1 // where CR is to be
+		if end < at || h.section[end] != '\r' {
 			return 0, badLine
 		}
-		line := section[:end-1]
-		if section = section[end+1:]; len(line) == 0 {
+		if end == at {
 			break
 		}
-		colon := 0
-		for i, c := range line {
-			if !tokenBytes[c] {
-				colon = i
-				break
-			}
+		l := headerLine{name: at, colon: at, end: end}
+		for l.colon < end && tokenBytes[h.section[l.colon]] {
+			l.colon++
 		}
-		if colon == 0 || line[colon] != ':' {
+		if l.colon == at || h.section[l.colon] != ':' {
 			return 0, badName
 		}
-		field, p := checkField(line[:colon], line[colon+1:])
+		h.lines = append(h.lines, l)
+		at = end + len("\r\n")
+		field, p := checkField(h.name(l), h.value(l))
 		if p != nil {
 			return 0, p
 		}
 		if seen&field&^fromPage != 0 {
 			return 0, repeated[field]
 		}
-		seen |= field
+		if seen |= field; field == hasContentEncoding {
+			in.ContentEncoding = h.value(l)
+		}
 	}
 	return seen, nil
 }
 
-// checkField returns the bit of a field that has one, or why its value is refused.
+// checkField returns the bit of a field that has one, or why its value is refused, which
+// has no blanks around it.
 func checkField(name, value []byte) (field int, p *wire.Problem) {
 	switch len(name) {
 	case len("Host"):
-		if hasName(name, "Host", "host") {
+		if hasName(name, "Host") {
 			return hasHost, nil
 		}
 	case len("Origin"):
-		if hasName(name, "Origin", "origin") {
+		if hasName(name, "Origin") {
 			return fromPage, nil
 		}
-		if hasName(name, "Expect", "expect") && !equalFold(bytes.Trim(value, " \t"), "100-continue") {
+		if hasName(name, "Expect") && !equalFold(value, "100-continue") {
 			return 0, badExpectation
 		}
 	case len("Content-Type"):
-		if hasName(name, "Content-Type", "content-type") {
+		if hasName(name, "Content-Type") {
 			return hasContentType, nil
 		}
 	case len("Authorization"):
-		if hasName(name, "Authorization", "authorization") {
+		if hasName(name, "Authorization") {
 			return hasAuthorization, nil
 		}
 	case len("Content-Length"):
-		if hasName(name, "Content-Length", "content-length") {
+		if hasName(name, "Content-Length") {
 			return hasContentLength, nil
 		}
-		if hasName(name, "Sec-Fetch-Site", "sec-fetch-site") {
+		if hasName(name, "Sec-Fetch-Site") {
 			return fromPage, nil
 		}
 	case len("Content-Encoding"):
-		if hasName(name, "Content-Encoding", "content-encoding") {
+		if hasName(name, "Content-Encoding") {
 			return hasContentEncoding, nil
 		}
 	case len("Transfer-Encoding"):
-		if hasName(name, "Transfer-Encoding", "transfer-encoding") {
-			if !equalFold(bytes.Trim(value, " \t"), "chunked") {
+		if hasName(name, "Transfer-Encoding") {
+			if !equalFold(value, "chunked") {
 				return 0, badCoding
 			}
 			return hasTransferEncoding, nil
@@ -156,25 +161,28 @@ func checkField(name, value []byte) (field int, p *wire.Problem) {
 
 // hasName reports whether a field has that name, in any letter case. Most come spelled
 // the usual way, which is looked at first.
-func hasName(name []byte, usual, lower string) bool {
-	return string(name) == usual || equalFold(name, lower)
+func hasName(name []byte, usual string) bool {
+	return string(name) == usual || equalFold(name, usual)
 }
 
-// equalFold compares in any letter case of ASCII; lower has none of the others.
-func equalFold(text []byte, lower string) bool {
-	if len(text) != len(lower) {
+// equalFold compares in any letter case of ASCII.
+func equalFold(text []byte, word string) bool {
+	if len(text) != len(word) {
 		return false
 	}
 	for i := range text {
-		c := text[i]
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		if c != lower[i] {
+		if lower(text[i]) != lower(word[i]) {
 			return false
 		}
 	}
 	return true
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		c += 'a' - 'A'
+	}
+	return c
 }
 
 // tokenBytes are those of a field name (RFC 9110 section 5.6.2).

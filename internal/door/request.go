@@ -15,9 +15,9 @@ import (
 type Input struct {
 	Method, Target, Host         []byte
 	ContentType, ContentEncoding []byte
-	Proto                        []byte // such as HTTP/1.1
-	Header                       auth.Header
-	Head                         []byte // the header section as it came, without the request line
+	Proto                        []byte      // such as HTTP/1.1
+	Header                       auth.Header // of a head that CheckFraming refuses; of others it finds its own
+	Head                         []byte      // the header section as it came, without the request line
 	Body                         []byte
 	Trailers                     bool       // fields came behind the body
 	Peer                         netip.Addr // the connection's other end; not valid on a unix socket
@@ -26,6 +26,7 @@ type Input struct {
 	Unread *wire.Problem
 
 	// What CheckFraming found in the head.
+	lines    headerLines
 	chunked  bool // the body came in chunks
 	fromPage bool // there is an Origin or Sec-Fetch-Site
 }
@@ -73,7 +74,8 @@ type Request struct {
 	LogAttrs []slog.Attr
 	Logged   bool
 
-	resource  *resource // nil: no such path
+	badHead   *wire.Problem // why CheckFraming refuses it
+	resource  *resource     // nil: no such path
 	auth      auth.Request
 	preflight bool // a browser asks what a page may send
 	problem   *wire.Problem
@@ -81,10 +83,13 @@ type Request struct {
 	attrs     []slog.Attr
 }
 
-// begin sets what every request has: its id, taken over from X-Request-ID where that is
-// fit to be logged, and what the guard reads.
+// begin looks at the head, and sets what every request has: its id, taken over from
+// X-Request-ID where that is fit to be logged, and what the guard reads.
 func (q *Request) begin(start time.Time, tls bool) {
 	q.Start = start
+	if q.isRead() {
+		q.badHead = q.In.CheckFraming()
+	}
 	a := &q.auth // zero until here, see Reset
 	a.Header, a.At, a.Peer, a.TLS = q.In.Header, start, q.In.Peer, tls
 	a.Method, a.Target, a.Host = q.In.Method, q.In.Target, q.In.Host
@@ -97,6 +102,9 @@ func (q *Request) begin(start time.Time, tls bool) {
 	}
 }
 
+// isRead reports whether there is a request, if need be without its body.
+func (q *Request) isRead() bool { return q.In.Unread == nil || q.In.Unread == wire.TooLarge }
+
 // StoreWaited returns how long authentication has waited for the store: a check has that
 // much less of the store's budget.
 func (q *Request) StoreWaited() time.Duration { return q.auth.StoreWaited }
@@ -106,8 +114,10 @@ func (q *Request) Reset() {
 	clear(q.attrs)
 	clear(q.LogAttrs)
 	id, buffer, scratch, logAttrs, attrs, fields := q.ID[:0], q.Buffer[:0], q.Scratch, q.LogAttrs[:0], q.attrs[:0], q.Out.Fields[:0]
+	lines, found := q.In.lines.lines[:0], q.In.lines.found[:0]
 	*q = Request{} // and then what is kept: a copy of the whole would cost more
 	q.ID, q.Buffer, q.Scratch, q.LogAttrs, q.attrs, q.Out.Fields = id, buffer, scratch, logAttrs, attrs, fields
+	q.In.lines.lines, q.In.lines.found = lines, found
 }
 
 // Answer sets status, Content-Type and body of the answer. body must stay as it is until

@@ -74,8 +74,12 @@ func (d *Door) Paths() (paths []string) {
 // {name}. Only that segment may be percent-encoded: of everything else there is one
 // spelling.
 func (d *Door) find(path []byte) (p *resource, segment string) {
-	for i := range d.resources {
-		if p := &d.resources[i]; !p.named {
+	return find(d.resources, path)
+}
+
+func find(resources []resource, path []byte) (p *resource, segment string) {
+	for i := range resources {
+		if p := &resources[i]; !p.named {
 			if p.path == string(path) {
 				return p, ""
 			}
@@ -84,6 +88,14 @@ func (d *Door) find(path []byte) (p *resource, segment string) {
 		}
 	}
 	return nil, ""
+}
+
+// notFound is the problem of a path that this port does not have.
+func (d *Door) notFound(path []byte) *wire.Problem {
+	if p, _ := find(d.elsewhere, path); p == nil {
+		return wire.NotFound
+	}
+	return &wire.Problem{Status: 404, Code: wire.NotFound.Code, Detail: "this path is at the " + d.OtherPort}
 }
 
 // segment returns what stands for {name} in the path, decoded where that is possible;

@@ -45,8 +45,8 @@ func Loggable(name string) string {
 	return name
 }
 
-// Of returns the tag of one conversation of the caller; its address may be invalid, as on
-// a unix socket.
+// Of returns the tag of one conversation of the caller. A caller without an address came
+// over a unix socket, and its tag begins with that word.
 func (t *Tags) Of(caller netip.Addr, conversation []byte) string {
 	p := t.taggers.Get().(*tagger)
 	defer t.taggers.Put(p)
@@ -56,6 +56,8 @@ func (t *Tags) Of(caller netip.Addr, conversation []byte) string {
 	tag := make([]byte, 0, 64)
 	if caller.IsValid() {
 		tag = caller.Unmap().WithZone("").AppendTo(tag)
+	} else {
+		tag = append(tag, "unix"...)
 	}
 	tag = base64.RawURLEncoding.AppendEncode(append(tag, '-'), p.sum[:6])
 	return string(tag[:len(tag)-2])

@@ -20,7 +20,7 @@ func TestATagIsTheAddressAndSixCharacters(t *testing.T) {
 	} {
 		assert.Regexp(t, `^`+shown+`-[A-Za-z0-9_-]{6}$`, tags.Of(netip.MustParseAddr(address), []byte("id")))
 	}
-	assert.Regexp(t, `^-[A-Za-z0-9_-]{6}$`, tags.Of(netip.Addr{}, []byte("id")), "on a unix socket there is no address")
+	assert.Regexp(t, `^unix-[A-Za-z0-9_-]{6}$`, tags.Of(netip.Addr{}, []byte("id")), "on a unix socket there is no address")
 }
 
 func TestATagTellsConversationsApartAndNotWhatTheyAre(t *testing.T) {

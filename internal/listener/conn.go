@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -86,14 +87,14 @@ func (c *Conn) Read(b []byte) (int, error) {
 
 // shutdownIfQuiet tells the other side that nothing more will be answered, unless bytes
 // wait to be read; it reports whether it did. The look and the shutdown are one step on
-// the socket, so that no request can arrive in between. A connection that is no TCP is
+// the socket, so that no request can arrive in between. A connection that is no socket is
 // given up without a look.
 func (c *Conn) shutdownIfQuiet() (done bool) {
-	tcp, session := c.layers()
-	if tcp == nil {
+	socket, session := c.layers()
+	if socket == nil {
 		return true
 	}
-	control(tcp, func(fd int) {
+	control(socket, func(fd int) {
 		_, _, err := unix.Recvfrom(fd, make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
 		if done = errors.Is(err, unix.EAGAIN); !done {
 			return
@@ -106,14 +107,21 @@ func (c *Conn) shutdownIfQuiet() (done bool) {
 	return done
 }
 
+// A stream is a connection of TCP, or of a unix socket.
+type stream interface {
+	net.Conn
+	syscall.Conn
+	CloseWrite() error
+}
+
 // layers returns the connection's socket and the TLS over it, nil where there is none.
-func (c *Conn) layers() (tcp *net.TCPConn, session *tls.Conn) {
-	below := c.Conn
-	if session, _ = below.(*tls.Conn); session != nil {
-		below = session.NetConn()
+func (c *Conn) layers() (below stream, session *tls.Conn) {
+	conn := c.Conn
+	if session, _ = conn.(*tls.Conn); session != nil {
+		conn = session.NetConn()
 	}
-	tcp, _ = below.(*net.TCPConn)
-	return tcp, session
+	below, _ = conn.(stream)
+	return below, session
 }
 
 // Handshaking reports whether the connection is of TLS and its handshake is not
@@ -133,13 +141,13 @@ func (c *Conn) Close() error {
 	if _, was := c.listener.open.LoadAndDelete(c); was {
 		defer c.listener.number.Add(-1)
 	}
-	if tcp, session := c.layers(); tcp != nil && c.linger.Load() {
+	if below, session := c.layers(); below != nil && c.linger.Load() {
 		if session != nil {
 			_ = session.CloseWrite()
 		}
 		const most, longest = 1 << 20, time.Second
-		if tcp.CloseWrite() == nil && tcp.SetReadDeadline(time.Now().Add(longest)) == nil {
-			_, _ = io.CopyN(io.Discard, tcp, most) // it is refused already
+		if below.CloseWrite() == nil && below.SetReadDeadline(time.Now().Add(longest)) == nil {
+			_, _ = io.CopyN(io.Discard, below, most) // it is refused already
 		}
 	}
 	return c.Conn.Close()

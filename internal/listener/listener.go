@@ -69,12 +69,17 @@ type Listener struct {
 	closing sync.Once
 	closed  chan struct{}
 	err     error // of the socket's Close, for the second call
+
+	// Of a unix socket that is being closed.
+	refusing atomic.Bool   // new connections are refused
+	empty    chan struct{} // closed when the backlog is empty
+	emptied  sync.Once
 }
 
 // New makes a listener on the socket. Accept is for one goroutine; Sweep is to be started
 // for the limits of time.
 func New(socket net.Listener, settings Settings) *Listener {
-	return &Listener{Listener: socket, settings: settings, tick: new(atomic.Int64), closed: make(chan struct{})}
+	return &Listener{Listener: socket, settings: settings, tick: new(atomic.Int64), closed: make(chan struct{}), empty: make(chan struct{})}
 }
 
 // Accept waits for the next connection. After an error it pauses, from 5 ms doubling
@@ -93,6 +98,10 @@ func (l *Listener) Accept() (net.Conn, error) {
 			_ = c.Close()
 		case errors.Is(err, net.ErrClosed):
 			return nil, err
+		case errors.Is(err, syscall.EINVAL) && l.refusing.Load(): // see UnixSocket.refuse
+			l.emptied.Do(func() { close(l.empty) })
+			<-l.closed
+			return nil, net.ErrClosed
 		default:
 			if l.settings.Failed != nil {
 				l.settings.Failed(err)
@@ -154,14 +163,24 @@ func (l *Listener) makeRoom() bool {
 // Close refuses new connections but accepts those already in the backlog: the kernel
 // has told them that they are connected, and closing the socket would reset them. It
 // takes QuietPeriod, and longer only while the backlog is not empty: at most a second.
+// The file of a unix socket is removed first.
 func (l *Listener) Close() error {
 	l.closing.Do(func() {
-		if tcp, ok := l.Listener.(*net.TCPListener); ok {
-			if refuse(tcp) {
+		switch socket := l.Listener.(type) {
+		case *net.TCPListener:
+			if refuse(socket) {
 				time.Sleep(QuietPeriod) // for handshakes that have begun
-				awaitEmptyBacklog(tcp, time.Second)
+				awaitEmptyBacklog(socket, time.Second)
 			} else {
-				awaitEmptyBacklog(tcp, QuietPeriod) // others keep coming
+				awaitEmptyBacklog(socket, QuietPeriod) // others keep coming
+			}
+		case *UnixSocket:
+			l.refusing.Store(true)
+			if socket.refuse() {
+				select { // a connection is made at once, so none has only begun
+				case <-l.empty:
+				case <-time.After(time.Second):
+				}
 			}
 		}
 		close(l.closed)

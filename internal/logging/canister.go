@@ -2,7 +2,9 @@ package logging
 
 import (
 	"log/slog"
+	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 	"unicode"
@@ -35,11 +37,11 @@ func appendCanister(dst []byte, tag string, with []slog.Attr, r slog.Record) []b
 
 	dst = appendPrintable(dst, r.Message)
 	for _, a := range with {
-		dst = appendCanisterValue(dst, a.Value)
+		dst = appendCanisterAttr(dst, a)
 	}
 	r.Attrs(func(a slog.Attr) bool {
 		if a.Key != TagKey {
-			dst = appendCanisterValue(dst, a.Value)
+			dst = appendCanisterAttr(dst, a)
 		}
 		return true
 	})
@@ -73,13 +75,24 @@ func appendPadding(dst []byte, start, width int) []byte {
 	return dst
 }
 
+// appendCanisterAttr appends a space and the value, after its key where that ends in
+// "="; nothing where the value is empty.
+func appendCanisterAttr(dst []byte, a slog.Attr) []byte {
+	start := len(dst)
+	dst = appendCanisterValue(dst, a.Value)
+	if strings.HasSuffix(a.Key, "=") && len(dst) > start {
+		dst = slices.Insert(dst, start+1, []byte(a.Key)...)
+	}
+	return dst
+}
+
 // appendCanisterValue appends a space and v, or nothing when v is empty.
 func appendCanisterValue(dst []byte, v slog.Value) []byte {
 	v = v.Resolve()
 	switch v.Kind() {
 	case slog.KindGroup:
 		for _, a := range v.Group() {
-			dst = appendCanisterValue(dst, a.Value)
+			dst = appendCanisterAttr(dst, a)
 		}
 		return dst
 	case slog.KindInt64:

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 )
 
@@ -27,36 +26,45 @@ const (
 // not notice that its file was removed.
 type dailyFile struct {
 	dir, path string
-	days      int // rotated files that are kept
+	days      int   // that rotated files are kept
+	maxBytes  int64 // of all files
 	now       func() time.Time
 
 	file   *os.File    // nil: the next Write opens it
 	info   fs.FileInfo // of file, when it was opened
+	size   int64       // of file
+	others int64       // size of the rotated files, as of the last look
 	day    string      // of the lines in file; empty, when it has none
 	failed time.Time   // when the last rotation failed
 	closed bool
 }
 
 // OpenFile opens the log file in the folder dir, which it creates when it does not
-// exist. It keeps as many rotated files as days says, and goes by the clock now.
-func OpenFile(dir string, days int, now func() time.Time) (io.WriteCloser, error) {
-	f := &dailyFile{dir: dir, path: filepath.Join(dir, fileName), days: days, now: now}
+// exist. It keeps rotated files for that many days, all files together within maxBytes,
+// and goes by the clock now.
+func OpenFile(dir string, days int, maxBytes int64, now func() time.Time) (io.WriteCloser, error) {
+	f := &dailyFile{dir: dir, path: filepath.Join(dir, fileName), days: days, maxBytes: maxBytes, now: now}
 	if err := f.ready(); err != nil {
 		return nil, err
 	}
-	f.removeOld() // the last run may have kept more
+	f.removeOld(0) // the last run may have kept more
 	return f, nil
 }
 
-// Write appends p, which must be whole lines.
+// Write appends p, which must be whole lines. An empty Write looks after the file: it is
+// created anew where it was removed, and put away where its day is over.
 func (f *dailyFile) Write(p []byte) (int, error) {
-	if err := f.ready(); err != nil {
+	if err := f.ready(); err != nil || len(p) == 0 {
+		return 0, err
+	}
+	if err := f.makeRoom(int64(len(p))); err != nil {
 		return 0, err
 	}
 	if f.day == "" {
 		f.day = dayOf(f.now())
 	}
 	n, err := f.file.Write(p)
+	f.size += int64(n)
 	if err != nil {
 		_ = f.drop()
 	}
@@ -102,7 +110,7 @@ func (f *dailyFile) ready() error {
 		return nil
 	}
 	_ = f.drop()
-	f.removeOld()
+	f.removeOld(0)
 	return f.open()
 }
 
@@ -114,8 +122,8 @@ func (f *dailyFile) open() (err error) {
 	if f.file, f.info, err = openLines(f.path); err != nil {
 		return fmt.Errorf("cannot open the file: %w", err)
 	}
-	f.day = ""
-	if f.info.Size() > 0 {
+	f.day, f.size = "", f.info.Size()
+	if f.size > 0 {
 		f.day = dayOf(f.info.ModTime())
 	}
 	return nil
@@ -126,6 +134,7 @@ func (f *dailyFile) rotate(name string) error {
 	if _, err := os.Lstat(name); errors.Is(err, fs.ErrNotExist) {
 		return os.Rename(f.path, name)
 	}
+	f.removeOld(f.size) // for the time of the copy the lines are there twice
 	to, info, err := openLines(name)
 	if err != nil {
 		return err
@@ -142,22 +151,6 @@ func (f *dailyFile) rotate(name string) error {
 		return err
 	}
 	return os.Remove(f.path)
-}
-
-// removeOld keeps the newest rotated files. A file that cannot be removed is tried
-// again after the next rotation.
-func (f *dailyFile) removeOld() {
-	entries, _ := os.ReadDir(f.dir) // by name, which here is by day
-	var rotated []string
-	for _, e := range entries {
-		day, ok := strings.CutPrefix(e.Name(), fileName+".")
-		if _, err := time.Parse(time.DateOnly, day); ok && err == nil && !e.IsDir() {
-			rotated = append(rotated, e.Name())
-		}
-	}
-	for i := range len(rotated) - f.days {
-		_ = os.Remove(filepath.Join(f.dir, rotated[i]))
-	}
 }
 
 // openLines opens a file to append lines to, and completes a last line that a crash or

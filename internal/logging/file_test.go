@@ -26,13 +26,14 @@ type testFile struct {
 	t    *testing.T
 	dir  string
 	days int
+	max  int64 // bytes
 	now  time.Time
 	file io.WriteCloser
 }
 
 // newTestFile opens nothing yet: a test may want to find something there.
 func newTestFile(t *testing.T, now string) *testFile {
-	d := &testFile{t: t, dir: filepath.Join(t.TempDir(), "logs"), days: 30}
+	d := &testFile{t: t, dir: filepath.Join(t.TempDir(), "logs"), days: 90, max: 1 << 20}
 	d.at(now)
 	t.Cleanup(func() {
 		if d.file != nil {
@@ -54,7 +55,7 @@ func (d *testFile) open() {
 		require.NoError(d.t, d.file.Close())
 	}
 	var err error
-	d.file, err = OpenFile(d.dir, d.days, func() time.Time { return d.now })
+	d.file, err = OpenFile(d.dir, d.days, d.max, func() time.Time { return d.now })
 	require.NoError(d.t, err)
 }
 
@@ -173,7 +174,7 @@ func TestFileAtTheStart(t *testing.T) {
 func TestFileKeepsTheConfiguredDays(t *testing.T) {
 	d := newTestFile(t, "2026-11-21T09:00:00Z")
 	for _, name := range []string{
-		"log.2025-12-31", "log.2026-11-01", "log.2026-11-09", "log.2026-11-10", "log.2026-11-20", // ours
+		"log.2025-12-31", "log.2026-11-01", "log.2026-11-17", "log.2026-11-18", "log.2026-11-20", // ours
 		"log.old", "log.2026-11-02.gz", "log.2026-13-01", "log.2026-1-1", "logs.2026-11-01", "2026-11-01", // not ours
 	} {
 		d.put(name, name, "2026-11-20T12:00:00Z")
@@ -183,7 +184,7 @@ func TestFileKeepsTheConfiguredDays(t *testing.T) {
 	d.open()
 	want := map[string]string{"log.2024-01-01": "/", "log": ""}
 	for _, name := range []string{
-		"log.2026-11-09", "log.2026-11-10", "log.2026-11-20",
+		"log.2026-11-18", "log.2026-11-20",
 		"log.old", "log.2026-11-02.gz", "log.2026-13-01", "log.2026-1-1", "logs.2026-11-01", "2026-11-01",
 	} {
 		want[name] = name
@@ -192,9 +193,73 @@ func TestFileKeepsTheConfiguredDays(t *testing.T) {
 
 	d.write("2026-11-21T09:00:00Z", "a")
 	d.write("2026-11-22T09:00:00Z", "b")
-	delete(want, "log.2026-11-09")
+	delete(want, "log.2026-11-18")
 	want["log.2026-11-21"], want["log"] = "a\n", "b\n"
 	require.Equal(t, want, d.holds())
+}
+
+// A quiet service has few files, and they are not kept for longer because of that.
+func TestFileCountsDaysAndNotFiles(t *testing.T) {
+	d := newTestFile(t, "2026-11-01T09:00:00Z")
+	d.days = 3
+	d.open()
+	d.write("2026-11-01T09:00:00Z", "a")
+	d.write("2026-11-02T09:00:00Z", "b")
+	d.write("2026-11-20T09:00:00Z", "c")
+	require.Equal(t, map[string]string{"log": "c\n"}, d.holds())
+}
+
+func TestFilesAreBoundedInBytesAndWholeDaysLeaveFirst(t *testing.T) {
+	d := newTestFile(t, "2026-11-18T09:00:00Z")
+	d.max = 40
+	d.open()
+	d.write("2026-11-18T09:00:00Z", "12345678 1")
+	d.write("2026-11-19T09:00:00Z", "12345678 2")
+	d.write("2026-11-20T09:00:00Z", "12345678 3")
+	require.Equal(t, map[string]string{"log.2026-11-18": "12345678 1\n", "log.2026-11-19": "12345678 2\n", "log": "12345678 3\n"}, d.holds())
+	d.write("2026-11-20T09:00:00Z", "1 4")
+	d.write("2026-11-20T09:00:00Z", "1 5")
+	require.Equal(t, map[string]string{"log.2026-11-19": "12345678 2\n", "log": "12345678 3\n1 4\n1 5\n"}, d.holds(), "the oldest day has left, whole")
+	d.write("2026-11-20T09:00:00Z", "12345678 6")
+	require.Equal(t, map[string]string{"log.2026-11-20": "12345678 3\n1 4\n1 5\n", "log": "12345678 6\n"}, d.holds(), "then the other one")
+	d.write("2026-11-20T09:00:00Z", "12345678 7")
+	require.Equal(t, map[string]string{"log.2026-11-20": "12345678 6\n", "log": "12345678 7\n"}, d.holds(), "and then the first half of this one")
+	d.write("2026-11-21T09:00:00Z", "8")
+	require.Equal(t, map[string]string{"log.2026-11-20": "12345678 6\n12345678 7\n", "log": "8\n"}, d.holds())
+}
+
+func TestFilesStayWithinAnyBound(t *testing.T) {
+	for _, most := range []int64{16, 64, 100, 1000} {
+		d := newTestFile(t, "2026-11-18T00:00:00Z")
+		d.max = most
+		d.put("log.2026-11-10", strings.Repeat("x", 2000), "2026-11-10T00:00:00Z")
+		d.put("log", strings.Repeat("x", 700), "2026-11-17T00:00:00Z")
+		d.open()
+		for i := range 120 {
+			d.write(d.now.Add(150*time.Minute).Format(time.RFC3339), fmt.Sprint(i))
+			var size int
+			for _, text := range d.holds() {
+				size += len(text)
+			}
+			require.LessOrEqual(t, int64(size), most, "after %d", i)
+		}
+		require.Contains(t, d.holds()["log"], "119\n")
+	}
+}
+
+// With nothing to write, too, the file is made again and put away when its day is over.
+func TestEmptyWriteLooksAfterTheFile(t *testing.T) {
+	d := newTestFile(t, "2026-11-20T09:00:00Z")
+	d.open()
+	d.write("2026-11-20T09:00:00Z", "a")
+	d.at("2026-11-21T09:00:00Z")
+	_, err := d.file.Write(nil)
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"log.2026-11-20": "a\n", "log": ""}, d.holds())
+	require.NoError(t, os.Remove(filepath.Join(d.dir, "log")))
+	_, err = d.file.Write(nil)
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"log.2026-11-20": "a\n", "log": ""}, d.holds())
 }
 
 func TestFileIsForItsOwnerAlone(t *testing.T) {
@@ -229,7 +294,7 @@ func TestOpenFileSaysWhatItCannotMake(t *testing.T) {
 	} {
 		dir := filepath.Join(t.TempDir(), "logs")
 		require.NoError(t, spoil(dir))
-		file, err := OpenFile(dir, 30, time.Now)
+		file, err := OpenFile(dir, 30, 1<<20, time.Now)
 		assert.ErrorContains(t, err, want)
 		assert.ErrorContains(t, err, dir)
 		assert.Nil(t, file)
@@ -344,7 +409,7 @@ func TestBurstOverManyDays(t *testing.T) {
 	const callers, each = 16, 500 // fewer than the queue holds: nothing is dropped
 	dir := filepath.Join(t.TempDir(), "logs")
 	day := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
-	file, err := OpenFile(dir, callers*each, func() time.Time {
+	file, err := OpenFile(dir, callers*each, 1<<30, func() time.Time {
 		day = day.Add(12 * time.Hour) // it is asked at least once a batch
 		return day
 	})

@@ -11,9 +11,14 @@
 // _ms. In both forms an event is one line whatever its text: control characters and
 // line separators are escaped.
 //
+// In the form for people an attribute shows its value; one whose key ends in "=" shows
+// the key too, as in request=01JD. JSON leaves the "=" out.
+//
 // A caller that logs never waits for a writer: lines go through a bounded queue for each
 // writer, and those that find it full are dropped and counted. Logging a line allocates
-// nothing in the form for people.
+// nothing in the form for people. Lines of [LevelAudit] are the exception: they are
+// written at every level but DISABLED, are never dropped, and wait until they are written,
+// for at most a second.
 package logging
 
 import (
@@ -25,8 +30,12 @@ import (
 	"time"
 )
 
-// LevelCritical is for what ends the program.
-const LevelCritical = slog.LevelError + 4
+const (
+	// LevelCritical is for what ends the program.
+	LevelCritical = slog.LevelError + 4
+	// LevelAudit is for changes that an operator made. Lines show it as INFO.
+	LevelAudit = slog.Level(100)
+)
 
 const (
 	// TagKey is the attribute that names the conversation that a line belongs to.
@@ -107,7 +116,11 @@ func (h *handler) Handle(_ context.Context, r slog.Record) error {
 	})
 	b := lineBuffers.Get().(*[]byte)
 	*b = h.form((*b)[:0], tag, h.with, r)
-	h.queues.put(*b, r.Time)
+	if r.Level == LevelAudit {
+		h.queues.putSurely(*b)
+	} else {
+		h.queues.put(*b, r.Time)
+	}
 	if cap(*b) <= maxPooled {
 		lineBuffers.Put(b)
 	}
@@ -169,6 +182,8 @@ func levelName(l slog.Level) string {
 		return "WARNING"
 	case l < LevelCritical:
 		return "ERROR"
+	case l == LevelAudit:
+		return "INFO"
 	}
 	return "CRITICAL"
 }

@@ -2,6 +2,7 @@ package logging
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -127,6 +128,75 @@ func TestWithKeepsSiblingsApart(t *testing.T) {
 	})
 	assert.Contains(t, out, "[main]              m 1 2 3 left 4\n")
 	assert.Contains(t, out, "[r]                 m 1 2 3 right\n")
+}
+
+func TestAttributesThatShowTheirKey(t *testing.T) {
+	log := func(l *slog.Logger) {
+		logAt(t, l, lineTime, slog.LevelInfo, "m", slog.Attr{Value: slog.GroupValue(slog.String("caller", "ana"), slog.String("request=", "01JD"))},
+			slog.String("reason=", ""), slog.Int("count=", 3))
+	}
+	assert.Contains(t, logged(t, "INFO", "canister", log), "m ana request=01JD count=3\n")
+	assert.Contains(t, logged(t, "INFO", "json", log), `"caller":"ana","request":"01JD","reason":"","count":3}`)
+}
+
+func TestAuditLinesAreWrittenWhateverTheLevel(t *testing.T) {
+	log := func(l *slog.Logger) { l.Log(t.Context(), LevelAudit, "forget") }
+	for _, level := range []string{"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"} {
+		assert.Regexp(t, `^\S+ \S+ INFO     \[main\]              forget\n$`, logged(t, level, "canister", log))
+		assert.Contains(t, logged(t, level, "json", log), `"level":"INFO","message":"forget"`)
+	}
+	assert.Empty(t, logged(t, "DISABLED", "canister", log))
+}
+
+// The change is answered once its line is written.
+func TestAuditLineWaitsForItsWriter(t *testing.T) {
+	w := &gatedWriter{entered: make(chan struct{}, 1), gate: make(chan struct{})}
+	logger, closeLog, _ := New(w, nil, "CRITICAL", "canister")
+	answered := make(chan struct{})
+	go func() {
+		logger.Log(context.Background(), LevelAudit, "forget")
+		close(answered)
+	}()
+	<-w.entered
+	select {
+	case <-answered:
+		t.Fatal("answered before the line was written")
+	default:
+	}
+	w.gate <- struct{}{}
+	<-answered
+	assert.Contains(t, w.out.String(), "forget\n")
+	closeLog()
+}
+
+// Ordinary lines fill the queue of a writer that blocks; audit lines wait beside them.
+func TestAuditLinesAreNeverDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &gatedWriter{entered: make(chan struct{}), gate: make(chan struct{})}
+		logger, closeLog, dropped := New(w, nil, "INFO", "canister")
+		logger.Info("first")
+		<-w.entered
+		for range queueLines + 7 {
+			logger.Info("line")
+		}
+		const changes = sureLines + 100
+		var wg sync.WaitGroup
+		for range changes {
+			wg.Go(func() { logger.Log(context.Background(), LevelAudit, "forget") })
+		}
+		time.Sleep(10 * time.Second) // those that wait for their writer have given up, the last hundred have not begun
+		w.gate <- struct{}{}
+		go func() {
+			for range w.entered { // the writer takes lines again
+				w.gate <- struct{}{}
+			}
+		}()
+		wg.Wait()
+		closeLog()
+		close(w.entered)
+		assert.Equal(t, changes, strings.Count(w.out.String(), "forget\n"))
+		assert.EqualValues(t, 7, dropped())
+	})
 }
 
 // Whatever a stranger sends, one event is one line of text.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"strings"
 	"sync"
 )
 
@@ -44,6 +45,7 @@ func appendJSON(dst []byte, tag string, with []slog.Attr, r slog.Record) []byte 
 
 // jsonAttr gives slog's own keys our names and durations a unit.
 func jsonAttr(groups []string, a slog.Attr) slog.Attr {
+	a.Key = strings.TrimSuffix(a.Key, "=")
 	if a.Value.Kind() == slog.KindDuration {
 		return slog.Int64(a.Key+"_ms", a.Value.Duration().Milliseconds())
 	}

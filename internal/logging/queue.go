@@ -10,7 +10,16 @@ import (
 
 const (
 	queueLines   = 8192        // lines that wait for one writer
+	sureLines    = 1024        // audit lines that wait for one writer, beside those
 	closeTimeout = time.Second // that close gives a writer that blocks
+
+	// lookInterval is how often a file is looked after while no line comes: it may have
+	// been removed or replaced, or a day may have ended.
+	lookInterval = 30 * time.Second
+
+	// auditTimeout is how long an audit line waits for being written: a change is not
+	// refused because a pipe is full.
+	auditTimeout = time.Second
 
 	// maxBatch is the capacity in bytes of the largest buffer that is kept.
 	maxBatch = 1 << 20
@@ -27,9 +36,12 @@ type queue struct {
 
 	mu       sync.Mutex
 	pending  []byte
-	lines    int    // in pending
-	dropped  uint64 // since the start
-	reported uint64 // of dropped, in a log line
+	lines    int             // in pending, without audit lines
+	sure     int             // audit lines in pending
+	waiting  []chan struct{} // closed once pending is written
+	room     sync.Cond       // signals that sure is 0, or closed
+	dropped  uint64          // since the start
+	reported uint64          // of dropped, in a log line
 	lastDrop time.Time
 	closed   bool
 
@@ -42,6 +54,7 @@ type queue struct {
 // has no level: the lines lost may have had any. failed is called after a failed Write.
 func newQueue(w io.Writer, closer io.Closer, report func([]byte, uint64, time.Time) []byte, failed func(error)) *queue {
 	q := &queue{w: w, closer: closer, report: report, failed: failed, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	q.room.L = &q.mu
 	go q.run()
 	return q
 }
@@ -62,12 +75,34 @@ func (q *queue) put(line []byte, at time.Time) {
 	}
 }
 
+// putSurely queues a copy of an audit line, which is never dropped: where sureLines wait
+// already, it waits until they are taken. The channel is closed once the line is written,
+// or could not be.
+func (q *queue) putSurely(line []byte) (written <-chan struct{}) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for q.sure >= sureLines && !q.closed {
+		q.room.Wait()
+	}
+	done := make(chan struct{})
+	if q.closed {
+		close(done)
+		return done
+	}
+	q.pending = append(q.pending, line...)
+	q.sure++
+	q.waiting = append(q.waiting, done)
+	q.signal()
+	return done
+}
+
 // close waits until the queued lines are written, for at most closeTimeout. It may be
 // called more than once.
 func (q *queue) close() {
 	q.mu.Lock()
 	q.closed = true
 	q.signal()
+	q.room.Broadcast()
 	q.mu.Unlock()
 
 	late := time.NewTimer(closeTimeout)
@@ -75,7 +110,7 @@ func (q *queue) close() {
 	select {
 	case <-q.done:
 	case <-late.C:
-		q.take(nil) // nothing may be written to w after close has returned
+		_, _, _ = q.take(nil) // nothing may be written to w after close has returned
 	}
 }
 
@@ -100,15 +135,31 @@ func (q *queue) run() {
 	if q.closer != nil {
 		defer q.closer.Close()
 	}
+	var look <-chan time.Time
+	if q.closer != nil {
+		ticker := time.NewTicker(lookInterval)
+		defer ticker.Stop()
+		look = ticker.C
+	}
 	var batch []byte
-	for range q.wake {
-		runtime.Gosched() // lines that are logged just now come into the same batch
+	for {
+		looking := false
+		select {
+		case <-q.wake:
+			runtime.Gosched() // lines that are logged just now come into the same batch
+		case <-look:
+			looking = true // an empty Write makes the file look after itself
+		}
+		var waiting []chan struct{}
 		var last bool
-		batch, last = q.take(batch[:0])
-		if len(batch) > 0 {
+		batch, waiting, last = q.take(batch[:0])
+		if len(batch) > 0 || looking {
 			if _, err := q.w.Write(batch); err != nil && q.failed != nil {
 				q.failed(err)
 			}
+		}
+		for _, written := range waiting {
+			close(written)
 		}
 		if last {
 			return
@@ -120,16 +171,19 @@ func (q *queue) run() {
 }
 
 // take exchanges the pending lines for an empty buffer. The report of dropped lines
-// stands behind the lines that filled the queue. last says that nothing will follow.
-func (q *queue) take(empty []byte) (batch []byte, last bool) {
+// stands behind the lines that filled the queue. waiting are to be closed once the batch
+// is written; last says that nothing will follow.
+func (q *queue) take(empty []byte) (batch []byte, waiting []chan struct{}, last bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	batch, q.pending, q.lines = q.pending, empty, 0
+	waiting, q.waiting, q.sure = q.waiting, nil, 0
+	q.room.Broadcast()
 	if q.dropped > q.reported {
 		batch = q.report(batch, q.dropped-q.reported, q.lastDrop)
 		q.reported = q.dropped
 	}
-	return batch, q.closed
+	return batch, waiting, q.closed
 }
 
 // queues get the same lines.
@@ -138,6 +192,24 @@ type queues []*queue
 func (qs queues) put(line []byte, at time.Time) {
 	for _, q := range qs {
 		q.put(line, at)
+	}
+}
+
+// putSurely queues an audit line for all, and waits until it is written, for at most
+// auditTimeout: a writer that blocks may keep it for longer.
+func (qs queues) putSurely(line []byte) {
+	late := time.NewTimer(auditTimeout)
+	defer late.Stop()
+	written := make([]<-chan struct{}, len(qs))
+	for i, q := range qs {
+		written[i] = q.putSurely(line)
+	}
+	for _, w := range written {
+		select {
+		case <-w:
+		case <-late.C:
+			return
+		}
 	}
 }
 

@@ -28,6 +28,7 @@ type Metrics struct {
 	outcomes *prometheus.CounterVec
 	plan     atomic.Pointer[planMetrics] // of the plan of the last decision
 	panLike  prometheus.Counter          // requests with a value like a card number
+	issuer   map[velocity.IssuerAnswer]prometheus.Counter
 
 	requests        *prometheus.CounterVec
 	requestChildren map[routeStatus]prometheus.Counter
@@ -117,7 +118,12 @@ func (m *Metrics) registerChecks(plan *velocity.Plan) {
 		m.checks[o] = checks.WithLabelValues(velocity.Outcome(o).String())
 	}
 	m.degraded = m.counters("fraudcheck_degraded_checks_total", "Checks that rest on this instance's own knowledge, because the shared store did not answer in time.").WithLabelValues()
-	m.panLike = m.counters("fraudcheck_pan_like_input_total", "Requests refused because a field looked like a whole card number.").WithLabelValues()
+	m.panLike = m.counters("fraudcheck_pan_like_input_total", "Requests with a field that looks like a whole card number: refused, or where it may be an order's number, taken.").WithLabelValues()
+	issuer := m.counters("fraudcheck_outcomes_total", "Outcomes taken, by what the issuer answered and, of declines, why.", "outcome", "reason")
+	m.issuer = make(map[velocity.IssuerAnswer]prometheus.Counter)
+	for _, a := range velocity.IssuerAnswers {
+		m.issuer[a] = issuer.WithLabelValues(a.Outcome, a.Reason)
+	}
 	m.duration = m.histograms("fraudcheck_check_duration_seconds", "Time from a check read to its decision.").WithLabelValues().(prometheus.Histogram)
 	m.outcomes = m.counters("fraudcheck_rule_outcomes_total", "What each rule said; skipped: the attempt lacked its subject or element.", "rule", "outcome", "mode")
 	m.planCounters(plan)
@@ -291,6 +297,9 @@ func (m *Metrics) Decision(d *velocity.Decision, took time.Duration) {
 		answered = answered[1:]
 	}
 }
+
+// Outcome counts an issuer's answer, which is one of velocity.IssuerAnswers.
+func (m *Metrics) Outcome(a velocity.IssuerAnswer) { m.issuer[a].Inc() }
 
 // PANLike counts a request in which a value looks like a card number.
 func (m *Metrics) PANLike() { m.panLike.Inc() }

@@ -159,6 +159,10 @@ func TestEverySeriesIsThereFromTheStart(t *testing.T) {
 	add(`fraudcheck_accept_errors_total{door="*"}`, []string{"callers", "operators"})
 	add(`fraudcheck_connections_closed_for_room_total{door="*"}`, []string{"callers", "operators"})
 	add("fraudcheck_pan_like_input_total")
+	add(`fraudcheck_outcomes_total{outcome="*"}`, []string{
+		`approved",reason="`, `error",reason="`, `declined",reason="invalid_number`, `declined",reason="invalid_credentials`,
+		`declined",reason="insufficient_funds`, `declined",reason="other`,
+	})
 	add("fraudcheck_log_dropped_total")
 	add("fraudcheck_clock_ahead_seconds")
 
@@ -206,6 +210,7 @@ fraudcheck_auth_total{result,scheme}
 fraudcheck_accept_errors_total{door}
 fraudcheck_connections_closed_for_room_total{door}
 fraudcheck_pan_like_input_total{}
+fraudcheck_outcomes_total{outcome,reason}
 fraudcheck_log_dropped_total{}
 fraudcheck_clock_ahead_seconds{}
 fraudcheck_config_reloads_total{result}
@@ -473,7 +478,8 @@ func TestUnknownPathsMakeNoSeries(t *testing.T) {
 		"route":    routesOf(t),
 		"door":     {"callers", "operators"},
 		"decision": {"allow", "review", "block"},
-		"outcome":  {"allow", "review", "block", "skipped"},
+		"outcome":  {"allow", "review", "block", "skipped", "approved", "declined", "error"},
+		"reason":   {"", "invalid_number", "invalid_credentials", "insufficient_funds", "other"},
 		"mode":     {"enforce", "shadow"},
 		"rule":     {"cards_per_ip", "cards_per_email", "cards_per_device"},
 		"scheme":   nil, // of auth, as are its results

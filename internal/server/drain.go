@@ -7,6 +7,10 @@ import (
 	"fraudcheck/internal/listener"
 )
 
+// SetUnready makes /readyz answer 503, while everything is answered as before: see
+// [door.Door.SetUnready].
+func (s *Server) SetUnready() { s.door.SetUnready() }
+
 // Drain makes the door unready, answers what is on its way and closes the connections. It
 // returns when nothing is in flight any more, at the latest when ctx ends, with its
 // error. A connection that is made at that moment is not reset: its request is answered,

@@ -29,6 +29,7 @@ func FuzzAnotherReaderFindsTheSameRequest(f *testing.F) {
 		"POST / HTTP/1.1\r\nHost: a\r\nX: a\r\n Content-Length: 2\r\n\r\n{}",
 		"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\nContent-Length: 2\r\n\r\n{}",
 		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 02\r\nContent-Length: 2\r\n\r\n{}",
+		"POST / HTTP/1.1\r\nhOST:a\r\nauthorization: \t Basic x \t\r\nCookie: a=b\r\nCOOKIE:c=d\r\nOrigin:\r\nsignature: \r\n\r\n",
 		"DELETE /a HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\nx",
 	} {
 		f.Add([]byte(seed))

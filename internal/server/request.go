@@ -34,13 +34,12 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx, unread *wire.Problem) {
 	s.requests.Put(q)
 }
 
-// read fills in a zero Input; field by field, as copying the whole costs more.
-// readInput fills in with what the door reads of a request. Its slices are fasthttp's,
-// good until the answer is written.
+// readInput fills in a zero Input, field by field, as copying the whole costs more. Its
+// slices are fasthttp's, good until the answer is written.
 func readInput(in *door.Input, ctx *fasthttp.RequestCtx) {
 	h := &ctx.Request.Header
 	in.Method, in.Target, in.Host, in.Proto = h.Method(), h.RequestURI(), h.Host(), h.Protocol()
-	in.ContentType, in.ContentEncoding = h.ContentType(), h.Peek(fasthttp.HeaderContentEncoding)
+	in.ContentType = h.ContentType()
 	in.Header, in.Head = header{h}, h.RawHeaders()
 	in.Body, in.Trailers = ctx.Request.Body(), len(h.TrailerHeader()) > len("\r\n")
 	in.Peer = peerOf(ctx)
@@ -73,7 +72,8 @@ func peerOf(ctx *fasthttp.RequestCtx) netip.Addr {
 	return netip.Addr{}
 }
 
-// header is the door's view of the header of a request.
+// header is the door's view of the header of a request whose head it refuses, as far as
+// fasthttp has read it.
 type header struct{ *fasthttp.RequestHeader }
 
 // Values implements auth.Header.

@@ -79,6 +79,7 @@ func New(d *door.Door, settings Settings) *Server {
 		MaxRequestBodySize:           wire.MaxBody,
 		Concurrency:                  max(settings.Connections, fasthttp.DefaultConcurrency),
 		DisablePreParseMultipartForm: true,
+		LazyRequestTime:              true, // the door reads the clock
 		NoDefaultServerHeader:        true,
 		NoDefaultContentType:         true,
 		SecureErrorLogMessage:        true,

@@ -94,6 +94,29 @@ func StartInstance(ctx context.Context, dir string, cmd *exec.Cmd) (*Instance, e
 	return &Instance{Process: p, Addr: found[1], Operators: found[2]}, nil
 }
 
+// StartQuietInstance starts the program on free ports of the loopback with a
+// configuration whose log may be too quiet to say where it listens, and waits until it is
+// ready.
+func StartQuietInstance(ctx context.Context, dir, program, config string) (*Instance, error) {
+	i := &Instance{}
+	var err error
+	if i.Addr, err = FreeAddr(); err != nil {
+		return nil, err
+	}
+	if i.Operators, err = FreeAddr(); err != nil {
+		return nil, err
+	}
+	i.Process, err = Start(dir, exec.Command(program, "--config", config, "--listen", i.Addr, "--operator-listen", i.Operators))
+	if err != nil {
+		return nil, err
+	}
+	if err := i.Await(ctx, Prompt, i.Ready); err != nil {
+		i.Kill()
+		return nil, fmt.Errorf("fraudcheck: %w", err)
+	}
+	return i, nil
+}
+
 // Ready reports whether the operators' API says that the instance may take traffic.
 func (i *Instance) Ready() bool {
 	status, _, err := i.get("/readyz")

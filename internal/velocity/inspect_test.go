@@ -244,10 +244,10 @@ func TestInvalidSubjectsNameTheField(t *testing.T) {
 	}{
 		{nil, velocity.FieldPer, true, false},
 		{[]string{"value=x"}, velocity.FieldPer, true, false},
-		{[]string{"per="}, velocity.FieldPer, false, false},
+		{[]string{"per="}, velocity.FieldPer, true, false},
 		{[]string{"per=cards", "value=x"}, velocity.FieldPer, false, false},
 		{[]string{"per=email"}, velocity.FieldValue, true, false},
-		{[]string{"per=email", "value="}, velocity.FieldValue, false, false},
+		{[]string{"per=email", "value="}, velocity.FieldValue, true, false},
 		{[]string{"per=email", "value= "}, velocity.FieldValue, false, false},
 		{[]string{"per=cart", "value=" + strings.Repeat("x", 257)}, velocity.FieldValue, false, false},
 		{[]string{"per=ip", "value=203.0.113"}, velocity.FieldValue, false, false},

@@ -126,7 +126,7 @@ func (f *Fraudcheck) open(t testing.TB, s *Setup) {
 		its := s.Settings
 		if its.Events.Request == nil {
 			its.Events = door.Events{
-				Request: f.Metrics.Request, Decision: f.Metrics.Decision, PANLike: f.Metrics.PANLike,
+				Request: f.Metrics.Request, Decision: f.Metrics.Decision, Outcome: f.Metrics.Outcome, PANLike: f.Metrics.PANLike,
 				AcceptFailed: func(error) { f.Metrics.AcceptFailed(port) },
 				MadeRoom:     func() { f.Metrics.MadeRoom(port) },
 			}
@@ -135,12 +135,14 @@ func (f *Fraudcheck) open(t testing.TB, s *Setup) {
 	}
 	ofCallers := settings("callers")
 	checks := &callers.API{Checker: s.Checker, Now: s.Now, Address: s.Address, Events: ofCallers.Events}
-	f.CallersDoor = door.New(ofCallers, checks.Routes()...)
+	looks := &operator.API{Checker: s.Checker, Metrics: f.Metrics, Now: s.Now, Profiles: s.Profiles}
 	ofOperators := settings("operators")
+	ofCallers.Elsewhere, ofCallers.OtherPort = looks.Routes(), "operators' port"
+	ofOperators.Elsewhere, ofOperators.OtherPort = checks.Routes(), "callers' port"
+	f.CallersDoor = door.New(ofCallers, checks.Routes()...)
 	if ofOperators.Ready == nil {
 		ofOperators.Ready = f.CallersDoor.IsReady
 	}
-	looks := &operator.API{Checker: s.Checker, Metrics: f.Metrics, Now: s.Now, Profiles: s.Profiles}
 	operators := door.New(ofOperators, looks.Routes()...)
 	f.Metrics.AddRoutes(f.CallersDoor.Paths())
 	f.Metrics.AddRoutes(operators.Paths())

@@ -1,4 +1,4 @@
-package main
+package testbed
 
 import (
 	"fmt"
@@ -11,9 +11,9 @@ import (
 // userHZ is the clock tick of /proc, which Linux keeps at 100 a second for all programs.
 const userHZ = 100
 
-// cpuOf returns the user and system time that processes have used, with that of their
+// CPU returns the user and system time that processes have used, with that of their
 // children that ended and were waited for.
-func cpuOf(pids ...int) (time.Duration, error) {
+func CPU(pids ...int) (time.Duration, error) {
 	ticks := 0
 	for _, pid := range pids {
 		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
@@ -46,9 +46,9 @@ func ticksIn(stat string) (ticks int, err error) {
 	return ticks, nil
 }
 
-// machineCPU returns the time that all processors were busy since the machine started, or
+// MachineCPU returns the time that all processors were busy since the machine started, or
 // taken by the host (steal).
-func machineCPU() (time.Duration, error) {
+func MachineCPU() (time.Duration, error) {
 	text, err := os.ReadFile("/proc/stat")
 	if err != nil {
 		return 0, err
@@ -79,9 +79,9 @@ func cutLast(s, sep string) (before, after string, found bool) {
 	return s[:at], s[at+len(sep):], true
 }
 
-// treeOf returns a process and all its descendants, as /proc has them now: a peer may be
+// Tree returns a process and all its descendants, as /proc has them now: a peer may be
 // a server with workers.
-func treeOf(pid int) ([]int, error) {
+func Tree(pid int) ([]int, error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package main
+package calls
 
 import (
 	"bytes"
@@ -6,13 +6,14 @@ import (
 	"fmt"
 )
 
-// An answer is what bench reads of an HTTP answer. It is scanned, not decoded: JSON
-// decoding would cost the load more than the program spends on the check.
-type answer struct {
-	status   int
-	decision byte // a(llow), r(eview), b(lock), or 0 for none
-	degraded bool
-	count    int // of the first rule; 0 when there is none
+// An Answer is what is read of an HTTP answer. It is scanned, not decoded: JSON decoding
+// would cost the load more than the program spends on the check.
+type Answer struct {
+	Status   int
+	Decision byte // a(llow), r(eview), b(lock), or 0 for none
+	Degraded bool
+	Count    int  // of the first rule; 0 when there is none
+	Retry    bool // has Retry-After; read of answers other than 200 alone
 }
 
 var (
@@ -25,6 +26,7 @@ var (
 var (
 	headEnd       = []byte("\r\n\r\n")
 	contentLength = []byte("content-length:")
+	retryAfter    = []byte("\r\nRetry-After: ")
 	decisionKey   = []byte(`"decision"`)
 	degradedKey   = []byte(`"degraded"`)
 	countKey      = []byte(`"count"`)
@@ -33,7 +35,7 @@ var (
 // parseAnswer reads one answer, after which no byte may follow: connections do not
 // pipeline. It returns errIncomplete until all of it is there, and other errors for what
 // is no answer of a service under test.
-func parseAnswer(b []byte) (a answer, err error) {
+func parseAnswer(b []byte) (a Answer, err error) {
 	end := bytes.Index(b, headEnd)
 	if end < 0 {
 		return a, errIncomplete
@@ -41,7 +43,8 @@ func parseAnswer(b []byte) (a answer, err error) {
 	if !bytes.HasPrefix(b, []byte("HTTP/1.")) || end < len("HTTP/1.1 200") {
 		return a, errNoHTTP
 	}
-	a.status = int(b[9]-'0')*100 + int(b[10]-'0')*10 + int(b[11]-'0')
+	a.Status = int(b[9]-'0')*100 + int(b[10]-'0')*10 + int(b[11]-'0')
+	a.Retry = a.Status != 200 && bytes.Contains(b[:end], retryAfter)
 	length, ok := lengthOf(b[:end])
 	if !ok {
 		return a, errChunked
@@ -54,16 +57,16 @@ func parseAnswer(b []byte) (a answer, err error) {
 		return a, fmt.Errorf("%d bytes after the answer", len(body)-length)
 	}
 	if value := valueOf(body, decisionKey); len(value) > 1 && value[0] == '"' {
-		a.decision = value[1]
+		a.Decision = value[1]
 	}
 	if value := valueOf(body, degradedKey); len(value) > 0 {
-		a.degraded = value[0] == 't'
+		a.Degraded = value[0] == 't'
 	}
 	for _, c := range valueOf(body, countKey) {
 		if c < '0' || c > '9' {
 			break
 		}
-		a.count = a.count*10 + int(c-'0')
+		a.Count = a.Count*10 + int(c-'0')
 	}
 	return a, nil
 }

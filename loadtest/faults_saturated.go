@@ -1,0 +1,121 @@
+package main
+
+import (
+	"fraudcheck/internal/testbed"
+)
+
+// Too many callers are a fault like others: here a crowd in a closed loop is all the
+// load there is.
+
+// saturations are the faults of a crowd.
+var saturations = []fault{
+	{name: "saturated-64-embedded", crowd: saturated(64, false)},
+	{name: "saturated-256-embedded", crowd: saturated(256, false)},
+	{name: "saturated-1000-embedded", crowd: saturated(1000, false)},
+	{name: "saturated-2000-embedded", crowd: saturated(2000, false)},
+	{name: "saturated-4000-embedded", crowd: saturated(4000, false)},
+	{name: "saturated-64-memcached", crowd: saturated(64, true)},
+	{name: "saturated-256-memcached", crowd: saturated(256, true)},
+	{name: "saturated-1000-memcached", crowd: saturated(1000, true)},
+	{name: "saturated-2000-memcached", crowd: saturated(2000, true)},
+	{name: "saturated-4000-memcached", crowd: saturated(4000, true)},
+	{name: "saturated-core-taken", crowd: coreTaken},
+	{name: "saturated-neighbour", crowd: neighbour},
+	{name: "saturated-slow-memcached", crowd: slowStore},
+	{name: "saturated-forgotten", crowd: forgotten},
+}
+
+// inFlight is the default of limits.in_flight: a crowd beyond it may be shed.
+const inFlight = 2048
+
+// startForCrowds starts an instance with the embedded store, or with a memcached that
+// holds all addresses of a crowd; limits is that section of the configuration.
+func (s *trial) startForCrowds(shared bool, limits string) (*testbed.Instance, error) {
+	if shared && len(s.servers) == 0 {
+		if _, err := s.memcached("-m", "2048", "-c", "4096"); err != nil {
+			return nil, err
+		}
+	}
+	s.config = "log: {level: WARNING}\n" + limits // two lines a call would cost a fifth of the rate
+	path, err := s.writeConfig("")
+	if err != nil {
+		return nil, err
+	}
+	i, err := testbed.StartQuietInstance(s.ctx, s.dir, s.program, path)
+	if err == nil {
+		s.instances = append(s.instances, i)
+	}
+	return i, err
+}
+
+// saturated: conns connections call as fast as they are answered, and attackers are
+// among them. With the defaults everybody is answered in time; with a long limits.answer
+// next to nothing is degraded.
+func saturated(conns int, shared bool) func(*trial, *verdict) (*stage, error) {
+	return func(s *trial, v *verdict) (*stage, error) {
+		i, err := s.startForCrowds(shared, "")
+		if err != nil {
+			return nil, err
+		}
+		st, err := s.judgeDefaults(i, v, conns, shared)
+		if err != nil || !shared {
+			return st, err
+		}
+		if i, err = s.startForCrowds(shared, "limits: {answer: 2s}\n"); err != nil {
+			v.breaks(true, "%v", err)
+			return st, nil
+		}
+		patient, crowd, err := s.saturated(i, conns, s.lasts)
+		if err != nil {
+			return st, err
+		}
+		v.note("limits.answer 2s: %s", patient)
+		v.answered(patient, crowd, conns > inFlight)
+		v.untroubled(patient)
+		if share := 1 - patient.fresh(); share > mostDegraded && !s.Short {
+			v.breaks(true, "%.2f%% degraded with limits.answer: 2s", 100*share)
+		}
+		return st, nil
+	}
+}
+
+// judgeDefaults measures a crowd at an instance with the default limits, and a small one
+// before and after it.
+func (s *trial) judgeDefaults(i *testbed.Instance, v *verdict, conns int, shared bool) (*stage, error) {
+	few := func() (*stage, error) {
+		st, crowd, err := s.saturated(i, fewConns, s.lasts/2)
+		if err == nil {
+			v.answered(st, crowd, false)
+		}
+		return st, err
+	}
+	var c carries
+	var err error
+	if c.before, err = few(); err != nil {
+		return nil, err
+	}
+	st, crowd, err := s.saturated(i, conns, s.lasts)
+	if err != nil {
+		return nil, err
+	}
+	if c.after, err = few(); err != nil {
+		return nil, err
+	}
+	v.note("%.0f/s at %d connections, %.0f/s at %d", c.mean(), fewConns, st.rate(), conns)
+	v.answered(st, crowd, shared && conns > inFlight)
+	if shared {
+		v.untroubled(st)
+	} else {
+		v.breaks(st.degraded > 0, "%d answers of the embedded store degraded", st.degraded)
+	}
+	if s.Short {
+		return st, nil
+	}
+	v.inTime(st, c)
+	v.rate(st, c)
+	v.breaks(st.shed > 0 && st.shedTook.ValueAtPercentile(99) > 1000*slowest, "shed after %d ms at p99", st.shedTook.ValueAtPercentile(99)/1000)
+	if shared {
+		v.fresh(st, c)
+	}
+	return st, nil
+}
