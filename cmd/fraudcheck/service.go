@@ -17,6 +17,7 @@ import (
 	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/operator"
 	"fraudcheck/internal/server"
+	"fraudcheck/internal/turns"
 	"fraudcheck/internal/velocity"
 )
 
@@ -28,6 +29,7 @@ type service struct {
 	clock       *velocity.Clock
 	memory      *velocity.Memory
 	memcached   *memcached.Client // nil with the embedded store
+	turns       *turns.Queue      // of those that ask it; nil with the embedded store
 	checker     *velocity.Checker
 	guard       *auth.Guard
 	certificate certificate
@@ -130,7 +132,11 @@ func (s *service) makeMetrics() error {
 	}
 	s.metrics = operator.NewMetrics(s.plan, servers, operator.Sources{
 		Memory: s.memory.Stats, LogDropped: s.logsDropped, ClockAhead: s.clock.Ahead,
+		Waits: func() turns.Waits { return s.turns.Waits() }, // the queue is made later
 	})
+	if s.policy.certificate != nil {
+		s.metrics.RegisterTLS(listener.TLSReasons, s.certificate.expiry)
+	}
 	// The guard was made before the metrics, which need the log's counters.
 	s.guard.Observe = s.metrics.Auth
 	return nil
@@ -151,6 +157,7 @@ func (s *service) start(stdout io.Writer) {
 	go serve(s.callers.Serve, s.callersListen)
 	go serve(s.operators.Serve, s.operatorsListen)
 	s.open.add(watchClock(s.clock, s.log))
+	s.open.add(s.certificate.watch(s.log))
 	s.announce(stdout)
 }
 

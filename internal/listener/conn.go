@@ -71,6 +71,14 @@ func (c *Conn) closeIfUnused() {
 // request has begun to arrive.
 func (c *Conn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
+	if err != nil && c.listener.settings.TLSFailed != nil {
+		if f, failed := c.tlsFailure(err); failed {
+			if f.Plain != nil {
+				c.LingerOnClose() // there may be an answer
+			}
+			c.listener.settings.TLSFailed(f)
+		}
+	}
 	if !errors.Is(err, os.ErrDeadlineExceeded) || !c.closing.Swap(false) {
 		return n, err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/memcached"
+	"fraudcheck/internal/turns"
 	"fraudcheck/internal/velocity"
 )
 
@@ -22,8 +23,8 @@ import (
 type Metrics struct {
 	Registry *prometheus.Registry
 
-	checks   [3]prometheus.Counter // by velocity.Outcome
-	degraded prometheus.Counter
+	checks   [3]prometheus.Counter                    // by velocity.Outcome
+	degraded struct{ store, wait prometheus.Counter } // by reason
 	duration prometheus.Histogram
 	outcomes *prometheus.CounterVec
 	plan     atomic.Pointer[planMetrics] // of the plan of the last decision
@@ -37,6 +38,7 @@ type Metrics struct {
 
 	acceptErrors  map[string]prometheus.Counter // by door
 	closedForRoom map[string]prometheus.Counter // by door
+	tlsFailures   *prometheus.CounterVec        // by door and reason
 
 	operations        map[opResult]prometheus.Counter
 	operationDuration map[string]prometheus.Observer
@@ -86,6 +88,7 @@ type Sources struct {
 	Memory     func() velocity.MemoryStats
 	LogDropped func() uint64        // lines, since the start
 	ClockAhead func() time.Duration // of the machine's clock before the instance's
+	Waits      func() turns.Waits   // of checks for their turns
 }
 
 // bucketBounds are the bounds of the classic histograms, in seconds: 0.25 ms to 1 s. A
@@ -117,7 +120,8 @@ func (m *Metrics) registerChecks(plan *velocity.Plan) {
 	for o := range m.checks {
 		m.checks[o] = checks.WithLabelValues(velocity.Outcome(o).String())
 	}
-	m.degraded = m.counters("fraudcheck_degraded_checks_total", "Checks that rest on this instance's own knowledge, because the shared store did not answer in time.").WithLabelValues()
+	degraded := m.counters("fraudcheck_degraded_checks_total", "Checks that rest on this instance's own knowledge: the shared store did not answer in time, or there was no turn in time to ask it.", "reason")
+	m.degraded.store, m.degraded.wait = degraded.WithLabelValues("store"), degraded.WithLabelValues("wait")
 	m.panLike = m.counters("fraudcheck_pan_like_input_total", "Requests with a field that looks like a whole card number: refused, or where it may be an order's number, taken.").WithLabelValues()
 	issuer := m.counters("fraudcheck_outcomes_total", "Outcomes taken, by what the issuer answered and, of declines, why.", "outcome", "reason")
 	m.issuer = make(map[velocity.IssuerAnswer]prometheus.Counter)
@@ -185,6 +189,25 @@ func (m *Metrics) AcceptFailed(door string) { m.acceptErrors[door].Inc() }
 // many.
 func (m *Metrics) MadeRoom(door string) { m.closedForRoom[door].Inc() }
 
+// RegisterTLS makes the metrics of TLS, which there are only where the ports speak it:
+// reasons are those of handshakes that fail, and expiry returns when the certificate in
+// force runs out. It is called before they are used.
+func (m *Metrics) RegisterTLS(reasons []string, expiry func() time.Time) {
+	m.tlsFailures = m.counters("fraudcheck_tls_failures_total", "TLS handshakes that failed, by door and why.", "door", "reason")
+	for _, door := range []string{"callers", "operators"} {
+		for _, reason := range reasons {
+			m.tlsFailures.WithLabelValues(door, reason)
+		}
+	}
+	m.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "fraudcheck_tls_certificate_expiry_timestamp_seconds", Help: "When the certificate that both ports show runs out.",
+	}, func() float64 { return float64(expiry().Unix()) }))
+}
+
+// TLSFailed counts a TLS handshake that failed at that door, for one of the reasons of
+// RegisterTLS.
+func (m *Metrics) TLSFailed(door, reason string) { m.tlsFailures.WithLabelValues(door, reason).Inc() }
+
 // registerAuth makes a series for each result that a scheme can have.
 func (m *Metrics) registerAuth() {
 	m.auth = m.counters("fraudcheck_auth_total", "Authentications, by scheme and how they ended; ok_local: without the store, which did not answer.", "scheme", "result")
@@ -235,6 +258,9 @@ func (m *Metrics) registerSources(from Sources) {
 		func() float64 { return float64(from.LogDropped()) })
 	gauge("fraudcheck_clock_ahead_seconds", "How far the machine's clock is ahead of the one that windows go by.",
 		func() float64 { return from.ClockAhead().Seconds() }, nil)
+	gauge("fraudcheck_checks_waiting", "Checks that wait for their turn to ask the shared store.",
+		func() float64 { return float64(from.Waits().Waiting) }, nil)
+	m.Registry.MustRegister(waitCollector(from.Waits))
 	build := prometheus.Labels{"version": "unknown", "goversion": "unknown"}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		build["version"], build["goversion"] = info.Main.Version, info.GoVersion
@@ -278,8 +304,11 @@ func (m *Metrics) Request(route string, status int, took time.Duration) {
 func (m *Metrics) Decision(d *velocity.Decision, took time.Duration) {
 	m.checks[d.Outcome].Inc()
 	m.duration.Observe(took.Seconds())
-	if d.Degraded {
-		m.degraded.Inc()
+	switch {
+	case d.StoreFailed:
+		m.degraded.store.Inc()
+	case d.Degraded:
+		m.degraded.wait.Inc()
 	}
 	// A decision that began before a reload belongs to the plan before: its counters are
 	// made again, which is rare.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"io"
 	"net"
 	"syscall"
 
@@ -43,12 +44,25 @@ func (s *Server) checkExpectation(ctx *fasthttp.RequestCtx) (status int) {
 	return ctx.Response.StatusCode()
 }
 
+// plainHTTP is the answer to HTTP without TLS at a port that speaks TLS.
+const plainHTTP = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\nThis port speaks TLS: ask it by https.\n"
+
+// noteTLSFailure answers a caller that speaks plain HTTP, and tells the door's events.
+func (s *Server) noteTLSFailure(f listener.TLSFailure) {
+	if f.Plain != nil {
+		_, _ = io.WriteString(f.Plain, plainHTTP)
+	}
+	if s.door.Events.TLSFailed != nil {
+		s.door.Events.TLSFailed(f.Reason, f.From, f.Err)
+	}
+}
+
 // handleUnread answers what fasthttp gave up reading: too large, too slow, or no HTTP. A
 // connection that was reset, or never completed its TLS handshake, gets no answer.
 func (s *Server) handleUnread(ctx *fasthttp.RequestCtx, err error) {
 	c, ours := ctx.Conn().(*listener.Conn)
 	if errors.Is(err, syscall.ECONNRESET) || ours && c.Handshaking() {
-		return // nobody could read an answer: a probe, as a rule
+		return // nobody could read an answer: a probe, or see noteTLSFailure
 	}
 	if ours {
 		defer c.LingerOnClose()
