@@ -74,7 +74,7 @@ func (a *API) check(q *door.Request) *wire.Problem {
 	if p := a.parse(q, s, wire.CheckFields); p != nil {
 		return p
 	}
-	a.Checker.Check(&s.attempt, a.Now(q.Start), q.StoreWaited(), &s.decision)
+	a.Checker.Check(&s.attempt, a.Now(q.Start), &q.Turn, &s.decision)
 	q.Decision = &s.decision
 	if q.Logged {
 		a.logDecision(q, s)

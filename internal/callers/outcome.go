@@ -18,7 +18,7 @@ func (a *API) outcome(q *door.Request) *wire.Problem {
 		return wire.ProblemOf(err)
 	}
 	if answer.Counts() {
-		a.Checker.Declined(&s.attempt, a.Now(q.Start))
+		a.Checker.Declined(&s.attempt, a.Now(q.Start), &q.Turn)
 	}
 	if a.Events.Outcome != nil {
 		a.Events.Outcome(answer)

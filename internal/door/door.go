@@ -36,6 +36,7 @@ import (
 	"time"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/turns"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/wire"
 )
@@ -104,10 +105,10 @@ func New(settings Settings, routes ...Route) *Door {
 // common returns the routes of every door.
 func (d *Door) common() []Route {
 	return []Route{
-		{Methods: "POST", Path: "/v1/login", Handle: d.login},
-		{Methods: "POST", Path: "/v1/refresh", Handle: d.refresh},
-		{Methods: "POST", Path: "/v1/logout", Handle: d.logout},
-		{Methods: "GET, HEAD", Path: "/v1/me", Needs: auth.Anyone, Handle: d.me},
+		{Methods: "POST", Path: "/v1/login", Turn: turns.LookUp, Handle: d.login},
+		{Methods: "POST", Path: "/v1/refresh", Turn: turns.LookUp, Handle: d.refresh},
+		{Methods: "POST", Path: "/v1/logout", Turn: turns.Change, Handle: d.logout},
+		{Methods: "GET, HEAD", Path: "/v1/me", Needs: auth.Anyone, Turn: turns.LookUp, Handle: d.me},
 		{Methods: "GET, HEAD", Path: "/healthz", Handle: d.health},
 		{Methods: "GET, HEAD", Path: "/readyz", Handle: d.ready},
 	}
@@ -178,6 +179,7 @@ func (d *Door) answer(q *Request, inFlight int64) *wire.Problem {
 		return tooManyInFlight
 	}
 	tooLarge := q.In.Unread != nil || len(q.In.Body) > wire.MaxBody
+	q.Turn.Class = r.Turn
 	if r.Needs != 0 {
 		q.auth.Needs, q.auth.Body, q.auth.TooLarge = r.Needs, q.In.Body, tooLarge
 		if p := d.authenticate(q); p != nil {
@@ -212,11 +214,13 @@ func (d *Door) authenticate(q *Request) *wire.Problem {
 	return nil
 }
 
-// end completes what Serve began, in this order: the answer after a panic, whether the
-// connection closes, the signature, the log line, the metrics. The time that is logged
+// end completes what Serve began, in this order: its turn, the answer after a panic,
+// whether the connection closes, the signature, the log line, the metrics. The time that is logged
 // and counted ends here: the library's writing is not in it.
 func (d *Door) end(q *Request) {
-	if fault := recover(); fault != nil {
+	fault := recover()
+	q.Turn.Release()
+	if fault != nil {
 		if q.tag == "" {
 			q.tag = d.tagFor(q)
 		}

@@ -6,15 +6,17 @@ import (
 	"strings"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/turns"
 	"fraudcheck/internal/wire"
 )
 
 // A Route is a path, methods, the roles that may use it with them, and a handler. Several
 // may have the same path and different methods.
 type Route struct {
-	Path    string     // may have one {name}, which stands for one segment
-	Methods string     // as the Allow field lists them, such as "GET, HEAD"
-	Needs   auth.Roles // one of them; 0: open to everybody
+	Path    string      // may have one {name}, which stands for one segment
+	Methods string      // as the Allow field lists them, such as "GET, HEAD"
+	Needs   auth.Roles  // one of them; 0: open to everybody
+	Turn    turns.Class // of what it asks the store
 	Handle  func(*Request) *wire.Problem
 }
 

@@ -17,6 +17,7 @@ import (
 	"fraudcheck/internal/door"
 	"fraudcheck/internal/operator"
 	"fraudcheck/internal/server"
+	"fraudcheck/internal/turns"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/velocity/velocitytest"
 )
@@ -113,6 +114,7 @@ func Open(t testing.TB, change ...func(*Setup)) *Fraudcheck {
 	if f.Metrics = s.Metrics; f.Metrics == nil {
 		f.Metrics = operator.NewMetrics(s.Checker.Plan(), nil, operator.Sources{
 			Memory: memory.Stats, LogDropped: func() uint64 { return 0 }, ClockAhead: func() time.Duration { return 0 },
+			Waits: (*turns.Queue)(nil).Waits,
 		})
 	}
 	s.Guard.Observe = f.Metrics.Auth
