@@ -8,8 +8,8 @@ import (
 
 // A Report says what is known of one subject, and what that means for its next attempt.
 type Report struct {
-	Watched bool // some rule watches such subjects; otherwise nothing is known of any
-	Rules []RuleResult // of the rules on this subject, in configuration order
+	Watched bool         // some rule watches such subjects; otherwise nothing is known of any
+	Rules   []RuleResult // of the rules on this subject, in configuration order
 	// KnownCard and NewCard are what the enforced rules would decide now for a card
 	// that the subject has shown already, and for another card.
 	KnownCard, NewCard Outcome
