@@ -7,6 +7,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"fraudcheck/internal/door"
+	"fraudcheck/internal/listener"
 	"fraudcheck/internal/wire"
 )
 
@@ -30,6 +31,11 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx, unread *wire.Problem) {
 	q.In.Unread = unread
 	s.door.Serve(q)
 	writeOutput(ctx, q)
+	if c, ours := ctx.Conn().(*listener.Conn); ours && !q.Out.Close {
+		in := &q.In
+		line := len(in.Method) + len(" ") + len(in.Target) + len(" ") + len(in.Proto) + len("\r\n")
+		c.Answered(line + len(in.Head) + len(in.Body))
+	}
 	q.Reset()
 	s.requests.Put(q)
 }
@@ -43,6 +49,9 @@ func readInput(in *door.Input, ctx *fasthttp.RequestCtx) {
 	in.Header, in.Head = header{h}, h.RawHeaders()
 	in.Body, in.Trailers = ctx.Request.Body(), len(h.TrailerHeader()) > len("\r\n")
 	in.Peer = peerOf(ctx)
+	if c, ours := ctx.Conn().(*listener.Conn); ours {
+		in.BareLF = c.BareLF()
+	}
 }
 
 // writeOutput hands the answer to fasthttp, which sends it after the handler returns.

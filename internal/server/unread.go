@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"regexp"
 	"syscall"
 
 	"github.com/valyala/fasthttp"
@@ -20,6 +21,9 @@ var (
 	badCoding      = &wire.Problem{Status: 501, Code: "coding_unsupported", Detail: "expected no transfer coding but chunked, once, in HTTP/1.1"}
 	notHTTP        = &wire.Problem{Status: 400, Code: "body_invalid", Detail: "expected a well-formed HTTP request"}
 )
+
+// otherVersion is how fasthttp names a version that it cannot parse, such as HTTP/2.
+var otherVersion = regexp.MustCompile(`unsupported http version "HTTP/[0-9]+[0-9.]*"`)
 
 // allowChunks lets a body in chunks grow to maxChunks, beyond what is taken: fasthttp
 // forgets the header of a body that it gives up, and route and caller are to be judged
@@ -82,6 +86,8 @@ func (s *Server) handleUnread(ctx *fasthttp.RequestCtx, err error) {
 		s.serve(ctx, headerTooLarge)
 	case errors.As(err, &timeout) && timeout.Timeout():
 		s.serve(ctx, wire.TooSlow)
+	case otherVersion.MatchString(err.Error()):
+		s.serve(ctx, door.BadVersion)
 	default:
 		s.serve(ctx, notHTTP)
 	}
