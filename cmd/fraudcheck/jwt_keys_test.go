@@ -138,7 +138,7 @@ func TestAPublicKeyLetsItsTokensIn(t *testing.T) {
 		"public_key_file: " + file + ", algorithms: [HS256]":                  "auth.jwt.algorithms: expected only EdDSA",
 		"public_key_file: " + file + ", jwks_file: " + file:                   "auth.jwt.jwks_file: expected only one of secret, public_key_file and jwks_file",
 		"public_key_file: " + file + ", secret: " + strings.Repeat("QUJD", 9): "auth.jwt.public_key_file: expected only one of",
-		"jwks_file: " + file:                           "auth.jwt.jwks_file: expected a JWK Set",
+		"jwks_file: " + file: "auth.jwt.jwks_file: expected a JWK Set",
 		"public_key_file: " + t.TempDir() + "/hunter2-hunter2-": "auth.jwt.public_key_file: cannot read it in ",
 		"jwks_file: " + t.TempDir() + "/hunter2-hunter2-":       "auth.jwt.jwks_file: cannot read it in ",
 	} {

@@ -290,7 +290,7 @@ func TestTLSIsRefusedByTheSettingThatIsWrong(t *testing.T) {
 	one, other := newIdentity(t, "one", tomorrow()), newIdentity(t, "other", tomorrow())
 	file := func(text string) string { return writeFile(t, "file.pem", text) }
 	certificate, key := file(one.certificate), file(one.key)
-	none := t.TempDir() + "/" + marker
+	none := t.TempDir() + "/" + marker + "-as-long-as-a-key"
 	for _, tt := range []struct{ certificate, key, want string }{
 		{certificate, "", "tls.key_file: expected the certificate's key, where tls.cert_file is set"},
 		{"", key, "tls.cert_file: expected a certificate, where tls.key_file is set"},
