@@ -11,13 +11,12 @@ import (
 	"fraudcheck/internal/testbed/calls"
 )
 
-// A crowd is a closed loop: each of its connections calls as soon as it was answered. So
-// it finds out how much an instance can carry, and what becomes of callers beyond that.
+// A crowd is a closed loop: each of its connections calls as soon as it was answered,
+// also when it was shed: callers without patience are the worst. So it finds out how much an instance can carry, and what becomes of callers beyond that.
 // One call in twenty is of an attack, which is judged call by call. All other calls are
 // honest: nineteen new IP addresses with a card each, then one of them again.
 type crowd struct {
 	addr, auth string
-	patient    bool // comes again after a 503 when Retry-After says so, not at once
 
 	members []*calls.Caller
 	window  atomic.Pointer[window] // that calls which are answered now count in
@@ -40,7 +39,6 @@ const (
 	firstAttacker = calls.Addresses / 2
 	attackOneIn   = 20 // calls
 	returnOneIn   = 20 // honest calls
-	retryAfter    = time.Second
 )
 
 // newCrowd connects n callers to the instance.
@@ -112,16 +110,6 @@ func (c *crowd) loop(n int, member *calls.Caller) {
 		if attacking && a.Status == 200 {
 			attack.note(address, a, begun, now)
 		}
-		if a.Status == 503 && c.patient {
-			c.pause(retryAfter)
-		}
-	}
-}
-
-// pause waits, and ends early when the load is over.
-func (c *crowd) pause(d time.Duration) {
-	for end := time.Now().Add(d); time.Now().Before(end) && !c.over.Load(); {
-		time.Sleep(min(50*time.Millisecond, time.Until(end)))
 	}
 }
 
