@@ -97,7 +97,7 @@ func (c *crowd) loop(n int, member *calls.Caller) {
 		a, err := member.Call(address, card)
 		now := time.Now()
 		if err != nil {
-			c.fail(err.Error())
+			c.fail(fmt.Sprintf("%v after %d ms", err, now.Sub(begun).Milliseconds()))
 			return
 		}
 		if a.Status != 200 && !(a.Status == 503 && a.Retry) {
