@@ -29,7 +29,8 @@ type verdict struct {
 	broken, unjudged, notes []string
 }
 
-// carries is two measurements at fewConns, before a stage and after it.
+// carries is two measurements at fewConns, before a stage and after it; nil where none
+// was made.
 type carries struct{ before, after *stage }
 
 func (c carries) least() float64 { return min(c.before.rate(), c.after.rate()) }
@@ -60,9 +61,9 @@ func (v *verdict) missed(st *stage, needs float64, format string, args ...any) {
 	}
 	what := fmt.Sprintf(format, args...)
 	switch {
-	case v.least() < needs:
+	case v.before != nil && v.least() < needs:
 		what += fmt.Sprintf(": %d connections need %.0f checks/s for it, this machine carries %.0f", st.conns, needs, v.least())
-	case v.unsteady():
+	case v.before != nil && v.unsteady():
 		what += fmt.Sprintf(": this machine carried %.0f checks/s before and %.0f after", v.before.rate(), v.after.rate())
 	case st.others > busyShare:
 		what += fmt.Sprintf(": others took %.0f%% of this machine", 100*st.others)
@@ -85,7 +86,7 @@ func (v *verdict) answered(st *stage, c *crowd, mayShed bool) {
 	v.breaks(st.answered == 0, "no call answered")
 	v.breaks(!mayShed && st.shed > 0, "%d calls shed", st.shed)
 	v.breaks(st.wrong > 0, "%d honest calls not allowed", st.wrong)
-	problem := c.attack.Load().problem()
+	problem := c.attack.problem()
 	v.breaks(problem != "", "%s", problem)
 	if shed := float64(st.shedTook.ValueAtPercentile(99)) / 1000; shed > slowest {
 		v.missed(st, st.needs(slowest*time.Millisecond), "shed after %.0f ms at p99", shed)
@@ -113,7 +114,10 @@ func (v *verdict) inTime(st *stage) {
 func (v *verdict) fresh(st *stage) {
 	median := st.wait.median()
 	v.note("%.1f%% fresh, median wait at most %.1f ms", 100*st.fresh(), median)
-	v.breaks(math.IsNaN(median), "no check in fraudcheck_check_wait_seconds")
+	v.breaks(st.wait == nil, "no metric fraudcheck_check_wait_seconds")
+	if math.IsNaN(median) {
+		v.missed(st, 0, "no check took a turn")
+	}
 	if st.fresh() <= 0.5 {
 		v.missed(st, st.needs(defaultAnswer), "%.0f%% fresh", 100*st.fresh())
 	}
