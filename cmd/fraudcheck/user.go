@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -127,7 +128,7 @@ func (u *userCommands) list(f *flags, stdout io.Writer) error {
 		if user.BindIP {
 			bound = "yes"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", user.Name, strings.Join(user.Roles.Names(), ","), from, bound, user.Encryption, user.Note)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", user.Name, strings.Join(user.Roles.Names(), ","), from, bound, user.Encryption, cmp.Or(user.Note, "-"))
 	}
 	return table.Flush()
 }
