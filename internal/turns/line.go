@@ -1,7 +1,5 @@
 package turns
 
-import "sync"
-
 // A waiter waits in a line.
 type waiter struct {
 	times
@@ -10,8 +8,6 @@ type waiter struct {
 	line       *line     // nil: it was told
 	prev, next *waiter
 }
-
-var waiters = sync.Pool{New: func() any { return &waiter{told: make(chan bool, 1)} }}
 
 // A line is waiters in the order of their coming.
 type line struct {

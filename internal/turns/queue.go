@@ -17,13 +17,17 @@ type Queue struct {
 	last   Class         // of the turn given last
 	rate   rate
 	waits  Waits
+
+	waiters sync.Pool // *waiter
 }
 
 // New makes a queue without turns taken.
 func New(settings Settings) *Queue {
 	settings.Turns = max(settings.Turns, 1)
 	settings.Budget = min(settings.Budget, settings.Answer)
-	return &Queue{Settings: settings}
+	q := &Queue{Settings: settings}
+	q.waiters.New = func() any { return &waiter{told: make(chan bool, 1)} }
+	return q
 }
 
 // Take returns once the turn is the request's, and until when the store may take: at most
@@ -86,7 +90,7 @@ func (q *Queue) enter(class Class, at times) (w *waiter, ok bool) {
 		}
 		q.tell(q.aside.first, false, at.asked)
 	}
-	w = waiters.Get().(*waiter)
+	w = q.waiters.Get().(*waiter)
 	w.class, w.times = class, at
 	l := &q.lines[class]
 	if class == Check && (late || q.rate.stands(at.asked) && q.rate.after(at.asked, l.length).After(at.latest)) {
@@ -113,7 +117,7 @@ func (q *Queue) await(w *waiter) (ok bool) {
 		q.mu.Unlock()
 		ok = <-w.told
 	}
-	waiters.Put(w)
+	q.waiters.Put(w)
 	return ok
 }
 
