@@ -89,7 +89,7 @@ func hear(t testing.TB, c net.Conn, lines int) {
 
 func TestFewConnectionsCarryManyConversations(t *testing.T) {
 	server := testbed.StartMemcached(t)
-	c := newTestClient(t, Settings{Servers: []string{server.Addr}, MaxConns: 64, Budget: patient})
+	c := newTestClient(t, Settings{Servers: []string{server.Addr}, Budget: patient})
 	var all sync.WaitGroup
 	for n := range 64 {
 		all.Go(func() {

@@ -91,7 +91,7 @@ func askLiarOf(t testing.TB, reply func() []byte) *velocity.Checker {
 	})
 	local, err := velocity.NewMemory(1 << 20)
 	require.NoError(t, err)
-	store := velocitytest.NewMemcached(t, local, memcached.Settings{Servers: []string{addr}, MaxConns: 4, Budget: time.Second})
+	store := velocitytest.NewMemcached(t, local, memcached.Settings{Servers: []string{addr}, Budget: time.Second})
 	c := velocitytest.NewChecker(t, []velocity.Rule{velocity.DefaultRule}, store)
 	store.Watch(c.Plan, func() velocity.Time { return velocitytest.Start })
 	store.Client.Await(patient)
