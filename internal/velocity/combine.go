@@ -75,6 +75,7 @@ func (w *waiter) wait(u *Update) bool {
 	select {
 	case shared := <-w.done:
 		copy(u.result.tallies, w.update.result.tallies)
+		u.result.generation = w.update.result.generation
 		waiterPool.Put(w)
 		return shared
 	case <-timer.C:
