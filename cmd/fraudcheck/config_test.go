@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/config"
+	"fraudcheck/internal/testbed"
 )
 
 // What wrong values are made of. No error may show either: a secret in the wrong
@@ -40,7 +41,7 @@ func refusesWith(t *testing.T, place, want string, args ...string) {
 	assert.Equal(t, 1, code, want)
 	assert.Empty(t, stdout, want)
 	pattern := strings.Replace(regexp.QuoteMeta(want), ": expected ", ": (missing|wrong value); expected ", 1)
-	assert.Regexp(t, `^fraudcheck: `+place+pattern+`[ -~]{0,250}\n$`, stderr)
+	assert.Regexp(t, `^fraudcheck: `+place+pattern+`[ -~]{0,300}\n$`, stderr)
 	assert.NotContains(t, stderr, marker, want)
 	assert.NotContains(t, stderr, markerNumber, want)
 }
@@ -119,6 +120,7 @@ func wrongFor(s reflect.Type, tag reflect.StructTag) []string {
 }
 
 func TestConfigurationRefusesWhatIsOfTheWrongTypeByName(t *testing.T) {
+	testbed.SkipRace(t, "reads hundreds of files, in one goroutine")
 	t.Parallel()
 	var seen []string
 	everySetting(reflect.TypeFor[config.Settings](), "", "", func(key string, s reflect.Type, tag reflect.StructTag) {
@@ -165,7 +167,7 @@ func TestConfigurationRefusesAnUnknownSettingByName(t *testing.T) {
 		// Not there yet.
 		"collapse_guard", "debug.trace",
 	} {
-		refuses(t, nested(key, marker), key+": unknown setting")
+		refuses(t, nested(key, marker), key+": unknown setting; ")
 	}
 }
 
@@ -212,7 +214,7 @@ func TestConfigurationThatIsNoMappingOfSettings(t *testing.T) {
 		"listen: 127.0.0.1:1\n---\nlisten: hunter2": "expected one YAML document",
 		"listen: 127.0.0.1:1\n---\n[hunter2":        "expected one YAML document",
 		"listen: 127.0.0.1:1\n...\nhunter2":         "expected one YAML document",
-		"<<: {listen: hunter2}":                     "top level: unknown setting",
+		"<<: {listen: hunter2}":                     "merge keys (<<) are not taken",
 	} {
 		refuses(t, text, want)
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"fmt"
+	"os"
 	"time"
 
 	"fraudcheck/internal/auth/session"
@@ -20,6 +21,8 @@ type keys struct {
 	previous *velocity.Keys // of the records under hash_key_previous_file; nil without that
 	logins   *session.Keys
 	log      []byte // 32 bytes; hashes callers and addresses
+
+	hashKeySum [sha256.Size]byte // tells whether the hash key was changed
 }
 
 // makeKeys reads the hash key and derives the others. Where none is configured, it makes
@@ -36,9 +39,10 @@ func (p *policy) makeKeys() (k *keys, err error) {
 		loginKey = randomKey() // logouts are forgotten with the process, so tokens must end with it
 	}
 	if len(hashKey) < velocity.MinHashKey {
-		return nil, expected(key, fmt.Sprintf("at least %d bytes", velocity.MinHashKey))
+		return nil, expected(key, fmt.Sprintf("at least %d bytes: head -c 32 /dev/urandom | base64 makes such a key", velocity.MinHashKey))
 	}
-	k = new(keys)
+	p.warnOfSecrets(key, hashKey)
+	k = &keys{hashKeySum: sha256.Sum256(hashKey)}
 	if k.records, err = velocity.NewKeys(hashKey); err != nil {
 		return nil, &config.Error{Key: key, Problem: err}
 	}
@@ -122,6 +126,25 @@ func (p *policy) hashKey() (key string, hashKey []byte, err error) {
 			Expected: "a hash key, the same at every start, where store.memory.snapshot_file is set"}
 	}
 	return "hash_key", randomKey(), nil
+}
+
+// warnOfKeys is for a reload, which leaves the hash key as it is: it warns where the one
+// configured now is another than that with the sum, or would refuse the next start, and of
+// secrets as makeKeys does. A pipe was read at the start, and is not again.
+func (p *policy) warnOfKeys(inForce [sha256.Size]byte) {
+	file := p.settings.HashKeyFile
+	if info, err := os.Stat(file); file != "" && err == nil && !info.Mode().IsRegular() {
+		p.warnOfSecrets("", nil)
+		return
+	}
+	key, hashKey, err := p.hashKey()
+	switch {
+	case err != nil:
+		p.warn("%s; the next start would be refused", p.config.Locate(err))
+	case file != "" && sha256.Sum256(hashKey) != inForce:
+		p.warn("hash_key_file holds another key than the one in force, and needs a restart")
+	}
+	p.warnOfSecrets(key, hashKey)
 }
 
 // randomKey returns a key of velocity.MinHashKey random bytes, for this run only.

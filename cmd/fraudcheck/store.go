@@ -82,8 +82,11 @@ func (s *service) openPrevious() error {
 // openMemcached makes the one client of memcached, and the queue of those that ask it,
 // which records, logins and nonces share. It fails only on settings, not because a server does not answer.
 func (s *service) openMemcached() (err error) {
-	set := s.settings.Store
-	s.turns = turns.New(turns.Settings{Turns: set.Memcached.MaxConns, Answer: s.settings.Limits.Answer, Budget: set.Budget})
+	set, limits := s.settings.Store, s.settings.Limits
+	s.turns = turns.New(turns.Settings{
+		Turns: set.Memcached.MaxConns, Answer: limits.Answer, Budget: set.Budget,
+		Room: limits.InFlight - limits.InFlight/8, // so that waiting alone gets nobody a 503
+	})
 	if s.memcached, err = memcached.New(s.clientSettings(s.keys.records)); err == nil {
 		s.open.add(func() { _ = s.memcached.Close() })
 	}
@@ -92,9 +95,9 @@ func (s *service) openMemcached() (err error) {
 
 // clientSettings are those of a client for the records under these keys.
 func (s *service) clientSettings(keys *velocity.Keys) memcached.Settings {
-	set, log := s.settings.Store.Memcached, s.log
+	log := s.log
 	return memcached.Settings{
-		Servers: set.Servers, MaxConns: set.MaxConns, Budget: s.turns.Budget,
+		Servers: s.settings.Store.Memcached.Servers, Budget: s.turns.Budget,
 		Canary: keys.CanaryKey(), Observe: s.metrics.Operation,
 		Changed: func(server string, trouble memcached.Trouble) {
 			if trouble == memcached.NoTrouble {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/turns"
@@ -109,7 +110,8 @@ func (m *Memcached) Update(u *Update) {
 }
 
 // inTurn takes the turn of u's check, or one for u alone, and applies u to the shared
-// record. late says that there was no turn in time.
+// record. late says that it is this process that was late, and not the server: there was
+// no turn in time, or no time to ask.
 func (m *Memcached) inTurn(u *Update) (shared, late bool) {
 	turn := u.turn
 	if turn == nil {
@@ -117,7 +119,11 @@ func (m *Memcached) inTurn(u *Update) (shared, late bool) {
 		defer turn.Release()
 	}
 	until, ok := m.Turns.Take(turn)
-	return ok && m.share(u, until), !ok
+	if !ok {
+		return false, true
+	}
+	result := m.share(u, until)
+	return result == memcached.OK, result == memcached.Late
 }
 
 // class is what an update is that has no check's turn.
@@ -145,7 +151,7 @@ func (m *Memcached) Watch(plan func() *Plan, now func() Time) {
 func (m *Memcached) watchServers(plan func() *Plan, now func() Time) {
 	m.Client.Watch(func(s *memcached.Server, all bool, stop <-chan struct{}) (whole bool) {
 		if all {
-			return m.tellAll(s, plan(), now(), stop)
+			return m.tellAll(s, plan(), now(), time.Now().Add(tellFor), stop)
 		}
 		return m.tellBacklog(s, plan, now, stop)
 	})

@@ -99,7 +99,7 @@ type terms struct{ clientID, issuer, rolesClaim string }
 // shows a secret.
 func New(s Settings) (*Verifier, error) {
 	if s.ClientID == "" {
-		return nil, &SettingError{"client_id", "at least one character"}
+		return nil, &SettingError{"client_id", "the audience (aud) that tokens are issued for"}
 	}
 	if s.RolesClaim == "" {
 		return nil, &SettingError{"roles_claim", "at least one character"}

@@ -20,12 +20,9 @@ func NewMemcached(t testing.TB, local *velocity.Memory, settings memcached.Setti
 // twice the budget until its answer is due.
 func NewMemcachedUnder(t testing.TB, keys *velocity.Keys, local *velocity.Memory, settings memcached.Settings) *velocity.Memcached {
 	settings.Canary = keys.CanaryKey()
-	if settings.MaxConns == 0 {
-		settings.MaxConns = 64
-	}
 	client, err := memcached.New(settings)
 	require.NoError(t, err)
-	queue := turns.New(turns.Settings{Turns: settings.MaxConns, Answer: 2 * settings.Budget, Budget: settings.Budget})
+	queue := turns.New(turns.Settings{Turns: 64, Answer: 2 * settings.Budget, Budget: settings.Budget})
 	store, err := velocity.NewMemcached(velocity.MemcachedSettings{Client: client, Turns: queue, Keys: keys, Local: local})
 	require.NoError(t, err)
 	t.Cleanup(func() {
