@@ -90,7 +90,7 @@ func TestALogoutHoldsAtBothInstancesDuringARotation(t *testing.T) {
 	eachPair(t, func(t *testing.T, a, b *instance) {
 		issued, cookie := a.login("checkout", "open sesame")
 		require.Equal(t, "checkout", b.ask(cookie))
-		require.NoError(t, b.Logout(b.request(cookie, "Sec-Fetch-Site: same-origin")))
+		require.NoError(t, b.Logout(b.request(cookie, "Sec-Fetch-Site: same-origin"), ""))
 		both(a, b, time.Second)
 		for _, i := range []*instance{a, b} {
 			assert.NotEqual(t, "checkout", i.ask(cookie))
