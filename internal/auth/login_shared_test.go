@@ -31,7 +31,7 @@ func (s *counting) Get(key string, now time.Time, turn *turns.Turn) ([]byte, uin
 
 // testStore is a store on a client of its own, watched as that of the program.
 func testStore(t testing.TB, budget time.Duration, servers ...string) *session.Memcached {
-	client, err := memcached.New(memcached.Settings{Servers: servers, MaxConns: 64, Budget: budget, Canary: "canary"})
+	client, err := memcached.New(memcached.Settings{Servers: servers, Budget: budget, Canary: "canary"})
 	require.NoError(t, err)
 	client.Watch(nil)
 	t.Cleanup(func() { require.NoError(t, client.Close()) })
