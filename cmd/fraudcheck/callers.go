@@ -89,7 +89,12 @@ func (p *policy) usersFile() (*auth.UsersFile, error) {
 	if p.settings.Auth.Basic.UsersFile == "" {
 		return nil, nil
 	}
-	return readUsers(p.settings.Auth.Basic.UsersFile, p.files)
+	file, err := readUsers(p.settings.Auth.Basic.UsersFile, p.files)
+	// At a reload an empty file is one that is half written: it must not lock everybody out.
+	if err == nil && p.files == config.RegularFiles && file.String() == "" {
+		return nil, &config.Error{Key: "auth.basic.users_file", Problem: errors.New("it is empty: it may be half written (a line that begins with # says that there is no user)")}
+	}
+	return file, err
 }
 
 // users returns the users of the list and then those of the file; nil where neither is

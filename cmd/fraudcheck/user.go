@@ -163,7 +163,11 @@ func editUsers(path string, edit func(*auth.UsersFile) error) error {
 	if err := edit(file); err != nil {
 		return err
 	}
-	return replaceUsers(path, file.String())
+	text := file.String()
+	if text == "" {
+		text = "# no user\n" // an empty file would be taken for one that is half written
+	}
+	return replaceUsers(path, text)
 }
 
 // replaceUsers writes the file anew and renames it into place, with the owner and group
