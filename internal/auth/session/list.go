@@ -25,15 +25,11 @@ func (l *Logins) List(p *Policy, at time.Time) (logins []Login, err error) {
 	for name := range p.Users {
 		// A turn for each user: together they may take longer than a request may wait.
 		turn := &turns.Turn{Class: turns.LookUp}
-		var list loginList
-		switch value, _, err := l.get(l.keys.itemKey("user", []byte(name)), now, turn); err {
-		case nil:
-			_ = list.read(value) // an unreadable list is empty
-		case ErrMissing:
-		default:
+		values, _, err := l.get("user", []byte(name), now, turn)
+		if err != nil {
 			return nil, ErrAway
 		}
-		for _, e := range list {
+		for _, e := range readLists(values[:]) {
 			record, _, err := l.load(e.ID, now, turn)
 			if err != nil && err != ErrMissing {
 				return nil, ErrAway
