@@ -68,9 +68,11 @@ func (r Roles) Permit(need Roles) bool { return need&Anyone != 0 || r&(need|Oper
 
 // A Caller is a program or a person whose credentials were found valid.
 type Caller struct {
-	Name  string // of the user; of a JSON Web Token its subject, any text
-	Roles Roles
+	Name    string // of the user; of a JSON Web Token its subject, any text
+	Roles   Roles
+	Profile []byte // JSON object of claims of its token; nil where none are asked for
 
+	issuer   string    // of its token, any text; empty for a user of ours
 	networks *networks // that it may call from, beside those for all
 }
 
@@ -92,11 +94,13 @@ const (
 	OriginRefused Failure = "origin_refused"
 	// The credentials are good; the caller has none of the roles in [Request.Needs].
 	RoleMissing Failure = "role_missing"
-	// Too many credentials from the client network or for the user were wrong, or too
-	// many requests wait to be verified. The error is a [Later].
+	// Too many credentials from the client network or for the user were wrong. The error
+	// is a [Later].
 	TooManyFailures Failure = "too_many_failures"
+	// Too many requests wait for their password to be verified. The error is a [Later].
+	Overloaded Failure = "overloaded"
 	// Only the store could tell, and it does not answer.
-	Unavailable Failure = "overloaded"
+	Unavailable Failure = "store_unreachable"
 )
 
 // Error returns the detail of the answer. It never says more than the failure does: which
@@ -118,7 +122,9 @@ func (f Failure) Error() string {
 	case RoleMissing:
 		return "the caller lacks the role that this path needs"
 	case TooManyFailures:
-		return "too many credentials from this address, or for this user, were not valid, or too many wait to be verified; see Retry-After"
+		return "too many credentials from this address, or for this user, were not valid; see Retry-After"
+	case Overloaded:
+		return "too many callers wait for their password to be verified for the first time; see Retry-After"
 	case Unavailable:
 		return "the store does not answer, and only it could tell; try again"
 	default:

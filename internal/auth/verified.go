@@ -48,6 +48,7 @@ type credentialID [sha256.Size]byte
 type verification struct {
 	caller   *Caller
 	until    time.Time      // from then on it is no good; zero: always good
+	again    bool           // it is to be made anew, whatever until says
 	hash     *password.Hash // that a password was verified against
 	token    *jwt.Token     // that was shown
 	renewing atomic.Bool    // of a slow password
@@ -94,6 +95,8 @@ func (k *verified) find(id *credentialID, now time.Time) (*verification, age) {
 	switch {
 	case v == nil:
 		return nil, unknown
+	case v.again:
+		return v, expired
 	case v.until.IsZero():
 		return v, fresh
 	}
@@ -114,6 +117,14 @@ func (k *verified) add(id credentialID, v *verification) {
 		k.young, k.old = make(map[credentialID]*verification), k.young
 	}
 	k.young[id] = v
+}
+
+// forget forgets credentials that turned out to be good no more.
+func (k *verified) forget(id credentialID) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.young, id)
+	delete(k.old, id)
 }
 
 // carryOver returns what is known under another policy: what confirm returns for each

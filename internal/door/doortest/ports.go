@@ -100,7 +100,7 @@ func Open(t testing.TB, change ...func(*Setup)) *Fraudcheck {
 	f.Log.Least = -100
 	f.Set(0)
 	s := Setup{
-		Settings: door.Settings{Guard: auth.NewGuard(NewPolicy(t, nil, nil)), TagKey: []byte("a key for the tests"), InFlight: 64},
+		Settings: door.Settings{Guard: auth.NewGuard(NewPolicy(t, nil, nil)), TagKey: []byte("a key for the tests"), InFlight: 64, RefusalLines: 1 << 30},
 		Now:      func(time.Time) velocity.Time { return f.Now() },
 		Address:  func(a netip.Addr) string { return velocity.Network(a).String() },
 		log:      f.Log, memory: memory,
@@ -137,7 +137,7 @@ func (f *Fraudcheck) open(t testing.TB, s *Setup) {
 	}
 	ofCallers := settings("callers")
 	checks := &callers.API{Checker: s.Checker, Now: s.Now, Address: s.Address, Events: ofCallers.Events}
-	looks := &operator.API{Checker: s.Checker, Metrics: f.Metrics, Now: s.Now, Profiles: s.Profiles}
+	looks := &operator.API{Checker: s.Checker, Metrics: f.Metrics, Now: s.Now, Address: s.Address, Profiles: s.Profiles}
 	ofOperators := settings("operators")
 	ofCallers.Elsewhere, ofCallers.OtherPort = looks.Routes(), "operators' port"
 	ofOperators.Elsewhere, ofOperators.OtherPort = checks.Routes(), "callers' port"
