@@ -6,7 +6,9 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"fraudcheck/internal/auth"
 	"fraudcheck/internal/door"
+	"fraudcheck/internal/listener"
 	"fraudcheck/internal/wire"
 )
 
@@ -42,7 +44,21 @@ func readInput(in *door.Input, ctx *fasthttp.RequestCtx) {
 	in.ContentType = h.ContentType()
 	in.Header, in.Head = header{h}, h.RawHeaders()
 	in.Body, in.Trailers = ctx.Request.Body(), len(h.TrailerHeader()) > len("\r\n")
-	in.Peer = peerOf(ctx)
+	in.Peer, in.Last = peerOf(ctx), lastCredentials(ctx.Conn())
+}
+
+// lastCredentials returns what is kept with the connection; nil of a connection of tests.
+func lastCredentials(c net.Conn) *auth.LastCredentials {
+	own, ok := c.(*listener.Conn)
+	if !ok {
+		return nil
+	}
+	last, ok := own.Kept.(*auth.LastCredentials)
+	if !ok {
+		last = new(auth.LastCredentials)
+		own.Kept = last
+	}
+	return last
 }
 
 // writeOutput hands the answer to fasthttp, which sends it after the handler returns.
