@@ -15,7 +15,7 @@ func TestBareAnswersWhatANewAddressIsAnswered(t *testing.T) {
 	c := checker(t, velocitytest.NewKeys(t), velocity.DefaultRule)
 	a := velocitytest.Attempt(t, "203.0.113.7", 1)
 	var d velocity.Decision
-	c.Check(&a, velocitytest.Start, 0, &d)
+	c.Check(&a, velocitytest.Start, nil, &d)
 	real := string(wire.AppendDecision(nil, &d, strings.Repeat("0", 26)))
 	bare := string(bareBody())
 	_, id, _ := strings.Cut(bare, `"attempt_id":"`)

@@ -107,7 +107,7 @@ func parts(t testing.TB) []part {
 		}},
 		{"check/known subject", 0, func() {
 			now++
-			onMemory.Check(&a, now, 0, &d)
+			onMemory.Check(&a, now, nil, &d)
 			check(d.Outcome == velocity.Allow && d.Rules[0].Count == 1, "one card")
 		}},
 		{"whole/body to decision, known subject", 0, func() {
@@ -115,7 +115,7 @@ func parts(t testing.TB) []part {
 			f = velocity.Fields{}
 			check(wire.DecodeJSON(body, wire.CheckFields, &f) == nil, "decode")
 			a, err = velocity.ParseAttempt(&f)
-			onMemory.Check(&a, now, 0, &d)
+			onMemory.Check(&a, now, nil, &d)
 			check(err == nil && d.Outcome == velocity.Allow && d.Rules[0].Count == 1, "one card")
 		}},
 	}
@@ -172,7 +172,7 @@ func BenchmarkCheckNewSubject(b *testing.B) {
 	for b.Loop() {
 		n++
 		a.Address = netip.AddrFrom4([4]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
-		c.Check(&a, velocitytest.Start, 0, &d)
+		c.Check(&a, velocitytest.Start, nil, &d)
 		check(d.Rules[0].Count == 1, "a new address")
 	}
 }
@@ -188,13 +188,13 @@ func BenchmarkCheckAttack(b *testing.B) {
 			}
 			var d velocity.Decision
 			for i := range attempts {
-				c.Check(&attempts[i], velocitytest.Start, 0, &d)
+				c.Check(&attempts[i], velocitytest.Start, nil, &d)
 			}
 			b.ReportAllocs()
 			i := 0
 			for b.Loop() {
 				i++
-				c.Check(&attempts[i%cards], velocitytest.Start+velocity.Time(i), 0, &d)
+				c.Check(&attempts[i%cards], velocitytest.Start+velocity.Time(i), nil, &d)
 				check(d.Rules[0].Count == min(cards, 6), "count")
 			}
 		})
@@ -212,7 +212,7 @@ func BenchmarkCheckParallel(b *testing.B) {
 		for pb.Next() {
 			n++
 			a.Address = netip.AddrFrom4([4]byte{w, byte(n >> 16), byte(n >> 8), byte(n)})
-			c.Check(&a, velocitytest.Start, 0, &d)
+			c.Check(&a, velocitytest.Start, nil, &d)
 		}
 		check(n == 0 || d.Rules[0].Count == 1, "a new address")
 	})
@@ -228,14 +228,14 @@ func BenchmarkRecord(b *testing.B) {
 			var d velocity.Decision
 			for i := range elements {
 				a := velocitytest.Attempt(b, "203.0.113.7", i)
-				c.Check(&a, velocitytest.Start, 0, &d)
+				c.Check(&a, velocitytest.Start, nil, &d)
 			}
 			a := velocitytest.Attempt(b, "203.0.113.7", 0)
 			b.ReportAllocs()
 			now := velocitytest.Start
 			for b.Loop() {
 				now++
-				c.Check(&a, now, 0, &d)
+				c.Check(&a, now, nil, &d)
 				check(d.Rules[0].Count == elements, "a full record")
 			}
 		})
@@ -258,7 +258,7 @@ func BenchmarkMemcached(b *testing.B) {
 	var d velocity.Decision
 	n := uint32(0)
 	visit := func(count int) {
-		c.Check(&a, velocitytest.Start, 0, &d)
+		c.Check(&a, velocitytest.Start, nil, &d)
 		check(!d.Degraded && d.Rules[0].Count == count, "shared, and counted")
 	}
 

@@ -62,7 +62,7 @@ func benchmarkStore(b *testing.B, addresses int) {
 		var ip [4]byte
 		binary.BigEndian.PutUint32(ip[:], uint32(n))
 		a.Address = netip.AddrFrom4(ip)
-		c.Check(&a, now, 0, &d)
+		c.Check(&a, now, nil, &d)
 		check(d.Rules[0].Count == 1, "one card each")
 	}
 	for n := range addresses {
@@ -126,7 +126,7 @@ func benchmarkFull(b *testing.B, size int64) {
 	show := func() {
 		n++
 		a := withEmail(b, n)
-		c.Check(&a, velocitytest.Start, 0, &d)
+		c.Check(&a, velocitytest.Start, nil, &d)
 	}
 	for memory.Stats().EvictedInWindow < uint64(size/200) {
 		for range 1000 {

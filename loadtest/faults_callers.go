@@ -201,7 +201,7 @@ func overload(s *trial) error {
 	if err != nil {
 		return err
 	}
-	s.config, s.budget = "limits: {in_flight: 4}\n", time.Second
+	s.config, s.budget = "limits: {in_flight: 4, answer: 2s}\n", time.Second
 	s.callers = 64
 	s.begin = func() error {
 		p.set(trouble{delay: 20 * time.Millisecond})

@@ -124,6 +124,9 @@ func (s *trial) writeConfig(more string) (path string, err error) {
 	if !strings.Contains(text, "\nstore:") {
 		text += "store: {" + s.store() + "}\n"
 	}
+	if s.budget > 0 && !strings.Contains(text, "\nlimits:") {
+		text += "limits: {answer: " + (2 * s.budget).String() + "}\n"
+	}
 	if err = os.WriteFile(path+".new", []byte(text), 0o600); err == nil {
 		err = os.Rename(path+".new", path)
 	}

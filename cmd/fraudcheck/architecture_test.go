@@ -47,6 +47,8 @@ var forbidden = map[string][]string{
 	"internal/auth/session":  {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator", only("internal/auth")},
 	// The client of memcached, whatever is stored there.
 	"internal/memcached": {"net/http", fasthttp, prometheus, "log", ours},
+	// Who may ask a store, whatever is asked.
+	"internal/turns": {"net", fasthttp, prometheus, "log", ours},
 	// Bytes in memory, whatever they mean: it knows no package of this project.
 	"internal/slab": {"net", fasthttp, prometheus, "log", "internal/velocity", "internal/auth", "internal/memcached", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator"},
 	// Log lines, whatever they say.

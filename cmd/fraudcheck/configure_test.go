@@ -207,6 +207,7 @@ tls:
     in_front: false
 limits:
     in_flight: 2048
+    answer: 80ms
     connections:
         callers: 0
         operators: 256

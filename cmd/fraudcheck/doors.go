@@ -21,16 +21,17 @@ func (s *service) makeDoors() error {
 	if err != nil {
 		return err
 	}
-	forCallers := s.doorSettings("callers")
+	forCallers, forOperators := s.doorSettings("callers"), s.doorSettings("operators")
 	callersAPI := &callers.API{
 		Checker: s.checker, Now: s.clock.Now, Address: addressForm(s.settings.Log.IP, s.keys.log), Events: forCallers.Events,
 	}
+	operatorsAPI := &operator.API{Checker: s.checker, Metrics: s.metrics, Now: s.clock.Now, Profiles: s.settings.Debug.PProf}
+	forCallers.Elsewhere, forCallers.OtherPort = operatorsAPI.Routes(), "operators' port (operator_listen)"
+	forOperators.Elsewhere, forOperators.OtherPort = callersAPI.Routes(), "callers' port (listen)"
 	callersDoor := door.New(forCallers, callersAPI.Routes()...)
 	s.callers = s.serverOf(callersDoor, ofCallers)
 
-	forOperators := s.doorSettings("operators")
 	forOperators.Ready = callersDoor.IsReady
-	operatorsAPI := &operator.API{Checker: s.checker, Metrics: s.metrics, Now: s.clock.Now, Profiles: s.settings.Debug.PProf}
 	operatorsDoor := door.New(forOperators, operatorsAPI.Routes()...)
 	s.operators = s.serverOf(operatorsDoor, ofOperators)
 
@@ -45,7 +46,7 @@ func (s *service) doorSettings(port string) door.Settings {
 	return door.Settings{
 		Guard: s.guard, CORS: s.cors, TLS: s.policy.certificate != nil, Log: s.log, TagKey: s.keys.log, InFlight: s.settings.Limits.InFlight,
 		Events: door.Events{
-			Request: s.metrics.Request, Decision: s.metrics.Decision, PANLike: s.metrics.PANLike,
+			Request: s.metrics.Request, Decision: s.metrics.Decision, Outcome: s.metrics.Outcome, PANLike: s.metrics.PANLike,
 			AcceptFailed: acceptFailed(s.metrics, s.log, port), MadeRoom: madeRoom(s.metrics, s.log, port),
 		},
 	}

@@ -85,7 +85,9 @@ func TestExactlyBlockOverPassAcrossInstances(t *testing.T) {
 			}
 			conflicts := 0
 			for _, p := range instances {
-				assert.Equal(t, "0", p.metric(t, "fraudcheck_degraded_checks_total"))
+				for _, reason := range []string{"store", "wait"} {
+					assert.Equal(t, "0", p.metric(t, `fraudcheck_degraded_checks_total{reason="`+reason+`"}`))
+				}
 				var k int
 				_, err := fmt.Sscan(p.metric(t, `fraudcheck_store_operations_total{op="cas",result="conflict"}`), &k)
 				require.NoError(t, err)

@@ -15,13 +15,14 @@ import (
 
 const analystPassword = "wrong-donkey-capacitor"
 
-// sharing configures an instance on the memcached at addr. Its budget is long, so that a
+// sharing configures an instance on the memcached at addr. Its time limits are long, so that a
 // busy machine does not make answers degraded. A rule in shadow counts further than the
 // default rule, whose count ends at six and would hide lost cards.
 func sharing(addr string) string {
 	return `
 listen: 127.0.0.1:0
 hash_key: ` + hashKey + `
+limits: {answer: 10s}
 store: {kind: memcached, budget: 5s, memory: {max_bytes: 16MiB}, memcached: {servers: ["` + addr + `"]}}
 rules:
   - {name: cards_per_ip, per: ip, count: cards, window: 1h, review_over: 3, block_over: 5}

@@ -18,7 +18,7 @@ func (s *service) openLogins() error {
 		s.guard.Logins = session.NewLogins(s.keys.logins, session.NewMemory())
 		return nil
 	}
-	shared := session.NewMemcached(s.memcached, s.settings.Store.Budget)
+	shared := session.NewMemcached(s.memcached, s.turns)
 	logins := session.NewLogins(s.keys.logins, shared)
 	s.guard.Logins, s.guard.SharedNonces = logins, shared
 	ctx, cancel := context.WithCancel(context.Background())

@@ -40,7 +40,7 @@ func TestOutageAtTheStart(t *testing.T) {
 	}
 	assert.Equal(t, "allow", other.check(t, shopper, "0000").Decision)
 	assert.Equal(t, "allow", other.check(t, tester, "9000").Decision, "nobody could tell it")
-	assert.Equal(t, "7", one.metric(t, "fraudcheck_degraded_checks_total"))
+	assert.Equal(t, "7", one.metric(t, `fraudcheck_degraded_checks_total{reason="store"}`))
 	assert.Equal(t, "0", one.metric(t, `fraudcheck_store_up{server="`+server.Addr+`"}`))
 
 	one.await(t, one.stderr, `memcached is not used, .*: 127\.0\.0\.1:\d+ refuses connections`)

@@ -17,6 +17,7 @@ import (
 	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/operator"
 	"fraudcheck/internal/server"
+	"fraudcheck/internal/turns"
 	"fraudcheck/internal/velocity"
 )
 
@@ -28,6 +29,7 @@ type service struct {
 	clock       *velocity.Clock
 	memory      *velocity.Memory
 	memcached   *memcached.Client // nil with the embedded store
+	turns       *turns.Queue      // of those that ask it; nil with the embedded store
 	checker     *velocity.Checker
 	guard       *auth.Guard
 	certificate certificate
@@ -130,6 +132,7 @@ func (s *service) makeMetrics() error {
 	}
 	s.metrics = operator.NewMetrics(s.plan, servers, operator.Sources{
 		Memory: s.memory.Stats, LogDropped: s.logsDropped, ClockAhead: s.clock.Ahead,
+		Waits: func() turns.Waits { return s.turns.Waits() }, // the queue is made later
 	})
 	// The guard was made before the metrics, which need the log's counters.
 	s.guard.Observe = s.metrics.Auth

@@ -193,7 +193,7 @@ func TestSignedRequestsAtBothDoors(t *testing.T) {
 
 func TestANonceIsGoodOnceOnAllInstances(t *testing.T) {
 	memcached := testbed.StartMemcached(t)
-	shared := signing + "store: {kind: memcached, budget: 10s, memcached: {servers: [\"" + memcached.Addr + "\"]}}\n"
+	shared := signing + "limits: {answer: 20s}\nstore: {kind: memcached, budget: 10s, memcached: {servers: [\"" + memcached.Addr + "\"]}}\n"
 	a, b := start(t, shared), start(t, shared)
 	const path = "/v1/check"
 	body := attempt("203.0.113.7", "4242")

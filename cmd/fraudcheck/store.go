@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"fraudcheck/internal/memcached"
+	"fraudcheck/internal/turns"
 	"fraudcheck/internal/velocity"
 )
 
@@ -25,7 +26,7 @@ func (s *service) openStore() error {
 	}
 	// Local is the copy that answers while memcached does not.
 	shared, err := velocity.NewMemcached(velocity.MemcachedSettings{
-		Client: s.memcached, Budget: set.Budget, Keys: s.keys.records, Local: s.memory,
+		Client: s.memcached, Turns: s.turns, Keys: s.keys.records, Local: s.memory,
 	})
 	if err != nil {
 		return err
@@ -43,12 +44,13 @@ func (s *service) openStore() error {
 	return nil
 }
 
-// openMemcached makes the one client of memcached, which records, logins and nonces
-// share. It fails only on settings, not because a server does not answer.
+// openMemcached makes the one client of memcached, and the queue of those that ask it,
+// which records, logins and nonces share. It fails only on settings, not because a server does not answer.
 func (s *service) openMemcached() (err error) {
 	set, log := s.settings.Store, s.log
+	s.turns = turns.New(turns.Settings{Turns: set.Memcached.MaxConns, Answer: s.settings.Limits.Answer, Budget: set.Budget})
 	s.memcached, err = memcached.New(memcached.Settings{
-		Servers: set.Memcached.Servers, MaxConns: set.Memcached.MaxConns, Budget: set.Budget,
+		Servers: set.Memcached.Servers, MaxConns: set.Memcached.MaxConns, Budget: s.turns.Budget,
 		Canary: s.keys.records.CanaryKey(), Observe: s.metrics.Operation,
 		Changed: func(server string, trouble memcached.Trouble) {
 			if trouble == memcached.NoTrouble {

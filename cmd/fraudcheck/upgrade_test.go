@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -22,7 +23,11 @@ func TestInstancesAreUpgradedAndRolledBackOneByOne(t *testing.T) {
 	t.Parallel()
 	testbed.SkipShort(t, "compiles the program of an earlier commit")
 	earlier, this := buildEarlier(t), testbed.Program(t)
-	config := writeFile(t, "fraudcheck.yaml", sharing(testbed.StartMemcached(t).Addr))
+	settings := sharing(testbed.StartMemcached(t).Addr)
+	configs := map[string]string{ // the earlier program knows no limits.answer
+		this:    writeFile(t, "fraudcheck.yaml", settings),
+		earlier: writeFile(t, "fraudcheck.yaml", strings.Replace(settings, "limits: {answer: 10s}\n", "", 1)),
+	}
 	degraded := func(p *program) float64 {
 		t.Helper()
 		a, err := p.try(p.operators, "GET", "/metrics", "")
@@ -34,7 +39,7 @@ func TestInstancesAreUpgradedAndRolledBackOneByOne(t *testing.T) {
 	untilShared := map[*program]float64{} // degraded answers before memcached was reached
 	startOne := func(path string) *program {
 		t.Helper()
-		cmd := exec.Command(path, "--config", config)
+		cmd := exec.Command(path, "--config", configs[path])
 		cmd.Env = []string{"FRAUDCHECK_OPERATOR_LISTEN=127.0.0.1:0"}
 		p := launchCommand(t, cmd)
 		p.awaitPorts(t)

@@ -8,6 +8,7 @@ import (
 	"fraudcheck/internal/auth/httpsig"
 	"fraudcheck/internal/auth/password"
 	"fraudcheck/internal/auth/session"
+	"fraudcheck/internal/turns"
 )
 
 // A Guard authenticates requests under the policy in force. It holds what outlives a
@@ -106,12 +107,15 @@ func (g *Guard) find(f *inForce, r *Request) (c *Caller, scheme string, err erro
 	return nil, "none", Malformed
 }
 
-// complete fills in what the request does not say: where it comes from, when, and which
-// credentials it shows.
+// complete fills in what the request does not say: where it comes from, when, whose turn
+// it takes, and which credentials it shows.
 func (g *Guard) complete(r *Request, f *inForce) {
 	r.locate(f.Policy)
 	if r.At.IsZero() {
 		r.At = g.Now()
+	}
+	if r.Turn == nil {
+		r.Turn = &turns.Turn{Class: turns.LookUp}
 	}
 	r.readAuthorization()
 }

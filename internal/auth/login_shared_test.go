@@ -12,6 +12,7 @@ import (
 	"fraudcheck/internal/auth/session"
 	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/testbed"
+	"fraudcheck/internal/turns"
 )
 
 // counting counts the reads of a store.
@@ -21,11 +22,11 @@ type counting struct {
 	reads int
 }
 
-func (s *counting) Get(key string, now time.Time, waited time.Duration) ([]byte, uint64, error) {
+func (s *counting) Get(key string, now time.Time, turn *turns.Turn) ([]byte, uint64, error) {
 	s.mu.Lock()
 	s.reads++
 	s.mu.Unlock()
-	return s.Store.Get(key, now, waited)
+	return s.Store.Get(key, now, turn)
 }
 
 // testStore is a store on a client of its own, watched as that of the program.
@@ -34,7 +35,7 @@ func testStore(t testing.TB, budget time.Duration, servers ...string) *session.M
 	require.NoError(t, err)
 	client.Watch(nil)
 	t.Cleanup(func() { require.NoError(t, client.Close()) })
-	return session.NewMemcached(client, budget)
+	return session.NewMemcached(client, turns.New(turns.Settings{Turns: 64, Answer: budget, Budget: budget}))
 }
 
 // two instances share one real memcached.
@@ -55,7 +56,7 @@ func two(t *testing.T, change ...func(*session.Settings)) (a, b *instance, serve
 // awaitStore waits until the store answers again.
 func (i *instance) awaitStore() {
 	require.Eventually(i.t, func() bool {
-		_, _, err := i.store.(*counting).Store.Get("nothing", i.now, 0)
+		_, _, err := i.store.(*counting).Store.Get("nothing", i.now, &turns.Turn{Class: turns.LookUp})
 		return err == session.ErrMissing
 	}, 10*time.Second, time.Millisecond)
 }

@@ -11,6 +11,7 @@ import (
 
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/auth/session"
+	"fraudcheck/internal/turns"
 )
 
 // recording remembers all that a store was given.
@@ -19,9 +20,9 @@ type recording struct {
 	values map[string][]byte // by key
 }
 
-func (s *recording) Put(key string, value []byte, version uint64, now, until time.Time, waited time.Duration) error {
+func (s *recording) Put(key string, value []byte, version uint64, now, until time.Time, turn *turns.Turn) error {
 	s.values[key] = value
-	return s.Store.Put(key, value, version, now, until, waited)
+	return s.Store.Put(key, value, version, now, until, turn)
 }
 
 func TestTheStoreHoldsNoCredentialAndNoName(t *testing.T) {
@@ -41,8 +42,8 @@ type forging struct {
 	values map[string][]byte // as written before
 }
 
-func (s *forging) Get(key string, now time.Time, waited time.Duration) ([]byte, uint64, error) {
-	value, version, err := s.Store.Get(key, now, waited)
+func (s *forging) Get(key string, now time.Time, turn *turns.Turn) ([]byte, uint64, error) {
+	value, version, err := s.Store.Get(key, now, turn)
 	if genuine, ok := s.values[key]; err == nil && ok && bytes.Equal(value, genuine) {
 		for other := range s.values {
 			if other != key {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"fraudcheck/internal/auth/httpsig"
+	"fraudcheck/internal/turns"
 )
 
 // A Request is what the guard reads of a request. It keeps no slice of it after the
@@ -30,9 +31,8 @@ type Request struct {
 	ListedOrigin bool
 
 	Grant Grant // what Authenticate found, beside the caller
-	// StoreWaited is how long the request has waited for the store so far; verifying a
-	// password does not count. Authenticate adds to it.
-	StoreWaited time.Duration
+	// Turn is the request's, for what asks the store; nil: one of its own.
+	Turn *turns.Turn
 
 	authorization  authorization        // what it shows, once settled
 	cookie         []byte               // of the session, where that scheme owns the credentials

@@ -29,7 +29,7 @@ func (s *sessionScheme) owns(g *Guard, r *Request) bool {
 
 // authenticate implements scheme. Only a request that is let in prolongs the session.
 func (s *sessionScheme) authenticate(c call) (*Caller, error) {
-	shown, err := c.Logins.Session(c.policy.logins, c.cookie, c.from, c.At, &c.StoreWaited)
+	shown, err := c.Logins.Session(c.policy.logins, c.cookie, c.from, c.At, c.Turn)
 	if err != nil {
 		return nil, c.tokenFailure(c.Request, failureOf(err))
 	}
@@ -40,7 +40,7 @@ func (s *sessionScheme) authenticate(c call) (*Caller, error) {
 	if c.policy.outside(caller, c.Request) { // will be refused, and is no use of the session
 		return caller, nil
 	}
-	c.Logins.Use(c.policy.logins, &shown, c.At, &c.StoreWaited)
+	c.Logins.Use(c.policy.logins, &shown, c.At, c.Turn)
 	c.Grant = Grant{Expires: shown.Expires, Local: shown.Local}
 	return caller, nil
 }

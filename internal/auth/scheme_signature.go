@@ -7,6 +7,7 @@ import (
 
 	"fraudcheck/internal/auth/httpsig"
 	"fraudcheck/internal/auth/session"
+	"fraudcheck/internal/turns"
 )
 
 // signatureScheme is a signed request (RFC 9421), by the users' signing keys. The key's
@@ -56,10 +57,9 @@ func (s *signatureScheme) authenticate(c call) (*Caller, error) {
 	}
 	r := httpsig.Request{
 		Header: c.Header, Method: c.Method, Target: c.Target, Host: c.Host, Body: c.Body, Unread: c.TooLarge, TLS: c.TLS,
-		StoreWaited: c.StoreWaited,
+		Turn: c.Turn,
 	}
 	keyID, answer, err := s.Verify(&r, c.At, c.Guard)
-	c.StoreWaited = r.StoreWaited
 	if err != nil {
 		return nil, c.signatureFailure(keyID, err)
 	}
@@ -92,17 +92,16 @@ const nonceKept = 4 * time.Minute
 
 // Once implements [httpsig.Nonces]: a nonce is good once here and, as far as SharedNonces
 // answers, on all instances. It asks this instance first, which costs no round trip.
-func (g *Guard) Once(n httpsig.NonceID, now, until time.Time, waited time.Duration) (first bool, took time.Duration) {
+func (g *Guard) Once(n httpsig.NonceID, now, until time.Time, turn *turns.Turn) (first bool) {
 	if !g.nonces.Once(n, now, until) {
-		return false, 0
+		return false
 	}
 	if g.SharedNonces == nil {
-		return true, 0
+		return true
 	}
-	start := time.Now()
 	key := "fraudcheck-nonce:" + base64.RawURLEncoding.EncodeToString(n[:])
-	err := g.SharedNonces.Put(key, nil, 0, now, now.Add(nonceKept), waited)
-	return err != session.ErrConflict, time.Since(start)
+	err := g.SharedNonces.Put(key, nil, 0, now, now.Add(nonceKept), turn)
+	return err != session.ErrConflict
 }
 
 // Signed reports whether Authenticate found the caller by a signature: then the

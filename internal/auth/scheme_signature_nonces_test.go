@@ -11,6 +11,7 @@ import (
 	"fraudcheck/internal/auth/session"
 	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/testbed"
+	"fraudcheck/internal/turns"
 )
 
 func TestSharedNoncesAreKeptFourMinutes(t *testing.T) {
@@ -18,11 +19,10 @@ func TestSharedNoncesAreKeptFourMinutes(t *testing.T) {
 	client, err := memcached.New(memcached.Settings{Servers: []string{server.Addr}, MaxConns: 64, Budget: time.Second, Canary: "canary"})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, client.Close()) })
-	shared := session.NewMemcached(client, time.Second)
+	shared := session.NewMemcached(client, turns.New(turns.Settings{Turns: 64, Answer: time.Second, Budget: time.Second}))
 	midnight := time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
 	guard := NewGuard(new(Policy))
 	guard.SharedNonces = shared
-	first, _ := guard.Once(httpsig.NonceID{}, midnight, midnight, 0)
-	require.True(t, first)
+	require.True(t, guard.Once(httpsig.NonceID{}, midnight, midnight, &turns.Turn{Class: turns.LookUp}))
 	assert.InDelta(t, 240, server.SecondsLeft("fraudcheck-nonce:AAAAAAAAAAAAAAAAAAAAAA"), 5)
 }

@@ -8,8 +8,9 @@
 //
 // # POST /v1/outcomes
 //
-// The fields of the check and "outcome": approved, declined or error. The answer is 202
-// with the attempt_id. Only declined is recorded.
+// The fields of the check and "outcome": approved, declined or error; with declined a
+// "reason". The answer is 202 with the attempt_id. Only declined is recorded, unless the
+// reason is insufficient_funds.
 //
 // # Refusals
 //
@@ -73,7 +74,7 @@ func (a *API) check(q *door.Request) *wire.Problem {
 	if p := a.parse(q, s, wire.CheckFields); p != nil {
 		return p
 	}
-	a.Checker.Check(&s.attempt, a.Now(q.Start), q.StoreWaited(), &s.decision)
+	a.Checker.Check(&s.attempt, a.Now(q.Start), &q.Turn, &s.decision)
 	q.Decision = &s.decision
 	if q.Logged {
 		a.logDecision(q, s)
@@ -83,34 +84,9 @@ func (a *API) check(q *door.Request) *wire.Problem {
 	return nil
 }
 
-// outcome answers POST /v1/outcomes. Only a decline says something about the card: an
-// error is trouble of the processor or the network, and an approval is no sign of an
-// attack. Nothing is recorded for these two, but their fields must be right all the same.
-func (a *API) outcome(q *door.Request) *wire.Problem {
-	s := scratchOf(q)
-	if p := a.parse(q, s, wire.OutcomeFields); p != nil {
-		return p
-	}
-	const expected = "approved, declined or error"
-	if !s.fields.Has(velocity.FieldOutcome) {
-		return wire.ProblemOf(&velocity.FieldError{Field: velocity.FieldOutcome, Missing: true, Expected: expected})
-	}
-	switch s.fields.Value(velocity.FieldOutcome) {
-	case "declined":
-		a.Checker.Declined(&s.attempt, a.Now(q.Start))
-	case "approved", "error":
-	default:
-		return wire.ProblemOf(&velocity.FieldError{Field: velocity.FieldOutcome, Expected: expected})
-	}
-	q.Buffer = append(q.Buffer[:0], `{"attempt_id":`...)
-	q.Buffer = append(wire.AppendString(q.Buffer, s.fields.Value(velocity.FieldAttemptID)), '}')
-	q.Answer(202, wire.JSON, q.Buffer)
-	return nil
-}
-
 // parse reads the fields from URL parameters and body into s.fields, and the attempt from
-// them into s.attempt. What looks like a whole card number is counted, refused and not
-// logged.
+// them into s.attempt. What looks like a whole card number is counted and not logged;
+// where it cannot be an order's number it is refused.
 func (a *API) parse(q *door.Request, s *scratch, allowed wire.FieldSet) *wire.Problem {
 	s.fields = velocity.Fields{}
 	decode := wire.DecoderFor(q.In.ContentType, q.In.ContentEncoding)
@@ -121,13 +97,13 @@ func (a *API) parse(q *door.Request, s *scratch, allowed wire.FieldSet) *wire.Pr
 	if err == nil {
 		s.attempt, err = velocity.ParseAttempt(&s.fields)
 	}
-	if err == nil {
-		return nil
-	}
 	if wire.PANLike(&s.fields, err) && a.Events.PANLike != nil {
 		a.Events.PANLike()
 	}
-	return wire.ProblemOf(err)
+	if err != nil {
+		return wire.ProblemOf(err)
+	}
+	return nil
 }
 
 // decode reads URL parameters, then the body; a field in both counts as given twice. A

@@ -117,9 +117,16 @@ func TestEveryRefusal(t *testing.T) {
 		{"a 13th month", checking(`{"ip":"203.0.113.7","last4":"4242","exp_month":13,"exp_year":30}`), 400, "field_invalid", "exp_month"},
 		{"a month with a fraction", checking(`{"ip":"203.0.113.7","last4":"4242","exp_month":1.0,"exp_year":30}`), 400, "field_invalid", "exp_month"},
 		{"a year of another century", checking(`{"ip":"203.0.113.7","last4":"4242","exp_month":12,"exp_year":1999}`), 400, "field_invalid", "exp_year"},
-		{"an empty fingerprint", checking(`{"ip":"203.0.113.7","card_id":""}`), 400, "field_invalid", "card_id"},
+		{"an empty fingerprint", checking(`{"ip":"203.0.113.7","card_id":""}`), 400, "field_missing", "last4"},
+		{"an empty address", checking(`{"ip":"","card_id":"pm_1"}`), 400, "field_missing", "ip"},
+		{"no address but a null", checking(`{"ip":null,"card_id":"pm_1"}`), 400, "field_missing", "ip"},
+		{"two addresses", checking(`{"ip":"203.0.113.7, 203.0.113.8","card_id":"pm_1"}`), 400, "field_invalid", "ip"},
+		{"a word for an address", checking(`{"ip":"unknown","card_id":"pm_1"}`), 400, "field_invalid", "ip"},
+		{"a reason beside an approval", doortest.Raw("POST /v1/outcomes?ip=203.0.113.7&card_id=pm_1&outcome=approved&reason=other", "", doortest.AsCheckout), 400, "field_invalid", "reason"},
+		{"an unknown reason", doortest.Raw("POST /v1/outcomes?ip=203.0.113.7&card_id=pm_1&outcome=declined&reason=lost", "", doortest.AsCheckout), 400, "field_invalid", "reason"},
+		{"a reason in a check", checking(`{"ip":"203.0.113.7","card_id":"pm_1","reason":"other"}`), 400, "field_unknown", "reason"},
 		{"a blank email", checking(`{"ip":"203.0.113.7","card_id":"pm_1","email":" "}`), 400, "field_invalid", "email"},
-		{"null", checking(`{"ip":"203.0.113.7","card_id":"pm_1","device":null}`), 400, "field_invalid", "device"},
+		{"a truth value", checking(`{"ip":"203.0.113.7","card_id":"pm_1","device":true}`), 400, "field_invalid", "device"},
 		{"257 characters", checking(`{"ip":"203.0.113.7","card_id":"pm_1","cart":"` + strings.Repeat("x", 257) + `"}`), 400, "field_invalid", "cart"},
 		{"not UTF-8", checking("{\"ip\":\"203.0.113.7\",\"card_id\":\"pm_1\",\"account\":\"\xff\"}"), 400, "field_invalid", "account"},
 		{"half an escape", doortest.Raw("POST /v1/check?ip=203.0.113.7&card_id=pm_1&cart=%4", "", doortest.AsCheckout), 400, "field_invalid", "cart"},
@@ -220,6 +227,13 @@ func TestACardNumberNeverComesBack(t *testing.T) {
 		{"as card_id", doortest.Raw("POST /v1/check", `{"ip":"203.0.113.7","card_id":"`+pan+`"}`, doortest.AsCheckout), "field_invalid", "card_id"},
 		{"as card_id, with blanks", doortest.Raw("POST /v1/check", `{"ip":"203.0.113.7","card_id":"4111 1111 1111 1111"}`, doortest.AsCheckout), "field_invalid", "card_id"},
 		{"as card_id, with dashes", doortest.Raw("POST /v1/check", `{"ip":"203.0.113.7","card_id":" 4111-1111-1111-1111"}`, doortest.AsCheckout), "field_invalid", "card_id"},
+		{"as card_id, with dots", doortest.Raw("POST /v1/check", `{"ip":"203.0.113.7","card_id":"4111.1111.1111.1111"}`, doortest.AsCheckout), "field_invalid", "card_id"},
+		{"as card_id, with no-break spaces", doortest.Raw("POST /v1/check", `{"ip":"203.0.113.7","card_id":"4111\u00a01111\u202f1111 1111"}`, doortest.AsCheckout), "field_invalid", "card_id"},
+		{"as card_id, in full width", doortest.Raw("POST /v1/check", `{"ip":"203.0.113.7","card_id":"４１１１１１１１１１１１１１１１"}`, doortest.AsCheckout), "field_invalid", "card_id"},
+		{"as card_id, as a number", doortest.Raw("POST /v1/check", `{"ip":"203.0.113.7","card_id":`+pan+`}`, doortest.AsCheckout), "field_invalid", "card_id"},
+		{"with underscores, in a name", doortest.Raw("POST /v1/check", `{"a_4111_1111_1111_1111":1}`, doortest.AsCheckout), "field_unknown", ""},
+		{"as a reason", doortest.Raw("POST /v1/outcomes", `{"ip":"203.0.113.7","card_id":"pm_1","outcome":"declined","reason":"`+pan+`"}`, doortest.AsCheckout), "field_invalid", "reason"},
+		{"as an e-mail address that is too long", doortest.Raw("POST /v1/check", `{"ip":"203.0.113.7","card_id":"pm_1","email":"`+pan+strings.Repeat("x", 256)+`"}`, doortest.AsCheckout), "field_invalid", "email"},
 		{"as last4 beside a card_id", doortest.Raw("POST /v1/check", `{"ip":"203.0.113.7","card_id":"pm_1","last4":"`+pan+`"}`, doortest.AsCheckout), "field_invalid", "last4"},
 		{"as ip", doortest.Raw("POST /v1/check", `{"ip":"`+pan+`"}`, doortest.AsCheckout), "field_invalid", "ip"},
 		{"as exp_month", doortest.Raw("POST /v1/check", `{"ip":"203.0.113.7","last4":"4242","exp_month":`+pan+`}`, doortest.AsCheckout), "field_invalid", "exp_month"},
@@ -238,7 +252,7 @@ func TestACardNumberNeverComesBack(t *testing.T) {
 		{"as a host", strings.Replace(doortest.Raw("GET /nowhere", ""), "fraudcheck.test", pan, 1), "not_found", ""},
 		{"as malformed HTTP", "POST /v1/check HTTP/1.1\r\n" + pan + "\r\n\r\n", "body_invalid", ""},
 	}
-	digits := regexp.MustCompile(`(4111[ -]?1111)|(\D4242\D)`)
+	digits := regexp.MustCompile(`(4111[ ._\x{a0}-]?1111)|４１|(\D4242\D)`)
 	d := open(t)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -88,5 +88,5 @@ func TestOnAUnixSocketThereIsNoAddress(t *testing.T) {
 	require.NoError(t, err)
 	d := open(t, func(s *doortest.Setup) { s.On(ln) }, behindAProxy(t, "127.0.0.1"))
 	doortest.RequireProblem(t, d.Ask(t, doortest.Raw("POST /v1/check", someCard, doortest.AsCheckout, forwardedFor("127.0.0.1"))), 403, "network_refused", "")
-	assert.Regexp(t, `^-[A-Za-z0-9_-]{6}$`, d.all.Log.Lines()[0].Attrs["tag"])
+	assert.Regexp(t, `^unix-[A-Za-z0-9_-]{6}$`, d.all.Log.Lines()[0].Attrs["tag"])
 }

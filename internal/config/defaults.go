@@ -9,6 +9,7 @@ func Defaults() *Settings {
 	s.Listen = "127.0.0.1:8080"
 	s.OperatorListen = "127.0.0.1:8081"
 	s.Limits.InFlight = 2048
+	s.Limits.Answer = 80 * time.Millisecond
 	s.Limits.Read = 5 * time.Second
 	s.Limits.Write = 5 * time.Second
 	// Limits.Connections.Callers stays 0: as many as the process may open files, less a

@@ -23,7 +23,8 @@ type Settings struct {
 		InFront  bool   `yaml:"in_front" help:"a proxy ends TLS: what comes from trusted_proxies, and only that, counts as sent over TLS (cookie with Secure, origins with https)"`
 	} `yaml:"tls"`
 	Limits struct {
-		InFlight    int `yaml:"in_flight" min:"1" max:"1000000" help:"requests served at once; more get 503"`
+		InFlight    int           `yaml:"in_flight" min:"1" max:"1000000" help:"requests served at once; more get 503"`
+		Answer      time.Duration `yaml:"answer" min:"1ms" max:"1m" help:"longest from a check's request to its answer: the wait for its turn, the look-up of a login and memcached together; a check that cannot begin in time is answered from what this instance knows"`
 		Connections struct {
 			Callers   int `yaml:"callers" min:"0" max:"1000000" help:"connections of callers open at once; then the one idle longest is closed for the next; 0: as many as the process may open files, less a reserve"`
 			Operators int `yaml:"operators" min:"1" max:"1000000" help:"the same at the operators' port; at most a quarter of what the process may open"`
@@ -37,7 +38,7 @@ type Settings struct {
 	Store      struct {
 		Kind      string        `yaml:"kind" oneof:"memory,memcached" help:"where the records live: memory, of this process, or memcached, shared by all instances"`
 		OnFailure string        `yaml:"on_failure" oneof:"local,allow,block" help:"what to answer when memcached does not: from what this instance knows, or always the same"`
-		Budget    time.Duration `yaml:"budget" min:"1ms" max:"10s" help:"longest a whole check may wait for memcached: the look-up of a login, all subjects and all retries; then this instance answers from what it knows"`
+		Budget    time.Duration `yaml:"budget" min:"1ms" max:"10s" help:"longest of limits.answer that memcached may take: the look-up of a login, all subjects and all retries; then this instance answers from what it knows"`
 		Memory    struct {
 			MaxBytes      ByteSize      `yaml:"max_bytes" min:"1MiB" max:"1TiB" help:"most memory the records may take; with memcached, this instance's copies"`
 			SnapshotFile  string        `yaml:"snapshot_file" path:"file" help:"where the records are kept over a restart, written at every stop and read at start; none: they are not. Needs a hash key that stays"`
@@ -45,7 +46,7 @@ type Settings struct {
 		} `yaml:"memory"`
 		Memcached struct {
 			Servers  []string `yaml:"servers" help:"host:port or /unix/socket"`
-			MaxConns int      `yaml:"max_conns" min:"1" max:"10000" help:"operations under way at once, per server"`
+			MaxConns int      `yaml:"max_conns" min:"1" max:"10000" help:"requests that may ask memcached at once; the others wait for their turn"`
 		} `yaml:"memcached"`
 	} `yaml:"store"`
 	IPv6Prefix int    `yaml:"ipv6_prefix" min:"48" max:"128" help:"bits of an IPv6 address that make one subject"`

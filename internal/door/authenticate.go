@@ -2,6 +2,7 @@ package door
 
 import (
 	"errors"
+	"strings"
 
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/wire"
@@ -15,6 +16,9 @@ func (d *Door) unauthenticated(q *Request, err error) *wire.Problem {
 		if named := refuseOrigin(&q.auth); named != nil {
 			return named
 		}
+	}
+	if p.Code == string(auth.RoleMissing) {
+		p.Detail = "this path needs the role " + strings.Join((q.auth.Needs|auth.Operator).Names(), " or ")
 	}
 	if p.Status == 401 {
 		q.Out.Set("WWW-Authenticate", d.Guard.Challenge())

@@ -36,6 +36,7 @@ import (
 	"time"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/turns"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/wire"
 )
@@ -51,6 +52,10 @@ type Settings struct {
 	// InFlight requests are served at once; more are refused with 503, except those
 	// that are open to everybody and change nothing. 0 for any number.
 	InFlight int
+	// Elsewhere are the routes of the service's other port, and its name, for those who ask
+	// at the wrong one.
+	Elsewhere []Route
+	OtherPort string
 	// Ready says whether the service may take traffic; nil: until SetUnready or Drain.
 	Ready  func() bool
 	Events Events
@@ -63,6 +68,8 @@ type Events struct {
 	Request func(route string, status int, took time.Duration)
 	// Decision is called for every check, with the time from its request to its answer.
 	Decision func(d *velocity.Decision, took time.Duration)
+	// Outcome is called for every issuer's answer that was taken.
+	Outcome func(velocity.IssuerAnswer)
 	// PANLike is called when a field looks like a card number.
 	PANLike func()
 	// AcceptFailed is called for every connection that could not be accepted.
@@ -75,6 +82,7 @@ type Events struct {
 type Door struct {
 	Settings
 	resources []resource
+	elsewhere []resource // of the other port
 	tags      *Tags
 
 	unready  atomic.Bool
@@ -90,17 +98,17 @@ func New(settings Settings, routes ...Route) *Door {
 	if d.Events.Request == nil {
 		d.Events.Request = func(string, int, time.Duration) {}
 	}
-	d.resources = compile(append(routes, d.common()...))
+	d.resources, d.elsewhere = compile(append(routes, d.common()...)), compile(d.Elsewhere)
 	return d
 }
 
 // common returns the routes of every door.
 func (d *Door) common() []Route {
 	return []Route{
-		{Methods: "POST", Path: "/v1/login", Handle: d.login},
-		{Methods: "POST", Path: "/v1/refresh", Handle: d.refresh},
-		{Methods: "POST", Path: "/v1/logout", Handle: d.logout},
-		{Methods: "GET, HEAD", Path: "/v1/me", Needs: auth.Anyone, Handle: d.me},
+		{Methods: "POST", Path: "/v1/login", Turn: turns.LookUp, Handle: d.login},
+		{Methods: "POST", Path: "/v1/refresh", Turn: turns.LookUp, Handle: d.refresh},
+		{Methods: "POST", Path: "/v1/logout", Turn: turns.Change, Handle: d.logout},
+		{Methods: "GET, HEAD", Path: "/v1/me", Needs: auth.Anyone, Turn: turns.LookUp, Handle: d.me},
 		{Methods: "GET, HEAD", Path: "/healthz", Handle: d.health},
 		{Methods: "GET, HEAD", Path: "/readyz", Handle: d.ready},
 	}
@@ -155,7 +163,7 @@ func (d *Door) answer(q *Request, inFlight int64) *wire.Problem {
 	q.resource, q.Segment = d.find(path)
 	d.logRequest(q)
 	if q.resource == nil {
-		return wire.NotFound
+		return d.notFound(path)
 	}
 	if q.preflight {
 		d.CORS.Preflight(q.resource.allow, &q.Out)
@@ -165,12 +173,13 @@ func (d *Door) answer(q *Request, inFlight int64) *wire.Problem {
 	r := q.resource.route(q.In.Method)
 	if r == nil {
 		q.Out.Set("Allow", q.resource.allow)
-		return wire.MethodNotAllowed
+		return wire.MethodNotAllowed(q.resource.allow)
 	}
 	if d.InFlight > 0 && inFlight > int64(d.InFlight) && !q.resource.probe {
 		return tooManyInFlight
 	}
 	tooLarge := q.In.Unread != nil || len(q.In.Body) > wire.MaxBody
+	q.Turn.Class = r.Turn
 	if r.Needs != 0 {
 		q.auth.Needs, q.auth.Body, q.auth.TooLarge = r.Needs, q.In.Body, tooLarge
 		if p := d.authenticate(q); p != nil {
@@ -205,11 +214,13 @@ func (d *Door) authenticate(q *Request) *wire.Problem {
 	return nil
 }
 
-// end completes what Serve began, in this order: the answer after a panic, whether the
-// connection closes, the signature, the log line, the metrics. The time that is logged
+// end completes what Serve began, in this order: its turn, the answer after a panic,
+// whether the connection closes, the signature, the log line, the metrics. The time that is logged
 // and counted ends here: the library's writing is not in it.
 func (d *Door) end(q *Request) {
-	if fault := recover(); fault != nil {
+	fault := recover()
+	q.Turn.Release()
+	if fault != nil {
 		if q.tag == "" {
 			q.tag = d.tagFor(q)
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/turns"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/wire"
 )
@@ -63,6 +64,7 @@ type Request struct {
 	Out Output
 
 	Start   time.Time
+	Turn    turns.Turn   // for what asks the store; the door gives it back
 	ID      []byte       // the request id
 	Segment string       // of the path, where the route's has a {name}; decoded
 	Query   []byte       // as sent
@@ -87,12 +89,13 @@ type Request struct {
 // begin looks at the head, and sets what every request has: its id, taken over from
 // X-Request-ID where that is fit to be logged, and what the guard reads.
 func (q *Request) begin(start time.Time, tls bool) {
-	q.Start = start
+	q.Start, q.Turn.Start = start, start
 	if q.isRead() {
 		q.badHead = q.In.CheckFraming()
 	}
 	a := &q.auth // zero until here, see Reset
-	a.Header, a.At, a.Peer, a.TLS, a.Last = q.In.Header, start, q.In.Peer, tls, q.In.Last
+	a.Turn, a.Last = &q.Turn, q.In.Last
+	a.Header, a.At, a.Peer, a.TLS = q.In.Header, start, q.In.Peer, tls
 	a.Method, a.Target, a.Host = q.In.Method, q.In.Target, q.In.Host
 	q.Out.Status = 200
 	q.ID = q.ID[:0]
@@ -105,10 +108,6 @@ func (q *Request) begin(start time.Time, tls bool) {
 
 // isRead reports whether there is a request, if need be without its body.
 func (q *Request) isRead() bool { return q.In.Unread == nil || q.In.Unread == wire.TooLarge }
-
-// StoreWaited returns how long authentication has waited for the store: a check has that
-// much less of the store's budget.
-func (q *Request) StoreWaited() time.Duration { return q.auth.StoreWaited }
 
 // Reset forgets the request, so that q may be used for the next. It keeps memory.
 func (q *Request) Reset() {

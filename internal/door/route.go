@@ -6,15 +6,17 @@ import (
 	"strings"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/turns"
 	"fraudcheck/internal/wire"
 )
 
 // A Route is a path, methods, the roles that may use it with them, and a handler. Several
 // may have the same path and different methods.
 type Route struct {
-	Path    string     // may have one {name}, which stands for one segment
-	Methods string     // as the Allow field lists them, such as "GET, HEAD"
-	Needs   auth.Roles // one of them; 0: open to everybody
+	Path    string      // may have one {name}, which stands for one segment
+	Methods string      // as the Allow field lists them, such as "GET, HEAD"
+	Needs   auth.Roles  // one of them; 0: open to everybody
+	Turn    turns.Class // of what it asks the store
 	Handle  func(*Request) *wire.Problem
 }
 
@@ -74,8 +76,12 @@ func (d *Door) Paths() (paths []string) {
 // {name}. Only that segment may be percent-encoded: of everything else there is one
 // spelling.
 func (d *Door) find(path []byte) (p *resource, segment string) {
-	for i := range d.resources {
-		if p := &d.resources[i]; !p.named {
+	return find(d.resources, path)
+}
+
+func find(resources []resource, path []byte) (p *resource, segment string) {
+	for i := range resources {
+		if p := &resources[i]; !p.named {
 			if p.path == string(path) {
 				return p, ""
 			}
@@ -84,6 +90,14 @@ func (d *Door) find(path []byte) (p *resource, segment string) {
 		}
 	}
 	return nil, ""
+}
+
+// notFound is the problem of a path that this port does not have.
+func (d *Door) notFound(path []byte) *wire.Problem {
+	if p, _ := find(d.elsewhere, path); p == nil {
+		return wire.NotFound
+	}
+	return &wire.Problem{Status: 404, Code: wire.NotFound.Code, Detail: "this path is at the " + d.OtherPort}
 }
 
 // segment returns what stands for {name} in the path, decoded where that is possible;

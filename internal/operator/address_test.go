@@ -144,6 +144,10 @@ func TestAddressesAreNamedInEveryPlainForm(t *testing.T) {
 		{"203%2E0%2E113%2E7", "203.0.113.7", "203.0.113.7"},
 		{"203.0.113.7?ip=198.51.100.1#fragment", "203.0.113.7", "203.0.113.7"},
 		{"::1", "::/64", "::1"},
+		{"203.0.113.7:51234", "203.0.113.7", "203.0.113.7:443"},
+		{"%20203.0.113.7%0A", "203.0.113.7", " 203.0.113.7"},
+		{"[2001:db8:0:1::7]:443", "2001:db8:0:1::/64", "[2001:db8:0:1::8]"},
+		{"%5B2001:db8:0:1::7%5D", "2001:db8:0:1::/64", "2001:db8:0:1::7"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.path, func(t *testing.T) {
@@ -161,14 +165,14 @@ func TestAddressesAreNamedInEveryPlainForm(t *testing.T) {
 func TestWhatIsNoAddressIsRefused(t *testing.T) {
 	d := open(t, nil)
 	for _, path := range []string{
-		"localhost", "203.0.113", "203.0.113.07", "203.0.113.256", "0xcb.0.113.7", "3405803783", "203.0.113.7:80", "%20203.0.113.7",
-		"fe80::1%25eth0", "2001:db8::1::", "[2001:db8::1]", "2001:db8::%00", "{ip}", "%7Bip%7D", "%C3%A9", "..", "...", "203.0.113.0-24", "*",
+		"localhost", "203.0.113", "203.0.113.07", "203.0.113.256", "0xcb.0.113.7", "3405803783", "203.0.113.7:http", "203.0.113.7,203.0.113.8",
+		"fe80::1%25eth0", "2001:db8::1::", "[2001:db8::1", "2001:db8::%00", "{ip}", "%7Bip%7D", "%C3%A9", "..", "...", "203.0.113.0-24", "*",
 	} {
 		for _, method := range []string{"GET", "DELETE"} {
 			t.Run(method+" "+path, func(t *testing.T) {
 				a := d.ask(t, method, "/v1/addresses/"+path, "")
 				doortest.RequireProblem(t, a, 400, "field_invalid", "ip")
-				assert.Equal(t, "expected an IPv4 or IPv6 address", a.JSON["detail"])
+				assert.Equal(t, "expected an IPv4 or IPv6 address such as 203.0.113.7 or 2001:db8::7", a.JSON["detail"])
 			})
 		}
 	}

@@ -26,6 +26,7 @@ import (
 
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/door"
+	"fraudcheck/internal/turns"
 	"fraudcheck/internal/velocity"
 )
 
@@ -45,16 +46,16 @@ const addresses = "/v1/addresses/{ip}"
 // Prometheus shows none by default: it holds no address, card or name.
 func (a *API) Routes() []door.Route {
 	routes := []door.Route{
-		{Methods: "GET", Path: "/metrics", Handle: a.metrics},
-		{Methods: "GET", Path: addresses, Needs: auth.Analyst, Handle: a.readAddress},
-		{Methods: "DELETE", Path: addresses, Needs: auth.Analyst, Handle: a.forgetAddress},
-		{Methods: "POST", Path: "/v1/subjects/read", Needs: auth.Analyst, Handle: a.readSubject},
-		{Methods: "POST", Path: "/v1/subjects/forget", Needs: auth.Analyst, Handle: a.forgetSubject},
+		{Methods: "GET", Path: "/metrics", Turn: turns.LookUp, Handle: a.metrics},
+		{Methods: "GET", Path: addresses, Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.readAddress},
+		{Methods: "DELETE", Path: addresses, Needs: auth.Analyst, Turn: turns.Change, Handle: a.forgetAddress},
+		{Methods: "POST", Path: "/v1/subjects/read", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.readSubject},
+		{Methods: "POST", Path: "/v1/subjects/forget", Needs: auth.Analyst, Turn: turns.Change, Handle: a.forgetSubject},
 	}
 	if a.Profiles {
 		routes = append(routes,
-			door.Route{Methods: "GET", Path: "/debug/pprof/", Needs: auth.Operator, Handle: a.profiles},
-			door.Route{Methods: "GET", Path: "/debug/pprof/{profile}", Needs: auth.Operator, Handle: a.profile},
+			door.Route{Methods: "GET", Path: "/debug/pprof/", Needs: auth.Operator, Turn: turns.LookUp, Handle: a.profiles},
+			door.Route{Methods: "GET", Path: "/debug/pprof/{profile}", Needs: auth.Operator, Turn: turns.LookUp, Handle: a.profile},
 		)
 	}
 	return routes

@@ -13,6 +13,7 @@ import (
 	"fraudcheck/internal/door/doortest"
 	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/operator"
+	"fraudcheck/internal/turns"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/velocity/velocitytest"
 )
@@ -79,6 +80,7 @@ func sources(memory *velocity.Memory) operator.Sources {
 		Memory:     memory.Stats,
 		LogDropped: func() uint64 { return 0 },
 		ClockAhead: func() time.Duration { return 0 },
+		Waits:      (*turns.Queue)(nil).Waits,
 	}
 }
 
@@ -106,7 +108,7 @@ func (d *port) attempt(t testing.TB, fields ...string) velocity.Attempt {
 func (d *port) check(t testing.TB, fields ...string) *velocity.Decision {
 	t.Helper()
 	a, decision := d.attempt(t, fields...), new(velocity.Decision)
-	d.checker.Check(&a, d.now(), 0, decision)
+	d.checker.Check(&a, d.now(), nil, decision)
 	return decision
 }
 
@@ -122,7 +124,7 @@ func (d *port) show(t testing.TB, address string, cards int, more ...string) {
 func (d *port) decline(t testing.TB, address string, card int) {
 	t.Helper()
 	a := d.attempt(t, "ip="+address, fmt.Sprintf("card_id=card %d", card))
-	d.checker.Declined(&a, d.now())
+	d.checker.Declined(&a, d.now(), nil)
 }
 
 // ask sends a request of the analyst, with headers written as lines.

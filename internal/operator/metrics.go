@@ -11,6 +11,7 @@ import (
 
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/memcached"
+	"fraudcheck/internal/turns"
 	"fraudcheck/internal/velocity"
 )
 
@@ -22,12 +23,13 @@ import (
 type Metrics struct {
 	Registry *prometheus.Registry
 
-	checks   [3]prometheus.Counter // by velocity.Outcome
-	degraded prometheus.Counter
+	checks   [3]prometheus.Counter                    // by velocity.Outcome
+	degraded struct{ store, wait prometheus.Counter } // by reason
 	duration prometheus.Histogram
 	outcomes *prometheus.CounterVec
 	plan     atomic.Pointer[planMetrics] // of the plan of the last decision
 	panLike  prometheus.Counter          // requests with a value like a card number
+	issuer   map[velocity.IssuerAnswer]prometheus.Counter
 
 	requests        *prometheus.CounterVec
 	requestChildren map[routeStatus]prometheus.Counter
@@ -85,6 +87,7 @@ type Sources struct {
 	Memory     func() velocity.MemoryStats
 	LogDropped func() uint64        // lines, since the start
 	ClockAhead func() time.Duration // of the machine's clock before the instance's
+	Waits      func() turns.Waits   // of checks for their turns
 }
 
 // bucketBounds are the bounds of the classic histograms, in seconds: 0.25 ms to 1 s. A
@@ -116,8 +119,14 @@ func (m *Metrics) registerChecks(plan *velocity.Plan) {
 	for o := range m.checks {
 		m.checks[o] = checks.WithLabelValues(velocity.Outcome(o).String())
 	}
-	m.degraded = m.counters("fraudcheck_degraded_checks_total", "Checks that rest on this instance's own knowledge, because the shared store did not answer in time.").WithLabelValues()
-	m.panLike = m.counters("fraudcheck_pan_like_input_total", "Requests refused because a field looked like a whole card number.").WithLabelValues()
+	degraded := m.counters("fraudcheck_degraded_checks_total", "Checks that rest on this instance's own knowledge: the shared store did not answer in time, or there was no turn in time to ask it.", "reason")
+	m.degraded.store, m.degraded.wait = degraded.WithLabelValues("store"), degraded.WithLabelValues("wait")
+	m.panLike = m.counters("fraudcheck_pan_like_input_total", "Requests with a field that looks like a whole card number: refused, or where it may be an order's number, taken.").WithLabelValues()
+	issuer := m.counters("fraudcheck_outcomes_total", "Outcomes taken, by what the issuer answered and, of declines, why.", "outcome", "reason")
+	m.issuer = make(map[velocity.IssuerAnswer]prometheus.Counter)
+	for _, a := range velocity.IssuerAnswers {
+		m.issuer[a] = issuer.WithLabelValues(a.Outcome, a.Reason)
+	}
 	m.duration = m.histograms("fraudcheck_check_duration_seconds", "Time from a check read to its decision.").WithLabelValues().(prometheus.Histogram)
 	m.outcomes = m.counters("fraudcheck_rule_outcomes_total", "What each rule said; skipped: the attempt lacked its subject or element.", "rule", "outcome", "mode")
 	m.planCounters(plan)
@@ -229,6 +238,9 @@ func (m *Metrics) registerSources(from Sources) {
 		func() float64 { return float64(from.LogDropped()) })
 	gauge("fraudcheck_clock_ahead_seconds", "How far the machine's clock is ahead of the one that windows go by.",
 		func() float64 { return from.ClockAhead().Seconds() }, nil)
+	gauge("fraudcheck_checks_waiting", "Checks that wait for their turn to ask the shared store.",
+		func() float64 { return float64(from.Waits().Waiting) }, nil)
+	m.Registry.MustRegister(waitCollector(from.Waits))
 	build := prometheus.Labels{"version": "unknown", "goversion": "unknown"}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		build["version"], build["goversion"] = info.Main.Version, info.GoVersion
@@ -272,8 +284,11 @@ func (m *Metrics) Request(route string, status int, took time.Duration) {
 func (m *Metrics) Decision(d *velocity.Decision, took time.Duration) {
 	m.checks[d.Outcome].Inc()
 	m.duration.Observe(took.Seconds())
-	if d.Degraded {
-		m.degraded.Inc()
+	switch {
+	case d.StoreFailed:
+		m.degraded.store.Inc()
+	case d.Degraded:
+		m.degraded.wait.Inc()
 	}
 	// A decision that began before a reload belongs to the plan before: its counters are
 	// made again, which is rare.
@@ -291,6 +306,9 @@ func (m *Metrics) Decision(d *velocity.Decision, took time.Duration) {
 		answered = answered[1:]
 	}
 }
+
+// Outcome counts an issuer's answer, which is one of velocity.IssuerAnswers.
+func (m *Metrics) Outcome(a velocity.IssuerAnswer) { m.issuer[a].Inc() }
 
 // PANLike counts a request in which a value looks like a card number.
 func (m *Metrics) PANLike() { m.panLike.Inc() }

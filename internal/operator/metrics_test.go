@@ -21,6 +21,7 @@ import (
 	"fraudcheck/internal/door/doortest"
 	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/operator"
+	"fraudcheck/internal/turns"
 	"fraudcheck/internal/velocity"
 )
 
@@ -148,7 +149,9 @@ func TestEverySeriesIsThereFromTheStart(t *testing.T) {
 	add(`fraudcheck_store_operations_total{op="*"}`, []string{`get",result="fault`, `get",result="newer`, `cas",result="conflict`})
 	histogram("fraudcheck_store_operation_duration_seconds", braced("op", ops)...)
 	add(`fraudcheck_store_up{server="*"}`, twoServers)
-	add("fraudcheck_degraded_checks_total")
+	add(`fraudcheck_degraded_checks_total{reason="*"}`, []string{"store", "wait"})
+	add("fraudcheck_checks_waiting")
+	histogram("fraudcheck_check_wait_seconds", "")
 	add("fraudcheck_store_evicted_in_window_total")
 	add(`fraudcheck_auth_total{result="*"}`, []string{
 		`authorization_missing",scheme="none`, `authorization_malformed",scheme="none`,
@@ -159,6 +162,10 @@ func TestEverySeriesIsThereFromTheStart(t *testing.T) {
 	add(`fraudcheck_accept_errors_total{door="*"}`, []string{"callers", "operators"})
 	add(`fraudcheck_connections_closed_for_room_total{door="*"}`, []string{"callers", "operators"})
 	add("fraudcheck_pan_like_input_total")
+	add(`fraudcheck_outcomes_total{outcome="*"}`, []string{
+		`approved",reason="`, `error",reason="`, `declined",reason="invalid_number`, `declined",reason="invalid_credentials`,
+		`declined",reason="insufficient_funds`, `declined",reason="other`,
+	})
 	add("fraudcheck_log_dropped_total")
 	add("fraudcheck_clock_ahead_seconds")
 
@@ -200,12 +207,15 @@ fraudcheck_http_request_duration_seconds{route}
 fraudcheck_store_operations_total{op,result}
 fraudcheck_store_operation_duration_seconds{op}
 fraudcheck_store_up{server}
-fraudcheck_degraded_checks_total{}
+fraudcheck_degraded_checks_total{reason}
+fraudcheck_checks_waiting{}
+fraudcheck_check_wait_seconds{}
 fraudcheck_store_evicted_in_window_total{}
 fraudcheck_auth_total{result,scheme}
 fraudcheck_accept_errors_total{door}
 fraudcheck_connections_closed_for_room_total{door}
 fraudcheck_pan_like_input_total{}
+fraudcheck_outcomes_total{outcome,reason}
 fraudcheck_log_dropped_total{}
 fraudcheck_clock_ahead_seconds{}
 fraudcheck_config_reloads_total{result}
@@ -239,7 +249,8 @@ func TestHistogramsAreClassicFromAQuarterMillisecondToASecondAndNative(t *testin
 	require.NoError(t, err)
 	seen := 0
 	for _, f := range families {
-		if !strings.HasPrefix(f.GetName(), "fraudcheck_") || !strings.HasSuffix(f.GetName(), "_seconds") || f.GetMetric()[0].GetHistogram() == nil {
+		if !strings.HasPrefix(f.GetName(), "fraudcheck_") || !strings.HasSuffix(f.GetName(), "_seconds") || f.GetMetric()[0].GetHistogram() == nil ||
+			f.GetName() == "fraudcheck_check_wait_seconds" { // which is made at each scrape, and classic alone
 			continue
 		}
 		seen++
@@ -297,7 +308,7 @@ func TestDecisionsAreCounted(t *testing.T) {
 	}, changed(have, "fraudcheck_rule_outcomes_total"))
 	assert.EqualValues(t, 7, have["fraudcheck_check_duration_seconds_count"])
 	assert.InDelta(t, .007, have["fraudcheck_check_duration_seconds_sum"], 1e-9)
-	assert.Zero(t, have["fraudcheck_degraded_checks_total"])
+	assert.Empty(t, changed(have, "fraudcheck_degraded_checks_total"))
 }
 
 // A decision that no rule had a word in, or only some.
@@ -331,7 +342,11 @@ func TestDegradedChecksAreCounted(t *testing.T) {
 		d.metrics.Decision(decision, 0)
 	}
 	d.metrics.Decision(&velocity.Decision{Plan: planOf(t, threeRules)}, 0)
-	assert.EqualValues(t, 3, scrape(t, d.metrics)["fraudcheck_degraded_checks_total"])
+	d.metrics.Decision(&velocity.Decision{Plan: planOf(t, threeRules), Degraded: true}, 0)
+	assert.Equal(t, map[string]float64{
+		`fraudcheck_degraded_checks_total{reason="store"}`: 3,
+		`fraudcheck_degraded_checks_total{reason="wait"}`:  1,
+	}, changed(scrape(t, d.metrics), "fraudcheck_degraded_checks_total"))
 }
 
 func TestStoreOperationsAreCounted(t *testing.T) {
@@ -367,18 +382,28 @@ func TestSourcesAreReadAtEachScrape(t *testing.T) {
 	var from struct {
 		evicted, dropped uint64
 		ahead            time.Duration
+		waits            turns.Waits
 	}
 	m := operator.NewMetrics(planOf(t, threeRules), nil, operator.Sources{
 		Memory:     func() velocity.MemoryStats { return velocity.MemoryStats{EvictedInWindow: from.evicted} },
 		LogDropped: func() uint64 { return from.dropped },
 		ClockAhead: func() time.Duration { return from.ahead },
+		Waits:      func() turns.Waits { return from.waits },
 	})
 	for n := range 3 {
 		from.evicted, from.dropped, from.ahead = uint64(n), uint64(10*n), -time.Duration(n)*1500*time.Millisecond
+		from.waits = turns.Waits{Waiting: n, Count: 4 * uint64(n), Sum: 2 * time.Duration(n) * time.Second}
+		from.waits.Buckets[0], from.waits.Buckets[len(turns.WaitBounds)-1] = uint64(n), 2*uint64(n)
 		have := scrape(t, m)
 		assert.EqualValues(t, n, have["fraudcheck_store_evicted_in_window_total"])
 		assert.EqualValues(t, 10*n, have["fraudcheck_log_dropped_total"])
 		assert.InDelta(t, -1.5*float64(n), have["fraudcheck_clock_ahead_seconds"], 1e-9)
+		assert.EqualValues(t, n, have["fraudcheck_checks_waiting"])
+		assert.EqualValues(t, 4*n, have["fraudcheck_check_wait_seconds_count"])
+		assert.EqualValues(t, 2*n, have["fraudcheck_check_wait_seconds_sum"])
+		assert.EqualValues(t, n, have[`fraudcheck_check_wait_seconds_bucket{le="0.00025"}`])
+		assert.EqualValues(t, 3*n, have[`fraudcheck_check_wait_seconds_bucket{le="1"}`])
+		assert.EqualValues(t, 4*n, have[`fraudcheck_check_wait_seconds_bucket{le="+Inf"}`])
 	}
 }
 
@@ -473,7 +498,8 @@ func TestUnknownPathsMakeNoSeries(t *testing.T) {
 		"route":    routesOf(t),
 		"door":     {"callers", "operators"},
 		"decision": {"allow", "review", "block"},
-		"outcome":  {"allow", "review", "block", "skipped"},
+		"outcome":  {"allow", "review", "block", "skipped", "approved", "declined", "error"},
+		"reason":   {"", "invalid_number", "invalid_credentials", "insufficient_funds", "other", "store", "wait"},
 		"mode":     {"enforce", "shadow"},
 		"rule":     {"cards_per_ip", "cards_per_email", "cards_per_device"},
 		"scheme":   nil, // of auth, as are its results

@@ -42,7 +42,7 @@ func (a *API) forgetAddress(q *door.Request) *wire.Problem {
 func addressOf(q *door.Request) (*velocity.Attempt, *wire.Problem) {
 	address, ok := velocity.ParseAddress(q.Segment)
 	if !ok {
-		return nil, &wire.Problem{Status: 400, Code: "field_invalid", Field: "ip", Detail: "expected an IPv4 or IPv6 address"}
+		return nil, &wire.Problem{Status: 400, Code: "field_invalid", Field: "ip", Detail: "expected an IPv4 or IPv6 address such as 203.0.113.7 or 2001:db8::7"}
 	}
 	return &velocity.Attempt{Address: address}, nil
 }

@@ -1,15 +1,47 @@
 package velocity
 
-import "net/netip"
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+)
 
 // nat64 is the well-known prefix of RFC 6052: an IPv4 address in the last four bytes.
 var nat64 = netip.MustParsePrefix("64:ff9b::/96")
 
-// ParseAddress reads an IPv4 address in dotted form or an IPv6 address (RFC 4291).
-// IPv4-mapped addresses (::ffff:0:0/96) and NAT64 addresses become the IPv4 address
-// inside. It reports false for anything else, zones and octal or short forms of IPv4
-// included.
+// ParseAddress reads the address of a shopper as shops hold it: what parseIP reads, with
+// blanks around it, in brackets or not, with a port or without. It reports false for
+// anything else, a list of addresses included.
 func ParseAddress(text string) (netip.Addr, bool) {
+	text = strings.Trim(text, " \t\r\n")
+	host, port, hasPort := text, "", false
+	if inside, ok := strings.CutPrefix(text, "["); ok {
+		var closed bool
+		if host, port, closed = strings.Cut(inside, "]"); !closed {
+			return netip.Addr{}, false
+		}
+		if port, hasPort = strings.CutPrefix(port, ":"); !hasPort && port != "" {
+			return netip.Addr{}, false
+		}
+	} else if before, after, found := strings.Cut(text, ":"); found && !strings.Contains(after, ":") {
+		host, port, hasPort = before, after, true // of two colons or more, all are an IPv6 address's
+	}
+	if hasPort && !isPort(port) {
+		return netip.Addr{}, false
+	}
+	return parseIP(host)
+}
+
+// isPort reports whether text is a number from 0 to 65535.
+func isPort(text string) bool {
+	_, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && countDigits(text) == len(text)
+}
+
+// parseIP reads an IPv4 address in dotted form or an IPv6 address (RFC 4291). IPv4-mapped
+// addresses (::ffff:0:0/96) and NAT64 addresses become the IPv4 address inside. It reports
+// false for anything else, zones and octal or short forms of IPv4 included.
+func parseIP(text string) (netip.Addr, bool) {
 	addr, err := netip.ParseAddr(text)
 	if err != nil || addr.Zone() != "" {
 		return netip.Addr{}, false

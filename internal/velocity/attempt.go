@@ -54,7 +54,7 @@ func (a *Attempt) parse(f *Fields, requests Requests) error {
 	}
 	// The provider's fingerprint is the card's identity where it was given.
 	if id := a.texts[FieldCardID]; id != "" {
-		a.card = textIdentity(id, false)
+		a.card = textIdentity(id)
 	} else {
 		a.card = cardIdentity(a.texts[FieldLast4], month, year)
 	}

@@ -43,16 +43,44 @@ func TestParseAddress(t *testing.T) {
 		"2001:db8::00AB":            "2001:db8::ab",
 		"255.255.255.255":           "255.255.255.255",
 		"":                          "",
-		" 203.0.113.7":              "",
-		"203.0.113.7 ":              "",
+		" 203.0.113.7":              "203.0.113.7",
+		"203.0.113.7 ":              "203.0.113.7",
+		"\t203.0.113.7\r\n":         "203.0.113.7",
+		"203.0.113.7:80":            "203.0.113.7",
+		"203.0.113.7:0":             "203.0.113.7",
+		" 203.0.113.7:51234\n":      "203.0.113.7",
+		"[2001:db8::1]":             "2001:db8::1",
+		"[2001:db8::1]:443":         "2001:db8::1",
+		" [::ffff:203.0.113.7]:443": "203.0.113.7",
+		"[203.0.113.7]:443":         "203.0.113.7",
+		"2001:db8::1:443":           "2001:db8::1:443", // without brackets all of it is the address
+		"203.0.113.7:65536":         "",
+		"203.0.113.7:-1":            "",
+		"203.0.113.7:+1":            "",
+		"203.0.113.7:http":          "",
+		"203.0.113.7:":              "",
+		"203.0.113.7: 80":           "",
+		"203.0.113.7 :80":           "",
+		"203.0.113.7:80:80":         "",
+		":80":                       "",
+		"[2001:db8::1":              "",
+		"2001:db8::1]":              "",
+		"[[2001:db8::1]]":           "",
+		"[2001:db8::1]443":          "",
+		"[2001:db8::1]:":            "",
+		"[ 2001:db8::1 ]":           "",
+		"[fe80::1%eth0]:443":        "",
+		"[]:443":                    "",
+		"\u00a0203.0.113.7":         "",
+		"203.0.113.7, 203.0.113.8":  "",
+		"unknown":                   "",
+		"null":                      "",
 		"203.0.113":                 "",
 		"203.0.113.07":              "",
 		"0xcb.0.113.7":              "",
 		"3405803783":                "",
 		"203.0.113.256":             "",
 		"203.0.113.7/24":            "",
-		"203.0.113.7:80":            "",
-		"[2001:db8::1]":             "",
 		"fe80::1%eth0":              "",
 		"::ffff:203.0.113.7%eth0":   "",
 		"2001:db8::1::":             "",
@@ -81,15 +109,17 @@ func TestInvalidAttemptsNameTheField(t *testing.T) {
 		panLike bool
 	}{
 		{"-ip", FieldIP, true, false},
-		{"ip=", FieldIP, false, false},
+		{"ip=", FieldIP, true, false},
 		{"ip=10.0.0", FieldIP, false, false},
 		{"-last4", FieldLast4, true, false},
-		{"last4=", FieldLast4, false, false},
+		{"last4=", FieldLast4, true, false},
 		{"last4=424", FieldLast4, false, false},
 		{"last4=4 42", FieldLast4, false, false},
 		{"last4=42a2", FieldLast4, false, false},
 		{"last4=４２４２", FieldLast4, false, false},
 		{"last4=42424", FieldLast4, false, true},
+		{"last4=42.4.2-4", FieldLast4, false, true},
+		{"last4=４２４２４", FieldLast4, false, true},
 		{"last4=4242424242424242", FieldLast4, false, true},
 		{"last4=4242 4242 4242 4242", FieldLast4, false, true},
 		{"-exp_month", FieldExpMonth, true, false},
@@ -98,7 +128,7 @@ func TestInvalidAttemptsNameTheField(t *testing.T) {
 		{"exp_month=001", FieldExpMonth, false, false},
 		{"exp_month=-1", FieldExpMonth, false, false},
 		{"exp_month=1.0", FieldExpMonth, false, false},
-		{"exp_month=", FieldExpMonth, false, false},
+		{"exp_month=", FieldExpMonth, true, false},
 		{"-exp_year", FieldExpYear, true, false},
 		{"exp_year=5", FieldExpYear, false, false},
 		{"exp_year=130", FieldExpYear, false, false},
@@ -106,20 +136,21 @@ func TestInvalidAttemptsNameTheField(t *testing.T) {
 		{"exp_year=2100", FieldExpYear, false, false},
 		{"exp_year=02030", FieldExpYear, false, false},
 		{"exp_year=99999999999999999999", FieldExpYear, false, false},
-		{"card_id=", FieldCardID, false, false},
 		{"card_id=" + long(129), FieldCardID, false, false},
 		{"card_id=424242424242", FieldCardID, false, true},
 		{"card_id=4242-4242 4242-4242", FieldCardID, false, true},
+		{"card_id=4111.1111.1111.1111", FieldCardID, false, true},
+		{"card_id=4111_1111/1111+1111", FieldCardID, false, true},
+		{"card_id=4111\u00a01111\u202f1111\u20091111", FieldCardID, false, true},
+		{"card_id=４１１１１１１１１１１１１１１１", FieldCardID, false, true},
+		{"card_id=٤١١١١١١١١١١١١١١١", FieldCardID, false, true},
+		{"card_id=4111111111111¹①Ⅰ", FieldCardID, false, true},
+		{"card_id=4304509873471003", FieldCardID, false, true},
 		{"card_id=4242424242424242424", FieldCardID, false, true},
-		{"attempt_id=", FieldAttemptID, false, false},
 		{"attempt_id=" + long(129), FieldAttemptID, false, false},
-		{"email=", FieldEmail, false, false},
 		{"email= \t ", FieldEmail, false, false},
 		{"email=" + long(257), FieldEmail, false, false},
-		{"device=", FieldDevice, false, false},
 		{"device=" + long(257), FieldDevice, false, false},
-		{"cart=", FieldCart, false, false},
-		{"account=", FieldAccount, false, false},
 	} {
 		f := fieldsOf("attempt_id=a")
 		if strings.HasPrefix(c.change, "attempt_id") {
@@ -166,6 +197,8 @@ func TestSpellingsOfOneCardHaveOneIdentity(t *testing.T) {
 	card("card_id=42424242424242424242") // 20, nor that long
 	card("card_id=card-4242424242424242")
 
+	card("card_id=4111x1111x1111x1111")
+
 	_, err := ParseAttempt(fieldsOf("ip=203.0.113.7", "card_id=tok_A", "last4=4242424242424242"))
 	var wrong *FieldError
 	require.ErrorAs(t, err, &wrong, "what is sent must be valid all the same")
@@ -179,7 +212,7 @@ func TestSpellingsOfOneMailboxHaveOneIdentity(t *testing.T) {
 	}
 	require.Equal(t, email("eve@example.com"), email(" Eve@EXAMPLE.com\n"))
 	require.NotEqual(t, email("émile@example.com"), email("Émile@example.com"), "ASCII only")
-	require.NotEqual(t, email("eve@example.com"), email("eve+1@example.com"))
+	require.Equal(t, email("eve@example.com"), email("eve+1@example.com"))
 
 	exact := parseAttempt(t, "ip=203.0.113.7", "card_id=t", "device=D ", "cart=d ")
 	again := parseAttempt(t, "ip=203.0.113.7", "card_id=t", "device=D ")

@@ -3,7 +3,8 @@ package velocity
 import (
 	"sync"
 	"sync/atomic"
-	"time"
+
+	"fraudcheck/internal/turns"
 )
 
 // A Store keeps the records.
@@ -40,7 +41,7 @@ type call struct {
 func (v *call) begin(plan *Plan) {
 	v.plan = plan
 	v.results = append(v.results[:0], make([]RuleResult, len(plan.rules))...)
-	v.update.result.waited = 0
+	v.update.turn = nil
 }
 
 // NewChecker returns a Checker that evaluates the plan's rules on records in the store.
@@ -60,19 +61,20 @@ func (c *Checker) Plan() *Plan { return c.plan.Load() }
 // now on: the lists did not keep more than the old plan needed.
 func (c *Checker) Replace(plan *Plan) { c.plan.Store(plan) }
 
-// Check records the attempt at now under all rules and decides. waited is how long the
-// request has waited for the store already: that is taken off the store's budget. It
-// overwrites d and reuses its memory.
-func (c *Checker) Check(a *Attempt, now Time, waited time.Duration, d *Decision) {
+// Check records the attempt at now under all rules and decides. turn is the request's: it
+// is taken where the store must be asked, and the caller gives it back. With nil each
+// subject takes one of its own. Check overwrites d and reuses its memory.
+func (c *Checker) Check(a *Attempt, now Time, turn *turns.Turn, d *Decision) {
 	v := c.calls.Get().(*call)
 	defer c.calls.Put(v)
 	plan := c.Plan()
 	v.begin(plan)
-	v.update.result.waited = waited
+	v.update.turn = turn
 	d.reset(plan)
 	for i := range plan.subjects {
-		degraded := c.check(v, &plan.subjects[i], a, now)
-		d.Degraded = d.Degraded || degraded
+		r := c.check(v, &plan.subjects[i], a, now)
+		d.Degraded = d.Degraded || r.degraded
+		d.StoreFailed = d.StoreFailed || r.degraded && !r.waited
 	}
 	for i := range v.results {
 		if v.results[i].Rule != nil {
@@ -83,16 +85,16 @@ func (c *Checker) Check(a *Attempt, now Time, waited time.Duration, d *Decision)
 }
 
 // OnFailure makes o the decision whenever the shared store does not answer in time, in
-// place of what this instance knows. Attempts are recorded all the same. It must be
-// called before the first check.
+// place of what this instance knows; not where a check had no turn in time to ask it.
+// Attempts are recorded all the same. It must be called before the first check.
 func (c *Checker) OnFailure(o Outcome) { c.onFailure = &o }
 
 // check updates the record of one of the attempt's subjects and stores the results of
 // its rules in v.
-func (c *Checker) check(v *call, s *subjectPlan, a *Attempt, now Time) (degraded bool) {
+func (c *Checker) check(v *call, s *subjectPlan, a *Attempt, now Time) (r updateResult) {
 	u := &v.update
 	if !c.begin(v, s, a, now, observe) {
-		return false
+		return r
 	}
 	c.store.Update(u)
 	for i := range s.rules {
@@ -102,15 +104,16 @@ func (c *Checker) check(v *call, s *subjectPlan, a *Attempt, now Time) (degraded
 		}
 		v.results[rp.index] = u.ruleResult(i)
 	}
-	return u.result.degraded
+	return u.result
 }
 
 // Declined records that the issuer declined the attempt's card, at now. A repeat with
-// the same attempt_id and card changes nothing.
-func (c *Checker) Declined(a *Attempt, now Time) {
+// the same attempt_id and card changes nothing. turn is as for [Checker.Check].
+func (c *Checker) Declined(a *Attempt, now Time, turn *turns.Turn) {
 	v := c.calls.Get().(*call)
 	defer c.calls.Put(v)
 	v.begin(c.Plan())
+	v.update.turn = turn
 	for i := range v.plan.subjects {
 		s := &v.plan.subjects[i]
 		if c.begin(v, s, a, now, decline) && v.update.changes() {

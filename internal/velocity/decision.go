@@ -27,6 +27,9 @@ type Decision struct {
 	Rules    []RuleResult
 	Plan     *Plan // the plan that was in force
 	Degraded bool  // some record came from this instance's own knowledge only
+	// StoreFailed says why it is Degraded: the shared store did not answer in time, or its
+	// memory is not trusted. Otherwise there was no turn in time to ask it.
+	StoreFailed bool
 }
 
 // A RuleResult is what one rule found.
@@ -38,13 +41,12 @@ type RuleResult struct {
 }
 
 // judge sets the outcome and its reasons. The first of these decides: the entry of the
-// network lists; onFailure, where it is set and the decision is degraded; the enforced
-// rules.
+// network lists; onFailure, where it is set and the store failed; the enforced rules.
 func (d *Decision) judge(listed *Entry, onFailure *Outcome) {
 	switch {
 	case listed != nil:
 		d.Outcome, d.Reasons = listed.Outcome, append(d.Reasons[:0], "list")
-	case d.Degraded && onFailure != nil:
+	case d.StoreFailed && onFailure != nil:
 		d.Outcome, d.Reasons = *onFailure, append(d.Reasons[:0], "store_failure")
 	default:
 		d.judgeRules()
@@ -73,7 +75,7 @@ func (d *Decision) judgeRules() {
 
 // reset empties the decision and keeps its memory.
 func (d *Decision) reset(plan *Plan) {
-	d.Plan, d.Degraded = plan, false
+	d.Plan, d.Degraded, d.StoreFailed = plan, false, false
 	d.Rules = slices.Grow(d.Rules[:0], len(plan.rules))
 	d.Reasons = d.Reasons[:0]
 }

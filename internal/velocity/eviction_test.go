@@ -34,7 +34,7 @@ func TestDistinctEmailsDoNotEvictTheirIPAddress(t *testing.T) {
 				a.texts[FieldEmail] = fmt.Sprintf("shopper%d@example.com", emails)
 				emails++
 				var d Decision
-				s.Check(&a, testStart, 0, &d)
+				s.Check(&a, testStart, nil, &d)
 				return d.Outcome
 			}
 			for s.memory.Stats().EvictedInWindow == 0 {
@@ -115,7 +115,7 @@ func TestARecordThatMergingBlocksOutlivesAFlood(t *testing.T) {
 		a.card = cardIdentity(fmt.Sprintf("%04d", card), 12, 2030)
 		a.texts[FieldAttemptID] = fmt.Sprint(card)
 		var d Decision
-		other.Check(&a, testStart, 0, &d)
+		other.Check(&a, testStart, nil, &d)
 	}
 	var u Update
 	u.begin(s.Plan(), &s.Plan().subjects[0], keyOf(s.Checker, &a), testStart, read)

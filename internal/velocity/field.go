@@ -24,6 +24,7 @@ const (
 	FieldDevice
 	FieldCart
 	FieldAccount
+	FieldReason
 )
 
 // Requests is a set of the requests that take fields.
@@ -46,15 +47,16 @@ var fields = [...]field{
 	FieldLast4:     {name: "last4", in: anyRequest, required: withoutCardID, expected: "the card's last four digits, as a string", judge: judgeLast4, panLike: hasOverFourDigits},
 	FieldExpMonth:  {name: "exp_month", in: anyRequest, required: withoutCardID, number: true, expected: "a month from 1 to 12", judge: judgeMonth},
 	FieldExpYear:   {name: "exp_year", in: anyRequest, required: withoutCardID, number: true, expected: "a year of two digits, or from 2000 to 2099", judge: judgeYear},
-	FieldCardID:    {name: "card_id", in: anyRequest, expected: "the payment provider's fingerprint of the card, of 1 to 128 characters, not a card number", judge: judgeCardID, panLike: isPANLike},
-	FieldAttemptID: {name: "attempt_id", in: attemptRequests, expected: "1 to 128 characters", judge: judgeID},
+	FieldCardID:    {name: "card_id", in: anyRequest, expected: "the payment provider's fingerprint of the card, of 1 to 128 characters, not a card number: before a token of digits alone put a prefix, such as tok_", judge: judgeCardID, panLike: isPANLike},
+	FieldAttemptID: {name: "attempt_id", in: attemptRequests, expected: "1 to 128 characters", judge: judgeID, panLike: hasPAN},
 	FieldOutcome:   {name: "outcome", in: OutcomeRequest},
 	FieldPer:       {name: "per", in: SubjectRequest},
 	FieldValue:     {name: "value", in: SubjectRequest},
 	FieldEmail:     {name: "email", in: attemptRequests, expected: "1 to 256 characters, and not only blanks", judge: judgeMailbox},
-	FieldDevice:    {name: "device", in: attemptRequests, expected: "1 to 256 characters", judge: judgeText},
-	FieldCart:      {name: "cart", in: attemptRequests, expected: "1 to 256 characters", judge: judgeText},
-	FieldAccount:   {name: "account", in: attemptRequests, expected: "1 to 256 characters", judge: judgeText},
+	FieldDevice:    {name: "device", in: attemptRequests, expected: "1 to 256 characters", judge: judgeText, panLike: hasPAN},
+	FieldCart:      {name: "cart", in: attemptRequests, expected: "1 to 256 characters", judge: judgeText, panLike: hasPAN},
+	FieldAccount:   {name: "account", in: attemptRequests, expected: "1 to 256 characters", judge: judgeText, panLike: hasPAN},
+	FieldReason:    {name: "reason", in: OutcomeRequest},
 }
 
 // A field is an entry of the table of fields: all that the decoders, the parsers of
@@ -68,8 +70,9 @@ type field struct {
 	// judge reads the text, and reports false where it is not valid. nil for a field that
 	// the request's own code judges.
 	judge func(text string) (value, bool)
-	// panLike reports whether the text looks like a whole card number; nil where none is
-	// refused.
+	// panLike reports whether the text looks like a whole card number, which is counted; nil
+	// where none is looked for. Whether it is refused, judge says: what may be the number of
+	// an order is taken.
 	panLike func(text string) bool
 }
 
@@ -106,6 +109,17 @@ func (f Field) PANLike(text string) bool {
 	return panLike != nil && panLike(text)
 }
 
+// FieldNames returns the names of the fields that all of these requests take, in the order
+// of the table.
+func FieldNames(requests Requests) (names []string) {
+	for f := range fields {
+		if Field(f).In(requests) {
+			names = append(names, fields[f].name)
+		}
+	}
+	return names
+}
+
 // FieldByName returns the field with exactly that name; false where there is none.
 func FieldByName(name string) (Field, bool) {
 	for f := range fieldNames {
@@ -125,24 +139,30 @@ var fieldNames = func() (names [len(fields)]string) {
 	return names
 }()
 
-// Fields are the values of one request as they were sent. A field that was sent empty is
-// present.
+// Fields are the values of one request as they were sent. A field that was sent empty was
+// given, and is not present.
 type Fields struct {
-	values  [len(fields)]string
-	present uint64 // a bit for each field
+	values         [len(fields)]string
+	given, present uint64 // a bit for each field
 }
 
-const _ = uint(64 - len(fields)) // does not compile when present has too few bits
+const _ = uint(64 - len(fields)) // does not compile when a set has too few bits
 
 // Set sets the field's value. Where it has one already, Set leaves it and reports false.
 func (f *Fields) Set(field Field, text string) bool {
 	if f.Has(field) {
 		return false
 	}
-	f.values[field] = text
-	f.present |= 1 << field
+	f.given |= 1 << field
+	if text != "" {
+		f.values[field] = text
+		f.present |= 1 << field
+	}
 	return true
 }
+
+// Given reports whether the field was sent, be it empty.
+func (f *Fields) Given(field Field) bool { return f.given&(1<<field) != 0 }
 
 // Has reports whether the field is present.
 func (f *Fields) Has(field Field) bool { return f.present&(1<<field) != 0 }
@@ -162,13 +182,23 @@ func (f *Fields) All(yield func(Field, string) bool) {
 
 // PANLike reports whether any field's value looks like a whole card number.
 func (f *Fields) PANLike() bool {
-	for field, text := range f.All {
-		if field.PANLike(text) {
+	for _, field := range panFields {
+		if f.Has(field) && field.PANLike(f.values[field]) {
 			return true
 		}
 	}
 	return false
 }
+
+// panFields are the fields in which a whole card number is looked for.
+var panFields = func() (found []Field) {
+	for f := range fields {
+		if fields[f].panLike != nil {
+			found = append(found, Field(f))
+		}
+	}
+	return found
+}()
 
 // A FieldError says why a request's field is not accepted, never what was sent.
 type FieldError struct {

@@ -54,20 +54,14 @@ func cardIdentity(last4 string, month, year int) (id identity) {
 	return id
 }
 
-// textIdentity is a caller's string of at most maxText characters, with ASCII letters
-// in lower case when fold is set; unknown for an empty string.
-func textIdentity(text string, fold bool) (id identity) {
+// textIdentity is a caller's string of at most maxText characters; unknown for an empty
+// string.
+func textIdentity(text string) (id identity) {
 	if text == "" {
 		return id
 	}
 	var buf [maxText * 4]byte // a character takes at most 4 bytes in UTF-8
-	b := buf[:copy(buf[:], text)]
-	for i, c := range b {
-		if fold && 'A' <= c && c <= 'Z' {
-			b[i] = c + 'a' - 'A'
-		}
-	}
-	sum := sha256.Sum256(b)
+	sum := sha256.Sum256(buf[:copy(buf[:], text)])
 	id[0] = tagText
 	copy(id[1:], sum[:])
 	return id

@@ -39,7 +39,7 @@ func cardsPer(per string, blockOver int) velocity.Rule {
 func (i *inspection) show(address string, cards int, after time.Duration) {
 	for n := range cards {
 		a, d := velocitytest.Attempt(i.t, address, n), velocity.Decision{}
-		i.Check(&a, at(after), 0, &d)
+		i.Check(&a, at(after), nil, &d)
 	}
 }
 
@@ -226,7 +226,7 @@ func TestParseSubjectNamesWhatAnAttemptNames(t *testing.T) {
 			}
 			i := inspect(t, watched)
 			var d velocity.Decision
-			i.Check(&attempt, at(0), 0, &d)
+			i.Check(&attempt, at(0), nil, &d)
 			got, subject, err := velocity.ParseSubject(fields(append(named, "per="+per)...))
 			require.NoError(t, err)
 			assert.Equal(t, per, got)
@@ -244,10 +244,10 @@ func TestInvalidSubjectsNameTheField(t *testing.T) {
 	}{
 		{nil, velocity.FieldPer, true, false},
 		{[]string{"value=x"}, velocity.FieldPer, true, false},
-		{[]string{"per="}, velocity.FieldPer, false, false},
+		{[]string{"per="}, velocity.FieldPer, true, false},
 		{[]string{"per=cards", "value=x"}, velocity.FieldPer, false, false},
 		{[]string{"per=email"}, velocity.FieldValue, true, false},
-		{[]string{"per=email", "value="}, velocity.FieldValue, false, false},
+		{[]string{"per=email", "value="}, velocity.FieldValue, true, false},
 		{[]string{"per=email", "value= "}, velocity.FieldValue, false, false},
 		{[]string{"per=cart", "value=" + strings.Repeat("x", 257)}, velocity.FieldValue, false, false},
 		{[]string{"per=ip", "value=203.0.113"}, velocity.FieldValue, false, false},
@@ -289,7 +289,7 @@ func TestInspectAndForgetDuringChecks(t *testing.T) {
 					assert.LessOrEqual(t, r.Rules[0].Count, 6)
 				default:
 					var d velocity.Decision
-					i.Check(&a, at(0), 0, &d)
+					i.Check(&a, at(0), nil, &d)
 					assert.Positive(t, d.Rules[0].Count)
 				}
 			}
@@ -317,8 +317,8 @@ func TestInspectSeesWhatOtherInstancesRecorded(t *testing.T) {
 	}
 	for card := range 5 {
 		a, d := velocitytest.Attempt(t, "203.0.113.7", card), velocity.Decision{}
-		one.Check(&a, at(0), 0, &d)
-		cutOff.Check(&a, at(0), 0, &d)
+		one.Check(&a, at(0), nil, &d)
+		cutOff.Check(&a, at(0), nil, &d)
 	}
 	for range 3 {
 		assert.Equal(t, "5 block false", look(two), "it never saw the address")

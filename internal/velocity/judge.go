@@ -27,8 +27,8 @@ func judgeCardID(text string) (value, bool) {
 	return value{text: text}, isOfLength(text, maxID) && !isPANLike(text)
 }
 
-// judgeMailbox drops the blanks around an e-mail address. Letter case is folded where it
-// is hashed: see fromMailbox.
+// judgeMailbox drops the blanks around an e-mail address. Which mailbox it reaches is told
+// where it is hashed: see mailboxIdentity.
 func judgeMailbox(text string) (value, bool) {
 	trimmed := strings.TrimSpace(text)
 	return value{text: trimmed}, trimmed != "" && isOfLength(text, maxText)
@@ -69,26 +69,9 @@ func parseNumber(text string) (n int, ok bool) {
 	return n, true
 }
 
-func hasOverFourDigits(text string) bool { return countDigits(text) > 4 }
-
-// isPANLike reports whether text is the 12 to 19 digits of a card number (ISO/IEC
-// 7812), and else only spaces and dashes.
-func isPANLike(text string) bool {
-	digits := 0
-	for i := range len(text) {
-		switch c := text[i]; {
-		case '0' <= c && c <= '9':
-			digits++
-		case c != ' ' && c != '-':
-			return false
-		}
-	}
-	return 12 <= digits && digits <= 19
-}
-
 func countDigits(text string) (n int) {
 	for i := range len(text) {
-		if c := text[i]; '0' <= c && c <= '9' {
+		if isASCIIDigit(text[i]) {
 			n++
 		}
 	}

@@ -97,19 +97,18 @@ func fromAddress(bits func(*Plan) (bits4, bits6 int)) *source {
 }
 
 // fromText is the exact bytes of the field with that name.
-func fromText(name string) *source { return fromField(name, false) }
+func fromText(name string) *source { return fromField(name, textIdentity) }
 
-// fromMailbox is the field with that name, as an e-mail address: ASCII letter case does
-// not matter.
-func fromMailbox(name string) *source { return fromField(name, true) }
+// fromMailbox is the field with that name, as the mailbox that an e-mail address reaches.
+func fromMailbox(name string) *source { return fromField(name, mailboxIdentity) }
 
-func fromField(name string, fold bool) *source {
+func fromField(name string, of func(text string) identity) *source {
 	field, ok := FieldByName(name)
 	if !ok { // a mistake in the table of kinds: no program with it starts
 		panic(fmt.Sprintf("velocity: the table of fields has no %q", name))
 	}
 	return &source{
-		identity: func(a *Attempt, _ *Plan) identity { return textIdentity(a.texts[field], fold) },
+		identity: func(a *Attempt, _ *Plan) identity { return of(a.texts[field]) },
 		name: func(a *Attempt, f *Fields) error {
 			v, err := subjectValue(f, field)
 			a.texts[field] = v.text

@@ -140,7 +140,7 @@ func (m *Memcached) writeLocal(l *localAnswer, plan *Plan, now Time) {
 		plan = l.plan
 	}
 	u := tellOf(plan, subject, l.key, now)
-	if !m.share(u, time.Now().Add(m.Budget)) {
+	if shared, _ := m.inTurn(u); !shared {
 		m.backlogOf(m.serverOf(l.key)).add(u)
 		return
 	}

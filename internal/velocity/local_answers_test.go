@@ -37,7 +37,7 @@ func (i *instance) attack(ip string, from, cards int) (count int) {
 	var d velocity.Decision
 	for card := from; card < from+cards; card++ {
 		a := velocitytest.Attempt(i.t, ip, card)
-		i.Check(&a, i.now(), 0, &d)
+		i.Check(&a, i.now(), nil, &d)
 		require.False(i.t, d.Degraded)
 		count = d.Rules[len(d.Rules)-1].Count
 	}

@@ -6,9 +6,9 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"fraudcheck/internal/memcached"
+	"fraudcheck/internal/turns"
 )
 
 // MemcachedSettings are what a Memcached works with.
@@ -16,7 +16,7 @@ type MemcachedSettings struct {
 	// Client has [Keys.CanaryKey] as its Canary. It is shared with other users, watched here
 	// and closed by its owner, after the Memcached.
 	Client *memcached.Client
-	Budget time.Duration // longest that a whole check waits, all subjects and all retries
+	Turns  *turns.Queue // who may ask it, and for how long
 	Keys   *Keys
 	Local  *Memory // what this instance knows by itself
 }
@@ -92,13 +92,10 @@ func (m *Memcached) Update(u *Update) {
 			return
 		}
 	}
-	start := time.Now()
 	shared, s := false, m.serverOf(u.key)
-	if left := m.Budget - u.result.waited; left > 0 && s.Trusted() {
-		shared = m.share(u, start.Add(left))
-	}
-	if len(u.plan.subjects) > 1 {
-		u.result.waited += time.Since(start) // the others get what is left
+	u.result.waited = false
+	if s.Trusted() {
+		shared, u.result.waited = m.inTurn(u)
 	}
 	if !shared {
 		u.result.degraded = true
@@ -109,6 +106,31 @@ func (m *Memcached) Update(u *Update) {
 	} else if shown {
 		m.allowLocal(u)
 	}
+}
+
+// inTurn takes the turn of u's check, or one for u alone, and applies u to the shared
+// record. late says that there was no turn in time.
+func (m *Memcached) inTurn(u *Update) (shared, late bool) {
+	turn := u.turn
+	if turn == nil {
+		turn = &turns.Turn{Class: u.verb.class()}
+		defer turn.Release()
+	}
+	until, ok := m.Turns.Take(turn)
+	return ok && m.share(u, until), !ok
+}
+
+// class is what an update is that has no check's turn.
+func (v verb) class() turns.Class {
+	switch v {
+	case forget:
+		return turns.Change
+	case reseed:
+		return turns.Write
+	case read:
+		return turns.LookUp
+	}
+	return turns.Check
 }
 
 // Watch has the client watch its servers, and allows answers from the copy for subjects

@@ -13,6 +13,7 @@ import (
 
 	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/testbed"
+	"fraudcheck/internal/turns"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/velocity/velocitytest"
 )
@@ -57,7 +58,7 @@ func (i *instance) now() velocity.Time { return velocity.Time(i.clock.Load()) }
 func (i *instance) show(ip string, card int) (count int, degraded bool) {
 	var d velocity.Decision
 	a := velocitytest.Attempt(i.t, ip, card)
-	i.Check(&a, i.now(), 0, &d)
+	i.Check(&a, i.now(), nil, &d)
 	return d.Rules[0].Count, d.Degraded
 }
 
@@ -313,14 +314,14 @@ func TestWhatToAnswerWithoutTheStoreIsForTheOperatorToSay(t *testing.T) {
 		a.OnFailure(o)
 		attempt := velocitytest.Attempt(t, ip, 1)
 		var d velocity.Decision
-		a.Check(&attempt, velocitytest.Start, 0, &d)
+		a.Check(&attempt, velocitytest.Start, nil, &d)
 		require.Equal(t, velocity.Allow, d.Outcome)
 		require.Empty(t, d.Reasons)
 
 		server.Kill()
 		for card := range 9 {
 			attempt = velocitytest.Attempt(t, ip, card)
-			a.Check(&attempt, velocitytest.Start, 0, &d)
+			a.Check(&attempt, velocitytest.Start, nil, &d)
 			require.Equal(t, o, d.Outcome)
 			require.Equal(t, []string{"store_failure"}, d.Reasons)
 			require.True(t, d.Degraded)
@@ -328,7 +329,7 @@ func TestWhatToAnswerWithoutTheStoreIsForTheOperatorToSay(t *testing.T) {
 		require.Equal(t, 6, d.Rules[0].Count, "it was counted all the same")
 		server.Start()
 		require.Eventually(t, func() bool {
-			a.Check(&attempt, velocitytest.Start, 0, &d)
+			a.Check(&attempt, velocitytest.Start, nil, &d)
 			return !d.Degraded
 		}, patient, 10*time.Millisecond)
 		require.Equal(t, []string{"cards_per_ip"}, d.Reasons)
@@ -349,9 +350,9 @@ func TestAnInstanceWithoutTheRuleKeepsWhatOthersCount(t *testing.T) {
 	b.Replace(plan)
 	var d velocity.Decision
 	for _, step := range []func(){
-		func() { b.Check(&attempt, velocitytest.Start, 0, &d) },
+		func() { b.Check(&attempt, velocitytest.Start, nil, &d) },
 		func() { require.True(t, b.Forget(&attempt, "ip", velocitytest.Start)) },
-		func() { b.Check(&attempt, velocitytest.Start, 0, &d) },
+		func() { b.Check(&attempt, velocitytest.Start, nil, &d) },
 	} {
 		step()
 		require.Greater(t, server.SecondsLeft(velocity.ItemKeyOf(a.store, a.Checker, &attempt)), 3600)
@@ -366,7 +367,7 @@ func TestInstancesHalfAMinuteApartCountAsOne(t *testing.T) {
 		var d velocity.Decision
 		a := velocitytest.Attempt(t, ip, card)
 		skew := time.Duration(i) * 30 * time.Second
-		instances[i].Check(&a, velocitytest.Start+velocity.Time((at+skew).Milliseconds()), 0, &d)
+		instances[i].Check(&a, velocitytest.Start+velocity.Time((at+skew).Milliseconds()), nil, &d)
 		require.False(t, d.Degraded)
 		return d
 	}
@@ -379,12 +380,19 @@ func TestInstancesHalfAMinuteApartCountAsOne(t *testing.T) {
 	require.Equal(t, velocity.Allow, show(1, 1, 2*time.Hour).Outcome)
 }
 
-func TestWhatARequestHasWaitedIsTakenOffTheBudget(t *testing.T) {
+func TestACheckWithoutATurnInTimeIsAnsweredFromTheCopy(t *testing.T) {
 	a := newInstance(t, patient, testbed.StartMemcached(t).Addr)
+	a.OnFailure(velocity.Block)
 	attempt := velocitytest.Attempt(t, ip, 1)
 	var d velocity.Decision
-	a.Check(&attempt, a.now(), patient/2, &d)
+	turn := turns.Turn{Start: time.Now().Add(-patient)} // its answer is due after twice that
+	defer turn.Release()
+	a.Check(&attempt, a.now(), &turn, &d)
 	require.False(t, d.Degraded)
-	a.Check(&attempt, a.now(), patient, &d)
-	require.True(t, d.Degraded, "nothing is left")
+	late := turns.Turn{Start: time.Now().Add(-patient * 7 / 4)}
+	a.Check(&attempt, a.now(), &late, &d)
+	require.True(t, d.Degraded, "less than half of the budget is left")
+	require.False(t, d.StoreFailed)
+	require.Equal(t, velocity.Allow, d.Outcome, "on_failure is for a store that does not answer")
+	require.Equal(t, 1, d.Rules[0].Count)
 }

@@ -37,7 +37,7 @@ func (s *shop) show(n, card int, at time.Duration) int {
 		texts:   [len(fields)]string{FieldAttemptID: fmt.Sprint(n, card)},
 	}
 	var d Decision
-	s.Check(&a, testStart+Time(at.Milliseconds()), 0, &d)
+	s.Check(&a, testStart+Time(at.Milliseconds()), nil, &d)
 	return d.Rules[0].Count
 }
 
@@ -126,7 +126,7 @@ func TestWhatHasEndedIsNotCountedAsForgotten(t *testing.T) {
 	for n := range 5000 {
 		a := Attempt{Address: netip.MustParseAddr("203.0.113.7"), card: cardIdentity("4242", 1, 2030)}
 		a.texts[FieldCart] = fmt.Sprint(n)
-		s.Check(&a, testStart, 0, &d)
+		s.Check(&a, testStart, nil, &d)
 	}
 	for n := range 9000 {
 		s.show(n, 1, 3*time.Hour)

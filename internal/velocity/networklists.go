@@ -54,7 +54,7 @@ func (e *EntryError) Error() string {
 // 4632, RFC 4291). It reports false for anything else, a network with bits set beyond
 // its length included.
 func ParseNetwork(text string) (netip.Prefix, bool) {
-	if addr, ok := ParseAddress(text); ok {
+	if addr, ok := parseIP(text); ok {
 		return netip.PrefixFrom(addr, addr.BitLen()), true
 	}
 	p, err := netip.ParsePrefix(text)

@@ -43,7 +43,7 @@ func TestANetworkIsListedOnce(t *testing.T) {
 
 func TestAListDecidesBeforeAFailureDoes(t *testing.T) {
 	block := Block
-	d := Decision{Degraded: true}
+	d := Decision{Degraded: true, StoreFailed: true}
 	d.judge(&Entry{Outcome: Allow}, &block)
 	require.Equal(t, Allow, d.Outcome)
 	require.Equal(t, []string{"list"}, d.Reasons)

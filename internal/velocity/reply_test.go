@@ -66,7 +66,7 @@ func lied(t *testing.T, reply []byte) (count int, degraded bool) {
 	c := askLiar(t, reply)
 	var d velocity.Decision
 	a := velocitytest.Attempt(t, ip, 7)
-	c.Check(&a, velocitytest.Start, 0, &d)
+	c.Check(&a, velocitytest.Start, nil, &d)
 	return d.Rules[0].Count, d.Degraded
 }
 
@@ -164,7 +164,7 @@ func FuzzReply(f *testing.F) {
 		a := velocitytest.Attempt(t, ip, 1)
 		var d velocity.Decision
 		for range 3 {
-			c.Check(&a, velocitytest.Start, 0, &d)
+			c.Check(&a, velocitytest.Start, nil, &d)
 			require.Equal(t, 1, d.Rules[0].Count, "no reply makes a card")
 		}
 	})

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"fraudcheck/internal/memcached"
+	"fraudcheck/internal/turns"
 )
 
 // A server that lost its memory, or was out of reach, is told what matters of what this
@@ -80,9 +81,7 @@ func (m *Memcached) tell(records iter.Seq[*Update], stop <-chan struct{}) (whole
 			}
 		}
 		telling.Go(func() error {
-			switch m.exchange([]*Update{u}, time.Now().Add(m.Budget), true) {
-			case memcached.OK, memcached.Newer, memcached.Refused:
-			default:
+			if !m.tellOne(u) {
 				untold.Add(1)
 			}
 			return nil
@@ -90,6 +89,21 @@ func (m *Memcached) tell(records iter.Seq[*Update], stop <-chan struct{}) (whole
 	}
 	_ = telling.Wait() // none fails
 	return untold.Load() == 0
+}
+
+// tellOne writes one record in a turn of its own.
+func (m *Memcached) tellOne(u *Update) (told bool) {
+	turn := &turns.Turn{Class: turns.Write}
+	defer turn.Release()
+	until, ok := m.Turns.Take(turn)
+	if !ok {
+		return false
+	}
+	switch m.exchange([]*Update{u}, until, true) {
+	case memcached.OK, memcached.Newer, memcached.Refused:
+		return true
+	}
+	return false
 }
 
 func isClosed(c <-chan struct{}) bool {

@@ -216,7 +216,7 @@ func TestAServerIsToldWhatWasForgottenFirstAndThenTheNewest(t *testing.T) {
 		for card := range cards {
 			attempt := velocitytest.Attempt(t, ip, card)
 			var d velocity.Decision
-			c.Check(&attempt, at, 0, &d)
+			c.Check(&attempt, at, nil, &d)
 		}
 	}
 	now := velocitytest.Start

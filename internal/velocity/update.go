@@ -2,7 +2,8 @@ package velocity
 
 import (
 	"slices"
-	"time"
+
+	"fraudcheck/internal/turns"
 )
 
 // A verb says what an update does to the record of its subject.
@@ -25,7 +26,8 @@ type Update struct {
 	plan    *Plan
 	subject *subjectPlan
 	verb    verb
-	shown   []shown // what observe and decline add, by the subject's lists
+	turn    *turns.Turn // of its check; nil: one of its own
+	shown   []shown     // what observe and decline add, by the subject's lists
 
 	result updateResult
 }
@@ -34,9 +36,7 @@ type Update struct {
 type updateResult struct {
 	tallies  []tally // by the subject's rules
 	degraded bool    // the store answered from this instance's own knowledge
-	// waited is the time that the check has waited for the store so far, for all its
-	// subjects together.
-	waited time.Duration
+	waited   bool    // because there was no turn in time; otherwise because of the store
 }
 
 // shown is the element of one list; present is false where the attempt lacks it.
@@ -52,7 +52,7 @@ type tally struct {
 }
 
 // begin makes u an update with that verb, which adds no element yet. It keeps
-// result.waited, which counts for the whole check.
+// its turn, which is of the whole check.
 func (u *Update) begin(p *Plan, s *subjectPlan, key Key, now Time, v verb) {
 	u.plan, u.subject, u.key, u.now, u.verb = p, s, key, now, v
 	u.shown = append(u.shown[:0], make([]shown, len(s.lists))...)

@@ -98,7 +98,7 @@ func TestAStopDoesNotWaitUntilAServerWasToldOfEverybody(t *testing.T) {
 		for card := range 7 {
 			attempt := velocitytest.Attempt(t, fmt.Sprintf("203.0.113.%d", n), card)
 			var d velocity.Decision
-			checker.Check(&attempt, velocitytest.Start, 0, &d)
+			checker.Check(&attempt, velocitytest.Start, nil, &d)
 		}
 	}
 	var store *velocity.Memcached

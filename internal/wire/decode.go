@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 
 	"fraudcheck/internal/velocity"
 )
@@ -45,17 +46,17 @@ func (s FieldSet) has(f velocity.Field) bool { return f.In(velocity.Requests(s))
 func (s FieldSet) admit(name string, f *velocity.Fields) (velocity.Field, error) {
 	field, known := velocity.FieldByName(name)
 	if !known || !s.has(field) {
-		return 0, fieldUnknown(name)
+		return 0, fieldUnknown(name, velocity.FieldNames(velocity.Requests(s)))
 	}
-	if f.Has(field) {
+	if f.Given(field) {
 		return 0, fieldRepeated(field.String())
 	}
 	return field, nil
 }
 
-// PANLike reports whether a request, refused with err, has a value that looks like a
-// whole card number (a primary account number, PAN), for the metric that counts those. f
-// holds the fields that were read before the error.
+// PANLike reports whether a request has a value that looks like a whole card number (a
+// primary account number, PAN), for the metric that counts those. err is why it was
+// refused, nil where it was not; f holds the fields that were read before the error.
 func PANLike(f *velocity.Fields, err error) bool {
 	var decodeErr *DecodeError
 	return f.PANLike() || errors.As(err, &decodeErr) && decodeErr.PANLike
@@ -127,21 +128,39 @@ func fieldRepeated(field string) error {
 }
 
 // fieldUnknown is the error of a name that the route does not take. It shows the name
-// only where it cannot be card data.
-func fieldUnknown(name string) error {
+// only where it cannot be card data. taken are the names of the fields that there are.
+func fieldUnknown(name string, taken []string) error {
 	if !showable(name) {
 		name = ""
 	}
-	return &DecodeError{Code: "field_unknown", Field: name, Detail: "not a field of this request"}
+	return &DecodeError{Code: "field_unknown", Field: name, Detail: "not a field of this request, which takes " + strings.Join(taken, ", ")}
+}
+
+// The errors of a body that is well-formed, perhaps, as another media type.
+var (
+	jsonAsForm = &DecodeError{Code: "body_invalid", Detail: "this was read as a form; for JSON send Content-Type: application/json"}
+	formAsJSON = &DecodeError{Code: "body_invalid", Detail: "this was read as JSON; for a form send Content-Type: application/x-www-form-urlencoded"}
+)
+
+// beginsAsJSON reports whether text can be JSON and no form.
+func beginsAsJSON(text string) bool {
+	text = strings.TrimLeft(text, " \t\r\n")
+	return strings.HasPrefix(text, "{") || strings.HasPrefix(text, "[")
+}
+
+// beginsAsForm reports whether text can be a form and no JSON.
+func beginsAsForm(text string) bool {
+	name, _, found := strings.Cut(text, "=")
+	return found && identifier.MatchString(name)
 }
 
 var (
 	identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,31}$`)
-	digitRun   = regexp.MustCompile(`[0-9]{5}`)
+	fiveDigits = regexp.MustCompile(`([0-9][^0-9]*){5}`)
 )
 
 // showable reports whether an unknown name may be shown in the answer: it looks like a
 // mistyped name, and not like a value in a name's place, which may be a card number.
 func showable(name string) bool {
-	return identifier.MatchString(name) && !digitRun.MatchString(name)
+	return identifier.MatchString(name) && !fiveDigits.MatchString(name)
 }

@@ -27,8 +27,17 @@ func DecodeForm(text string, allowed FieldSet, f *velocity.Fields) error {
 }
 
 // formPairs calls add with each name and its value, which is still escaped, until add
-// fails. An empty pair, as in a&&b, is refused.
+// fails. An empty pair, as in a&&b, is refused. The error says so where the text is JSON.
 func formPairs(text string, add func(name, raw string) error) error {
+	err := eachPair(text, add)
+	if err != nil && beginsAsJSON(text) {
+		return jsonAsForm
+	}
+	return err
+}
+
+// eachPair is formPairs for text that is a form.
+func eachPair(text string, add func(name, raw string) error) error {
 	rest, more := text, text != ""
 	for more {
 		at := len(text) - len(rest) // the byte at which the pair begins

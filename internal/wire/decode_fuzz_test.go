@@ -24,6 +24,7 @@ func FuzzDecodeJSON(f *testing.F) {
 		`{"ip":"a","email":"é@example.com","device":"b","cart":"c","account":"d","card_id":"e","attempt_id":"f"}`,
 		`{"outcome":"declined"}`,
 		`{"ip":"a","ip":"b"}`, `{"ip":"a","i\u0070":"b"}`,
+		`{"ip":null,"email":""}`, `{"ip":null,"ip":"a"}`, `{"ip":nulL}`, `{"exp_month":null}`, `{"reason":"other"}`,
 		`{"IP":"a"}`, `{"laſt4":"4242"}`, `{"last4":4242}`, `{"ip":null}`,
 		`{"ip":"a"} x`, `{"ip":"a",}`, `{"ip":"a"}` + "\x00", `{"ip":"a"/**/}`,
 		`{"exp_month":01}`, `{"exp_month":1.}`, `{"exp_month":-1.5e+7}`, `{"exp_month":"04"}`, `{"exp_month":+1}`,
@@ -92,7 +93,7 @@ func routeFields(outcome bool) FieldSet {
 func routeTakes(name string, outcome bool) bool {
 	for _, known := range everyField {
 		if name == known {
-			return outcome || name != "outcome"
+			return outcome || name != "outcome" && name != "reason"
 		}
 	}
 	return false
@@ -109,23 +110,27 @@ func referenceJSON(body string, outcome bool) (values map[string]string, ok bool
 	if open, err := tokens.Token(); err != nil || open != json.Delim('{') {
 		return nil, false
 	}
-	values = map[string]string{}
+	values, seen := map[string]string{}, map[string]bool{}
 	for tokens.More() {
 		token, err := tokens.Token()
 		name, isString := token.(string)
 		if err != nil || !isString || !routeTakes(name, outcome) {
 			return nil, false
 		}
-		if _, repeated := values[name]; repeated {
+		if seen[name] {
 			return nil, false
 		}
+		seen[name] = true
 		token, err = tokens.Token()
 		if err != nil {
 			return nil, false
 		}
 		switch value := token.(type) {
+		case nil:
 		case string:
-			values[name] = value
+			if value != "" {
+				values[name] = value
+			}
 		case json.Number:
 			if name != "exp_month" && name != "exp_year" {
 				return nil, false
@@ -180,14 +185,16 @@ func single(t *testing.T, values url.Values) map[string]string {
 	flat := map[string]string{}
 	for name, all := range values {
 		require.Len(t, all, 1)
-		flat[name] = all[0]
+		if all[0] != "" { // an empty field is absent
+			flat[name] = all[0]
+		}
 	}
 	return flat
 }
 
 var (
 	harmlessDetail = regexp.MustCompile(`^(` +
-		`given more than once|not a field of this request|` +
+		`given more than once|not a field of this request, which takes [a-z0-9_, ]+|this was read as (a form|JSON); for (JSON|a form) send Content-Type: application/(json|x-www-form-urlencoded)|` +
 		`expected (a string|a number or a string|valid UTF-8|valid percent-encoding)|` +
 		`expected ('\{'|':'|',' or '\}'|a value|a digit|a closing quote|nothing more|name=value|an escape` +
 		`|an escape with four hexadecimal digits|an escape in place of a control character` +
@@ -203,5 +210,5 @@ func requireHarmless(t *testing.T, err error) {
 	require.Contains(t, []string{"body_invalid", "field_unknown", "field_repeated", "field_invalid"}, fault.Code)
 	require.Regexp(t, harmlessDetail, fault.Detail)
 	require.Regexp(t, harmlessField, fault.Field)
-	require.NotRegexp(t, `[0-9]{5}`, fault.Field)
+	require.NotRegexp(t, `([0-9].*){5}`, fault.Field)
 }

@@ -36,6 +36,9 @@ type jsonCursor struct {
 func (c *jsonCursor) object(member func() error) error {
 	c.skipSpace()
 	if !c.take('{') {
+		if beginsAsForm(c.text) {
+			return formAsJSON
+		}
 		return c.expected("'{'")
 	}
 	c.skipSpace()
@@ -101,8 +104,8 @@ func (c *jsonCursor) name() (string, error) {
 }
 
 // value reads the field's value. The first byte tells its type, so a value of a wrong
-// type is refused before it is read. Its leading digits are read all the same: a card
-// number that was sent as a number is to be counted.
+// type is refused before it is read. The digits of a number are read all the same: a card
+// number that was sent as one is to be counted. null is no value, and no text.
 func (c *jsonCursor) value(field velocity.Field) (string, error) {
 	number := field.Number()
 	switch first := c.peek(); {
@@ -117,17 +120,18 @@ func (c *jsonCursor) value(field velocity.Field) (string, error) {
 		return value, nil
 	case number && (first == '-' || isDigit(first)):
 		return c.number()
+	case strings.HasPrefix(c.text[c.at:], "null"):
+		c.at += len("null")
+		return "", nil // as if it were absent
 	// No value begins with that byte: the body is at fault, not the field.
 	case !strings.ContainsRune("-0123456789tfn{[", rune(first)):
 		return "", c.expected("a value")
 	case number:
 		return "", fieldInvalid(field.String(), "a number or a string")
 	default:
-		start := c.at
-		c.digits()
 		return "", &DecodeError{
 			Code: "field_invalid", Field: field.String(), Detail: "expected a string",
-			PANLike: field.PANLike(c.text[start:c.at]),
+			PANLike: field.PANLike(c.mantissa()),
 		}
 	}
 }
@@ -160,6 +164,15 @@ func (c *jsonCursor) digits() bool {
 		c.at++
 	}
 	return c.at > start
+}
+
+// mantissa reads what stands before the exponent of a number, whatever its grammar.
+func (c *jsonCursor) mantissa() string {
+	start := c.at
+	for b := c.peek(); isDigit(b) || b == '-' || b == '.'; b = c.peek() {
+		c.at++
+	}
+	return c.text[start:c.at]
 }
 
 // quoted reads the rest of a string after its opening quote. The caller checks that the

@@ -15,7 +15,7 @@ func DecodeStrings(body string, contentType, contentEncoding []byte, names ...st
 	values := make(map[string]string, len(names))
 	admit := func(name string) error {
 		if !slices.Contains(names, name) {
-			return fieldUnknown(name)
+			return fieldUnknown(name, names)
 		}
 		if _, given := values[name]; given {
 			return fieldRepeated(name)

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,11 +13,17 @@ import (
 
 type decoder func(text string, allowed FieldSet, f *velocity.Fields) error
 
-// everyField is the contract's list, kept apart from the code's.
-var everyField = []string{
-	"ip", "last4", "exp_month", "exp_year", "card_id", "attempt_id",
-	"email", "device", "cart", "account", "outcome",
-}
+// The contract's lists, kept apart from the code's.
+var (
+	checkFields = []string{
+		"ip", "last4", "exp_month", "exp_year", "card_id", "attempt_id",
+		"email", "device", "cart", "account",
+	}
+	everyField = []string{
+		"ip", "last4", "exp_month", "exp_year", "card_id", "attempt_id",
+		"outcome", "email", "device", "cart", "account", "reason",
+	}
+)
 
 // sent lists what f holds, by the contract's names.
 func sent(t testing.TB, f *velocity.Fields) map[string]string {
@@ -44,7 +51,7 @@ func TestRoutesTakeTheirFields(t *testing.T) {
 		field, ok := velocity.FieldByName(name)
 		require.True(t, ok, name)
 		assert.True(t, OutcomeFields.has(field), name)
-		assert.Equal(t, name != "outcome", CheckFields.has(field), name)
+		assert.Equal(t, slices.Contains(checkFields, name), CheckFields.has(field), name)
 	}
 }
 
@@ -58,7 +65,8 @@ func TestDecodeJSONAccepts(t *testing.T) {
 		{"white space around everything", " \t\r\n{ \t\r\n\"ip\" \t\r\n: \t\r\n\"a\" , \"cart\" : \"b\" } \t\r\n", values{"ip": "a", "cart": "b"}},
 		{"every field", `{"ip":"a","last4":"b","exp_month":"c","exp_year":"d","card_id":"e","attempt_id":"f","email":"g","device":"h","cart":"i","account":"j","outcome":"k"}`,
 			values{"ip": "a", "last4": "b", "exp_month": "c", "exp_year": "d", "card_id": "e", "attempt_id": "f", "email": "g", "device": "h", "cart": "i", "account": "j", "outcome": "k"}},
-		{"a field sent empty is there", `{"email":""}`, values{"email": ""}},
+		{"a field sent empty is absent", `{"email":"","exp_month":"","ip":"a"}`, values{"ip": "a"}},
+		{"null is absent", `{"email":null,"last4" : null ,"exp_month":null,"ip":"a","outcome":null}`, values{"ip": "a"}},
 		{"expiry as numbers", `{"exp_month":4,"exp_year":2030}`, values{"exp_month": "4", "exp_year": "2030"}},
 		{"numbers stay as they were written", `{"exp_month":-0.50e+10,"exp_year":1E2}`, values{"exp_month": "-0.50e+10", "exp_year": "1E2"}},
 		{"a zero", `{"exp_month":0}`, values{"exp_month": "0"}},
@@ -157,14 +165,14 @@ func TestDecodeJSONRefusesWrongValues(t *testing.T) {
 	tests := []struct {
 		name, body, field, detail string
 	}{
-		{"null", `{"ip":null}`, "ip", text},
+		{"almost null", `{"ip":nul}`, "ip", text},
 		{"true", `{"email":true}`, "email", text},
 		{"false", `{"email":false}`, "email", text},
 		{"an object", `{"cart":{}}`, "cart", text},
 		{"an array", `{"cart":["a"]}`, "cart", text},
 		{"a number for digits that may start with zero", `{"last4":4242}`, "last4", text},
 		{"a negative number", `{"account":-1}`, "account", text},
-		{"null for an expiry", `{"exp_month":null}`, "exp_month", numberOrText},
+		{"almost null for an expiry", `{"exp_month":nil}`, "exp_month", numberOrText},
 		{"true for an expiry", `{"exp_year":true}`, "exp_year", numberOrText},
 		{"an array for an expiry", `{"exp_year":[2030]}`, "exp_year", numberOrText},
 		{"deep nesting, left unread", `{"cart":` + strings.Repeat("[", 4000), "cart", text},
@@ -196,7 +204,7 @@ func TestDecodeFormAccepts(t *testing.T) {
 	}{
 		{"no fields", "", values{}},
 		{"fields in any order", "exp_year=2030&ip=203.0.113.7", values{"exp_year": "2030", "ip": "203.0.113.7"}},
-		{"a field sent empty is there", "email=", values{"email": ""}},
+		{"a field sent empty is absent", "email=&ip=a&cart=", values{"ip": "a"}},
 		{"a plus is a space", "cart=a+b", values{"cart": "a b"}},
 		{"an escaped plus is a plus", "email=a%2Bb%40example.com", values{"email": "a+b@example.com"}},
 		{"hexadecimal in both cases", "cart=%c3%a9%C3%A9", values{"cart": "éé"}},
@@ -229,8 +237,8 @@ func TestDecodeFormRefuses(t *testing.T) {
 		{"no equals sign", "ip", DecodeError{Code: "body_invalid", Field: "", Detail: "expected name=value at byte 0"}},
 		{"a bad escape in a name", "i%zz=a", DecodeError{Code: "body_invalid", Field: "", Detail: "expected a name in valid percent-encoding at byte 0"}},
 		{"invalid UTF-8 in a name", "ip=a&%ff=b", DecodeError{Code: "body_invalid", Field: "", Detail: "expected a name in valid UTF-8 at byte 5"}},
-		{"a name with a space", "ip+=a", DecodeError{Code: "field_unknown", Field: "", Detail: "not a field of this request"}},
-		{"no name", "=a", DecodeError{Code: "field_unknown", Field: "", Detail: "not a field of this request"}},
+		{"a name with a space", "ip+=a", DecodeError{Code: "field_unknown", Field: "", Detail: "not a field of this request, which takes " + strings.Join(everyField, ", ")}},
+		{"no name", "=a", DecodeError{Code: "field_unknown", Field: "", Detail: "not a field of this request, which takes " + strings.Join(everyField, ", ")}},
 		{"a bad escape", "cart=%zz", DecodeError{Code: "field_invalid", Field: "cart", Detail: percent}},
 		{"half an escape", "cart=%4", DecodeError{Code: "field_invalid", Field: "cart", Detail: percent}},
 		{"a percent alone", "cart=%", DecodeError{Code: "field_invalid", Field: "cart", Detail: percent}},
@@ -258,6 +266,9 @@ func TestAFieldIsTakenOnce(t *testing.T) {
 		{"JSON", DecodeJSON, `{"ip":"a","ip":"b"}`},
 		{"JSON, the same value", DecodeJSON, `{"ip":"a","ip":"a"}`},
 		{"JSON, empty the first time", DecodeJSON, `{"ip":"","ip":"a"}`},
+		{"JSON, null the first time", DecodeJSON, `{"ip":null,"ip":"a"}`},
+		{"JSON, null twice", DecodeJSON, `{"ip":null,"ip":null}`},
+		{"form, empty the first time", DecodeForm, "ip=&ip=a"},
 		{"JSON, escaped the second time", DecodeJSON, `{"ip":"a","i\u0070":"b"}`},
 		{"JSON, escaped the first time", DecodeJSON, `{"\u0069p":"a","ip":"b"}`},
 		{"JSON, of the wrong type the second time", DecodeJSON, `{"ip":"a","ip":null}`},
@@ -270,6 +281,41 @@ func TestAFieldIsTakenOnce(t *testing.T) {
 			fault := requireDecodeError(t, tt.decode(tt.text, CheckFields, new(velocity.Fields)))
 			assert.Equal(t, &DecodeError{Code: "field_repeated", Field: "ip", Detail: "given more than once"}, fault)
 		})
+	}
+}
+
+// Clients that forget the Content-Type, or set a wrong one, are told.
+func TestABodyOfTheOtherMediaTypeIsTold(t *testing.T) {
+	for _, body := range []string{
+		`{"ip":"203.0.113.7"}`, ` {"ip":"a=b"}`, "\r\n{}", `{"a":"b&c=d"}`, "[1]", `{"email":"a=%zz"}`,
+	} {
+		assert.Same(t, jsonAsForm, requireDecodeError(t, DecodeForm(body, CheckFields, new(velocity.Fields))), body)
+		_, err := DecodeStrings(body, []byte("application/x-www-form-urlencoded"), nil, "username")
+		assert.Same(t, jsonAsForm, requireDecodeError(t, err), body)
+	}
+	for _, body := range []string{"ip=203.0.113.7", "ip=", "ip=a&card_id=b", "username=x"} {
+		assert.Same(t, formAsJSON, requireDecodeError(t, DecodeJSON(body, CheckFields, new(velocity.Fields))), body)
+		_, err := DecodeStrings(body, nil, nil, "username")
+		assert.Same(t, formAsJSON, requireDecodeError(t, err), body)
+	}
+	for _, body := range []string{"4111111111111111", "ip", "=ip", `"ip=a"`, "4111=a"} {
+		assert.Contains(t, requireDecodeError(t, DecodeJSON(body, CheckFields, new(velocity.Fields))).Detail, "expected '{'", body)
+	}
+}
+
+// A card number that was sent as a number, in any way that JSON writes one.
+func TestACardNumberSentAsANumberIsTold(t *testing.T) {
+	for number, like := range map[string]bool{
+		"4111111111111111": true, "-4111111111111111": true, "4111111111111111.0": true, "4.111111111111111e15": true, "4111111111111111E0": true,
+		"411111111": false, "4e15": false, "4.0e-400": false, "true": false, "[4111111111111111]": false,
+	} {
+		for _, field := range []string{"card_id", "last4"} {
+			err := DecodeJSON(`{"`+field+`":`+number+`}`, CheckFields, new(velocity.Fields))
+			fault := requireDecodeError(t, err)
+			assert.Equal(t, field, fault.Field)
+			assert.Equal(t, like || field == "last4" && number == "411111111", fault.PANLike, "%s: %s", field, number)
+			assert.NotContains(t, fault.Error(), "4111")
+		}
 	}
 }
 
@@ -303,6 +349,9 @@ func TestUnknownNamesAreShownOnlyWhenHarmless(t *testing.T) {
 		{"five digits in a row", "field12345", ""},
 		{"a card number", "4242424242424242", ""},
 		{"a card number behind a letter", "a4242424242424242", ""},
+		{"four digits apart", "a_4_1_1_1", "a_4_1_1_1"},
+		{"five digits apart", "a_4_1_1_1_1", ""},
+		{"a card number with underscores", "a_4111_1111_1111_1111", ""},
 		{"a digit first", "4last", ""},
 		{"a letter that only looks like one", "laſt4", ""},
 		{"white space", "ip ", ""},
@@ -314,7 +363,7 @@ func TestUnknownNamesAreShownOnlyWhenHarmless(t *testing.T) {
 	encode := strings.NewReplacer(" ", "+", "\n", "%0A")
 	for _, tt := range tests {
 		t.Run(tt.why, func(t *testing.T) {
-			want := &DecodeError{Code: "field_unknown", Field: tt.shown, Detail: "not a field of this request"}
+			want := &DecodeError{Code: "field_unknown", Field: tt.shown, Detail: "not a field of this request, which takes " + strings.Join(checkFields, ", ")}
 			err := DecodeJSON(`{"`+escape.Replace(tt.name)+`":"a"}`, CheckFields, new(velocity.Fields))
 			assert.Equal(t, want, requireDecodeError(t, err))
 			err = DecodeForm(encode.Replace(tt.name)+"=a", CheckFields, new(velocity.Fields))

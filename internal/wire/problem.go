@@ -23,7 +23,6 @@ type Problem struct {
 // The problems that are always the same.
 var (
 	NotFound         = &Problem{Status: 404, Code: "not_found", Detail: "there is nothing at this path"}
-	MethodNotAllowed = &Problem{Status: 405, Code: "method", Detail: "this path takes other methods, see Allow"}
 	TooLarge         = &Problem{Status: 413, Code: "body_too_large", Detail: "expected a body of at most 8 KiB"}
 	UnsupportedMedia = &Problem{Status: 415, Code: "media_type", Detail: "expected application/json or application/x-www-form-urlencoded, not compressed"}
 	TooSlow          = &Problem{Status: 408, Code: "too_slow", Detail: "the request did not arrive in time"}
@@ -31,6 +30,12 @@ var (
 	Draining         = &Problem{Status: 503, Code: "overloaded", Detail: "stopping, ask another instance"}
 	Internal         = &Problem{Status: 500, Code: "internal", Detail: "a fault of this service, it was logged"}
 )
+
+// MethodNotAllowed is the problem of a request with another method than the path takes;
+// allowed are those, as the Allow field lists them.
+func MethodNotAllowed(allowed string) *Problem {
+	return &Problem{Status: 405, Code: "method", Detail: "this path takes " + allowed + " only"}
+}
 
 // MaxBody is how long the body of a request may be, in bytes. A check with every field at
 // its longest is about 1.5 KiB of ASCII.

@@ -37,7 +37,7 @@ func TestAProblemIsJSONWhateverItSays(t *testing.T) {
 
 func TestFixedProblems(t *testing.T) {
 	for p, want := range map[*Problem]string{
-		NotFound: "404 not_found", MethodNotAllowed: "405 method", TooLarge: "413 body_too_large", TooSlow: "408 too_slow",
+		NotFound: "404 not_found", MethodNotAllowed("GET"): "405 method", TooLarge: "413 body_too_large", TooSlow: "408 too_slow",
 		UnsupportedMedia: "415 media_type", BodyNotAllowed: "400 body_invalid", Draining: "503 overloaded", Internal: "500 internal",
 	} {
 		assert.Equal(t, want, fmt.Sprint(p.Status, " ", p.Code))
@@ -55,7 +55,7 @@ func TestRetryAfterIsInWholeSeconds(t *testing.T) {
 		assert.Equal(t, want, (&Problem{Status: 429, After: after}).RetryAfter())
 	}
 	assert.Equal(t, "1", Draining.RetryAfter())
-	assert.Empty(t, MethodNotAllowed.RetryAfter())
+	assert.Empty(t, NotFound.RetryAfter())
 }
 
 func TestProblemOfNamesTheField(t *testing.T) {

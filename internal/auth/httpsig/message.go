@@ -4,7 +4,8 @@ import (
 	"bytes"
 	"net/textproto"
 	"strings"
-	"time"
+
+	"fraudcheck/internal/turns"
 )
 
 // A Header has the fields of a request's header.
@@ -18,13 +19,12 @@ type Header interface {
 type Request struct {
 	Header Header
 	Method []byte
-	Target []byte // of the request line, as sent
-	Host   []byte // as the Host header has it
-	Body   []byte // as sent
-	Unread bool   // the body was too large and not read
-	TLS    bool   // it came over TLS
-	// StoreWaited is how long the request has waited for stores; Verify adds to it.
-	StoreWaited time.Duration
+	Target []byte      // of the request line, as sent
+	Host   []byte      // as the Host header has it
+	Body   []byte      // as sent
+	Unread bool        // the body was too large and not read
+	TLS    bool        // it came over TLS
+	Turn   *turns.Turn // for a store of nonces
 }
 
 // IsSigned reports whether the header has a signature, or a part of one.

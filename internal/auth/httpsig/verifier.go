@@ -36,6 +36,8 @@ import (
 	"time"
 
 	"github.com/dunglas/httpsfv"
+
+	"fraudcheck/internal/turns"
 )
 
 const (
@@ -138,9 +140,8 @@ func NewVerifier(keys map[string]*Key) *Verifier {
 // Nonces remember which nonces were used.
 type Nonces interface {
 	// Once uses a nonce at now, to be remembered until then at least, and reports
-	// whether this was the first time. waited is how long the request has waited for
-	// stores, took how long it did now.
-	Once(n NonceID, now, until time.Time, waited time.Duration) (first bool, took time.Duration)
+	// whether this was the first time. turn is the request's.
+	Once(n NonceID, now, until time.Time, turn *turns.Turn) (first bool)
 }
 
 // Verify returns the id of the key that signed the request, and what its answer is to
@@ -168,8 +169,7 @@ func (v *Verifier) Verify(r *Request, now time.Time, nonces Nonces) (keyID strin
 		if err := s.checkDigest(r); err != nil {
 			return s.keyID, a, err
 		}
-		first, took := nonces.Once(nonceID(key, s.nonce), now, time.Unix(s.created, 0).Add(maxAge), r.StoreWaited)
-		if r.StoreWaited += took; !first {
+		if !nonces.Once(nonceID(key, s.nonce), now, time.Unix(s.created, 0).Add(maxAge), r.Turn) {
 			return s.keyID, a, errUsed
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"net/netip"
 	"time"
+
+	"fraudcheck/internal/turns"
 )
 
 // Issued is what a login or a refresh issues.
@@ -37,7 +39,7 @@ func (l *Logins) Begin(p *Policy, user *User, from netip.Addr, at time.Time) (Is
 	record := loginRecord{name: user.Name, loginState: loginState{
 		Refresh: sha256.Sum256([]byte(refresh)), Ends: ends, Access: access.expires, Used: now, From: bound, Password: user.Password,
 	}}
-	if l.create(id, &record, p.PerUser, now) == nil {
+	if l.create(id, &record, p.PerUser, now, &turns.Turn{Class: turns.LookUp}) == nil {
 		issued.Refresh, issued.Session = refresh, signer.write(sessionPrefix, session)
 	}
 	return issued, nil
@@ -71,6 +73,7 @@ func (l *Logins) Refresh(p *Policy, token []byte, from netip.Addr, at time.Time,
 	next := signer.write(refreshPrefix, newRefresh(given.login, given.ends))
 	access := min(now+p.TTL.Milliseconds(), given.ends)
 	var refused error
+	turn := &turns.Turn{Class: turns.LookUp}
 	record, err := l.rotate(given.login, sha256.Sum256(token), sha256.Sum256([]byte(next)), func(record *loginRecord) error {
 		user := p.userOf(record, from)
 		if user == nil {
@@ -78,13 +81,13 @@ func (l *Logins) Refresh(p *Policy, token []byte, from netip.Addr, at time.Time,
 		}
 		refused = admit(user)
 		return refused
-	}, access, now)
+	}, access, now, turn)
 	switch {
 	case err == nil:
 	case refused != nil:
 		return Issued{}, refused
 	case err == ErrReused:
-		l.removeFromList(given.login, record.name, now)
+		l.removeFromList(given.login, record.name, now, turn)
 		return Issued{}, err
 	case err == ErrMissing, err == errRevoked:
 		return Issued{}, ErrInvalid
@@ -136,15 +139,16 @@ func (l *Logins) EndSession(p *Policy, text []byte, at time.Time) error {
 // end revokes a login, which would end at ends at the latest, and takes it off its user's
 // list. It is ErrAway where other instances have not heard.
 func (l *Logins) end(id loginID, ends, now int64) error {
-	record, _, err := l.load(id, now, new(time.Duration))
+	turn := &turns.Turn{Class: turns.Change}
+	record, _, err := l.load(id, now, turn)
 	if err == nil && record.Revoked {
 		ends = record.Access
 	}
-	if l.revoke(id, ends, now) != nil {
+	if l.revoke(id, ends, now, turn) != nil {
 		return ErrAway
 	}
 	if err == nil && !record.Revoked {
-		l.removeFromList(id, record.name, now)
+		l.removeFromList(id, record.name, now, turn)
 	}
 	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"fraudcheck/internal/turns"
 )
 
 // Settings say for how long what a login issues is good.
@@ -80,8 +82,9 @@ func (l *Logins) StoreRevocations(now time.Time) {
 	if l.unsynced.Swap(false) {
 		n = maxRevocations
 	}
+	turn := &turns.Turn{Class: turns.Write}
 	for _, id := range l.revoked.sample(n, toMs(now)) {
-		if l.storeRevocation(id, toMs(now)) != nil {
+		if l.storeRevocation(id, toMs(now), turn) != nil {
 			return // and all of it again
 		}
 	}

@@ -3,6 +3,8 @@ package session
 import (
 	"net/netip"
 	"time"
+
+	"fraudcheck/internal/turns"
 )
 
 // A Shown is a token or session that was found valid.
@@ -19,9 +21,8 @@ type Shown struct {
 
 // Access verifies an access token that is shown from an address. Only its signature and
 // its time are needed; where the store answers, or has within a second, the login must
-// not be revoked there. waited is how long the request has waited for the store; Access
-// adds to it. The error is [ErrInvalid] or [ErrExpired].
-func (l *Logins) Access(p *Policy, text []byte, from netip.Addr, at time.Time, waited *time.Duration) (Shown, error) {
+// not be revoked there. turn is the request's. The error is [ErrInvalid] or [ErrExpired].
+func (l *Logins) Access(p *Policy, text []byte, from netip.Addr, at time.Time, turn *turns.Turn) (Shown, error) {
 	l.noteTTL(p)
 	signer := l.keys.signer()
 	defer l.keys.signers.Put(signer)
@@ -37,7 +38,7 @@ func (l *Logins) Access(p *Policy, text []byte, from netip.Addr, at time.Time, w
 	if user == nil || !t.from.admits(user.BindIP, from) || l.revoked.has(t.login) {
 		return Shown{}, ErrInvalid
 	}
-	_, view := l.lookUp(t.login, now, waited)
+	_, view := l.lookUp(t.login, now, turn)
 	if view.found && (view.record.Revoked || view.record.Password != user.Password) {
 		return Shown{}, ErrInvalid
 	}
@@ -50,16 +51,16 @@ func (l *Logins) Access(p *Policy, text []byte, from netip.Addr, at time.Time, w
 }
 
 // Session verifies a session that is shown from an address. It is not a use of it: see
-// [Logins.Use]. waited is as for [Logins.Access]. The error is [ErrInvalid],
+// [Logins.Use]. turn is the request's. The error is [ErrInvalid],
 // [ErrExpired], or [ErrAway] where the store would have to confirm the session.
-func (l *Logins) Session(p *Policy, text []byte, from netip.Addr, at time.Time, waited *time.Duration) (Shown, error) {
+func (l *Logins) Session(p *Policy, text []byte, from netip.Addr, at time.Time, turn *turns.Turn) (Shown, error) {
 	l.noteTTL(p)
 	id, ok := l.SessionID(text)
 	if !ok || l.revoked.has(id) {
 		return Shown{}, ErrInvalid
 	}
 	now := toMs(at)
-	known, view := l.lookUp(id, now, waited)
+	known, view := l.lookUp(id, now, turn)
 	switch {
 	case view.local() && now-view.confirmed >= goodAlone:
 		return Shown{}, ErrAway
@@ -80,12 +81,12 @@ func (l *Logins) Session(p *Policy, text []byte, from netip.Addr, at time.Time, 
 // Use prolongs a session that [Logins.Session] returned. The store is told at most once a
 // minute, or ten times in SessionTimeout where that is less, so that other instances know
 // of the use.
-func (l *Logins) Use(p *Policy, s *Shown, at time.Time, waited *time.Duration) {
+func (l *Logins) Use(p *Policy, s *Shown, at time.Time, turn *turns.Turn) {
 	now, timeout := toMs(at), p.SessionTimeout.Milliseconds()
 	s.known.used.Store(now)
 	written, every := s.known.written.Load(), min(time.Minute.Milliseconds(), timeout/10)
 	if !s.Local && now-max(written, s.view.record.Used) >= every && s.known.written.CompareAndSwap(written, now) {
-		l.storeUse(s.id, now, waited)
+		l.storeUse(s.id, now, turn)
 	}
 	s.Expires = fromMs(min(s.view.record.Ends, now+timeout))
 }

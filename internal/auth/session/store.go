@@ -31,21 +31,23 @@ package session
 import (
 	"errors"
 	"time"
+
+	"fraudcheck/internal/turns"
 )
 
 // A Store keeps small values until their time is over: for this process ([Memory])
 // or for all instances ([Memcached]). It may lose them at any time.
 //
-// waited is how long the request has waited for the store so far: an operation waits no
-// longer than what that leaves of the store's budget.
+// turn is the request's. A store that is shared takes it for the operation, which fails
+// with [ErrAway] where there is none in time.
 type Store interface {
 	// Get returns the value and its version, which is never 0. It fails with
 	// [ErrMissing], or [ErrAway] when the store does not answer.
-	Get(key string, now time.Time, waited time.Duration) (value []byte, version uint64, err error)
+	Get(key string, now time.Time, turn *turns.Turn) (value []byte, version uint64, err error)
 	// Put writes the value where the stored one has that version, or where there is
 	// none for version 0. It fails with [ErrConflict] where that is not so, and with
 	// [ErrAway], after which the value may have been written.
-	Put(key string, value []byte, version uint64, now, until time.Time, waited time.Duration) error
+	Put(key string, value []byte, version uint64, now, until time.Time, turn *turns.Turn) error
 }
 
 // The failures of a [Store].

@@ -17,6 +17,7 @@ import (
 
 	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/testbed"
+	"fraudcheck/internal/turns"
 )
 
 var midnight = time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
@@ -46,21 +47,28 @@ func sharedAt(t *testing.T, budget time.Duration, names ...string) *Memcached {
 	require.NoError(t, err)
 	client.Watch(nil)
 	t.Cleanup(func() { require.NoError(t, client.Close()) })
-	return NewMemcached(client, budget)
+	return NewMemcached(client, turnsOf(budget))
 }
+
+func turnsOf(budget time.Duration) *turns.Queue {
+	return turns.New(turns.Settings{Turns: 64, Answer: budget, Budget: budget})
+}
+
+// aTurn is one of a request that only looks, and gives it back after each operation.
+func aTurn() *turns.Turn { return &turns.Turn{Class: turns.LookUp} }
 
 func TestAStoreKeepsWhatWasPut(t *testing.T) {
 	eachStore(t, func(t *testing.T, s Store) {
 		until := midnight.Add(time.Hour)
 		for n := range 100 {
 			key := fmt.Sprint("key-", n)
-			_, _, err := s.Get(key, midnight, 0)
+			_, _, err := s.Get(key, midnight, aTurn())
 			require.Equal(t, ErrMissing, err)
-			require.NoError(t, s.Put(key, []byte(key), 0, midnight, until, 0))
+			require.NoError(t, s.Put(key, []byte(key), 0, midnight, until, aTurn()))
 		}
 		for n := range 100 {
 			key := fmt.Sprint("key-", n)
-			value, version, err := s.Get(key, midnight, 0)
+			value, version, err := s.Get(key, midnight, aTurn())
 			require.NoError(t, err)
 			require.Equal(t, key, string(value))
 			require.NotZero(t, version)
@@ -71,14 +79,14 @@ func TestAStoreKeepsWhatWasPut(t *testing.T) {
 func TestAStoreWritesOnlyOverTheVersionThatWasRead(t *testing.T) {
 	eachStore(t, func(t *testing.T, s Store) {
 		until := midnight.Add(time.Hour)
-		require.Equal(t, ErrConflict, s.Put("key", []byte("a"), 7, midnight, until, 0), "there is none")
-		require.NoError(t, s.Put("key", []byte("a"), 0, midnight, until, 0))
-		require.Equal(t, ErrConflict, s.Put("key", []byte("b"), 0, midnight, until, 0), "there is one")
-		_, first, err := s.Get("key", midnight, 0)
+		require.Equal(t, ErrConflict, s.Put("key", []byte("a"), 7, midnight, until, aTurn()), "there is none")
+		require.NoError(t, s.Put("key", []byte("a"), 0, midnight, until, aTurn()))
+		require.Equal(t, ErrConflict, s.Put("key", []byte("b"), 0, midnight, until, aTurn()), "there is one")
+		_, first, err := s.Get("key", midnight, aTurn())
 		require.NoError(t, err)
-		require.NoError(t, s.Put("key", []byte("b"), first, midnight, until, 0))
-		require.Equal(t, ErrConflict, s.Put("key", []byte("c"), first, midnight, until, 0), "another was faster")
-		value, second, err := s.Get("key", midnight, 0)
+		require.NoError(t, s.Put("key", []byte("b"), first, midnight, until, aTurn()))
+		require.Equal(t, ErrConflict, s.Put("key", []byte("c"), first, midnight, until, aTurn()), "another was faster")
+		value, second, err := s.Get("key", midnight, aTurn())
 		require.NoError(t, err)
 		assert.Equal(t, "b", string(value))
 		assert.NotEqual(t, first, second)
@@ -91,7 +99,7 @@ func TestOfManyWritersOneIsFirst(t *testing.T) {
 		var all sync.WaitGroup
 		for range 32 {
 			all.Go(func() {
-				switch err := s.Put("key", []byte("a"), 0, midnight, midnight.Add(time.Hour), 0); err {
+				switch err := s.Put("key", []byte("a"), 0, midnight, midnight.Add(time.Hour), aTurn()); err {
 				case nil:
 					won.Add(1)
 				default:
@@ -106,13 +114,13 @@ func TestOfManyWritersOneIsFirst(t *testing.T) {
 
 func TestTheEmbeddedStoreForgetsExpiredItems(t *testing.T) {
 	m := NewMemory()
-	require.NoError(t, m.Put("key", []byte("a"), 0, midnight, midnight.Add(time.Hour), 0))
-	_, version, err := m.Get("key", midnight.Add(time.Hour-1), 0)
+	require.NoError(t, m.Put("key", []byte("a"), 0, midnight, midnight.Add(time.Hour), nil))
+	_, version, err := m.Get("key", midnight.Add(time.Hour-1), nil)
 	require.NoError(t, err)
-	_, _, err = m.Get("key", midnight.Add(time.Hour), 0)
+	_, _, err = m.Get("key", midnight.Add(time.Hour), nil)
 	assert.Equal(t, ErrMissing, err)
-	assert.Equal(t, ErrConflict, m.Put("key", nil, version, midnight.Add(time.Hour), midnight.Add(2*time.Hour), 0))
-	assert.NoError(t, m.Put("key", nil, 0, midnight.Add(time.Hour), midnight.Add(2*time.Hour), 0))
+	assert.Equal(t, ErrConflict, m.Put("key", nil, version, midnight.Add(time.Hour), midnight.Add(2*time.Hour), nil))
+	assert.NoError(t, m.Put("key", nil, 0, midnight.Add(time.Hour), midnight.Add(2*time.Hour), nil))
 }
 
 func TestMemcachedKeepsAnItemAsLongAsItMatters(t *testing.T) {
@@ -122,7 +130,7 @@ func TestMemcachedKeepsAnItemAsLongAsItMatters(t *testing.T) {
 		time.Hour: 3600, 1500 * time.Millisecond: 2, 720 * time.Hour: 2592000, 721 * time.Hour: 2592000, -time.Hour: 1,
 	} {
 		key := strings.Trim(fmt.Sprint("key", keep), "-")
-		require.NoError(t, s.Put(key, nil, 0, midnight, midnight.Add(keep), 0))
+		require.NoError(t, s.Put(key, nil, 0, midnight, midnight.Add(keep), aTurn()))
 		assert.InDelta(t, seconds, server.SecondsLeft(key), 1)
 	}
 }
@@ -131,14 +139,14 @@ func TestTheEmbeddedStoreIsBounded(t *testing.T) {
 	m := NewMemory()
 	for n := range maxItems + 5000 {
 		now := midnight.Add(time.Duration(n) * time.Millisecond)
-		require.NoError(t, m.Put(fmt.Sprint(n), nil, 0, now, now.Add(time.Hour), 0))
+		require.NoError(t, m.Put(fmt.Sprint(n), nil, 0, now, now.Add(time.Hour), nil))
 		require.LessOrEqual(t, len(m.items), maxItems)
 	}
-	_, _, err := m.Get(fmt.Sprint(maxItems+4999), midnight, 0)
+	_, _, err := m.Get(fmt.Sprint(maxItems+4999), midnight, nil)
 	assert.NoError(t, err, "the last one")
 	later := midnight.Add(2 * time.Hour)
 	for n := range 30_000 {
-		require.NoError(t, m.Put(fmt.Sprint("later ", n), nil, 0, later, later.Add(time.Hour), 0))
+		require.NoError(t, m.Put(fmt.Sprint("later ", n), nil, 0, later, later.Add(time.Hour), nil))
 	}
 	assert.Less(t, len(m.items), maxItems, "what is over makes room")
 }
@@ -146,25 +154,25 @@ func TestTheEmbeddedStoreIsBounded(t *testing.T) {
 func TestMemcachedThatDoesNotAnswerIsUsedAgainWhenItDoes(t *testing.T) {
 	server := testbed.StartMemcached(t)
 	s := shared(t, server)
-	require.NoError(t, s.Put("key", []byte("a"), 0, midnight, midnight.Add(time.Hour), 0))
+	require.NoError(t, s.Put("key", []byte("a"), 0, midnight, midnight.Add(time.Hour), aTurn()))
 	server.Kill()
-	_, _, err := s.Get("key", midnight, 0)
+	_, _, err := s.Get("key", midnight, aTurn())
 	require.Equal(t, ErrAway, err)
 	server.Start()
 	require.Eventually(t, func() bool {
-		_, _, err := s.Get("key", midnight, 0)
+		_, _, err := s.Get("key", midnight, aTurn())
 		return err == ErrMissing // it knows nothing
 	}, 10*time.Second, time.Millisecond)
-	require.NoError(t, s.Put("key", []byte("a"), 0, midnight, midnight.Add(time.Hour), 0))
+	require.NoError(t, s.Put("key", []byte("a"), 0, midnight, midnight.Add(time.Hour), aTurn()))
 }
 
 func TestMemcachedIsGoodAgainAtOnceAfterARestart(t *testing.T) {
 	server := testbed.StartMemcached(t)
 	s := shared(t, server)
-	require.NoError(t, s.Put("key", []byte("a"), 0, midnight, midnight.Add(time.Hour), 0))
+	require.NoError(t, s.Put("key", []byte("a"), 0, midnight, midnight.Add(time.Hour), aTurn()))
 	server.Kill()
 	server.Start()
-	_, _, err := s.Get("key", midnight, 0)
+	_, _, err := s.Get("key", midnight, aTurn())
 	assert.Equal(t, ErrMissing, err, "a connection that died says nothing about the server")
 }
 
@@ -175,7 +183,7 @@ func TestMemcachedThatHangsCostsOneTimeout(t *testing.T) {
 	defer server.Resume()
 	since := time.Now()
 	for range 1000 {
-		_, _, err := s.Get("key", midnight, 0)
+		_, _, err := s.Get("key", midnight, aTurn())
 		require.Equal(t, ErrAway, err)
 	}
 	assert.Less(t, time.Since(since), 5*time.Second)
@@ -206,8 +214,8 @@ func TestAWriteThatWasCarriedOutWithoutAnAnswerIsOurs(t *testing.T) {
 		})
 		client, err := memcached.New(memcached.Settings{Servers: []string{ln.Addr().String()}, MaxConns: 64, Budget: 10 * time.Second, Canary: "canary"})
 		require.NoError(t, err)
-		s := NewMemcached(client, 10*time.Second)
-		assert.Equal(t, want, s.Put("key", []byte("ours"), 0, midnight, midnight.Add(time.Hour), 0))
+		s := NewMemcached(client, turnsOf(10*time.Second))
+		assert.Equal(t, want, s.Put("key", []byte("ours"), 0, midnight, midnight.Add(time.Hour), aTurn()))
 		_ = client.Close()
 		serving.Wait()
 		_ = ln.Close()

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"fraudcheck/internal/memcached"
+	"fraudcheck/internal/turns"
 )
 
 // maxKeep is the longest that memcached takes for a duration and not for a date.
@@ -14,18 +15,18 @@ const maxKeep = 30 * 24 * time.Hour
 // server has forgotten: a login that is not there any more has ended.
 type Memcached struct {
 	client *memcached.Client
-	budget time.Duration
+	turns  *turns.Queue
 }
 
-// NewMemcached makes a store on the client's servers. budget is the longest that all
-// operations of one request wait.
-func NewMemcached(client *memcached.Client, budget time.Duration) *Memcached {
-	return &Memcached{client: client, budget: budget}
+// NewMemcached makes a store on the client's servers. Each operation takes a turn of the
+// queue, and lasts as long as that says.
+func NewMemcached(client *memcached.Client, queue *turns.Queue) *Memcached {
+	return &Memcached{client: client, turns: queue}
 }
 
 // Get implements Store.
-func (m *Memcached) Get(key string, _ time.Time, waited time.Duration) (value []byte, version uint64, err error) {
-	err = m.ask(key, waited, func(slot *memcached.Slot) error {
+func (m *Memcached) Get(key string, _ time.Time, turn *turns.Turn) (value []byte, version uint64, err error) {
+	err = m.ask(key, turn, func(slot *memcached.Slot) error {
 		item, result := slot.Get(key, anyValue)
 		value, version = item.Value, item.Version()
 		switch result {
@@ -40,25 +41,29 @@ func (m *Memcached) Get(key string, _ time.Time, waited time.Duration) (value []
 }
 
 // Put implements Store.
-func (m *Memcached) Put(key string, value []byte, version uint64, now, until time.Time, waited time.Duration) error {
+func (m *Memcached) Put(key string, value []byte, version uint64, now, until time.Time, turn *turns.Turn) error {
 	keep := min(max(until.Sub(now), time.Second), maxKeep)
 	w := write{key: key, value: value, version: version, expires: int32((keep + time.Second - 1) / time.Second)}
-	return m.ask(key, waited, w.on)
+	return m.ask(key, turn, w.on)
 }
 
 // anyValue accepts every value: what is wrong with one is found when it is decrypted.
 func anyValue([]byte) memcached.Result { return memcached.OK }
 
-// ask does operations on the key's server, within what is left of the budget. It is
-// ErrAway, at once, where nothing is left or the server is not used; a panic in do is
-// ErrAway too.
-func (m *Memcached) ask(key string, waited time.Duration, do func(*memcached.Slot) error) (err error) {
-	left := m.budget - waited
+// ask does operations on the key's server, with the turn and as long as that lasts. It is
+// ErrAway, at once, where the server is not used, or where there is no turn in time; a
+// panic in do is ErrAway too.
+func (m *Memcached) ask(key string, turn *turns.Turn, do func(*memcached.Slot) error) (err error) {
 	s := m.client.ServerOf(memcached.HashOf(key))
-	if left <= 0 || !s.Answers() {
+	if !s.Answers() {
 		return ErrAway
 	}
-	slot := s.Acquire(time.Now().Add(left), true)
+	until, ok := m.turns.Take(turn)
+	if !ok {
+		return ErrAway
+	}
+	defer turn.Yield()
+	slot := s.Acquire(until, true)
 	if slot == nil {
 		return ErrAway
 	}

@@ -3,6 +3,8 @@ package session
 import (
 	"sync"
 	"time"
+
+	"fraudcheck/internal/turns"
 )
 
 // Memory is a [Store] of this process, bounded by maxItems. It always answers.
@@ -27,7 +29,7 @@ const maxItems = 100_000
 func NewMemory() *Memory { return &Memory{items: make(map[string]memoryItem), sweepAt: 1024} }
 
 // Get implements Store.
-func (m *Memory) Get(key string, now time.Time, _ time.Duration) ([]byte, uint64, error) {
+func (m *Memory) Get(key string, now time.Time, _ *turns.Turn) ([]byte, uint64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	i, found := m.items[key]
@@ -38,7 +40,7 @@ func (m *Memory) Get(key string, now time.Time, _ time.Duration) ([]byte, uint64
 }
 
 // Put implements Store.
-func (m *Memory) Put(key string, value []byte, version uint64, now, until time.Time, _ time.Duration) error {
+func (m *Memory) Put(key string, value []byte, version uint64, now, until time.Time, _ *turns.Turn) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	i, found := m.items[key]

@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"fraudcheck/internal/turns"
 )
 
 // maxWrites bounds how often a write starts again because another came first.
@@ -18,8 +20,8 @@ const slack = time.Minute
 
 // load reads a login's record. A record that is forged, or of another login, is
 // missing; its version is returned all the same, to be written over.
-func (l *Logins) load(id loginID, now int64, waited *time.Duration) (r loginRecord, version uint64, err error) {
-	value, version, err := l.get(l.keys.itemKey("login", id[:]), now, waited)
+func (l *Logins) load(id loginID, now int64, turn *turns.Turn) (r loginRecord, version uint64, err error) {
+	value, version, err := l.get(l.keys.itemKey("login", id[:]), now, turn)
 	if err == nil && r.read(value) != nil {
 		return loginRecord{}, version, ErrMissing
 	}
@@ -27,11 +29,9 @@ func (l *Logins) load(id loginID, now int64, waited *time.Duration) (r loginReco
 }
 
 // get reads and decrypts an item. A value that does not decrypt is missing; its version
-// is returned all the same, to be written over. It adds to waited.
-func (l *Logins) get(key string, now int64, waited *time.Duration) (value []byte, version uint64, err error) {
-	start := time.Now()
-	encrypted, version, err := l.store.Get(key, fromMs(now), *waited)
-	*waited += time.Since(start)
+// is returned all the same, to be written over.
+func (l *Logins) get(key string, now int64, turn *turns.Turn) (value []byte, version uint64, err error) {
+	encrypted, version, err := l.store.Get(key, fromMs(now), turn)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -41,44 +41,39 @@ func (l *Logins) get(key string, now int64, waited *time.Duration) (value []byte
 	return value, version, nil
 }
 
-// put encrypts and writes an item, to be kept slack longer than until. It adds to waited.
-func (l *Logins) put(key string, value []byte, version uint64, now, until int64, waited *time.Duration) error {
-	start := time.Now()
-	err := l.store.Put(key, l.keys.encrypt(key, value), version, fromMs(now), fromMs(until).Add(slack), *waited)
-	*waited += time.Since(start)
-	return err
+// put encrypts and writes an item, to be kept slack longer than until.
+func (l *Logins) put(key string, value []byte, version uint64, now, until int64, turn *turns.Turn) error {
+	return l.store.Put(key, l.keys.encrypt(key, value), version, fromMs(now), fromMs(until).Add(slack), turn)
 }
 
 // save writes a login's record: kept until the login ends, or once it is revoked until
 // its last access token expires.
-func (l *Logins) save(id loginID, r *loginRecord, version uint64, now int64, waited *time.Duration) error {
+func (l *Logins) save(id loginID, r *loginRecord, version uint64, now int64, turn *turns.Turn) error {
 	until := r.Ends
 	if r.Revoked {
 		until = r.Access
 	}
-	return l.put(l.keys.itemKey("login", id[:]), r.append(nil), version, now, until, waited)
+	return l.put(l.keys.itemKey("login", id[:]), r.append(nil), version, now, until, turn)
 }
 
 // lookUp returns what is known of a login: from the store, or from the cache where that
 // was asked less than a second ago. Of concurrent requests one asks, the others wait for
 // its answer. Where the store does not answer the view is what it said last, and empty
-// where it never has. It adds to waited.
-func (l *Logins) lookUp(id loginID, now int64, waited *time.Duration) (*knownLogin, *loginView) {
+// where it never has.
+func (l *Logins) lookUp(id loginID, now int64, turn *turns.Turn) (*knownLogin, *loginView) {
 	k := l.known.entry(id)
 	if v := k.view.Load(); v.isFresh(now) {
 		return k, v
 	}
-	began := time.Now()
 	k.asking.Lock()
 	defer k.asking.Unlock()
-	*waited += time.Since(began)
 	before := k.view.Load()
 	if before.isFresh(now) {
 		return k, before
 	}
 	v := &loginView{asked: now, confirmed: now}
 	var err error
-	switch v.record, _, err = l.load(id, now, waited); {
+	switch v.record, _, err = l.load(id, now, turn); {
 	case err == nil:
 		v.found = true
 		if v.record.Revoked {
@@ -94,10 +89,13 @@ func (l *Logins) lookUp(id loginID, now int64, waited *time.Duration) (*knownLog
 	return k, v
 }
 
-// cache keeps a record that was just written.
+// cache keeps a record that was just written, unless a request asks for it at this moment:
+// a check has a turn here, and must not wait for one that waits for a turn.
 func (l *Logins) cache(id loginID, r *loginRecord, now int64) {
 	k := l.known.entry(id)
-	k.asking.Lock()
+	if !k.asking.TryLock() {
+		return
+	}
 	defer k.asking.Unlock()
 	k.view.Store(&loginView{asked: now, confirmed: now, found: true, record: *r})
 }
@@ -105,9 +103,9 @@ func (l *Logins) cache(id loginID, r *loginRecord, now int64) {
 // create writes a new login and revokes the user's oldest ones where there are more
 // than perUser. It is on the user's list before it is written, and those are revoked
 // before: no login lives that is not counted.
-func (l *Logins) create(id loginID, r *loginRecord, perUser int, now int64) error {
+func (l *Logins) create(id loginID, r *loginRecord, perUser int, now int64, turn *turns.Turn) error {
 	var oldest loginList
-	err := l.changeList(r.name, now, func(list loginList) loginList {
+	err := l.changeList(r.name, now, turn, func(list loginList) loginList {
 		over := max(0, len(list)-perUser+1)
 		oldest = list[:over]
 		return append(slices.Clone(list[over:]), loginEntry{ID: id, Ends: r.Ends})
@@ -116,11 +114,11 @@ func (l *Logins) create(id loginID, r *loginRecord, perUser int, now int64) erro
 		return err
 	}
 	for _, e := range oldest {
-		if err := l.revoke(e.ID, e.Ends, now); err != nil {
+		if err := l.revoke(e.ID, e.Ends, now, turn); err != nil {
 			return err
 		}
 	}
-	err = l.save(id, r, 0, now, new(time.Duration))
+	err = l.save(id, r, 0, now, turn)
 	if err == ErrConflict { // concurrent logins have revoked this one already
 		return nil
 	}
@@ -133,14 +131,14 @@ func (l *Logins) create(id loginID, r *loginRecord, perUser int, now int64) erro
 // changeList writes a user's list again, without the logins that have ended. A concurrent
 // change by another instance makes it start again with what is stored then. It fails with
 // ErrAway, or with ErrConflict after maxWrites.
-func (l *Logins) changeList(name string, now int64, change func(loginList) loginList) error {
+func (l *Logins) changeList(name string, now int64, turn *turns.Turn, change func(loginList) loginList) error {
 	l.listMu.Lock()
 	defer l.listMu.Unlock()
 	key := l.keys.itemKey("user", []byte(name))
 	for try := range maxWrites {
 		backOff(try)
 		var list loginList
-		value, version, err := l.get(key, now, new(time.Duration))
+		value, version, err := l.get(key, now, turn)
 		switch {
 		case err == nil:
 			_ = list.read(value) // an unreadable list is empty
@@ -152,7 +150,7 @@ func (l *Logins) changeList(name string, now int64, change func(loginList) login
 		for _, e := range list {
 			until = max(until, e.Ends)
 		}
-		if err = l.put(key, list.append(nil), version, now, until, new(time.Duration)); err != ErrConflict {
+		if err = l.put(key, list.append(nil), version, now, until, turn); err != ErrConflict {
 			return err
 		}
 	}
@@ -161,8 +159,8 @@ func (l *Logins) changeList(name string, now int64, change func(loginList) login
 
 // unlist takes a login off its user's list. Where that fails it counts until it would
 // have ended.
-func (l *Logins) removeFromList(id loginID, name string, now int64) {
-	_ = l.changeList(name, now, func(list loginList) loginList {
+func (l *Logins) removeFromList(id loginID, name string, now int64, turn *turns.Turn) {
+	_ = l.changeList(name, now, turn, func(list loginList) loginList {
 		return slices.DeleteFunc(list, func(e loginEntry) bool { return e.ID == id })
 	})
 }
@@ -170,13 +168,13 @@ func (l *Logins) removeFromList(id loginID, name string, now int64) {
 // revoke ends a login here at once, and in the store; otherwise it would end at ends.
 // After an error other instances do not know of it; [Logins.StoreRevocations] tells
 // them.
-func (l *Logins) revoke(id loginID, ends, now int64) error {
+func (l *Logins) revoke(id loginID, ends, now int64, turn *turns.Turn) error {
 	l.revoked.add(id, now+l.longestTTL.Load(), ends)
-	return l.storeRevocation(id, now)
+	return l.storeRevocation(id, now, turn)
 }
 
 // storeRevocation writes to the store that a login is revoked, unless it says so.
-func (l *Logins) storeRevocation(id loginID, now int64) (err error) {
+func (l *Logins) storeRevocation(id loginID, now int64, turn *turns.Turn) (err error) {
 	defer func() {
 		if err != nil {
 			l.unsynced.Store(true)
@@ -184,14 +182,14 @@ func (l *Logins) storeRevocation(id loginID, now int64) (err error) {
 	}()
 	for try := range maxWrites {
 		backOff(try)
-		r, version, err := l.load(id, now, new(time.Duration))
+		r, version, err := l.load(id, now, turn)
 		if err != nil && err != ErrMissing {
 			return err
 		}
 		access := max(r.Access, l.revoked.access(id)) // other instances may have issued tokens too
 		if !r.Revoked || r.Access < access {
 			revoked := loginRecord{loginState: loginState{Revoked: true, Access: access}}
-			err = l.save(id, &revoked, version, now, new(time.Duration))
+			err = l.save(id, &revoked, version, now, turn)
 		}
 		switch err {
 		case nil:
@@ -220,11 +218,11 @@ var errRevoked = errors.New("the login was revoked")
 // are SHA-256 of the text. access is when the new access token expires, now and it in ms;
 // accept may refuse the login, with the error that rotate returns then. A given token
 // that was used before revokes the login: somebody has a copy of it.
-func (l *Logins) rotate(id loginID, given, next [sha256.Size]byte, accept func(*loginRecord) error, access, now int64) (r loginRecord, err error) {
+func (l *Logins) rotate(id loginID, given, next [sha256.Size]byte, accept func(*loginRecord) error, access, now int64, turn *turns.Turn) (r loginRecord, err error) {
 	for try := range maxWrites {
 		backOff(try)
 		var version uint64
-		if r, version, err = l.load(id, now, new(time.Duration)); err != nil {
+		if r, version, err = l.load(id, now, turn); err != nil {
 			return r, err
 		}
 		switch {
@@ -234,14 +232,14 @@ func (l *Logins) rotate(id loginID, given, next [sha256.Size]byte, accept func(*
 		case r.Refresh == next: // the try before was written, and not answered
 			return r, nil
 		case subtle.ConstantTimeCompare(r.Refresh[:], given[:]) != 1:
-			_ = l.revoke(id, r.Ends, now)
+			_ = l.revoke(id, r.Ends, now, turn)
 			return r, ErrReused
 		}
 		if err := accept(&r); err != nil {
 			return r, err
 		}
 		r.Refresh, r.Access = next, max(r.Access, access)
-		if err = l.save(id, &r, version, now, new(time.Duration)); err != ErrConflict {
+		if err = l.save(id, &r, version, now, turn); err != ErrConflict {
 			return r, err
 		}
 	}
@@ -250,13 +248,13 @@ func (l *Logins) rotate(id loginID, given, next [sha256.Size]byte, accept func(*
 
 // storeUse writes that a session is in use. A failure costs only that other instances do
 // not know; the next use tries again.
-func (l *Logins) storeUse(id loginID, now int64, waited *time.Duration) {
-	r, version, err := l.load(id, now, waited)
+func (l *Logins) storeUse(id loginID, now int64, turn *turns.Turn) {
+	r, version, err := l.load(id, now, turn)
 	if err != nil || r.Revoked {
 		return
 	}
 	r.Used = max(r.Used, now)
-	if l.save(id, &r, version, now, waited) == nil {
+	if l.save(id, &r, version, now, turn) == nil {
 		l.cache(id, &r, now)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"fraudcheck/internal/door"
 	"fraudcheck/internal/operator"
 	"fraudcheck/internal/server"
+	"fraudcheck/internal/turns"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/velocity/velocitytest"
 )
@@ -113,6 +114,7 @@ func Open(t testing.TB, change ...func(*Setup)) *Fraudcheck {
 	if f.Metrics = s.Metrics; f.Metrics == nil {
 		f.Metrics = operator.NewMetrics(s.Checker.Plan(), nil, operator.Sources{
 			Memory: memory.Stats, LogDropped: func() uint64 { return 0 }, ClockAhead: func() time.Duration { return 0 },
+			Waits: (*turns.Queue)(nil).Waits,
 		})
 	}
 	s.Guard.Observe = f.Metrics.Auth
@@ -126,7 +128,7 @@ func (f *Fraudcheck) open(t testing.TB, s *Setup) {
 		its := s.Settings
 		if its.Events.Request == nil {
 			its.Events = door.Events{
-				Request: f.Metrics.Request, Decision: f.Metrics.Decision, PANLike: f.Metrics.PANLike,
+				Request: f.Metrics.Request, Decision: f.Metrics.Decision, Outcome: f.Metrics.Outcome, PANLike: f.Metrics.PANLike,
 				AcceptFailed: func(error) { f.Metrics.AcceptFailed(port) },
 				MadeRoom:     func() { f.Metrics.MadeRoom(port) },
 			}
@@ -135,12 +137,14 @@ func (f *Fraudcheck) open(t testing.TB, s *Setup) {
 	}
 	ofCallers := settings("callers")
 	checks := &callers.API{Checker: s.Checker, Now: s.Now, Address: s.Address, Events: ofCallers.Events}
-	f.CallersDoor = door.New(ofCallers, checks.Routes()...)
+	looks := &operator.API{Checker: s.Checker, Metrics: f.Metrics, Now: s.Now, Profiles: s.Profiles}
 	ofOperators := settings("operators")
+	ofCallers.Elsewhere, ofCallers.OtherPort = looks.Routes(), "operators' port"
+	ofOperators.Elsewhere, ofOperators.OtherPort = checks.Routes(), "callers' port"
+	f.CallersDoor = door.New(ofCallers, checks.Routes()...)
 	if ofOperators.Ready == nil {
 		ofOperators.Ready = f.CallersDoor.IsReady
 	}
-	looks := &operator.API{Checker: s.Checker, Metrics: f.Metrics, Now: s.Now, Profiles: s.Profiles}
 	operators := door.New(ofOperators, looks.Routes()...)
 	f.Metrics.AddRoutes(f.CallersDoor.Paths())
 	f.Metrics.AddRoutes(operators.Paths())

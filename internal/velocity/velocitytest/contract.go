@@ -19,7 +19,7 @@ func StoreContract(t *testing.T, open func(t *testing.T) velocity.Store) {
 	check := func(t *testing.T, c *velocity.Checker, at time.Duration, ip string, card int) velocity.RuleResult {
 		var d velocity.Decision
 		a := Attempt(t, ip, card)
-		c.Check(&a, Start+velocity.Time(at.Milliseconds()), 0, &d)
+		c.Check(&a, Start+velocity.Time(at.Milliseconds()), nil, &d)
 		require.Len(t, d.Rules, 1)
 		require.False(t, d.Degraded)
 		return d.Rules[0]
@@ -81,7 +81,7 @@ func StoreContract(t *testing.T, open func(t *testing.T) velocity.Store) {
 				a := Attempt(t, ip, card)
 				all.Go(func() {
 					var d velocity.Decision
-					c.Check(&a, Start, 0, &d)
+					c.Check(&a, Start, nil, &d)
 					if d.Outcome != velocity.Block && !d.Degraded {
 						passed.Add(1)
 					}

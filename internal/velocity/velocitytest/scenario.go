@@ -270,10 +270,10 @@ func CheckerDriver(t *testing.T, plan *velocity.Plan, store velocity.Store) Driv
 		switch f.Value(velocity.FieldOutcome) {
 		case "":
 			var d velocity.Decision
-			c.Check(&a, step.At, 0, &d)
+			c.Check(&a, step.At, nil, &d)
 			return answerOf(&d)
 		case "declined":
-			c.Declined(&a, step.At)
+			c.Declined(&a, step.At, nil)
 		}
 		return nil
 	}

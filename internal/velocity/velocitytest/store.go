@@ -6,11 +6,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/memcached"
+	"fraudcheck/internal/turns"
 	"fraudcheck/internal/velocity"
 )
 
 // NewMemcached makes a store, with the keys of tests, on a client of its own. Both are
-// closed with the test. The servers are used from when the store is watched.
+// closed with the test. The servers are used from when the store is watched. A check has
+// twice the budget until its answer is due.
 func NewMemcached(t testing.TB, local *velocity.Memory, settings memcached.Settings) *velocity.Memcached {
 	keys := NewKeys(t)
 	settings.Canary = keys.CanaryKey()
@@ -19,7 +21,8 @@ func NewMemcached(t testing.TB, local *velocity.Memory, settings memcached.Setti
 	}
 	client, err := memcached.New(settings)
 	require.NoError(t, err)
-	store, err := velocity.NewMemcached(velocity.MemcachedSettings{Client: client, Budget: settings.Budget, Keys: keys, Local: local})
+	queue := turns.New(turns.Settings{Turns: settings.MaxConns, Answer: 2 * settings.Budget, Budget: settings.Budget})
+	store, err := velocity.NewMemcached(velocity.MemcachedSettings{Client: client, Turns: queue, Keys: keys, Local: local})
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		require.NoError(t, store.Close())

@@ -1,0 +1,91 @@
+package callers_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/door/doortest"
+)
+
+// counted is the value of the counter with these labels, of which there must be one.
+func counted(t *testing.T, p *port, name string, labels map[string]string) (value float64) {
+	t.Helper()
+	families, err := p.all.Metrics.Registry.Gather()
+	require.NoError(t, err)
+	found := 0
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			matches := family.GetName() == name
+			for _, l := range m.GetLabel() {
+				matches = matches && labels[l.GetName()] == l.GetValue()
+			}
+			if matches {
+				value = m.GetCounter().GetValue()
+				found++
+			}
+		}
+	}
+	require.Equal(t, 1, found, "%s %v", name, labels)
+	return value
+}
+
+// A number that looks like a card's is counted once a request, wherever it stands: refused
+// where it can be nothing else, taken where it may be an order's.
+func TestCardNumbersAreCounted(t *testing.T) {
+	p := open(t)
+	for _, tt := range []struct {
+		body   string
+		status int
+		like   float64
+	}{
+		{`{"ip":"203.0.113.7","card_id":"pm_1"}`, 200, 0},
+		{`{"ip":"203.0.113.7","card_id":"4111.1111.1111.1111"}`, 400, 1},
+		{`{"ip":"203.0.113.7","card_id":"4304509873471003"}`, 400, 1},
+		{`{"ip":"203.0.113.7","card_id":4111111111111111}`, 400, 1},
+		{`{"ip":"203.0.113.7","card_id":"pm_1","last4":"４１１１１１１１１１１１１１１１"}`, 400, 1},
+		{`{"ip":"203.0.113.7","card_id":"pm_1","attempt_id":"4111111111111111"}`, 200, 1},
+		{`{"ip":"203.0.113.7","card_id":"pm_1","attempt_id":"4304509873471003"}`, 200, 0}, // the check digit is wrong
+		{`{"ip":"203.0.113.7","card_id":"pm_1","device":"4111-1111-1111-1111"}`, 200, 1},
+		{`{"ip":"203.0.113.7","card_id":"pm_1","cart":"٤١١١١١١١١١١١١١١١"}`, 200, 1},
+		{`{"ip":"203.0.113.7","card_id":"pm_1","account":"4111111111111111","device":"5555555555554444"}`, 200, 1},
+		{`{"ip":"203.0.113.7","card_id":"pm_1","account":"order 4111111111111111"}`, 200, 0},
+		{`{"ip":"203.0.113","card_id":"pm_1","account":"4111111111111111"}`, 400, 1},
+	} {
+		before := counted(t, p, "fraudcheck_pan_like_input_total", nil)
+		a := p.Ask(t, doortest.Raw("POST /v1/check", tt.body, doortest.AsCheckout))
+		assert.Equal(t, tt.status, a.Status, tt.body)
+		assert.Equal(t, tt.like, counted(t, p, "fraudcheck_pan_like_input_total", nil)-before, tt.body)
+	}
+	assert.NotRegexp(t, `4111|5555|٤١|４１`, p.all.Log.Text())
+}
+
+func TestOutcomesAreCountedByAnswerAndReason(t *testing.T) {
+	p := open(t)
+	send := func(outcome string, status int) {
+		t.Helper()
+		require.Equal(t, status, p.Ask(t, doortest.Raw("POST /v1/outcomes?ip=203.0.113.7&card_id=pm_1&outcome="+outcome, "", doortest.AsCheckout)).Status)
+	}
+	for outcome, labels := range map[string]map[string]string{
+		"approved": {"outcome": "approved"}, "error": {"outcome": "error"}, "error&reason=": {"outcome": "error"},
+		"declined": {"outcome": "declined", "reason": "other"}, "declined&reason=other": {"outcome": "declined", "reason": "other"},
+		"declined&reason=invalid_number":      {"outcome": "declined", "reason": "invalid_number"},
+		"declined&reason=invalid_credentials": {"outcome": "declined", "reason": "invalid_credentials"},
+		"declined&reason=insufficient_funds":  {"outcome": "declined", "reason": "insufficient_funds"},
+	} {
+		before := counted(t, p, "fraudcheck_outcomes_total", labels)
+		send(outcome, 202)
+		assert.EqualValues(t, 1, counted(t, p, "fraudcheck_outcomes_total", labels)-before, outcome)
+	}
+	send("refused", 400)
+	send("approved&reason=other", 400)
+	send("declined&reason=lost", 400)
+	families, err := p.all.Metrics.Registry.Gather()
+	require.NoError(t, err)
+	for _, family := range families {
+		if family.GetName() == "fraudcheck_outcomes_total" {
+			assert.Len(t, family.GetMetric(), 6, "what was refused makes no series")
+		}
+	}
+}

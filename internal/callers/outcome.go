@@ -1,0 +1,30 @@
+package callers
+
+import (
+	"fraudcheck/internal/door"
+	"fraudcheck/internal/velocity"
+	"fraudcheck/internal/wire"
+)
+
+// outcome answers POST /v1/outcomes. Where the issuer's answer does not count nothing is
+// recorded, but the fields must be right all the same.
+func (a *API) outcome(q *door.Request) *wire.Problem {
+	s := scratchOf(q)
+	if p := a.parse(q, s, wire.OutcomeFields); p != nil {
+		return p
+	}
+	answer, err := velocity.ParseIssuerAnswer(&s.fields)
+	if err != nil {
+		return wire.ProblemOf(err)
+	}
+	if answer.Counts() {
+		a.Checker.Declined(&s.attempt, a.Now(q.Start), &q.Turn)
+	}
+	if a.Events.Outcome != nil {
+		a.Events.Outcome(answer)
+	}
+	q.Buffer = append(q.Buffer[:0], `{"attempt_id":`...)
+	q.Buffer = append(wire.AppendString(q.Buffer, s.fields.Value(velocity.FieldAttemptID)), '}')
+	q.Answer(202, wire.JSON, q.Buffer)
+	return nil
+}

@@ -1,0 +1,44 @@
+package velocity
+
+import "slices"
+
+// An IssuerAnswer is what came of a charge, as the contract spells it.
+type IssuerAnswer struct {
+	Outcome string // approved, declined or error
+	Reason  string // why it was declined; empty for the other two
+}
+
+const (
+	declined          = "declined"
+	insufficientFunds = "insufficient_funds"
+	otherReason       = "other"
+)
+
+// IssuerAnswers are all answers that there are. An error is trouble of the processor or the
+// network.
+var IssuerAnswers = []IssuerAnswer{
+	{Outcome: "approved"},
+	{declined, "invalid_number"}, {declined, "invalid_credentials"}, {declined, insufficientFunds}, {declined, otherReason},
+	{Outcome: "error"},
+}
+
+// ParseIssuerAnswer judges the fields outcome and reason. A decline without a reason has
+// the reason other. The error is a *FieldError.
+func ParseIssuerAnswer(f *Fields) (IssuerAnswer, error) {
+	a := IssuerAnswer{f.Value(FieldOutcome), f.Value(FieldReason)}
+	isOutcome := slices.ContainsFunc(IssuerAnswers, func(o IssuerAnswer) bool { return o.Outcome == a.Outcome })
+	if !isOutcome {
+		return a, &FieldError{Field: FieldOutcome, Missing: !f.Has(FieldOutcome), Expected: "approved, declined or error"}
+	}
+	if a.Outcome == declined && a.Reason == "" {
+		a.Reason = otherReason
+	}
+	if !slices.Contains(IssuerAnswers, a) {
+		return a, &FieldError{Field: FieldReason, Expected: "invalid_number, invalid_credentials, insufficient_funds or other, and only beside the outcome declined"}
+	}
+	return a, nil
+}
+
+// Counts reports whether the answer says something about the card: a decline does, unless
+// the card is good and only the account is empty. An approval is no sign of an attack.
+func (a IssuerAnswer) Counts() bool { return a.Outcome == declined && a.Reason != insufficientFunds }
