@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"log/slog"
 	"net"
 	"net/netip"
 	"slices"
@@ -74,7 +76,7 @@ func (p *policy) makeCertificate() error {
 		return expected("tls.key_file", "PEM of the private key to the first certificate in tls.cert_file")
 	}
 	if reason := notValid(&pair, time.Now()); reason != "" {
-		p.warn("tls.cert_file %s", reason)
+		p.warn("tls.cert_file %s%s", reason, refusedByCallers)
 	}
 	p.certificate = &pair
 	return nil
@@ -84,11 +86,46 @@ func (p *policy) makeCertificate() error {
 func notValid(c *tls.Certificate, now time.Time) string {
 	switch {
 	case now.After(c.Leaf.NotAfter):
-		return "has expired"
+		return "has expired on " + c.Leaf.NotAfter.UTC().Format(time.RFC3339)
 	case now.Before(c.Leaf.NotBefore):
-		return "is not valid yet"
+		return "is not valid yet, but from " + c.Leaf.NotBefore.UTC().Format(time.RFC3339) + " on"
 	}
 	return ""
+}
+
+// refusedByCallers ends the warnings of a certificate that is not valid.
+const refusedByCallers = ": callers that verify certificates cannot connect"
+
+// expiry returns when the certificate in force runs out. There must be one.
+func (c *certificate) expiry() time.Time { return c.Load().Leaf.NotAfter }
+
+// watch logs, until stop is called, that the certificate in force is not valid: at once,
+// and then every hour. It looks once a minute.
+func (c *certificate) watch(log *slog.Logger) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	w := certificateWatch{certificate: c, log: log}
+	w.look(time.Now())
+	go every(ctx, time.Minute, w.look)
+	return cancel
+}
+
+// A certificateWatch is what watch knows.
+type certificateWatch struct {
+	*certificate
+	log  *slog.Logger
+	said time.Time // when the last line was written
+}
+
+// look logs that the certificate is not valid at that time, at most once an hour.
+func (w *certificateWatch) look(now time.Time) {
+	shown := w.Load()
+	if shown == nil || now.Sub(w.said) < time.Hour {
+		return
+	}
+	if reason := notValid(shown, now); reason != "" {
+		w.said = now
+		w.log.Error("tls.cert_file " + reason + refusedByCallers)
+	}
 }
 
 // replace shows the next certificate from now on when it is another one and valid now. It

@@ -3,11 +3,14 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"net/netip"
+	"sync"
 	"syscall"
 	"time"
 
 	"fraudcheck/internal/callers"
 	"fraudcheck/internal/door"
+	"fraudcheck/internal/listener"
 	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/operator"
 	"fraudcheck/internal/server"
@@ -48,6 +51,7 @@ func (s *service) doorSettings(port string) door.Settings {
 		Events: door.Events{
 			Request: s.metrics.Request, Decision: s.metrics.Decision, Outcome: s.metrics.Outcome, PANLike: s.metrics.PANLike,
 			AcceptFailed: acceptFailed(s.metrics, s.log, port), MadeRoom: madeRoom(s.metrics, s.log, port),
+			TLSFailed: tlsFailed(s.metrics, s.log, port),
 		},
 	}
 }
@@ -112,11 +116,29 @@ func madeRoom(metrics *operator.Metrics, log *slog.Logger, port string) func() {
 	}
 }
 
+// tlsFailed returns what counts TLS handshakes that failed at the port, and logs of each
+// reason one a minute: a misconfigured caller is found, and a scanner fills no log.
+func tlsFailed(metrics *operator.Metrics, log *slog.Logger, port string) func(string, netip.Addr, error) {
+	rarely := make(map[string]func() bool)
+	for _, reason := range listener.TLSReasons {
+		rarely[reason] = atMostEvery(time.Minute)
+	}
+	return func(reason string, from netip.Addr, err error) {
+		metrics.TLSFailed(port, reason)
+		if rarely[reason]() {
+			log.Warn("TLS: a handshake failed", "port", port, "reason", reason, "from", from, "error", err)
+		}
+	}
+}
+
 // atMostEvery returns a function that is true for the first call, and then for the first
-// after each interval. It is for one goroutine, as Accept is.
+// after each interval. It is safe for concurrent use.
 func atMostEvery(interval time.Duration) func() bool {
+	var mu sync.Mutex
 	var last time.Time
 	return func() bool {
+		mu.Lock()
+		defer mu.Unlock()
 		now := time.Now()
 		if !last.IsZero() && now.Sub(last) < interval {
 			return false

@@ -134,6 +134,9 @@ func (s *service) makeMetrics() error {
 		Memory: s.memory.Stats, LogDropped: s.logsDropped, ClockAhead: s.clock.Ahead,
 		Waits: func() turns.Waits { return s.turns.Waits() }, // the queue is made later
 	})
+	if s.policy.certificate != nil {
+		s.metrics.RegisterTLS(listener.TLSReasons, s.certificate.expiry)
+	}
 	// The guard was made before the metrics, which need the log's counters.
 	s.guard.Observe = s.metrics.Auth
 	return nil
@@ -154,6 +157,7 @@ func (s *service) start(stdout io.Writer) {
 	go serve(s.callers.Serve, s.callersListen)
 	go serve(s.operators.Serve, s.operatorsListen)
 	s.open.add(watchClock(s.clock, s.log))
+	s.open.add(s.certificate.watch(s.log))
 	s.announce(stdout)
 }
 

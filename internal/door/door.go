@@ -31,6 +31,7 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -74,6 +75,9 @@ type Events struct {
 	PANLike func()
 	// AcceptFailed is called for every connection that could not be accepted.
 	AcceptFailed func(error)
+	// TLSFailed is called for every TLS handshake that failed; reason is one of
+	// listener.TLSReasons, from the connection's other end.
+	TLSFailed func(reason string, from netip.Addr, err error)
 	// MadeRoom is called for every connection closed because there were too many.
 	MadeRoom func()
 }

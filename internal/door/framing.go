@@ -18,14 +18,17 @@ func badHTTP(expected string) *wire.Problem {
 	return &wire.Problem{Status: 400, Code: "body_invalid", Detail: "expected " + expected}
 }
 
+// The problems of a head; BadVersion is that of a library, too, which knows only its own
+// versions.
 var (
 	badTarget      = badHTTP("a request target that is a path beginning with one slash, or an http or https URL of the Host")
-	badLine        = badHTTP("every header line to end with CR LF")
+	badLine        = badHTTP("every line of the head to end with CR LF")
 	badName        = badHTTP("a header line to begin with a name and a colon, without blanks, and not to be continued on the next line")
 	badLength      = badHTTP("Content-Length or Transfer-Encoding, not both")
 	badTrailer     = badHTTP("no fields behind a body in chunks")
 	hostMissing    = badHTTP("one Host header")
-	badVersion     = &wire.Problem{Status: 505, Code: "version_unsupported", Detail: "expected HTTP/1.1 or HTTP/1.0"}
+	badHost        = badHTTP("a Host header that is a host name or an IP address, and a port where it is not the usual one")
+	BadVersion     = &wire.Problem{Status: 505, Code: "version_unsupported", Detail: "expected HTTP/1.1 or HTTP/1.0"}
 	badCoding      = &wire.Problem{Status: 501, Code: "coding_unsupported", Detail: "expected no transfer coding but chunked"}
 	badExpectation = &wire.Problem{Status: 417, Code: "expectation_failed", Detail: "expected no expectation but 100-continue"}
 )
@@ -59,11 +62,13 @@ var repeated = map[int]*wire.Problem{
 func (in *Input) CheckFraming() *wire.Problem {
 	http11 := string(in.Proto) == "HTTP/1.1"
 	if !http11 && string(in.Proto) != "HTTP/1.0" {
-		return badVersion
+		return BadVersion
 	}
 	seen, p := in.checkFields()
 	in.chunked, in.fromPage = seen&hasTransferEncoding != 0, seen&fromPage != 0
 	switch {
+	case in.BareLF:
+		return badLine
 	case p != nil:
 		return p
 	case seen&hasContentLength != 0 && seen&hasTransferEncoding != 0:
@@ -120,6 +125,9 @@ func checkField(name, value []byte) (field int, p *wire.Problem) {
 	switch len(name) {
 	case len("Host"):
 		if hasName(name, "Host") {
+			if bytes.ContainsAny(value, `,@<>"`) {
+				return 0, badHost
+			}
 			return hasHost, nil
 		}
 	case len("Origin"):

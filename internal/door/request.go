@@ -20,6 +20,7 @@ type Input struct {
 	Header                       auth.Header // of a head that CheckFraming refuses; of others it finds its own
 	Head                         []byte      // the header section as it came, without the request line
 	Body                         []byte
+	BareLF                       bool                  // the request line ended with LF alone
 	Trailers                     bool                  // fields came behind the body
 	Peer                         netip.Addr            // the connection's other end; not valid on a unix socket
 	Last                         *auth.LastCredentials // of the connection; may be nil

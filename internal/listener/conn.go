@@ -39,6 +39,8 @@ type Conn struct {
 	linger     atomic.Bool  // see LingerOnClose
 	chosenAt   int64        // unusedSince, when it became a candidate; Accept's alone
 
+	requestLine
+
 	// See Sweep.
 	tick     *atomic.Int64 // the listener's count of rounds
 	since    atomic.Int64  // the round of the last change of state
@@ -73,7 +75,22 @@ func (c *Conn) closeIfUnused() {
 // Read implements net.Conn. A connection that is to be closed ends here, unless a
 // request has begun to arrive.
 func (c *Conn) Read(b []byte) (int, error) {
+	n, err := c.readOrEnd(b)
+	c.note(b, n)
+	return n, err
+}
+
+// readOrEnd is Read without the look at the request line.
+func (c *Conn) readOrEnd(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
+	if err != nil && c.listener.settings.TLSFailed != nil {
+		if f, failed := c.tlsFailure(err); failed {
+			if f.Plain != nil {
+				c.LingerOnClose() // there may be an answer
+			}
+			c.listener.settings.TLSFailed(f)
+		}
+	}
 	if !errors.Is(err, os.ErrDeadlineExceeded) || !c.closing.Swap(false) {
 		return n, err
 	}

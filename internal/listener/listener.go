@@ -51,6 +51,9 @@ type Settings struct {
 
 	// Failed, if set, is told of every accept that failed.
 	Failed func(error)
+	// TLSFailed, if set, is told of every handshake that failed, by the goroutine that
+	// reads the connection.
+	TLSFailed func(TLSFailure)
 	// MadeRoom, if set, is told of every connection that was closed, or not taken,
 	// because there were Max.
 	MadeRoom func()

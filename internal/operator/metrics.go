@@ -38,6 +38,7 @@ type Metrics struct {
 
 	acceptErrors  map[string]prometheus.Counter // by door
 	closedForRoom map[string]prometheus.Counter // by door
+	tlsFailures   *prometheus.CounterVec        // by door and reason
 
 	operations        map[opResult]prometheus.Counter
 	operationDuration map[string]prometheus.Observer
@@ -187,6 +188,25 @@ func (m *Metrics) AcceptFailed(door string) { m.acceptErrors[door].Inc() }
 // MadeRoom counts a connection that was closed at that door because there were too
 // many.
 func (m *Metrics) MadeRoom(door string) { m.closedForRoom[door].Inc() }
+
+// RegisterTLS makes the metrics of TLS, which there are only where the ports speak it:
+// reasons are those of handshakes that fail, and expiry returns when the certificate in
+// force runs out. It is called before they are used.
+func (m *Metrics) RegisterTLS(reasons []string, expiry func() time.Time) {
+	m.tlsFailures = m.counters("fraudcheck_tls_failures_total", "TLS handshakes that failed, by door and why.", "door", "reason")
+	for _, door := range []string{"callers", "operators"} {
+		for _, reason := range reasons {
+			m.tlsFailures.WithLabelValues(door, reason)
+		}
+	}
+	m.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "fraudcheck_tls_certificate_expiry_timestamp_seconds", Help: "When the certificate that both ports show runs out.",
+	}, func() float64 { return float64(expiry().Unix()) }))
+}
+
+// TLSFailed counts a TLS handshake that failed at that door, for one of the reasons of
+// RegisterTLS.
+func (m *Metrics) TLSFailed(door, reason string) { m.tlsFailures.WithLabelValues(door, reason).Inc() }
 
 // registerAuth makes a series for each result that a scheme can have.
 func (m *Metrics) registerAuth() {

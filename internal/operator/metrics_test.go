@@ -35,6 +35,7 @@ func newMetrics(t testing.TB) *operator.Metrics {
 	t.Helper()
 	m := operator.NewMetrics(planOf(t, threeRules), twoServers, sources(newMemory(t)))
 	m.AddRoutes(routesOf(t))
+	m.RegisterTLS([]string{"plain_text"}, func() time.Time { return time.Unix(1_800_000_000, 0) })
 	return m
 }
 
@@ -214,6 +215,8 @@ fraudcheck_store_evicted_in_window_total{}
 fraudcheck_auth_total{result,scheme}
 fraudcheck_accept_errors_total{door}
 fraudcheck_connections_closed_for_room_total{door}
+fraudcheck_tls_failures_total{door,reason}
+fraudcheck_tls_certificate_expiry_timestamp_seconds{}
 fraudcheck_pan_like_input_total{}
 fraudcheck_outcomes_total{outcome,reason}
 fraudcheck_log_dropped_total{}

@@ -32,6 +32,11 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx, unread *wire.Problem) {
 	q.In.Unread = unread
 	s.door.Serve(q)
 	writeOutput(ctx, q)
+	if c, ours := ctx.Conn().(*listener.Conn); ours && !q.Out.Close {
+		in := &q.In
+		line := len(in.Method) + len(" ") + len(in.Target) + len(" ") + len(in.Proto) + len("\r\n")
+		c.Answered(line + len(in.Head) + len(in.Body))
+	}
 	q.Reset()
 	s.requests.Put(q)
 }
@@ -44,19 +49,18 @@ func readInput(in *door.Input, ctx *fasthttp.RequestCtx) {
 	in.ContentType = h.ContentType()
 	in.Header, in.Head = header{h}, h.RawHeaders()
 	in.Body, in.Trailers = ctx.Request.Body(), len(h.TrailerHeader()) > len("\r\n")
-	in.Peer, in.Last = peerOf(ctx), lastCredentials(ctx.Conn())
+	in.Peer = peerOf(ctx)
+	if c, ours := ctx.Conn().(*listener.Conn); ours {
+		in.BareLF, in.Last = c.BareLF(), lastCredentials(c)
+	}
 }
 
-// lastCredentials returns what is kept with the connection; nil of a connection of tests.
-func lastCredentials(c net.Conn) *auth.LastCredentials {
-	own, ok := c.(*listener.Conn)
-	if !ok {
-		return nil
-	}
-	last, ok := own.Kept.(*auth.LastCredentials)
+// lastCredentials returns what is kept with the connection.
+func lastCredentials(c *listener.Conn) *auth.LastCredentials {
+	last, ok := c.Kept.(*auth.LastCredentials)
 	if !ok {
 		last = new(auth.LastCredentials)
-		own.Kept = last
+		c.Kept = last
 	}
 	return last
 }

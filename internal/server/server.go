@@ -101,7 +101,7 @@ func (discardLogger) Printf(string, ...any) {}
 func (s *Server) Serve(socket net.Listener) error {
 	l := listener.New(socket, listener.Settings{
 		Max: s.Connections, TLS: s.TLS, Read: s.Read, Write: s.Write, Idle: s.Idle,
-		Failed: s.door.Events.AcceptFailed, MadeRoom: s.door.Events.MadeRoom,
+		Failed: s.door.Events.AcceptFailed, MadeRoom: s.door.Events.MadeRoom, TLSFailed: s.noteTLSFailure,
 	})
 	if !s.listen(l) {
 		return socket.Close()

@@ -2,7 +2,9 @@ package server
 
 import (
 	"errors"
+	"io"
 	"net"
+	"regexp"
 	"syscall"
 
 	"github.com/valyala/fasthttp"
@@ -19,6 +21,9 @@ var (
 	badCoding      = &wire.Problem{Status: 501, Code: "coding_unsupported", Detail: "expected no transfer coding but chunked, once, in HTTP/1.1"}
 	notHTTP        = &wire.Problem{Status: 400, Code: "body_invalid", Detail: "expected a well-formed HTTP request"}
 )
+
+// otherVersion is how fasthttp names a version that it cannot parse, such as HTTP/2.
+var otherVersion = regexp.MustCompile(`unsupported http version "HTTP/[0-9]+[0-9.]*"`)
 
 // allowChunks lets a body in chunks grow to maxChunks, beyond what is taken: fasthttp
 // forgets the header of a body that it gives up, and route and caller are to be judged
@@ -43,12 +48,25 @@ func (s *Server) checkExpectation(ctx *fasthttp.RequestCtx) (status int) {
 	return ctx.Response.StatusCode()
 }
 
+// plainHTTP is the answer to HTTP without TLS at a port that speaks TLS.
+const plainHTTP = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\nThis port speaks TLS: ask it by https.\n"
+
+// noteTLSFailure answers a caller that speaks plain HTTP, and tells the door's events.
+func (s *Server) noteTLSFailure(f listener.TLSFailure) {
+	if f.Plain != nil {
+		_, _ = io.WriteString(f.Plain, plainHTTP)
+	}
+	if s.door.Events.TLSFailed != nil {
+		s.door.Events.TLSFailed(f.Reason, f.From, f.Err)
+	}
+}
+
 // handleUnread answers what fasthttp gave up reading: too large, too slow, or no HTTP. A
 // connection that was reset, or never completed its TLS handshake, gets no answer.
 func (s *Server) handleUnread(ctx *fasthttp.RequestCtx, err error) {
 	c, ours := ctx.Conn().(*listener.Conn)
 	if errors.Is(err, syscall.ECONNRESET) || ours && c.Handshaking() {
-		return // nobody could read an answer: a probe, as a rule
+		return // nobody could read an answer: a probe, or see noteTLSFailure
 	}
 	if ours {
 		defer c.LingerOnClose()
@@ -68,6 +86,8 @@ func (s *Server) handleUnread(ctx *fasthttp.RequestCtx, err error) {
 		s.serve(ctx, headerTooLarge)
 	case errors.As(err, &timeout) && timeout.Timeout():
 		s.serve(ctx, wire.TooSlow)
+	case otherVersion.MatchString(err.Error()):
+		s.serve(ctx, door.BadVersion)
 	default:
 		s.serve(ctx, notHTTP)
 	}
