@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -256,7 +257,7 @@ func BenchmarkMemcached(b *testing.B) {
 	store.Client.Await(10 * time.Second)
 	a := velocitytest.Attempt(b, "203.0.113.7", 1)
 	var d velocity.Decision
-	n := uint32(0)
+	var fresh atomic.Uint32
 	visit := func(count int) {
 		c.Check(&a, velocitytest.Start, nil, &d)
 		check(!d.Degraded && d.Rules[0].Count == count, "shared, and counted")
@@ -274,7 +275,7 @@ func BenchmarkMemcached(b *testing.B) {
 	b.Run("new subject", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			n++
+			n := fresh.Add(1)
 			a.Address = netip.AddrFrom4([4]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
 			visit(1)
 		}
@@ -286,4 +287,31 @@ func BenchmarkMemcached(b *testing.B) {
 			visit(1)
 		}
 	})
+	// 64 at once share system calls, as they do under load.
+	together := func(address func(caller, call uint32) [4]byte) func(*testing.B) {
+		return func(b *testing.B) {
+			var callers atomic.Uint32
+			b.SetParallelism(64 / runtime.GOMAXPROCS(0))
+			b.ReportAllocs()
+			busy := processorTime(b)
+			b.RunParallel(func(pb *testing.PB) {
+				a, caller, call := a, callers.Add(1), uint32(0)
+				var d velocity.Decision
+				for pb.Next() {
+					call++
+					a.Address = netip.AddrFrom4(address(caller, call))
+					c.Check(&a, velocitytest.Start, nil, &d)
+					check(!d.Degraded && d.Rules[0].Count == 1, "shared, and counted")
+				}
+			})
+			b.ReportMetric(float64(processorTime(b)-busy)/float64(b.N), "cpu-ns/check")
+		}
+	}
+	b.Run("64 at once, new subjects", together(func(uint32, uint32) [4]byte {
+		n := fresh.Add(1)
+		return [4]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}
+	}))
+	b.Run("64 at once, known subjects", together(func(caller, call uint32) [4]byte {
+		return [4]byte{203, 0, byte(caller), byte(call % 50)}
+	}))
 }

@@ -149,16 +149,19 @@ func (r *row) judgePairs() {
 	if r.void != "" || r.skipped != "" {
 		return
 	}
-	verdict := "held"
-	if r.ratio(cpu) > mostCPU {
-		verdict = "missed"
+	switch ratio := r.ratio(cpu); {
+	case ratio > mostCPU:
+		r.verdict = append(r.verdict, fmt.Sprintf("dearer than before (≤%v)", mostCPU))
+	case ratio < 1/mostCPU:
+		r.verdict = append(r.verdict, "cheaper")
+	default:
+		r.verdict = append(r.verdict, "as before")
 	}
-	r.verdict = append(r.verdict, fmt.Sprintf("bar CPU ≤%v %s", mostCPU, verdict))
 }
 
 // printPairs prints the CPU of both builds and the ratio of each pair.
 func printPairs(w io.Writer, rows []*row) {
-	fmt.Fprintf(w, "CPU µs per check of two builds\n%-16s %-11s %5s %7s %7s %6s  %s\n", "target", "traffic", "conns", "before", "now", "ratio", "of each pair")
+	fmt.Fprintf(w, "%s\n\nCPU µs per check of two builds\n%-16s %-11s %5s %7s %7s %6s  %s\n", testbed.Machine(), "target", "traffic", "conns", "before", "now", "ratio", "of each pair")
 	for _, r := range rows {
 		fmt.Fprintf(w, "%-16s %-11s %5d", r.target, r.does, r.conns)
 		if note := r.unmeasured(); note != "" {

@@ -6,6 +6,7 @@
 //	go run ./bench -before main -rounds 9   this tree against another commit, or a binary
 //	go run ./bench -peers                   and other stacks, found in bench/peers
 //	go run ./bench -json rows.json          the rows, round by round
+//	go run ./bench -addresses 5000000       what so many addresses take in memory, in a few minutes
 //	make bench-parts                        what each part costs, HTTP aside
 //
 // It needs memcached on the machine, and Linux; all that it starts listens on free
@@ -14,7 +15,9 @@
 // # What is measured
 //
 // The program is built and started as a user would: a configuration file, a user
-// with a hashed password, real memcached. Load and target share the machine, so the
+// with a hashed password, real memcached. Checks may wait for their turn longer than by
+// default, so that all are fresh however slow the machine is; what the default answers in
+// time is judged by loadtest. Load and target share the machine, so the
 // load is cheap: prepared bytes in which only digits change, and no allocation.
 // bare is the floor: a fasthttp handler that takes the same bytes and answers as
 // many. Each round measures every row once, so that whatever else the machine does
@@ -29,16 +32,24 @@
 //
 // # How to read the tables
 //
+// Above them stands what the machine is, and what the two things cost on it that a check
+// is made of: system calls and keyed hashes. Rates of two machines cannot be compared,
+// ratios within one run can.
+//
 // The first ratio is of checks/s, the second of CPU, both to bare with as many
-// connections, or to the first row of the table. CPU is µs of processor time per
+// connections, or to the first row of the table; + µs is how much more CPU that is. CPU
+// is µs of processor time per
 // check, user and system, of the service, a peer's with its store's; mc is memcached's;
 // trips are the commands it got, allocs the allocations of the service, both per check.
+//
+// A remark that ends with MISSED is a bar: a count, or a ratio to another row of the run
+// (targets.go).
 //
 // # One build against another
 //
 // With -before each round measures a row with both builds right after one another, in
 // alternating order. The table has the CPU per check of each (medians), the ratio of
-// each pair, now to before, and the median of those ratios, which must be at most 1.05.
+// each pair, now to before, and the median of those ratios: above 1.05 is dearer.
 // Even the same build twice differs by some per cent in a single pair: nine pairs or
 // more, and a machine that does nothing else.
 //
@@ -69,6 +80,7 @@ type options struct {
 	only, json      string
 	before          string
 	peers           bool
+	addresses       int
 }
 
 func main() {
@@ -79,6 +91,7 @@ func main() {
 	flag.StringVar(&o.json, "json", "", "file for the rows as JSON")
 	flag.StringVar(&o.before, "before", "", "commit or binary to compare the CPU per check with")
 	flag.BoolVar(&o.peers, "peers", false, "measure other stacks beside, those in bench/peers")
+	flag.IntVar(&o.addresses, "addresses", 0, "show this many IP addresses to both stores, and print what they take in memory")
 	listen := flag.String("bare", "", "be the bare answer, on this address")
 	flag.Parse()
 	var err error
@@ -87,8 +100,8 @@ func main() {
 		err = bare(*listen)
 	case o.before != "" && o.peers:
 		err = errors.New("-before and -peers exclude each other")
-	case o.seconds < 1 || o.rounds < 1 || flag.NArg() > 0:
-		err = errors.New("-seconds and -rounds are positive, and there are no arguments")
+	case o.seconds < 1 || o.rounds < 1 || o.addresses < 0 || flag.NArg() > 0:
+		err = errors.New("-seconds, -rounds and -addresses are positive, and there are no arguments")
 	default:
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
@@ -107,6 +120,9 @@ var errVoid = errors.New("a row is void")
 // void.
 func run(ctx context.Context, o *options, stdout, progress io.Writer) error {
 	debug.SetGCPercent(1000) // so that the load's own garbage collection costs little
+	if o.addresses > 0 {
+		return measureAddresses(ctx, o, stdout, progress)
+	}
 	if o.before != "" {
 		return compareBuilds(ctx, o, stdout, progress)
 	}

@@ -79,6 +79,20 @@ func (s state) growth(since state, name string) (sum float64, err error) {
 	return sum, nil
 }
 
+// degradedBy says why checks were degraded, as far as the program tells.
+func (s state) degradedBy(since state) (why string) {
+	for _, reason := range []string{"store", "wait"} {
+		series, n := `fraudcheck_degraded_checks_total{reason="`+reason+`"}`, 0.0
+		for i, m := range s.metrics {
+			n += m[series] - since.metrics[i][series]
+		}
+		if n > 0 {
+			why += fmt.Sprintf(", %.0f for reason %s", n, reason)
+		}
+	}
+	return why
+}
+
 // stored returns by how much statistics of memcached grew, added up.
 func (s state) stored(since state, names ...string) (sum float64) {
 	for _, name := range names {
@@ -181,6 +195,9 @@ func (e *experiment) sample(ctx context.Context) (s sample, err error) {
 	t := l.tally()
 	s = newSample(t, clocks[0], clocks[1])
 	if s.Void = firstProblem(t.wrongAnswers(), e.from.judge(t)); s.Void != "" {
+		if t.degraded > 0 {
+			s.Void += after.degradedBy(start)
+		}
 		return s, nil
 	}
 	// The exact number is judged by the traffic; here it is shown.

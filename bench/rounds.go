@@ -37,7 +37,7 @@ func (l *lab) rounds(ctx context.Context, cells []cell, o *options, progress io.
 				r.void = "so is what it is compared with"
 				continue
 			}
-			r.judge()
+			r.judge(byName)
 		}
 	}
 	return rows, nil

@@ -8,6 +8,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"fraudcheck/internal/testbed"
 )
 
 // A row is what all rounds of a cell measured. Its numbers are medians over the rounds.
@@ -50,6 +52,16 @@ func (r *row) ratios(of value) (all []float64) {
 	return all
 }
 
+// more returns the median of the differences, for each round, to what it was compared
+// with.
+func (r *row) more(of value) float64 {
+	var all []float64
+	for i := range r.samples {
+		all = append(all, of(&r.samples[i])-of(&r.against[i]))
+	}
+	return median(all)
+}
+
 // median returns NaN for no numbers, the mean of the middle two for an even number.
 func median(all []float64) float64 {
 	if len(all) == 0 {
@@ -79,6 +91,7 @@ var columns = []struct {
 	{"p99.9", 7, func(r *row) string { return number(r.median(func(s *sample) float64 { return s.P999 }), 2) }},
 	{"CPU µs", 7, func(r *row) string { return number(r.median(cpu), 1) }},
 	{"ratio", 6, func(r *row) string { return number(r.ratio(cpu), 2) }},
+	{"+ µs", 6, func(r *row) string { return number(r.more(cpu), 1) }},
 	{"mc µs", 6, func(r *row) string { return number(r.median(func(s *sample) float64 { return s.StoreCPU }), 1) }},
 	{"trips", 6, func(r *row) string { return number(r.median(trips), 3) }},
 	{"allocs", 7, func(r *row) string { return number(r.median(func(s *sample) float64 { return s.Allocs }), 2) }},
@@ -95,8 +108,9 @@ func number(n float64, digits int) string {
 	return fmt.Sprintf("%.*f", digits, n)
 }
 
-// printTables prints the rows, each table under its title.
+// printTables prints what the machine is, and the rows, each table under its title.
 func printTables(w io.Writer, rows []*row) {
+	fmt.Fprintf(w, "%s\n\n", testbed.Machine())
 	last := ""
 	for _, r := range rows {
 		if r.table != last {

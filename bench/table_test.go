@@ -19,11 +19,7 @@ func TestARowIsTheMedianOfItsRounds(t *testing.T) {
 	require.Equal(t, 80.0, r.median(rate))
 	require.Equal(t, 0.8, r.ratio(rate), "of the ratios, not the ratio of the medians")
 	require.Equal(t, 1.4, r.ratio(cpu))
-	r.judge()
-	require.Equal(t, []string{"bar checks/s ≥0.8 held", "bar CPU ≤1.4 held", "bar p99 ≤100 held"}, r.verdict)
-	r.verdict, r.samples[0].CPU, r.samples[1].CPU = nil, 15, 15
-	r.judge()
-	require.Contains(t, r.verdict, "bar CPU ≤1.4 missed")
+	require.Equal(t, 4.0, r.more(cpu))
 	require.Equal(t, 2.5, median([]float64{4, 1, 3, 2}))
 
 	void := &row{cell: cell{table: closed, target: "memcached tcp"}}
@@ -59,14 +55,15 @@ func TestEveryCellHasItsBaseAndEveryBarItsRows(t *testing.T) {
 		base, there := names[c.base]
 		require.True(t, there && cells[base].table == c.table, "%s comes before %s", c.base, c.name())
 	}
+	for _, c := range peerCells([]string{"peers/haproxy/start"}) {
+		names[c.name()] = 0
+	}
 	for _, b := range bars {
-		n := 0
-		for name := range names {
-			if b.rows.MatchString(name) {
-				n++
-			}
+		require.Contains(t, names, b.row)
+		require.True(t, b.than == "" || b.row != b.than)
+		if b.than != "" {
+			require.Contains(t, names, b.than)
 		}
-		require.Positive(t, n, b.rows.String())
 	}
 	chosen, err := choose(cells, `^memcached unix honest 256$`)
 	require.NoError(t, err)
@@ -74,4 +71,28 @@ func TestEveryCellHasItsBaseAndEveryBarItsRows(t *testing.T) {
 	require.Equal(t, "bare honest 256", chosen[0].name())
 	_, err = choose(cells, "no such row")
 	require.Error(t, err)
+}
+
+func TestABarComparesRowsOfOneRun(t *testing.T) {
+	named := func(target, does string, cpu, bare float64) *row {
+		return &row{
+			cell:    cell{target: target, does: does, conns: 64, base: "bare honest 64"},
+			samples: []sample{{CPU: cpu}}, against: []sample{{CPU: bare}},
+		}
+	}
+	honest := named("memcached tcp", "honest", 10, 5)
+	attack := named("memcached tcp", "attack", 7, 5)
+	// The machine was half as fast when the attack was measured.
+	slowed := named("memcached tcp", "attack", 14, 10)
+	rows := map[string]*row{honest.name(): honest}
+	for _, r := range []*row{attack, slowed} {
+		r.judge(rows)
+		require.Contains(t, r.verdict, "an attack is cheaper than shoppers: 0.70 of memcached tcp honest 64")
+	}
+	dear := named("memcached tcp", "attack", 9, 5)
+	dear.judge(rows)
+	require.Contains(t, dear.verdict, "an attack is cheaper than shoppers: 0.90 of memcached tcp honest 64 MISSED (≤0.8)")
+	alone := named("memcached tcp", "attack", 9, 5)
+	alone.judge(nil)
+	require.NotContains(t, strings.Join(alone.verdict, ""), "cheaper")
 }

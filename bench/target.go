@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 
 	"fraudcheck/internal/testbed"
 )
@@ -121,8 +122,10 @@ type setup struct {
 	logLevel  string // empty for the default
 	store     string // memory, tcp or unix
 	instances int
+	socket    bool   // callers connect to a unix socket
 	rules     string // empty for the default
 	scheme    scheme // nil for a user with a hashed password
+	storeMiB  int    // what memcached, or the embedded store, may take; 0: enough for the tables
 }
 
 // startFraudcheck writes a configuration, starts memcached where the setup needs one, and
@@ -144,13 +147,17 @@ func (l *lab) startFraudcheck(ctx context.Context, t *target, s setup) error {
 	if s.rules != "" {
 		config += "rules:\n" + s.rules
 	}
-	store := "memory: {max_bytes: 4GiB}" // room for all addresses of all rounds; taken as it is needed
+	// Room for all addresses of all rounds; taken as it is needed.
+	store, memcachedMiB := "memory: {max_bytes: 4GiB}", 1024
+	if s.storeMiB > 0 {
+		store, memcachedMiB = fmt.Sprintf("memory: {max_bytes: %dMiB}", s.storeMiB), s.storeMiB
+	}
 	if s.store != "memory" {
 		socket := ""
 		if s.store == "unix" {
 			socket = l.file("memcached.sock")
 		}
-		m, err := testbed.NewMemcached(ctx, l.dir, socket, "-m", "1024", "-c", "4096")
+		m, err := testbed.NewMemcached(ctx, l.dir, socket, "-m", strconv.Itoa(memcachedMiB), "-c", "4096")
 		if err != nil {
 			return err
 		}
@@ -158,12 +165,16 @@ func (l *lab) startFraudcheck(ctx context.Context, t *target, s setup) error {
 		store += `, kind: memcached, memcached: {servers: ["` + m.Addr + `"]}`
 	}
 	config += "store: {" + store + "}\n"
-	path := l.file("fraudcheck.yaml")
-	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
+	path, err := l.configure(ctx, config)
+	if err != nil {
 		return err
 	}
 	for range s.instances {
-		i, err := testbed.StartQuietInstance(ctx, l.dir, l.program, path)
+		socket := ""
+		if s.socket {
+			socket = l.file("check.sock")
+		}
+		i, err := testbed.StartQuietInstance(ctx, l.dir, l.program, path, socket)
 		if err != nil {
 			return err
 		}
@@ -171,6 +182,25 @@ func (l *lab) startFraudcheck(ctx context.Context, t *target, s setup) error {
 		l.track(t, i.Process, i.Addr)
 	}
 	return nil
+}
+
+// patience lets a check wait longer for its turn than a checkout would: what is measured
+// is what fresh answers cost, however slow the machine is.
+const patience = "limits: {answer: 2s}\n"
+
+// configure writes a configuration file, with patience where the program knows that
+// setting: an earlier build may not.
+func (l *lab) configure(ctx context.Context, config string) (path string, err error) {
+	path = l.file("fraudcheck.yaml")
+	for _, text := range []string{config + patience, config} {
+		if err = os.WriteFile(path, []byte(text), 0o600); err != nil {
+			return "", err
+		}
+		if exec.CommandContext(ctx, l.program, "check-config", "--config", path).Run() == nil {
+			break
+		}
+	}
+	return path, nil
 }
 
 // listens reports whether a process accepts connections at the TCP address.

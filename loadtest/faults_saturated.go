@@ -41,7 +41,7 @@ func (s *trial) startForCrowds(shared bool, limits string) (*testbed.Instance, e
 	if err != nil {
 		return nil, err
 	}
-	i, err := testbed.StartQuietInstance(s.ctx, s.dir, s.program, path)
+	i, err := testbed.StartQuietInstance(s.ctx, s.dir, s.program, path, "")
 	if err == nil {
 		s.instances = append(s.instances, i)
 	}

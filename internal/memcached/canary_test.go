@@ -33,7 +33,7 @@ func begin(t *testing.T, p *pipe, command string) *conn {
 	return c
 }
 
-func reply(c *conn) (string, error) {
+func replyTo(c *conn) (string, error) {
 	buf := make([]byte, 1000)
 	n, err := c.Read(buf)
 	return string(buf[:n]), err
@@ -49,11 +49,11 @@ func askGuarded(t *testing.T, says string) (got string, doubtful, trusted bool, 
 	_, werr := io.WriteString(c, says)
 	require.NoError(t, werr)
 	require.NoError(t, c.(*net.UnixConn).CloseWrite())
-	got, err = reply(conn)
+	got, err = replyTo(conn)
 	_, _ = io.Copy(io.Discard, c)
 	_ = c.Close()
 	require.Equal(t, !p.isTrusted(), lost.Load() == 1)
-	return got, conn.doubtful, p.isTrusted(), err
+	return got, conn.call.doubtful, p.isTrusted(), err
 }
 
 func TestAReplyBeforeTheTrustedCanaryIsBelieved(t *testing.T) {
@@ -110,7 +110,7 @@ func TestRepliesAreHeldUntilTheCanaryHasCome(t *testing.T) {
 	answered := make(chan struct{})
 	go func() {
 		defer close(answered)
-		_, _ = reply(conn)
+		_, _ = replyTo(conn)
 	}()
 	_, _ = io.WriteString(c, replies[0])
 	// A command of another connection is answered meanwhile, and this one is not.
@@ -119,7 +119,7 @@ func TestRepliesAreHeldUntilTheCanaryHasCome(t *testing.T) {
 	oc := <-other.accepted
 	hear(t, oc, 1)
 	_, _ = io.WriteString(oc, "END\r\n")
-	_, err := reply(plain)
+	_, err := replyTo(plain)
 	require.NoError(t, err)
 	select {
 	case <-answered:
@@ -128,7 +128,7 @@ func TestRepliesAreHeldUntilTheCanaryHasCome(t *testing.T) {
 	}
 	_, _ = io.WriteString(c, canaryReply)
 	<-answered
-	require.False(t, conn.doubtful)
+	require.False(t, conn.call.doubtful)
 	_, _ = c.Close(), oc.Close()
 }
 
@@ -146,7 +146,7 @@ func TestWhichCommandsTheCanaryFollows(t *testing.T) {
 		{"cas key 0 60 1 7\r\nx\r\n", "STORED\r\n", false},
 		{"add key 0 60 1\r\nx\r\n", "STORED\r\n", true},
 		{"gets key\r\n", "END\r\n", true},
-		{"delete key\r\n", "DELETED\r\n", false},
+		{"cas key 0 60 1 7\r\nx\r\n", "EXISTS\r\n", false},
 	} {
 		conn := begin(t, p, step.command)
 		if c == nil {
@@ -165,10 +165,10 @@ func TestWhichCommandsTheCanaryFollows(t *testing.T) {
 		require.Equal(t, sent, string(heard), "step %d", n)
 		require.Zero(t, r.Buffered())
 		_, _ = io.WriteString(c, answer)
-		got, err := reply(conn)
+		got, err := replyTo(conn)
 		require.NoError(t, err)
 		assert.Equal(t, step.answer, got)
-		assert.False(t, conn.doubtful, "step %d", n)
+		assert.False(t, conn.call.doubtful, "step %d", n)
 	}
 	_ = c.Close()
 }
@@ -182,10 +182,10 @@ func TestWhatIsAskedWhileNoMemoryIsTrustedIsDoubtful(t *testing.T) {
 	c := <-s.accepted
 	hear(t, c, 1)
 	_, _ = io.WriteString(c, "END\r\n")
-	got, err := reply(conn)
+	got, err := replyTo(conn)
 	require.NoError(t, err)
 	require.Equal(t, "END\r\n", got)
-	require.True(t, conn.doubtful)
+	require.True(t, conn.call.doubtful)
 	require.Zero(t, lost.Load())
 	_ = c.Close()
 }
@@ -193,12 +193,12 @@ func TestWhatIsAskedWhileNoMemoryIsTrustedIsDoubtful(t *testing.T) {
 func TestARefusalIsTold(t *testing.T) {
 	s := newScript(t)
 	p := startPipe(t, s.address(), 1)
-	conn := begin(t, p, "set key 0 60 1\r\nx\r\n")
+	conn := begin(t, p, "add key 0 60 1\r\nx\r\n")
 	c := <-s.accepted
 	hear(t, c, 2)
 	_, _ = fmt.Fprint(c, "SERVER_ERROR object too large for cache\r\n")
-	_, err := reply(conn)
+	_, err := replyTo(conn)
 	require.NoError(t, err)
-	require.Equal(t, "object too large for cache", conn.refused())
+	require.Equal(t, "object too large for cache", conn.call.reply.refused())
 	_ = c.Close()
 }

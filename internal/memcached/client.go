@@ -80,8 +80,7 @@ func (c *Client) EachServer(f func(*Server)) {
 // own, and ends early when stop is closed.
 func (c *Client) Watch(tell func(s *Server, all bool, stop <-chan struct{}) (whole bool)) {
 	for _, s := range c.servers {
-		w := &watcher{Server: s, slot: s.newSlot(), tell: tell}
-		w.slot.any = true
+		w := &watcher{Server: s, prober: newProber(s), tell: tell}
 		c.watches.Go(w.run)
 	}
 }

@@ -25,14 +25,14 @@ func newTestClient(t *testing.T, settings Settings) *Client {
 func get(s *Server, key string, d time.Duration) Result {
 	slot := s.Acquire(time.Now().Add(d), false)
 	defer slot.Release(false)
-	_, result := slot.Get(key, func([]byte) Result { return OK })
+	_, result := slot.Get([]byte(key), func([]byte) Result { return OK })
 	return result
 }
 
 func add(s *Server, key string, value []byte) Result {
 	slot := s.Acquire(time.Now().Add(patient), true)
 	defer slot.Release(false)
-	return slot.Write(key, Item{}, value, 60)
+	return slot.Write([]byte(key), 0, value, 60)
 }
 
 func TestServersAreChosenByTheirNames(t *testing.T) {

@@ -1,117 +1,93 @@
 package memcached
 
 import (
-	"bytes"
-	"slices"
+	"errors"
 	"strconv"
 )
 
-const (
-	maxCommandLine = 512
-	maxReplyLine   = 512
-	maxItem        = 1 << 20 // memcached's own limit, in bytes
-)
+const maxKey = 250 // memcached's own limit, in bytes
 
-// A command is one that gomemcache writes: a line, and for a write a value.
-type command struct {
-	bytes   []byte
-	size    int      // of the whole, once the line is complete
-	key     []byte   // of a get: what its value must lie under
-	answers []string // of any other
-	learns  bool     // its reply says what the server holds: see the package's comment
-	whole   bool     // the next byte begins another
+// errKey says that memcached takes no such key.
+var errKey = errors.New("not a key of memcached")
+
+// A verb is what a command does, and the words that can answer it.
+type verb struct {
+	name    string
+	answers []string
 }
+
+// What memcached says in one word.
+const (
+	saidEnd       = "END"
+	saidStored    = "STORED"
+	saidNotStored = "NOT_STORED"
+	saidExists    = "EXISTS"
+	saidNotFound  = "NOT_FOUND"
+)
 
 var (
-	refusal  = []byte("SERVER_ERROR ")
-	valueEnd = []byte("\r\nEND\r\n")
-
-	stores  = []string{"STORED", "NOT_STORED"}
-	swaps   = []string{"STORED", "NOT_STORED", "EXISTS", "NOT_FOUND"}
-	deletes = []string{"DELETED", "NOT_FOUND"}
+	verbGet = &verb{"gets", []string{saidEnd}} // or a value
+	verbAdd = &verb{"add", []string{saidStored, saidNotStored}}
+	verbCAS = &verb{"cas", []string{saidStored, saidNotStored, saidExists, saidNotFound}}
 )
 
-// add appends a part, and reports whether the command is whole.
-func (c *command) add(b []byte) (whole bool, err error) {
-	if c.whole {
-		*c = command{bytes: c.bytes[:0]}
-	}
-	c.bytes = append(c.bytes, b...)
-	if c.size == 0 {
-		line, _, complete := bytes.Cut(c.bytes, []byte("\r\n"))
-		if !complete && len(line) <= maxCommandLine {
-			return false, nil
-		}
-		if !complete || !c.parse(line) {
-			return false, errCommand
-		}
-	}
-	if len(c.bytes) > c.size {
-		return false, errCommand
-	}
-	c.whole = len(c.bytes) == c.size
-	return c.whole, nil
+// A command is what is sent: a line, and for a write a value.
+type command struct {
+	verb  *verb
+	key   []byte
+	bytes []byte // the whole
 }
 
-// parse learns from the command's line how long the whole is and what can answer it;
-// it reports false for a command that is unknown.
-func (c *command) parse(line []byte) bool {
-	c.size = len(line) + len("\r\n")
-	verb, rest, _ := bytes.Cut(line, []byte(" "))
-	switch string(verb) {
-	case "gets":
-		c.key, c.learns = rest, true
-		return true
-	case "delete":
-		c.answers = deletes
-		return true
-	case "add":
-		c.answers, c.learns = stores, true
-	case "set":
-		c.answers = stores
-	case "cas":
-		c.answers = swaps
-	default:
-		return false
+// get makes c the command that reads the item under the key.
+func (c *command) get(key []byte) error {
+	if err := c.begin(verbGet, key); err != nil {
+		return err
 	}
-	for range 3 { // key, flags, expiry
-		_, rest, _ = bytes.Cut(rest, []byte(" "))
-	}
-	length, _, _ := bytes.Cut(rest, []byte(" "))
-	n, err := strconv.ParseUint(string(length), 10, 31)
-	c.size += int(n) + len("\r\n")
-	return err == nil
+	c.endLine()
+	return nil
 }
 
-// follows is how many bytes come after the reply's first line, -1 when the command
-// can have no such reply.
-func (c *command) follows(line []byte) int {
-	if len(line) > maxReplyLine || !bytes.HasSuffix(line, []byte("\r\n")) {
-		return -1
+// write makes c the command that puts value under the key: over the item of that
+// version, or with version 0 where no item is.
+func (c *command) write(key []byte, version uint64, value []byte, expires int32) error {
+	verb := verbAdd
+	if version != 0 {
+		verb = verbCAS
 	}
-	line = line[:len(line)-len("\r\n")]
-	if bytes.HasPrefix(line, refusal) {
-		return 0 // in place of a reply; what is asked next is answered all the same
+	if err := c.begin(verb, key); err != nil {
+		return err
 	}
-	if c.key == nil {
-		if slices.Contains(c.answers, string(line)) {
-			return 0
-		}
-		return -1
+	c.bytes = append(c.bytes, " 0 "...) // flags: none
+	c.bytes = strconv.AppendInt(c.bytes, int64(expires), 10)
+	c.bytes = append(c.bytes, ' ')
+	c.bytes = strconv.AppendInt(c.bytes, int64(len(value)), 10)
+	if version != 0 {
+		c.bytes = append(c.bytes, ' ')
+		c.bytes = strconv.AppendUint(c.bytes, version, 10)
 	}
-	if string(line) == "END" {
-		return 0
-	}
-	value, ok := bytes.CutPrefix(line, []byte("VALUE "))
-	if !ok {
-		return -1
-	}
-	key, value, _ := bytes.Cut(value, []byte(" "))
-	_, value, _ = bytes.Cut(value, []byte(" ")) // flags
-	length, id, ok := bytes.Cut(value, []byte(" "))
-	n, err := strconv.ParseUint(string(length), 10, 32)
-	if !ok || err != nil || n > maxItem || !bytes.Equal(key, c.key) || len(id) == 0 {
-		return -1
-	}
-	return int(n) + len(valueEnd)
+	c.endLine()
+	c.bytes = append(c.bytes, value...)
+	c.endLine()
+	return nil
 }
+
+// begin writes the verb and the key. A key with a blank or a line end in it would be
+// more than a key.
+func (c *command) begin(verb *verb, key []byte) error {
+	if len(key) == 0 || len(key) > maxKey {
+		return errKey
+	}
+	for _, b := range key {
+		if b <= ' ' || b == 0x7f {
+			return errKey
+		}
+	}
+	c.verb = verb
+	c.bytes = append(append(c.bytes[:0], verb.name...), ' ')
+	start := len(c.bytes)
+	c.bytes = append(c.bytes, key...)
+	c.key = c.bytes[start:]
+	return nil
+}
+
+func (c *command) endLine() { c.bytes = append(c.bytes, "\r\n"...) }

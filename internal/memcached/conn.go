@@ -3,58 +3,25 @@ package memcached
 import (
 	"bytes"
 	"net"
+	"slices"
+	"strconv"
 	"time"
 )
 
-// A conn is a virtual connection: what is written goes to a link with what others
-// write, and what is read is the reply to it. One goroutine uses it at a time;
-// after an error it has nothing but that error, since a link may still know of it.
+// A conn is a connection to gomemcache: what that writes becomes a call, and what it
+// reads is the reply. After an error a conn has nothing but that error.
 type conn struct {
-	pipe    *pipe
-	command command
-	reply   []byte
-	read    int // bytes of it
-	failed  error
-
+	pipe     *pipe
+	call     *call
+	waiting  bool   // for the reply
+	unread   []byte // of the reply
+	failed   error
 	limit    time.Time // see until
 	deadline time.Time
-	timer    *time.Timer
-
-	// Of the command under way, written under the link's lock.
-	link *link  // nil: there is none
-	end  uint64 // where the command ends in all that was handed to the link
-	over bool   // answered, or given up
-	held bool   // its reply waits for the canary's
-	err  error  // in place of a reply
-	done chan struct{}
-
-	doubtful bool // the last reply may come from a memory that is not trusted
 }
 
 // conn makes a connection.
-func (p *pipe) conn() *conn {
-	t := time.NewTimer(time.Hour)
-	t.Stop()
-	return &conn{pipe: p, timer: t, done: make(chan struct{}, 1)}
-}
-
-// answer ends the command with its reply, unless it was given up. The link is locked.
-func (c *conn) answer(reply []byte) {
-	if !c.over {
-		c.over, c.reply = true, reply
-		c.done <- struct{}{}
-	}
-}
-
-// refused returns what the server said in place of a reply, without what marks it as an
-// error; empty when it did not refuse.
-func (c *conn) refused() string {
-	text, refused := bytes.CutPrefix(c.reply, refusal)
-	if !refused {
-		return ""
-	}
-	return string(bytes.TrimSpace(text))
-}
+func (p *pipe) conn() *conn { return &conn{pipe: p, call: newCall()} }
 
 // until bounds every deadline that is set from now on.
 func (c *conn) until(limit time.Time) { c.limit = limit }
@@ -68,62 +35,41 @@ func (c *conn) SetDeadline(t time.Time) error {
 	return nil
 }
 
-// Write takes one command, in as many parts as it comes, and sends it when it is
-// whole.
+// Write sends a command, which must be whole: gomemcache writes one so as long as it is
+// short, and those of a probe are.
 func (c *conn) Write(b []byte) (int, error) {
-	if c.failed == nil && (c.link != nil || c.read < len(c.reply)) {
-		c.failed = errCommand // the reply to the one before was not read yet
-	}
-	whole := false
-	if c.failed == nil {
-		whole, c.failed = c.command.add(b)
+	if c.failed == nil && (c.waiting || len(c.unread) > 0 || !c.call.command.parse(b)) {
+		c.failed = errCommand
 	}
 	if c.failed != nil {
 		return 0, c.failed
 	}
-	if whole {
-		c.pipe.send(c)
-	}
+	c.waiting, c.call.deadline = true, c.deadline
+	c.pipe.send(c.call)
 	return len(b), nil
 }
 
-// Read waits for the reply, until the deadline.
+// Read waits for the reply.
 func (c *conn) Read(b []byte) (int, error) {
-	if c.failed == nil && c.link != nil {
-		c.failed = c.wait()
+	if c.failed == nil && c.waiting {
+		c.waiting = false
+		if c.failed = c.call.wait(); c.failed == nil {
+			c.unread = c.call.reply.bytes
+		}
 	}
-	if c.failed == nil && c.read == len(c.reply) {
+	if c.failed == nil && len(c.unread) == 0 {
 		c.failed = errCommand // there is none under way
 	}
 	if c.failed != nil {
 		return 0, c.failed
 	}
-	n := copy(b, c.reply[c.read:])
-	c.read += n
+	n := copy(b, c.unread)
+	c.unread = c.unread[n:]
 	return n, nil
 }
 
-// wait returns when the reply is there to be read.
-func (c *conn) wait() error {
-	c.timer.Reset(time.Until(c.deadline))
-	select {
-	case <-c.done:
-		c.timer.Stop()
-	case <-c.timer.C:
-		if err := c.link.leave(c); err != nil {
-			return err
-		}
-		<-c.done
-	}
-	c.link, c.read = nil, 0
-	return c.err
-}
-
-// Close gives up the command under way, if there is one.
+// Close has the conn do nothing more.
 func (c *conn) Close() error {
-	if c.link != nil && c.failed == nil {
-		_ = c.link.leave(c)
-	}
 	c.failed = net.ErrClosed
 	return nil
 }
@@ -139,3 +85,24 @@ func (c *conn) SetReadDeadline(t time.Time) error { return c.SetDeadline(t) }
 
 // SetWriteDeadline is SetDeadline: a write waits for nothing.
 func (c *conn) SetWriteDeadline(t time.Time) error { return c.SetDeadline(t) }
+
+// parse makes c the command that text is. It reports false for what is not exactly one.
+func (c *command) parse(text []byte) bool {
+	line, value, complete := bytes.Cut(text, []byte("\r\n"))
+	fields := bytes.Split(line, []byte(" "))
+	verbs := []*verb{verbGet, verbAdd, verbCAS}
+	i := slices.IndexFunc(verbs, func(v *verb) bool { return string(fields[0]) == v.name })
+	if !complete || i < 0 {
+		return false
+	}
+	c.verb, c.bytes = verbs[i], append(c.bytes[:0], text...)
+	if c.verb == verbGet {
+		c.key = fields[len(fields)-1]
+		return len(fields) == 2 && len(value) == 0
+	}
+	if len(fields) < 5 { // verb, key, flags, expiry, length of the value
+		return false
+	}
+	length, err := strconv.Atoi(string(fields[4]))
+	return err == nil && len(value) == length+len("\r\n") && bytes.HasSuffix(value, []byte("\r\n"))
+}

@@ -1,7 +1,7 @@
 // Package memcached is the one client of memcached: for records, logins and nonces
-// alike. It knows none of them. Above gomemcache it bounds what is asked and for how
-// long, and decides which servers are worth asking; below it, it carries the commands of
-// many goroutines over few connections.
+// alike. It knows none of them. It bounds what is asked and for how long, decides which
+// servers are worth asking, and carries the commands of many goroutines over few
+// connections.
 //
 // A [Client] chooses a [Server] for a key ([Client.ServerOf]). A caller that finds the
 // server worth asking ([Server.Trusted], or [Server.Answers]) acquires a [Slot] until its
@@ -52,10 +52,12 @@
 // # Connections
 //
 // System calls are the whole cost of a command, on both sides: commands that come
-// together are sent together and answered together. To gomemcache a conn is a connection
-// of its own; below it, a link is a real one.
+// together are sent together and answered together. A [Slot] writes its command into a
+// call and hands that to a link, which is a real connection. Probes, which nobody waits
+// for, are written and read by gomemcache: to it a conn is a connection of its own, and
+// below that each command is a call like any other.
 //
-//   - A conn has one command under way at most, and takes one reply to it.
+//   - A call is one command, and takes one reply.
 //   - A link answers in the order in which it was asked. Its reader takes each reply
 //     apart before a caller sees it: one line of those the command can have, or for a
 //     get one value under the very key that was asked for, no longer than an item can
@@ -63,11 +65,12 @@
 //     its command was sent.
 //   - A command that was sent and is not answered by its deadline closes the link, so
 //     that its late reply cannot be taken for another's.
-//   - A closed link is never reused. Of the conns that wait on it one is
+//   - A closed link is never reused. Of the calls that wait on it one is
 //     told that it broke, the others errAbandoned.
-//   - A conn that gives up before its command was sent leaves the link alone and is told
+//   - A call that is given up before its command was sent leaves the link alone and is told
 //     errUnsent: the server did nothing wrong, unless it was not connected yet, which has
 //     a time limit of its own. The reply, should it come, is dropped.
-//   - Goroutines that ask never touch the network: they wait for their reply or for
-//     their deadline.
+//   - Goroutines that ask never touch the network: they wait for their call to end. One
+//     timer for each link ends those whose deadline has come.
+//   - A call that failed is not reused: a link may still write what comes late into it.
 package memcached

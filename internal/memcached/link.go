@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 )
 
 // A link is one real connection, from before it is made until it is closed.
@@ -21,14 +22,20 @@ type link struct {
 	out    []byte   // handed over and not sent yet
 	handed uint64   // bytes, in all
 	sent   uint64   // of them, or being sent
-	queue  queue    // commands without a reply yet, in the order of handing over
+	queue  queue    // calls without a reply yet, in the order of handing over
 	wake   chan struct{}
+
+	due   time.Time // when timer fires; zero: it does not
+	timer *time.Timer
 
 	guard  bool // the canary is to follow what was handed over
 	proved bool // it was found on this connection
+	canary call // a read of it; only its reply is used
 }
 
-func newLink(p *pipe) *link { return &link{pipe: p, wake: make(chan struct{}, 1)} }
+func newLink(p *pipe) *link {
+	return &link{pipe: p, wake: make(chan struct{}, 1), canary: call{command: p.canary, over: true}}
+}
 
 // run connects, and serves until the link is closed.
 func (l *link) run() {
@@ -50,9 +57,8 @@ func (l *link) run() {
 	l.end(l.read())
 }
 
-// take makes c's command the next to be sent; it reports false when the link was
-// closed.
-func (l *link) take(c *conn) bool {
+// take makes c the next to be sent; it reports false when the link was closed.
+func (l *link) take(c *call) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.err != nil {
@@ -60,12 +66,13 @@ func (l *link) take(c *conn) bool {
 	}
 	l.out = append(l.out, c.command.bytes...)
 	l.handed += uint64(len(c.command.bytes))
-	c.link, c.end, c.over, c.err = l, l.handed, false, nil
-	c.doubtful = c.command.learns || !l.proved
+	c.over, c.err = false, nil
+	c.doubtful = c.command.verb != verbCAS || !l.proved
 	if c.held = c.doubtful && l.pipe.isTrusted(); c.held {
 		l.guard = true
 	}
-	l.queue.push(waiter{conn: c})
+	l.queue.push(waiter{call: c, end: l.handed})
+	l.remind(c.deadline)
 	select {
 	case l.wake <- struct{}{}:
 	default: // it was told already
@@ -73,25 +80,56 @@ func (l *link) take(c *conn) bool {
 	return true
 }
 
-// leave gives up c's command; it returns nil when its end has come after all.
-func (l *link) leave(c *conn) error {
-	l.mu.Lock()
-	over, connected, sent := c.over, l.nc != nil, l.sent >= c.end
-	c.over = true
-	l.mu.Unlock()
-	switch {
-	case over:
-		return nil
-	case !connected: // which has a deadline of its own
-		return os.ErrDeadlineExceeded
-	case !sent:
-		return errUnsent
+// remind has the timer fire at the deadline, unless it fires before.
+func (l *link) remind(deadline time.Time) {
+	if !l.due.IsZero() && !deadline.Before(l.due) {
+		return
 	}
-	l.end(errAbandoned)
-	return os.ErrDeadlineExceeded
+	l.due = deadline
+	if l.timer == nil {
+		l.timer = time.AfterFunc(time.Until(deadline), l.expire)
+	} else {
+		l.timer.Reset(time.Until(deadline))
+	}
 }
 
-// end closes the link. The first conn that waits is told err, the others that it was for
+// expire gives up the calls whose deadline has come. One timer serves them all: it fires
+// at the earliest deadline there was when it was set, and then at the earliest of those
+// that still wait.
+func (l *link) expire() {
+	defer l.survive()
+	if l.giveUp(time.Now()) {
+		l.end(errAbandoned)
+	}
+}
+
+// giveUp ends the calls whose deadline has come, and reports whether a command among them
+// was sent: its reply may still come, so the link must be closed.
+func (l *link) giveUp(now time.Time) (sent bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err != nil {
+		return false
+	}
+	l.due = time.Time{}
+	for _, w := range l.queue.waiters[l.queue.gone:] {
+		switch c := w.call; {
+		case c.over:
+		case c.deadline.After(now):
+			l.remind(c.deadline)
+		case l.nc == nil: // connecting has a deadline of its own
+			c.end(os.ErrDeadlineExceeded)
+		case l.sent < w.end:
+			c.end(errUnsent)
+		default:
+			c.end(os.ErrDeadlineExceeded)
+			sent = true
+		}
+	}
+	return sent
+}
+
+// end closes the link. The first call that waits is told err, the others that it was for
 // another command's sake.
 func (l *link) end(err error) {
 	l.mu.Lock()
@@ -104,10 +142,12 @@ func (l *link) end(err error) {
 		_ = l.nc.Close()
 	}
 	close(l.wake)
+	if l.timer != nil {
+		l.timer.Stop()
+	}
 	for l.queue.len() > 0 {
-		if c := l.queue.pop().conn; c != nil && !c.over {
-			c.over, c.err = true, err
-			c.done <- struct{}{}
+		if c := l.queue.pop().call; !c.over {
+			c.end(err)
 			err = errAbandoned
 		}
 	}
@@ -157,15 +197,14 @@ func (l *link) addCanary() {
 		return
 	}
 	l.guard = false
-	l.out = append(l.out, l.pipe.canary.bytes...)
-	l.handed += uint64(len(l.pipe.canary.bytes))
-	l.queue.push(waiter{trusted: l.pipe.trusted.Load(), end: l.handed})
+	l.out = append(l.out, l.canary.command.bytes...)
+	l.handed += uint64(len(l.canary.command.bytes))
+	l.queue.push(waiter{call: &l.canary, trusted: l.pipe.trusted.Load(), end: l.handed})
 }
 
-// read hands each reply to its conn; it returns why it cannot go on.
+// read hands each reply to its call; it returns why it cannot go on.
 func (l *link) read() error {
 	r := bufio.NewReaderSize(l.nc, 64<<10)
-	var canary []byte // its reply
 	for {
 		line, err := r.ReadSlice('\n')
 		if errors.Is(err, bufio.ErrBufferFull) {
@@ -178,29 +217,21 @@ func (l *link) read() error {
 		if !asked {
 			return errReply
 		}
-		command, reply := &l.pipe.canary, canary[:0]
-		if w.conn != nil {
-			command, reply = &w.conn.command, w.conn.reply[:0] // its goroutine does not look at it before the end
-		}
-		more := command.follows(line)
+		reply := &w.call.reply // which nobody looks at before the call is over
+		more := reply.begin(&w.call.command, line)
 		if more < 0 {
 			return errReply
 		}
-		start := len(line)
-		reply = append(reply, line...)
 		if more > 0 {
-			reply = slices.Grow(reply, more)[:start+more]
-			if _, err := io.ReadFull(r, reply[start:]); err != nil {
+			reply.bytes = slices.Grow(reply.bytes, more)[:reply.start+more]
+			if _, err := io.ReadFull(r, reply.bytes[reply.start:]); err != nil {
 				return err
 			}
-			if !bytes.HasSuffix(reply, valueEnd) {
+			if !bytes.HasSuffix(reply.bytes, valueEnd) {
 				return errReply
 			}
 		}
-		if w.conn == nil {
-			canary = reply
-		}
-		if !l.deliver(w, start, reply, r.Buffered() > 0) {
+		if !l.deliver(w, r.Buffered() > 0) {
 			return errReply
 		}
 	}
@@ -217,33 +248,32 @@ func (l *link) next() (w waiter, asked bool) {
 	return l.queue.next()
 }
 
-// deliver ends the command of w, the next in the queue, or holds its reply back until
-// the canary has come. It reports false for a reply that was not asked for: the command
-// was not sent yet, or more follows and no command waits.
-func (l *link) deliver(w waiter, start int, reply []byte, more bool) bool {
+// deliver ends the call of w, the next in the queue, or holds it back until the canary
+// has come. It reports false for a reply that was not asked for: the command was not sent
+// yet, or more follows and no command waits.
+func (l *link) deliver(w waiter, more bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.err != nil {
-		return true // all conns were told
+		return true // all calls were told
 	}
-	if l.sent < w.sentAt() || more && l.queue.waiting() == 1 {
+	if l.sent < w.end || more && l.queue.waiting() == 1 {
 		return false
 	}
 	switch {
-	case w.conn == nil:
-		found := len(reply) > start && w.trusted != nil && string(reply[start:len(reply)-len(valueEnd)]) == *w.trusted
-		l.release(found, w.trusted)
-	case w.conn.held || l.queue.held > 0:
-		w.conn.reply = reply
+	case w.call == &l.canary:
+		reply := &l.canary.reply
+		l.release(w.trusted != nil && reply.start > 0 && string(reply.value()) == *w.trusted, w.trusted)
+	case w.call.held || l.queue.held > 0:
 		l.queue.held++
 	default:
 		l.queue.pop()
-		w.conn.answer(reply)
+		w.call.end(nil)
 	}
 	return true
 }
 
-// release ends the commands that were held back for the canary.
+// release ends the calls that were held back for the canary.
 func (l *link) release(found bool, trusted *string) {
 	if found {
 		l.proved = true
@@ -251,26 +281,19 @@ func (l *link) release(found bool, trusted *string) {
 		l.pipe.lost()
 	}
 	for held := l.queue.held; held > 0; held-- {
-		c := l.queue.pop().conn
+		c := l.queue.pop().call
 		c.doubtful = c.doubtful && !found
-		c.answer(c.reply)
+		c.end(nil)
 	}
 	l.queue.held = 0
 	l.queue.pop() // the canary
 }
 
-// A waiter is a command whose reply is to come: of a conn, or the read of the canary.
+// A waiter is a call whose reply is to come: the canary's among them.
 type waiter struct {
-	conn    *conn
+	call    *call
+	end     uint64  // where the command ends in all that was handed over
 	trusted *string // of the canary: what it was trusted to be when it was sent
-	end     uint64  // of the canary, see conn
-}
-
-func (w waiter) sentAt() uint64 {
-	if w.conn != nil {
-		return w.conn.end
-	}
-	return w.end
 }
 
 // A queue is first in, first out. The first ones are held: their replies have come, and

@@ -28,23 +28,21 @@ func TestAnImpatientCommandLeavesTheDialToOthers(t *testing.T) {
 	_, err := hasty.Read(nil)
 	assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
 	assert.NoError(t, l.err)
-	assert.False(t, patient.over)
+	assert.False(t, patient.call.over)
 }
 
 func TestACommandIsAnsweredByItsOwnRepliesOnly(t *testing.T) {
 	replies := []string{"STORED", "NOT_STORED", "EXISTS", "NOT_FOUND", "DELETED", "END", "VALUE key 0 1 1"}
 	for text, own := range map[string][]string{
 		"add key 0 0 1\r\nx\r\n":   {"STORED", "NOT_STORED"},
-		"set key 0 0 1\r\nx\r\n":   {"STORED", "NOT_STORED"},
 		"cas key 0 0 1 1\r\nx\r\n": {"STORED", "NOT_STORED", "EXISTS", "NOT_FOUND"},
-		"delete key\r\n":           {"NOT_FOUND", "DELETED"},
 		"gets key\r\n":             {"END", "VALUE key 0 1 1"},
 	} {
 		var c command
-		whole, err := c.add([]byte(text))
-		require.True(t, whole && err == nil)
-		for _, reply := range replies {
-			assert.Equal(t, slices.Contains(own, reply), c.follows([]byte(reply+"\r\n")) >= 0, "%s after %s", reply, text)
+		require.True(t, c.parse([]byte(text)))
+		for _, line := range replies {
+			var r reply
+			assert.Equal(t, slices.Contains(own, line), r.begin(&c, []byte(line+"\r\n")) >= 0, "%s after %s", line, text)
 		}
 	}
 }
@@ -61,13 +59,14 @@ func TestNoReplyIsAwaitedOnceTheLinkIsClosed(t *testing.T) {
 	l.batch(nil)
 	w, asked := l.next()
 	require.True(t, asked)
-	require.True(t, l.deliver(w, 0, []byte("END\r\n"), true))
-	require.False(t, first.over, "its reply is held back")
+	require.Zero(t, w.call.reply.begin(&w.call.command, []byte("END\r\n")))
+	require.True(t, l.deliver(w, true))
+	require.False(t, first.call.over, "its reply is held back")
 
 	l.end(errAbandoned)
 	_, asked = l.next()
 	assert.False(t, asked)
-	assert.True(t, first.over && second.over)
+	assert.True(t, first.call.over && second.call.over)
 }
 
 func TestAPanicInALinkClosesItAndNotTheProcess(t *testing.T) {
@@ -80,6 +79,6 @@ func TestAPanicInALinkClosesItAndNotTheProcess(t *testing.T) {
 	c := begin(t, p, "gets alpha\r\n")
 	l.run()
 	assert.Equal(t, []any{"a fault"}, faults)
-	_, err := reply(c)
+	_, err := replyTo(c)
 	assert.ErrorIs(t, err, errReply)
 }

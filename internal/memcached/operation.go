@@ -6,8 +6,6 @@ import (
 	"io/fs"
 	"syscall"
 	"time"
-
-	"github.com/bradfitz/gomemcache/memcache"
 )
 
 // A Result is how an operation ended.
@@ -62,100 +60,135 @@ const (
 	Unreached Trouble = "cannot be reached"
 )
 
-// An Item is what a server holds under a key: its value, and what a write over it needs.
-// The zero Item stands for none.
+// An Item is what a server holds under a key. The zero Item stands for none.
 type Item struct {
+	// Value is valid until the next operation of the slot that read it, and until that
+	// is released.
 	Value []byte
-	from  *memcache.Item
+	// Version tells the item from any other that its server holds or held under the key,
+	// until the server is restarted. It is what a write over the item needs.
+	Version uint64
 }
 
 // Found reports whether there is an item.
-func (i Item) Found() bool { return i.from != nil }
-
-// Version tells the item from any other that its server holds or held under the key,
-// until the server is restarted; 0 for none.
-func (i Item) Version() uint64 {
-	if i.from == nil {
-		return 0
-	}
-	return i.from.CasID
-}
-
-// ItemAt is the item of that version under the key.
-func ItemAt(key string, version uint64) Item {
-	return Item{from: &memcache.Item{Key: key, CasID: version}}
-}
+func (i Item) Found() bool { return i.Version != 0 }
 
 // Get reads the item under the key. judge says what its value is: OK, Fault or Newer. The
 // result is that, or Miss, Doubted, Timeout, Refused or Failed. With Fault, too, the item
 // is returned, to be written over.
-func (x *Slot) Get(key string, judge func(value []byte) Result) (item Item, result Result) {
-	result = x.do(opGet, func() (err error) {
-		item.from, err = x.client.Get(key)
-		return err
-	}, func() Result {
-		item.Value = item.from.Value
-		return judge(item.Value)
-	})
-	if result != OK && result != Fault {
+func (x *Slot) Get(key []byte, judge func(value []byte) Result) (item Item, result Result) {
+	op := x.begin(opGet)
+	err := x.call.command.get(key)
+	if err == nil {
+		if err = x.ask(); isBroken(err) {
+			err = x.ask() // on a new connection: the one it was on is gone
+		}
+	}
+	if op.err = err; err == nil {
+		switch reply := &x.call.reply; {
+		case reply.start > 0:
+			item = Item{Value: reply.value(), Version: reply.version}
+			op.result = judge(item.Value)
+		case reply.said == saidEnd:
+			op.result = Miss
+		default:
+			op.refused = reply.refused()
+		}
+	}
+	if result = x.end(&op); result != OK && result != Fault {
 		item = Item{}
 	}
 	return item, result
 }
 
-// Write puts value where item is, or where there is none. expires is as memcached wants
-// it. The result is OK; Miss or Conflict where another item is there, or none any more;
-// Lost, Doubted, Timeout, Refused or Failed. The value may have been written unless it is
-// OK, Miss or Conflict.
-func (x *Slot) Write(key string, item Item, value []byte, expires int32) Result {
-	if item.from == nil {
-		x.item = memcache.Item{Key: key, Value: value, Expiration: expires}
-		return x.do(opAdd, func() error { return x.client.Add(&x.item) }, wasDone)
+// Write puts value where the item of that version is, or for version 0 where there is
+// none. expires is as memcached wants it. The result is OK; Miss or Conflict where
+// another item is there, or none any more; Lost, Doubted, Timeout, Refused or Failed. The
+// value may have been written unless it is OK, Miss or Conflict.
+func (x *Slot) Write(key []byte, version uint64, value []byte, expires int32) Result {
+	op := x.begin(opAdd)
+	if version != 0 {
+		op.name = opCAS
 	}
-	item.from.Value, item.from.Expiration = value, expires
-	return x.do(opCAS, func() error { return x.client.CompareAndSwap(item.from) }, wasDone)
-}
-
-func wasDone() Result { return OK }
-
-// do runs one operation and says how it ended; judge looks at an answer that came.
-func (x *Slot) do(op string, run func() error, judge func() Result) (result Result) {
-	s := x.server
-	start := time.Now()
-	left := x.deadline.Sub(start)
-	err := run()
-	writes := op == opAdd || op == opCAS
-	if isBroken(err) && !writes {
-		err = run() // on a new connection: the one it was on is gone
+	if op.err = x.call.command.write(key, version, value, expires); op.err == nil {
+		op.err = x.ask()
 	}
-	said := ""
-	switch {
-	case err == nil:
-		result = judge()
-	case isBroken(err) && writes:
-		result = Lost
-	default:
-		if result = resultOf(err); result == Failed {
-			said = x.conn.refused()
+	if op.err == nil {
+		switch reply := &x.call.reply; reply.said {
+		case saidStored:
+			op.result = OK
+		case saidNotStored, saidNotFound:
+			op.result = Miss
+		case saidExists:
+			op.result = Conflict
+		default:
+			op.refused = reply.refused()
 		}
 	}
-	ended := time.Now()
-	failed := result == Timeout || result == Failed || result == Lost
-	switch {
-	case said != "":
-		s.client.Refused(s.name, said)
-		s.report(true, ended)
-	case !isOurs(err) && !(result == Timeout && left < s.client.Budget/2) && s.report(!failed, ended):
-		s.changed(troubleOf(err))
+	return x.end(&op)
+}
+
+// ask makes the slot's call. After an error the slot has another one, with the same
+// command.
+func (x *Slot) ask() error {
+	x.call.deadline = x.deadline
+	x.server.pipe.send(x.call)
+	err := x.call.wait()
+	if err != nil {
+		x.call = x.call.renew()
 	}
-	s.client.Observe(s.name, op, result, ended.Sub(start))
-	switch {
-	case said != "":
-		return Refused
-	case !failed && !x.any && x.conn.doubtful:
+	return err
+}
+
+// begin begins an operation of the slot.
+func (x *Slot) begin(name string) operation { return beginOperation(name, x.deadline) }
+
+// end ends it.
+func (x *Slot) end(op *operation) Result {
+	result := x.server.end(op)
+	if op.err == nil && result != Refused && !x.any && x.call.doubtful {
 		return Doubted
 	}
 	return result
+}
+
+// An operation is what Observe is told of, and how it ended: result, with err or refused
+// where there is none.
+type operation struct {
+	name    string
+	start   time.Time
+	left    time.Duration // until its deadline
+	result  Result
+	err     error
+	refused string // what the server said that refused it
+}
+
+func beginOperation(name string, deadline time.Time) operation {
+	now := time.Now()
+	return operation{name: name, start: now, left: deadline.Sub(now)}
+}
+
+// end tells the breaker, the client and Observe how the operation ended, and returns it.
+func (s *Server) end(op *operation) Result {
+	ended := time.Now()
+	if op.err != nil {
+		op.result = resultOf(op.err)
+		if isBroken(op.err) && (op.name == opAdd || op.name == opCAS) {
+			op.result = Lost
+		}
+	}
+	returned := op.result
+	switch {
+	case op.refused != "":
+		op.result, returned = Failed, Refused
+		s.client.Refused(s.name, op.refused)
+		s.report(true, ended)
+	case isOurs(op.err), op.result == Timeout && op.left < s.client.Budget/2:
+	case s.report(op.err == nil, ended):
+		s.changed(troubleOf(op.err))
+	}
+	s.client.Observe(s.name, op.name, op.result, ended.Sub(op.start))
+	return returned
 }
 
 // changed tells what is wrong with the server, or that it is used again; of troubles the
@@ -170,8 +203,11 @@ func (s *Server) changed(trouble Trouble) {
 }
 
 // isOurs reports whether the error comes from what another's command did to the
-// connection, or from a wait in this process. It says nothing about the server.
-func isOurs(err error) bool { return errors.Is(err, errAbandoned) || errors.Is(err, errUnsent) }
+// connection, from a wait in this process, or from the key. It says nothing about the
+// server.
+func isOurs(err error) bool {
+	return errors.Is(err, errAbandoned) || errors.Is(err, errUnsent) || errors.Is(err, errKey)
+}
 
 // isBroken reports whether the connection ended under the operation.
 func isBroken(err error) bool {
@@ -179,14 +215,9 @@ func isBroken(err error) bool {
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE))
 }
 
-// resultOf is how an operation ended that did not succeed.
+// resultOf is how an operation ended that was not answered.
 func resultOf(err error) Result {
-	switch err {
-	case memcache.ErrCacheMiss, memcache.ErrNotStored:
-		return Miss
-	case memcache.ErrCASConflict:
-		return Conflict
-	case errUnsent:
+	if errors.Is(err, errUnsent) {
 		return Timeout
 	}
 	var timeout interface{ Timeout() bool }

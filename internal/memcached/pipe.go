@@ -45,7 +45,7 @@ func newPipe(address string, connections int, timeout time.Duration) *pipe {
 // guard names the canary's key. lost is called, and must not block, when the trusted
 // canary was not found. guard must be called before the first command.
 func (p *pipe) guard(key string, lost func()) {
-	if _, err := p.canary.add([]byte("gets " + key + "\r\n")); err != nil {
+	if err := p.canary.get([]byte(key)); err != nil {
 		panic("memcached: " + err.Error()) // a key of a fixed form
 	}
 	p.lost = lost
@@ -70,8 +70,8 @@ func (p *pipe) close() {
 	}
 }
 
-// send hands c's command to a link.
-func (p *pipe) send(c *conn) {
+// send hands c to a link.
+func (p *pipe) send(c *call) {
 	at := &p.links[int(p.turn.Add(1))%len(p.links)]
 	for {
 		l := at.Load()

@@ -2,7 +2,7 @@ package memcached
 
 import (
 	"bufio"
-	"context"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bradfitz/gomemcache/memcache"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -90,37 +89,61 @@ func hear(t testing.TB, c net.Conn, lines int) {
 
 func TestFewConnectionsCarryManyConversations(t *testing.T) {
 	server := testbed.StartMemcached(t)
-	p := startPipe(t, server.Addr, 2)
+	c := newTestClient(t, Settings{Servers: []string{server.Addr}, MaxConns: 64, Budget: patient})
 	var all sync.WaitGroup
 	for n := range 64 {
-		client := memcache.New(server.Addr)
-		client.MaxIdleConns = 1
-		client.DialContext = func(context.Context, string, string) (net.Conn, error) { return p.conn(), nil }
-		client.Timeout = patient
 		all.Go(func() {
-			key := fmt.Sprintf("key-%d", n)
+			key, version := fmt.Appendf(nil, "key-%d", n), uint64(0)
 			for m := range 100 {
-				// Beyond one buffer of gomemcache's, and beyond one read of ours.
-				value := strings.Repeat(fmt.Sprintf("%d/%d ", n, m), 1+m*m)
-				if !assert.NoError(t, client.Set(&memcache.Item{Key: key, Value: []byte(value)})) {
+				// Beyond one read of a link's.
+				value := []byte(strings.Repeat(fmt.Sprintf("%d/%d ", n, m), 1+m*m))
+				if version = converse(t, c.ServerOf(0), key, version, value); version == 0 {
 					return
 				}
-				item, err := client.Get(key)
-				if !assert.NoError(t, err) || !assert.Equal(t, value, string(item.Value)) {
-					return
-				}
-				assert.ErrorIs(t, client.Add(item), memcache.ErrNotStored)
-				assert.NoError(t, client.CompareAndSwap(item))
-				assert.ErrorIs(t, client.CompareAndSwap(item), memcache.ErrCASConflict)
-				_, err = client.Get(key + "-other")
-				assert.ErrorIs(t, err, memcache.ErrCacheMiss)
 			}
-			assert.NoError(t, client.Delete(key))
-			assert.ErrorIs(t, client.Delete(key), memcache.ErrCacheMiss)
 		})
 	}
 	all.Wait()
 	assert.Equal(t, 2+1, server.Stat("curr_connections"), "and the one that asks for this")
+}
+
+// converse puts the value where that version is, and more; it returns the item's version
+// in the end, 0 for a failure.
+func converse(t *testing.T, s *Server, key []byte, version uint64, value []byte) uint64 {
+	slot := s.Acquire(time.Now().Add(patient), true)
+	defer slot.Release(false)
+	other := append(bytes.Clone(key), "-other"...)
+	read := func(key []byte) (Item, Result) { return slot.Get(key, func([]byte) Result { return OK }) }
+	if !assert.Equal(t, OK, slot.Write(key, version, value, 60)) {
+		return 0
+	}
+	item, result := read(key)
+	if !assert.Equal(t, OK, result) || !assert.Equal(t, value, item.Value) {
+		return 0
+	}
+	assert.Equal(t, Miss, slot.Write(key, 0, []byte("another"), 60))
+	assert.Equal(t, OK, slot.Write(key, item.Version, value, 60))
+	assert.Equal(t, Conflict, slot.Write(key, item.Version, value, 60))
+	assert.Equal(t, Miss, slot.Write(other, item.Version, value, 60))
+	_, result = read(other)
+	assert.Equal(t, Miss, result)
+	item, result = read(key)
+	assert.Equal(t, OK, result)
+	return item.Version
+}
+
+// A key that is none must not become a command of its own.
+func TestAKeyIsNeverMoreThanAKey(t *testing.T) {
+	server := testbed.StartMemcached(t)
+	c := newTestClient(t, Settings{Servers: []string{server.Addr}, Budget: patient})
+	for _, key := range []string{"", "two words", "a\r\nflush_all", "a\x00", "\x7f", strings.Repeat("k", 251)} {
+		for range 2 * tooManyInARow {
+			require.Equal(t, Failed, get(c.ServerOf(0), key, patient), "%q", key)
+			require.Equal(t, Failed, add(c.ServerOf(0), key, []byte("x")), "%q", key)
+		}
+	}
+	require.True(t, c.ServerOf(0).Answers(), "it is not the server's fault")
+	require.Equal(t, OK, add(c.ServerOf(0), strings.Repeat("k", 250), []byte("x")))
 }
 
 // Three commands, one after the other on one connection, and what is to be said.
@@ -256,7 +279,7 @@ func TestACommandThatIsNotAnsweredInTimeClosesTheConnection(t *testing.T) {
 func TestGivingUpBeforeACommandWasSentDisturbsNoOther(t *testing.T) {
 	s := newScript(t)
 	p := startPipe(t, s.address(), 1)
-	large := "set large 0 60 1000000\r\n" + strings.Repeat("x", 1_000_000) + "\r\n"
+	large := "add large 0 60 1000000\r\n" + strings.Repeat("x", 1_000_000) + "\r\n"
 	done := make(chan error, 1)
 	go func() { _, err := askOn(p, large, patient); done <- err }()
 	c := <-s.accepted
@@ -282,7 +305,7 @@ func TestNoReplyIsTakenForThatToACommandThatWasNotSentYet(t *testing.T) {
 	for _, c := range []*conn{large, small} {
 		_ = c.SetDeadline(time.Now().Add(patient))
 	}
-	_, err := io.WriteString(large, "set large 0 60 1000000\r\n"+strings.Repeat("x", 1_000_000)+"\r\n")
+	_, err := io.WriteString(large, "add large 0 60 1000000\r\n"+strings.Repeat("x", 1_000_000)+"\r\n")
 	require.NoError(t, err)
 	c := <-s.accepted
 	_, err = c.Read(make([]byte, 1)) // it is on its way, and stuck
@@ -326,9 +349,9 @@ func TestAConnectionThatFailedIsOfNoMoreUse(t *testing.T) {
 	for name, first := range map[string]string{
 		"an unknown command":   "flush_all\r\n",
 		"two commands":         "gets a\r\ngets b\r\n",
-		"no length":            "set key 0 60 x\r\n",
+		"no length":            "add key 0 60 x\r\nx\r\n",
 		"an endless line":      strings.Repeat("a", 1000),
-		"more than the length": "set key 0 60 1\r\nxyz\r\n",
+		"more than the length": "add key 0 60 1\r\nxyz\r\n",
 	} {
 		c := p.conn()
 		_, err := io.WriteString(c, first)

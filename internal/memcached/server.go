@@ -1,13 +1,9 @@
 package memcached
 
 import (
-	"context"
 	"hash/fnv"
-	"net"
 	"sync"
 	"time"
-
-	"github.com/bradfitz/gomemcache/memcache"
 )
 
 const (
@@ -49,7 +45,7 @@ func newServer(c *Client, name string, index int) *Server {
 	}
 	s.pipe.guard(c.Canary, s.look)
 	s.pipe.panicked = c.Panicked
-	s.pool.New = func() any { return s.newSlot() }
+	s.pool.New = func() any { return &Slot{server: s, call: newCall()} }
 	return s
 }
 
@@ -73,28 +69,10 @@ func (s *Server) look() {
 // A Slot lets one goroutine do one operation at a time on a server, until a deadline.
 type Slot struct {
 	server   *Server
-	client   *memcache.Client // with one connection of its own
-	conn     *conn
+	call     *call
 	deadline time.Time
 	any      bool // replies of a memory that is not trusted will do
-	item     memcache.Item
 }
-
-func (s *Server) newSlot() *Slot {
-	x := &Slot{server: s}
-	x.client = memcache.NewFromSelector((*onlyServer)(s))
-	x.client.Timeout = longestWait
-	x.client.MaxIdleConns = 1
-	x.client.DialContext = func(context.Context, string, string) (net.Conn, error) {
-		x.conn = s.pipe.conn()
-		x.conn.until(x.deadline)
-		return x.conn, nil
-	}
-	return x
-}
-
-// longestWait is for the library: a slot's deadline is earlier.
-const longestWait = time.Hour
 
 // Acquire waits for a slot until the deadline, which bounds the slot's operations too.
 // It returns nil when none was free.
@@ -114,8 +92,7 @@ func (s *Server) Acquire(deadline time.Time, anyMemory bool) *Slot {
 		}
 	}
 	x := s.pool.Get().(*Slot)
-	x.any = anyMemory
-	x.until(deadline)
+	x.any, x.deadline = anyMemory, deadline
 	return x
 }
 
@@ -127,28 +104,6 @@ func (x *Slot) Release(broken bool) {
 	}
 	<-x.server.slots
 }
-
-// until bounds the operations from now on.
-func (x *Slot) until(deadline time.Time) {
-	x.deadline = deadline
-	if x.conn != nil {
-		x.conn.until(deadline)
-	}
-}
-
-// onlyServer is the one server that a slot's client knows. Network and String implement
-// net.Addr, PickServer and Each memcache.ServerSelector.
-type onlyServer Server
-
-// Network implements net.Addr.
-func (s *onlyServer) Network() string { return "pipe" }
-func (s *onlyServer) String() string  { return s.name }
-
-// PickServer implements memcache.ServerSelector.
-func (s *onlyServer) PickServer(string) (net.Addr, error) { return s, nil }
-
-// Each implements memcache.ServerSelector.
-func (s *onlyServer) Each(visit func(net.Addr) error) error { return visit(s) }
 
 // HashOf is the hash of an item's key by which its server is chosen, for keys that have
 // no hash of their own.

@@ -5,8 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/bradfitz/gomemcache/memcache"
 )
 
 const (
@@ -26,8 +24,8 @@ const (
 // A watcher asks one server for its canary. See the package's # Memory.
 type watcher struct {
 	*Server
-	slot *Slot // of its own: it does not wait for requests, nor they for it
-	tell func(s *Server, all bool, stop <-chan struct{}) (whole bool)
+	prober *prober
+	tell   func(s *Server, all bool, stop <-chan struct{}) (whole bool)
 
 	told  string    // the name of the memory that was told everything that matters
 	seen  string    // the canary's value while it is unsettled
@@ -64,16 +62,15 @@ func pauseAfter(result Result, took time.Duration) time.Duration {
 func (w *watcher) probe() (result Result) {
 	defer func() {
 		if fault := recover(); fault != nil {
-			w.slot = w.newSlot() // this one is in an unknown state
-			w.slot.any = true
+			w.prober = newProber(w.Server) // that one is in an unknown state
 			w.client.Panicked(fault)
 		}
 	}()
-	var item memcache.Item
-	if item, result = w.read(); result == Miss {
+	item, result := w.prober.read()
+	if result == Miss {
 		w.distrust()
 		item.Value = []byte(rand.Text() + unsettled + "0")
-		result = w.write(&memcache.Item{Value: item.Value}, (*memcache.Client).Add)
+		result = w.prober.add(item)
 	}
 	well := result == OK && w.advance(string(item.Value))
 	if w.open.Load() && w.probed(well, time.Now()) || well && w.Trusted() {
@@ -144,7 +141,7 @@ func (w *watcher) tellAll(name string) (whole bool) {
 }
 
 func (w *watcher) countUp(name string) {
-	item, result := w.read()
+	item, result := w.prober.read()
 	value := string(item.Value)
 	count, isNew := strings.CutPrefix(value, name+unsettled)
 	if n, err := strconv.Atoi(count); result == OK && isNew && err == nil {
@@ -159,31 +156,12 @@ func (w *watcher) distrust() {
 	}
 }
 
-// read returns the canary.
-func (w *watcher) read() (item memcache.Item, result Result) {
-	w.slot.until(time.Now().Add(w.client.Budget))
-	result = w.slot.do(opProbe, func() error {
-		found, err := w.slot.client.Get(w.client.Canary)
-		if err == nil {
-			item = *found
-		}
-		return err
-	}, wasDone)
-	return item, result
-}
-
 // rewrite gives the canary another value if it still has the value was.
 func (w *watcher) rewrite(was, value string) bool {
-	item, result := w.read()
+	item, result := w.prober.read()
 	if result != OK || string(item.Value) != was {
 		return false
 	}
 	item.Value = []byte(value)
-	return w.write(&item, (*memcache.Client).CompareAndSwap) == OK
-}
-
-func (w *watcher) write(item *memcache.Item, how func(*memcache.Client, *memcache.Item) error) Result {
-	item.Key = w.client.Canary
-	w.slot.until(time.Now().Add(w.client.Budget))
-	return w.slot.do(opProbe, func() error { return how(w.slot.client, item) }, wasDone)
+	return w.prober.replace(item) == OK
 }

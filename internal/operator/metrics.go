@@ -254,6 +254,10 @@ func (m *Metrics) registerSources(from Sources) {
 	}
 	counter("fraudcheck_store_evicted_in_window_total", "Records forgotten inside their window, because store.memory.max_bytes was reached.",
 		func() float64 { return float64(from.Memory().EvictedInWindow) })
+	gauge("fraudcheck_memory_records", "Records in memory: those of the embedded store, or this instance's copies of those in memcached.",
+		func() float64 { return float64(from.Memory().Records) }, nil)
+	gauge("fraudcheck_memory_bytes", "Memory taken from the system for them, of store.memory.max_bytes.",
+		func() float64 { return float64(from.Memory().Bytes) }, nil)
 	counter("fraudcheck_log_dropped_total", "Log lines dropped because nobody took them in time.",
 		func() float64 { return float64(from.LogDropped()) })
 	gauge("fraudcheck_clock_ahead_seconds", "How far the machine's clock is ahead of the one that windows go by.",

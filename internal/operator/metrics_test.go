@@ -154,6 +154,8 @@ func TestEverySeriesIsThereFromTheStart(t *testing.T) {
 	add("fraudcheck_checks_waiting")
 	histogram("fraudcheck_check_wait_seconds", "")
 	add("fraudcheck_store_evicted_in_window_total")
+	add("fraudcheck_memory_records")
+	add("fraudcheck_memory_bytes")
 	add(`fraudcheck_auth_total{result="*"}`, []string{
 		`authorization_missing",scheme="none`, `authorization_malformed",scheme="none`,
 		`ok",scheme="basic`, `authorization_malformed",scheme="basic`, `credentials_invalid",scheme="basic`,
@@ -212,6 +214,8 @@ fraudcheck_degraded_checks_total{reason}
 fraudcheck_checks_waiting{}
 fraudcheck_check_wait_seconds{}
 fraudcheck_store_evicted_in_window_total{}
+fraudcheck_memory_records{}
+fraudcheck_memory_bytes{}
 fraudcheck_auth_total{result,scheme}
 fraudcheck_accept_errors_total{door}
 fraudcheck_connections_closed_for_room_total{door}

@@ -23,7 +23,8 @@ import (
 )
 
 // What a whole request may allocate, from its bytes to those of the answer, when
-// nothing is logged.
+// nothing is logged. A check on memcached allocates what one on the embedded store does;
+// the one more is for the probes of the server, which are counted too.
 func TestAllocationBudgets(t *testing.T) {
 	testbed.SkipRace(t, "counts allocations, and the detector allocates")
 	server := testbed.StartMemcached(t)
@@ -45,8 +46,8 @@ func TestAllocationBudgets(t *testing.T) {
 	}{
 		{"the embedded store, a new address", alone, "10.%d.%d.%d", 2},
 		{"the embedded store, a known address", alone, "10.0.0.1", 2},
-		{"memcached, a new address", shared, "10.%d.%d.%d", 8},
-		{"memcached, a known address", shared, "11.0.0.1", 12},
+		{"memcached, a new address", shared, "10.%d.%d.%d", 3},
+		{"memcached, a known address", shared, "11.0.0.1", 3},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			local, err := velocity.NewMemory(64 << 20)
@@ -60,7 +61,7 @@ func TestAllocationBudgets(t *testing.T) {
 			s := New(door.New(door.Settings{
 				Guard: auth.NewGuard(policy), Log: slog.New(slog.DiscardHandler), TagKey: make([]byte, 32), InFlight: 10,
 			}, checks.Routes()...), Settings{})
-			const runs = 500
+			const runs = 1000
 			var bodies [][]byte
 			for n := range runs + 1 {
 				address := tt.comes

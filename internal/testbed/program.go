@@ -72,7 +72,7 @@ func ClearEnvironment() {
 // An Instance is a running fraudcheck process.
 type Instance struct {
 	*Process
-	Addr      string // host:port of the callers' API
+	Addr      string // host:port of the callers' API, or the path of its unix socket
 	Operators string // host:port of the operators' API
 }
 
@@ -94,19 +94,24 @@ func StartInstance(ctx context.Context, dir string, cmd *exec.Cmd) (*Instance, e
 	return &Instance{Process: p, Addr: found[1], Operators: found[2]}, nil
 }
 
-// StartQuietInstance starts the program on free ports of the loopback with a
-// configuration whose log may be too quiet to say where it listens, and waits until it is
-// ready.
-func StartQuietInstance(ctx context.Context, dir, program, config string) (*Instance, error) {
-	i := &Instance{}
+// StartQuietInstance starts the program with a configuration whose log may be too quiet
+// to say where it listens, and waits until it is ready. Callers connect to the unix
+// socket, or to a free port of the loopback where that is empty.
+func StartQuietInstance(ctx context.Context, dir, program, config, socket string) (*Instance, error) {
+	i := &Instance{Addr: socket}
+	listen := "unix:" + socket
 	var err error
-	if i.Addr, err = FreeAddr(); err != nil {
+	if socket == "" {
+		i.Addr, err = FreeAddr()
+		listen = i.Addr
+	}
+	if err != nil {
 		return nil, err
 	}
 	if i.Operators, err = FreeAddr(); err != nil {
 		return nil, err
 	}
-	i.Process, err = Start(dir, exec.Command(program, "--config", config, "--listen", i.Addr, "--operator-listen", i.Operators))
+	i.Process, err = Start(dir, exec.Command(program, "--config", config, "--listen", listen, "--operator-listen", i.Operators))
 	if err != nil {
 		return nil, err
 	}

@@ -154,3 +154,7 @@ func TestACommitIsBuiltAsItWas(t *testing.T) {
 		assert.Error(t, BuildCommit(t.Context(), name, path))
 	}
 }
+
+func TestAMachineSaysWhatItIs(t *testing.T) {
+	require.Regexp(t, `^.+, \d+ cores, Linux \S+, go\S+, memcached .+\n.+ socket: [0-9.]+ µs; .+: 0\.[0-9]+ µs$`, Machine())
+}

@@ -65,6 +65,9 @@ func (k *Keys) encode(dst []byte, key Key, r *Record) []byte {
 	return append(dst, mac[:]...)
 }
 
+// encodingIn is the encoding of the record in a value that encode returned.
+func encodingIn(value []byte) []byte { return value[:len(value)-macSize] }
+
 // decode reads into r a value that encode returned for the same key. The error is
 // ErrDamaged or ErrNewer; r is then empty.
 func (k *Keys) decode(r *Record, key Key, value []byte) error {

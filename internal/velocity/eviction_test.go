@@ -103,7 +103,7 @@ func TestAFloodDoesNotEvictWhatWasForgotten(t *testing.T) {
 	var u Update
 	u.begin(s.Plan(), &s.Plan().subjects[0], keyOf(s.Checker, &a), testStart, read)
 	var r Record
-	require.True(t, s.memory.recall(&u, &r))
+	require.NoError(t, r.decode(s.memory.recall(&u, nil)))
 	require.NotZero(t, r.generation)
 }
 
@@ -111,19 +111,24 @@ func TestARecordThatMergingBlocksOutlivesAFlood(t *testing.T) {
 	testbed.SkipRace(t, "fills a store, in one goroutine")
 	s, other := newShop(t, 1<<20, DefaultRule), newShop(t, 1<<20, DefaultRule)
 	a := Attempt{Address: netip.MustParseAddr("203.0.113.7")}
-	for card := range 6 {
+	show := func(s *shop, card int) {
 		a.card = cardIdentity(fmt.Sprintf("%04d", card), 12, 2030)
 		a.texts[FieldAttemptID] = fmt.Sprint(card)
 		var d Decision
-		other.Check(&a, testStart, nil, &d)
+		s.Check(&a, testStart, nil, &d)
+	}
+	show(s, 7) // which the other does not know
+	for card := range 6 {
+		show(other, card)
 	}
 	var u Update
 	u.begin(s.Plan(), &s.Plan().subjects[0], keyOf(s.Checker, &a), testStart, read)
 	var r Record
-	require.True(t, other.memory.recall(&u, &r))
-	s.memory.absorb(&u, &r)
+	encoding := other.memory.recall(&u, nil)
+	require.NoError(t, r.decode(encoding))
+	s.memory.keep(&u, &r, encoding, nil)
 	s.flood(0)
-	require.True(t, s.memory.recall(&u, &r))
+	require.NotEmpty(t, s.memory.recall(&u, nil))
 }
 
 func TestABlockedAddressOutlivesAFloodAfterARestart(t *testing.T) {

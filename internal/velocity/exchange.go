@@ -13,8 +13,11 @@ import (
 
 // buffers holds what one exchange works with. They are pooled.
 type buffers struct {
-	shared, local Record
-	sealed        []byte
+	record Record
+	copied Record // decoded from copy
+	key    []byte // of the item
+	copy   []byte // the encoding of this instance's copy; empty where it has none
+	sealed []byte // what was written last
 }
 
 // exchange applies a batch of updates of one subject to its shared record: read, merge
@@ -23,8 +26,7 @@ type buffers struct {
 //
 // With telling the server may be one that is not trusted yet: see tell.go.
 func (m *Memcached) exchange(batch []*Update, deadline time.Time, telling bool) (result memcached.Result) {
-	u := batch[0]
-	s := m.serverOf(u.key)
+	s := m.serverOf(batch[0].key)
 	if !telling && !s.Trusted() {
 		return memcached.Failed
 	}
@@ -47,9 +49,10 @@ func (m *Memcached) exchange(batch []*Update, deadline time.Time, telling bool) 
 }
 
 func (m *Memcached) exchangeOn(slot *memcached.Slot, b *buffers, batch []*Update, deadline time.Time) memcached.Result {
-	u := batch[0]
-	key := m.itemKey(u.key)
-	known := m.Local.recall(u, &b.local)
+	u := batch[len(batch)-1]
+	b.key = m.appendItemKey(b.key[:0], u.key)
+	b.copy = m.Local.recall(u, b.copy[:0])
+	known := len(b.copy) > 0
 	changes := slices.ContainsFunc(batch, (*Update).changes)
 	lost := false // whether what was sealed last may have been stored
 	for try := 0; try == 0 || time.Now().Before(deadline); try++ {
@@ -57,33 +60,37 @@ func (m *Memcached) exchangeOn(slot *memcached.Slot, b *buffers, batch []*Update
 			time.Sleep(rand.N(time.Duration(try) * 200 * time.Microsecond))
 		}
 		var item memcached.Item
-		b.shared.reset()
+		b.record.reset()
 		// A subject that this instance has never met is more often than not new to all:
 		// writing first saves reading.
 		if known || try > 0 || !changes {
 			var result memcached.Result
-			if item, result = m.read(slot, &b.shared, u.key, key); result != memcached.OK && result != memcached.Miss && result != memcached.Fault {
+			if item, result = m.read(slot, b, u.key); result != memcached.OK && result != memcached.Miss && result != memcached.Fault {
 				return result
 			}
+			if lost && item.Found() && bytes.Equal(item.Value, b.sealed) { // it was, and what the updates found then holds
+				m.Local.keep(u, &b.record, encodingIn(b.sealed), b.copy)
+				return memcached.OK
+			}
+			if known && (result != memcached.OK || !bytes.Equal(encodingIn(item.Value), b.copy)) {
+				_ = b.copied.decode(b.copy) // only a fault of this program leads to an error
+				b.record.merge(&b.copied, u.subject)
+			}
 		}
-		if lost && item.Found() && bytes.Equal(item.Value, b.sealed) {
-			m.Local.absorb(u, &b.shared)
-			return memcached.OK // it was, and what the updates found then holds
-		}
-		b.shared.merge(&b.local, u.subject)
 		for _, u := range batch {
-			u.apply(&b.shared)
+			u.apply(&b.record)
 		}
 		if !changes {
 			if item.Found() {
-				m.Local.absorb(u, &b.shared)
+				b.sealed = b.record.append(b.sealed[:0])
+				m.Local.keep(u, &b.record, b.sealed, b.copy)
 			}
 			return memcached.OK
 		}
-		b.sealed = m.Keys.encode(b.sealed[:0], u.key, &b.shared)
-		switch result := slot.Write(key, item, b.sealed, expiry(u, &b.shared)); result {
+		b.sealed = m.Keys.encode(b.sealed[:0], u.key, &b.record)
+		switch result := slot.Write(b.key, item.Version, b.sealed, expiry(u, &b.record)); result {
 		case memcached.OK:
-			m.Local.absorb(u, &b.shared)
+			m.Local.keep(u, &b.record, encodingIn(b.sealed), b.copy)
 			return memcached.OK
 		case memcached.Lost:
 			if lost {
@@ -98,11 +105,11 @@ func (m *Memcached) exchangeOn(slot *memcached.Slot, b *buffers, batch []*Update
 	return memcached.Timeout
 }
 
-// read gets the record into r. A value that is none is a fault: it counts as nothing, and
+// read gets the record into b. A value that is none is a fault: it counts as nothing, and
 // the item is returned to be replaced by what is known.
-func (m *Memcached) read(slot *memcached.Slot, r *Record, key Key, itemKey string) (memcached.Item, memcached.Result) {
-	return slot.Get(itemKey, func(value []byte) memcached.Result {
-		switch err := m.Keys.decode(r, key, value); {
+func (m *Memcached) read(slot *memcached.Slot, b *buffers, key Key) (memcached.Item, memcached.Result) {
+	return slot.Get(b.key, func(value []byte) memcached.Result {
+		switch err := m.Keys.decode(&b.record, key, value); {
 		case errors.Is(err, ErrNewer):
 			return memcached.Newer
 		case err != nil:

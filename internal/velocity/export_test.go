@@ -28,7 +28,7 @@ func (s *Records) Update(u *Update) {
 
 // ItemKeyOf is where the record of the attempt's address lies on a server.
 func ItemKeyOf(m *Memcached, c *Checker, a *Attempt) string {
-	return m.itemKey(keyOf(c, a))
+	return string(m.appendItemKey(nil, keyOf(c, a)))
 }
 
 // OfNewerVersion is a value that a newer version might have written under a's key.

@@ -71,10 +71,10 @@ func (k *Keys) itemPrefix() string {
 // CanaryKey is the key of the item that names a server's memory: see package memcached.
 func (k *Keys) CanaryKey() string { return k.itemPrefix() + "canary" }
 
-// itemKey is where a record is stored. It tells nothing of the subject.
-func (m *Memcached) itemKey(key Key) string {
-	var buf [64]byte
-	return string(base64.RawURLEncoding.AppendEncode(append(buf[:0], m.prefix...), key[:]))
+// appendItemKey appends the key under which a record is stored. It tells nothing of the
+// subject.
+func (m *Memcached) appendItemKey(dst []byte, key Key) []byte {
+	return base64.RawURLEncoding.AppendEncode(append(dst, m.prefix...), key[:])
 }
 
 // serverOf chooses by the first bits of the key, which is a keyed hash.

@@ -1,6 +1,7 @@
 package velocity
 
 import (
+	"bytes"
 	"cmp"
 	"iter"
 	"slices"
@@ -57,47 +58,50 @@ func NewMemory(maxBytes int64) (*Memory, error) {
 
 // Update implements Store.
 func (m *Memory) Update(u *Update) {
-	m.edit(u, func(s *scratch, _ bool) (rank slab.Rank, keep bool) {
+	m.edit(u, func(s *scratch, kept []byte) ([]byte, slab.Label) {
+		s.decode(kept)
 		u.apply(&s.record)
 		if !u.changes() {
-			return 0, false
-		}
-		return u.rank(&s.record, u.result.tallies), true
-	})
-}
-
-// recall copies the record of u's subject to r and reports whether there is one.
-func (m *Memory) recall(u *Update, r *Record) (known bool) {
-	m.edit(u, func(s *scratch, found bool) (rank slab.Rank, keep bool) {
-		*r, s.record = s.record, *r
-		known = found
-		return 0, false
-	})
-	return known
-}
-
-// absorb merges r into the record of u's subject.
-func (m *Memory) absorb(u *Update, r *Record) {
-	m.edit(u, func(s *scratch, _ bool) (rank slab.Rank, keep bool) {
-		s.record.prune(u.subject, u.now) // a time pulled back must not come again
-		s.record.merge(r, u.subject)
-		return s.rank(u), true // u's tallies are of one update of a batch, before this merge
-	})
-}
-
-// edit calls change with the record of u's subject, empty when there is none, and
-// writes it back under that rank if change says so. The record is locked meanwhile.
-func (m *Memory) edit(u *Update, change func(s *scratch, found bool) (rank slab.Rank, keep bool)) {
-	s := m.scratch.Get().(*scratch)
-	defer m.scratch.Put(s)
-	m.table.Edit((*slab.Key)(&u.key), seconds(u.now), &s.bytes, func(kept []byte) ([]byte, slab.Label) {
-		s.decode(kept)
-		rank, keep := change(s, kept != nil)
-		if !keep {
 			return nil, slab.Label{}
 		}
 		s.bytes = s.record.append(s.bytes[:0])
-		return s.bytes, slab.Label{Group: u.subject.kind.id, Rank: rank, Ends: u.ends(&s.record)}
+		return s.bytes, u.label(&s.record, u.result.tallies)
+	})
+}
+
+// recall appends the encoding of the record of u's subject to dst; nothing where there is
+// no record.
+func (m *Memory) recall(u *Update, dst []byte) []byte {
+	m.edit(u, func(_ *scratch, kept []byte) ([]byte, slab.Label) {
+		dst = append(dst, kept...)
+		return nil, slab.Label{}
+	})
+	return dst
+}
+
+// keep makes r, with its encoding, the record of u's subject. r holds what was recalled,
+// and u was the last applied to it. What the record of the subject has learned since then
+// is merged.
+func (m *Memory) keep(u *Update, r *Record, encoding, recalled []byte) {
+	m.edit(u, func(s *scratch, kept []byte) ([]byte, slab.Label) {
+		if bytes.Equal(kept, recalled) {
+			return encoding, u.label(r, u.result.tallies)
+		}
+		s.decode(kept)
+		s.record.prune(u.subject, u.now) // a time pulled back must not come again
+		s.record.merge(r, u.subject)
+		s.bytes = s.record.append(s.bytes[:0])
+		return s.bytes, u.label(&s.record, s.tally(u))
+	})
+}
+
+// edit calls change with the encoding of the record of u's subject, nil where there is
+// none, and keeps what it returns, unless that is nil. The record is locked meanwhile.
+func (m *Memory) edit(u *Update, change func(s *scratch, kept []byte) ([]byte, slab.Label)) {
+	s := m.scratch.Get().(*scratch)
+	defer m.scratch.Put(s)
+	m.table.Edit((*slab.Key)(&u.key), seconds(u.now), &s.bytes, func(kept []byte) ([]byte, slab.Label) {
+		return change(s, kept)
 	})
 }
 
@@ -156,13 +160,18 @@ func (u *Update) rank(r *Record, tallies []tally) slab.Rank {
 	return rank
 }
 
-// rank is the rank of the record at hand as one of u's subject.
-func (s *scratch) rank(u *Update) slab.Rank {
+// tally is what the rules find in the record at hand as one of u's subject.
+func (s *scratch) tally(u *Update) []tally {
 	s.tallies = s.tallies[:0]
 	for i := range u.subject.rules {
 		s.tallies = append(s.tallies, u.tally(&s.record, &u.subject.rules[i]))
 	}
-	return u.rank(&s.record, s.tallies)
+	return s.tallies
+}
+
+// label says how the record in which the rules find these tallies is kept.
+func (u *Update) label(r *Record, tallies []tally) slab.Label {
+	return slab.Label{Group: u.subject.kind.id, Rank: u.rank(r, tallies), Ends: u.ends(r)}
 }
 
 // Stats says what the store holds and what it evicted.

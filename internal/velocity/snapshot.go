@@ -104,7 +104,8 @@ func (s *scratch) writtenRank(plan *Plan, kind byte, record []byte, now Time) sl
 	}
 	s.decode(record)
 	s.record.prune(subject, now)
-	return s.rank(&Update{plan: plan, subject: subject, now: now})
+	u := &Update{plan: plan, subject: subject, now: now}
+	return u.rank(&s.record, s.tally(u))
 }
 
 // verify reads the whole snapshot once; what does not begin as one it does not read.

@@ -58,8 +58,11 @@ func (s FieldSet) admit(name string, f *velocity.Fields) (velocity.Field, error)
 // primary account number, PAN), for the metric that counts those. err is why it was
 // refused, nil where it was not; f holds the fields that were read before the error.
 func PANLike(f *velocity.Fields, err error) bool {
-	var decodeErr *DecodeError
-	return f.PANLike() || errors.As(err, &decodeErr) && decodeErr.PANLike
+	if err == nil || f.PANLike() {
+		return f.PANLike()
+	}
+	var decodeErr *DecodeError // allocated, so not for a request that is well
+	return errors.As(err, &decodeErr) && decodeErr.PANLike
 }
 
 // A Decoder reads a body into f, as [DecodeJSON] and [DecodeForm] do. allowed is the set

@@ -27,8 +27,8 @@ func NewMemcached(client *memcached.Client, queue *turns.Queue) *Memcached {
 // Get implements Store.
 func (m *Memcached) Get(key string, _ time.Time, turn *turns.Turn) (value []byte, version uint64, err error) {
 	err = m.ask(key, turn, func(slot *memcached.Slot) error {
-		item, result := slot.Get(key, anyValue)
-		value, version = item.Value, item.Version()
+		item, result := slot.Get([]byte(key), anyValue)
+		value, version = bytes.Clone(item.Value), item.Version
 		switch result {
 		case memcached.OK:
 			return nil
@@ -43,7 +43,7 @@ func (m *Memcached) Get(key string, _ time.Time, turn *turns.Turn) (value []byte
 // Put implements Store.
 func (m *Memcached) Put(key string, value []byte, version uint64, now, until time.Time, turn *turns.Turn) error {
 	keep := min(max(until.Sub(now), time.Second), maxKeep)
-	w := write{key: key, value: value, version: version, expires: int32((keep + time.Second - 1) / time.Second)}
+	w := write{key: []byte(key), value: value, version: version, expires: int32((keep + time.Second - 1) / time.Second)}
 	return m.ask(key, turn, w.on)
 }
 
@@ -79,7 +79,7 @@ func (m *Memcached) ask(key string, turn *turns.Turn, do func(*memcached.Slot) e
 
 // A write puts a value where that version is, or none for version 0.
 type write struct {
-	key     string
+	key     []byte
 	value   []byte
 	version uint64
 	expires int32 // seconds
@@ -89,11 +89,7 @@ type write struct {
 // the stored value is still the one that it was to replace.
 func (w *write) on(slot *memcached.Slot) error {
 	for range 2 {
-		var over memcached.Item
-		if w.version != 0 {
-			over = memcached.ItemAt(w.key, w.version)
-		}
-		switch slot.Write(w.key, over, w.value, w.expires) {
+		switch slot.Write(w.key, w.version, w.value, w.expires) {
 		case memcached.OK:
 			return nil
 		case memcached.Miss, memcached.Conflict:
@@ -108,7 +104,7 @@ func (w *write) on(slot *memcached.Slot) error {
 			return ErrAway
 		case stored.Found() && bytes.Equal(stored.Value, w.value):
 			return nil
-		case stored.Version() != w.version:
+		case stored.Version != w.version:
 			return ErrConflict
 		}
 	}
