@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/turns"
 )
 
 func TestOnlyTrustedProxiesAreBelievedInXForwardedFor(t *testing.T) {
@@ -122,9 +123,9 @@ func TestFindingTheAddressCostsNoAllocation(t *testing.T) {
 		"a proxy that gives several":       fromHere("10.0.0.1", "203.0.113.9, 198.51.100.7, 10.0.0.2"),
 		"a stranger that gives an address": fromHere("198.51.100.7", "2001:db8::7"),
 	} {
-		again := new(auth.Request) // which the doors use again too
+		again, turn := new(auth.Request), new(turns.Turn) // which the doors use again too
 		assert.Zero(t, testing.AllocsPerRun(100, func() {
-			*again = auth.Request{Header: r.Header, Peer: r.Peer}
+			*again = auth.Request{Header: r.Header, Peer: r.Peer, Turn: turn}
 			if _, err := guard.Authenticate(again); err != nil {
 				t.Fatal(err)
 			}
