@@ -25,7 +25,7 @@ type attackTally struct {
 }
 
 const (
-	testersInCrowd = 8
+	testersInCrowd = 4
 	blockOver      = 5 // of the default rule
 )
 

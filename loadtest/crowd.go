@@ -7,21 +7,20 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"fraudcheck/internal/testbed"
 	"fraudcheck/internal/testbed/calls"
 )
 
-// A crowd is a closed loop: each of its connections calls as soon as it was answered. So
-// it finds out how much an instance can carry, and what becomes of callers beyond that.
+// A crowd is a closed loop: each of its connections calls as soon as it was answered,
+// also when it was shed: callers without patience are the worst. So it finds out how much an instance can carry, and what becomes of callers beyond that.
 // One call in twenty is of an attack, which is judged call by call. All other calls are
 // honest: nineteen new IP addresses with a card each, then one of them again.
 type crowd struct {
-	addr, auth string
-	patient    bool // comes again after a 503 when Retry-After says so, not at once
-
-	members []*calls.Caller
+	conns   int
 	window  atomic.Pointer[window] // that calls which are answered now count in
-	attack  atomic.Pointer[cardTesters]
+	attack  *cardTesters
 	over    atomic.Bool
 	all     sync.WaitGroup
 	mu      sync.Mutex
@@ -40,55 +39,55 @@ const (
 	firstAttacker = calls.Addresses / 2
 	attackOneIn   = 20 // calls
 	returnOneIn   = 20 // honest calls
-	retryAfter    = time.Second
 )
 
-// newCrowd connects n callers to the instance.
-func newCrowd(addr, auth string, n int) (*crowd, error) {
+// newCrowd has n members call the instance until close. It returns when all are
+// connected, or when the first could not connect.
+func newCrowd(addr, auth string, attack *cardTesters, n int) (*crowd, error) {
 	if limit := files(n + 1000); limit < n+100 {
 		return nil, fmt.Errorf("this machine permits %d open files", limit)
 	}
-	c := &crowd{addr: addr, auth: auth}
-	for range n {
-		member, err := calls.Dial(addr, auth)
-		if err != nil {
-			c.close()
-			return nil, err
-		}
-		c.members = append(c.members, member)
+	c := &crowd{conns: n, attack: attack}
+	dialing := make(chan struct{}, 64)
+	var connected errgroup.Group
+	for member := range n {
+		// Each begins to call as soon as it is connected: the program closes connections
+		// that say nothing for limits.read.
+		dialing <- struct{}{}
+		connected.Go(func() error {
+			defer func() { <-dialing }()
+			caller, err := calls.Dial(addr, auth)
+			if err == nil {
+				c.all.Go(func() {
+					defer caller.Conn.Close()
+					c.loop(member, caller)
+				})
+			}
+			return err
+		})
 	}
-	return c, nil
-}
-
-// start has all members call until close.
-func (c *crowd) start() {
-	for n, member := range c.members {
-		c.all.Go(func() { c.loop(n, member) })
+	err := connected.Wait()
+	if err != nil {
+		c.close()
 	}
+	return c, err
 }
 
 // close ends the calls and closes the connections.
 func (c *crowd) close() {
 	c.over.Store(true)
 	c.all.Wait()
-	for _, member := range c.members {
-		_ = member.Conn.Close()
-	}
-	c.members = nil
 }
 
-// loop makes the calls of a member. A failed call ends its connection, and another is
-// made once.
+// loop makes the calls of a member; a call that is not answered ends it.
 func (c *crowd) loop(n int, member *calls.Caller) {
-	_ = member.Conn.SetDeadline(time.Time{})
 	var regular uint32
 	for call := n; !c.over.Load(); call++ {
-		attack := c.attack.Load()
-		attacking := attack != nil && call%attackOneIn == 0
+		attacking := call%attackOneIn == 0
 		var address, card uint32
 		switch {
 		case attacking:
-			address, card = attack.next()
+			address, card = c.attack.next()
 		case call%returnOneIn == 1 && regular != 0:
 			address, card = regular, regular
 		default:
@@ -99,7 +98,7 @@ func (c *crowd) loop(n int, member *calls.Caller) {
 		a, err := member.Call(address, card)
 		now := time.Now()
 		if err != nil {
-			c.fail(err.Error())
+			c.fail(fmt.Sprintf("%v after %d ms", err, now.Sub(begun).Milliseconds()))
 			return
 		}
 		if a.Status != 200 && !(a.Status == 503 && a.Retry) {
@@ -110,18 +109,8 @@ func (c *crowd) loop(n int, member *calls.Caller) {
 			w.note(n, a, attacking, now.Sub(begun))
 		}
 		if attacking && a.Status == 200 {
-			attack.note(address, a, begun, now)
+			c.attack.note(address, a, begun, now)
 		}
-		if a.Status == 503 && c.patient {
-			c.pause(retryAfter)
-		}
-	}
-}
-
-// pause waits, and ends early when the load is over.
-func (c *crowd) pause(d time.Duration) {
-	for end := time.Now().Add(d); time.Now().Before(end) && !c.over.Load(); {
-		time.Sleep(min(50*time.Millisecond, time.Until(end)))
 	}
 }
 

@@ -20,17 +20,12 @@ import (
 // crowdedConns are the connections of these crowds.
 const crowdedConns = 1000
 
-// degradedByWait is the largest share that may be degraded for want of a turn in a crowd
-// that this machine can answer fresh.
-const degradedByWait = 0.5
-
 // coreTaken: in the middle of the flood the program and memcached lose all processors but
 // one, and get them back.
 func coreTaken(s *trial, v *verdict) (*stage, error) {
-	all := make([]int, 0)
 	pin := func(cpus unix.CPUSet) func() error {
 		return func() error {
-			all = all[:0]
+			var all []int
 			for _, i := range s.instances {
 				all = append(all, i.PID())
 			}
@@ -102,7 +97,6 @@ func (s *trial) disturbed(v *verdict, begin, end func() error) (*stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	var c carries
 	few := func() (*stage, error) {
 		if err := begin(); err != nil {
 			return nil, err
@@ -113,7 +107,7 @@ func (s *trial) disturbed(v *verdict, begin, end func() error) (*stage, error) {
 		}
 		return st, err
 	}
-	if c.before, err = few(); err != nil {
+	if v.before, err = few(); err != nil {
 		return nil, err
 	}
 	x, err := s.saturate(i, crowdedConns)
@@ -133,19 +127,19 @@ func (s *trial) disturbed(v *verdict, begin, end func() error) (*stage, error) {
 		}
 	}
 	x.close()
-	if c.after, err = few(); err != nil {
+	if v.after, err = few(); err != nil {
 		return nil, err
 	}
 	st := stages[1]
-	v.note("%.0f/s at %d connections meanwhile; before: %s; meanwhile: %s; afterwards: %s", c.mean(), fewConns, stages[0], st, stages[2])
+	v.note("%.0f/s at %d connections meanwhile; before: %s; meanwhile: %s; afterwards: %s", v.mean(), fewConns, stages[0], st, stages[2])
 	for _, st := range stages {
 		v.answered(st, x.crowd, false)
 		v.untroubled(st)
 	}
-	if !s.Short {
-		v.inTime(st, c)
-		v.fresh(st, c)
-		v.breaks(stages[2].fresh() < stages[0].fresh()-0.05, "%.0f%% fresh before, %.0f%% afterwards", 100*stages[0].fresh(), 100*stages[2].fresh())
+	v.inTime(st)
+	v.fresh(st)
+	if was, is := stages[0].fresh(), stages[2].fresh(); is < was-0.05 {
+		v.missed(stages[2], 0, "%.0f%% fresh before, %.0f%% afterwards", 100*was, 100*is)
 	}
 	return st, nil
 }
@@ -161,8 +155,7 @@ func slowStore(s *trial, v *verdict) (*stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	var c carries
-	if c.before, _, err = s.saturated(i, fewConns, s.lasts/2); err != nil {
+	if v.before, _, err = s.saturated(i, fewConns, s.lasts/2); err != nil {
 		return nil, err
 	}
 	x, err := s.saturate(i, crowdedConns)
@@ -186,7 +179,7 @@ func slowStore(s *trial, v *verdict) (*stage, error) {
 		}
 	}
 	x.close()
-	if c.after, _, err = s.saturated(i, fewConns, s.lasts/2); err != nil {
+	if v.after, _, err = s.saturated(i, fewConns, s.lasts/2); err != nil {
 		return nil, err
 	}
 	st := stages[1]
@@ -200,9 +193,7 @@ func slowStore(s *trial, v *verdict) (*stage, error) {
 			v.untroubled(st)
 		}
 	}
-	if !s.Short {
-		v.inTime(st, c)
-	}
+	v.inTime(st)
 	return st, nil
 }
 

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"time"
+
 	"fraudcheck/internal/testbed"
 )
 
@@ -28,6 +30,9 @@ var saturations = []fault{
 // inFlight is the default of limits.in_flight: a crowd beyond it may be shed.
 const inFlight = 2048
 
+// longAnswer is a limits.answer that lets every check of a crowd wait for its turn.
+const longAnswer = 2 * time.Second
+
 // startForCrowds starts an instance with the embedded store, or with a memcached that
 // holds all addresses of a crowd; limits is that section of the configuration.
 func (s *trial) startForCrowds(shared bool, limits string) (*testbed.Instance, error) {
@@ -53,69 +58,56 @@ func (s *trial) startForCrowds(shared bool, limits string) (*testbed.Instance, e
 // next to nothing is degraded.
 func saturated(conns int, shared bool) func(*trial, *verdict) (*stage, error) {
 	return func(s *trial, v *verdict) (*stage, error) {
-		i, err := s.startForCrowds(shared, "")
-		if err != nil {
-			return nil, err
-		}
-		st, err := s.judgeDefaults(i, v, conns, shared)
+		st, err := s.saturatedByDefault(v, conns, shared)
 		if err != nil || !shared {
 			return st, err
 		}
-		if i, err = s.startForCrowds(shared, "limits: {answer: 2s}\n"); err != nil {
-			v.breaks(true, "%v", err)
-			return st, nil
+		i, err := s.startForCrowds(shared, "limits: {answer: "+longAnswer.String()+"}\n")
+		if err != nil {
+			return st, err
 		}
 		patient, crowd, err := s.saturated(i, conns, s.lasts)
 		if err != nil {
 			return st, err
 		}
-		v.note("limits.answer 2s: %s", patient)
+		v.note("limits.answer %s: %s", longAnswer, patient)
 		v.answered(patient, crowd, conns > inFlight)
 		v.untroubled(patient)
-		if share := 1 - patient.fresh(); share > mostDegraded && !s.Short {
-			v.breaks(true, "%.2f%% degraded with limits.answer: 2s", 100*share)
+		if share := 1 - patient.fresh(); share > mostDegraded {
+			v.missed(patient, patient.needs(longAnswer), "%.2f%% degraded with limits.answer: %s", 100*share, longAnswer)
 		}
 		return st, nil
 	}
 }
 
-// judgeDefaults measures a crowd at an instance with the default limits, and a small one
-// before and after it.
-func (s *trial) judgeDefaults(i *testbed.Instance, v *verdict, conns int, shared bool) (*stage, error) {
-	few := func() (*stage, error) {
-		st, crowd, err := s.saturated(i, fewConns, s.lasts/2)
-		if err == nil {
-			v.answered(st, crowd, false)
-		}
-		return st, err
-	}
-	var c carries
-	var err error
-	if c.before, err = few(); err != nil {
-		return nil, err
-	}
-	st, crowd, err := s.saturated(i, conns, s.lasts)
+// saturatedByDefault measures a crowd at an instance with the default limits, and a small
+// one before and after it.
+func (s *trial) saturatedByDefault(v *verdict, conns int, shared bool) (*stage, error) {
+	i, err := s.startForCrowds(shared, "")
 	if err != nil {
 		return nil, err
 	}
-	if c.after, err = few(); err != nil {
+	var few *crowd
+	if v.before, few, err = s.saturated(i, fewConns, s.lasts/2); err != nil {
 		return nil, err
 	}
-	v.note("%.0f/s at %d connections, %.0f/s at %d", c.mean(), fewConns, st.rate(), conns)
-	v.answered(st, crowd, shared && conns > inFlight)
+	st, many, err := s.saturated(i, conns, s.lasts)
+	if err != nil {
+		return nil, err
+	}
+	if v.after, _, err = s.saturated(i, fewConns, s.lasts/2); err != nil {
+		return nil, err
+	}
+	v.note("%.0f/s at %d connections, %.0f/s at %d", v.mean(), fewConns, st.rate(), conns)
+	v.answered(v.before, few, false)
+	v.answered(st, many, shared && conns > inFlight)
+	v.inTime(st)
+	v.rate(st)
 	if shared {
 		v.untroubled(st)
+		v.fresh(st)
 	} else {
 		v.breaks(st.degraded > 0, "%d answers of the embedded store degraded", st.degraded)
-	}
-	if s.Short {
-		return st, nil
-	}
-	v.inTime(st, c)
-	v.rate(st, c)
-	v.breaks(st.shed > 0 && st.shedTook.ValueAtPercentile(99) > 1000*slowest, "shed after %d ms at p99", st.shedTook.ValueAtPercentile(99)/1000)
-	if shared {
-		v.fresh(st, c)
 	}
 	return st, nil
 }

@@ -67,6 +67,9 @@ func withTrouble(t trouble) func(*trial) error {
 		if err != nil {
 			return err
 		}
+		if t.jitter > 0 { // some replies come later than a long budget, too
+			t.jitter = max(t.jitter, 2*s.budget)
+		}
 		s.begin = func() error {
 			p.set(t)
 			return nil

@@ -13,9 +13,7 @@ import (
 // What must hold whatever happens, in short and with counts alone: a machine that is
 // busy elsewhere must not fail it.
 func TestPromisesHold(t *testing.T) {
-	if testing.Short() {
-		t.Skip("runs real processes for a minute")
-	}
+	testbed.SkipShort(t, "runs real processes for a minute")
 	testbed.NeedMemcached(t)
 	s, err := newRunner(t.Context(), &options{Short: true, Rate: 150})
 	require.NoError(t, err)
@@ -32,6 +30,26 @@ func TestPromisesHold(t *testing.T) {
 			require.NoError(t, err)
 			assert.Empty(t, r.Broken)
 			assert.GreaterOrEqual(t, r.Calls, int64(150))
+		})
+	}
+}
+
+// Crowds want the machine for themselves: one after the other.
+func TestPromisesHoldInACrowd(t *testing.T) {
+	testbed.SkipShort(t, "saturates the machine")
+	testbed.NeedMemcached(t)
+	s, err := newRunner(t.Context(), &options{Short: true})
+	require.NoError(t, err)
+	t.Cleanup(s.close)
+	s.budget = 250 * time.Millisecond
+	crowds, err := choose("saturated-1000,saturated-4000-memcached,saturated-core-taken,saturated-slow-memcached,saturated-forgotten")
+	require.NoError(t, err)
+	for _, f := range crowds {
+		t.Run(f.name, func(t *testing.T) {
+			r, err := s.runFault(t.Context(), f)
+			require.NoError(t, err)
+			assert.Empty(t, r.Broken)
+			assert.Empty(t, r.Unjudged)
 		})
 	}
 }

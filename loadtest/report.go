@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"fraudcheck/internal/testbed"
 )
 
 // A row is a line of the table. Times are in milliseconds unless the name says otherwise.
@@ -30,8 +32,9 @@ type row struct {
 // processor time to spare, so that the times say little about the program.
 const busy = 20 * time.Millisecond
 
-// printHeader prints the titles of the columns.
+// printHeader prints what the machine is, and the titles of the columns.
 func printHeader(w io.Writer) {
+	fmt.Fprintf(w, "%s\n\n", testbed.Machine())
 	fmt.Fprintf(w, "%-24s %8s %8s %6s %8s %8s %8s %8s %9s %9s  %s\n",
 		"fault", "calls", "non-200", "shed", "p50 ms", "p99 ms", "p99.9 ms", "max ms", "degraded", "recover s", "promise")
 }

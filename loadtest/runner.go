@@ -51,6 +51,8 @@ func (s *runner) lasts(f fault) time.Duration {
 	switch {
 	case s.Seconds > 0:
 		return time.Duration(s.Seconds) * time.Second
+	case s.Short && f.crowd != nil:
+		return 400 * time.Millisecond // each of its stages
 	case s.Short:
 		return time.Second
 	}
@@ -129,7 +131,7 @@ func (s *runner) runFault(ctx context.Context, f fault) (r row, err error) {
 
 // runCrowd runs a fault that loads the program itself.
 func (s *trial) runCrowd(f fault) (row, error) {
-	var v verdict
+	v := verdict{short: s.Short}
 	st, err := f.crowd(s, &v)
 	if err != nil {
 		return row{}, err

@@ -32,13 +32,11 @@ type stage struct {
 // saturate has n connections call the instance, and attackers among them, until the
 // saturation is closed.
 func (s *trial) saturate(i *testbed.Instance, n int) (*saturation, error) {
-	c, err := newCrowd(i.Addr, testbed.Basic("shop", s.password), n)
+	c, err := newCrowd(i.Addr, testbed.Basic("shop", s.password), newCardTesters(), n)
 	if err != nil {
 		return nil, err
 	}
 	s.closers = append(s.closers, c.close)
-	c.attack.Store(newCardTesters())
-	c.start()
 	return &saturation{s, i, c}, testbed.Pause(s.ctx, s.warm())
 }
 
@@ -72,7 +70,7 @@ func (x *saturation) stage(lasts time.Duration) (*stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	st := &stage{window: w, conns: len(x.members), wait: grown(before, after, "fraudcheck_check_wait_seconds"), others: to.others(from)}
+	st := &stage{window: w, conns: x.conns, wait: grown(before, after, "fraudcheck_check_wait_seconds"), others: to.others(from)}
 	for reason, n := range map[string]*float64{"wait": &st.waited, "store": &st.unanswered} {
 		series := `fraudcheck_degraded_checks_total{reason="` + reason + `"}`
 		if _, there := after[series]; !there {

@@ -126,7 +126,7 @@ func TestAReportHasEveryRuleThatAnAddressAnswersFor(t *testing.T) {
 func TestWhereNoRuleWatchesAddressesThereIsNothingToReport(t *testing.T) {
 	d := open(t, []velocity.Rule{rule("cards_per_email", "email", 1)})
 	d.show(t, "203.0.113.7", 9, "email=a@example.org")
-	requireJSON(t, `{"subject":"203.0.113.7","rules":[],"list":null,"override":null,"next":{"known_card":"allow","new_card":"allow"},"degraded":false}`,
+	requireJSON(t, `{"subject":"203.0.113.7","watched":false,"rules":[],"list":null,"override":null,"next":{"known_card":"allow","new_card":"allow"},"degraded":false}`,
 		d.ask(t, "GET", "/v1/addresses/203.0.113.7", ""))
 	requireJSON(t, `{"still_blocked_by":[],"depends_on":["cards_per_email"]}`, d.ask(t, "DELETE", "/v1/addresses/203.0.113.7", ""))
 }
@@ -280,5 +280,12 @@ func TestForgettingSaysWhatItLeaves(t *testing.T) {
 			assert.Contains(t, countsOf(t, a), fmt.Sprint("wide_network=", tt.cards), "its network is not forgotten")
 			assert.Equal(t, tt.left != "[]", nextOf(t, a)[1] == "block", "what is said of it is so")
 		})
+	}
+}
+
+func TestAnAddressThatARuleWatchesSaysNothingOfThat(t *testing.T) {
+	for _, per := range []string{"ip", "network"} {
+		d := open(t, []velocity.Rule{rule("of_addresses", per, 2)})
+		assert.NotContains(t, d.ask(t, "GET", "/v1/addresses/203.0.113.7", "").JSON, "watched", per)
 	}
 }

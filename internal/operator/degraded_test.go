@@ -53,6 +53,6 @@ func TestForgettingWhatNoRuleWatchesNeedsNoStore(t *testing.T) {
 	d := openUnreachable(t)
 	requireJSON(t, `{"still_blocked_by":[],"depends_on":["cards_per_ip"]}`,
 		d.ask(t, "POST", "/v1/subjects/forget", `{"per":"email","value":"a@example.org"}`))
-	requireJSON(t, `{"per":"email","rules":[],"next":{"known_card":"allow","new_card":"allow"},"degraded":false}`,
+	requireJSON(t, `{"per":"email","watched":false,"rules":[],"next":{"known_card":"allow","new_card":"allow"},"degraded":false}`,
 		d.ask(t, "POST", "/v1/subjects/read", `{"per":"email","value":"a@example.org"}`))
 }

@@ -129,7 +129,7 @@ func (m *Metrics) registerChecks(plan *velocity.Plan) {
 		m.issuer[a] = issuer.WithLabelValues(a.Outcome, a.Reason)
 	}
 	m.duration = m.histograms("fraudcheck_check_duration_seconds", "Time from a check read to its decision.").WithLabelValues().(prometheus.Histogram)
-	m.outcomes = m.counters("fraudcheck_rule_outcomes_total", "What each rule said; skipped: the attempt lacked its subject or element.", "rule", "outcome", "mode")
+	m.outcomes = m.counters("fraudcheck_rule_outcomes_total", "What each rule said; skipped: the attempt lacked its subject.", "rule", "outcome", "mode")
 	m.planCounters(plan)
 }
 

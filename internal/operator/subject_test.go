@@ -145,7 +145,7 @@ func TestOtherSubjectsAreExactBytes(t *testing.T) {
 
 func TestASubjectThatNoRuleWatches(t *testing.T) {
 	d := open(t, nil)
-	requireJSON(t, `{"per":"email","rules":[],"next":{"known_card":"allow","new_card":"allow"},"degraded":false}`,
+	requireJSON(t, `{"per":"email","watched":false,"rules":[],"next":{"known_card":"allow","new_card":"allow"},"degraded":false}`,
 		d.ask(t, "POST", "/v1/subjects/read", `{"per":"email","value":"a@example.org"}`))
 	requireJSON(t, `{"still_blocked_by":[],"depends_on":["cards_per_ip"]}`,
 		d.ask(t, "POST", "/v1/subjects/forget", `{"per":"email","value":"a@example.org"}`))

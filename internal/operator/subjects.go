@@ -126,6 +126,9 @@ func (a *API) forget(q *door.Request, attempt *velocity.Attempt, per string, kin
 // answerReport completes the JSON object that b begins, with the rules, then the members
 // in more, then what the next attempt would get.
 func answerReport(q *door.Request, b []byte, more string, r velocity.Report) *wire.Problem {
+	if !r.Watched {
+		b = append(b, `,"watched":false`...)
+	}
 	b = wire.AppendRules(append(b, `,"rules":`...), r.Rules)
 	b = append(append(append(b, more...), `,"next":{"known_card":"`...), r.KnownCard.String()...)
 	b = append(append(b, `","new_card":"`...), r.NewCard.String()...)

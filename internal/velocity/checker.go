@@ -90,7 +90,7 @@ func (c *Checker) Check(a *Attempt, now Time, turn *turns.Turn, d *Decision) {
 func (c *Checker) OnFailure(o Outcome) { c.onFailure = &o }
 
 // check updates the record of one of the attempt's subjects and stores the results of
-// its rules in v.
+// its rules in v. A rule whose element the attempt lacks is read and adds nothing.
 func (c *Checker) check(v *call, s *subjectPlan, a *Attempt, now Time) (r updateResult) {
 	u := &v.update
 	if !c.begin(v, s, a, now, observe) {
@@ -98,11 +98,7 @@ func (c *Checker) check(v *call, s *subjectPlan, a *Attempt, now Time) (r update
 	}
 	c.store.Update(u)
 	for i := range s.rules {
-		rp := &s.rules[i]
-		if l := &s.lists[rp.list]; !u.shown[rp.list].present && !l.kind.declines {
-			continue // the attempt lacks the element
-		}
-		v.results[rp.index] = u.ruleResult(i)
+		v.results[s.rules[i].index] = u.ruleResult(i)
 	}
 	return u.result
 }

@@ -22,8 +22,8 @@ type Decision struct {
 	// Reasons are the names of the enforced rules whose outcome is the decision, none
 	// for Allow; or "list" alone, or "store_failure" alone.
 	Reasons []string
-	// Rules are the results of all rules for which the attempt has the subject and the
-	// element, in configuration order.
+	// Rules are the results of all rules for which the attempt has the subject, in
+	// configuration order.
 	Rules    []RuleResult
 	Plan     *Plan // the plan that was in force
 	Degraded bool  // some record came from this instance's own knowledge only

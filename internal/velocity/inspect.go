@@ -8,7 +8,8 @@ import (
 
 // A Report says what is known of one subject, and what that means for its next attempt.
 type Report struct {
-	Rules []RuleResult // of the rules on this subject, in configuration order
+	Watched bool         // some rule watches such subjects; otherwise nothing is known of any
+	Rules   []RuleResult // of the rules on this subject, in configuration order
 	// KnownCard and NewCard are what the enforced rules would decide now for a card
 	// that the subject has shown already, and for another card.
 	KnownCard, NewCard Outcome
@@ -26,7 +27,11 @@ func (c *Checker) Inspect(a *Attempt, per []string, now Time) (r Report) {
 	v.begin(c.Plan())
 	for i := range v.plan.subjects {
 		s := &v.plan.subjects[i]
-		if !slices.Contains(per, s.kind.subject) || !c.beginSubject(v, s, a, now, read) {
+		if !slices.Contains(per, s.kind.subject) {
+			continue
+		}
+		r.Watched = true
+		if !c.beginSubject(v, s, a, now, read) {
 			continue
 		}
 		c.store.Update(u)

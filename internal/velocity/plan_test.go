@@ -21,7 +21,7 @@ func TestInvalidRulesNameTheSetting(t *testing.T) {
 		{"per", func(r *Rule) { r.Per = "cards" }},
 		{"per", func(r *Rule) { r.Per = "attempts" }},
 		{"count", func(r *Rule) { r.Count = "" }},
-		{"count", func(r *Rule) { r.Count = "emails" }},
+		{"count", func(r *Rule) { r.Count = "carts" }},
 		{"count", func(r *Rule) { r.Count = "ips" }}, // per ip: always one
 		{"window", func(r *Rule) { r.Window = 0 }},
 		{"window", func(r *Rule) { r.Window = 999 * time.Millisecond }},
