@@ -33,7 +33,7 @@ func (p *policy) checkAddresses() error {
 	}
 	for i, server := range s.Store.Memcached.Servers {
 		if key := fmt.Sprintf("store.memcached.servers[%d]", i); !strings.HasPrefix(server, "/") && !hostPort(server) {
-			return expected(key, "host:port or the path of a unix socket")
+			return expected(key, "host:port, such as 127.0.0.1:11211, or the path of a unix socket, which begins with /")
 		} else if slices.Contains(s.Store.Memcached.Servers[:i], server) {
 			return expected(key, "a server that is not listed yet")
 		}

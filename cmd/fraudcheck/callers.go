@@ -65,11 +65,16 @@ func (p *policy) callersError(err error, file *auth.UsersFile) error {
 			return &config.Error{Key: "auth.basic.users_file", File: p.settings.Auth.Basic.UsersFile,
 				Line: file.Line(p.authSettings.Users[wrong.Index].Name), Expected: "a name that auth.basic.users does not have"}
 		}
+		user := p.settings.Auth.Basic.Users[wrong.Index]
+		var place int
+		if n, _ := fmt.Sscanf(wrong.Key, "networks[%d]", &place); n == 1 {
+			wrong.Expected += networkHint(user.Networks[place])
+		}
 		return expected(fmt.Sprintf("auth.basic.users[%d].%s", wrong.Index, wrong.Key), wrong.Expected)
 	case "networks":
-		return expected(fmt.Sprintf("auth.networks[%d]", wrong.Index), wrong.Expected)
+		return expected(fmt.Sprintf("auth.networks[%d]", wrong.Index), wrong.Expected+networkHint(p.settings.Auth.Networks[wrong.Index]))
 	case "trusted_proxies":
-		return expected(fmt.Sprintf("trusted_proxies[%d]", wrong.Index), wrong.Expected)
+		return expected(fmt.Sprintf("trusted_proxies[%d]", wrong.Index), wrong.Expected+networkHint(p.settings.TrustedProxies[wrong.Index]))
 	}
 	key := "auth." + wrong.List
 	if wrong.Key != "" {
@@ -116,6 +121,9 @@ func (p *policy) listedUsers() (users []auth.User, err error) {
 		if len(u.Roles) == 0 {
 			return nil, expected(key+".roles", "at least one role")
 		}
+		if err := checkForm(key, &user); err != nil {
+			return nil, err
+		}
 		for _, name := range u.Roles {
 			role, _ := auth.RoleNamed(name) // the settings allow only known names
 			user.Roles |= role
@@ -127,6 +135,22 @@ func (p *policy) listedUsers() (users []auth.User, err error) {
 		users = append(users, user)
 	}
 	return users, nil
+}
+
+// checkForm refuses a password that is a hash in the form of another encryption than the
+// user's: taken for a clear password, the hash itself would let callers in. key is the
+// user's.
+func checkForm(key string, u *auth.User) error {
+	form, isHash := passwords.FormOf(u.Password)
+	switch {
+	case !isHash || form == u.Encryption:
+		return nil
+	case form != passwords.Unsupported:
+		return expected(key+".encryption", fmt.Sprintf("%s: the password is a hash of that form", form))
+	case u.Encryption == passwords.Clear:
+		return expected(key+".password", "a password, or with encryption argon2id what fraudcheck hash-password prints: this is a hash in a form that is not supported")
+	}
+	return nil // the encryption says what it wants
 }
 
 // readUsers reads the users file. The error is a *config.Error with the line at fault.

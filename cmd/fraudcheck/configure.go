@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/config"
@@ -86,15 +88,25 @@ func (p *policy) readNamed(key, file string) ([]byte, error) {
 	return text, nil
 }
 
-// unreadable names the folder where the file was looked for, not the file: a secret may
-// stand in the place of its name.
+// unreadable returns the error of a file that the setting of that key names. It shows
+// where the file was looked for, as far as that can be no secret that stands in the place
+// of a name: a folder that is there, and a name that is shorter than a key.
 func unreadable(key, file string, err error) error {
+	const shortestSecret = 16
+	full, _ := filepath.Abs(file)
+	folder, name := filepath.Split(full)
 	problem := fmt.Errorf("cannot read it: %w", err)
-	folder, _ := filepath.Abs(filepath.Dir(file))
-	// A folder that is there is no secret, and tells a relative name that is relative to
-	// another folder than was meant.
 	if info, no := os.Stat(folder); no == nil && info.IsDir() {
-		problem = fmt.Errorf("cannot read it in %s: %w", folder, err)
+		problem = fmt.Errorf("cannot read it in %s: %w", filepath.Clean(folder), err)
+		if fileName.MatchString(name) && len(name) < shortestSecret {
+			problem = fmt.Errorf("cannot read %s: %w", full, err)
+		}
+	}
+	if strings.HasPrefix(filepath.Base(filepath.Dir(full)), "~") {
+		problem = fmt.Errorf("%w; ~ is no home here: write the whole path", problem)
 	}
 	return &config.Error{Key: key, Problem: problem}
 }
+
+// fileName matches names that an error may show.
+var fileName = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)

@@ -88,8 +88,8 @@ func TestUsersAreRefusedByTheSettingThatIsWrong(t *testing.T) {
 		"username: a, password: hunter2, encryption: md5":                             "encryption",
 		"username: a, password: hunter2, encryption: bcrypt":                          "password",
 		"username: a, password: hunter2, encryption: argon2id":                        "password",
-		`username: a, encryption: bcrypt, password: "` + argonHash + `"`:              "password",
-		`username: a, encryption: argon2id, password: "` + bcryptHash + `"`:           "password",
+		`username: a, encryption: bcrypt, password: "` + argonHash + `"`:              "encryption",
+		`username: a, encryption: argon2id, password: "` + bcryptHash + `"`:           "encryption",
 	} {
 		refuses(t, "auth: {basic: {users: [{username: first, password: x}, {"+user+"}]}}", "auth.basic.users[1]."+key+": expected ")
 	}

@@ -34,7 +34,7 @@ func (p *policy) makeKeys() (k *keys, err error) {
 		loginKey = randomKey() // logouts are forgotten with the process, so tokens must end with it
 	}
 	if len(hashKey) < velocity.MinHashKey {
-		return nil, expected(key, fmt.Sprintf("at least %d bytes", velocity.MinHashKey))
+		return nil, expected(key, fmt.Sprintf("at least %d bytes: head -c 32 /dev/urandom | base64 makes such a key", velocity.MinHashKey))
 	}
 	k = new(keys)
 	if k.records, err = velocity.NewKeys(hashKey); err != nil {

@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/netip"
+	"strings"
 	"time"
 
 	"fraudcheck/internal/config"
@@ -35,7 +37,9 @@ func (p *policy) makePlan() error {
 	plan, err := velocity.NewPlan(rules, p.settings.IPv6Prefix)
 	var wrong *velocity.RuleError
 	if errors.As(err, &wrong) {
-		return expected(fmt.Sprintf("rules[%d].%s", wrong.Index, wrong.Key), wrong.Expected)
+		word := map[string]string{"per": rules[wrong.Index].Per, "count": rules[wrong.Index].Count,
+			"mode": string(rules[wrong.Index].Mode), "retention": string(rules[wrong.Index].Retention)}[wrong.Key]
+		return expected(fmt.Sprintf("rules[%d].%s", wrong.Index, wrong.Key), wrong.Expected+config.DidYouMean(word, wrong.Expected))
 	}
 	if err != nil {
 		return err
@@ -46,6 +50,20 @@ func (p *policy) makePlan() error {
 	}
 	p.plan = plan.With(lists)
 	return nil
+}
+
+// networkHint returns what a network with host bits was probably meant for, as in "; did
+// you mean 10.0.0.0/8?" for 10.0.0.1/8; empty for every other text. A ! before it stays.
+func networkHint(text string) string {
+	excluded := strings.HasPrefix(text, "!")
+	n, err := netip.ParsePrefix(strings.TrimPrefix(text, "!"))
+	if err != nil || n == n.Masked() {
+		return ""
+	}
+	if excluded {
+		return fmt.Sprintf("; did you mean !%s?", n.Masked())
+	}
+	return fmt.Sprintf("; did you mean %s?", n.Masked())
 }
 
 // makeLists compiles both lists into one, as the most specific network of either decides.
@@ -59,7 +77,7 @@ func (p *policy) makeLists() (*velocity.Lists, error) {
 			e := velocity.Entry{Outcome: outcome, Note: s.Note}
 			var ok bool
 			if e.Net, ok = velocity.ParseNetwork(s.Net); !ok {
-				return expected(key+".net", "an address, or a network without host bits such as 198.51.100.0/24")
+				return expected(key+".net", "an address, or a network without host bits such as 198.51.100.0/24"+networkHint(s.Net))
 			}
 			if s.Until != "" {
 				var err error

@@ -120,7 +120,7 @@ func TestBothDoorsSpeakTLS(t *testing.T) {
 		a, err := p.try(door, "GET", "/healthz", "")
 		assert.True(t, err != nil || a.status == http.StatusBadRequest, "without TLS: %+v", a)
 	}
-	assert.Equal(t, 5, strings.Count(p.stderr.String(), "WARNING"), "of the password in clear; at each port, of plain HTTP and of old versions")
+	assert.Equal(t, 5, strings.Count(p.stderr.String(), "WARNING  [main]"), "of the password in clear; at each port, of plain HTTP and of old versions")
 	assert.NotContains(t, p.stderr.String(), "panic")
 }
 
@@ -290,13 +290,13 @@ func TestTLSIsRefusedByTheSettingThatIsWrong(t *testing.T) {
 	one, other := newIdentity(t, "one", tomorrow()), newIdentity(t, "other", tomorrow())
 	file := func(text string) string { return writeFile(t, "file.pem", text) }
 	certificate, key := file(one.certificate), file(one.key)
-	none := t.TempDir() + "/" + marker
+	none := t.TempDir() + "/" + marker + "-as-long-as-a-key"
 	for _, tt := range []struct{ certificate, key, want string }{
 		{certificate, "", "tls.key_file: expected the certificate's key, where tls.cert_file is set"},
 		{"", key, "tls.cert_file: expected a certificate, where tls.key_file is set"},
-		{none, key, "tls.cert_file: cannot read it in "},
-		{certificate, none, "tls.key_file: cannot read it in "},
-		{certificate, t.TempDir(), "tls.key_file: cannot read it in "},
+		{none, key, "tls.cert_file: cannot read "},
+		{certificate, none, "tls.key_file: cannot read "},
+		{certificate, t.TempDir(), "tls.key_file: cannot read "},
 		{key, key, "tls.cert_file: expected PEM of a certificate"},
 		{file(marker), key, "tls.cert_file: expected PEM of a certificate"},
 		{file(""), key, "tls.cert_file: expected PEM of a certificate"},

@@ -60,10 +60,10 @@ func TestCallersComeFromTheNetworks(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, http.StatusOK, a.status, path)
 	}
-	p.await(t, p.stderr, `\[192\.0\.2\.1-\S{6}\] +Response: 200 allow 203\.0\.113\.0/24 \(\d+ms\) basic checkout\n`)
-	p.await(t, p.stderr, `\[203\.0\.113\.9-\S{6}\] +Response: 403 network_refused \(\d+ms\) basic checkout\n`)
+	p.await(t, p.stderr, `\[192\.0\.2\.1-\S{6}\] +Response: 200 allow 203\.0\.113\.0/24 \(\d+ms\) basic checkout request=`)
+	p.await(t, p.stderr, `\[203\.0\.113\.9-\S{6}\] +Response: 403 network_refused \(\d+ms\) basic checkout request=`)
 	p.await(t, p.stderr, `\[192\.0\.2\.7-\S{6}\] +DELETE /v1/addresses/\{ip\}\n`)
-	p.await(t, p.stderr, `\[192\.0\.2\.7-\S{6}\] +Response: 200 \(\d+ms\) basic desk\n`)
+	p.await(t, p.stderr, `\[192\.0\.2\.7-\S{6}\] +Response: 200 \(\d+ms\) basic desk request=`)
 }
 
 func TestReloadPutsNetworksAndProxiesInForce(t *testing.T) {
@@ -114,7 +114,7 @@ func TestWrongNetworksAreNamed(t *testing.T) {
 		"auth: {networks: [10.0.0.1, hunter2]}":                                          "auth.networks[1]: expected an address, or a network",
 		"auth: {networks: [10.0.0.1/8]}":                                                 "auth.networks[0]: expected an address, or a network without host bits",
 		"auth: {networks: [10.0.0.0/8, \"!10.0.0.0/8\"]}":                                "auth.networks[1]: expected a network that is not listed yet",
-		"auth: {networks: [!10.0.0.1 ]}":                                                 "auth.networks[0]: expected a string, in quotes",
+		"auth: {networks: [!10.0.0.1 ]}":                                                 "auth.networks[0]: expected text; put what begins with ! in quotes",
 		"auth: {basic: {users: [{username: a, password: b, networks: [\"!hunter2\"]}]}}": "auth.basic.users[0].networks[0]: expected an address, or a network",
 		"trusted_proxies: [\"!10.0.0.1\"]":                                               "trusted_proxies[0]: expected an address, or a network",
 		"trusted_proxies: [hunter2]":                                                     "trusted_proxies[0]: expected an address, or a network",

@@ -19,8 +19,9 @@
 //
 // # What is refused
 //
-// An unknown key, a key that is set twice, a key without a value, a number in quotes or a
-// string without them where it looks like something else, a second document: a setting
+// An unknown key, a key that is set twice, a key without a value, a number in quotes or
+// text without them where YAML takes it for something else, a value such as ${NAME}, which
+// would not be replaced, a second document: a setting
 // that is misunderstood in silence may leave a shop unguarded. Files have at most 16 MiB
 // and are read within 5 s.
 //

@@ -36,6 +36,9 @@ func Read(path, source string, files Files, overrides []Override) (*Config, erro
 	if path != "" {
 		text, err := ReadFile(path, files)
 		if err != nil {
+			if full, absErr := filepath.Abs(path); absErr == nil {
+				path = full
+			}
 			return c, &Error{Source: source, Problem: fmt.Errorf("cannot read %s: %w", path, err)}
 		}
 		if err := c.readYAML(text); err != nil {

@@ -62,15 +62,18 @@ func expectedValue(v reflect.Value, tag reflect.StructTag) string {
 	var what string
 	switch v.Interface().(type) {
 	case time.Duration:
-		what = "a duration such as 5s or 1h"
+		what = "a duration with its unit, such as 500ms, 30s or 24h"
 	case ByteSize:
-		what = "a size such as 64MiB or 1GiB"
+		what = "a size in KiB, MiB, GiB or TiB, such as 64MiB"
 	case int:
 		what = "a whole number"
 	case bool:
 		what = "true or false"
 	default:
-		what = "a string, in quotes where it looks like something else"
+		what = "text"
+		if example := tag.Get("like"); example != "" {
+			what += " such as " + example
+		}
 	}
 	if least := tag.Get("min"); least != "" {
 		what += ", from " + least + " to " + tag.Get("max")

@@ -7,14 +7,16 @@ import "time"
 //
 //   - yaml: its name in the file; the dotted path of names is its key
 //   - oneof, or min and max: what its value may be, both bounds included
+//   - like: an example, for messages
+//   - form: time for a time in RFC 3339, which YAML knows without quotes too
 //   - path: it names a file or folder, relative to the configuration file; of a socket,
 //     only what follows UnixPrefix does
 //   - help: its line in the table of docs/configuration.md, which a test holds equal
 //
 // A new setting is a field here, its default in Defaults, and its use in cmd/fraudcheck.
 type Settings struct {
-	Listen         string `yaml:"listen" path:"socket" help:"where callers connect, host:port, or unix: and the path of a socket, see below"`
-	OperatorListen string `yaml:"operator_listen" help:"where operators and analysts connect, host:port"`
+	Listen         string `yaml:"listen" like:"127.0.0.1:8080" path:"socket" help:"where callers connect, host:port, or unix: and the path of a socket, see below"`
+	OperatorListen string `yaml:"operator_listen" like:"127.0.0.1:8081" help:"where operators and analysts connect, host:port"`
 	HashKey        Secret `yaml:"hash_key" help:"secret of at least 32 bytes that all stored hashes are made with, the same on all instances; made anew at every start when neither is given, which memcached does not allow"`
 	HashKeyFile    string `yaml:"hash_key_file" path:"file" help:"file that holds the hash key; line breaks at its end are ignored"`
 	TLS            struct {
@@ -113,8 +115,8 @@ type Rule struct {
 // ListEntry is an entry of lists.allow and lists.block. Its values are as written:
 // cmd/fraudcheck parses them, and velocity.NewLists refuses a network that stands twice.
 type ListEntry struct {
-	Net   string `yaml:"net" help:"address or network, such as 198.51.100.0/24"`
-	Until string `yaml:"until" help:"when it ends, such as 2027-01-31T00:00:00Z; never where it is not given"`
+	Net   string `yaml:"net" like:"198.51.100.0/24" help:"address or network, such as 198.51.100.0/24"`
+	Until string `yaml:"until" form:"time" like:"2027-01-31T00:00:00Z" help:"when it ends, such as 2027-01-31T00:00:00Z; never where it is not given"`
 	Note  string `yaml:"note" help:"the reason, for people"`
 }
 

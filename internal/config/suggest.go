@@ -1,24 +1,44 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"regexp"
 	"slices"
 	"strings"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // nearest returns the candidate that the name may have been meant for, in any letter
-// case; empty when none is near: at most a third of its characters, and at least one, may
-// differ.
+// case: one of whose characters at most a third, and at least one, may differ, or else the
+// first that contains the name, as username contains user. Empty: there is none.
 func nearest(name string, candidates []string) (best string) {
+	if name = strings.ToLower(name); name == "" {
+		return ""
+	}
 	least := max(len(name)/3, 1) + 1 // the first distance that is too far
 	for _, c := range candidates {
-		if d := distance(strings.ToLower(name), strings.ToLower(c)); d < least {
+		if d := distance(name, strings.ToLower(c)); d < least {
 			best, least = c, d
 		}
 	}
+	if i := slices.IndexFunc(candidates, func(c string) bool { return strings.Contains(strings.ToLower(c), name) }); best == "" && i >= 0 && len(name) > 2 {
+		best = candidates[i]
+	}
 	return best
+}
+
+// DidYouMean returns "; did you mean memcached?" where the value may have been meant for
+// one of the words of expected, such as "one of memory, memcached"; else nothing.
+func DidYouMean(value, expected string) string {
+	words := strings.FieldsFunc(expected, func(r rune) bool { return r == ' ' || r == ',' })
+	words = slices.DeleteFunc(words, func(w string) bool { return w == "one" || w == "of" || w == "or" })
+	if best := nearest(value, words); best != "" && best != value {
+		return "; did you mean " + best + "?"
+	}
+	return ""
 }
 
 // distance returns the least number of bytes to insert, remove or replace to make b of a:
@@ -43,26 +63,57 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
-// suggestion returns the known key that an unknown one may have been meant for: a name
-// like it in the same mapping, or the same name in another one.
-func suggestion(mapping reflect.Value, key, name string) string {
-	var names []string
+// settingName matches names that an error may show. Others may be secrets: in
+// {password:secret} the blank is missing, and all of it is a name.
+var settingName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,31}$`)
+
+// unknown returns the error of a name that the mapping, of that key, does not have. It
+// suggests the key that may have been meant, or else names those that there are. It shows
+// the name only if it looks like one.
+func (c *Config) unknown(mapping reflect.Value, key string, node *yaml.Node) error {
+	name := node.Value
+	e := &Error{Key: key, File: c.Path, Line: node.Line}
+	known := "; there are " + strings.Join(namesIn(mapping), ", ")
+	switch {
+	case node.Tag == "!!merge":
+		e.Problem = errors.New("merge keys (<<) are not taken: write each setting where it belongs")
+	case node.Kind == yaml.ScalarNode && keyNamed(reflect.TypeFor[Settings](), "", name) == name:
+		e.Problem = errors.New("unknown setting with dots in its name; did you mean " + strings.ReplaceAll(name, ".", ": {") + ": ..." + strings.Repeat("}", strings.Count(name, ".")) + "?")
+	case node.Kind != yaml.ScalarNode || !settingName.MatchString(name):
+		e.Problem = errors.New("unknown setting, not shown; a name is followed by a colon and a blank" + known)
+	default:
+		e.Key, e.Problem = Join(key, name), errors.New("unknown setting"+known)
+		if found := suggestion(mapping, key, name); found != "" {
+			e.Problem = errors.New("unknown setting; did you mean " + found + "?")
+		}
+	}
+	return e
+}
+
+// namesIn returns the names that the mapping may have.
+func namesIn(mapping reflect.Value) (names []string) {
 	for i := range mapping.NumField() {
 		names = append(names, mapping.Type().Field(i).Tag.Get("yaml"))
 	}
-	if found := nearest(name, names); found != "" {
+	return names
+}
+
+// suggestion returns the known key that an unknown one may have been meant for: a name
+// like it in the same mapping, or the same name in another one.
+func suggestion(mapping reflect.Value, key, name string) string {
+	if found := nearest(name, namesIn(mapping)); found != "" {
 		return Join(key, found)
 	}
 	return keyNamed(reflect.TypeFor[Settings](), "", strings.ToLower(name))
 }
 
-// keyNamed returns the first key of t, a struct, that ends with the name; empty when
-// there is none. key is that of t. It does not look into lists and mappings.
+// keyNamed returns the first key of t, a struct, that is the name or ends with it; empty
+// when there is none. key is that of t. It does not look into lists and mappings.
 func keyNamed(t reflect.Type, key, name string) string {
 	for i := range t.NumField() {
 		f := t.Field(i)
 		fieldKey := Join(key, f.Tag.Get("yaml"))
-		if f.Tag.Get("yaml") == name {
+		if f.Tag.Get("yaml") == name || fieldKey == name {
 			return fieldKey
 		}
 		if f.Type.Kind() == reflect.Struct {

@@ -11,14 +11,49 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-var (
-	// The form of the library's syntax errors, as in "yaml: line 3: did not find expected
-	// key".
-	yamlReason = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
-	// What the library quotes may be a secret of the file. Marks that it quotes, such as
-	// '-', have no letter or digit and stay.
-	quotedText = regexp.MustCompile("'[^']*[A-Za-z0-9][^']*'|\"[^\"]*\"|`[^`]*`")
-)
+// The form of the library's syntax errors, as in "yaml: line 3: did not find expected
+// key".
+var yamlReason = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
+
+// quotedText is what the library quotes of the file, which may be a secret: from the first
+// quote to the last.
+var quotedText = regexp.MustCompile("['\"`].*['\"`]")
+
+// reasonOf returns the reason of the library's error, without text of the file, and its
+// line; 0 where it has none.
+func reasonOf(err error) (reason string, line int) {
+	parts := yamlReason.FindStringSubmatch(err.Error())
+	if parts == nil {
+		return "it cannot be read", 0
+	}
+	line, _ = strconv.Atoi(parts[1])
+	reason = parts[2]
+	if _, quotes := adviceOn(reason); !quotes {
+		reason = quotedText.ReplaceAllString(reason, "(not shown)")
+	}
+	return reason, line
+}
+
+// unclosed is the library's reason for a quote that is never closed; its line is the last.
+const unclosed = "found unexpected end of stream"
+
+// adviceOn returns advice on a reason; empty where there is none. known says that all of
+// the reason is the library's own words.
+func adviceOn(reason string) (advice string, known bool) {
+	for _, r := range []struct{ begin, advice string }{
+		{"mapping values are not allowed", "mend the indentation, or put a value that holds a colon in quotes"},
+		{"did not find expected key", "mend the indentation"},
+		{"did not find expected '-' indicator", "mend the indentation"},
+		{"did not find expected ',' or", "close the bracket, or put a comma before this"},
+		{"could not find expected ':'", "a name is followed by a colon and a blank"},
+		{unclosed, "a quote that begins here is not closed"},
+	} {
+		if strings.HasPrefix(reason, r.begin) {
+			return r.advice, true
+		}
+	}
+	return "", false
+}
 
 // syntaxError returns the error for text that is no YAML. It keeps the reason that the
 // YAML library gives, without the text of the file that the library quotes. It finds the
@@ -26,11 +61,8 @@ var (
 // library's line is kept.
 func (c *Config) syntaxError(text []byte, err error) error {
 	e := &Error{File: c.Path}
-	reason := "it cannot be read"
-	if parts := yamlReason.FindStringSubmatch(err.Error()); parts != nil {
-		e.Line, _ = strconv.Atoi(parts[1])
-		reason = quotedText.ReplaceAllString(parts[2], "(not shown)")
-	}
+	reason, line := reasonOf(err)
+	e.Line = line
 	if len(text) > 1<<20 { // the search parses the file up to twenty times
 		e.Problem = errors.New("not well-formed YAML: " + reason)
 		return e
@@ -40,10 +72,20 @@ func (c *Config) syntaxError(text []byte, err error) error {
 	// fault, so a binary search finds that line.
 	first := sort.Search(len(lines), func(n int) bool {
 		failed := yaml.NewDecoder(bytes.NewReader(bytes.Join(lines[:n], nil))).Decode(new(yaml.Node))
+		if failed != nil && reason == unclosed {
+			prefixReason, _ := reasonOf(failed)
+			return prefixReason == unclosed
+		}
 		return failed != nil && failed.Error() == err.Error()
 	})
-	e.Line = max(e.Line, first)
-	if hint := hintFor(lines, e.Line); hint != "" {
+	if e.Line = max(line, first); reason == unclosed {
+		e.Line = first // where the quote begins: up to there the file is good
+	}
+	hint := hintFor(lines, e.Line)
+	if hint == "" {
+		hint, _ = adviceOn(reason)
+	}
+	if hint != "" {
 		reason += "; " + hint
 	}
 	e.Problem = errors.New("not well-formed YAML: " + reason)
@@ -64,7 +106,7 @@ func hintFor(lines [][]byte, line int) string {
 		case strings.Contains(indent, "\t"):
 			return "indent with blanks, not with tabs"
 		case unquotedIndicator.MatchString(text):
-			return "put what begins with ! or * or & in quotes"
+			return "put what begins with a mark such as ! & * % @ in quotes"
 		}
 	}
 	return ""
@@ -72,4 +114,4 @@ func hintFor(lines [][]byte, line int) string {
 
 // unquotedIndicator matches a value that begins with a YAML indicator (YAML 1.2 section
 // 5.3): ! & * % @ mean something else there, as in the entry "- !10.0.0.1" of a list.
-var unquotedIndicator = regexp.MustCompile(`(^|[:\[,-])\s+[!*&%@]`)
+var unquotedIndicator = regexp.MustCompile(`(^|[:,-])\s+[!*&%@]|[\[{]\s*[!*&%@]`)

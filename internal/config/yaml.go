@@ -2,7 +2,6 @@ package config
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -53,19 +52,42 @@ func (c *Config) read(node *yaml.Node, key string, v reflect.Value, tag reflect.
 	case reflect.Map:
 		return c.readMap(node, key, v, tag)
 	}
-	quoted := node.Tag == "!!str"
+	isText := node.Tag == "!!str" || node.Tag == "!!timestamp" && tag.Get("form") == "time"
 	switch {
 	case node.Tag == "!!null":
-		return &Error{Key: key, Expected: expectedValue(v, tag), Missing: true}
-	case node.Kind == yaml.ScalarNode && strings.HasPrefix(node.Tag, "!") && !strings.HasPrefix(node.Tag, "!!"):
-		return &Error{Key: key, Expected: expectedValue(v, tag) + "; put what begins with ! in quotes"}
+		return &Error{Key: key, Expected: expectedValue(v, tag) + hintOn(node, v, tag), Missing: true}
+	case node.Kind == yaml.ScalarNode && variable.MatchString(node.Value):
+		return &Error{Key: key, Expected: "the value itself: variables are not replaced in this file"}
 	// A size may be quoted or not: 1024 is a YAML number, 1MiB a string.
 	case node.Kind != yaml.ScalarNode,
-		quoted != isString(v) && v.Type() != reflect.TypeFor[ByteSize](),
+		isText != isString(v) && v.Type() != reflect.TypeFor[ByteSize](),
 		!assign(node.Value, v) || !allowed(v, tag):
-		return &Error{Key: key, Expected: expectedValue(v, tag)}
+		return &Error{Key: key, Expected: expectedValue(v, tag) + hintOn(node, v, tag)}
 	}
 	return nil
+}
+
+// variable matches what people write who expect that variables are replaced. Taken as it
+// is, it would be everybody's password.
+var variable = regexp.MustCompile(`^\$\{[A-Za-z_][A-Za-z0-9_]*\}$`)
+
+// hintOn returns advice, after a semicolon, on a value that was refused for v; empty where
+// there is none. Of the value it shows nothing but the known word that it may stand for.
+func hintOn(node *yaml.Node, v reflect.Value, tag reflect.StructTag) string {
+	switch {
+	case node.Kind != yaml.ScalarNode:
+	case node.Tag == "!!null" && strings.HasPrefix(node.LineComment, "#"):
+		return "; what follows # is a comment: put a value with # in quotes"
+	case strings.HasPrefix(node.Tag, "!") && !strings.HasPrefix(node.Tag, "!!"):
+		return `; put what begins with ! in quotes, as in "!10.0.0.0/8"`
+	case tag.Get("oneof") != "":
+		return DidYouMean(node.Value, expectedValue(v, tag))
+	case isString(v) && v.Kind() == reflect.String && tag.Get("like") == "" && node.Tag != "!!str" && node.Tag != "!!null":
+		return "; put it in quotes"
+	case !isString(v) && node.Tag == "!!str" && node.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0:
+		return "; without quotes"
+	}
+	return ""
 }
 
 // isString reports whether v is written as a YAML string, as numbers and booleans are
@@ -74,19 +96,15 @@ func isString(v reflect.Value) bool {
 	return v.Kind() == reflect.String || v.Type() == reflect.TypeFor[time.Duration]()
 }
 
-// settingName matches names that an error may show. Others may be secrets: in
-// {password:secret} the blank is missing, and all of it is a name.
-var settingName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,31}$`)
-
 // readStruct reads a mapping whose names are the yaml tags of v. A name that is unknown
 // or given twice is an error; of an unknown one the message suggests the nearest known
 // name, and shows it only if it looks like a name.
 func (c *Config) readStruct(node *yaml.Node, key string, v reflect.Value) error {
 	if node.Kind != yaml.MappingNode {
 		if key == "" {
-			return &Error{Problem: errors.New("expected a mapping of settings")}
+			return &Error{Problem: errors.New("expected a mapping of settings: on each line a name, a colon, a blank and the value")}
 		}
-		return &Error{Key: key, Expected: "a mapping"}
+		return &Error{Key: key, Expected: "a mapping of " + strings.Join(namesIn(v), ", ")}
 	}
 	// The library accepts a key given twice where it makes nodes, and the last would win.
 	seen := make(map[string]bool)
@@ -96,20 +114,18 @@ func (c *Config) readStruct(node *yaml.Node, key string, v reflect.Value) error 
 		field, ok := fieldOf(v, name)
 		line := node.Content[i].Line
 		switch {
-		case node.Content[i].Kind != yaml.ScalarNode, !ok && !settingName.MatchString(name):
-			return &Error{Key: cmp.Or(key, "top level"), File: c.Path, Line: line, Problem: errors.New("unknown setting")}
 		case !ok:
-			problem := "unknown setting"
-			if known := suggestion(v, key, name); known != "" {
-				problem += "; did you mean " + known + "?"
-			}
-			return &Error{Key: path, File: c.Path, Line: line, Problem: errors.New(problem)}
+			return c.unknown(v, key, node.Content[i])
 		case seen[name]:
-			return &Error{Key: path, File: c.Path, Line: line, Problem: errors.New("set twice")}
+			return &Error{Key: path, File: c.Path, Line: line, Problem: fmt.Errorf("set twice, first in line %d", c.lines[path])}
 		}
 		c.lines[path] = line
 		seen[name] = true
-		if err := c.read(node.Content[i+1], path, v.FieldByIndex(field.Index), field.Tag); err != nil {
+		value := node.Content[i+1]
+		if value.LineComment == "" {
+			value.LineComment = node.Content[i].LineComment // the library gives that of "key: # text" to the key
+		}
+		if err := c.read(value, path, v.FieldByIndex(field.Index), field.Tag); err != nil {
 			return err
 		}
 	}
@@ -120,7 +136,7 @@ func (c *Config) readStruct(node *yaml.Node, key string, v reflect.Value) error 
 // entry of the default list: rules in the file are all the rules there are.
 func (c *Config) readList(node *yaml.Node, key string, v reflect.Value, tag reflect.StructTag) error {
 	if node.Kind != yaml.SequenceNode {
-		return &Error{Key: key, Expected: "a list"}
+		return &Error{Key: key, Expected: "a list, in brackets or with each entry on a line after a dash"}
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(node.Content), len(node.Content)))
 	for i, n := range node.Content {

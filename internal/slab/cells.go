@@ -5,7 +5,7 @@ import "encoding/binary"
 // A cell is 64 bytes, one cache line. A chain of cells holds one record; most records
 // need one cell. Numbers are little-endian:
 //
-//	first cell   0 key · 16 next · 20 newer · 24 older · 28 ends · 32 size and rank · 35 group · 36 record
+//	first cell   0 key · 16 next · 20 newer · 24 older · 28 ends · 32 size and rank · 35 group · 36 tag · 40 record
 //	others       0 next · 4 record
 //	free chains  0 next · 4 first cell of the next free chain
 //
@@ -14,7 +14,7 @@ type cell [cellSize]byte
 
 const (
 	cellSize = 64
-	headData = 36
+	headData = 40
 	tailData = 4
 
 	// Where a cell says which cell is next: in the first cell, and in the others.
@@ -45,12 +45,13 @@ func (c *cell) packed() uint32 { return uint32(c.ref(32)) }
 func (c *cell) size() int      { return int(c.packed() & (1<<sizeBits - 1)) }
 func (c *cell) label() Label {
 	p := c.packed()
-	return Label{Group: byte(p >> 24), Rank: Rank(p >> sizeBits & 3), Ends: c.ends()}
+	return Label{Group: byte(p >> 24), Rank: Rank(p >> sizeBits & 3), Ends: c.ends(), Tag: uint32(c.ref(36))}
 }
 
 func (c *cell) setLabel(l Label, size int) {
 	c.setRef(28, ref(l.Ends))
 	c.setRef(32, ref(uint32(size)|uint32(l.Rank)<<sizeBits|uint32(l.Group)<<24))
+	c.setRef(36, ref(l.Tag))
 }
 
 func (c *cell) ref(at int) ref       { return ref(binary.LittleEndian.Uint32(c[at:])) }

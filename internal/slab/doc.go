@@ -8,8 +8,8 @@
 // Memory comes from the operating system, 16 MiB at a time as it is needed, and is
 // handed out in pages of 4 KiB (arena.go). It lies outside the Go heap, so a table of
 // five million records costs a collection nothing. A record lies in a chain of cells
-// of 64 bytes, most records in one (cells.go): 36 bytes of it for the key and its
-// place, 28 for the record; each further cell holds 60 bytes. An extendible hash table
+// of 64 bytes, most records in one (cells.go): 40 bytes of it for the key, its place and
+// its label, 24 for the record; each further cell holds 60 bytes. An extendible hash table
 // finds the first cell (index.go). What it adds to a record is about 12 bytes.
 //
 // A table has up to 256 shards, one for each MiB, each with a lock of its own. The

@@ -29,6 +29,8 @@ type Label struct {
 	Rank Rank
 	// Ends is when the record does not matter any more, in seconds since the epoch.
 	Ends uint32
+	// Tag means nothing to the table.
+	Tag uint32
 }
 
 // A Rank is how much a record matters to its group, from 0 to Ranks-1.

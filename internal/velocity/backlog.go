@@ -1,9 +1,12 @@
 package velocity
 
 import (
+	"cmp"
 	"iter"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"fraudcheck/internal/memcached"
 )
@@ -27,13 +30,14 @@ type backlogged struct {
 	plan    *Plan
 	subject *subjectPlan
 	key     Key
+	network uint32
 	now     Time
 	forgot  bool
 }
 
 // add notes that the server is to be told of u's record.
 func (b *backlog) add(u *Update) {
-	b.put(backlogged{plan: u.plan, subject: u.subject, key: u.key, now: u.now, forgot: u.verb == forget})
+	b.put(backlogged{plan: u.plan, subject: u.subject, key: u.key, network: u.network, now: u.now, forgot: u.verb == forget})
 }
 
 func (b *backlog) put(l backlogged) {
@@ -60,21 +64,20 @@ func (b *backlog) overflow() {
 	b.waiting.Store(true)
 }
 
-// take empties the backlog, what was forgotten first. With over, more than that is to
-// be told.
+// take empties the backlog, what was forgotten first, then the newest. With over, more
+// than that is to be told.
 func (b *backlog) take() (records []backlogged, over bool) {
 	if !b.waiting.Load() {
 		return nil, false
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, forgot := range []bool{true, false} {
-		for _, l := range b.of {
-			if l.forgot == forgot {
-				records = append(records, l)
-			}
-		}
+	for _, l := range b.of {
+		records = append(records, l)
 	}
+	slices.SortFunc(records, func(a, b backlogged) int {
+		return cmp.Or(compareBool(b.forgot, a.forgot), cmp.Compare(b.now, a.now))
+	})
 	over = b.over
 	b.of, b.over = nil, false
 	b.waiting.Store(false)
@@ -90,7 +93,7 @@ func (m *Memcached) tellBacklog(s *memcached.Server, plan func() *Plan, now func
 		return true
 	}
 	if over {
-		whole = m.tellAll(s, plan(), now(), stop)
+		whole = m.tellAll(s, plan(), now(), time.Now().Add(tellFor), stop)
 	} else {
 		whole = m.tell(updatesOf(records), stop)
 	}
@@ -109,7 +112,7 @@ func (m *Memcached) tellBacklog(s *memcached.Server, plan func() *Plan, now func
 func updatesOf(records []backlogged) iter.Seq[*Update] {
 	return func(yield func(*Update) bool) {
 		for _, r := range records {
-			if !yield(tellOf(r.plan, r.subject, r.key, r.now)) {
+			if !yield(tellOf(r.plan, r.subject, r.key, r.network, r.now)) {
 				return
 			}
 		}

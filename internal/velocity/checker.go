@@ -146,5 +146,8 @@ func (c *Checker) beginSubject(v *call, s *subjectPlan, a *Attempt, now Time, ve
 		return false
 	}
 	v.update.begin(v.plan, s, v.macs.key(s.kind, &id), now, verb)
+	if s.kind.from.address {
+		v.update.network = networkTag(a.Address)
+	}
 	return true
 }

@@ -73,9 +73,14 @@ func ExpiryOf(retain time.Duration, now Time) int32 {
 func KeyOf(c *Checker, a *Attempt) Key { return keyOf(c, a) }
 
 // Urgent is what a server is told of, in order.
-func Urgent(m *Memory, plan *Plan, now Time, most int) (keys []Key) {
-	for u := range m.urgent(plan, now, most, func(Key) bool { return true }) {
+func Urgent(m *Memory, plan *Plan, now Time, atOnce int) (keys []Key) {
+	for u := range m.urgent(plan, now, atOnce, func(Key) bool { return true }) {
 		keys = append(keys, u.key)
 	}
 	return keys
+}
+
+// TellAll tells the first server what matters, until the limit.
+func TellAll(m *Memcached, plan *Plan, now Time, limit time.Time) (whole bool) {
+	return m.tellAll(m.Client.ServerOf(0), plan, now, limit, nil)
 }

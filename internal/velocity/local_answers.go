@@ -40,6 +40,7 @@ type localAnswer struct {
 	key     Key
 	plan    *Plan // when it was allowed
 	subject *subjectPlan
+	network uint32
 	until   Time
 	used    bool // something was shown that the servers do not know
 }
@@ -51,7 +52,7 @@ func (ls *localAnswers) allow(u *Update) {
 	if ls.byKey[u.key] != nil || len(ls.queue) >= maxLocal {
 		return
 	}
-	l := &localAnswer{key: u.key, plan: u.plan, subject: u.subject, until: u.now + localFor}
+	l := &localAnswer{key: u.key, plan: u.plan, subject: u.subject, network: u.network, until: u.now + localFor}
 	ls.byKey[u.key] = l
 	ls.queue = append(ls.queue, l)
 	ls.queued.Add(1)
@@ -139,7 +140,7 @@ func (m *Memcached) writeLocal(l *localAnswer, plan *Plan, now Time) {
 	} else {
 		plan = l.plan
 	}
-	u := tellOf(plan, subject, l.key, now)
+	u := tellOf(plan, subject, l.key, l.network, now)
 	if shared, _ := m.inTurn(u); !shared {
 		m.backlogOf(m.serverOf(l.key)).add(u)
 		return

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/turns"
@@ -145,7 +146,7 @@ func (m *Memcached) Watch(plan func() *Plan, now func() Time) {
 func (m *Memcached) watchServers(plan func() *Plan, now func() Time) {
 	m.Client.Watch(func(s *memcached.Server, all bool, stop <-chan struct{}) (whole bool) {
 		if all {
-			return m.tellAll(s, plan(), now(), stop)
+			return m.tellAll(s, plan(), now(), time.Now().Add(tellFor), stop)
 		}
 		return m.tellBacklog(s, plan, now, stop)
 	})

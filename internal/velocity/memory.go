@@ -2,9 +2,6 @@ package velocity
 
 import (
 	"bytes"
-	"cmp"
-	"iter"
-	"slices"
 	"sync"
 
 	"fraudcheck/internal/slab"
@@ -171,7 +168,7 @@ func (s *scratch) tally(u *Update) []tally {
 
 // label says how the record in which the rules find these tallies is kept.
 func (u *Update) label(r *Record, tallies []tally) slab.Label {
-	return slab.Label{Group: u.subject.kind.id, Rank: u.rank(r, tallies), Ends: u.ends(r)}
+	return slab.Label{Group: u.subject.kind.id, Rank: u.rank(r, tallies), Ends: u.ends(r), Tag: u.network}
 }
 
 // Stats says what the store holds and what it evicted.
@@ -185,55 +182,6 @@ func (m *Memory) Stats() MemoryStats {
 		}
 	}
 	return stats
-}
-
-// urgent yields an update, which adds nothing, for every record that a server is to be
-// told of (tell.go), in that order; most bounds how many. wanted says of which keys.
-func (m *Memory) urgent(plan *Plan, now Time, most int, wanted func(Key) bool) iter.Seq[*Update] {
-	s := m.scratch.Get().(*scratch)
-	defer m.scratch.Put(s)
-	var found []urgentRecord
-	var u Update
-	for i := range m.table.Shards() {
-		m.table.Visit(i, func(key *slab.Key, l slab.Label, record []byte) {
-			subject := plan.subjectOf(l.Group)
-			if subject == nil || !wanted(Key(*key)) {
-				return
-			}
-			u.begin(plan, subject, Key(*key), now, read)
-			s.decode(record)
-			u.apply(&s.record)
-			if urgency := u.urgency(&s.record); urgency < ordinary {
-				found = append(found, urgentRecord{subject: subject, key: u.key, urgency: urgency, changed: s.record.changed()})
-			}
-		})
-		if len(found) > 4*most {
-			found = firstOf(found, most)
-		}
-	}
-	found = firstOf(found, most)
-	return func(yield func(*Update) bool) {
-		for _, r := range found {
-			if !yield(tellOf(plan, r.subject, r.key, now)) {
-				return
-			}
-		}
-	}
-}
-
-type urgentRecord struct {
-	subject *subjectPlan
-	key     Key
-	urgency urgency
-	changed Time
-}
-
-// firstOf orders the records as they are to be told, and keeps the first of them.
-func firstOf(records []urgentRecord, most int) []urgentRecord {
-	slices.SortFunc(records, func(a, b urgentRecord) int {
-		return cmp.Or(cmp.Compare(a.urgency, b.urgency), cmp.Compare(b.changed, a.changed))
-	})
-	return records[:min(len(records), most)]
 }
 
 // subjectOf is the plan of the subjects of that kind, nil when no rule watches it.

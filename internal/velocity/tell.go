@@ -2,7 +2,6 @@ package velocity
 
 import (
 	"iter"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -16,49 +15,35 @@ import (
 // instance knows, before it is believed again: first the records that were forgotten
 // within their longest window, so that no other instance's copy brings back what an
 // analyst forgave; then those that an enforced rule blocks, so that no attacker is let
-// off; each newest first. Ordinary traffic tells the rest.
+// off; each newest first, and of one network not all at once (urgent.go). That ends after
+// tellFor: ordinary traffic tells the rest.
 const (
-	maxTold   = 10_000 // records
-	tellBatch = 50     // between pauses
+	tellFor   = 30 * time.Second
+	tellBatch = 50 // records between pauses
 	tellPause = 2 * time.Millisecond
 	tellers   = 8 // records written at once
 	maxUntold = 5 // failures, before telling is given up until the next probe
 )
 
-// An urgency orders what a server is told.
-type urgency uint8
-
-const (
-	marked urgency = iota // by an analyst, for instance
-	forgotten
-	blocking
-	ordinary // not told
-)
-
-// urgency of the record, to which u was applied.
-func (u *Update) urgency(r *Record) urgency {
-	switch {
-	case slices.ContainsFunc(r.marks, func(m mark) bool { return m.key.lasting }):
-		return marked
-	case r.generation > 0 && u.now.age(Time(r.generation)) < u.subject.retain:
-		return forgotten
-	case u.blocks() || len(r.marks) > 0:
-		return blocking
-	}
-	return ordinary
-}
-
 // tellOf is an update that writes what is known of the subject and observes nothing.
-func tellOf(plan *Plan, subject *subjectPlan, key Key, now Time) *Update {
+func tellOf(plan *Plan, subject *subjectPlan, key Key, network uint32, now Time) *Update {
 	u := new(Update)
 	u.begin(plan, subject, key, now, reseed)
+	u.network = network
 	return u
 }
 
-// tellAll tells the server what matters of its share of this instance's records, and
-// reports whether it was told all of that.
-func (m *Memcached) tellAll(s *memcached.Server, plan *Plan, now Time, stop <-chan struct{}) (whole bool) {
-	return m.tell(m.Local.urgent(plan, now, maxTold, func(key Key) bool { return m.serverOf(key) == s }), stop)
+// tellAll tells the server what matters of its share of this instance's records, until
+// the limit. It reports whether none failed.
+func (m *Memcached) tellAll(s *memcached.Server, plan *Plan, now Time, limit time.Time, stop <-chan struct{}) (whole bool) {
+	urgent := m.Local.urgent(plan, now, urgentAtOnce, func(key Key) bool { return m.serverOf(key) == s })
+	return m.tell(func(yield func(*Update) bool) {
+		for u := range urgent {
+			if !time.Now().Before(limit) || !yield(u) {
+				return
+			}
+		}
+	}, stop)
 }
 
 // tell writes the records, and reports whether that was done with them all. A record

@@ -3,12 +3,14 @@ package velocity_test
 import (
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/testbed"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/velocity/velocitytest"
@@ -207,29 +209,91 @@ func TestWhatWasForgivenStaysForgivenAfterAServerLostItsMemory(t *testing.T) {
 	}
 }
 
+// A localCopy is what an instance knows by itself, and a checker on it.
+type localCopy struct {
+	*velocity.Checker
+	t      *testing.T
+	memory *velocity.Memory
+}
+
+func newLocalCopy(t *testing.T) localCopy {
+	memory, err := velocity.NewMemory(64 << 20)
+	require.NoError(t, err)
+	return localCopy{velocitytest.NewChecker(t, []velocity.Rule{velocity.DefaultRule}, memory), t, memory}
+}
+
+// show shows that many cards from the address.
+func (c localCopy) show(ip string, cards int, at velocity.Time) {
+	for card := range cards {
+		attempt := velocitytest.Attempt(c.t, ip, card)
+		var d velocity.Decision
+		c.Check(&attempt, at, nil, &d)
+	}
+}
+
+func (c localCopy) key(ip string) velocity.Key {
+	a := velocitytest.Attempt(c.t, ip, 0)
+	return velocity.KeyOf(c.Checker, &a)
+}
+
 // A server is told what matters most first, should it lose patience.
 func TestAServerIsToldWhatWasForgottenFirstAndThenTheNewest(t *testing.T) {
-	local, err := velocity.NewMemory(1 << 20)
-	require.NoError(t, err)
-	c := velocitytest.NewChecker(t, []velocity.Rule{velocity.DefaultRule}, local)
-	show := func(ip string, cards int, at velocity.Time) {
-		for card := range cards {
-			attempt := velocitytest.Attempt(t, ip, card)
-			var d velocity.Decision
-			c.Check(&attempt, at, nil, &d)
-		}
-	}
-	now := velocitytest.Start
-	show("203.0.113.1", 6, now)
-	show("203.0.113.2", 5, now) // not blocked
+	c, now := newLocalCopy(t), velocitytest.Start
+	c.show("203.0.113.1", 6, now)
+	c.show("203.0.113.2", 5, now) // not blocked
 	forgotten := velocitytest.Attempt(t, "203.0.113.3", 0)
-	show("203.0.113.3", 6, now)
+	c.show("203.0.113.3", 6, now)
 	c.Forget(&forgotten, "ip", now+1000)
-	show("203.0.113.4", 6, now+5000)
-	show("203.0.113.5", 6, now+10_000)
-	key := func(ip string) velocity.Key { a := velocitytest.Attempt(t, ip, 0); return velocity.KeyOf(c, &a) }
-	require.Equal(t, []velocity.Key{key("203.0.113.3"), key("203.0.113.5"), key("203.0.113.4"), key("203.0.113.1")},
-		velocity.Urgent(local, c.Plan(), now+20_000, 100))
-	require.Equal(t, []velocity.Key{key("203.0.113.3"), key("203.0.113.5")}, velocity.Urgent(local, c.Plan(), now+20_000, 2))
-	require.Empty(t, velocity.Urgent(local, c.Plan(), now+3_700_000, 100), "a window later nothing matters")
+	c.show("203.0.113.4", 6, now+5000)
+	c.show("203.0.113.5", 6, now+10_000)
+	for _, atOnce := range []int{1, 2, 3, 4, 100} {
+		require.Equal(t, []velocity.Key{c.key("203.0.113.3"), c.key("203.0.113.5"), c.key("203.0.113.4"), c.key("203.0.113.1")},
+			velocity.Urgent(c.memory, c.Plan(), now+20_000, atOnce), "%d at once", atOnce)
+	}
+	require.Empty(t, velocity.Urgent(c.memory, c.Plan(), now+3_700_000, 100), "a window later nothing matters")
+}
+
+// An attacker who has a whole network does not keep a server from hearing of others.
+func TestAServerIsToldOfAHundredOfOneNetworkBeforeItIsToldOfOthers(t *testing.T) {
+	for network, address := range map[string]string{"IPv6": "2001:db8:0:%x::1", "IPv4": "192.0.2.%d"} {
+		t.Run(network, func(t *testing.T) {
+			c, now := newLocalCopy(t), velocitytest.Start
+			var first, last, others []velocity.Key
+			for n := range 250 { // the later the number, the longer ago
+				ip := fmt.Sprintf(address, n)
+				c.show(ip, 6, now-velocity.Time(n))
+				if n < 100 {
+					first = append(first, c.key(ip))
+				} else {
+					last = append(last, c.key(ip))
+				}
+			}
+			for n := range 5 {
+				ip := fmt.Sprintf("2001:db8:%x::1", n+1)
+				c.show(ip, 6, now-velocity.Time(1000+n))
+				others = append(others, c.key(ip))
+			}
+			for _, atOnce := range []int{7, 100, 101, 255, 10_000} {
+				require.Equal(t, slices.Concat(first, others, last), velocity.Urgent(c.memory, c.Plan(), now, atOnce), "%d at once", atOnce)
+			}
+		})
+	}
+}
+
+// What bounds telling is time, and not how much there is to tell.
+func TestAServerIsToldAllThatMattersUntilTheLimit(t *testing.T) {
+	testbed.SkipRace(t, "fills a copy")
+	server := testbed.StartMemcached(t)
+	c, now := newLocalCopy(t), velocitytest.Start
+	const blocked = 12_000
+	for n := range blocked {
+		c.show(fmt.Sprintf("2001:db8:%x:%x::1", n&63, n), 6, now)
+	}
+	store := velocitytest.NewMemcached(t, c.memory, memcached.Settings{Servers: []string{server.Addr}, Budget: patient})
+	held, order := server.Stat("curr_items"), velocity.Urgent(c.memory, c.Plan(), now, blocked)
+	require.True(t, velocity.TellAll(store, c.Plan(), now, time.Now()), "nothing failed")
+	require.Equal(t, held, server.Stat("curr_items"))
+	require.True(t, velocity.TellAll(store, c.Plan(), now, time.Now().Add(10*patient)))
+	require.Equal(t, held+blocked, server.Stat("curr_items"))
+	require.Equal(t, order, velocity.Urgent(c.memory, c.Plan(), now, blocked), "the next time in the same order")
 }

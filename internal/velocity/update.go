@@ -26,6 +26,7 @@ type Update struct {
 	plan    *Plan
 	subject *subjectPlan
 	verb    verb
+	network uint32      // of the subject's IP address: see networkTag; 0 for none
 	turn    *turns.Turn // of its check; nil: one of its own
 	shown   []shown     // what observe and decline add, by the subject's lists
 
@@ -54,7 +55,7 @@ type tally struct {
 // begin makes u an update with that verb, which adds no element yet. It keeps
 // its turn, which is of the whole check.
 func (u *Update) begin(p *Plan, s *subjectPlan, key Key, now Time, v verb) {
-	u.plan, u.subject, u.key, u.now, u.verb = p, s, key, now, v
+	u.plan, u.subject, u.key, u.now, u.verb, u.network = p, s, key, now, v, 0
 	u.shown = append(u.shown[:0], make([]shown, len(s.lists))...)
 	u.result.tallies = append(u.result.tallies[:0], make([]tally, len(s.rules))...)
 	u.result.degraded = false
