@@ -26,18 +26,22 @@ check: ## in about a minute: build, vet, and the fast tests without -race
 	go test -short $$(go list ./... | grep -v -e /loadtest -e /cmd/)
 	go test -short ./cmd/... -run 'Program|Package|Pages|Comments|Exported|Configuration'
 
-test: ## everything that must hold, in four to five minutes
+test: ## everything that must hold, in about four minutes on two processors
 	@$(need_go)
 	@$(call need,cc,gcc libc6-dev,the race detector,tests run without -race)
 	@$(call need,memcached,memcached,the shared store,its tests are skipped)
 	@$(call need,strace,strace,a slow disk in tests of the stop,those are skipped)
 	go vet ./...
+	@# The longest come first, so that none is left to run alone.
 	@race=$$(command -v cc >/dev/null && echo -race); set -x; \
-	go test $$race -shuffle=on -count=1 $$(go list ./... | grep -v -e /loadtest -e /bench$$ -e /cmd/)
-	@# Without the detector: allocation budgets, which it would spoil; stores filled by one
-	@# goroutine, in which it can find nothing; and what starts the program, which it does
-	@# not reach.
-	go test -shuffle=on -count=1 ./bench ./cmd/... ./internal/server ./internal/slab ./internal/velocity
+	go test $$race -shuffle=on -count=1 ./internal/velocity ./internal/memcached $$(go list ./... | grep -v /loadtest)
+	@# Without the detector: what calls testbed.SkipRace, which are allocation budgets, that
+	@# the detector would spoil, and tables filled by one goroutine, in which it can find
+	@# nothing; and what starts the program, which it does not reach.
+	@files=$$(grep -rl --include='*_test.go' 'testbed\.SkipRace(' internal); \
+	tests=$$(awk '/^func (Test|Fuzz)/ { gsub(/^func |\(.*/, ""); name = $$0 } /testbed\.SkipRace\(/ { print name }' $$files | sort -u | paste -sd '|' -); set -x; \
+	go test -shuffle=on -count=1 -run "^($$tests)$$" $$(dirname $$files | sort -u | sed 's|^|./|')
+	go test -shuffle=on -count=1 ./cmd/... ./bench ./internal/testbed
 	go test -count=1 -parallel 4 ./loadtest # alone: its load wants the machine
 
 k6: ## k6 against the real program: a smoke run, and an attack on two instances

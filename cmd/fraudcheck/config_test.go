@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/config"
+	"fraudcheck/internal/testbed"
 )
 
 // What wrong values are made of. No error may show either: a secret in the wrong
@@ -119,6 +120,7 @@ func wrongFor(s reflect.Type, tag reflect.StructTag) []string {
 }
 
 func TestConfigurationRefusesWhatIsOfTheWrongTypeByName(t *testing.T) {
+	testbed.SkipRace(t, "reads hundreds of files, in one goroutine")
 	t.Parallel()
 	var seen []string
 	everySetting(reflect.TypeFor[config.Settings](), "", "", func(key string, s reflect.Type, tag reflect.StructTag) {

@@ -59,6 +59,7 @@ func configure(f *flags, files config.Files) (*policy, error) {
 		}
 	}
 	p.warnOfRulesAndLists()
+	p.warnOfFiles()
 	p.warnOfCredentials()
 	return p, nil
 }

@@ -34,7 +34,7 @@ func TestRulesAreRefusedByTheSettingThatIsWrong(t *testing.T) {
 	for _, tt := range []struct{ key, value string }{
 		{"name", ""}, {"name", "Hunter2"}, {"name", "hunter2-"}, {"name", `"hunter2 "`}, {"name", "é"}, {"name", strings.Repeat("a", 41)},
 		{"per", ""}, {"per", "hunter2"}, {"per", "cards"}, {"per", "attempts"},
-		{"count", ""}, {"count", "hunter2"}, {"count", "card"}, {"count", "emails"}, {"count", "ips"},
+		{"count", ""}, {"count", "hunter2"}, {"count", "card"}, {"count", "networks"}, {"count", "ips"},
 		{"window", ""}, {"window", "0s"}, {"window", "999ms"}, {"window", "1500ms"}, {"window", "-1h"}, {"window", "720h1s"}, {"window", "1000001h"},
 		{"review_over", "-1"}, {"review_over", "5"}, {"review_over", markerNumber},
 		{"block_over", ""}, {"block_over", "0"}, {"block_over", "-7000000007"}, {"block_over", "4097"}, {"block_over", markerNumber},

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"fmt"
+	"os"
 
 	"fraudcheck/internal/auth/session"
 	"fraudcheck/internal/config"
@@ -18,6 +19,8 @@ type keys struct {
 	records *velocity.Keys
 	logins  *session.Keys
 	log     []byte // 32 bytes; hashes callers and addresses
+
+	hashKeySum [sha256.Size]byte // tells whether the hash key was changed
 }
 
 // makeKeys reads the hash key and derives the others. Where none is configured, it makes
@@ -36,7 +39,8 @@ func (p *policy) makeKeys() (k *keys, err error) {
 	if len(hashKey) < velocity.MinHashKey {
 		return nil, expected(key, fmt.Sprintf("at least %d bytes: head -c 32 /dev/urandom | base64 makes such a key", velocity.MinHashKey))
 	}
-	k = new(keys)
+	p.warnOfSecrets(key, hashKey)
+	k = &keys{hashKeySum: sha256.Sum256(hashKey)}
 	if k.records, err = velocity.NewKeys(hashKey); err != nil {
 		return nil, &config.Error{Key: key, Problem: err}
 	}
@@ -69,6 +73,25 @@ func (p *policy) hashKey() (key string, hashKey []byte, err error) {
 			Expected: "a hash key, the same at every start, where store.memory.snapshot_file is set"}
 	}
 	return "hash_key", randomKey(), nil
+}
+
+// warnOfKeys is for a reload, which leaves the hash key as it is: it warns where the one
+// configured now is another than that with the sum, or would refuse the next start, and of
+// secrets as makeKeys does. A pipe was read at the start, and is not again.
+func (p *policy) warnOfKeys(inForce [sha256.Size]byte) {
+	file := p.settings.HashKeyFile
+	if info, err := os.Stat(file); file != "" && err == nil && !info.Mode().IsRegular() {
+		p.warnOfSecrets("", nil)
+		return
+	}
+	key, hashKey, err := p.hashKey()
+	switch {
+	case err != nil:
+		p.warn("%s; the next start would be refused", p.config.Locate(err))
+	case file != "" && sha256.Sum256(hashKey) != inForce:
+		p.warn("hash_key_file holds another key than the one in force, and needs a restart")
+	}
+	p.warnOfSecrets(key, hashKey)
 }
 
 // randomKey returns a key of velocity.MinHashKey random bytes, for this run only.

@@ -126,9 +126,11 @@ func checkConfig(f *flags, stdout io.Writer) error {
 	if _, err := p.makeKeys(); err != nil {
 		return err
 	}
-	// serve refuses it; check-config may run on another machine.
-	if err := p.checkSnapshotFile(); err != nil {
-		p.warn("%s", err)
+	// serve refuses both; check-config may run on another machine.
+	for _, check := range []func() error{p.checkSnapshotFile, p.checkLogFolder} {
+		if err := check(); err != nil {
+			p.warn("%s", err)
+		}
 	}
 	text, err := yaml.Marshal(p.settings)
 	if err != nil {

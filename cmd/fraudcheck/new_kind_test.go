@@ -21,6 +21,7 @@ import (
 // lines, and no other change of the source, the program takes the field, watches and
 // counts it, and lets an analyst read and forget it.
 func TestANewKindIsOneEntryInEachTable(t *testing.T) {
+	testbed.SkipRace(t, "builds a copy of the program")
 	t.Parallel()
 	testbed.SkipShort(t, "compiles the program with one kind more")
 	path := buildWith(t, map[string]entry{

@@ -71,6 +71,9 @@ func (r *reloader) compile() (*policy, error) {
 	if err == nil && next.generatedUser != "" {
 		err = r.keepCallers(next)
 	}
+	if err == nil {
+		next.warnOfKeys(r.service.keys.hashKeySum)
+	}
 	return next, err
 }
 

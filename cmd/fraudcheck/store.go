@@ -48,9 +48,13 @@ func (s *service) openStore() error {
 // which records, logins and nonces share. It fails only on settings, not because a server does not answer.
 func (s *service) openMemcached() (err error) {
 	set, log := s.settings.Store, s.log
-	s.turns = turns.New(turns.Settings{Turns: set.Memcached.MaxConns, Answer: s.settings.Limits.Answer, Budget: set.Budget})
+	limits := s.settings.Limits
+	s.turns = turns.New(turns.Settings{
+		Turns: set.Memcached.MaxConns, Answer: limits.Answer, Budget: set.Budget,
+		Room: limits.InFlight - limits.InFlight/8, // so that waiting alone gets nobody a 503
+	})
 	s.memcached, err = memcached.New(memcached.Settings{
-		Servers: set.Memcached.Servers, MaxConns: set.Memcached.MaxConns, Budget: s.turns.Budget,
+		Servers: set.Memcached.Servers, Budget: s.turns.Budget,
 		Canary: s.keys.records.CanaryKey(), Observe: s.metrics.Operation,
 		Changed: func(server string, trouble memcached.Trouble) {
 			if trouble == memcached.NoTrouble {

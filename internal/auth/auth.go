@@ -69,11 +69,9 @@ func (r Roles) Permit(need Roles) bool { return need&Anyone != 0 || r&(need|Oper
 
 // A Caller is a program or a person whose credentials were found valid.
 type Caller struct {
-	Name    string // of the user; of a JSON Web Token its subject, any text
-	Roles   Roles
-	Profile []byte // JSON object of claims of its token; nil where none are asked for
+	Name  string // of the user; of a JSON Web Token its subject, any text
+	Roles Roles
 
-	issuer   string    // of its token, any text; empty for a user of ours
 	networks *networks // that it may call from, beside those for all
 }
 
@@ -99,7 +97,7 @@ const (
 	// many requests wait to be verified. The error is a [Later].
 	TooManyFailures Failure = "too_many_failures"
 	// Only the store could tell, and it does not answer.
-	Unavailable Failure = "store_unreachable"
+	Unavailable Failure = "overloaded"
 )
 
 // Error returns the detail of the answer. It never says more than the failure does: which

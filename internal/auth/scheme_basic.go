@@ -126,6 +126,8 @@ func (u *account) verifiedAt(now time.Time) *verification {
 // and then it is one guess. Credentials that were never found good are charged to the
 // throttle before they are hashed, and wait in the hasher's queue.
 func (s *basicScheme) verifySlow(c call, user *account, id credentialID, name, secret string, age age) (*Caller, error) {
+	began := time.Now()
+	defer func() { c.Turn.Excuse(time.Since(began)) }()
 	defer c.verified.waiting.Add(-1)
 	if c.verified.waiting.Add(1) > maxWaiting && age == unknown {
 		return nil, errTooManyWaiting

@@ -16,7 +16,7 @@ import (
 
 func TestSharedNoncesAreKeptFourMinutes(t *testing.T) {
 	server := testbed.StartMemcached(t)
-	client, err := memcached.New(memcached.Settings{Servers: []string{server.Addr}, MaxConns: 64, Budget: time.Second, Canary: "canary"})
+	client, err := memcached.New(memcached.Settings{Servers: []string{server.Addr}, Budget: time.Second, Canary: "canary"})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, client.Close()) })
 	shared := session.NewMemcached(client, turns.New(turns.Settings{Turns: 64, Answer: time.Second, Budget: time.Second}))

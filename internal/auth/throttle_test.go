@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"fraudcheck/internal/auth/session"
+	"fraudcheck/internal/testbed"
 )
 
 // A tick is the time in which a client network gets one attempt.
@@ -73,6 +74,7 @@ func (m *tickModel) charge(address, user string, named bool) (wait int64) {
 }
 
 func TestTheThrottleAgreesWithAPlainModel(t *testing.T) {
+	testbed.SkipRace(t, "a model, in one goroutine")
 	addresses := []string{"", "198.51.100.7", "198.51.100.8", "2001:db8::1"}
 	users := []string{"", "checkout", "stranger"}
 	rapid.Check(t, func(t *rapid.T) {
@@ -105,20 +107,23 @@ func TestTheThrottleAgreesWithAPlainModel(t *testing.T) {
 }
 
 func TestMetersAreBounded(t *testing.T) {
+	testbed.SkipRace(t, "fills the meters, in one goroutine")
 	throttle := newThrottle()
 	now := throttle.start
 	address := func(i int) netip.Addr {
 		return netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, uint32(i))))
 	}
-	for i := range 1_000_000 {
-		_, wait := throttle.charge(address(i), fmt.Append(nil, "user ", i), now)
-		require.Zero(t, wait)
+	const last = 4*maxMeters + 1
+	for i := range last + 1 {
+		if _, wait := throttle.charge(address(i), fmt.Append(nil, "user ", i), now); wait != 0 {
+			require.Zero(t, wait)
+		}
 	}
 	for name, kept := range map[string]meters{"networks": throttle.networks, "users": throttle.users} {
 		assert.Len(t, kept.old, maxMeters/2, name)
 		assert.LessOrEqual(t, len(kept.young), maxMeters/2, name)
 	}
-	_, known := throttle.networks.young[throttle.hash(address(999_999))]
+	_, known := throttle.networks.young[throttle.hash(address(last))]
 	assert.True(t, known, "the last is among them")
 	assert.Equal(t, meter{failed: -failedFor}, throttle.networks.find(throttle.hash(address(0)), 0), "the first is not")
 }

@@ -8,10 +8,9 @@ import (
 
 // Settings are what a Client works with.
 type Settings struct {
-	Servers  []string      // host:port or /unix/socket, at least one
-	MaxConns int           // operations under way at once, per server
-	Budget   time.Duration // longest that a request may wait; an operation given less than half of it blames no server
-	Canary   string        // key of the item that names a server's memory
+	Servers []string      // host:port or /unix/socket, at least one
+	Budget  time.Duration // longest that a request may wait; an operation given less than half of it blames no server
+	Canary  string        // key of the item that names a server's memory
 
 	// Observe is told of every operation: its name, one of [Ops], how it ended, one of
 	// [Results], and how long it took. It may be nil, as may those below.

@@ -14,7 +14,6 @@ import (
 // newTestClient makes a client that is closed with the test.
 func newTestClient(t *testing.T, settings Settings) *Client {
 	settings.Canary = "canary"
-	settings.MaxConns = max(settings.MaxConns, 4)
 	c, err := New(settings)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, c.Close()) })

@@ -19,10 +19,11 @@
 // A server whose operations fail five times in a row, or one time in four, is not asked
 // any more (breaker.go). These count as failures: a command that was not answered in time,
 // a connection that was refused or broke off, and a reply that no memcached gives. These
-// do not: a wait in this process (for a slot, for a command to be sent), a connection
-// that was closed for another command's sake, an operation that was given less than half
-// of the budget, and a command that the server refused ("SERVER_ERROR ..."): that is
-// the command's trouble. A probe in the background (watch.go), not a request, finds out
+// do not: a wait in this process (for a command to be sent, or for a reply that has
+// arrived to be read), a server that had less than half of the budget for its reply, a
+// connection that was closed for another command's sake, and a command that the server
+// refused ("SERVER_ERROR ..."): that is the command's trouble. Commands that are given up
+// together are one failure. A probe in the background (watch.go), not a request, finds out
 // when the server is well again.
 //
 // # Memory
@@ -64,7 +65,8 @@
 //     be, and END. Anything else closes the link, and so does a reply that comes before
 //     its command was sent.
 //   - A command that was sent and is not answered by its deadline closes the link, so
-//     that its late reply cannot be taken for another's.
+//     that its late reply cannot be taken for another's; not where this process is late
+//     (late.go): then the link goes on, and the reply is dropped when it comes.
 //   - A closed link is never reused. Of the calls that wait on it one is
 //     told that it broke, the others errAbandoned.
 //   - A call that is given up before its command was sent leaves the link alone and is told

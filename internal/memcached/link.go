@@ -103,9 +103,10 @@ func (l *link) expire() {
 	}
 }
 
-// giveUp ends the calls whose deadline has come, and reports whether a command among them
-// was sent: its reply may still come, so the link must be closed.
-func (l *link) giveUp(now time.Time) (sent bool) {
+// giveUp ends the calls whose deadline has come, and reports whether the server failed a
+// command among them: then its reply may still come, so the link must be closed. One call
+// alone tells of the failure, as when a link breaks.
+func (l *link) giveUp(now time.Time) (failed bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.err != nil {
@@ -121,12 +122,16 @@ func (l *link) giveUp(now time.Time) (sent bool) {
 			c.end(os.ErrDeadlineExceeded)
 		case l.sent < w.end:
 			c.end(errUnsent)
+		case l.isLate(w, now):
+			c.end(errLate)
+		case failed:
+			c.end(errTogether)
 		default:
 			c.end(os.ErrDeadlineExceeded)
-			sent = true
+			failed = true
 		}
 	}
-	return sent
+	return failed
 }
 
 // end closes the link. The first call that waits is told err, the others that it was for
@@ -168,6 +173,7 @@ func (l *link) write() {
 				l.end(err)
 				return
 			}
+			l.wrote(time.Now())
 		}
 	}
 }
@@ -180,6 +186,20 @@ func (l *link) batch(empty []byte) (sending []byte) {
 	l.addCanary()
 	sending, l.out, l.sent = l.out, empty, l.handed
 	return sending
+}
+
+// wrote notes that what the last batch held was sent by now.
+func (l *link) wrote(now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := len(l.queue.waiters) - 1; i >= l.queue.gone; i-- {
+		switch w := &l.queue.waiters[i]; {
+		case !w.sent.IsZero():
+			return
+		case w.end <= l.sent:
+			w.sent = now
+		}
+	}
 }
 
 // survive closes the link after a panic, which must not end the process.
@@ -292,8 +312,9 @@ func (l *link) release(found bool, trusted *string) {
 // A waiter is a call whose reply is to come: the canary's among them.
 type waiter struct {
 	call    *call
-	end     uint64  // where the command ends in all that was handed over
-	trusted *string // of the canary: what it was trusted to be when it was sent
+	end     uint64    // where the command ends in all that was handed over
+	sent    time.Time // zero: not yet
+	trusted *string   // of the canary: what it was trusted to be when it was sent
 }
 
 // A queue is first in, first out. The first ones are held: their replies have come, and

@@ -23,13 +23,16 @@ const (
 	Lost     Result = "lost" // a write on a connection that broke: done or not, reading will tell
 )
 
-// Two results that an operation returns though Observe was told another one.
+// Three results that an operation returns though Observe was told another one.
 const (
 	// Doubted is an answer that may come from a memory which is not trusted, whatever
 	// it is.
 	Doubted Result = "doubted"
 	// Refused is a command that the server refused, for reasons of its own.
 	Refused Result = "refused"
+	// Late is a Timeout because this process was late, which has more to do than it can,
+	// and not because the operation was given less than half of the budget.
+	Late Result = "late"
 )
 
 // Results are those that Observe is told.
@@ -74,7 +77,7 @@ type Item struct {
 func (i Item) Found() bool { return i.Version != 0 }
 
 // Get reads the item under the key. judge says what its value is: OK, Fault or Newer. The
-// result is that, or Miss, Doubted, Timeout, Refused or Failed. With Fault, too, the item
+// result is that, or Miss, Doubted, Timeout, Late, Refused or Failed. With Fault, too, the item
 // is returned, to be written over.
 func (x *Slot) Get(key []byte, judge func(value []byte) Result) (item Item, result Result) {
 	op := x.begin(opGet)
@@ -103,7 +106,7 @@ func (x *Slot) Get(key []byte, judge func(value []byte) Result) (item Item, resu
 
 // Write puts value where the item of that version is, or for version 0 where there is
 // none. expires is as memcached wants it. The result is OK; Miss or Conflict where
-// another item is there, or none any more; Lost, Doubted, Timeout, Refused or Failed. The
+// another item is there, or none any more; Lost, Doubted, Timeout, Late, Refused or Failed. The
 // value may have been written unless it is OK, Miss or Conflict.
 func (x *Slot) Write(key []byte, version uint64, value []byte, expires int32) Result {
 	op := x.begin(opAdd)
@@ -146,7 +149,10 @@ func (x *Slot) begin(name string) operation { return beginOperation(name, x.dead
 // end ends it.
 func (x *Slot) end(op *operation) Result {
 	result := x.server.end(op)
-	if op.err == nil && result != Refused && !x.any && x.call.doubtful {
+	switch {
+	case isLate(op.err) && op.left >= x.server.client.Budget/2:
+		return Late
+	case op.err == nil && result != Refused && !x.any && x.call.doubtful:
 		return Doubted
 	}
 	return result
@@ -206,8 +212,11 @@ func (s *Server) changed(trouble Trouble) {
 // connection, from a wait in this process, or from the key. It says nothing about the
 // server.
 func isOurs(err error) bool {
-	return errors.Is(err, errAbandoned) || errors.Is(err, errUnsent) || errors.Is(err, errKey)
+	return errors.Is(err, errAbandoned) || isLate(err) || errors.Is(err, errTogether) || errors.Is(err, errKey)
 }
+
+// isLate reports whether the deadline came because this process was late.
+func isLate(err error) bool { return errors.Is(err, errUnsent) || errors.Is(err, errLate) }
 
 // isBroken reports whether the connection ended under the operation.
 func isBroken(err error) bool {
@@ -217,7 +226,7 @@ func isBroken(err error) bool {
 
 // resultOf is how an operation ended that was not answered.
 func resultOf(err error) Result {
-	if errors.Is(err, errUnsent) {
+	if isLate(err) || errors.Is(err, errTogether) {
 		return Timeout
 	}
 	var timeout interface{ Timeout() bool }

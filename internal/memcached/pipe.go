@@ -17,6 +17,13 @@ var (
 	// errUnsent says that the deadline came before the command was sent.
 	errUnsent = errors.New("not sent by the deadline")
 
+	// errLate says that the deadline came and this process is late, not the server: see
+	// link.isLate.
+	errLate = errors.New("sent or read too late")
+	// errTogether says that the deadline came with that of another command of the link,
+	// which tells of the failure.
+	errTogether = errors.New("not answered in time, and another command neither")
+
 	errCommand = errors.New("not one command, and then its reply")
 )
 
@@ -29,6 +36,8 @@ type pipe struct {
 	canary  command                // reads it
 	trusted atomic.Pointer[string] // the canary's value; nil: no memory is trusted
 	lost    func()
+	// patience is how long the server has for a reply at least, before it is late.
+	patience time.Duration
 	// panicked is called with the value of a panic in a goroutine of a link.
 	panicked func(fault any)
 }

@@ -25,8 +25,7 @@ type Server struct {
 	weight uint64 // of the name, see pick
 	pipe   *pipe
 	breaker
-	slots chan struct{} // one for each operation that may be under way
-	pool  sync.Pool     // *Slot
+	pool sync.Pool // *Slot
 
 	doubt     chan struct{} // wakes the watch: the trusted canary was not found
 	tried     chan struct{} // closed when the watch has found the server trusted or failing
@@ -40,11 +39,11 @@ func newServer(c *Client, name string, index int) *Server {
 	h.Write([]byte(name))
 	s := &Server{
 		client: c, name: name, index: index, weight: mix(h.Sum64()),
-		pipe: newPipe(name, ConnsPerServer, dialTimeout), slots: make(chan struct{}, c.MaxConns),
+		pipe:  newPipe(name, ConnsPerServer, dialTimeout),
 		doubt: make(chan struct{}, 1), tried: make(chan struct{}),
 	}
 	s.pipe.guard(c.Canary, s.look)
-	s.pipe.panicked = c.Panicked
+	s.pipe.panicked, s.pipe.patience = c.Panicked, c.Budget/2
 	s.pool.New = func() any { return &Slot{server: s, call: newCall()} }
 	return s
 }
@@ -74,23 +73,12 @@ type Slot struct {
 	any      bool // replies of a memory that is not trusted will do
 }
 
-// Acquire waits for a slot until the deadline, which bounds the slot's operations too.
-// It returns nil when none was free.
+// Acquire returns a slot whose operations the deadline bounds. How many there are at once
+// is for the caller to bound.
 //
 // With anyMemory the operations do not end as [Doubted]: for values that are worth the
 // same whatever the server forgot, and for telling it what it has to know.
 func (s *Server) Acquire(deadline time.Time, anyMemory bool) *Slot {
-	select {
-	case s.slots <- struct{}{}:
-	default:
-		t := SetTimer(deadline)
-		defer EndTimer(t)
-		select {
-		case s.slots <- struct{}{}:
-		case <-t.C:
-			return nil
-		}
-	}
 	x := s.pool.Get().(*Slot)
 	x.any, x.deadline = anyMemory, deadline
 	return x
@@ -102,7 +90,6 @@ func (x *Slot) Release(broken bool) {
 	if !broken {
 		x.server.pool.Put(x)
 	}
-	<-x.server.slots
 }
 
 // HashOf is the hash of an item's key by which its server is chosen, for keys that have

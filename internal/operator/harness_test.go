@@ -31,7 +31,7 @@ const (
 // unreachable is a shared store that nobody answers for.
 func unreachable(t testing.TB, local *velocity.Memory) velocity.Store {
 	t.Helper()
-	return velocitytest.NewMemcached(t, local, memcached.Settings{Servers: []string{"127.0.0.1:1"}, MaxConns: 4, Budget: 100 * time.Millisecond})
+	return velocitytest.NewMemcached(t, local, memcached.Settings{Servers: []string{"127.0.0.1:1"}, Budget: 100 * time.Millisecond})
 }
 
 // A port is the operators' port of a fraudcheck.

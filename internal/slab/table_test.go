@@ -68,6 +68,7 @@ func TestATableTakesTheMemoryItIsGiven(t *testing.T) {
 }
 
 func TestATableMapsMemoryAsItNeedsIt(t *testing.T) {
+	testbed.SkipRace(t, "fills a table, in one goroutine")
 	table := newTable(t, 1<<30)
 	a := table.shards[0].cells.arena
 	require.Equal(t, stepPages, a.mapped)
@@ -129,6 +130,7 @@ func TestARecordThatIsTooLongIsNotKept(t *testing.T) {
 }
 
 func TestAnEditSplitsAtMostOnePageOfTheIndex(t *testing.T) {
+	testbed.SkipRace(t, "fills a table, in one goroutine")
 	table := newTable(t, 32<<20)
 	pages := func() (n int) {
 		for i := range table.shards {
@@ -300,6 +302,7 @@ func TestEvictionFollowsItsRules(t *testing.T) {
 }
 
 func TestARecordOfHighRankOutlivesAFlood(t *testing.T) {
+	testbed.SkipRace(t, "fills a table, in one goroutine")
 	for rank := Rank(1); rank < Ranks; rank++ {
 		table := newTable(t, MinBytes)
 		table.put(0, 0, Label{Group: 1, Rank: rank, Ends: 1}, small)
@@ -313,6 +316,7 @@ func TestARecordOfHighRankOutlivesAFlood(t *testing.T) {
 // Who fills the memory with records of high rank must not make the table forget every
 // new one before its rank can rise.
 func TestAFloodOfHighRankLeavesRoomForNewRecords(t *testing.T) {
+	testbed.SkipRace(t, "fills a table, in one goroutine")
 	table := newTable(t, MinBytes)
 	for n := range 100_000 {
 		table.put(-n, 0, Label{Group: 1, Rank: 2, Ends: 1}, small)
@@ -328,6 +332,7 @@ func TestAFloodOfHighRankLeavesRoomForNewRecords(t *testing.T) {
 }
 
 func TestAGroupKeepsItsShareWhateverTheOthersDo(t *testing.T) {
+	testbed.SkipRace(t, "fills a table, in one goroutine")
 	table := newTable(t, MinBytes)
 	const few = 1000
 	for n := range few {

@@ -33,9 +33,11 @@ var (
 )
 
 // Program returns the path of the program, which is built for the first test that
-// asks. The package's TestMain must call Main.
+// asks. The package's TestMain must call Main. It skips the test where the race detector
+// runs.
 func Program(t testing.TB) string {
 	t.Helper()
+	SkipRace(t, "starts the program, which the detector does not reach")
 	path, err := built()
 	require.NoError(t, err)
 	return path

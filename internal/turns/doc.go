@@ -11,6 +11,14 @@
 // turn, the look-up of a login and the store share it. It takes its turn before the first
 // thing that may ask the store, and keeps it until it has been answered.
 //
+// # Overload
+//
+// When more checks come than can be served, those at the end of the line could not begin
+// in time. They do not stand in the line: they stand aside, and are told that there is no
+// turn when their answer is nearly due, not at once. Callers that call again as soon as
+// they are answered would otherwise take the processors from the checks that have a turn:
+// at a thousand such callers nearly no check was then answered from the store.
+//
 // # Everything else
 //
 // Everything else takes a turn for each operation on the store ([Turn.Yield]), so that
@@ -41,6 +49,9 @@ type Settings struct {
 	// Budget is the longest that the store may take of it, at most Answer. A check that
 	// would have less than half of it does not begin.
 	Budget time.Duration
+	// Room is how many checks may wait at once; of more, the one that has stood aside
+	// longest is told that there is no turn. 0 for any number.
+	Room int
 }
 
 // othersWait is the longest that what is no check waits for a turn.

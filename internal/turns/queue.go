@@ -10,23 +10,30 @@ type Queue struct {
 	Settings
 
 	mu     sync.Mutex
-	taken  int // turns held; nobody waits while it is less than Turns
-	others int // of them, of classes other than Check
-	wait   [classes]line
+	taken  int           // turns held; nobody waits in lines while it is less than Turns
+	others int           // of them, of classes other than Check
+	lines  [classes]line // by class
+	aside  line          // checks that hardly can begin in time: see doc.go
+	last   Class         // of the turn given last
+	rate   rate
 	waits  Waits
+
+	waiters sync.Pool // *waiter
 }
 
 // New makes a queue without turns taken.
 func New(settings Settings) *Queue {
 	settings.Turns = max(settings.Turns, 1)
 	settings.Budget = min(settings.Budget, settings.Answer)
-	return &Queue{Settings: settings}
+	q := &Queue{Settings: settings}
+	q.waiters.New = func() any { return &waiter{told: make(chan bool, 1)} }
+	return q
 }
 
 // Take returns once the turn is the request's, and until when the store may take: at most
 // the budget, and for a check no longer than what is left until its answer is due. It
 // returns at once where the turn is held already. ok is false where there was none in
-// time; then a check is not to ask again.
+// time; then a check that asks again is told so at once.
 func (q *Queue) Take(t *Turn) (until time.Time, ok bool) {
 	switch t.state {
 	case held:
@@ -39,21 +46,19 @@ func (q *Queue) Take(t *Turn) (until time.Time, ok bool) {
 	if t.Start.IsZero() {
 		t.Start = now
 	}
-	deadline := now.Add(othersWait + q.Budget)
-	latest := now.Add(othersWait)
-	if t.Class == Check {
-		deadline = t.Start.Add(q.Answer + t.excused)
-		latest = deadline.Add(-q.Budget / 2)
-	}
-	if ok = q.begin(t.Class, now, latest); !ok {
-		if t.Class == Check {
-			t.state = refused
+	at := q.times(t, now)
+	w, ok := q.enter(t.Class, at)
+	if w != nil {
+		if ok = q.await(w); ok {
+			now = time.Now()
 		}
-		return until, false
 	}
-	t.state = held
-	t.until = earlier(deadline, time.Now().Add(q.Budget))
-	return t.until, true
+	if ok {
+		t.state, t.until = held, earlier(at.deadline, now.Add(q.Budget))
+	} else if t.Class == Check {
+		t.state = refused
+	}
+	return t.until, ok
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -63,46 +68,56 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
-// begin waits for a turn, until latest.
-func (q *Queue) begin(class Class, now, latest time.Time) (ok bool) {
+// enter gives out a free turn, or returns what waits for one. Where neither is possible it
+// returns nil and false.
+func (q *Queue) enter(class Class, at times) (w *waiter, ok bool) {
 	q.mu.Lock()
-	if now.After(latest) {
-		q.waits.note(class, 0)
-		q.mu.Unlock()
-		return false
-	}
-	if q.taken < q.Turns {
+	defer q.mu.Unlock()
+	late := at.asked.After(at.latest)
+	switch {
+	case q.taken < q.Turns && !late:
 		q.taken++
-		q.count(class, 1)
+		q.give(class, 0)
+		return nil, true
+	case q.taken < q.Turns, at.asked.After(at.patience):
 		q.waits.note(class, 0)
-		q.mu.Unlock()
-		return true
+		return nil, false
 	}
-	w := waiters.Get().(*waiter)
-	w.class, w.since = class, now
-	q.wait[class].push(w)
-	q.mu.Unlock()
-	return q.await(w, latest)
+	if class == Check && q.Room > 0 && q.lines[Check].length+q.aside.length >= q.Room {
+		if q.aside.length == 0 {
+			q.waits.note(class, 0)
+			return nil, false
+		}
+		q.tell(q.aside.first, false, at.asked)
+	}
+	w = q.waiters.Get().(*waiter)
+	w.class, w.times = class, at
+	l := &q.lines[class]
+	if class == Check && (late || q.rate.stands(at.asked) && q.rate.after(at.asked, l.length).After(at.latest)) {
+		l = &q.aside
+	}
+	if l == &q.lines[Check] && l.length == 0 {
+		q.rate.since = at.asked
+	}
+	l.push(w)
+	return w, false
 }
 
-// await waits until w was given a turn, or latest has come.
-func (q *Queue) await(w *waiter, latest time.Time) (ok bool) {
-	timer := time.NewTimer(time.Until(latest))
+// await waits until w was told, or its patience has ended.
+func (q *Queue) await(w *waiter) (ok bool) {
+	timer := time.NewTimer(time.Until(w.patience))
 	defer timer.Stop()
 	select {
-	case <-w.given:
-		ok = true
+	case ok = <-w.told:
 	case <-timer.C:
 		q.mu.Lock()
-		if ok = w.line == nil; ok {
-			<-w.given // it came just now
-		} else {
-			w.line.remove(w)
-			q.waits.note(w.class, time.Since(w.since))
+		if w.line != nil {
+			q.tell(w, false, time.Now())
 		}
 		q.mu.Unlock()
+		ok = <-w.told
 	}
-	waiters.Put(w)
+	q.waiters.Put(w)
 	return ok
 }
 
@@ -110,36 +125,75 @@ func (q *Queue) await(w *waiter, latest time.Time) (ok bool) {
 func (q *Queue) release(class Class) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.count(class, -1)
-	w := q.next()
-	if w == nil {
-		q.taken--
-		return
-	}
-	w.line.remove(w)
-	q.count(w.class, 1)
-	q.waits.note(w.class, time.Since(w.since))
-	w.given <- struct{}{}
-}
-
-func (q *Queue) count(class Class, n int) {
+	q.taken--
 	if class != Check {
-		q.others += n
+		q.others--
+	}
+	if w, now := q.next(); w != nil {
+		if w.class == Check {
+			q.rate.served(now)
+		}
+		q.taken++
+		q.tell(w, true, now)
 	}
 }
 
-// next is the waiter whose turn it is; nil when nobody waits.
-func (q *Queue) next() *waiter {
+// next is the waiter whose turn it is; nil when there is none.
+func (q *Queue) next() (w *waiter, now time.Time) {
 	var other *waiter
 	for c := Change; c < classes && other == nil; c++ {
-		other = q.wait[c].first
+		other = q.lines[c].first
 	}
-	check := q.wait[Check].first
-	if other != nil && (check == nil || q.others < q.share()) {
-		return other
+	if other == nil && q.lines[Check].length+q.aside.length == 0 {
+		return nil, now
 	}
-	return check
+	now = time.Now()
+	check := q.nextCheck(now)
+	if other != nil && (check == nil || q.others < q.share() && (q.Turns > 1 || q.last == Check)) {
+		return other, now
+	}
+	return check, now
 }
 
-// share is how many turns are for what is not a check, when both wait.
+// nextCheck is the first check that can still begin in time. Those before it stand aside.
+// When there is none in the line, it is the latest of those aside, whose wait was
+// estimated too long.
+func (q *Queue) nextCheck(now time.Time) *waiter {
+	l := &q.lines[Check]
+	for l.length > 0 && now.After(l.first.latest) {
+		w := l.first
+		l.remove(w)
+		q.aside.push(w)
+	}
+	if l.length > 0 {
+		return l.first
+	}
+	if w := q.aside.last; w != nil && now.Before(w.latest) {
+		return w
+	}
+	return nil
+}
+
+// share is how many turns are for what is not a check, when both wait. Of a single turn it
+// is every other use.
 func (q *Queue) share() int { return max(1, q.Turns/16) }
+
+// give notes that a turn was given, after a wait.
+func (q *Queue) give(class Class, waited time.Duration) {
+	q.last = class
+	if class != Check {
+		q.others++
+	}
+	q.waits.note(class, waited)
+}
+
+// tell ends w's wait.
+func (q *Queue) tell(w *waiter, ok bool, now time.Time) {
+	w.line.remove(w)
+	if ok {
+		q.give(w.class, now.Sub(w.asked))
+	} else {
+		q.waits.note(w.class, now.Sub(w.asked))
+	}
+	w.told <- ok
+}

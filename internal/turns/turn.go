@@ -1,9 +1,6 @@
 package turns
 
-import (
-	"sync"
-	"time"
-)
+import "time"
 
 // A Turn is one request's. Its zero value, with Class and Start set, has not been taken.
 // It is for one goroutine, and must not be copied once it is used.
@@ -25,12 +22,9 @@ const (
 	refused // for good
 )
 
-// Excuse adds d to the time that a check has: what the caller waited for by its own
-// choice, such as the hash of a password.
+// Excuse adds d to the time that a check has until its answer is due: for the hash of a
+// password, which is verified once in its life.
 func (t *Turn) Excuse(d time.Duration) { t.excused += d }
-
-// Refused reports whether the request asked for a turn and cannot have one in time.
-func (t *Turn) Refused() bool { return t.state == refused }
 
 // Yield gives the turn back between two operations on the store. A check keeps its turn:
 // it would have to wait twice.
@@ -49,46 +43,21 @@ func (t *Turn) Release() {
 	}
 }
 
-// A waiter is a turn that waits in the queue.
-type waiter struct {
-	class      Class
-	since      time.Time
-	given      chan struct{} // has a value once the turn is its
-	prev, next *waiter       // in its line
-	line       *line         // nil: it waits no more
+// times are those of a turn that is asked for.
+type times struct {
+	asked    time.Time
+	latest   time.Time // to begin
+	patience time.Time // to be told that there is no turn
+	deadline time.Time // of the store
 }
 
-var waiters = sync.Pool{New: func() any { return &waiter{given: make(chan struct{}, 1)} }}
-
-// A line is waiters in the order of their coming.
-type line struct {
-	first, last *waiter
-	length      int
-}
-
-func (l *line) push(w *waiter) {
-	w.line, w.prev, w.next = l, l.last, nil
-	if l.last == nil {
-		l.first = w
-	} else {
-		l.last.next = w
+// times are what the queue's settings mean for t at now. What is no check has a second to
+// begin, and then the whole budget.
+func (q *Queue) times(t *Turn, now time.Time) times {
+	if t.Class != Check {
+		latest := now.Add(othersWait)
+		return times{now, latest, latest, latest.Add(q.Budget)}
 	}
-	l.last = w
-	l.length++
-}
-
-// remove takes w out of the line.
-func (l *line) remove(w *waiter) {
-	if w.prev == nil {
-		l.first = w.next
-	} else {
-		w.prev.next = w.next
-	}
-	if w.next == nil {
-		l.last = w.prev
-	} else {
-		w.next.prev = w.prev
-	}
-	w.line, w.prev, w.next = nil, nil, nil
-	l.length--
+	deadline := t.Start.Add(q.Answer + t.excused)
+	return times{now, deadline.Add(-q.Budget / 2), deadline.Add(-q.Budget / 10), deadline}
 }

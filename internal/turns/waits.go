@@ -43,6 +43,6 @@ func (q *Queue) Waits() Waits {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	w := q.waits
-	w.Waiting = q.wait[Check].length
+	w.Waiting = q.lines[Check].length + q.aside.length
 	return w
 }

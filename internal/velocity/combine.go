@@ -31,17 +31,16 @@ type combiner struct {
 type waiter struct {
 	update   Update
 	deadline time.Time
-	done     chan bool // whether the shared record holds it, and update what was found
+	done     chan memcached.Result // with OK the shared record holds it, and update what was found
 }
 
 var (
-	waiterPool   = sync.Pool{New: func() any { return &waiter{done: make(chan bool, 1)} }}
+	waiterPool   = sync.Pool{New: func() any { return &waiter{done: make(chan memcached.Result, 1)} }}
 	combinerPool = sync.Pool{New: func() any { return new(combiner) }}
 )
 
-// share applies u to the shared record, and reports whether that was done by the
-// deadline.
-func (m *Memcached) share(u *Update, deadline time.Time) bool {
+// share applies u to the shared record. With OK that was done by the deadline.
+func (m *Memcached) share(u *Update, deadline time.Time) memcached.Result {
 	cs := &m.combiners[u.key[15]%byte(len(m.combiners))]
 	cs.mu.Lock()
 	c := cs.byKey[u.key]
@@ -56,11 +55,11 @@ func (m *Memcached) share(u *Update, deadline time.Time) bool {
 	cs.byKey[u.key] = c
 	cs.mu.Unlock()
 	c.batch = append(c.batch[:0], u)
-	shared := m.exchange(c.batch, deadline, false) == memcached.OK
+	result := m.exchange(c.batch, deadline, false)
 	if more := cs.next(c, u.key); len(more) > 0 {
 		go m.exchangeAll(cs, c, u.key, more)
 	}
-	return shared
+	return result
 }
 
 func (w *waiter) copyFrom(u *Update, deadline time.Time) {
@@ -69,16 +68,16 @@ func (w *waiter) copyFrom(u *Update, deadline time.Time) {
 	w.update.shown, w.update.result.tallies = shown, tallies
 }
 
-func (w *waiter) wait(u *Update) bool {
+func (w *waiter) wait(u *Update) memcached.Result {
 	timer := memcached.SetTimer(w.deadline)
 	defer memcached.EndTimer(timer)
 	select {
-	case shared := <-w.done:
+	case result := <-w.done:
 		copy(u.result.tallies, w.update.result.tallies)
 		waiterPool.Put(w)
-		return shared
+		return result
 	case <-timer.C:
-		return false // the goroutine that makes the exchange still uses w
+		return memcached.Timeout // the goroutine that makes the exchange still uses w
 	}
 }
 
@@ -104,9 +103,9 @@ func (m *Memcached) exchangeAll(cs *combiners, c *combiner, key Key, gathered []
 				latest = w.deadline
 			}
 		}
-		shared := m.exchange(c.batch, latest, false) == memcached.OK
+		result := m.exchange(c.batch, latest, false)
 		for _, w := range gathered {
-			w.done <- shared
+			w.done <- result
 		}
 		gathered = cs.next(c, key)
 	}

@@ -31,9 +31,6 @@ func (m *Memcached) exchange(batch []*Update, deadline time.Time, telling bool) 
 		return memcached.Failed
 	}
 	slot := s.Acquire(deadline, telling)
-	if slot == nil {
-		return memcached.Timeout
-	}
 	b := m.buffers.Get().(*buffers)
 	defer func() {
 		fault := recover() // what the library chokes on must not end the process

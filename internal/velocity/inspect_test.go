@@ -305,7 +305,7 @@ func TestInspectSeesWhatOtherInstancesRecorded(t *testing.T) {
 	instance := func(servers ...string) *velocity.Checker {
 		local, err := velocity.NewMemory(velocity.MinMemoryBytes)
 		require.NoError(t, err)
-		store := velocitytest.NewMemcached(t, local, memcached.Settings{Servers: servers, MaxConns: 4, Budget: 5 * time.Second})
+		store := velocitytest.NewMemcached(t, local, memcached.Settings{Servers: servers, Budget: 5 * time.Second})
 		c := velocitytest.NewChecker(t, []velocity.Rule{velocity.DefaultRule}, store)
 		velocity.WatchServers(store, c.Plan())
 		return c

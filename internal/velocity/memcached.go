@@ -110,7 +110,8 @@ func (m *Memcached) Update(u *Update) {
 }
 
 // inTurn takes the turn of u's check, or one for u alone, and applies u to the shared
-// record. late says that there was no turn in time.
+// record. late says that it is this process that was late, and not the server: there was
+// no turn in time, or no time to ask.
 func (m *Memcached) inTurn(u *Update) (shared, late bool) {
 	turn := u.turn
 	if turn == nil {
@@ -118,7 +119,11 @@ func (m *Memcached) inTurn(u *Update) (shared, late bool) {
 		defer turn.Release()
 	}
 	until, ok := m.Turns.Take(turn)
-	return ok && m.share(u, until), !ok
+	if !ok {
+		return false, true
+	}
+	result := m.share(u, until)
+	return result == memcached.OK, result == memcached.Late
 }
 
 // class is what an update is that has no check's turn.

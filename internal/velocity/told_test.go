@@ -136,7 +136,7 @@ func TestNobodyBlockedPassesElsewhereAfterAServerLostItsMemory(t *testing.T) {
 // Other records are stored as before, and the server is not given up.
 func TestARecordThatAServerRefusesConcernsItsSubjectAlone(t *testing.T) {
 	testbed.SkipShort(t, "waits for a server to be given up or trusted again")
-	server := testbed.StartMemcached(t, "-I", "16k", "-o", "slab_chunk_max=8192")
+	server := testbed.StartMemcached(t, "-I", "1k", "-o", "slab_chunk_max=512")
 	large := wide
 	large.BlockOver = 4000
 	a := newCountingInstance(t, server, large)

@@ -72,8 +72,7 @@ func TestATokenLikeAVerifiedOneIsVerifiedByItself(t *testing.T) {
 	}
 	caller, err := guard.Authenticate(authorization("Bearer " + token("sub", `"checkouu"`, "roles", `"analyst"`)))
 	require.NoError(t, err)
-	assert.Equal(t, "checkouu", caller.Name)
-	assert.Equal(t, auth.Analyst, caller.Roles)
+	assert.Equal(t, auth.Caller{Name: "checkouu", Roles: auth.Analyst}, *caller)
 }
 
 func TestManyCallersAtOnceAreNotMixed(t *testing.T) {

@@ -48,7 +48,7 @@ func New(password string) (string, error) {
 	if !utf8.ValidString(password) || strings.ContainsFunc(password, unicode.IsControl) {
 		return "", errors.New("expected a password in UTF-8 without control characters")
 	}
-	if isCommon(password) {
+	if IsCommon(password) {
 		return "", errors.New("expected a password that is not among the most common ones, also with digits after it; a few random words do well")
 	}
 	salt := make([]byte, newSalt)
@@ -58,10 +58,20 @@ func New(password string) (string, error) {
 		base64.RawStdEncoding.EncodeToString(salt), base64.RawStdEncoding.EncodeToString(sum)), nil
 }
 
-// isCommon reports whether the password is a common one in any letter case, also with
-// digits and marks after it, or one character repeated.
-func isCommon(password string) bool {
+// IsCommon reports whether the password is a common one in any letter case, also with
+// digits and marks after it, or one character repeated. It must not be empty.
+func IsCommon(password string) bool {
 	word := strings.ToLower(password)
-	stem := strings.TrimRight(word, "0123456789!?.*#$@")
-	return common()[word] || common()[stem] || strings.Count(word, word[:1]) == len(word)
+	return common()[word] || common()[stem(word)] || strings.Count(word, word[:1]) == len(word)
 }
+
+// IsName reports whether the password is the user's name in any letter case, also with
+// digits and marks after it.
+func IsName(password, name string) bool {
+	word := strings.ToLower(password)
+	name = strings.ToLower(name)
+	return word == name || stem(word) == name
+}
+
+// stem returns the word without the digits and marks at its end.
+func stem(word string) string { return strings.TrimRight(word, "0123456789!?.*#$@") }

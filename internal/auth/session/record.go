@@ -55,7 +55,7 @@ type loginList []loginEntry
 
 // A loginEntry is one login of the list.
 type loginEntry struct {
-	ID   LoginID
+	ID   loginID
 	Ends int64 // ms
 }
 

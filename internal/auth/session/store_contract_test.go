@@ -43,7 +43,7 @@ func shared(t *testing.T, servers ...*testbed.TestMemcached) *Memcached {
 // sharedAt is a store whose client is watched, as that of the program.
 func sharedAt(t *testing.T, budget time.Duration, names ...string) *Memcached {
 	t.Helper()
-	client, err := memcached.New(memcached.Settings{Servers: names, MaxConns: 64, Budget: budget, Canary: "canary"})
+	client, err := memcached.New(memcached.Settings{Servers: names, Budget: budget, Canary: "canary"})
 	require.NoError(t, err)
 	client.Watch(nil)
 	t.Cleanup(func() { require.NoError(t, client.Close()) })
@@ -212,7 +212,7 @@ func TestAWriteThatWasCarriedOutWithoutAnAnswerIsOurs(t *testing.T) {
 				_ = c.Close()
 			}
 		})
-		client, err := memcached.New(memcached.Settings{Servers: []string{ln.Addr().String()}, MaxConns: 64, Budget: 10 * time.Second, Canary: "canary"})
+		client, err := memcached.New(memcached.Settings{Servers: []string{ln.Addr().String()}, Budget: 10 * time.Second, Canary: "canary"})
 		require.NoError(t, err)
 		s := NewMemcached(client, turnsOf(10*time.Second))
 		assert.Equal(t, want, s.Put("key", []byte("ours"), 0, midnight, midnight.Add(time.Hour), aTurn()))

@@ -64,9 +64,6 @@ func (m *Memcached) ask(key string, turn *turns.Turn, do func(*memcached.Slot) e
 	}
 	defer turn.Yield()
 	slot := s.Acquire(until, true)
-	if slot == nil {
-		return ErrAway
-	}
 	defer func() {
 		fault := recover()
 		if slot.Release(fault != nil); fault != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 )
 
@@ -58,7 +57,7 @@ func (h *logHandler) Handle(_ context.Context, r slog.Record) error {
 			}
 			return true
 		}
-		line.Attrs[strings.TrimSuffix(a.Key, "=")] = a.Value.String()
+		line.Attrs[a.Key] = a.Value.String()
 		return true
 	}
 	for _, a := range h.with {

@@ -16,12 +16,9 @@ import (
 func NewMemcached(t testing.TB, local *velocity.Memory, settings memcached.Settings) *velocity.Memcached {
 	keys := NewKeys(t)
 	settings.Canary = keys.CanaryKey()
-	if settings.MaxConns == 0 {
-		settings.MaxConns = 64
-	}
 	client, err := memcached.New(settings)
 	require.NoError(t, err)
-	queue := turns.New(turns.Settings{Turns: settings.MaxConns, Answer: 2 * settings.Budget, Budget: settings.Budget})
+	queue := turns.New(turns.Settings{Turns: 64, Answer: 2 * settings.Budget, Budget: settings.Budget})
 	store, err := velocity.NewMemcached(velocity.MemcachedSettings{Client: client, Turns: queue, Keys: keys, Local: local})
 	require.NoError(t, err)
 	t.Cleanup(func() {

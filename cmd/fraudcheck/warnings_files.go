@@ -1,0 +1,82 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"fraudcheck/internal/config"
+)
+
+// warnOfFiles warns of files that every user of the machine may read and should not, or
+// may change: those that hold keys or hashes of passwords, and the configuration itself
+// where secrets stand in it.
+func (p *policy) warnOfFiles() {
+	s := p.settings
+	for _, file := range []struct {
+		key, path string
+		secret    bool
+	}{
+		{"the configuration", p.config.Path, holdsSecrets(s)},
+		{"hash_key_file", s.HashKeyFile, true},
+		{"tls.key_file", s.TLS.KeyFile, true},
+		{"auth.basic.users_file", s.Auth.Basic.UsersFile, true},
+		{"auth.jwt.public_key_file", s.Auth.JWT.PublicKeyFile, false},
+		{"auth.jwt.jwks_file", s.Auth.JWT.JWKSFile, false},
+	} {
+		info, err := os.Stat(file.path)
+		if file.path == "" || err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		const othersRead, othersWrite = 0o004, 0o002
+		switch mode := info.Mode().Perm(); {
+		case mode&othersWrite != 0:
+			p.warn("%s can be changed by every user of this machine: chmod o-rw", file.key)
+		case file.secret && mode&othersRead != 0:
+			p.warn("%s can be read by every user of this machine: chmod o-r", file.key)
+		}
+	}
+}
+
+// holdsSecrets reports whether a secret stands in the settings themselves.
+func holdsSecrets(s *config.Settings) bool {
+	if s.HashKey != "" || s.Auth.JWT.Secret != "" {
+		return true
+	}
+	for _, u := range s.Auth.Basic.Users {
+		if u.Password != "" || u.SigningKey != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// checkLogFolder returns why no log file can be kept at log.path, as far as that is found
+// without changing anything: a start makes the folder where there is none.
+func (p *policy) checkLogFolder() error {
+	path := p.settings.Log.Path
+	if path == "" {
+		return nil
+	}
+	for {
+		info, err := os.Stat(path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && path != filepath.Dir(path):
+			path = filepath.Dir(path)
+			continue
+		case err == nil && !info.IsDir():
+			err = errors.New("not a folder: " + path)
+		case err == nil:
+			if err = unix.Access(path, unix.W_OK|unix.X_OK); err != nil {
+				err = &fs.PathError{Op: "cannot write to", Path: path, Err: err}
+			}
+		}
+		if err != nil {
+			return p.config.Locate(&config.Error{Key: "log.path", Problem: err})
+		}
+		return nil
+	}
+}

@@ -1,0 +1,34 @@
+package turns
+
+import "time"
+
+const (
+	// standsAfter is how long the line of checks must not have been empty, before a
+	// newcomer's wait is estimated: shorter ones pass by themselves.
+	standsAfter = 100 * time.Millisecond
+	// smoothing is the weight of the time between two turns in what came before.
+	smoothing = 64
+)
+
+// A rate says how fast the line of checks moves.
+type rate struct {
+	since    time.Time     // when the line began that is not empty
+	last     time.Time     // when a check that waited was served
+	interval time.Duration // between two of them, smoothed
+}
+
+// served notes that a check that waited has its turn.
+func (r *rate) served(now time.Time) {
+	if d := now.Sub(r.last); d < standsAfter {
+		r.interval += (d - r.interval) / smoothing
+	}
+	r.last = now
+}
+
+// stands reports whether there is a line that does not pass by itself.
+func (r *rate) stands(now time.Time) bool { return now.Sub(r.since) > standsAfter }
+
+// after is when one has its turn that has n before it in the line.
+func (r *rate) after(now time.Time, n int) time.Time {
+	return now.Add(time.Duration(n) * r.interval)
+}
