@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -24,9 +25,24 @@ const (
 
 // A verdict collects what was broken, and what could not be judged.
 type verdict struct {
-	carries                      // what this machine carries, once it is known
-	short                   bool // nothing is judged that depends on time
-	broken, unjudged, notes []string
+	carries            // what this machine carries, once it is known
+	short         bool // nothing is judged that depends on time
+	broken, notes []string
+	missedBy      []excuse
+}
+
+// An excuse is why this machine cannot show whether some bars hold.
+type excuse struct {
+	bars []string
+	why  string
+}
+
+// unjudged returns the excuses as text.
+func (v *verdict) unjudged() (all []string) {
+	for _, e := range v.missedBy {
+		all = append(all, strings.Join(e.bars, ", ")+": "+e.why)
+	}
+	return all
 }
 
 // carries is two measurements at fewConns, before a stage and after it; nil where none
@@ -59,19 +75,25 @@ func (v *verdict) missed(st *stage, needs float64, format string, args ...any) {
 	if v.short {
 		return
 	}
-	what := fmt.Sprintf(format, args...)
+	what, why := fmt.Sprintf(format, args...), ""
 	switch {
 	case v.before != nil && v.least() < needs:
-		what += fmt.Sprintf(": %d connections need %.0f checks/s for it, this machine carries %.0f", st.conns, needs, v.least())
+		why = fmt.Sprintf("%d connections need %.0f checks/s for it, this machine carries %.0f", st.conns, needs, v.least())
 	case v.before != nil && v.unsteady():
-		what += fmt.Sprintf(": this machine carried %.0f checks/s before and %.0f after", v.before.rate(), v.after.rate())
+		why = fmt.Sprintf("this machine carried %.0f checks/s before and %.0f after", v.before.rate(), v.after.rate())
 	case st.others > busyShare:
-		what += fmt.Sprintf(": others took %.0f%% of this machine", 100*st.others)
+		why = fmt.Sprintf("others took %.0f%% of this machine", 100*st.others)
 	default:
 		v.breaks(true, "%s", what)
 		return
 	}
-	v.unjudged = append(v.unjudged, what)
+	for i := range v.missedBy {
+		if e := &v.missedBy[i]; e.why == why {
+			e.bars = append(e.bars, what)
+			return
+		}
+	}
+	v.missedBy = append(v.missedBy, excuse{[]string{what}, why})
 }
 
 // needs is the rate at which a closed loop of the stage's connections waits that long, by
@@ -113,10 +135,11 @@ func (v *verdict) inTime(st *stage) {
 // under the deadline.
 func (v *verdict) fresh(st *stage) {
 	median := st.wait.median()
-	v.note("%.1f%% fresh, median wait at most %.1f ms", 100*st.fresh(), median)
 	v.breaks(st.wait == nil, "no metric fraudcheck_check_wait_seconds")
 	if math.IsNaN(median) {
 		v.missed(st, 0, "no check took a turn")
+	} else {
+		v.note("%.1f%% fresh, median wait at most %.1f ms", 100*st.fresh(), median)
 	}
 	if st.fresh() <= 0.5 {
 		v.missed(st, st.needs(defaultAnswer), "%.0f%% fresh", 100*st.fresh())

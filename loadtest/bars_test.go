@@ -38,13 +38,13 @@ func TestABarThatThisMachineCannotHoldIsNotJudged(t *testing.T) {
 		v := verdict{carries: tt.carries}
 		v.inTime(tt.stage)
 		assert.Equal(t, tt.broken, first(v.broken), name)
-		assert.Equal(t, tt.unjudged, first(v.unjudged), name)
+		assert.Equal(t, tt.unjudged, first(v.unjudged()), name)
 	}
 	busy := staged(1000, 100, late)
 	busy.others = 0.5
 	v := verdict{carries: carries{fast, fast}}
 	v.inTime(busy)
-	assert.Equal(t, "p99 201 ms: others took 50% of this machine", first(v.unjudged))
+	assert.Equal(t, "p99 201 ms: others took 50% of this machine", first(v.unjudged()))
 	v = verdict{carries: carries{fast, fast}}
 	v.rate(staged(1000, 10_000, 0))
 	assert.Equal(t, "rate 0.83 of that at 64 connections", first(v.broken))

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,16 +15,19 @@ import (
 )
 
 // A crowd is a closed loop: each of its connections calls as soon as it was answered,
-// also when it was shed: callers without patience are the worst. So it finds out how much an instance can carry, and what becomes of callers beyond that.
-// One call in twenty is of an attack, which is judged call by call. All other calls are
-// honest: nineteen new IP addresses with a card each, then one of them again.
+// also with a 503, because callers without patience are the worst. So it finds out how
+// much an instance carries, and what becomes of callers beyond that. One call in twenty
+// is of an attack, which is judged call by call. The other calls are honest: nineteen new
+// IP addresses with a card each, then one of them again.
 type crowd struct {
-	conns   int
-	window  atomic.Pointer[window] // that calls which are answered now count in
-	attack  *cardTesters
-	over    atomic.Bool
-	all     sync.WaitGroup
+	conns  int
+	window atomic.Pointer[window] // that calls which are answered now count in
+	attack *cardTesters
+	over   atomic.Bool
+	all    sync.WaitGroup
+
 	mu      sync.Mutex
+	open    []net.Conn
 	failure string // how the first call failed
 	failed  int64
 }
@@ -57,13 +61,17 @@ func newCrowd(addr, auth string, attack *cardTesters, n int) (*crowd, error) {
 		connected.Go(func() error {
 			defer func() { <-dialing }()
 			caller, err := calls.Dial(addr, auth)
-			if err == nil {
-				c.all.Go(func() {
-					defer caller.Conn.Close()
-					c.loop(member, caller)
-				})
+			if err != nil {
+				return err
 			}
-			return err
+			c.mu.Lock()
+			c.open = append(c.open, caller.Conn)
+			c.mu.Unlock()
+			c.all.Go(func() {
+				defer caller.Conn.Close()
+				c.loop(member, caller)
+			})
+			return nil
 		})
 	}
 	err := connected.Wait()
@@ -73,13 +81,19 @@ func newCrowd(addr, auth string, attack *cardTesters, n int) (*crowd, error) {
 	return c, err
 }
 
-// close ends the calls and closes the connections.
+// close makes no more calls, waits for the answers to those in flight, at most
+// callTimeout, and closes the connections.
 func (c *crowd) close() {
 	c.over.Store(true)
+	c.mu.Lock()
+	for _, conn := range c.open {
+		_ = conn.SetDeadline(time.Now().Add(callTimeout)) // it may be closed
+	}
+	c.mu.Unlock()
 	c.all.Wait()
 }
 
-// loop makes the calls of a member; a call that is not answered ends it.
+// loop makes the calls of a member; a call without an answer ends it.
 func (c *crowd) loop(n int, member *calls.Caller) {
 	var regular uint32
 	for call := n; !c.over.Load(); call++ {

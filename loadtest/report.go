@@ -119,7 +119,7 @@ func (st *stage) row(f fault, v *verdict) row {
 	return row{
 		Fault: f.name, Calls: st.answered + st.shed, Shed: st.shed,
 		P50: st.quantile(50), P99: st.quantile(99), P999: st.quantile(99.9), Max: st.quantile(100),
-		Degraded: 1 - st.fresh(), Kept: len(v.broken)+len(v.unjudged) == 0,
-		Broken: v.broken, Unjudged: v.unjudged, Notes: v.notes,
+		Degraded: 1 - st.fresh(), Kept: len(v.broken)+len(v.missedBy) == 0,
+		Broken: v.broken, Unjudged: v.unjudged(), Notes: v.notes,
 	}
 }

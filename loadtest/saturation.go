@@ -139,7 +139,7 @@ func (h histogram) median() float64 {
 func (st *stage) String() string {
 	text := fmt.Sprintf("%d connections: %.0f/s, p99 %.0f ms", st.conns, st.rate(), st.quantile(99))
 	if st.degraded > 0 {
-		text += fmt.Sprintf(", %.2f%% degraded", 100*(1-st.fresh()))
+		text += fmt.Sprintf(", %.2f%% degraded (%.0f without a turn, %.0f by the store)", 100*(1-st.fresh()), st.waited, st.unanswered)
 	}
 	if st.others > busyShare {
 		text += fmt.Sprintf(", others took %.0f%% of the machine", 100*st.others)

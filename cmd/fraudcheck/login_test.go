@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -235,15 +236,19 @@ func TestOneLoginIsOneTagInTheLog(t *testing.T) {
 		l.byToken(p, "GET", "/v1/me", "")
 		l.bySession(p, "GET", "/v1/me", "")
 	}
+	require.Equal(t, http.StatusOK, l.refresh(p).status)
+	require.Equal(t, http.StatusNoContent, l.byToken(p, "POST", "/v1/logout", "").status)
 	p.signal(t, syscall.SIGTERM)
 	p.exitCode(t)
-	tags := map[string]bool{}
-	for line := range strings.Lines(p.stderr.String()) {
-		if before, _, found := strings.Cut(line, "GET /v1/me"); found {
-			tags[before[strings.IndexByte(before, '['):]] = true
+	tag, followed := regexp.MustCompile(`(\S+) +POST /v1/login\n`).FindStringSubmatch(p.stderr.String()), ""
+	require.NotNil(t, tag)
+	for line := range strings.Lines(p.stderr.String()) { // what grep finds
+		if _, event, found := strings.Cut(line, tag[1]); found {
+			followed += regexp.MustCompile(`^ +| \(.*`).ReplaceAllString(event, "")
 		}
 	}
-	assert.Len(t, tags, 1)
+	me := "GET /v1/me\nResponse: 200\n"
+	assert.Equal(t, "POST /v1/login\nResponse: 200\n"+me+me+me+me+"POST /v1/refresh\nResponse: 200\nPOST /v1/logout\nResponse: 204\n", followed)
 	for _, secret := range []string{l.Token, l.RefreshToken, l.cookie, l.Token[5:27]} {
 		assert.NotContains(t, p.stderr.String(), secret)
 	}

@@ -146,9 +146,9 @@ func TestLogLinesOfACheckSayWhatHappened(t *testing.T) {
 		p.decide(t, shopper4, last4)
 	}
 	p.await(t, p.stderr, `INFO     \[127\.0\.0\.1-[\w-]{6}\]  POST /v1/check\n`)
-	p.await(t, p.stderr, `INFO     \[127\.0\.0\.1-[\w-]{6}\]  Response: 200 allow 203\.0\.113\.0/24 \(\d+ms\) basic checkout\n`)
-	p.await(t, p.stderr, `Response: 200 review 203\.0\.113\.0/24 cards_per_ip=4>3 \(\d+ms\) basic checkout\n`)
-	p.await(t, p.stderr, `Response: 200 block 203\.0\.113\.0/24 cards_per_ip=6>5 \(\d+ms\) basic checkout\n`)
+	p.await(t, p.stderr, `INFO     \[127\.0\.0\.1-[\w-]{6}\]  Response: 200 allow 203\.0\.113\.0/24 \(\d+ms\) basic checkout request=\w{26} attempt=[a-z2-7]{8}\n`)
+	p.await(t, p.stderr, `Response: 200 review 203\.0\.113\.0/24 cards_per_ip=4>3 \(\d+ms\) basic checkout request=\w{26} attempt=[a-z2-7]{8}\n`)
+	p.await(t, p.stderr, `Response: 200 block 203\.0\.113\.0/24 cards_per_ip=6>5 \(\d+ms\) basic checkout request=\w{26} attempt=[a-z2-7]{8}\n`)
 }
 
 func TestLogBeginsWithVersionAndConfiguration(t *testing.T) {

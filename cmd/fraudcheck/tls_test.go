@@ -120,7 +120,7 @@ func TestBothDoorsSpeakTLS(t *testing.T) {
 		a, err := p.try(door, "GET", "/healthz", "")
 		assert.True(t, err != nil || a.status == http.StatusBadRequest, "without TLS: %+v", a)
 	}
-	assert.Equal(t, 5, strings.Count(p.stderr.String(), "WARNING"), "of the password in clear; at each port, of plain HTTP and of old versions")
+	assert.Equal(t, 5, strings.Count(p.stderr.String(), "WARNING  [main]"), "of the password in clear; at each port, of plain HTTP and of old versions")
 	assert.NotContains(t, p.stderr.String(), "panic")
 }
 

@@ -60,10 +60,10 @@ func TestCallersComeFromTheNetworks(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, http.StatusOK, a.status, path)
 	}
-	p.await(t, p.stderr, `\[192\.0\.2\.1-\S{6}\] +Response: 200 allow 203\.0\.113\.0/24 \(\d+ms\) basic checkout\n`)
-	p.await(t, p.stderr, `\[203\.0\.113\.9-\S{6}\] +Response: 403 network_refused \(\d+ms\) basic checkout\n`)
+	p.await(t, p.stderr, `\[192\.0\.2\.1-\S{6}\] +Response: 200 allow 203\.0\.113\.0/24 \(\d+ms\) basic checkout request=`)
+	p.await(t, p.stderr, `\[203\.0\.113\.9-\S{6}\] +Response: 403 network_refused \(\d+ms\) basic checkout request=`)
 	p.await(t, p.stderr, `\[192\.0\.2\.7-\S{6}\] +DELETE /v1/addresses/\{ip\}\n`)
-	p.await(t, p.stderr, `\[192\.0\.2\.7-\S{6}\] +Response: 200 \(\d+ms\) basic desk\n`)
+	p.await(t, p.stderr, `\[192\.0\.2\.7-\S{6}\] +Response: 200 \(\d+ms\) basic desk request=`)
 }
 
 func TestReloadPutsNetworksAndProxiesInForce(t *testing.T) {

@@ -69,9 +69,11 @@ func (r Roles) Permit(need Roles) bool { return need&Anyone != 0 || r&(need|Oper
 
 // A Caller is a program or a person whose credentials were found valid.
 type Caller struct {
-	Name  string // of the user; of a JSON Web Token its subject, any text
-	Roles Roles
+	Name    string // of the user; of a JSON Web Token its subject, any text
+	Roles   Roles
+	Profile []byte // JSON object of claims of its token; nil where none are asked for
 
+	issuer   string    // of its token, any text; empty for a user of ours
 	networks *networks // that it may call from, beside those for all
 }
 
@@ -97,7 +99,7 @@ const (
 	// many requests wait to be verified. The error is a [Later].
 	TooManyFailures Failure = "too_many_failures"
 	// Only the store could tell, and it does not answer.
-	Unavailable Failure = "overloaded"
+	Unavailable Failure = "store_unreachable"
 )
 
 // Error returns the detail of the answer. It never says more than the failure does: which

@@ -79,7 +79,7 @@ func (g *Guard) Authenticate(r *Request) (*Caller, error) {
 	g.complete(r, f)
 	caller, scheme, err := g.find(f, r)
 	if err == nil {
-		r.caller = caller.Name
+		r.caller, r.issuer = caller.Name, caller.issuer
 		err = f.admit(caller, r)
 	}
 	g.observe(scheme, err, r.Grant.Local)

@@ -41,12 +41,13 @@ func (g *Guard) Login(r *Request, username, secret string) (t *Tokens, err error
 	if err != nil { // session.ErrNoAddress
 		return nil, NetworkRefused
 	}
+	r.login = issued.Login
 	t = &Tokens{Access: issued.Access, ExpiresIn: issued.ExpiresIn, Refresh: issued.Refresh}
 	if issued.Session == "" || r.crosses() { // a page of another origin gets no session
 		return t, nil
 	}
 	if old, found := r.sessionCookie(); found {
-		_ = g.Logins.EndSession(f.logins, old, r.At)
+		_, _ = g.Logins.End(f.logins, old, r.At)
 	}
 	t.Cookie = setCookie(r.TLS, issued.Session)
 	return t, nil
@@ -114,6 +115,7 @@ func (g *Guard) refresh(f *inForce, r *Request, text []byte) (*Tokens, error) {
 		}
 		return nil
 	})
+	r.login = issued.Login
 	switch err {
 	case nil:
 		return &Tokens{Access: issued.Access, ExpiresIn: issued.ExpiresIn, Refresh: issued.Refresh}, nil
@@ -123,68 +125,62 @@ func (g *Guard) refresh(f *inForce, r *Request, text []byte) (*Tokens, error) {
 	return nil, failureOf(err)
 }
 
-// Logout ends the login whose access token, expired or not, or whose session the request
-// shows; it is no failure when there is none. After Unavailable the login has ended here,
-// and on other instances as soon as the store answers. The error is a Failure.
-func (g *Guard) Logout(r *Request) (err error) {
+// Logout ends the login whose token, expired or not, or session the request shows, and
+// that of a refresh token, if there is one; it is no failure when nothing is shown, or
+// what cannot be ended, such as a right password. It fails for credentials that are
+// wrong. After Unavailable the login has ended here, and on other instances as soon as
+// the store answers. The error is a Failure or wraps one.
+func (g *Guard) Logout(r *Request, refreshToken string) (err error) {
 	f := g.inForce.Load()
-	if g.Logins == nil || f.logins == nil {
-		return nil
-	}
 	r.scheme = "logout"
 	defer func() { g.observe(r.scheme, err, false) }()
 	g.complete(r, f)
-	if text, found := r.accessToken(); found {
-		return unavailable(g.Logins.EndToken(f.logins, text, r.At))
+	if refreshToken != "" {
+		err = g.endLogin(f, r, []byte(refreshToken))
 	}
-	text, found := r.session()
-	if !found {
+	if another := g.endShown(f, r); err == nil {
+		err = another
+	}
+	return err
+}
+
+// endShown ends the login that the request's header shows.
+func (g *Guard) endShown(f *inForce, r *Request) error {
+	if text, found := r.ownToken(); found {
+		return g.endLogin(f, r, text)
+	}
+	if text, found := r.sessionCookie(); found && r.authorization.headers == 0 {
+		if !r.ListedOrigin && !r.sameOrigin() {
+			return OriginRefused
+		}
+		return g.endLogin(f, r, text)
+	}
+	if r.authorization.length == 0 && r.authorization.headers <= 1 {
 		return nil
 	}
-	if !r.ListedOrigin && !r.sameOrigin() {
-		return OriginRefused
+	caller, _, err := g.find(f, r)
+	if r.scheme = "logout"; err == nil {
+		r.caller, r.issuer = caller.Name, caller.issuer
+	} else if err == TokenExpired {
+		return nil
 	}
-	return unavailable(g.Logins.EndSession(f.logins, text, r.At))
+	return err
 }
 
-// unavailable returns Unavailable for any error: a logout fails only if the store does.
-func unavailable(err error) error {
-	if err != nil {
-		return Unavailable
+// endLogin ends the login of a token or session. Text that is none is a failure, charged
+// to the throttle.
+func (g *Guard) endLogin(f *inForce, r *Request, text []byte) error {
+	if g.Logins == nil || f.logins == nil {
+		return g.tokenFailure(r, TokenInvalid)
 	}
-	return nil
+	id, err := g.Logins.End(f.logins, text, r.At)
+	r.login = id
+	return g.tokenFailure(r, failureOf(err))
 }
 
-// accessToken returns what the one Authorization header shows as an access token of ours,
-// not verified.
-func (r *Request) accessToken() (text []byte, found bool) {
+// ownToken returns what the one Authorization header shows as a token of ours, not
+// verified.
+func (r *Request) ownToken() (text []byte, found bool) {
 	text = r.authorization.value
 	return text, r.authorization.is("Bearer") && bytes.HasPrefix(text, []byte(session.Prefix))
-}
-
-// session returns what the cookie shows as a session of ours, where there is no
-// Authorization header; not verified.
-func (r *Request) session() (text []byte, found bool) {
-	if r.authorization.headers > 0 {
-		return nil, false
-	}
-	text, _ = r.sessionCookie()
-	return text, bytes.HasPrefix(text, []byte(session.Prefix))
-}
-
-// Conversation returns an id that the requests of one login have in common, for the tag
-// of log lines; it is not verified. False where they show neither token nor session of
-// ours.
-func (g *Guard) Conversation(r *Request) (id [16]byte, found bool) {
-	if g.Logins == nil || g.inForce.Load().logins == nil {
-		return id, false
-	}
-	r.readAuthorization()
-	if text, found := r.accessToken(); found {
-		return session.TokenID(text)
-	}
-	if text, found := r.session(); found {
-		return g.Logins.SessionID(text)
-	}
-	return id, false
 }

@@ -68,7 +68,7 @@ func TestForgedItemsOfTheStoreAreIgnored(t *testing.T) {
 		}
 		j.after(time.Second)
 	}
-	assert.NoError(t, j.Logout(j.request(bearing(a.Access))), "it is written over")
+	assert.NoError(t, j.Logout(j.request(bearing(a.Access)), ""), "it is written over")
 	i.after(time.Second)
 	assert.Equal(t, "token_invalid", i.ask(bearing(a.Access)))
 	issued, _ := j.login("checkout", "open sesame")

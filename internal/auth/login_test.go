@@ -290,7 +290,7 @@ func TestALogoutEndsItsWholeLoginAndNoOther(t *testing.T) {
 				another, err = i.Refresh(i.request(), another.Refresh)
 				require.NoError(t, err)
 			}
-			require.NoError(t, i.Logout(i.request(line, "Sec-Fetch-Site: same-origin")))
+			require.NoError(t, i.Logout(i.request(line, "Sec-Fetch-Site: same-origin"), ""))
 			assert.Contains(t, []string{"token_invalid", "token_expired"}, i.ask(bearing(issued.Access)))
 			assert.Equal(t, "token_invalid", i.ask(cookie))
 			_, err := i.Refresh(i.request(), issued.Refresh)
@@ -302,9 +302,49 @@ func TestALogoutEndsItsWholeLoginAndNoOther(t *testing.T) {
 
 func TestALogoutWithoutALoginIsNoFailure(t *testing.T) {
 	i := alone(t)
-	for _, line := range []string{"Accept: */*", "Authorization: " + basic("checkout:wrong"), bearing("fc_a_x"), bearing("fc_a_" + strings.Repeat("A", 200)), "Cookie: fraudcheck_session=x"} {
-		assert.NoError(t, i.Logout(i.request(line, "Sec-Fetch-Site: same-origin")))
+	for _, line := range []string{"Accept: */*", "Authorization: ", "Authorization: " + basic("checkout:open sesame"), "Cookie: another=x"} {
+		assert.NoError(t, i.Logout(i.request(line, "Sec-Fetch-Site: same-origin"), ""), line)
 	}
+}
+
+func TestALogoutWithWrongCredentialsIsAFailure(t *testing.T) {
+	i := alone(t)
+	issued, cookie := i.login("checkout", "open sesame")
+	for line, want := range map[string]auth.Failure{
+		"Authorization: " + basic("checkout:wrong"): auth.Invalid,
+		bearing("fc_a_x"): auth.TokenInvalid,
+		bearing("fc_a_" + strings.Repeat("A", 200)):       auth.TokenInvalid,
+		bearing(issued.Access + "A"):                      auth.TokenInvalid,
+		"Authorization: Digest x":                         auth.Malformed,
+		"Cookie: fraudcheck_session=fc_s_x":               auth.TokenInvalid,
+		"Cookie: fraudcheck_session=" + issued.Access[5:]: auth.TokenInvalid,
+	} {
+		assert.ErrorIs(t, i.Logout(i.request(line, "Sec-Fetch-Site: same-origin"), ""), want, line)
+	}
+	assert.Equal(t, auth.TokenInvalid, i.Logout(i.request(), "fc_r_x"))
+	assert.Equal(t, "checkout", i.ask(cookie), "nobody was logged out")
+}
+
+func TestALogoutEndsEverythingThatItIsShown(t *testing.T) {
+	i := alone(t)
+	byRefresh, _ := i.login("checkout", "open sesame")
+	require.NoError(t, i.Logout(i.request(), byRefresh.Refresh))
+	assert.Equal(t, "token_invalid", i.ask(bearing(byRefresh.Access)))
+	require.NoError(t, i.Logout(i.request(), byRefresh.Refresh), "it may be tried again")
+
+	first, _ := i.login("checkout", "open sesame")
+	second, _ := i.login("checkout", "open sesame")
+	require.NoError(t, i.Logout(i.request(bearing(first.Access)), second.Refresh))
+	assert.Equal(t, "token_invalid", i.ask(bearing(first.Access)))
+	assert.Equal(t, "token_invalid", i.ask(bearing(second.Access)))
+
+	third, _ := i.login("checkout", "open sesame")
+	assert.Equal(t, auth.TokenInvalid, i.Logout(i.request(bearing(third.Access)), "fc_r_x"), "one of them is wrong")
+	assert.Equal(t, "token_invalid", i.ask(bearing(third.Access)), "the other one has ended all the same")
+
+	fourth, _ := i.login("checkout", "open sesame")
+	require.NoError(t, i.Logout(i.request("Authorization: Bearer "+fourth.Refresh), ""))
+	assert.Equal(t, "token_invalid", i.ask(bearing(fourth.Access)))
 }
 
 func TestOneLoginTooManyEndsTheOldest(t *testing.T) {
@@ -320,7 +360,7 @@ func TestOneLoginTooManyEndsTheOldest(t *testing.T) {
 		assert.Equal(t, want, i.ask(bearing(issued[n].Access)), n)
 	}
 	assert.Equal(t, "analyst", i.ask(bearing(others.Access)), "each user has as many")
-	require.NoError(t, i.Logout(i.request(bearing(issued[4].Access))))
+	require.NoError(t, i.Logout(i.request(bearing(issued[4].Access)), ""))
 	i.login("checkout", "open sesame")
 	assert.Equal(t, "checkout", i.ask(bearing(issued[2].Access)), "who logged out does not count")
 }

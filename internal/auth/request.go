@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"fraudcheck/internal/auth/httpsig"
+	"fraudcheck/internal/auth/session"
 	"fraudcheck/internal/turns"
 )
 
@@ -40,6 +41,9 @@ type Request struct {
 	from           netip.Addr           // see Guard.From
 	located        bool
 	scheme, caller string
+	reason         string          // why a foreign token was refused, for the log
+	issuer         string          // of the caller's token; empty for our own
+	login          session.LoginID // that the request shows, begins or ends; zero for none
 }
 
 // A Grant is what is known of a token or session of our own.
@@ -56,6 +60,25 @@ func (r *Request) Scheme() string { return r.scheme }
 // Caller is the name of the caller whose credentials were found valid, also where it
 // was refused then; empty where there is none. It is never text of a stranger.
 func (r *Request) Caller() string { return r.caller }
+
+// Reason is why a foreign token was refused, in a word or two for the log; the answer
+// must not tell. Empty where none was.
+func (r *Request) Reason() string { return r.reason }
+
+// AppendConversation appends what the requests of one conversation have in common: the
+// login that they show, begin or end, or else the user, or the subject and issuer of a
+// foreign token. It appends nothing where the caller is not known.
+func (r *Request) AppendConversation(b []byte) []byte {
+	switch {
+	case r.login != (session.LoginID{}):
+		return append(append(b, "login "...), r.login[:]...)
+	case r.caller == "":
+		return b
+	case r.issuer != "":
+		return append(append(append(append(b, "token "...), r.issuer...), 0), r.caller...)
+	}
+	return append(append(b, "user "...), r.caller...)
+}
 
 // A Header has the fields of a request's header.
 type Header interface {

@@ -73,7 +73,7 @@ func AllOutcomes() []Outcomes {
 		{"none", failureTexts(Missing, Malformed)},
 		{"login", append(failureTexts(Malformed, Invalid, TooManyFailures, NetworkRefused), ok, okLocal)},
 		{"refresh", append(failureTexts(TokenExpired, TokenInvalid, TooManyFailures, NetworkRefused, Unavailable), ok, reused)},
-		{"logout", append(failureTexts(OriginRefused, Unavailable), ok)},
+		{"logout", append(failureTexts(Malformed, Invalid, TokenInvalid, TooManyFailures, OriginRefused, Unavailable), ok)},
 	}
 	for _, k := range kinds {
 		results := append(failureTexts(k.results...), failureTexts(admitted...)...)

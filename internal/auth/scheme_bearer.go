@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"errors"
 	"strings"
 
@@ -69,33 +70,33 @@ func (s *bearerScheme) owns(_ *Guard, r *Request) bool { return r.authorization.
 // expires. One that has expired is no guess; any other flaw is charged to the throttle.
 func (s *bearerScheme) authenticate(c call) (*Caller, error) {
 	text := c.authorization.value
-	if len(text) > jwt.MaxToken {
-		return nil, c.tokenFailure(c.Request, TokenInvalid)
-	}
 	if v := c.Last.find(c.verified, text, c.At); v != nil {
 		return v.caller, nil
 	}
-	id := c.verified.id(text)
-	if v, age := c.verified.find(&id, c.At); age > expired {
-		c.Last.keep(c.verified, text, v)
-		return v.caller, nil
+	var id credentialID
+	if len(text) <= jwt.MaxToken {
+		id = c.verified.id(text)
+		if v, age := c.verified.find(&id, c.At); age > expired {
+			c.Last.keep(c.verified, text, v)
+			return v.caller, nil
+		}
 	}
 	token, err := s.Verify(text)
-	if err != nil {
-		if errors.Is(err, jwt.ErrExpired) {
-			return nil, TokenExpired
-		}
-		return nil, c.tokenFailure(c.Request, TokenInvalid)
+	if err == nil {
+		v := s.verification(token)
+		c.verified.add(id, v)
+		return v.caller, nil
 	}
-	v := s.verification(token)
-	c.verified.add(id, v)
-	return v.caller, nil
+	if c.reason = err.Error(); err == jwt.Expired {
+		return nil, TokenExpired
+	}
+	return nil, c.tokenFailure(c.Request, TokenInvalid)
 }
 
 // verification returns what a valid token means under these settings: values of the roles
 // claim that have no role give none.
 func (s *bearerScheme) verification(t *jwt.Token) *verification {
-	caller := &Caller{Name: callerName(t.Subject)}
+	caller := &Caller{Name: callerName(t.Subject), issuer: cmp.Or(t.Issuer, "(none)"), Profile: t.Profile}
 	for _, value := range t.Roles {
 		caller.Roles |= s.roles[value]
 	}

@@ -30,6 +30,7 @@ func (s *sessionScheme) owns(g *Guard, r *Request) bool {
 // authenticate implements scheme. Only a request that is let in prolongs the session.
 func (s *sessionScheme) authenticate(c call) (*Caller, error) {
 	shown, err := c.Logins.Session(c.policy.logins, c.cookie, c.from, c.At, c.Turn)
+	c.login = shown.Login
 	if err != nil {
 		return nil, c.tokenFailure(c.Request, failureOf(err))
 	}

@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -97,7 +98,7 @@ func TestASessionChangesNothingForAnotherOrigin(t *testing.T) {
 				require.Equal(t, auth.OriginRefused, err)
 			}
 			if string(r.Method) == "POST" && !tt.good {
-				require.Equal(t, auth.OriginRefused, i.Logout(r), "nor is anybody logged out from elsewhere")
+				require.Equal(t, auth.OriginRefused, i.Logout(r, ""), "nor is anybody logged out from elsewhere")
 			}
 		})
 	}
@@ -117,21 +118,43 @@ func TestAPageOfAnotherOriginGetsNoSession(t *testing.T) {
 
 func TestRequestsOfOneLoginHaveOneConversation(t *testing.T) {
 	i := alone(t)
-	issued, cookie := i.login("checkout", "open sesame")
-	first, found := i.Conversation(i.request(bearing(issued.Access)))
-	require.True(t, found)
-	second, found := i.Conversation(i.request(cookie))
-	require.True(t, found)
-	assert.Equal(t, first, second)
-	refreshed, err := i.Refresh(i.request(), issued.Refresh)
-	require.NoError(t, err)
-	third, _ := i.Conversation(i.request(bearing(refreshed.Access)))
-	assert.Equal(t, first, third)
-	next, _ := i.login("checkout", "open sesame")
-	fourth, _ := i.Conversation(i.request(bearing(next.Access)))
-	assert.NotEqual(t, first, fourth)
-	for _, line := range []string{"Accept: */*", "Authorization: " + basic("checkout:open sesame"), bearing("fc_a_"), bearing("eyJ"), bearing("fc_a_!!!!!!!!!!!!!!!!!!!!!!!!!!"), "Cookie: fraudcheck_session=fc_s_x"} {
-		_, found := i.Conversation(i.request(line))
-		assert.False(t, found, line)
+	// of is the conversation of a request after call, which may fail.
+	of := func(call func(*auth.Request) error, lines ...string) string {
+		r := i.request(lines...)
+		_ = call(r)
+		return string(r.AppendConversation(nil))
 	}
+	ask := func(r *auth.Request) error { _, err := i.Authenticate(r); return err }
+	var issued, next *auth.Tokens
+	login := func(into **auth.Tokens) func(*auth.Request) error {
+		return func(r *auth.Request) (err error) { *into, err = i.Login(r, "checkout", "open sesame"); return err }
+	}
+	first := of(login(&issued))
+	require.NotEmpty(t, first)
+	assert.Equal(t, first, of(ask, bearing(issued.Access)))
+	cookie, _, _ := strings.Cut(issued.Cookie, ";")
+	assert.Equal(t, first, of(ask, "Cookie: "+cookie))
+	var refreshed *auth.Tokens
+	refresh := func(r *auth.Request) (err error) { refreshed, err = i.Refresh(r, issued.Refresh); return err }
+	assert.Equal(t, first, of(refresh))
+	access := refreshed.Access
+	assert.Equal(t, first, of(ask, bearing(access)))
+	assert.NotEqual(t, first, of(login(&next)), "another login")
+	assert.Equal(t, first, of(refresh), "a refresh token used twice")
+	assert.Equal(t, first, of(ask, bearing(access)), "what has ended")
+	assert.Equal(t, first, of(func(r *auth.Request) error { return i.Logout(r, "") }, bearing(access)))
+	assert.Equal(t, first, of(func(r *auth.Request) error { return i.Logout(r, issued.Refresh) }))
+
+	user := of(ask, "Authorization: "+basic("checkout:open sesame"))
+	assert.NotEmpty(t, user)
+	assert.Equal(t, user, of(ask, "Authorization: "+basic("checkout:open sesame")), "a user without a login")
+	assert.NotEqual(t, user, of(ask, "Authorization: "+basic("analyst:magnifier")))
+	assert.NotEqual(t, user, first)
+	for _, line := range []string{
+		"Accept: */*", "Authorization: " + basic("checkout:wrong"), bearing("fc_a_"), bearing("eyJ"), bearing("fc_a_!!!!!!!!!!!!!!!!!!!!!!!!!!"),
+		bearing(access[:len(access)-4] + "AAAA"), "Cookie: fraudcheck_session=fc_s_x",
+	} {
+		assert.Empty(t, of(ask, line), line)
+	}
+	assert.Empty(t, of(func(r *auth.Request) error { _, err := i.Login(r, "checkout", "wrong"); return err }))
 }

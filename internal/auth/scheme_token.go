@@ -30,6 +30,7 @@ func (s *tokenScheme) owns(g *Guard, r *Request) bool {
 // authenticate implements scheme.
 func (s *tokenScheme) authenticate(c call) (*Caller, error) {
 	shown, err := c.Logins.Access(c.policy.logins, c.authorization.value, c.from, c.At, c.Turn)
+	c.login = shown.Login
 	if err != nil {
 		return nil, c.tokenFailure(c.Request, failureOf(err))
 	}

@@ -9,14 +9,25 @@ import (
 )
 
 // logDecision adds the decision, the shopper's address in the form of log.ip, and the
-// reasons to the log line of the answer. It logs nothing else of the attempt: neither
-// card nor attempt_id.
+// reasons to the log line of the answer, and the short id of the attempt. It logs nothing
+// else of the attempt.
 func (a *API) logDecision(q *door.Request, s *scratch) {
 	q.LogAttrs = append(q.LogAttrs, slog.String("decision", s.decision.Outcome.String()),
 		slog.String("address", a.Address(s.attempt.Address)), slog.String("rules", reasonsText(&s.decision)))
+	q.LogAttempt(s.fields.Value(velocity.FieldAttemptID))
 	if s.decision.Degraded {
 		q.LogAttrs = append(q.LogAttrs, slog.String("knowledge", "degraded"))
 	}
+}
+
+// logOutcome adds what the issuer answered, the shopper's address, and the short id of
+// the attempt to the log line of the answer.
+func (a *API) logOutcome(q *door.Request, s *scratch) {
+	q.LogAttrs = append(q.LogAttrs, slog.String("outcome", s.fields.Value(velocity.FieldOutcome)))
+	if s.attempt.Address.IsValid() {
+		q.LogAttrs = append(q.LogAttrs, slog.String("address", a.Address(s.attempt.Address)))
+	}
+	q.LogAttempt(s.fields.Value(velocity.FieldAttemptID))
 }
 
 // reasonsText lists the reasons, separated by blanks; a rule as name=count>limit, with

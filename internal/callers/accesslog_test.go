@@ -3,7 +3,10 @@ package callers_test
 import (
 	"log/slog"
 	"net/netip"
+	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -29,7 +32,7 @@ func TestARequestLeavesTwoLines(t *testing.T) {
 		{"an allow", check("2001:db8:1:2::3", 6), "POST /v1/check",
 			map[string]string{"status": "200", "decision": "allow", "address": "2001:db8:1::/48", "rules": "", "scheme": "basic", "caller": "checkout"}},
 		{"an outcome", doortest.Raw("POST /v1/outcomes?outcome=approved", someCard, doortest.AsCheckout), "POST /v1/outcomes",
-			map[string]string{"status": "202", "scheme": "basic", "caller": "checkout"}},
+			map[string]string{"status": "202", "outcome": "approved", "address": "203.0.113.0/24", "scheme": "basic", "caller": "checkout"}},
 		{"a field at fault", doortest.Raw("POST /v1/check?cart=a&cart=b", "", doortest.AsCheckout), "POST /v1/check",
 			map[string]string{"status": "400", "code": "field_repeated", "field": "cart", "scheme": "basic", "caller": "checkout"}},
 		{"nobody", doortest.Raw("POST /v1/check", someCard), "POST /v1/check",
@@ -47,13 +50,16 @@ func TestARequestLeavesTwoLines(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			before := len(d.all.Log.Lines())
-			d.Ask(t, tt.request)
+			answer := d.Ask(t, tt.request)
 			lines := d.all.Log.Lines()[before:]
 			require.Len(t, lines, 2)
 
 			level := slog.LevelInfo
-			if tt.name == "health" { // probes come every few seconds, for ever
+			switch {
+			case tt.name == "health": // probes come every few seconds, for ever
 				level = slog.LevelDebug
+			case answer.Status >= 400 && tt.answered["caller"] != "":
+				level = slog.LevelWarn
 			}
 			assert.Equal(t, level, lines[0].Level)
 			assert.Equal(t, tt.asked, lines[0].Message)
@@ -67,6 +73,12 @@ func TestARequestLeavesTwoLines(t *testing.T) {
 			assert.NotEmpty(t, lines[1].Attrs["took"])
 			delete(lines[1].Attrs, "tag")
 			delete(lines[1].Attrs, "took")
+			assert.Equal(t, answer.Header.Get("X-Request-ID"), lines[1].Attrs["request"])
+			delete(lines[1].Attrs, "request")
+			if answer.Status < 300 && tt.name != "health" {
+				assert.Regexp(t, `^[a-z2-7]{8}$`, lines[1].Attrs["attempt"])
+				delete(lines[1].Attrs, "attempt")
+			}
 			assert.Equal(t, tt.answered, lines[1].Attrs)
 		})
 	}
@@ -82,7 +94,76 @@ func TestATagFollowsAConversation(t *testing.T) {
 	require.Len(t, lines, 6)
 	assert.Equal(t, lines[0].Attrs["tag"], lines[4].Attrs["tag"])
 	assert.NotEqual(t, lines[0].Attrs["tag"], lines[2].Attrs["tag"])
-	assert.NotContains(t, d.all.Log.Text(), "visit-")
+	assert.Equal(t, "visit-2", lines[3].Attrs["request"])
+}
+
+// A caller that is known has one tag, whatever its requests are called.
+func TestATagFollowsACaller(t *testing.T) {
+	d := open(t)
+	tagOf := func(lines ...string) string {
+		d.Ask(t, doortest.Raw("POST /v1/check", someCard, lines...))
+		all := d.all.Log.Lines()
+		require.Equal(t, all[len(all)-2].Attrs["tag"], all[len(all)-1].Attrs["tag"])
+		return all[len(all)-1].Attrs["tag"]
+	}
+	checkout := tagOf(doortest.AsCheckout, "X-Request-ID: one")
+	assert.Equal(t, checkout, tagOf(doortest.AsCheckout, "X-Request-ID: two"))
+	analyst := tagOf(doortest.AsAnalyst, "X-Request-ID: one")
+	assert.NotEqual(t, checkout, analyst)
+	assert.Equal(t, analyst, tagOf(doortest.AsAnalyst), "who is refused is known too")
+	nobody := tagOf(doortest.Basic("checkout", "wrong"), "X-Request-ID: one")
+	assert.NotEqual(t, checkout, nobody, "a name alone makes nobody known")
+	assert.Equal(t, nobody, tagOf("X-Request-ID: one"))
+}
+
+// An order's attempts are found by what the shop calls it, without the log telling.
+func TestAnAttemptHasOneShortID(t *testing.T) {
+	d := open(t)
+	idOf := func(line, attempt string) string {
+		d.Ask(t, doortest.Raw(line, strings.Replace(someCard, "{", `{"attempt_id":"`+attempt+`",`, 1), doortest.AsCheckout))
+		all := d.all.Log.Lines()
+		return all[len(all)-1].Attrs["attempt"]
+	}
+	id := idOf("POST /v1/check", "order-4711")
+	assert.Equal(t, id, idOf("POST /v1/check", "order-4711"))
+	assert.Equal(t, id, idOf("POST /v1/outcomes?outcome=declined", "order-4711"))
+	assert.NotEqual(t, id, idOf("POST /v1/check", "order-4712"))
+	assert.NotContains(t, d.all.Log.Text(), "order")
+}
+
+// A flood of refused requests leaves room for others.
+func TestOfRefusedRequestsFewAreLogged(t *testing.T) {
+	d := open(t, func(s *doortest.Setup) { s.RefusalLines = 0 })
+	l := d.Dial(t)
+	count := func(code string) (n int) {
+		for _, line := range d.all.Log.Lines() {
+			if line.Message == "Response:" && line.Attrs["code"] == code {
+				n++
+			}
+		}
+		return n
+	}
+	for range 200 {
+		l.Ask(doortest.Raw("POST /v1/check", someCard))
+	}
+	l.Ask(doortest.Raw("GET /nowhere", ""))
+	l.Ask(doortest.Raw("POST /v1/check", "{", doortest.AsCheckout))
+	assert.Equal(t, 1, count("not_found"), "each route and code has a count of its own")
+	assert.Equal(t, 1, count("body_invalid"))
+	assert.Less(t, count("authorization_missing"), 100)
+	assert.GreaterOrEqual(t, count("authorization_missing"), 10)
+	var more int
+	require.Eventually(t, func() bool {
+		more = 0
+		for _, line := range d.all.Log.Lines() {
+			if line.Message == "Refused requests not shown:" {
+				n, _ := strconv.Atoi(line.Attrs["more"])
+				assert.Equal(t, "/v1/check 401 authorization_missing", line.Attrs["route"]+" "+line.Attrs["status"]+" "+line.Attrs["code"])
+				more += n
+			}
+		}
+		return more+count("authorization_missing") == 200
+	}, doortest.Patience, 10*time.Millisecond, "every one is counted")
 }
 
 func TestAnUnreadRequestIsLoggedWithoutAWordOfIt(t *testing.T) {

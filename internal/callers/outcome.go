@@ -23,6 +23,9 @@ func (a *API) outcome(q *door.Request) *wire.Problem {
 	if a.Events.Outcome != nil {
 		a.Events.Outcome(answer)
 	}
+	if q.Logged {
+		a.logOutcome(q, s)
+	}
 	q.Buffer = append(q.Buffer[:0], `{"attempt_id":`...)
 	q.Buffer = append(wire.AppendString(q.Buffer, s.fields.Value(velocity.FieldAttemptID)), '}')
 	q.Answer(202, wire.JSON, q.Buffer)

@@ -76,11 +76,12 @@ func TestGuessersAreToldToWait(t *testing.T) {
 	doortest.RequireProblem(t, guess("198.51.100.7"), 401, "credentials_invalid", "")
 	assert.Equal(t, 200, d.Ask(t, doortest.Raw("POST /v1/check", someCard, doortest.AsCheckout, forwardedFor("203.0.113.9"))).Status, "who is right is answered")
 	lines := d.all.Log.Lines()
+	found := false
 	for _, line := range lines[:len(lines)-2] {
 		assert.Empty(t, line.Attrs["caller"], "what a stranger sent is no name")
+		found = found || line.Attrs["code"] == "too_many_failures" && line.Attrs["scheme"] == "basic"
 	}
-	assert.Equal(t, "basic", lines[121].Attrs["scheme"])
-	assert.Equal(t, "too_many_failures", lines[121].Attrs["code"])
+	assert.True(t, found)
 }
 
 func TestOnAUnixSocketThereIsNoAddress(t *testing.T) {

@@ -8,52 +8,50 @@ import (
 	"fraudcheck/internal/velocity"
 )
 
-// A request leaves two lines: what was asked, with the route and never the path as
-// sent, and what was answered, with the scheme and the caller's name where the
-// credentials were good. Both have the tag of the conversation: the caller's address
-// and six characters of a keyed hash. A request that could not be read, or is not
-// believed, leaves the second line alone.
+// A request leaves two lines, one after the other, once it is answered: what was asked,
+// with the route and never the path as sent, and what was answered, with the scheme and
+// the caller's name where the credentials were good, and the request id. Both have the
+// tag of the conversation, which is known only then: the caller's address and six
+// characters of a keyed hash of its login, token or name. A request that could not be
+// read, or is not believed, leaves the second line alone.
+//
+// Of refused requests only some leave lines: see refusals.
 
-// level returns the level of a request's lines: DEBUG for probes, which come every few
-// seconds, INFO for all others.
+// level returns the level of a request's lines. A refusal of a caller that is known is a
+// fault of an integration; one of a stranger is not. Probes come every few seconds.
 func (q *Request) level() slog.Level {
-	if q.resource != nil && q.resource.probe {
+	switch status := q.Out.Status; {
+	case q.resource != nil && q.resource.probe:
 		return slog.LevelDebug
+	case status >= 500:
+		return slog.LevelError
+	case status >= 400 && q.auth.Caller() != "":
+		return slog.LevelWarn
 	}
 	return slog.LevelInfo
 }
 
-// logRequest writes the first line. It comes after routing, so that only known paths
-// are written.
-func (d *Door) logRequest(q *Request) {
-	q.Logged = d.Log.Enabled(context.Background(), q.level())
-	if !q.Logged {
+// logRequest writes the lines of a request that was answered.
+func (d *Door) logRequest(q *Request, took time.Duration) {
+	level, end := q.level(), q.Start.Add(took)
+	if !d.Log.Enabled(context.Background(), level) {
 		return
 	}
-	path := "(no such path)"
-	if q.resource != nil {
-		path = q.resource.path
-	}
-	q.tag = d.tagFor(q)
-	d.line(q, q.Start, requestLine(q.In.Method, path), slog.String("tag", q.tag))
-}
-
-// line writes a line with the handler itself: a Logger would look up the caller's source
-// line, and the time, once more for every line.
-func (d *Door) line(q *Request, at time.Time, text string, attrs ...slog.Attr) {
-	r := slog.NewRecord(at, q.level(), text, 0)
-	r.AddAttrs(attrs...)
-	_ = d.Log.Handler().Handle(context.Background(), r)
-}
-
-// logResponse writes the second line: status, what the handler added or the problem's
-// code and field, how long the answer took, the scheme and the caller.
-func (d *Door) logResponse(q *Request, took time.Duration) {
-	if !d.Log.Enabled(context.Background(), q.level()) {
+	if p := q.problem; p != nil && !d.refusals.shows(refusal{q.route(), p.Status, p.Code}, level, end) {
 		return
 	}
-	if q.tag == "" {
-		q.tag = d.tagFor(q)
+	// One allocation for all texts that belong to this request alone.
+	text := d.appendTag(q.text[:0], q)
+	tagEnd := len(text)
+	text = append(text, q.ID...)
+	idEnd := len(text)
+	text = append(text, q.attempt...)
+	q.text = text
+	all := string(text)
+	tag := slog.String("tag", all[:tagEnd])
+
+	if q.routed {
+		d.line(level, q.Start, requestLine(q.In.Method, q.route()), tag)
 	}
 	attrs := append(q.attrs[:0], slog.Int("status", q.Out.Status))
 	if q.problem == nil {
@@ -69,10 +67,39 @@ func (d *Door) logResponse(q *Request, took time.Duration) {
 		attrs = append(attrs, slog.String("scheme", scheme))
 	}
 	if caller := q.auth.Caller(); caller != "" {
-		attrs = append(attrs, slog.String("caller", Loggable(caller)))
+		attrs = append(attrs, slog.String("caller", d.tags.Name(caller)))
+	}
+	attrs = append(attrs, slog.String("request=", all[tagEnd:idEnd]))
+	if idEnd < len(all) {
+		attrs = append(attrs, slog.String("attempt=", all[idEnd:]))
+	}
+	if reason := q.auth.Reason(); reason != "" {
+		attrs = append(attrs, slog.String("reason=", reason))
 	}
 	q.attrs = attrs
-	d.line(q, q.Start.Add(took), "Response:", slog.String("tag", q.tag), slog.Attr{Value: slog.GroupValue(attrs...)})
+	d.line(level, end, "Response:", tag, slog.Attr{Value: slog.GroupValue(attrs...)})
+}
+
+// logHidden writes how many refused requests of a kind left no lines in the last second.
+func (d *Door) logHidden(of refusal, level slog.Level, hidden int) {
+	d.line(level, time.Now(), "Refused requests not shown:", slog.String("route", of.route), slog.Int("status", of.status),
+		slog.String("code", of.code), slog.Int("more=", hidden))
+}
+
+// line writes a line with the handler itself: a Logger would look up the caller's source
+// line, and the time, once more for every line.
+func (d *Door) line(level slog.Level, at time.Time, text string, attrs ...slog.Attr) {
+	r := slog.NewRecord(at, level, text, 0)
+	r.AddAttrs(attrs...)
+	_ = d.Log.Handler().Handle(context.Background(), r)
+}
+
+// route returns the path of the request's route, as the routes' tables have it.
+func (q *Request) route() string {
+	if q.resource == nil {
+		return "(no such path)"
+	}
+	return q.resource.path
 }
 
 // requestLine returns the text of the first line. The most frequent one allocates
@@ -95,12 +122,19 @@ func knownMethod(method []byte) string {
 	return "(other method)"
 }
 
-// tagFor returns the tag of the request's conversation: of the login it shows, otherwise
-// of the request alone.
-func (d *Door) tagFor(q *Request) string {
+// appendTag appends the tag of the request's conversation; of the request alone where
+// nobody is known.
+func (d *Door) appendTag(b []byte, q *Request) []byte {
 	from := d.Guard.From(&q.auth)
-	if login, found := d.Guard.Conversation(&q.auth); found {
-		return d.tags.Of(from, login[:])
+	q.conversation = q.auth.AppendConversation(q.conversation[:0])
+	if len(q.conversation) == 0 {
+		q.conversation = append(append(q.conversation, "request "...), q.ID...)
 	}
-	return d.tags.Of(from, q.ID)
+	return d.tags.AppendTag(b, from, q.conversation)
+}
+
+// ShortID returns eight letters and digits that stand for a text of that kind in the log,
+// the same on every instance.
+func (q *Request) ShortID(kind, text string) string {
+	return string(q.tags.AppendShortID(nil, kind, text))
 }

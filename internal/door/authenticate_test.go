@@ -36,6 +36,6 @@ func TestTooManyFailuresSayWhenToTryAgain(t *testing.T) {
 
 func TestAStoreThatIsAwayIsNoFailureOfTheCallers(t *testing.T) {
 	p := authProblem(auth.Unavailable)
-	assert.Equal(t, &wire.Problem{Status: 503, Code: "overloaded", Detail: auth.Unavailable.Error()}, p)
+	assert.Equal(t, &wire.Problem{Status: 503, Code: "store_unreachable", Detail: auth.Unavailable.Error()}, p)
 	assert.Equal(t, "1", p.RetryAfter())
 }

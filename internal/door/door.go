@@ -29,6 +29,7 @@ package door
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -49,6 +50,10 @@ type Settings struct {
 	TLS    bool  // whether the port speaks TLS
 	Log    *slog.Logger
 	TagKey []byte // hashes what tells callers apart in the log
+
+	// RefusalLines is how many refused requests of one route and code are logged in a
+	// second; what is beyond is counted, and one line says how many. 0 for 10.
+	RefusalLines int
 
 	// InFlight requests are served at once; more are refused with 503, except those
 	// that are open to everybody and change nothing. 0 for any number.
@@ -88,6 +93,7 @@ type Door struct {
 	resources []resource
 	elsewhere []resource // of the other port
 	tags      *Tags
+	refusals  refusals
 
 	unready  atomic.Bool
 	draining atomic.Bool
@@ -99,6 +105,7 @@ type Door struct {
 // have the same path and method.
 func New(settings Settings, routes ...Route) *Door {
 	d := &Door{Settings: settings, tags: NewTags(settings.TagKey)}
+	d.refusals.most, d.refusals.more = cmp.Or(settings.RefusalLines, 10), d.logHidden
 	if d.Events.Request == nil {
 		d.Events.Request = func(string, int, time.Duration) {}
 	}
@@ -146,6 +153,7 @@ func (d *Door) Serve(q *Request) {
 	inFlight := d.inFlight.Add(1)
 	defer d.inFlight.Add(-1)
 	q.begin(time.Now(), d.TLS || d.Guard.OverTLS(q.In.Peer))
+	q.tags, q.Logged = d.tags, d.Log.Enabled(context.Background(), slog.LevelInfo)
 	defer d.end(q)
 	q.auth.ListedOrigin, q.preflight = d.CORS.Allow(string(q.In.Method) == "OPTIONS", q.In.Header, &q.Out)
 	if p := d.answer(q, inFlight); p != nil {
@@ -165,7 +173,7 @@ func (d *Door) answer(q *Request, inFlight int64) *wire.Problem {
 	}
 	q.Query = query
 	q.resource, q.Segment = d.find(path)
-	d.logRequest(q)
+	q.routed = true
 	if q.resource == nil {
 		return d.notFound(path)
 	}
@@ -225,11 +233,8 @@ func (d *Door) end(q *Request) {
 	fault := recover()
 	q.Turn.Release()
 	if fault != nil {
-		if q.tag == "" {
-			q.tag = d.tagFor(q)
-		}
 		// The value may quote a request; its type and the stack do not.
-		d.Log.Error("panic in a handler", "tag", q.tag, "type", fmt.Sprintf("%T", fault), "stack", string(debug.Stack()))
+		d.Log.Error("panic in a handler", "tag", string(d.appendTag(nil, q)), "type", fmt.Sprintf("%T", fault), "stack", string(debug.Stack()))
 		q.refuse(wire.Internal)
 	}
 	if d.draining.Load() || q.In.mustClose() {
@@ -237,7 +242,7 @@ func (d *Door) end(q *Request) {
 	}
 	q.sign()
 	took := time.Since(q.Start)
-	d.logResponse(q, took)
+	d.logRequest(q, took)
 	path := "none"
 	if q.resource != nil {
 		path = q.resource.path

@@ -76,28 +76,34 @@ func (d *Door) answerTokens(q *Request, t *auth.Tokens, err error) *wire.Problem
 }
 
 // storeUnreachable answers a logout that the store could not be told of.
-var storeUnreachable = &wire.Problem{Status: 503, Code: "overloaded", Detail: "logged out of this instance; the store does not answer, others hear of it when it does"}
+var storeUnreachable = &wire.Problem{Status: 503, Code: "store_unreachable", Detail: "logged out of this instance; the store does not answer, others hear of it when it does"}
 
-// logout answers POST /v1/logout: it ends the login that the request shows. The browser's
-// cookie is removed whatever the store says.
+// logout answers POST /v1/logout: it ends the logins that the request shows, in its header
+// or as the refresh_token of its body. The browser's cookie is removed unless a page of
+// another origin asks.
 func (d *Door) logout(q *Request) *wire.Problem {
-	if _, p := q.bodyStrings(); p != nil {
+	fields, p := q.bodyStrings("refresh_token")
+	if p != nil {
 		return p
 	}
-	err := d.Guard.Logout(&q.auth)
-	if err != nil && err != auth.Unavailable {
+	err := d.Guard.Logout(&q.auth, fields["refresh_token"])
+	if err == auth.OriginRefused {
 		return d.unauthenticated(q, err)
 	}
 	q.Out.Set("Set-Cookie", auth.EndCookie(q.auth.TLS))
-	if err != nil {
+	switch err {
+	case nil:
+	case auth.Unavailable:
 		return storeUnreachable
+	default:
+		return d.unauthenticated(q, err)
 	}
 	q.Out.Status = 204
 	return nil
 }
 
-// me answers GET /v1/me: it tells a caller its name, roles and scheme, and when what it
-// shows expires.
+// me answers GET /v1/me: it tells a caller its name, roles and scheme, when what it shows
+// expires, and the configured claims of its token.
 func (d *Door) me(q *Request) *wire.Problem {
 	b := wire.AppendString([]byte(`{"name":`), q.Caller.Name)
 	b = append(b, `,"roles":[`...)
@@ -110,6 +116,9 @@ func (d *Door) me(q *Request) *wire.Problem {
 	b = wire.AppendString(append(b, `],"scheme":`...), q.auth.Scheme())
 	if expires := q.auth.Grant.Expires; !expires.IsZero() {
 		b = strconv.AppendInt(append(b, `,"expires_in":`...), int64(expires.Sub(q.auth.At).Seconds()), 10)
+	}
+	if q.Caller.Profile != nil {
+		b = append(append(b, `,"claims":`...), q.Caller.Profile...)
 	}
 	q.Answer(200, wire.JSON, append(b, '}'))
 	return nil

@@ -74,17 +74,23 @@ type Request struct {
 	Scratch any          // memory of the handler's, for later requests too
 	// Decision is what a check decided, for the metrics; nil without one.
 	Decision *velocity.Decision
-	// LogAttrs are what the handler adds to the log line of the answer, if Logged.
+	// LogAttrs are what the handler adds to the log line of the answer, if Logged, see also
+	// LogAttempt.
 	LogAttrs []slog.Attr
 	Logged   bool
 
 	badHead   *wire.Problem // why CheckFraming refuses it
 	resource  *resource     // nil: no such path
 	auth      auth.Request
-	preflight bool // a browser asks what a page may send
+	preflight bool   // a browser asks what a page may send
+	attempt   []byte // short id of the attempt_id
+	routed    bool   // it was read and believed
 	problem   *wire.Problem
-	tag       string // the conversation, in the log
-	attrs     []slog.Attr
+	tags      *Tags
+	attrs     []slog.Attr // memory for the log line
+	text      []byte      // likewise
+
+	conversation []byte // likewise
 }
 
 // begin looks at the head, and sets what every request has: its id, taken over from
@@ -115,10 +121,17 @@ func (q *Request) Reset() {
 	clear(q.attrs)
 	clear(q.LogAttrs)
 	id, buffer, scratch, logAttrs, attrs, fields := q.ID[:0], q.Buffer[:0], q.Scratch, q.LogAttrs[:0], q.attrs[:0], q.Out.Fields[:0]
+	attempt, text, conversation := q.attempt[:0], q.text[:0], q.conversation[:0]
 	lines, found := q.In.lines.lines[:0], q.In.lines.found[:0]
 	*q = Request{} // and then what is kept: a copy of the whole would cost more
 	q.ID, q.Buffer, q.Scratch, q.LogAttrs, q.attrs, q.Out.Fields = id, buffer, scratch, logAttrs, attrs, fields
 	q.In.lines.lines, q.In.lines.found = lines, found
+	q.attempt, q.text, q.conversation = attempt, text, conversation
+}
+
+// LogAttempt notes the attempt_id for the log line, where its short id will stand.
+func (q *Request) LogAttempt(id string) {
+	q.attempt = q.tags.AppendShortID(q.attempt[:0], "attempt", id)
 }
 
 // Answer sets status, Content-Type and body of the answer. body must stay as it is until

@@ -214,6 +214,7 @@ func comparable(a doortest.Answer, lines []doortest.Line) string {
 	for _, l := range lines {
 		attrs := maps.Clone(l.Attrs)
 		delete(attrs, "tag")
+		delete(attrs, "request")
 		delete(attrs, "took")
 		fmt.Fprint(&b, l.Level, l.Message, attrs)
 	}

@@ -6,18 +6,21 @@
 //
 // They have one source: a secret that issuer and service share (HS256, HS384, HS512), one
 // public key or certificate (PEM), or a JWK Set (RFC 7517) for RS256, ES256 and EdDSA.
-// Each key is good for one algorithm.
+// Each key is good for one algorithm. Beside a secret the one before it may be good, so
+// that issuer and service need not change at the same moment.
 //
 // # What a token must say
 //
 // A good signature; exp, not past by more than 30 s; nbf and iat, where they are given,
 // not in the future by more than that; the client id among aud; the issuer, where one is
-// configured. Roles come from one claim: text with blanks between, or an array.
+// configured. Roles come from one claim, which may be inside other ones
+// (realm_access.roles): text with blanks between, or an array.
 //
 // # Refusals
 //
 // Tokens over 4 KiB, encrypted or unsigned ones, the header parameters crit, b64, jku,
-// jwk and x5u, a kid that no key has. When a member of a JSON object is given twice, the
+// jwk and x5u, a kid that no key has, and what can be told to be no access token: see
+// isAccessToken. When a member of a JSON object is given twice, the
 // last one counts, as RFC 7515 and RFC 7519 (section 4 of both) allow; names are compared
 // exactly.
 package jwt
@@ -59,7 +62,8 @@ const (
 type Settings struct {
 	ClientID  string   // must be among the token's audiences (aud)
 	Secret    string   // shared with the issuer; at least 16 bytes once decoded
-	Encoding  Encoding // of Secret
+	Previous  string   // the secret before it, good beside it; may be empty
+	Encoding  Encoding // of both
 	PublicKey []byte   // PEM of the issuer's key or certificate, of which only the key counts
 	JWKS      []byte   // JSON of the issuer's keys: a JWK Set (RFC 7517)
 	// Algorithms are those accepted, whatever a token asks for: HS256, HS384 and HS512
@@ -67,7 +71,8 @@ type Settings struct {
 	// type of key. Nil: HS256 with a secret, those of the keys otherwise.
 	Algorithms []string
 	Issuer     string           // must be the token's issuer (iss), unless empty
-	RolesClaim string           // the claim that holds the roles
+	RolesClaim string           // the claim that holds the roles; dots lead into other claims
+	Profile    []string         // claims that Token.Profile holds
 	Now        func() time.Time // nil: time.Now
 }
 
@@ -79,21 +84,17 @@ type SettingError struct {
 
 func (e *SettingError) Error() string { return fmt.Sprintf("jwt.%s: expected %s", e.Key, e.Expected) }
 
-// The failures of a token.
-var (
-	ErrExpired = errors.New("the token has expired") // its signature is good
-	ErrInvalid = errors.New("the token is not valid")
-)
-
 // A Verifier verifies tokens. It is immutable.
 type Verifier struct {
-	terms  terms
-	keys   keys
-	parser *jwt.Parser
+	terms    terms
+	profile  []string
+	keys     keys
+	previous keys // of the secret before; nil for none
+	parser   *jwt.Parser
 }
 
 // terms are what a token must say, whichever key it is signed with.
-type terms struct{ clientID, issuer, rolesClaim string }
+type terms struct{ clientID, issuer, rolesClaim, profile string }
 
 // New checks the settings and parses the keys; the error is a *SettingError, which never
 // shows a secret.
@@ -108,12 +109,18 @@ func New(s Settings) (*Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
+	previous, err := s.previousKeys()
+	if err != nil {
+		return nil, err
+	}
 	if s.Now == nil {
 		s.Now = time.Now
 	}
 	return &Verifier{
-		terms: terms{clientID: s.ClientID, issuer: s.Issuer, rolesClaim: s.RolesClaim},
-		keys:  keys,
+		terms:    terms{clientID: s.ClientID, issuer: s.Issuer, rolesClaim: s.RolesClaim, profile: strings.Join(s.Profile, "\n")},
+		profile:  s.Profile,
+		keys:     keys,
+		previous: previous,
 		parser: jwt.NewParser(
 			jwt.WithValidMethods(keys.algorithms()),
 			jwt.WithStrictDecoding(), // one signature, one spelling
@@ -133,9 +140,13 @@ func (v *Verifier) Algorithms() []string { return v.keys.algorithms() }
 // Warnings returns what is unwise about the keys, one for each algorithm whose secret is
 // short; each begins with the key of the setting.
 func (v *Verifier) Warnings() (warnings []string) {
-	for _, k := range v.keys {
+	for _, k := range slices.Concat(v.keys, v.previous) {
 		if secret, ok := k.key.([]byte); ok && len(secret) < hmacSizes[k.alg] {
-			warnings = append(warnings, fmt.Sprintf("secret has fewer than the %d bytes that %s should have (RFC 7518)", hmacSizes[k.alg], k.alg))
+			setting := "secret"
+			if slices.Contains(v.previous, k) {
+				setting = "previous_secret_file"
+			}
+			warnings = append(warnings, fmt.Sprintf(setting+" has fewer than the %d bytes that %s should have (RFC 7518)", hmacSizes[k.alg], k.alg))
 		}
 	}
 	return warnings
@@ -144,7 +155,9 @@ func (v *Verifier) Warnings() (warnings []string) {
 // A Token was found valid. It shares no memory with its text.
 type Token struct {
 	Subject string // sub, which is the issuer's text: any characters, also none
+	Issuer  string // iss, likewise
 	Roles   []string
+	Profile []byte    // JSON object of the claims of Settings.Profile; nil where none is asked for
 	Until   time.Time // from then on it has expired, the leeway included
 
 	terms terms // that it was verified under
@@ -154,73 +167,68 @@ type Token struct {
 // Accepts reports whether v would find a token valid that another Verifier found valid
 // and that has not expired: the terms are the same, and its key is one of v's.
 func (v *Verifier) Accepts(t *Token) bool {
-	return v.terms == t.terms && slices.ContainsFunc(v.keys, t.key.equal)
+	return v.terms == t.terms && (slices.ContainsFunc(v.keys, t.key.equal) || slices.ContainsFunc(v.previous, t.key.equal))
 }
 
-// Verify verifies the text of a token. The error is [ErrExpired] or [ErrInvalid]; the
-// library's errors quote the token, so they end here.
+// Verify verifies the text of a token; the error is a [Reason].
 func (v *Verifier) Verify(text []byte) (*Token, error) {
-	if len(text) > MaxToken || bytes.ContainsAny(text, lineEnds) {
-		return nil, ErrInvalid
+	if len(text) > MaxToken {
+		return nil, tooLong
 	}
+	if bytes.ContainsAny(text, lineEnds) {
+		return nil, malformed
+	}
+	t, reason := v.verify(string(text), v.keys)
+	if reason == badSignature && v.previous != nil {
+		if before, another := v.verify(string(text), v.previous); another != badSignature {
+			t, reason = before, another
+		}
+	}
+	if reason != "" {
+		return nil, reason
+	}
+	return t, nil
+}
+
+// verify verifies a token that must be signed with one of the keys.
+func (v *Verifier) verify(text string, with keys) (*Token, Reason) {
 	t, claims := &Token{terms: v.terms}, jwt.MapClaims{}
-	_, err := v.parser.ParseWithClaims(string(text), claims, func(parsed *jwt.Token) (any, error) {
-		key, err := v.key(parsed)
+	parsed, err := v.parser.ParseWithClaims(text, claims, func(parsed *jwt.Token) (any, error) {
+		key, err := with.of(parsed)
 		if err != nil {
 			return nil, err
 		}
 		t.key = key
 		return key.key, nil
 	})
-	if errors.Is(err, jwt.ErrTokenExpired) { // found only after the signature was
-		return nil, ErrExpired
-	}
-	if err != nil {
-		return nil, ErrInvalid
+	switch {
+	case err == nil:
+	case t.key == nil && errors.Is(err, jwt.ErrTokenSignatureInvalid): // no key was looked for
+		return nil, badAlgorithm
+	default:
+		return nil, reasonOf(err, claims)
 	}
 	for _, name := range [...]string{"exp", "nbf", "iat"} { // the library took them for numbers
 		if date, given := claims[name].(float64); given && math.Abs(date) > maxDate {
-			return nil, ErrInvalid
+			return nil, badDate
 		}
 	}
 	subject, err := claims.GetSubject()
 	if err != nil {
-		return nil, ErrInvalid
+		return nil, badSubject
+	}
+	issuer, err := claims.GetIssuer()
+	if err != nil {
+		return nil, badIssuer
 	}
 	expiry, err := claims.GetExpirationTime()
 	if err != nil {
-		return nil, ErrInvalid
+		return nil, badDate
 	}
-	t.Subject, t.Until, t.Roles = strings.Clone(subject), expiry.Add(leeway), rolesOf(claims[v.terms.rolesClaim])
-	return t, nil
-}
-
-// key returns the key that the token's header names. It refuses an extension that must be
-// understood (crit, and b64 of RFC 7797), and a key of the token's own choosing.
-func (v *Verifier) key(token *jwt.Token) (*verificationKey, error) {
-	for _, name := range [...]string{"b64", "crit", "jku", "jwk", "x5u"} {
-		if _, given := token.Header[name]; given {
-			return nil, errors.New("a header parameter that is refused")
-		}
+	if !isAccessToken(parsed.Header, claims) {
+		return nil, noAccessToken
 	}
-	if key := v.keys.find(token); key != nil {
-		return key, nil
-	}
-	return nil, errors.New("a key that is not known")
-}
-
-// rolesOf reads a claim that is text with blanks between the values, as scope is in
-// RFC 8693, or an array. Values of another type are left out.
-func rolesOf(claim any) (roles []string) {
-	switch claim := claim.(type) {
-	case string:
-		return strings.Fields(claim)
-	case []any:
-		for _, value := range claim {
-			if value, ok := value.(string); ok {
-				roles = append(roles, value)
-			}
-		}
-	}
-	return roles
+	t.Subject, t.Issuer, t.Until = strings.Clone(subject), strings.Clone(issuer), expiry.Add(leeway)
+	t.Roles, t.Profile = rolesOf(claimAt(claims, v.terms.rolesClaim)), profileOf(text, v.profile)
+	return t, ""
 }

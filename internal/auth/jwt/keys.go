@@ -75,6 +75,21 @@ func (k keys) find(token *jwt.Token) *verificationKey {
 	return nil
 }
 
+// of returns the key that the token's header names. It refuses an extension that must be
+// understood (crit, and b64 of RFC 7797), and a key of the token's own choosing. The error
+// is a Reason.
+func (k keys) of(token *jwt.Token) (*verificationKey, error) {
+	for _, name := range [...]string{"b64", "crit", "jku", "jwk", "x5u"} {
+		if _, given := token.Header[name]; given {
+			return nil, badHeader
+		}
+	}
+	if key := k.find(token); key != nil {
+		return key, nil
+	}
+	return nil, unknownKey
+}
+
 // algorithms returns those that some key is good for, in the order of the keys.
 func (k keys) algorithms() (names []string) {
 	for _, key := range k {
@@ -111,6 +126,24 @@ func (s *Settings) keys() (keys, error) {
 		return s.jwks()
 	}
 	return s.secretKeys()
+}
+
+// previousKeys is secretKeys for the secret before; nil where there is none.
+func (s *Settings) previousKeys() (keys, error) {
+	if s.Previous == "" {
+		return nil, nil
+	}
+	if s.Secret == "" {
+		return nil, &SettingError{Key: "previous_secret_file", Expected: "no such file, where there is no secret"}
+	}
+	before := *s
+	before.Secret, before.Previous = s.Previous, ""
+	keys, err := before.secretKeys()
+	var wrong *SettingError
+	if errors.As(err, &wrong) && wrong.Key == "secret" {
+		wrong.Key = "previous_secret_file"
+	}
+	return keys, err
 }
 
 // secretKeys returns the secret as a key of each of the algorithms, HS256 where none is

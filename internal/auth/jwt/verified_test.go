@@ -72,7 +72,8 @@ func TestATokenLikeAVerifiedOneIsVerifiedByItself(t *testing.T) {
 	}
 	caller, err := guard.Authenticate(authorization("Bearer " + token("sub", `"checkouu"`, "roles", `"analyst"`)))
 	require.NoError(t, err)
-	assert.Equal(t, auth.Caller{Name: "checkouu", Roles: auth.Analyst}, *caller)
+	assert.Equal(t, "checkouu", caller.Name)
+	assert.Equal(t, auth.Analyst, caller.Roles)
 }
 
 func TestManyCallersAtOnceAreNotMixed(t *testing.T) {

@@ -49,12 +49,12 @@ const maxCached = 10_000
 // was old is dropped: the store is asked again for it.
 type loginCache struct {
 	mu         sync.Mutex
-	young, old map[loginID]*knownLogin
+	young, old map[LoginID]*knownLogin
 }
 
 // entry returns the login's entry, an empty one where there was none. An entry of the old
 // generation moves to the young one.
-func (c *loginCache) entry(id loginID) *knownLogin {
+func (c *loginCache) entry(id LoginID) *knownLogin {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if k := c.young[id]; k != nil {
@@ -65,7 +65,7 @@ func (c *loginCache) entry(id loginID) *knownLogin {
 		k = new(knownLogin)
 	}
 	if c.young == nil || len(c.young) >= maxCached/2 {
-		c.young, c.old = make(map[loginID]*knownLogin), c.young
+		c.young, c.old = make(map[LoginID]*knownLogin), c.young
 	}
 	c.young[id] = k
 	return k

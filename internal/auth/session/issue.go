@@ -1,7 +1,6 @@
 package session
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"net/netip"
 	"time"
@@ -11,6 +10,7 @@ import (
 
 // Issued is what a login or a refresh issues.
 type Issued struct {
+	Login     LoginID
 	Access    string
 	ExpiresIn time.Duration // of Access
 	Refresh   string        // empty: the store would have to hold it, and does not answer
@@ -33,7 +33,7 @@ func (l *Logins) Begin(p *Policy, user *User, from netip.Addr, at time.Time) (Is
 	session, now := randomBytes(sessionSize), toMs(at)
 	id, ends := signer.loginOf(session), now+p.RefreshTTL.Milliseconds()
 	access := accessToken{login: id, ends: ends, from: bound, name: []byte(user.Name)}
-	var issued Issued
+	issued := Issued{Login: id}
 	issued.Access, issued.ExpiresIn = signer.issue(p, &access, now)
 	refresh := signer.write(refreshPrefix, newRefresh(id, ends))
 	record := loginRecord{name: user.Name, loginState: loginState{
@@ -55,20 +55,23 @@ func (s *signer) issue(p *Policy, t *accessToken, now int64) (text string, in ti
 // Refresh issues new tokens for a refresh token, which is good once: used twice it
 // revokes its login. The token is not spent when admit, which is called where the token
 // is good, fails; Refresh fails with the same error then. Other errors are
-// [ErrInvalid], [ErrExpired], [ErrReused] and [ErrAway].
+// [ErrInvalid], [ErrExpired], [ErrReused] and [ErrAway]. The login is named beside an
+// error too, where the token is one of ours.
 func (l *Logins) Refresh(p *Policy, token []byte, from netip.Addr, at time.Time, admit func(*User) error) (Issued, error) {
 	l.noteTTL(p)
 	signer := l.keys.signer()
 	defer l.keys.signers.Put(signer)
 	given, ok := signer.refresh(token)
 	now := toMs(at)
+	if !ok {
+		return Issued{}, ErrInvalid
+	}
+	issued := Issued{Login: given.login}
 	switch {
-	case !ok:
-		return Issued{}, ErrInvalid
 	case given.ends <= now:
-		return Issued{}, ErrExpired
+		return issued, ErrExpired
 	case l.revoked.has(given.login):
-		return Issued{}, ErrInvalid
+		return issued, ErrInvalid
 	}
 	next := signer.write(refreshPrefix, newRefresh(given.login, given.ends))
 	access := min(now+p.TTL.Milliseconds(), given.ends)
@@ -85,17 +88,17 @@ func (l *Logins) Refresh(p *Policy, token []byte, from netip.Addr, at time.Time,
 	switch {
 	case err == nil:
 	case refused != nil:
-		return Issued{}, refused
+		return issued, refused
 	case err == ErrReused:
 		l.removeFromList(given.login, record.name, now, turn)
-		return Issued{}, err
+		return issued, err
 	case err == ErrMissing, err == errRevoked:
-		return Issued{}, ErrInvalid
+		return issued, ErrInvalid
 	default:
-		return Issued{}, ErrAway
+		return issued, ErrAway
 	}
 	l.cache(given.login, &record, now)
-	issued := Issued{Refresh: next}
+	issued.Refresh = next
 	issued.Access, issued.ExpiresIn = signer.issue(p, &accessToken{
 		login: given.login, ends: given.ends, from: record.From, name: []byte(record.name)}, now)
 	return issued, nil
@@ -111,34 +114,29 @@ func (p *Policy) userOf(record *loginRecord, from netip.Addr) *User {
 	return user
 }
 
-// EndToken ends the login of an access token, expired or not; it is no failure when
-// the text is none. After [ErrAway] the login has ended here, and elsewhere as soon as
-// the store answers.
-func (l *Logins) EndToken(p *Policy, text []byte, at time.Time) error {
+// End ends the login of a token of any kind or a session, expired or not, and names it.
+// The error is [ErrInvalid] where the text is none of ours. After [ErrAway] the login has
+// ended here, and elsewhere as soon as the store answers.
+func (l *Logins) End(p *Policy, text []byte, at time.Time) (id LoginID, err error) {
 	l.noteTTL(p)
 	signer := l.keys.signer()
 	defer l.keys.signers.Put(signer)
+	now := toMs(at)
 	if t, ok := signer.access(text); ok {
-		return l.end(t.login, t.ends, toMs(at))
+		return t.login, l.end(t.login, t.ends, now)
 	}
-	return nil
-}
-
-// EndSession ends the login of a session, as [Logins.EndToken] does.
-func (l *Logins) EndSession(p *Policy, text []byte, at time.Time) error {
-	l.noteTTL(p)
-	signer := l.keys.signer()
-	defer l.keys.signers.Put(signer)
+	if t, ok := signer.refresh(text); ok {
+		return t.login, l.end(t.login, t.ends, now)
+	}
 	if id, ok := signer.session(text); ok {
-		now := toMs(at)
-		return l.end(id, now+p.RefreshTTL.Milliseconds(), now)
+		return id, l.end(id, now+p.RefreshTTL.Milliseconds(), now)
 	}
-	return nil
+	return LoginID{}, ErrInvalid
 }
 
 // end revokes a login, which would end at ends at the latest, and takes it off its user's
 // list. It is ErrAway where other instances have not heard.
-func (l *Logins) end(id loginID, ends, now int64) error {
+func (l *Logins) end(id LoginID, ends, now int64) error {
 	turn := &turns.Turn{Class: turns.Change}
 	record, _, err := l.load(id, now, turn)
 	if err == nil && record.Revoked {
@@ -153,23 +151,9 @@ func (l *Logins) end(id loginID, ends, now int64) error {
 	return nil
 }
 
-// TokenID returns the id of an access token's login, read without verifying the token. It
-// is the same as that of the login's session. The first 24 characters of the payload hold
-// it.
-func TokenID(text []byte) (id [16]byte, ok bool) {
-	encoded, ok := bytes.CutPrefix(text, []byte(accessPrefix))
-	if !ok || len(encoded) <= 24 {
-		return id, false
-	}
-	var raw [18]byte
-	_, err := strictURL.Decode(raw[:], encoded[:24])
-	copy(id[:], raw[:])
-	return id, err == nil
-}
-
-// SessionID returns the id of the login of a session that we signed; false for other
+// sessionID returns the id of the login of a session that we signed; false for other
 // text.
-func (l *Logins) SessionID(text []byte) (id [16]byte, ok bool) {
+func (l *Logins) sessionID(text []byte) (id LoginID, ok bool) {
 	signer := l.keys.signer()
 	defer l.keys.signers.Put(signer)
 	return signer.session(text)

@@ -55,7 +55,7 @@ type loginList []loginEntry
 
 // A loginEntry is one login of the list.
 type loginEntry struct {
-	ID   loginID
+	ID   LoginID
 	Ends int64 // ms
 }
 

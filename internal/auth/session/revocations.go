@@ -6,7 +6,7 @@ import "sync"
 // as a token or session of it could be shown.
 type revocations struct {
 	mu      sync.RWMutex
-	byLogin map[loginID]revocation
+	byLogin map[LoginID]revocation
 }
 
 // A revocation is kept until both times are past; in ms.
@@ -20,7 +20,7 @@ type revocation struct {
 const maxRevocations = 100_000
 
 // has reports whether the login is known to be revoked.
-func (r *revocations) has(id loginID) bool {
+func (r *revocations) has(id LoginID) bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	_, found := r.byLogin[id]
@@ -29,11 +29,11 @@ func (r *revocations) has(id loginID) bool {
 
 // add records that a login is revoked which would end at ends, and whose access tokens
 // expire at access at the latest.
-func (r *revocations) add(id loginID, access, ends int64) {
+func (r *revocations) add(id LoginID, access, ends int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.byLogin == nil {
-		r.byLogin = make(map[loginID]revocation)
+		r.byLogin = make(map[LoginID]revocation)
 	}
 	known, found := r.byLogin[id]
 	if !found && len(r.byLogin) >= maxRevocations {
@@ -44,7 +44,7 @@ func (r *revocations) add(id loginID, access, ends int64) {
 }
 
 // stored records that the store knows: from now on it matters until access.
-func (r *revocations) markStored(id loginID, access int64) {
+func (r *revocations) markStored(id LoginID, access int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if _, found := r.byLogin[id]; found {
@@ -56,7 +56,7 @@ func (r *revocations) markStored(id loginID, access int64) {
 // cost too much under the lock; the order of a map is random, so any 32 will do.
 func (r *revocations) dropSoonest() {
 	const looked = 32
-	var soonest loginID
+	var soonest LoginID
 	n := 0
 	for id, known := range r.byLogin {
 		if n == 0 || known.until < r.byLogin[soonest].until {
@@ -71,7 +71,7 @@ func (r *revocations) dropSoonest() {
 
 // sample returns up to n logins, in no order, and drops those that are over. It looks at
 // 2n at most.
-func (r *revocations) sample(n int, now int64) (ids []loginID) {
+func (r *revocations) sample(n int, now int64) (ids []LoginID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	looked := 0
@@ -90,7 +90,7 @@ func (r *revocations) sample(n int, now int64) (ids []loginID) {
 
 // access returns when the last access token of a login expires, in ms; 0 for a login that
 // is not revoked.
-func (r *revocations) access(id loginID) int64 {
+func (r *revocations) access(id LoginID) int64 {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return r.byLogin[id].access

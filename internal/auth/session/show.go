@@ -9,12 +9,12 @@ import (
 
 // A Shown is a token or session that was found valid.
 type Shown struct {
+	Login   LoginID // also beside an error, where the text is one of ours
 	User    *User
 	Expires time.Time
 	Fresh   string // an access token to go on with: see [Settings]
 	Local   bool   // the store did not answer; what is known here decided
 
-	id    loginID
 	known *knownLogin
 	view  *loginView
 }
@@ -30,19 +30,19 @@ func (l *Logins) Access(p *Policy, text []byte, from netip.Addr, at time.Time, t
 	if !ok {
 		return Shown{}, ErrInvalid
 	}
-	now := toMs(at)
+	now, shown := toMs(at), Shown{Login: t.login}
 	if t.expires <= now {
-		return Shown{}, ErrExpired
+		return shown, ErrExpired
 	}
 	user := p.Users[string(t.name)]
 	if user == nil || !t.from.admits(user.BindIP, from) || l.revoked.has(t.login) {
-		return Shown{}, ErrInvalid
+		return shown, ErrInvalid
 	}
 	_, view := l.lookUp(t.login, now, turn)
 	if view.found && (view.record.Revoked || view.record.Password != user.Password) {
-		return Shown{}, ErrInvalid
+		return shown, ErrInvalid
 	}
-	shown := Shown{User: user, Expires: fromMs(t.expires), Local: view.local()}
+	shown.User, shown.Expires, shown.Local = user, fromMs(t.expires), view.local()
 	// Only a token whose login the store confirms is prolonged.
 	if p.Sliding && view.found && !view.local() && now-t.issued >= (t.expires-t.issued)/2 && t.expires < t.ends {
 		shown.Fresh, _ = signer.issue(p, &accessToken{login: t.login, ends: t.ends, from: t.from, name: []byte(user.Name)}, now)
@@ -55,27 +55,31 @@ func (l *Logins) Access(p *Policy, text []byte, from netip.Addr, at time.Time, t
 // [ErrExpired], or [ErrAway] where the store would have to confirm the session.
 func (l *Logins) Session(p *Policy, text []byte, from netip.Addr, at time.Time, turn *turns.Turn) (Shown, error) {
 	l.noteTTL(p)
-	id, ok := l.SessionID(text)
-	if !ok || l.revoked.has(id) {
+	id, ok := l.sessionID(text)
+	if !ok {
 		return Shown{}, ErrInvalid
+	}
+	shown := Shown{Login: id}
+	if l.revoked.has(id) {
+		return shown, ErrInvalid
 	}
 	now := toMs(at)
 	known, view := l.lookUp(id, now, turn)
 	switch {
 	case view.local() && now-view.confirmed >= goodAlone:
-		return Shown{}, ErrAway
+		return shown, ErrAway
 	case !view.found || view.record.Revoked:
-		return Shown{}, ErrInvalid
+		return shown, ErrInvalid
 	}
 	user := p.userOf(&view.record, from)
 	if user == nil {
-		return Shown{}, ErrInvalid
+		return shown, ErrInvalid
 	}
 	until := min(view.record.Ends, max(view.record.Used, known.used.Load())+p.SessionTimeout.Milliseconds())
 	if until <= now {
-		return Shown{}, ErrExpired
+		return shown, ErrExpired
 	}
-	return Shown{User: user, Expires: fromMs(until), Local: view.local(), id: id, known: known, view: view}, nil
+	return Shown{Login: id, User: user, Expires: fromMs(until), Local: view.local(), known: known, view: view}, nil
 }
 
 // Use prolongs a session that [Logins.Session] returned. The store is told at most once a
@@ -86,7 +90,7 @@ func (l *Logins) Use(p *Policy, s *Shown, at time.Time, turn *turns.Turn) {
 	s.known.used.Store(now)
 	written, every := s.known.written.Load(), min(time.Minute.Milliseconds(), timeout/10)
 	if !s.Local && now-max(written, s.view.record.Used) >= every && s.known.written.CompareAndSwap(written, now) {
-		l.storeUse(s.id, now, turn)
+		l.storeUse(s.Login, now, turn)
 	}
 	s.Expires = fromMs(min(s.view.record.Ends, now+timeout))
 }

@@ -20,7 +20,7 @@ const slack = time.Minute
 
 // load reads a login's record. A record that is forged, or of another login, is
 // missing; its version is returned all the same, to be written over.
-func (l *Logins) load(id loginID, now int64, turn *turns.Turn) (r loginRecord, version uint64, err error) {
+func (l *Logins) load(id LoginID, now int64, turn *turns.Turn) (r loginRecord, version uint64, err error) {
 	value, version, err := l.get(l.keys.itemKey("login", id[:]), now, turn)
 	if err == nil && r.read(value) != nil {
 		return loginRecord{}, version, ErrMissing
@@ -48,7 +48,7 @@ func (l *Logins) put(key string, value []byte, version uint64, now, until int64,
 
 // save writes a login's record: kept until the login ends, or once it is revoked until
 // its last access token expires.
-func (l *Logins) save(id loginID, r *loginRecord, version uint64, now int64, turn *turns.Turn) error {
+func (l *Logins) save(id LoginID, r *loginRecord, version uint64, now int64, turn *turns.Turn) error {
 	until := r.Ends
 	if r.Revoked {
 		until = r.Access
@@ -60,7 +60,7 @@ func (l *Logins) save(id loginID, r *loginRecord, version uint64, now int64, tur
 // was asked less than a second ago. Of concurrent requests one asks, the others wait for
 // its answer. Where the store does not answer the view is what it said last, and empty
 // where it never has.
-func (l *Logins) lookUp(id loginID, now int64, turn *turns.Turn) (*knownLogin, *loginView) {
+func (l *Logins) lookUp(id LoginID, now int64, turn *turns.Turn) (*knownLogin, *loginView) {
 	k := l.known.entry(id)
 	if v := k.view.Load(); v.isFresh(now) {
 		return k, v
@@ -91,7 +91,7 @@ func (l *Logins) lookUp(id loginID, now int64, turn *turns.Turn) (*knownLogin, *
 
 // cache keeps a record that was just written, unless a request asks for it at this moment:
 // a check has a turn here, and must not wait for one that waits for a turn.
-func (l *Logins) cache(id loginID, r *loginRecord, now int64) {
+func (l *Logins) cache(id LoginID, r *loginRecord, now int64) {
 	k := l.known.entry(id)
 	if !k.asking.TryLock() {
 		return
@@ -103,7 +103,7 @@ func (l *Logins) cache(id loginID, r *loginRecord, now int64) {
 // create writes a new login and revokes the user's oldest ones where there are more
 // than perUser. It is on the user's list before it is written, and those are revoked
 // before: no login lives that is not counted.
-func (l *Logins) create(id loginID, r *loginRecord, perUser int, now int64, turn *turns.Turn) error {
+func (l *Logins) create(id LoginID, r *loginRecord, perUser int, now int64, turn *turns.Turn) error {
 	var oldest loginList
 	err := l.changeList(r.name, now, turn, func(list loginList) loginList {
 		over := max(0, len(list)-perUser+1)
@@ -159,7 +159,7 @@ func (l *Logins) changeList(name string, now int64, turn *turns.Turn, change fun
 
 // unlist takes a login off its user's list. Where that fails it counts until it would
 // have ended.
-func (l *Logins) removeFromList(id loginID, name string, now int64, turn *turns.Turn) {
+func (l *Logins) removeFromList(id LoginID, name string, now int64, turn *turns.Turn) {
 	_ = l.changeList(name, now, turn, func(list loginList) loginList {
 		return slices.DeleteFunc(list, func(e loginEntry) bool { return e.ID == id })
 	})
@@ -168,13 +168,13 @@ func (l *Logins) removeFromList(id loginID, name string, now int64, turn *turns.
 // revoke ends a login here at once, and in the store; otherwise it would end at ends.
 // After an error other instances do not know of it; [Logins.StoreRevocations] tells
 // them.
-func (l *Logins) revoke(id loginID, ends, now int64, turn *turns.Turn) error {
+func (l *Logins) revoke(id LoginID, ends, now int64, turn *turns.Turn) error {
 	l.revoked.add(id, now+l.longestTTL.Load(), ends)
 	return l.storeRevocation(id, now, turn)
 }
 
 // storeRevocation writes to the store that a login is revoked, unless it says so.
-func (l *Logins) storeRevocation(id loginID, now int64, turn *turns.Turn) (err error) {
+func (l *Logins) storeRevocation(id LoginID, now int64, turn *turns.Turn) (err error) {
 	defer func() {
 		if err != nil {
 			l.unsynced.Store(true)
@@ -218,7 +218,7 @@ var errRevoked = errors.New("the login was revoked")
 // are SHA-256 of the text. access is when the new access token expires, now and it in ms;
 // accept may refuse the login, with the error that rotate returns then. A given token
 // that was used before revokes the login: somebody has a copy of it.
-func (l *Logins) rotate(id loginID, given, next [sha256.Size]byte, accept func(*loginRecord) error, access, now int64, turn *turns.Turn) (r loginRecord, err error) {
+func (l *Logins) rotate(id LoginID, given, next [sha256.Size]byte, accept func(*loginRecord) error, access, now int64, turn *turns.Turn) (r loginRecord, err error) {
 	for try := range maxWrites {
 		backOff(try)
 		var version uint64
@@ -248,7 +248,7 @@ func (l *Logins) rotate(id loginID, given, next [sha256.Size]byte, accept func(*
 
 // storeUse writes that a session is in use. A failure costs only that other instances do
 // not know; the next use tries again.
-func (l *Logins) storeUse(id loginID, now int64, turn *turns.Turn) {
+func (l *Logins) storeUse(id LoginID, now int64, turn *turns.Turn) {
 	r, version, err := l.load(id, now, turn)
 	if err != nil || r.Revoked {
 		return

@@ -19,14 +19,15 @@ const (
 	idOfSession   = Prefix + "i_" // is never issued: see loginOf
 )
 
-// A loginID names a login: its tokens and its session.
-type loginID [16]byte
+// A LoginID names a login: its tokens and its session. It is no secret: nothing can be
+// made of it without our key.
+type LoginID [16]byte
 
 // An accessToken is believed for its signature, until it expires or its login is known to
 // be revoked. It holds no roles: those of the configuration in force count. Its payload
 // is the fields in this order, times big-endian, and the name to the end.
 type accessToken struct {
-	login                 loginID
+	login                 LoginID
 	issued, expires, ends int64 // ms; ends is when the login does
 	from                  network
 	name                  []byte
@@ -69,14 +70,14 @@ func (s *signer) access(text []byte) (t accessToken, ok bool) {
 
 // A refreshToken is good once.
 type refreshToken struct {
-	login loginID
+	login LoginID
 	ends  int64 // ms
 }
 
 const refreshSize = 16 + 8 + 16 // the last 16 bytes are random
 
 // newRefresh returns the payload of a new refresh token.
-func newRefresh(login loginID, ends int64) (payload []byte) {
+func newRefresh(login LoginID, ends int64) (payload []byte) {
 	payload = append(make([]byte, 0, refreshSize), login[:]...)
 	payload = binary.BigEndian.AppendUint64(payload, uint64(ends))
 	return append(payload, randomBytes(16)...)
@@ -98,13 +99,13 @@ const sessionSize = 32
 
 // loginOf returns the login of a session: a keyed hash of its random id, so that neither
 // a token nor the store tells the id.
-func (s *signer) loginOf(session []byte) (id loginID) {
+func (s *signer) loginOf(session []byte) (id LoginID) {
 	copy(id[:], s.sign(idOfSession, session))
 	return id
 }
 
 // session reads the text of a session; false where it is not one of ours.
-func (s *signer) session(text []byte) (id loginID, ok bool) {
+func (s *signer) session(text []byte) (id LoginID, ok bool) {
 	payload, genuine := s.read(sessionPrefix, text)
 	if !genuine {
 		return id, false

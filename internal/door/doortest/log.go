@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 )
 
@@ -57,7 +58,7 @@ func (h *logHandler) Handle(_ context.Context, r slog.Record) error {
 			}
 			return true
 		}
-		line.Attrs[a.Key] = a.Value.String()
+		line.Attrs[strings.TrimSuffix(a.Key, "=")] = a.Value.String()
 		return true
 	}
 	for _, a := range h.with {

@@ -100,7 +100,7 @@ func Open(t testing.TB, change ...func(*Setup)) *Fraudcheck {
 	f.Log.Least = -100
 	f.Set(0)
 	s := Setup{
-		Settings: door.Settings{Guard: auth.NewGuard(NewPolicy(t, nil, nil)), TagKey: []byte("a key for the tests"), InFlight: 64},
+		Settings: door.Settings{Guard: auth.NewGuard(NewPolicy(t, nil, nil)), TagKey: []byte("a key for the tests"), InFlight: 64, RefusalLines: 1 << 30},
 		Now:      func(time.Time) velocity.Time { return f.Now() },
 		Address:  func(a netip.Addr) string { return velocity.Network(a).String() },
 		log:      f.Log, memory: memory,
