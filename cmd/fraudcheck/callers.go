@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -89,7 +90,12 @@ func (p *policy) usersFile() (*auth.UsersFile, error) {
 	if p.settings.Auth.Basic.UsersFile == "" {
 		return nil, nil
 	}
-	return readUsers(p.settings.Auth.Basic.UsersFile, p.files)
+	file, err := readUsers(p.settings.Auth.Basic.UsersFile, p.files)
+	// At a reload an empty file is one that is half written: it must not lock everybody out.
+	if err == nil && p.files == config.RegularFiles && file.String() == "" {
+		return nil, &config.Error{Key: "auth.basic.users_file", Problem: errors.New("it is empty: it may be half written (a line that begins with # says that there is no user)")}
+	}
+	return file, err
 }
 
 // users returns the users of the list and then those of the file; nil where neither is
@@ -117,6 +123,14 @@ func (p *policy) listedUsers() (users []auth.User, err error) {
 		user := auth.User{
 			Name: u.Username, Password: string(u.Password), Encryption: passwords.Encryption(u.Encryption),
 			Networks: u.Networks, BindIP: u.BindIP, SigningKey: string(u.SigningKey),
+		}
+		if u.SigningKeyFile != "" {
+			if u.SigningKey != "" {
+				return nil, expected(key+".signing_key_file", "only one of signing_key and signing_key_file")
+			}
+			if user.SigningKey, err = p.secretIn(key+".signing_key_file", u.SigningKeyFile); err != nil {
+				return nil, err
+			}
 		}
 		if len(u.Roles) == 0 {
 			return nil, expected(key+".roles", "at least one role")
@@ -153,6 +167,17 @@ func checkForm(key string, u *auth.User) error {
 	return nil // the encryption says what it wants
 }
 
+// secretIn reads the secret in the file that the setting of that key names. Line ends at
+// its end do not count: editors add them. An empty one is refused. The error is a
+// *config.Error.
+func (p *policy) secretIn(key, file string) (string, error) {
+	text, err := p.readNamed(key, file)
+	if text = bytes.TrimRight(text, "\r\n"); err == nil && len(text) == 0 {
+		err = expected(key, "a file that is not empty")
+	}
+	return string(text), err
+}
+
 // readUsers reads the users file. The error is a *config.Error with the line at fault.
 func readUsers(path string, files config.Files) (*auth.UsersFile, error) {
 	text, err := config.ReadFile(path, files)
@@ -172,14 +197,27 @@ func readUsers(path string, files config.Files) (*auth.UsersFile, error) {
 // issuer, counts: auth.NewPolicy then says what is missing.
 func (p *policy) jwt() (*auth.JWTSettings, error) {
 	s := &p.settings.Auth.JWT
-	if s.ClientID == "" && s.Secret == "" && s.PublicKeyFile == "" && s.JWKSFile == "" && s.Issuer == "" && len(s.RoleMap) == 0 {
+	if s.ClientID == "" && s.Secret == "" && s.SecretFile == "" && s.PreviousSecretFile == "" && s.PublicKeyFile == "" && s.JWKSFile == "" && s.Issuer == "" && len(s.RoleMap) == 0 {
 		return nil, nil
 	}
 	settings := &auth.JWTSettings{RoleMap: s.RoleMap, Settings: jwt.Settings{
 		ClientID: s.ClientID, Secret: string(s.Secret), Encoding: jwt.Encoding(s.Encoding), Algorithms: s.Algorithms,
-		Issuer: s.Issuer, RolesClaim: s.RolesClaim,
+		Issuer: s.Issuer, RolesClaim: s.RolesClaim, Profile: s.ProfileClaims,
 	}}
 	var err error
+	if s.SecretFile != "" {
+		if s.Secret != "" {
+			return nil, expected("auth.jwt.secret_file", "only one of secret and secret_file")
+		}
+		if settings.Secret, err = p.secretIn("auth.jwt.secret_file", s.SecretFile); err != nil {
+			return nil, err
+		}
+	}
+	if s.PreviousSecretFile != "" {
+		if settings.Previous, err = p.secretIn("auth.jwt.previous_secret_file", s.PreviousSecretFile); err != nil {
+			return nil, err
+		}
+	}
 	if s.PublicKeyFile != "" {
 		if settings.PublicKey, err = p.readNamed("auth.jwt.public_key_file", s.PublicKeyFile); err != nil {
 			return nil, err

@@ -9,6 +9,7 @@ import (
 
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/config"
+	"fraudcheck/internal/logging"
 )
 
 // A reloader puts a changed configuration in force without a restart: rules, lists,
@@ -32,15 +33,17 @@ func (r *reloader) run(ctx context.Context, hangups <-chan os.Signal) {
 			return
 		// A hang-up reloads also when no file seems to have changed.
 		case <-hangups:
+			r.reload("SIGHUP")
 		case <-changed:
+			r.reload("file")
 		}
-		r.reload()
 	}
 }
 
 // reload reads the configuration and puts it in force, or logs the one line that is
-// wrong. A panic costs this reload and not the process.
-func (r *reloader) reload() {
+// wrong. by is what asked for it, for the log. A panic costs this reload and not the
+// process.
+func (r *reloader) reload(by string) {
 	s := r.service
 	defer func() {
 		if fault := recover(); fault != nil {
@@ -54,7 +57,7 @@ func (r *reloader) reload() {
 		s.log.Error("Configuration not reloaded, the old one stays: " + oneLine(err))
 		return
 	}
-	r.apply(next)
+	r.apply(next, by)
 	s.metrics.Reload("ok")
 }
 
@@ -78,7 +81,7 @@ func (r *reloader) compile() (*policy, error) {
 }
 
 // apply puts the policy in force. It cannot fail: all that could was done in compile.
-func (r *reloader) apply(next *policy) {
+func (r *reloader) apply(next *policy, by string) {
 	s := r.service
 	if s.policy.certificate != nil && next.certificate != nil {
 		if refused := s.certificate.replace(next.certificate, time.Now()); refused != "" {
@@ -105,6 +108,7 @@ func (r *reloader) apply(next *policy) {
 	if raised := raisedRules(r.running.Rules, next.settings.Rules); len(raised) > 0 {
 		text += "; exact for what is shown from now on, and for old records after one window: " + strings.Join(raised, ", ")
 	}
+	s.log.Log(context.Background(), logging.LevelAudit, "Audit: reload", "by=", by)
 	s.log.Info(text)
 	// Only these are in force now: another reload compares with what runs, not with what
 	// was read.

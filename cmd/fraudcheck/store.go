@@ -63,6 +63,9 @@ func (s *service) openMemcached() (err error) {
 				log.Warn("memcached is not used, and answers rest on this instance's own knowledge:", "server", server, "because", string(trouble))
 			}
 		},
+		Moved: func(server, from, to string) {
+			log.Warn("memcached's name stands for another address, and all connections move there", "server", server, "from", from, "to", to)
+		},
 		Refused:  logRefusals(log),
 		Panicked: func(fault any) { logPanic(log, "panic in the store", fault) },
 	})

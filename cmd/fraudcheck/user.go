@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +24,8 @@ type userCommands struct {
 		Name     string   `arg:"" help:"Name to call by."`
 		Roles    []string `help:"What the user may do: checker, analyst, operator." default:"checker" placeholder:"ROLE,..."`
 		Networks []string `help:"Where the user may call from: addresses or networks, excluded after a !." placeholder:"NET,..."`
+		BindIP   bool     `name:"bind-ip" help:"What a login issues is good only from the address that logged in."`
+		Note     string   `help:"Text for whoever reads the list, such as who the user is." placeholder:"TEXT"`
 	} `cmd:"" help:"Add a user; the password is asked for, or the first line of standard input."`
 	Remove struct {
 		Name string `arg:"" help:"Name of the user."`
@@ -58,7 +61,7 @@ func (u *userCommands) add(f *flags, stdin *os.File, stdout, stderr io.Writer) e
 		return err
 	}
 	// Networks and the name are judged by file.Takes.
-	user := auth.User{Name: u.Add.Name, Networks: u.Add.Networks}
+	user := auth.User{Name: u.Add.Name, Networks: u.Add.Networks, BindIP: u.Add.BindIP, Note: u.Add.Note}
 	for _, name := range u.Add.Roles {
 		role, ok := auth.RoleNamed(name)
 		if !ok {
@@ -115,13 +118,17 @@ func (u *userCommands) list(f *flags, stdout io.Writer) error {
 		return u.withSource(err)
 	}
 	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "NAME\tROLES\tNETWORKS\tENCRYPTION")
+	fmt.Fprintln(table, "NAME\tROLES\tNETWORKS\tBIND_IP\tENCRYPTION\tNOTE")
 	for _, user := range file.Users() {
 		from := "anywhere"
 		if len(user.Networks) > 0 {
 			from = strings.Join(user.Networks, ",")
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", user.Name, strings.Join(user.Roles.Names(), ","), from, user.Encryption)
+		bound := "no"
+		if user.BindIP {
+			bound = "yes"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", user.Name, strings.Join(user.Roles.Names(), ","), from, bound, user.Encryption, cmp.Or(user.Note, "-"))
 	}
 	return table.Flush()
 }
@@ -163,7 +170,11 @@ func editUsers(path string, edit func(*auth.UsersFile) error) error {
 	if err := edit(file); err != nil {
 		return err
 	}
-	return replaceUsers(path, file.String())
+	text := file.String()
+	if text == "" {
+		text = "# no user\n" // an empty file would be taken for one that is half written
+	}
+	return replaceUsers(path, text)
 }
 
 // replaceUsers writes the file anew and renames it into place, with the owner and group

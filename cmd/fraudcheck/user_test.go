@@ -70,9 +70,9 @@ func TestTheUsersFileIsFollowedWithoutARestart(t *testing.T) {
 
 	stdout, stderr, code := typed(t, "", "user", "list", "--config", config)
 	require.Equal(t, 0, code, stderr)
-	assert.Equal(t, "NAME      ROLES    NETWORKS                   ENCRYPTION\n"+
-		"checkout  checker  anywhere                   argon2id\n"+
-		"desk      analyst  127.0.0.0/8,!127.9.0.0/16  argon2id\n", stdout)
+	assert.Equal(t, "NAME      ROLES    NETWORKS                   BIND_IP  ENCRYPTION  NOTE\n"+
+		"checkout  checker  anywhere                   no       argon2id    -\n"+
+		"desk      analyst  127.0.0.0/8,!127.9.0.0/16  no       argon2id    -\n", stdout)
 
 	for reloads, name := range []string{"checkout", "desk"} {
 		stdout, stderr, code = typed(t, "", "user", "remove", name, "--config", config)

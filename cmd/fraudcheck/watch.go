@@ -33,7 +33,12 @@ func versionOf(path string) (v fileVersion) {
 // filesOf returns the files that the settings name and a reload reads; empty for those
 // that are not set.
 func filesOf(s *config.Settings) []string {
-	return []string{s.TLS.CertFile, s.TLS.KeyFile, s.Auth.Basic.UsersFile, s.Auth.JWT.PublicKeyFile, s.Auth.JWT.JWKSFile}
+	files := []string{s.TLS.CertFile, s.TLS.KeyFile, s.Auth.Basic.UsersFile, s.Auth.JWT.PublicKeyFile, s.Auth.JWT.JWKSFile,
+		s.Auth.JWT.SecretFile, s.Auth.JWT.PreviousSecretFile}
+	for _, u := range s.Auth.Basic.Users {
+		files = append(files, u.SigningKeyFile)
+	}
+	return files
 }
 
 // follow watches the configuration file and those that the settings name, and no others.

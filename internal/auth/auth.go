@@ -95,9 +95,11 @@ const (
 	OriginRefused Failure = "origin_refused"
 	// The credentials are good; the caller has none of the roles in [Request.Needs].
 	RoleMissing Failure = "role_missing"
-	// Too many credentials from the client network or for the user were wrong, or too
-	// many requests wait to be verified. The error is a [Later].
+	// Too many credentials from the client network or for the user were wrong. The error
+	// is a [Later].
 	TooManyFailures Failure = "too_many_failures"
+	// Too many requests wait for their password to be verified. The error is a [Later].
+	Overloaded Failure = "overloaded"
 	// Only the store could tell, and it does not answer.
 	Unavailable Failure = "store_unreachable"
 )
@@ -121,7 +123,9 @@ func (f Failure) Error() string {
 	case RoleMissing:
 		return "the caller lacks the role that this path needs"
 	case TooManyFailures:
-		return "too many credentials from this address, or for this user, were not valid, or too many wait to be verified; see Retry-After"
+		return "too many credentials from this address, or for this user, were not valid; see Retry-After"
+	case Overloaded:
+		return "too many callers wait for their password to be verified for the first time; see Retry-After"
 	case Unavailable:
 		return "the store does not answer, and only it could tell; try again"
 	default:

@@ -127,7 +127,7 @@ func TestAMalformedOrWrongHeaderIsRefused(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			caller, err := guard.Authenticate(authorization(tt.header))
 			assert.Nil(t, caller)
-			require.Equal(t, error(tt.want), err)
+			require.ErrorIs(t, err, tt.want)
 			assert.NotEmpty(t, err.Error())
 		})
 	}

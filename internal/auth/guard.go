@@ -101,10 +101,7 @@ func (g *Guard) find(f *inForce, r *Request) (c *Caller, scheme string, err erro
 		c, err = s.authenticate(call{g, r, f.Policy, f.verified[i]})
 		return c, s.name, err
 	}
-	if r.authorization.headers == 0 || r.authorization.headers == 1 && r.authorization.length == 0 {
-		return nil, "none", Missing
-	}
-	return nil, "none", Malformed
+	return nil, "none", f.unowned(r)
 }
 
 // complete fills in what the request does not say: where it comes from, when, whose turn

@@ -121,7 +121,7 @@ func TestKnownCredentialsOfAConnectionAreGoodForNothingElse(t *testing.T) {
 					require.NoError(t, err)
 					continue
 				}
-				assert.Equal(t, tt.want, err)
+				assert.ErrorIs(t, err, tt.want)
 				assert.Nil(t, caller)
 			}
 		})

@@ -159,7 +159,7 @@ func TestALoginTakesNoOtherScheme(t *testing.T) {
 	issued, cookie := i.login("checkout", "open sesame")
 	for _, line := range []string{bearing(issued.Access), "Authorization: Basic", "Authorization: Basic !", "Authorization: "} {
 		_, err := i.Login(i.request(line), "checkout", "open sesame")
-		assert.Equal(t, auth.Malformed, err, line)
+		assert.ErrorIs(t, err, auth.Malformed, line)
 	}
 	_, err := i.Login(i.request(cookie), "", "")
 	assert.Equal(t, auth.Invalid, err, "a session is no password")
@@ -247,7 +247,7 @@ func TestBesideAnAuthorizationHeaderTheSessionIsIgnored(t *testing.T) {
 		"Authorization: " + basic("checkout:wrong"): auth.Invalid, "Authorization: ": auth.Missing, bearing("fc_a_x"): auth.TokenInvalid,
 	} {
 		_, err := i.Authenticate(i.request(line, cookie, "Sec-Fetch-Site: same-origin"))
-		assert.Equal(t, want, err)
+		assert.ErrorIs(t, err, want)
 	}
 	caller, err := i.Authenticate(i.request("Authorization: "+basic("analyst:magnifier"), cookie))
 	require.NoError(t, err)

@@ -119,7 +119,7 @@ func TestCredentialsComeBeforeTheNetworkAndTheNetworkBeforeTheRole(t *testing.T)
 		r := authorization(basic(tt.userinfo))
 		r.Peer, r.Needs = hop(tt.peer), tt.needs
 		_, err := guard.Authenticate(r)
-		assert.Equal(t, tt.want, err)
+		assert.ErrorIs(t, err, tt.want)
 		assert.Equal(t, tt.scheme, r.Scheme())
 		assert.Equal(t, tt.caller, r.Caller(), "what a stranger sent is no name")
 		want := result{tt.scheme, "ok"}

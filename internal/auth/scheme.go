@@ -71,9 +71,9 @@ type Outcomes struct {
 func AllOutcomes() []Outcomes {
 	all := []Outcomes{
 		{"none", failureTexts(Missing, Malformed)},
-		{"login", append(failureTexts(Malformed, Invalid, TooManyFailures, NetworkRefused), ok, okLocal)},
+		{"login", append(failureTexts(Malformed, Invalid, TooManyFailures, NetworkRefused, Overloaded), ok, okLocal)},
 		{"refresh", append(failureTexts(TokenExpired, TokenInvalid, TooManyFailures, NetworkRefused, Unavailable), ok, reused)},
-		{"logout", append(failureTexts(Malformed, Invalid, TokenInvalid, TooManyFailures, OriginRefused, Unavailable), ok)},
+		{"logout", append(failureTexts(Malformed, Invalid, TokenInvalid, TooManyFailures, OriginRefused, Overloaded, Unavailable), ok)},
 	}
 	for _, k := range kinds {
 		results := append(failureTexts(k.results...), failureTexts(admitted...)...)

@@ -18,7 +18,7 @@ type basicScheme struct{ accounts *accounts }
 var basicKind = kind{
 	name:      "basic",
 	challenge: `Basic realm="fraudcheck", charset="UTF-8"`,
-	results:   []Failure{Malformed, Invalid, TooManyFailures},
+	results:   []Failure{Malformed, Invalid, TooManyFailures, Overloaded},
 	compile: func(c *compiled) (scheme, error) {
 		if c.policy.basic == nil {
 			return nil, nil
@@ -30,13 +30,13 @@ var basicKind = kind{
 const (
 	// maxHeader bounds a Basic header that is decoded, in bytes.
 	maxHeader = 4096
-	// maxWaiting is how many requests may wait for a slow hash: many may wait for one
-	// credential.
+	// maxWaiting is how many requests may wait for a slow hash, with any credentials: each
+	// takes a place of those that may be in flight, and some KiB.
 	maxWaiting = 1024
 )
 
 // errTooManyWaiting refuses a request while maxWaiting others wait for a slow hash.
-var errTooManyWaiting = &Later{Failure: TooManyFailures, After: time.Second}
+var errTooManyWaiting = &Later{Failure: Overloaded, After: time.Second}
 
 // owns is true for Basic of at most maxHeader bytes; a longer header is malformed.
 func (s *basicScheme) owns(_ *Guard, r *Request) bool {
@@ -82,11 +82,11 @@ func (s *basicScheme) verify(c call, credentials []byte) (*Caller, error) {
 	var buf [maxHeader]byte
 	n, err := base64.StdEncoding.Strict().Decode(buf[:], credentials)
 	if err != nil {
-		return nil, Malformed
+		return nil, flawBase64
 	}
 	name, secret, found := bytes.Cut(buf[:n], []byte(":"))
 	if !found {
-		return nil, Malformed
+		return nil, flawNoColon
 	}
 	user := s.accounts.passwords[string(name)]
 	if user == nil {
@@ -150,6 +150,7 @@ func (s *basicScheme) verifySlow(c call, user *account, id credentialID, name, s
 			defer done()
 		}
 		if !c.hasher.Verify(&user.hash, secret, &s.accounts.costliest) {
+			c.verified.forget(id) // what was good once is a guess from now on
 			return nil, Invalid
 		}
 		c.throttle.refund(guess)
@@ -163,11 +164,15 @@ func (s *basicScheme) verifySlow(c call, user *account, id credentialID, name, s
 }
 
 // confirm implements rememberer: it takes what was verified of a user whose password is
-// what it was.
+// what it was. Where it is another hash, it may be of the same password: then what was
+// good has expired, so that it is verified once more and is no guess.
 func (s *basicScheme) confirm(v *verification) *verification {
 	user := s.accounts.passwords[v.caller.Name]
-	if user == nil || !user.hash.Same(v.hash) {
+	if user == nil {
 		return nil
+	}
+	if !user.hash.Same(v.hash) {
+		return &verification{caller: &user.caller, again: true, hash: &user.hash}
 	}
 	return &verification{caller: &user.caller, until: v.until, hash: &user.hash}
 }

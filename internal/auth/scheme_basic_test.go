@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -148,31 +149,30 @@ func TestGuessesDoNotHoldUpKnownCallers(t *testing.T) {
 	b.gate = make(chan struct{})
 
 	guesses := make(chan error, 100)
-	for i := range password.MaxQueued {
+	const waiting = 32
+	for i := range waiting {
 		go func() {
 			guesses <- try(guard, fmt.Sprint([]string{"fat", "lean", "stranger", "plain"}[i%4], ":guess ", i))
 		}()
 	}
-	b.await(t, password.MaxQueued, password.MaxQueued)
-	assert.Equal(t, later(time.Second), try(guard, "fat:one guess more"))
-	assert.Equal(t, later(time.Second), try(guard, "fat:"+shared), "it might be a guess")
+	b.await(t, waiting, waiting)
 	require.NoError(t, try(guard, "lean:"+shared), "remembered")
 	require.NoError(t, try(guard, "plain:"+shared), "nothing to hash")
 	returned := make(chan error, 1)
 	go func() { returned <- try(guard, "cheap:"+shared) }() // its proof is too old, and no guess it is
-	b.await(t, password.MaxQueued+1, password.MaxQueued)
+	b.await(t, waiting+1, waiting)
 	for ended := 0; ; ended++ {
 		select {
 		case b.gate <- struct{}{}: // another hash goes on
 			continue
 		case err := <-returned:
 			require.NoError(t, err)
-			assert.Less(t, ended, password.MaxQueued, "it did not queue behind all the guesses")
+			assert.Less(t, ended, waiting, "it did not queue behind all the guesses")
 		}
 		break
 	}
 	close(b.gate)
-	for range password.MaxQueued {
+	for range waiting {
 		assert.Equal(t, error(auth.Invalid), <-guesses)
 	}
 	assert.NoError(t, try(guard, "fat:"+shared), "once the guessing is over")
@@ -187,11 +187,76 @@ func TestRequestsThatWaitAreBounded(t *testing.T) {
 		go func() { results <- try(guard, "lean:the same guess") }()
 	}
 	b.await(t, auth.MaxWaiting, 1)
-	assert.Equal(t, later(time.Second), try(guard, "lean:the same guess"))
+	assert.Equal(t, &auth.Later{Failure: auth.Overloaded, After: time.Second}, try(guard, "lean:the same guess"))
 	close(b.gate)
 	for range auth.MaxWaiting {
 		assert.Equal(t, error(auth.Invalid), <-results)
 	}
+}
+
+// After a start every caller has to be verified once, and many call at the same moment.
+func TestAllRightPasswordsAtOnceAreAnswered(t *testing.T) {
+	for _, n := range []int{60, 300} {
+		var users []auth.User
+		for i := range n {
+			user := lean
+			user.Name = fmt.Sprint("user", i)
+			users = append(users, user)
+		}
+		guard, b := guardOf(t, users...)
+		var all sync.WaitGroup
+		for i := range n {
+			all.Go(func() { assert.NoError(t, try(guard, fmt.Sprint("user", i, ":", shared))) })
+		}
+		all.Wait()
+		assert.EqualValues(t, n, b.hashes.Load())
+		assert.LessOrEqual(t, b.most.Load(), int32(2), "hashes at once")
+	}
+}
+
+// A guess that waits for half a minute is told to come back; nothing of it was wrong.
+func TestAWaitThatIsTooLongIsNoFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		guard, b := guardOf(t, lean)
+		b.gate = make(chan struct{})
+		first := make(chan error, 2)
+		go func() { first <- try(guard, "lean:"+shared) }()
+		go func() { first <- try(guard, "lean:a guess") }()
+		synctest.Wait()
+		begun := time.Now()
+		assert.Equal(t, &auth.Later{Failure: auth.Overloaded, After: time.Second}, try(guard, "lean:another"))
+		assert.Equal(t, password.MaxWait, time.Since(begun))
+		close(b.gate)
+		<-first
+		<-first
+	})
+}
+
+// The same password in another form is no guess, whatever was guessed from there before.
+func TestANewHashOfTheSamePasswordSlowsNobody(t *testing.T) {
+	guard, b := guardOf(t, lean)
+	require.NoError(t, try(guard, "lean:"+shared))
+	guessed := 0
+	for i := range 400 {
+		if err := try(guard, fmt.Sprint("lean:guess ", i)); err != error(auth.Invalid) {
+			guessed = i
+			break
+		}
+	}
+	require.Positive(t, guessed, "the guesser is slowed")
+	next := fat
+	next.Name = "lean"
+	guard.Replace(ofUsers(t, next))
+	before := b.hashes.Load()
+	require.NoError(t, try(guard, "lean:"+shared))
+	assert.EqualValues(t, 1, b.hashes.Load()-before, "it is verified once")
+	require.NoError(t, try(guard, "lean:"+shared))
+
+	other := next
+	other.Password, other.Encryption = "another", password.Clear
+	guard.Replace(ofUsers(t, other, fat))
+	assert.ErrorIs(t, try(guard, "lean:"+shared), auth.Invalid, "another password is another one")
+	assert.ErrorIs(t, try(guard, "lean:"+shared), auth.TooManyFailures, "and from then on a guess")
 }
 
 // Time would tell who exists, and how their password is kept.

@@ -28,7 +28,7 @@ const bearerChallenge = `Bearer realm="fraudcheck"`
 var bearerKind = kind{
 	name:      "bearer",
 	challenge: bearerChallenge,
-	results:   []Failure{TokenExpired, TokenInvalid, TooManyFailures},
+	results:   []Failure{Malformed, TokenExpired, TokenInvalid, TooManyFailures},
 	compile: func(c *compiled) (scheme, error) {
 		if c.JWT == nil {
 			return nil, nil
@@ -80,6 +80,9 @@ func (s *bearerScheme) authenticate(c call) (*Caller, error) {
 			c.Last.keep(c.verified, text, v)
 			return v.caller, nil
 		}
+	}
+	if err := flawOfToken(text); err != nil {
+		return nil, err
 	}
 	token, err := s.Verify(text)
 	if err == nil {

@@ -36,9 +36,9 @@ func TestTheCredentialsDecideWhichSchemeJudges(t *testing.T) {
 			guard.Now = func() time.Time { return noon }
 			assert.Equal(t, tt.challenge, guard.Challenge())
 			_, err := guard.Authenticate(authorization(byName))
-			assert.Equal(t, tt.basic, err)
+			assert.ErrorIs(t, err, tt.basic)
 			_, err = guard.Authenticate(authorization(byToken))
-			assert.Equal(t, tt.bearer, err)
+			assert.ErrorIs(t, err, tt.bearer)
 			_, err = guard.Authenticate(authorization("Bearer" + strings.TrimPrefix(byName, "Basic")))
 			assert.Error(t, err, "one scheme is not tried after the other")
 			_, err = guard.Authenticate(authorization())

@@ -13,7 +13,7 @@ type tokenScheme struct{ accounts *accounts }
 var tokenKind = kind{
 	name:      "token",
 	challenge: bearerChallenge,
-	results:   []Failure{okLocal, TokenExpired, TokenInvalid, TooManyFailures},
+	results:   []Failure{Malformed, okLocal, TokenExpired, TokenInvalid, TooManyFailures},
 	compile: func(c *compiled) (scheme, error) {
 		if c.policy.logins == nil {
 			return nil, nil
@@ -29,6 +29,9 @@ func (s *tokenScheme) owns(g *Guard, r *Request) bool {
 
 // authenticate implements scheme.
 func (s *tokenScheme) authenticate(c call) (*Caller, error) {
+	if err := flawOfToken(c.authorization.value); err != nil {
+		return nil, err
+	}
 	shown, err := c.Logins.Access(c.policy.logins, c.authorization.value, c.from, c.At, c.Turn)
 	c.login = shown.Login
 	if err != nil {

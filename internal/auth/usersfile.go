@@ -14,7 +14,7 @@ import (
 // A UsersFile is a list of users as htpasswd writes them: for each a line name:hash, of
 // bcrypt or argon2id, and here a third field with options:
 //
-//	fraud-desk:$2y$10$...:roles=analyst,checker;networks=10.0.0.0/8,!10.9.0.0/16
+//	fraud-desk:$2y$10$...:roles=analyst,checker;networks=10.0.0.0/8,!10.9.0.0/16;bind_ip;note=the desk
 //
 // Without it a user is a checker, from anywhere. Blank lines and those that begin with #
 // are comments. An edit keeps the other lines as they were read. Refused are a name that
@@ -53,6 +53,9 @@ func ParseUsersFile(text string) (*UsersFile, error) {
 	}
 	return f, nil
 }
+
+// maxNote bounds a note, in bytes.
+const maxNote = 200
 
 // An expected is what a line should have held.
 type expected string
@@ -95,7 +98,7 @@ func encryptionOf(hash string) password.Encryption {
 	return ""
 }
 
-// setOption reads an option, roles=A,B or networks=A,B, into u.
+// setOption reads an option, roles=A,B or networks=A,B or bind_ip or note=TEXT, into u.
 func (u *User) setOption(option string) error {
 	name, value, _ := strings.Cut(option, "=")
 	values := strings.Split(value, ",")
@@ -111,8 +114,15 @@ func (u *User) setOption(option string) error {
 		}
 	case "networks":
 		u.Networks = values
+	case "bind_ip":
+		if value != "" && value != "true" && value != "false" {
+			return expected("bind_ip, bind_ip=true or bind_ip=false")
+		}
+		u.BindIP = value != "false"
+	case "note":
+		u.Note = value
 	default:
-		return expected("after name:hash: nothing but roles= and networks=, with a semicolon between")
+		return expected("after name:hash: nothing but roles=, networks=, bind_ip and note=, with a semicolon between")
 	}
 	return nil
 }
@@ -122,6 +132,9 @@ func (u *User) check() error {
 	if u.Name == "" || len(u.Name) > maxName || u.Name[0] == '#' || strings.Contains(u.Name, ":") ||
 		strings.TrimSpace(u.Name) != u.Name || !utf8.ValidString(u.Name) || strings.ContainsFunc(u.Name, unicode.IsControl) {
 		return expected(fmt.Sprintf("a name of 1 to %d bytes of UTF-8, without colon, control characters, # at its beginning and blanks at its ends", maxName))
+	}
+	if len(u.Note) > maxNote || !utf8.ValidString(u.Note) || strings.Contains(u.Note, ";") || strings.ContainsFunc(u.Note, func(c rune) bool { return !unicode.IsPrint(c) }) {
+		return expected(fmt.Sprintf("a note of at most %d bytes of UTF-8, without semicolon and control characters", maxNote))
 	}
 	if u.Roles == 0 {
 		return expected("at least one role")
@@ -182,6 +195,12 @@ func (f *UsersFile) Add(u User) error {
 	text := u.Name + ":" + u.Password + ":roles=" + strings.Join(u.Roles.Names(), ",")
 	if len(u.Networks) > 0 {
 		text += ";networks=" + strings.Join(u.Networks, ",")
+	}
+	if u.BindIP {
+		text += ";bind_ip"
+	}
+	if u.Note != "" {
+		text += ";note=" + u.Note
 	}
 	f.lines = append(f.lines, userLine{text, u})
 	return nil

@@ -48,6 +48,7 @@ type credentialID [sha256.Size]byte
 type verification struct {
 	caller   *Caller
 	until    time.Time      // from then on it is no good; zero: always good
+	again    bool           // it is to be made anew, whatever until says
 	hash     *password.Hash // that a password was verified against
 	token    *jwt.Token     // that was shown
 	renewing atomic.Bool    // of a slow password
@@ -99,7 +100,10 @@ func (k *verified) find(id *credentialID, now time.Time) (*verification, age) {
 
 // age returns how old the verification is at now.
 func (v *verification) age(now time.Time) age {
-	if v.until.IsZero() {
+	switch {
+	case v.again:
+		return expired
+	case v.until.IsZero():
 		return fresh
 	}
 	switch left := v.until.Sub(now); {
@@ -119,6 +123,14 @@ func (k *verified) add(id credentialID, v *verification) {
 		k.young, k.old = make(map[credentialID]*verification), k.young
 	}
 	k.young[id] = v
+}
+
+// forget forgets credentials that turned out to be good no more.
+func (k *verified) forget(id credentialID) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.young, id)
+	delete(k.old, id)
 }
 
 // carryOver returns what is known under another policy: what confirm returns for each

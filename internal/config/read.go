@@ -1,6 +1,8 @@
 package config
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"reflect"
@@ -40,6 +42,9 @@ func Read(path, source string, files Files, overrides []Override) (*Config, erro
 				path = full
 			}
 			return c, &Error{Source: source, Problem: fmt.Errorf("cannot read %s: %w", path, err)}
+		}
+		if files == RegularFiles && len(bytes.TrimSpace(text)) == 0 {
+			return c, &Error{File: path, Line: 1, Problem: errors.New("it is empty: it may be half written")}
 		}
 		if err := c.readYAML(text); err != nil {
 			return c, err

@@ -63,15 +63,18 @@ type Settings struct {
 			UsersFile string `yaml:"users_file" path:"file" help:"file of further users, in the lines of htpasswd, bcrypt or argon2id; fraudcheck user edits it, and what changes is in force within a second"`
 		} `yaml:"basic"`
 		JWT struct {
-			ClientID      string            `yaml:"client_id" help:"must be among a token's audiences (aud); with secret, public_key_file or jwks_file, it switches JWT on"`
-			Secret        Secret            `yaml:"secret" help:"shared with the issuer of the tokens, at least 16 bytes; from 32 (HS256), 48 (HS384) or 64 (HS512) on without a warning"`
-			Encoding      string            `yaml:"encoding" oneof:"clear,base64std,base64url" help:"how secret is written: clear, base64std or base64url"`
-			PublicKeyFile string            `yaml:"public_key_file" path:"file" help:"PEM file with the issuer's public key or certificate, in place of secret"`
-			JWKSFile      string            `yaml:"jwks_file" path:"file" help:"file with the issuer's keys, a JWK Set (RFC 7517), in place of secret"`
-			Algorithms    []string          `yaml:"algorithms" oneof:"HS256,HS384,HS512,RS256,ES256,EdDSA" help:"that a token may be signed with: HS256, HS384 and HS512 with secret, else RS256, ES256 and EdDSA; by default HS256 with secret, else what the keys are for"`
-			Issuer        string            `yaml:"issuer" help:"must be the issuer of a token (iss), when set"`
-			RolesClaim    string            `yaml:"roles_claim" help:"the claim that holds the roles"`
-			RoleMap       map[string]string `yaml:"role_map" oneof:"checker,analyst,operator" help:"roles by values of that claim; checker and analyst need no entry, operator does"`
+			ClientID           string            `yaml:"client_id" help:"must be among a token's audiences (aud); with secret, public_key_file or jwks_file, it switches JWT on"`
+			Secret             Secret            `yaml:"secret" help:"shared with the issuer of the tokens, at least 16 bytes; from 32 (HS256), 48 (HS384) or 64 (HS512) on without a warning"`
+			SecretFile         string            `yaml:"secret_file" path:"file" help:"file that holds the secret, in place of secret; line breaks at its end are ignored"`
+			PreviousSecretFile string            `yaml:"previous_secret_file" path:"file" help:"file that holds the secret before it: while it is set, tokens of both are good"`
+			ProfileClaims      []string          `yaml:"profile_claims" help:"claims of a token that GET /v1/me shows to its owner"`
+			Encoding           string            `yaml:"encoding" oneof:"clear,base64std,base64url" help:"how the secrets are written: clear, base64std or base64url"`
+			PublicKeyFile      string            `yaml:"public_key_file" path:"file" help:"PEM file with the issuer's public key or certificate, in place of secret"`
+			JWKSFile           string            `yaml:"jwks_file" path:"file" help:"file with the issuer's keys, a JWK Set (RFC 7517), in place of secret"`
+			Algorithms         []string          `yaml:"algorithms" oneof:"HS256,HS384,HS512,RS256,ES256,EdDSA" help:"that a token may be signed with: HS256, HS384 and HS512 with secret, else RS256, ES256 and EdDSA; by default HS256 with secret, else what the keys are for"`
+			Issuer             string            `yaml:"issuer" help:"must be the issuer of a token (iss), when set"`
+			RolesClaim         string            `yaml:"roles_claim" help:"the claim that holds the roles; dots lead into other claims, as in realm_access.roles"`
+			RoleMap            map[string]string `yaml:"role_map" oneof:"checker,analyst,operator" help:"roles by values of that claim; checker and analyst need no entry, operator does"`
 		} `yaml:"jwt"`
 		Tokens struct {
 			TTL        time.Duration `yaml:"ttl" min:"1s" max:"24h" help:"how long an access token is good"`
@@ -123,11 +126,12 @@ type ListEntry struct {
 // User is an entry of auth.basic.users. Its values are as written: auth.NewPolicy judges
 // them.
 type User struct {
-	Username   string   `yaml:"username" help:"no colon"`
-	Password   Secret   `yaml:"password" help:"as encryption says"`
-	Encryption string   `yaml:"encryption" oneof:"clear,sha256,bcrypt,argon2id" help:"argon2id, as fraudcheck hash-password prints it, or bcrypt; sha256: 64 hexadecimal digits; clear"`
-	Roles      []string `yaml:"roles" oneof:"checker,analyst,operator" help:"checker: check, report outcomes; analyst: read and forget addresses and subjects; operator: everything"`
-	Networks   []string `yaml:"networks" help:"where this user may ask from, beside auth.networks and written alike"`
-	BindIP     bool     `yaml:"bind_ip" help:"what a login issues is good only from the address that logged in (of IPv6, the /64)"`
-	SigningKey Secret   `yaml:"signing_key" help:"base64 of at least 32 bytes that requests are signed with, see docs/signing.md; a user with one needs no password"`
+	Username       string   `yaml:"username" help:"no colon"`
+	Password       Secret   `yaml:"password" help:"as encryption says"`
+	Encryption     string   `yaml:"encryption" oneof:"clear,sha256,bcrypt,argon2id" help:"argon2id, as fraudcheck hash-password prints it, or bcrypt; sha256: 64 hexadecimal digits; clear"`
+	Roles          []string `yaml:"roles" oneof:"checker,analyst,operator" help:"checker: check, report outcomes; analyst: read and forget addresses and subjects; operator: everything"`
+	Networks       []string `yaml:"networks" help:"where this user may ask from, beside auth.networks and written alike"`
+	BindIP         bool     `yaml:"bind_ip" help:"what a login issues is good only from the address that logged in (of IPv6, the /64)"`
+	SigningKey     Secret   `yaml:"signing_key" help:"base64 of at least 32 bytes that requests are signed with, see docs/signing.md; a user with one needs no password"`
+	SigningKeyFile string   `yaml:"signing_key_file" path:"file" help:"file that holds the signing key, in place of signing_key; line breaks at its end are ignored"`
 }

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"fraudcheck/internal/logging"
 	"fraudcheck/internal/velocity"
 )
 
@@ -86,6 +87,18 @@ func (d *Door) logHidden(of refusal, level slog.Level, hidden int) {
 		slog.String("code", of.code), slog.Int("more=", hidden))
 }
 
+// Audit writes the audit line of a change that the caller makes: what it does and to
+// whom, and further attributes. It returns once the line is written, or after a second,
+// and is to be called before the change is answered.
+func (q *Request) Audit(what, object string, more ...slog.Attr) {
+	if !q.door.Log.Enabled(context.Background(), logging.LevelAudit) {
+		return
+	}
+	attrs := append([]slog.Attr{slog.String("tag", string(q.door.appendTag(nil, q))), slog.String("what", what), slog.String("object", object),
+		slog.String("by=", q.door.tags.Name(q.auth.Caller()))}, more...)
+	q.door.line(logging.LevelAudit, time.Now(), "Audit:", append(attrs, slog.String("request=", string(q.ID)))...)
+}
+
 // line writes a line with the handler itself: a Logger would look up the caller's source
 // line, and the time, once more for every line.
 func (d *Door) line(level slog.Level, at time.Time, text string, attrs ...slog.Attr) {
@@ -136,5 +149,5 @@ func (d *Door) appendTag(b []byte, q *Request) []byte {
 // ShortID returns eight letters and digits that stand for a text of that kind in the log,
 // the same on every instance.
 func (q *Request) ShortID(kind, text string) string {
-	return string(q.tags.AppendShortID(nil, kind, text))
+	return string(q.door.tags.AppendShortID(nil, kind, text))
 }

@@ -37,7 +37,7 @@ func authProblem(err error) *wire.Problem {
 		p.Status = 403
 	case auth.TooManyFailures:
 		p.Status = 429
-	case auth.Unavailable:
+	case auth.Unavailable, auth.Overloaded:
 		p.Status = 503
 	}
 	var later *auth.Later

@@ -153,7 +153,7 @@ func (d *Door) Serve(q *Request) {
 	inFlight := d.inFlight.Add(1)
 	defer d.inFlight.Add(-1)
 	q.begin(time.Now(), d.TLS || d.Guard.OverTLS(q.In.Peer))
-	q.tags, q.Logged = d.tags, d.Log.Enabled(context.Background(), slog.LevelInfo)
+	q.door, q.Logged = d, d.Log.Enabled(context.Background(), slog.LevelInfo)
 	defer d.end(q)
 	q.auth.ListedOrigin, q.preflight = d.CORS.Allow(string(q.In.Method) == "OPTIONS", q.In.Header, &q.Out)
 	if p := d.answer(q, inFlight); p != nil {

@@ -86,7 +86,7 @@ type Request struct {
 	attempt   []byte // short id of the attempt_id
 	routed    bool   // it was read and believed
 	problem   *wire.Problem
-	tags      *Tags
+	door      *Door
 	attrs     []slog.Attr // memory for the log line
 	text      []byte      // likewise
 
@@ -131,7 +131,7 @@ func (q *Request) Reset() {
 
 // LogAttempt notes the attempt_id for the log line, where its short id will stand.
 func (q *Request) LogAttempt(id string) {
-	q.attempt = q.tags.AppendShortID(q.attempt[:0], "attempt", id)
+	q.attempt = q.door.tags.AppendShortID(q.attempt[:0], "attempt", id)
 }
 
 // Answer sets status, Content-Type and body of the answer. body must stay as it is until

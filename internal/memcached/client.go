@@ -18,6 +18,9 @@ type Settings struct {
 	// Changed is told when a server is not used any more, and why; and, with NoTrouble,
 	// when it is used again.
 	Changed func(server string, trouble Trouble)
+	// Moved is told when the name of a server came to stand for another address, IP:port,
+	// and the connections moved there.
+	Moved func(server, from, to string)
 	// Refused is told what a server said that refused a command. It is text of any
 	// length and form, without secrets.
 	Refused func(server, said string)
@@ -47,6 +50,9 @@ func New(settings Settings) (*Client, error) {
 	if c.Changed == nil {
 		c.Changed = func(string, Trouble) {}
 	}
+	if c.Moved == nil {
+		c.Moved = func(string, string, string) {}
+	}
 	if c.Refused == nil {
 		c.Refused = func(string, string) {}
 	}
@@ -69,7 +75,7 @@ func (c *Client) EachServer(f func(*Server)) {
 	}
 }
 
-// Watch watches every server until Close: without it no memory is trusted, and a server
+// Watch watches every server, and follows its name, until Close: without it no memory is trusted, and a server
 // that was given up is never used again. It must be called once.
 //
 // tell is called when a server answers but is not believed yet. It is to write what the
@@ -81,6 +87,9 @@ func (c *Client) Watch(tell func(s *Server, all bool, stop <-chan struct{}) (who
 	for _, s := range c.servers {
 		w := &watcher{Server: s, prober: newProber(s), tell: tell}
 		c.watches.Go(w.run)
+		if s.pipe.isNamed() {
+			c.watches.Go(s.follow)
+		}
 	}
 }
 

@@ -1,9 +1,9 @@
 package memcached
 
 import (
+	"context"
 	"errors"
 	"net"
-	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -30,6 +30,8 @@ var (
 // A pipe leads to one memcached. It may be used from many goroutines at once.
 type pipe struct {
 	address string
+	lookup  func(ctx context.Context, host string) (addresses []string, err error)
+	inUse   atomic.Pointer[string] // IP:port of the last connection to a name; nil: none yet
 	dial    func() (net.Conn, error)
 	links   []atomic.Pointer[link] // nil: none yet, or none any more
 	turn    atomic.Uint32
@@ -42,12 +44,13 @@ type pipe struct {
 	panicked func(fault any)
 }
 
-// newPipe makes a pipe to address, host:port or the path of a unix socket, which is
-// resolved anew for each of the connections. It connects when it is first used; timeout
+// newPipe makes a pipe to address, host:port or the path of a unix socket. A name is
+// resolved for each of the connections, and see follow. It connects when it is first used; timeout
 // bounds that.
 func newPipe(address string, connections int, timeout time.Duration) *pipe {
 	p := &pipe{address: address, links: make([]atomic.Pointer[link], connections), panicked: func(any) {}}
-	p.dial = func() (net.Conn, error) { return (&net.Dialer{Timeout: timeout}).Dial(p.network(), p.address) }
+	p.lookup = net.DefaultResolver.LookupHost
+	p.dial = func() (net.Conn, error) { return p.connect(timeout) }
 	return p
 }
 
@@ -96,11 +99,4 @@ func (p *pipe) send(c *call) {
 		}
 		at.CompareAndSwap(l, nil)
 	}
-}
-
-func (p *pipe) network() string {
-	if strings.HasPrefix(p.address, "/") {
-		return "unix"
-	}
-	return "tcp"
 }

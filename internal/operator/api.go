@@ -22,6 +22,7 @@
 package operator
 
 import (
+	"net/netip"
 	"time"
 
 	"fraudcheck/internal/auth"
@@ -33,10 +34,12 @@ import (
 // An API answers operators and analysts. Its fields are set before it is used; then it
 // may be used from many goroutines at once.
 type API struct {
-	Checker  *velocity.Checker
-	Metrics  *Metrics
-	Now      func(time.Time) velocity.Time // the instance's time at a reading of the clock
-	Profiles bool                          // whether operators may profile the process
+	Checker *velocity.Checker
+	Metrics *Metrics
+	Now     func(time.Time) velocity.Time // the instance's time at a reading of the clock
+	// Address is how the log shows an IP address (the setting log.ip); empty for not at all.
+	Address  func(netip.Addr) string
+	Profiles bool // whether operators may profile the process
 }
 
 // addresses is the path of one address.

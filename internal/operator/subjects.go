@@ -1,7 +1,10 @@
 package operator
 
 import (
+	"fmt"
+	"log/slog"
 	"strconv"
+	"strings"
 	"time"
 
 	"fraudcheck/internal/door"
@@ -34,7 +37,7 @@ func (a *API) forgetAddress(q *door.Request) *wire.Problem {
 	if p != nil {
 		return p
 	}
-	return a.forget(q, attempt, "ip", addressKinds)
+	return a.forget(q, attempt, "ip", a.Address(attempt.Address), addressKinds)
 }
 
 // addressOf returns an attempt that has the address in the path, and nothing else. It
@@ -66,7 +69,7 @@ func entryJSON(e *velocity.Entry) string {
 // readSubject answers POST /v1/subjects/read: what is known of a subject that is not an
 // address. The answer does not repeat the subject's value.
 func (a *API) readSubject(q *door.Request) *wire.Problem {
-	per, attempt, p := a.parseSubject(q)
+	per, _, attempt, p := a.parseSubject(q)
 	if p != nil {
 		return p
 	}
@@ -77,19 +80,20 @@ func (a *API) readSubject(q *door.Request) *wire.Problem {
 // forgetSubject answers POST /v1/subjects/forget: it forgets the record of a subject that
 // is not an address.
 func (a *API) forgetSubject(q *door.Request) *wire.Problem {
-	per, attempt, p := a.parseSubject(q)
+	per, id, attempt, p := a.parseSubject(q)
 	if p != nil {
 		return p
 	}
-	return a.forget(q, &attempt, per, []string{per})
+	return a.forget(q, &attempt, per, id, []string{per})
 }
 
 // parseSubject reads the body: the kind of subject ("per") and its value, or the fields
-// of a card. It returns the kind and an attempt that has this subject alone.
-func (a *API) parseSubject(q *door.Request) (per string, attempt velocity.Attempt, p *wire.Problem) {
+// of a card. It returns the kind, a short id of the subject for the log, and an attempt
+// that has this subject alone.
+func (a *API) parseSubject(q *door.Request) (per, id string, attempt velocity.Attempt, p *wire.Problem) {
 	decode := wire.DecoderFor(q.In.ContentType, q.In.ContentEncoding)
 	if decode == nil && len(q.In.Body) > 0 {
-		return "", attempt, wire.UnsupportedMedia
+		return "", "", attempt, wire.UnsupportedMedia
 	}
 	var f velocity.Fields
 	var err error
@@ -100,20 +104,26 @@ func (a *API) parseSubject(q *door.Request) (per string, attempt velocity.Attemp
 		per, attempt, err = velocity.ParseSubject(&f)
 	}
 	if err == nil {
-		return per, attempt, nil
+		return per, q.ShortID("subject", fmt.Sprintf("%+v", attempt)), attempt, nil
 	}
 	if wire.PANLike(&f, err) {
 		a.Metrics.PANLike()
 	}
-	return "", attempt, wire.ProblemOf(err)
+	return "", "", attempt, wire.ProblemOf(err)
 }
 
 // forget forgets the attempt's subject of the kind per. It answers which rules of these
 // kinds would still block, and the enforced rules on other kinds, which forgetting does
-// not change.
-func (a *API) forget(q *door.Request, attempt *velocity.Attempt, per string, kinds []string) *wire.Problem {
+// not change. object is how the log names the subject.
+func (a *API) forget(q *door.Request, attempt *velocity.Attempt, per, object string, kinds []string) *wire.Problem {
 	now := a.Now(q.Start)
-	if !a.Checker.Forget(attempt, per, now) {
+	shared := a.Checker.Forget(attempt, per, now)
+	var where []slog.Attr // nothing, where every instance forgets it
+	if !shared {
+		where = append(where, slog.String("where", "(this instance only)"))
+	}
+	q.Audit("forget", strings.TrimSpace(per+" "+object), where...)
+	if !shared {
 		return storeUnreachable
 	}
 	left := a.Checker.Inspect(attempt, kinds, now)

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/door/doortest"
+	"fraudcheck/internal/logging"
 )
 
 // behindAProxy has the door believe the tests' own address, at a time that stands
@@ -45,7 +46,12 @@ func TestTheLogNamesTheCallerThatForgot(t *testing.T) {
 	d := open(t, nil, behindAProxy(t, "192.0.2.0/24"))
 	require.Equal(t, 200, d.ask(t, "DELETE", someone, "", forwardedFor("192.0.2.1")).Status)
 	lines := d.all.Log.Lines()
-	require.Len(t, lines, 2)
+	require.Len(t, lines, 3)
+	assert.Equal(t, "Audit:", lines[0].Message, "before the change is answered")
+	assert.Equal(t, logging.LevelAudit, lines[0].Level)
+	assert.Equal(t, map[string]string{"what": "forget", "object": "ip 203.0.113.0/24", "by": "analyst",
+		"request": lines[2].Attrs["request"], "tag": lines[2].Attrs["tag"]}, lines[0].Attrs)
+	lines = lines[1:]
 	assert.Equal(t, "DELETE /v1/addresses/{ip}", lines[0].Message)
 	assert.Equal(t, "analyst", lines[1].Attrs["caller"])
 	assert.Equal(t, "basic", lines[1].Attrs["scheme"])

@@ -15,6 +15,11 @@ func nonceID(k *Key, nonce string) NonceID {
 	return NonceID(sum[:len(NonceID{})])
 }
 
+// kept is for how many seconds a nonce is remembered after its signature has ended, so
+// that it is good once whatever time the next signature names: as long as a shared store
+// tells instances of it. Where memory runs out these leave first.
+const kept = 240
+
 // MaxNonces is how many nonces an instance remembers: with 121 seconds of them, some
 // 8,600 signed requests a second, and about 60 MiB.
 const MaxNonces = 1 << 20
@@ -62,7 +67,7 @@ func (m *NonceMemory) sweep(now int64) {
 	}
 	m.swept = now
 	for second := range m.bySecond {
-		if second < now {
+		if second+kept < now {
 			m.forget(second)
 		}
 	}

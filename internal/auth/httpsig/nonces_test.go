@@ -41,6 +41,10 @@ func TestANonceIsGoodOnceWhateverTimeItsSignatureSays(t *testing.T) {
 	for _, seconds := range []int{0, 59, 61, 120} {
 		assert.False(t, m.Once(nonceID(1), noon, noon.Add(time.Duration(seconds)*time.Second)), seconds)
 	}
+	for _, later := range []int{1, 60, 61, 239} {
+		now := noon.Add(time.Duration(later) * time.Second)
+		assert.False(t, m.Once(nonceID(1), now, now.Add(time.Minute)), "signed again %d s later", later)
+	}
 }
 
 func TestTheMemoryForgetsNoncesOnlyOnceTheyAreTooOld(t *testing.T) {
@@ -51,7 +55,8 @@ func TestTheMemoryForgetsNoncesOnlyOnceTheyAreTooOld(t *testing.T) {
 	require.True(t, once(0, 60))
 	require.True(t, once(0, 120))
 	require.False(t, once(60, 60), "good in its last second")
-	require.True(t, once(61, 61))
+	require.False(t, once(300, 60), "its signature is good no more, and another one may bear the nonce")
+	require.True(t, once(301, 301))
 	require.False(t, once(0, 60), "forgotten, and the clock was set back")
 	require.False(t, once(0, 59), "so would be what ends before it")
 	require.False(t, once(119, 120))

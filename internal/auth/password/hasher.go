@@ -3,13 +3,15 @@ package password
 import (
 	"runtime"
 	"sync/atomic"
+	"time"
 )
 
 const (
-	// maxHashing is how many slow hashes run at once.
+	// maxHashing is how many slow hashes run at once: argon2id takes 19 MiB for each.
 	maxHashing = 2
-	// MaxQueued is how many of [Hasher.Queue] may run or wait.
-	MaxQueued = 32
+	// MaxWait is how long a verification of [Hasher.Queue] waits at most. After a start
+	// every caller has to be verified once: in that time a thousand are.
+	MaxWait = 30 * time.Second
 )
 
 // A Hasher runs slow hashes, two at once. Verifications that may be guesses wait in a
@@ -35,14 +37,18 @@ func NewHasher() *Hasher {
 // Queued is how many verifications of the queue run or wait.
 func (h *Hasher) Queued() int { return int(h.queued.Load()) }
 
-// Queue waits for a turn to verify a password that may be a guess; done ends the turn.
-// It returns false at once where [MaxQueued] run or wait.
+// Queue waits for a turn to verify a password that may be a guess, first come first
+// served; done ends the turn. It returns false after MaxWait.
 func (h *Hasher) Queue() (done func(), ok bool) {
-	if h.queued.Add(1) > MaxQueued {
+	h.queued.Add(1)
+	late := time.NewTimer(MaxWait)
+	defer late.Stop()
+	select {
+	case h.queueSlots <- struct{}{}:
+	case <-late.C:
 		h.queued.Add(-1)
 		return nil, false
 	}
-	h.queueSlots <- struct{}{}
 	return func() {
 		<-h.queueSlots
 		h.queued.Add(-1)
