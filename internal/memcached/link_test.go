@@ -24,11 +24,32 @@ func ask(t *testing.T, l *link, command string, wait time.Duration) *conn {
 
 func TestAnImpatientCommandLeavesTheDialToOthers(t *testing.T) {
 	l := newLink(newPipe("nobody", 1, 0)) // it is being connected
-	patient, hasty := ask(t, l, "gets a\r\n", time.Hour), ask(t, l, "gets b\r\n", 0)
+	calm, hasty := ask(t, l, "gets a\r\n", time.Hour), ask(t, l, "gets b\r\n", 0)
 	_, err := hasty.Read(nil)
 	assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
 	assert.NoError(t, l.err)
-	assert.False(t, patient.call.over)
+	assert.False(t, calm.call.over)
+}
+
+// One timer serves all calls of a link.
+func TestEachCallEndsAtItsOwnDeadline(t *testing.T) {
+	l := newLink(newPipe("nobody", 1, 0))
+	ended := make(chan error, 3)
+	for _, wait := range []time.Duration{10 * time.Millisecond, 30 * time.Millisecond, time.Millisecond} {
+		c := ask(t, l, "gets a\r\n", wait)
+		go func() {
+			_, err := c.Read(nil)
+			ended <- err
+		}()
+	}
+	for range 3 {
+		select {
+		case err := <-ended:
+			assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		case <-time.After(patient):
+			require.Fail(t, "its deadline has passed")
+		}
+	}
 }
 
 func TestACommandIsAnsweredByItsOwnRepliesOnly(t *testing.T) {

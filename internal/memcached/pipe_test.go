@@ -298,6 +298,37 @@ func TestGivingUpBeforeACommandWasSentDisturbsNoOther(t *testing.T) {
 	_ = c.Close()
 }
 
+// The reply to a command that was given up before it was sent comes all the same.
+func TestASlotGetsNoReplyToWhatItHasGivenUp(t *testing.T) {
+	s := newScript(t)
+	server := newTestClient(t, Settings{Servers: []string{s.address()}, Budget: patient}).ServerOf(0)
+	server.pipe.links = server.pipe.links[:1]
+	large := make(chan Result, 1)
+	go func() { large <- add(server, "large", make([]byte, 1_000_000)) }()
+	c := <-s.accepted
+	_, err := c.Read(make([]byte, 1)) // it is on its way, and stuck
+	require.NoError(t, err)
+	slot := server.Acquire(time.Now().Add(20*time.Millisecond), true)
+	defer slot.Release(false)
+	read := func(key string) (Item, Result) { return slot.Get([]byte(key), func([]byte) Result { return OK }) }
+	_, result := read("first")
+	require.Equal(t, Timeout, result)
+
+	slot.deadline = time.Now().Add(patient)
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		item, result := read("second")
+		assert.Equal(t, OK, result)
+		assert.Equal(t, "two", string(item.Value))
+	}()
+	hear(t, c, 4)
+	_, _ = io.WriteString(c, "STORED\r\nVALUE first 0 3 1\r\none\r\nEND\r\nVALUE second 0 3 2\r\ntwo\r\nEND\r\n")
+	<-answered
+	require.Equal(t, OK, <-large)
+	_ = c.Close()
+}
+
 func TestNoReplyIsTakenForThatToACommandThatWasNotSentYet(t *testing.T) {
 	s := newScript(t)
 	p := startPipe(t, s.address(), 1)

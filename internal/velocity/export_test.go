@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/bradfitz/gomemcache/memcache"
+
+	"fraudcheck/internal/slab"
 )
 
 // Records is the core alone: a map of records, neither written nor bounded.
@@ -78,6 +80,18 @@ func Urgent(m *Memory, plan *Plan, now Time, atOnce int) (keys []Key) {
 		keys = append(keys, u.key)
 	}
 	return keys
+}
+
+// NetworkOf is the tag of the network with which the copy of the attempt's address is kept.
+func NetworkOf(m *Memcached, c *Checker, a *Attempt) (tag uint32) {
+	for i := range m.Local.table.Shards() {
+		m.Local.table.Visit(i, func(key *slab.Key, l slab.Label, _ []byte) {
+			if Key(*key) == keyOf(c, a) {
+				tag = l.Tag
+			}
+		})
+	}
+	return tag
 }
 
 // TellAll tells the first server what matters, until the limit.

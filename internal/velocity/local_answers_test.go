@@ -74,6 +74,8 @@ func TestWhoIsBlockedIsAnsweredFromTheCopyAndWrittenWithinASecond(t *testing.T) 
 		return b.Inspect(&attempt, []string{"ip"}, b.now()).Rules[1].Count == 208
 	}, patient, 5*time.Millisecond)
 	require.LessOrEqual(t, a.trips(), before+3)
+	require.NoError(t, a.store.Close()) // when what was written is in the copy too
+	require.NotZero(t, velocity.NetworkOf(a.store, a.Checker, &attempt), "for when the server is told again")
 }
 
 func TestAStopWritesWhatWasShown(t *testing.T) {

@@ -205,6 +205,15 @@ func TestAForgedValueIsAFaultAndNoCount(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, raw.Set(&memcache.Item{Key: key, Value: item.Value}))
 	a.requireShared(ip, 1, 1)
+
+	// Nor is what a knows, with another check behind it.
+	item, err = raw.Get(key)
+	require.NoError(t, err)
+	item.Value[len(item.Value)-1]++
+	require.NoError(t, raw.Set(item))
+	faults := a.did("get fault")
+	a.requireShared(ip, 2, 2)
+	require.Equal(t, faults+1, a.did("get fault"))
 }
 
 func TestARecordOfANewerVersionIsNotOverwritten(t *testing.T) {
