@@ -20,8 +20,8 @@ var bars = []bar{
 	{"memcached tcp honest 64", "", trips, false, 1.1, "one command for a new address"},
 	{"memcached unix honest 64", "", trips, false, 1.1, "one command for a new address"},
 	{"memcached tcp attack 64", "", trips, false, 0.25, "an attack hardly reaches memcached"},
-	{"embedded honest 64", "", allocs, false, 2.2, "allocations"},
-	{"memcached tcp honest 64", "", allocs, false, 6.5, "allocations"},
+	{"embedded honest 64", "", allocs, false, 2.5, "allocations"},
+	{"memcached tcp honest 64", "", allocs, false, 2.5, "allocations"},
 
 	{"embedded attack 64", "embedded honest 64", cpu, false, 1.1, "an attack is no dearer than shoppers"},
 	{"memcached tcp attack 64", "memcached tcp honest 64", cpu, false, 0.8, "an attack is cheaper than shoppers"},

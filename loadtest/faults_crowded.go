@@ -243,13 +243,14 @@ func forgotten(s *trial, v *verdict) (*stage, error) {
 			blockedLast = at
 		}
 	}
-	if err := <-done; err != nil {
-		v.breaks(true, "%v", err)
-	}
+	refused := <-done
 	st, err := x.stage(s.lasts)
 	x.close()
 	if err != nil {
 		return nil, err
+	}
+	if refused != nil {
+		v.missed(st, 0, "%v", refused)
 	}
 	v.note("%s; forgetting answered after %d ms, blocked for %d", st, answered.Milliseconds(), blockedLast.Milliseconds())
 	v.answered(st, x.crowd, false)

@@ -78,6 +78,9 @@ func (s *service) connections() (callers, operators int, err error) {
 	reserve := others
 	if store := s.settings.Store; store.Kind == "memcached" {
 		reserve += len(store.Memcached.Servers) * memcached.ConnsPerServer
+		if s.previous != nil { // it has a client of its own
+			reserve += len(store.Memcached.Servers) * memcached.ConnsPerServer
+		}
 	}
 	if limit.Cur < uint64(reserve+least) {
 		return 0, 0, fmt.Errorf("open files (ulimit -n): expected at least %d", reserve+least)

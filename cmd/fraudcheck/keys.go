@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"os"
+	"time"
 
 	"fraudcheck/internal/auth/session"
 	"fraudcheck/internal/config"
@@ -16,9 +17,10 @@ import (
 // keys are derived from the hash key, one for each purpose, so that none of them tells
 // another.
 type keys struct {
-	records *velocity.Keys
-	logins  *session.Keys
-	log     []byte // 32 bytes; hashes callers and addresses
+	records  *velocity.Keys
+	previous *velocity.Keys // of the records under hash_key_previous_file; nil without that
+	logins   *session.Keys
+	log      []byte // 32 bytes; hashes callers and addresses
 
 	hashKeySum [sha256.Size]byte // tells whether the hash key was changed
 }
@@ -47,8 +49,59 @@ func (p *policy) makeKeys() (k *keys, err error) {
 	if k.logins, err = session.NewKeys(loginKey); err != nil {
 		return nil, &config.Error{Key: key, Problem: err}
 	}
+	if err := p.makePreviousKeys(k, hashKey); err != nil {
+		return nil, err
+	}
 	k.log, err = hkdf.Key(sha256.New, hashKey, nil, "fraudcheck log", sha256.Size)
 	return k, err
+}
+
+// makePreviousKeys adds the keys of hash_key_previous_file, if it is set.
+func (p *policy) makePreviousKeys(k *keys, hashKey []byte) error {
+	const key = "hash_key_previous_file"
+	if p.settings.HashKeyPreviousFile == "" {
+		return nil
+	}
+	if p.settings.HashKey == "" && p.settings.HashKeyFile == "" {
+		return expected(key, "none where neither hash_key nor hash_key_file says which key replaces it")
+	}
+	text, err := p.readNamed(key, p.settings.HashKeyPreviousFile)
+	if err != nil {
+		return err
+	}
+	previous := bytes.TrimRight(text, "\r\n")
+	switch {
+	case len(previous) < velocity.MinHashKey:
+		return expected(key, fmt.Sprintf("at least %d bytes", velocity.MinHashKey))
+	case bytes.Equal(previous, hashKey):
+		return expected(key, "another key than the hash key")
+	}
+	if k.previous, err = velocity.NewKeys(previous); err != nil {
+		return &config.Error{Key: key, Problem: err}
+	}
+	if p.settings.Store.Kind != "memcached" {
+		return nil // logins end with the process
+	}
+	logins, err := session.NewKeys(previous)
+	if err != nil {
+		return &config.Error{Key: key, Problem: err}
+	}
+	k.logins.AlsoUnder(logins)
+	return nil
+}
+
+// previousKeyUntil says for how long every instance must have run with
+// hash_key_previous_file before it may be taken out: then all that counts, and all logins,
+// are under the new key.
+func (p *policy) previousKeyUntil() time.Duration {
+	var longest time.Duration
+	for _, r := range p.settings.Rules {
+		longest = max(longest, r.Window)
+	}
+	if p.settings.Store.Kind == "memcached" {
+		longest = max(longest, p.settings.Auth.Tokens.RefreshTTL)
+	}
+	return longest
 }
 
 // hashKey returns the hash key and the setting that it is from. Line ends at the end of

@@ -139,6 +139,9 @@ func checkConfig(f *flags, stdout io.Writer) error {
 	if p.settings.Auth.Basic.UsersFile != "" {
 		text = fmt.Appendf(text, "# auth.basic.users_file holds %s\n", plural(p.fileUsers, "user"))
 	}
+	if p.settings.HashKeyPreviousFile != "" {
+		text = fmt.Appendf(text, "# hash_key_previous_file may be taken out once every instance has run with it for %s\n", p.previousKeyUntil())
+	}
 	for _, w := range p.warnings {
 		text = append(text, "# warning: "+w+"\n"...)
 	}

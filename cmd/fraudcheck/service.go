@@ -28,6 +28,7 @@ type service struct {
 	keys        *keys
 	clock       *velocity.Clock
 	memory      *velocity.Memory
+	previous    *velocity.Memory  // copies of the records under the previous hash key; nil without memcached or that key
 	memcached   *memcached.Client // nil with the embedded store
 	turns       *turns.Queue      // of those that ask it; nil with the embedded store
 	checker     *velocity.Checker
@@ -85,7 +86,14 @@ func (s *service) makeKeys() (err error) {
 // The records of the embedded store are there, or this instance's copies of those in
 // memcached.
 func (s *service) makeMemory() (err error) {
-	if s.memory, err = velocity.NewMemory(int64(s.settings.Store.Memory.MaxBytes)); err != nil {
+	size := int64(s.settings.Store.Memory.MaxBytes)
+	if s.keys.previous != nil && s.settings.Store.Kind == "memcached" {
+		size = max(size/2, velocity.MinMemoryBytes)
+		if s.previous, err = velocity.NewMemory(size); err != nil {
+			return unusable("store.memory.max_bytes", err)
+		}
+	}
+	if s.memory, err = velocity.NewMemory(size); err != nil {
 		return unusable("store.memory.max_bytes", err)
 	}
 	return nil
@@ -131,7 +139,7 @@ func (s *service) makeMetrics() error {
 		servers = s.settings.Store.Memcached.Servers
 	}
 	s.metrics = operator.NewMetrics(s.plan, servers, operator.Sources{
-		Memory: s.memory.Stats, LogDropped: s.logsDropped, ClockAhead: s.clock.Ahead,
+		Memory: s.memoryStats, LogDropped: s.logsDropped, ClockAhead: s.clock.Ahead,
 		Waits: func() turns.Waits { return s.turns.Waits() }, // the queue is made later
 	})
 	if s.policy.certificate != nil {
@@ -140,6 +148,15 @@ func (s *service) makeMetrics() error {
 	// The guard was made before the metrics, which need the log's counters.
 	s.guard.Observe = s.metrics.Auth
 	return nil
+}
+
+// memoryStats says what is kept and was evicted, under both hash keys.
+func (s *service) memoryStats() velocity.MemoryStats {
+	stats := s.memory.Stats()
+	if s.previous != nil {
+		stats.Add(s.previous.Stats())
+	}
+	return stats
 }
 
 // now is the time that records and rules go by.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -117,6 +118,9 @@ func (s *service) loadSnapshot() error {
 		defer file.Close()
 		s.log.Info("Reading the snapshot", "file", path)
 		n, err = s.memory.Load(file, s.keys.records, s.plan, s.now())
+		if errors.Is(err, velocity.ErrSnapshot) && s.keys.previous != nil {
+			n, err = cmp.Or(s.previous, s.memory).Load(file, s.keys.previous, s.plan, s.now())
+		}
 	}
 	if err != nil {
 		aside := path + ".unusable"

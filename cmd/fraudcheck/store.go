@@ -19,22 +19,26 @@ func (s *service) openStore() error {
 	set := s.settings.Store
 	if set.Kind == "memory" {
 		s.checker = velocity.NewChecker(s.plan, s.keys.records, s.memory)
+		if s.keys.previous != nil {
+			s.checker.AlsoUnder(s.keys.previous, s.memory)
+		}
 		return nil
 	}
 	if err := s.openMemcached(); err != nil {
 		return err
 	}
-	// Local is the copy that answers while memcached does not.
-	shared, err := velocity.NewMemcached(velocity.MemcachedSettings{
-		Client: s.memcached, Turns: s.turns, Keys: s.keys.records, Local: s.memory,
-	})
+	shared, err := s.openShared(s.memcached, s.keys.records, s.memory)
 	if err != nil {
 		return err
 	}
 	s.checker = velocity.NewChecker(s.plan, s.keys.records, shared)
+	if s.keys.previous != nil {
+		if err := s.openPrevious(); err != nil {
+			return err
+		}
+	}
 	shared.Watch(s.checker.Plan, s.now)
 	s.memcached.Await(time.Second) // so that the first answers are not degraded
-	s.open.add(func() { _ = shared.Close() })
 	switch set.OnFailure {
 	case "allow":
 		s.checker.OnFailure(velocity.Allow)
@@ -44,18 +48,57 @@ func (s *service) openStore() error {
 	return nil
 }
 
+// openShared makes the store of the records under these keys. local is the copy that
+// answers while memcached does not.
+func (s *service) openShared(client *memcached.Client, keys *velocity.Keys, local *velocity.Memory) (*velocity.Memcached, error) {
+	shared, err := velocity.NewMemcached(velocity.MemcachedSettings{Client: client, Turns: s.turns, Keys: keys, Local: local})
+	if err == nil {
+		s.open.add(func() { _ = shared.Close() })
+	}
+	return shared, err
+}
+
+// openPrevious has the checker keep all records under the previous hash key too. They have
+// a client of their own: what a server is told when it lost its memory, and whether it was,
+// goes by hash key. What is logged of the other client holds for this one.
+func (s *service) openPrevious() error {
+	settings := s.clientSettings(s.keys.previous)
+	settings.Changed = func(string, memcached.Trouble) {}
+	client, err := memcached.New(settings)
+	if err != nil {
+		return err
+	}
+	s.open.add(func() { _ = client.Close() })
+	shared, err := s.openShared(client, s.keys.previous, s.previous)
+	if err != nil {
+		return err
+	}
+	s.checker.AlsoUnder(s.keys.previous, shared)
+	shared.Watch(s.checker.Plan, s.now)
+	client.Await(time.Second)
+	return nil
+}
+
 // openMemcached makes the one client of memcached, and the queue of those that ask it,
 // which records, logins and nonces share. It fails only on settings, not because a server does not answer.
 func (s *service) openMemcached() (err error) {
-	set, log := s.settings.Store, s.log
-	limits := s.settings.Limits
+	set, limits := s.settings.Store, s.settings.Limits
 	s.turns = turns.New(turns.Settings{
 		Turns: set.Memcached.MaxConns, Answer: limits.Answer, Budget: set.Budget,
 		Room: limits.InFlight - limits.InFlight/8, // so that waiting alone gets nobody a 503
 	})
-	s.memcached, err = memcached.New(memcached.Settings{
-		Servers: set.Memcached.Servers, Budget: s.turns.Budget,
-		Canary: s.keys.records.CanaryKey(), Observe: s.metrics.Operation,
+	if s.memcached, err = memcached.New(s.clientSettings(s.keys.records)); err == nil {
+		s.open.add(func() { _ = s.memcached.Close() })
+	}
+	return err
+}
+
+// clientSettings are those of a client for the records under these keys.
+func (s *service) clientSettings(keys *velocity.Keys) memcached.Settings {
+	log := s.log
+	return memcached.Settings{
+		Servers: s.settings.Store.Memcached.Servers, Budget: s.turns.Budget,
+		Canary: keys.CanaryKey(), Observe: s.metrics.Operation,
 		Changed: func(server string, trouble memcached.Trouble) {
 			if trouble == memcached.NoTrouble {
 				log.Info("memcached is back in use:", "server", server)
@@ -68,11 +111,7 @@ func (s *service) openMemcached() (err error) {
 		},
 		Refused:  logRefusals(log),
 		Panicked: func(fault any) { logPanic(log, "panic in the store", fault) },
-	})
-	if err == nil {
-		s.open.add(func() { _ = s.memcached.Close() })
 	}
-	return err
 }
 
 // logRefusals returns what logs the replies of servers that refuse writes, at most a line

@@ -22,6 +22,7 @@ func (p *policy) warnOfFiles() {
 	}{
 		{"the configuration", p.config.Path, holdsSecrets(s)},
 		{"hash_key_file", s.HashKeyFile, true},
+		{"hash_key_previous_file", s.HashKeyPreviousFile, true},
 		{"tls.key_file", s.TLS.KeyFile, true},
 		{"auth.basic.users_file", s.Auth.Basic.UsersFile, true},
 		{"auth.jwt.public_key_file", s.Auth.JWT.PublicKeyFile, false},

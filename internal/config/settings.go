@@ -19,7 +19,9 @@ type Settings struct {
 	OperatorListen string `yaml:"operator_listen" like:"127.0.0.1:8081" help:"where operators and analysts connect, host:port"`
 	HashKey        Secret `yaml:"hash_key" help:"secret of at least 32 bytes that all stored hashes are made with, the same on all instances; made anew at every start when neither is given, which memcached does not allow"`
 	HashKeyFile    string `yaml:"hash_key_file" path:"file" help:"file that holds the hash key; line breaks at its end are ignored"`
-	TLS            struct {
+	// HashKeyPreviousFile is set while one hash key replaces another.
+	HashKeyPreviousFile string `yaml:"hash_key_previous_file" path:"file" help:"file that holds the hash key before this one, while instances change one by one: everything is written under both keys and the stricter answer holds"`
+	TLS                 struct {
 		CertFile string `yaml:"cert_file" path:"file" help:"PEM file with the certificate of both ports, followed by those of its issuers; with key_file, they speak TLS 1.2 and later only"`
 		KeyFile  string `yaml:"key_file" path:"file" help:"PEM file with the certificate's private key"`
 		InFront  bool   `yaml:"in_front" help:"a proxy ends TLS: what comes from trusted_proxies, and only that, counts as sent over TLS (cookie with Secure, origins with https)"`

@@ -24,6 +24,8 @@ type Checker struct {
 	store Store
 	calls sync.Pool // *call
 
+	previous *previous // of the hash key, while that is changed: see rotation.go
+
 	// onFailure, when set, is the decision where the shared store did not answer.
 	onFailure *Outcome
 }
@@ -35,6 +37,8 @@ type call struct {
 	macs    *macs
 	update  Update
 	results []RuleResult // by the plan's rules; without a Rule: not evaluated
+
+	previous *call // for the records under the previous hash key; nil where there is none
 }
 
 // begin prepares for results of the plan's rules.
@@ -47,9 +51,17 @@ func (v *call) begin(plan *Plan) {
 // NewChecker returns a Checker that evaluates the plan's rules on records in the store.
 func NewChecker(plan *Plan, keys *Keys, store Store) *Checker {
 	c := &Checker{keys: keys, store: store}
-	c.calls.New = func() any { return &call{macs: keys.macs.New().(*macs)} }
+	c.calls.New = func() any { return c.newCall() }
 	c.plan.Store(plan)
 	return c
+}
+
+func (c *Checker) newCall() *call {
+	v := &call{macs: c.keys.macs.New().(*macs)}
+	if c.previous != nil {
+		v.previous = &call{macs: c.previous.keys.macs.New().(*macs)}
+	}
+	return v
 }
 
 // Plan returns the plan in force.
@@ -96,7 +108,7 @@ func (c *Checker) check(v *call, s *subjectPlan, a *Attempt, now Time) (r update
 	if !c.begin(v, s, a, now, observe) {
 		return r
 	}
-	c.store.Update(u)
+	c.update(v, a)
 	for i := range s.rules {
 		v.results[s.rules[i].index] = u.ruleResult(i)
 	}
@@ -113,7 +125,7 @@ func (c *Checker) Declined(a *Attempt, now Time, turn *turns.Turn) {
 	for i := range v.plan.subjects {
 		s := &v.plan.subjects[i]
 		if c.begin(v, s, a, now, decline) && v.update.changes() {
-			c.store.Update(&v.update)
+			c.update(v, a)
 		}
 	}
 }

@@ -74,6 +74,7 @@ func (w *waiter) wait(u *Update) memcached.Result {
 	select {
 	case result := <-w.done:
 		copy(u.result.tallies, w.update.result.tallies)
+		u.result.generation = w.update.result.generation
 		waiterPool.Put(w)
 		return result
 	case <-timer.C:

@@ -78,6 +78,9 @@
 // expiry have too few values to be hidden by hashing. The hash of an element covers its
 // subject too, so one card cannot be followed from address to address.
 //
+// While the hash key is changed a checker keeps each record under two keys, and the
+// stricter answer holds (rotation.go).
+//
 // # Refusals
 //
 // There is no second counting mechanism, no window aligned to the clock, no approximate

@@ -34,7 +34,7 @@ func (c *Checker) Inspect(a *Attempt, per []string, now Time) (r Report) {
 		if !c.beginSubject(v, s, a, now, read) {
 			continue
 		}
-		c.store.Update(u)
+		c.update(v, a)
 		r.Degraded = r.Degraded || u.result.degraded
 		for j := range s.rules {
 			result := u.ruleResult(j)
@@ -87,7 +87,7 @@ func (c *Checker) Forget(a *Attempt, per string, now Time) (shared bool) {
 	for i := range v.plan.subjects {
 		s := &v.plan.subjects[i]
 		if s.kind.subject == per && c.beginSubject(v, s, a, now, forget) {
-			c.store.Update(u)
+			c.update(v, a)
 			return !u.result.degraded
 		}
 	}

@@ -40,6 +40,16 @@ type MemoryStats struct {
 	EvictedByKind   map[string]uint64
 }
 
+// Add adds what another store holds and evicted.
+func (s *MemoryStats) Add(o MemoryStats) {
+	s.Records += o.Records
+	s.Bytes += o.Bytes
+	s.EvictedInWindow += o.EvictedInWindow
+	for kind, n := range o.EvictedByKind {
+		s.EvictedByKind[kind] += n
+	}
+}
+
 // NewMemory makes an empty store that takes at most maxBytes for its records. It takes
 // memory as it needs it; the error says that maxBytes is less than MinMemoryBytes, or
 // that the system gives none.

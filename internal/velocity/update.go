@@ -29,6 +29,8 @@ type Update struct {
 	network uint32      // of the subject's IP address: see networkTag; 0 for none
 	turn    *turns.Turn // of its check; nil: one of its own
 	shown   []shown     // what observe and decline add, by the subject's lists
+	// forgotten is the generation that the subject's record has at least: see rotation.go.
+	forgotten uint64
 
 	result updateResult
 }
@@ -38,6 +40,8 @@ type updateResult struct {
 	tallies  []tally // by the subject's rules
 	degraded bool    // the store answered from this instance's own knowledge
 	waited   bool    // because there was no turn in time; otherwise because of the store
+	// generation is the record's: see Record.
+	generation uint64
 }
 
 // shown is the element of one list; present is false where the attempt lacks it.
@@ -59,6 +63,7 @@ func (u *Update) begin(p *Plan, s *subjectPlan, key Key, now Time, v verb) {
 	u.shown = append(u.shown[:0], make([]shown, len(s.lists))...)
 	u.result.tallies = append(u.result.tallies[:0], make([]tally, len(s.rules))...)
 	u.result.degraded = false
+	u.forgotten = 0
 }
 
 // changes reports whether the update writes anything; otherwise it only reads.
@@ -77,6 +82,9 @@ func (u *Update) shows() bool { return u.verb == observe && u.changes() }
 
 // apply prunes the record, carries out the verb, and evaluates the rules.
 func (u *Update) apply(r *Record) {
+	if u.forgotten > r.generation && u.verb != forget {
+		r.startGeneration(u.forgotten)
+	}
 	r.prune(u.subject, u.now)
 	switch u.verb {
 	case observe:
@@ -86,8 +94,9 @@ func (u *Update) apply(r *Record) {
 			u.observe(r)
 		}
 	case forget:
-		r.forget(u.now)
+		r.forget(max(u.now, Time(u.forgotten)))
 	}
+	u.result.generation = r.generation
 	for i := range u.subject.rules {
 		u.result.tallies[i] = u.tally(r, &u.subject.rules[i])
 	}

@@ -31,7 +31,7 @@ func (l *Logins) Begin(p *Policy, user *User, from netip.Addr, at time.Time) (Is
 	signer := l.keys.signer()
 	defer l.keys.signers.Put(signer)
 	session, now := randomBytes(sessionSize), toMs(at)
-	id, ends := signer.loginOf(session), now+p.RefreshTTL.Milliseconds()
+	id, ends := loginOf(session), now+p.RefreshTTL.Milliseconds()
 	access := accessToken{login: id, ends: ends, from: bound, name: []byte(user.Name)}
 	issued := Issued{Login: id}
 	issued.Access, issued.ExpiresIn = signer.issue(p, &access, now)

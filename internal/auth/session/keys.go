@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
@@ -20,6 +21,8 @@ type Keys struct {
 	values  cipher.AEAD // encrypts the items' values
 	prefix  string      // of item names: a short id of the hash key
 	signers sync.Pool   // *signer
+
+	previous *Keys // of the hash key before; nil without one
 }
 
 // NewKeys derives the keys from the hash key, which must not be empty. The purposes are
@@ -48,6 +51,10 @@ func NewKeys(hashKey []byte) (*Keys, error) {
 	return k, nil
 }
 
+// AlsoUnder has everything written and signed under the keys of the previous hash key too,
+// and believes what was signed under either. It must be called before the first use.
+func (k *Keys) AlsoUnder(previous *Keys) { k.previous = previous }
+
 // itemKey returns the name of an item in the store: a keyed hash, so it names no user and
 // no login. kind is "login" or "user"; the zero byte keeps kind and id apart.
 func (k *Keys) itemKey(kind string, id []byte) string {
@@ -71,18 +78,28 @@ func (k *Keys) decrypt(name string, value []byte) ([]byte, error) {
 }
 
 // signer takes a signer from the pool; the caller puts it back.
-func (k *Keys) signer() *signer { return k.signers.Get().(*signer) }
+func (k *Keys) signer() *signer {
+	s := k.signers.Get().(*signer)
+	if k.previous != nil && s.previous == nil {
+		s.previous = k.previous.signers.New().(*signer)
+	}
+	return s
+}
 
 // maxText bounds what is decoded of a token or a session, in bytes.
 const maxText = 4096
 
 // A signer writes and reads tokens and sessions: a prefix that says what it is, then
-// in base64url a payload and the HMAC-SHA-256 of prefix and payload. It holds the
-// buffers for that, so that reading allocates nothing.
+// in base64url a payload and the HMAC-SHA-256 of prefix and payload. Where there is a
+// previous hash key a dot and the HMAC under that follow, so that an instance believes the
+// text whichever of the two keys it has. It holds the buffers for that, so that reading
+// allocates nothing.
 type signer struct {
 	mac hash.Hash
 	raw [maxText]byte
 	sum []byte
+
+	previous *signer // of the previous hash key; nil without one
 }
 
 // sign returns the HMAC, good until the next call.
@@ -94,9 +111,13 @@ func (s *signer) sign(prefix string, payload []byte) []byte {
 	return s.sum
 }
 
-// write returns the text of a payload: prefix, payload and HMAC.
+// write returns the text of a payload: prefix, payload and HMAC, or both HMACs.
 func (s *signer) write(prefix string, payload []byte) string {
-	return prefix + base64.RawURLEncoding.EncodeToString(append(payload, s.sign(prefix, payload)...))
+	text := prefix + base64.RawURLEncoding.EncodeToString(append(payload, s.sign(prefix, payload)...))
+	if s.previous != nil {
+		text += "." + base64.RawURLEncoding.EncodeToString(s.previous.sign(prefix, payload))
+	}
+	return text
 }
 
 var strictURL = base64.RawURLEncoding.Strict()
@@ -111,12 +132,27 @@ func (s *signer) read(prefix string, text []byte) (payload []byte, genuine bool)
 	if len(text) > maxText || hasLineEnd(text) {
 		return nil, false
 	}
+	text, second, _ := bytes.Cut(text, []byte("."))
 	n, err := strictURL.Decode(s.raw[:], text)
 	if err != nil || n < sha256.Size {
 		return nil, false
 	}
 	payload = s.raw[:n-sha256.Size]
-	return payload, hmac.Equal(s.raw[n-sha256.Size:n], s.sign(prefix, payload))
+	if s.signed(prefix, payload, s.raw[n-sha256.Size:n]) {
+		return payload, true
+	}
+	var mac [sha256.Size]byte
+	if len(second) != base64.RawURLEncoding.EncodedLen(sha256.Size) {
+		return payload, false
+	}
+	n, err = strictURL.Decode(mac[:], second)
+	return payload, err == nil && n == len(mac) && s.signed(prefix, payload, mac[:])
+}
+
+// signed reports whether the HMAC is one of ours, under either key.
+func (s *signer) signed(prefix string, payload, mac []byte) bool {
+	return hmac.Equal(mac, s.sign(prefix, payload)) ||
+		s.previous != nil && hmac.Equal(mac, s.previous.sign(prefix, payload))
 }
 
 // hasLineEnd finds the bytes that encoding/base64 skips even where it is strict.

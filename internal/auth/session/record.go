@@ -1,9 +1,11 @@
 package session
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"slices"
 )
 
 // A loginRecord is what a store keeps of a login until it ends. A revoked one stays
@@ -49,6 +51,18 @@ func (r *loginRecord) read(b []byte) error {
 	return nil
 }
 
+// newer returns what two records of one login say together: a revoked one is, and otherwise
+// the one holds of which an access token was issued last.
+func (r loginRecord) newer(o *loginRecord) loginRecord {
+	last := r
+	if o.Access >= r.Access {
+		last = *o
+	}
+	last.Revoked = r.Revoked || o.Revoked
+	last.Used = max(r.Used, o.Used)
+	return last
+}
+
 // A loginList is a user's logins, the oldest first. Written, it is the version and 24
 // bytes for each entry.
 type loginList []loginEntry
@@ -57,6 +71,20 @@ type loginList []loginEntry
 type loginEntry struct {
 	ID   LoginID
 	Ends int64 // ms
+}
+
+// with returns the logins of both lists, the oldest first.
+func (l loginList) with(o loginList) loginList {
+	if len(l) == 0 {
+		return o
+	}
+	for _, e := range o {
+		if !slices.ContainsFunc(l, func(have loginEntry) bool { return have.ID == e.ID }) {
+			l = append(l, e)
+		}
+	}
+	slices.SortStableFunc(l, func(a, b loginEntry) int { return cmp.Compare(a.Ends, b.Ends) })
+	return l
 }
 
 // append appends the list.

@@ -20,40 +20,34 @@ const slack = time.Minute
 
 // load reads a login's record. A record that is forged, or of another login, is
 // missing; its version is returned all the same, to be written over.
-func (l *Logins) load(id LoginID, now int64, turn *turns.Turn) (r loginRecord, version uint64, err error) {
-	value, version, err := l.get(l.keys.itemKey("login", id[:]), now, turn)
-	if err == nil && r.read(value) != nil {
-		return loginRecord{}, version, ErrMissing
-	}
-	return r, version, err
-}
-
-// get reads and decrypts an item. A value that does not decrypt is missing; its version
-// is returned all the same, to be written over.
-func (l *Logins) get(key string, now int64, turn *turns.Turn) (value []byte, version uint64, err error) {
-	encrypted, version, err := l.store.Get(key, fromMs(now), turn)
+func (l *Logins) load(id LoginID, now int64, turn *turns.Turn) (r loginRecord, v versions, err error) {
+	values, v, err := l.get("login", id[:], now, turn)
 	if err != nil {
-		return nil, 0, err
+		return r, v, err
 	}
-	if value, err = l.keys.decrypt(key, encrypted); err != nil {
-		return nil, version, ErrMissing
+	err = ErrMissing
+	for _, value := range values {
+		var one loginRecord
+		if value == nil || one.read(value) != nil {
+			continue
+		}
+		if err != nil {
+			r, err = one, nil
+		} else {
+			r = r.newer(&one)
+		}
 	}
-	return value, version, nil
-}
-
-// put encrypts and writes an item, to be kept slack longer than until.
-func (l *Logins) put(key string, value []byte, version uint64, now, until int64, turn *turns.Turn) error {
-	return l.store.Put(key, l.keys.encrypt(key, value), version, fromMs(now), fromMs(until).Add(slack), turn)
+	return r, v, err
 }
 
 // save writes a login's record: kept until the login ends, or once it is revoked until
 // its last access token expires.
-func (l *Logins) save(id LoginID, r *loginRecord, version uint64, now int64, turn *turns.Turn) error {
+func (l *Logins) save(id LoginID, r *loginRecord, v versions, now int64, turn *turns.Turn) error {
 	until := r.Ends
 	if r.Revoked {
 		until = r.Access
 	}
-	return l.put(l.keys.itemKey("login", id[:]), r.append(nil), version, now, until, turn)
+	return l.put("login", id[:], r.append(nil), v, now, until, turn)
 }
 
 // lookUp returns what is known of a login: from the store, or from the cache where that
@@ -118,7 +112,7 @@ func (l *Logins) create(id LoginID, r *loginRecord, perUser int, now int64, turn
 			return err
 		}
 	}
-	err = l.save(id, r, 0, now, turn)
+	err = l.save(id, r, versions{}, now, turn)
 	if err == ErrConflict { // concurrent logins have revoked this one already
 		return nil
 	}
@@ -134,23 +128,25 @@ func (l *Logins) create(id LoginID, r *loginRecord, perUser int, now int64, turn
 func (l *Logins) changeList(name string, now int64, turn *turns.Turn, change func(loginList) loginList) error {
 	l.listMu.Lock()
 	defer l.listMu.Unlock()
-	key := l.keys.itemKey("user", []byte(name))
 	for try := range maxWrites {
 		backOff(try)
 		var list loginList
-		value, version, err := l.get(key, now, turn)
-		switch {
-		case err == nil:
-			_ = list.read(value) // an unreadable list is empty
-		case err != ErrMissing:
+		values, v, err := l.get("user", []byte(name), now, turn)
+		if err != nil {
 			return err
+		}
+		for _, value := range values {
+			var one loginList
+			if value != nil && one.read(value) == nil { // an unreadable list is empty
+				list = list.with(one)
+			}
 		}
 		list = change(slices.DeleteFunc(list, func(e loginEntry) bool { return e.Ends <= now }))
 		until := now
 		for _, e := range list {
 			until = max(until, e.Ends)
 		}
-		if err = l.put(key, list.append(nil), version, now, until, turn); err != ErrConflict {
+		if err = l.put("user", []byte(name), list.append(nil), v, now, until, turn); err != ErrConflict {
 			return err
 		}
 	}
@@ -182,14 +178,14 @@ func (l *Logins) storeRevocation(id LoginID, now int64, turn *turns.Turn) (err e
 	}()
 	for try := range maxWrites {
 		backOff(try)
-		r, version, err := l.load(id, now, turn)
+		r, v, err := l.load(id, now, turn)
 		if err != nil && err != ErrMissing {
 			return err
 		}
 		access := max(r.Access, l.revoked.access(id)) // other instances may have issued tokens too
 		if !r.Revoked || r.Access < access {
 			revoked := loginRecord{loginState: loginState{Revoked: true, Access: access}}
-			err = l.save(id, &revoked, version, now, turn)
+			err = l.save(id, &revoked, v, now, turn)
 		}
 		switch err {
 		case nil:
@@ -221,8 +217,8 @@ var errRevoked = errors.New("the login was revoked")
 func (l *Logins) rotate(id LoginID, given, next [sha256.Size]byte, accept func(*loginRecord) error, access, now int64, turn *turns.Turn) (r loginRecord, err error) {
 	for try := range maxWrites {
 		backOff(try)
-		var version uint64
-		if r, version, err = l.load(id, now, turn); err != nil {
+		var v versions
+		if r, v, err = l.load(id, now, turn); err != nil {
 			return r, err
 		}
 		switch {
@@ -239,7 +235,7 @@ func (l *Logins) rotate(id LoginID, given, next [sha256.Size]byte, accept func(*
 			return r, err
 		}
 		r.Refresh, r.Access = next, max(r.Access, access)
-		if err = l.save(id, &r, version, now, turn); err != ErrConflict {
+		if err = l.save(id, &r, v, now, turn); err != ErrConflict {
 			return r, err
 		}
 	}
@@ -249,12 +245,12 @@ func (l *Logins) rotate(id LoginID, given, next [sha256.Size]byte, accept func(*
 // storeUse writes that a session is in use. A failure costs only that other instances do
 // not know; the next use tries again.
 func (l *Logins) storeUse(id LoginID, now int64, turn *turns.Turn) {
-	r, version, err := l.load(id, now, turn)
+	r, v, err := l.load(id, now, turn)
 	if err != nil || r.Revoked {
 		return
 	}
 	r.Used = max(r.Used, now)
-	if l.save(id, &r, version, now, turn) == nil {
+	if l.save(id, &r, v, now, turn) == nil {
 		l.cache(id, &r, now)
 	}
 }

@@ -2,6 +2,7 @@ package session
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/binary"
 	"net/netip"
 	"time"
@@ -97,20 +98,23 @@ func (s *signer) refresh(text []byte) (t refreshToken, ok bool) {
 // sessionSize is the length of a session's random id, in bytes.
 const sessionSize = 32
 
-// loginOf returns the login of a session: a keyed hash of its random id, so that neither
-// a token nor the store tells the id.
-func (s *signer) loginOf(session []byte) (id LoginID) {
-	copy(id[:], s.sign(idOfSession, session))
+// loginOf returns the login of a session: a hash of its random id, so that neither a token
+// nor the store tells the id. No key is in it, so that it is the same under every hash key.
+func loginOf(session []byte) (id LoginID) {
+	var buf [len(idOfSession) + sessionSize]byte
+	copy(buf[copy(buf[:], idOfSession):], session)
+	sum := sha256.Sum256(buf[:])
+	copy(id[:], sum[:])
 	return id
 }
 
 // session reads the text of a session; false where it is not one of ours.
 func (s *signer) session(text []byte) (id LoginID, ok bool) {
 	payload, genuine := s.read(sessionPrefix, text)
-	if !genuine {
+	if !genuine || len(payload) != sessionSize {
 		return id, false
 	}
-	return s.loginOf(payload), true
+	return loginOf(payload), true
 }
 
 // randomBytes returns n bytes of crypto/rand.

@@ -10,11 +10,15 @@ import (
 	"fraudcheck/internal/velocity"
 )
 
-// NewMemcached makes a store, with the keys of tests, on a client of its own. Both are
+// NewMemcached makes a store with the keys of tests: see [NewMemcachedUnder].
+func NewMemcached(t testing.TB, local *velocity.Memory, settings memcached.Settings) *velocity.Memcached {
+	return NewMemcachedUnder(t, NewKeys(t), local, settings)
+}
+
+// NewMemcachedUnder makes a store with these keys, on a client of its own. Both are
 // closed with the test. The servers are used from when the store is watched. A check has
 // twice the budget until its answer is due.
-func NewMemcached(t testing.TB, local *velocity.Memory, settings memcached.Settings) *velocity.Memcached {
-	keys := NewKeys(t)
+func NewMemcachedUnder(t testing.TB, keys *velocity.Keys, local *velocity.Memory, settings memcached.Settings) *velocity.Memcached {
 	settings.Canary = keys.CanaryKey()
 	client, err := memcached.New(settings)
 	require.NoError(t, err)

@@ -1,0 +1,63 @@
+package velocity
+
+// A hash key is changed without a moment in which anybody is let off. While an instance has
+// a previous hash key, it keeps the records of each subject under both keys, and the
+// stricter of the two decides. Instances are changed one by one, so at any time some
+// instance may know one key only:
+//
+//   - Those that are not changed yet write under the previous key. All others do so too:
+//     the record under that key is whole, and no other can be stricter.
+//   - When all have both keys, the record under the new key becomes whole: after the
+//     longest window it has all that counts.
+//   - Then the previous key is taken out. Those that have lost it write under the new key,
+//     as all others do.
+//
+// What an instance with one key forgets, the others forget under both: the higher
+// generation of the two records holds for both. The record under the previous key is always
+// updated first.
+
+// A previous is the hash key before the one in force, and the store of the records made
+// with it.
+type previous struct {
+	keys  *Keys
+	store Store
+}
+
+// AlsoUnder keeps all records under the previous hash key too, in a store for it, and lets
+// the stricter answer hold. It must be called before the first check. The store may be the
+// checker's own if that is a [Memory].
+func (c *Checker) AlsoUnder(keys *Keys, store Store) { c.previous = &previous{keys, store} }
+
+// update has the store carry out v.update, which is of one of the attempt's subjects.
+func (c *Checker) update(v *call, a *Attempt) {
+	if c.previous == nil {
+		c.store.Update(&v.update)
+		return
+	}
+	u, p := &v.update, &v.previous.update
+	v.previous.plan, p.turn = v.plan, u.turn
+	c.begin(v.previous, u.subject, a, u.now, u.verb) // it has the subject, as v.update is of it
+	c.previous.store.Update(p)
+	u.forgotten = p.result.generation
+	c.store.Update(u)
+	if u.result.generation > p.result.generation {
+		p.forgotten = u.result.generation
+		c.previous.store.Update(p)
+	}
+	u.result.join(&p.result)
+}
+
+// join makes r the stricter of both results, which are of the same rules. A count clears
+// when both have.
+func (r *updateResult) join(o *updateResult) {
+	for i := range r.tallies {
+		t := &r.tallies[i]
+		t.count, t.clearsIn = max(t.count, o.tallies[i].count), max(t.clearsIn, o.tallies[i].clearsIn)
+	}
+	switch {
+	case r.degraded && o.degraded:
+		r.waited = r.waited && o.waited
+	case o.degraded:
+		r.degraded, r.waited = true, o.waited
+	}
+}
