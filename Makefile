@@ -1,4 +1,4 @@
-.PHONY: help build check test k6 prometheus bench bench-parts bench-peers faults fuzz
+.PHONY: help build check test verify k6 prometheus bench bench-parts bench-peers faults fuzz
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
@@ -43,6 +43,19 @@ test: ## everything that must hold, in about four minutes on two processors
 	go test -shuffle=on -count=1 -run "^($$tests)$$" $$(dirname $$files | sort -u | sed 's|^|./|')
 	go test -shuffle=on -count=1 ./cmd/... ./bench ./internal/testbed
 	go test -count=1 -parallel 4 ./loadtest # alone: its load wants the machine
+
+# tools are what verify needs beside Go and memcached.
+tools = memcached curl ab wrk nginx haproxy python3 node php java k6 prometheus promtool
+
+verify: export PATH := $(PATH):/usr/sbin:$(shell go env GOPATH 2>/dev/null)/bin
+verify: ## what make test leaves out, with the tools of others, each of which must be there; in half an hour
+	@$(need_go)
+	@missing=$$(for tool in $(tools); do command -v $$tool >/dev/null || printf ' %s' $$tool; done); \
+	[ -z "$$missing" ] || { echo "make verify needs$$missing"; exit 1; }
+	go test -tags verify -count=1 ./verify
+	./k6/run.sh
+	./deploy/prometheus/run.sh
+	go run ./loadtest
 
 k6: ## k6 against the real program: a smoke run, and an attack on two instances
 	./k6/run.sh
