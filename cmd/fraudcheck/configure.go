@@ -60,6 +60,7 @@ func configure(f *flags, files config.Files) (*policy, error) {
 	}
 	p.warnOfRulesAndLists()
 	p.warnOfFiles()
+	p.warnOfTimes()
 	p.warnOfCredentials()
 	return p, nil
 }

@@ -46,6 +46,13 @@ func (p *policy) warnOfRulesAndLists() {
 	}
 }
 
+// warnOfTimes warns of a budget of the store that limits.answer ends before it is spent.
+func (p *policy) warnOfTimes() {
+	if s := p.settings; s.Store.Kind == "memcached" && s.Store.Budget > s.Limits.Answer {
+		p.warn("store.budget is longer than limits.answer (%s), which ends it", s.Limits.Answer)
+	}
+}
+
 // warnOfCredentials warns of instances that would each make a credential, where a load
 // balancer would send a caller to one that does not know it.
 func (p *policy) warnOfCredentials() {

@@ -17,6 +17,8 @@ func TestCheckConfigWarnsOfProbableMistakes(t *testing.T) {
 		"lists: {allow: [{net: 10.0.0.1}, {net: \"::/0\"}]}":                                             "lists.allow[1].net holds every IPv6 address: no rule blocks any",
 		"lists: {block: [{net: 10.0.0.1, until: \"2020-01-31T00:00:00Z\"}]}":                             "lists.block[0].until is past: the entry has no effect",
 		"hash_key: " + hashKey + "\nstore: {kind: memcached}":                                            "auth names no caller: each instance makes a credential of its own, and no other takes it",
+		"hash_key: " + hashKey + "\nstore: {kind: memcached, budget: 100ms}":                             "store.budget is longer than limits.answer (80ms), which ends it",
+		"store: {budget: 100ms}":                                                                         "",
 		"rules: [" + rule + "shadow}, {name: b, " + rule[len("{name: a, "):] + "enforce}]":               "",
 		"lists: {allow: [{net: 10.0.0.0/8, until: \"2999-01-31T00:00:00Z\"}]}":                           "",
 		"lists: {block: [{net: 0.0.0.0/0}]}":                                                             "",
@@ -24,7 +26,7 @@ func TestCheckConfigWarnsOfProbableMistakes(t *testing.T) {
 	} {
 		printed := accepts(t, text)
 		if want == "" {
-			for _, unlike := range []string{"rules: none", "lists.", "auth names"} {
+			for _, unlike := range []string{"rules: none", "lists.", "auth names", "store.budget"} {
 				assert.NotContains(t, printed, "# warning: "+unlike, text)
 			}
 			continue

@@ -15,7 +15,8 @@
 // # Memory
 //
 // A Guard remembers which credentials it found good, so that a password is hashed at most
-// once a minute and a token verified once. It slows guessing by client network and by
+// once a minute and a token verified once; on a kept-alive connection they are then only
+// compared. It slows guessing by client network and by
 // user name: see throttle. A reload keeps both.
 //
 // # Refusals

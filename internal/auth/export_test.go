@@ -1,6 +1,10 @@
 package auth
 
-import "fraudcheck/internal/auth/password"
+import (
+	"time"
+
+	"fraudcheck/internal/auth/password"
+)
 
 // Watch calls began before each slow hash, which waits until began returns, and ended
 // after it with what it came to: rounds of bcrypt, KiB of argon2id.
@@ -31,3 +35,14 @@ func (g *Guard) Renewing() (renewing bool) {
 
 // MaxWaiting is the bound.
 const MaxWaiting = maxWaiting
+
+// Compares reports whether a request with these credentials is let in by comparing them
+// alone.
+func (g *Guard) Compares(l *LastCredentials, credentials string, now time.Time) bool {
+	for _, v := range g.inForce.Load().verified {
+		if l.find(v, []byte(credentials), now) != nil {
+			return true
+		}
+	}
+	return false
+}

@@ -22,6 +22,9 @@ type Request struct {
 	Target []byte // of the request line, as sent
 	Host   []byte // as the Host header has it
 	Body   []byte // as sent
+	// Last are the credentials that were last found good on the connection; nil where
+	// nothing is to be kept of them.
+	Last *LastCredentials
 	// TooLarge says that the body was not read. A caller that is found all the same may
 	// be told so, and nothing else may be done.
 	TooLarge bool

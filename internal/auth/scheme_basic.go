@@ -68,8 +68,14 @@ func (s *basicScheme) authenticate(c call) (*Caller, error) {
 // verify finds the user by name and password with a colon between, in base64 (RFC 7617
 // section 2). Credentials that are no such text are Malformed and charged to nobody.
 func (s *basicScheme) verify(c call, credentials []byte) (*Caller, error) {
+	if v := c.Last.find(c.verified, credentials, c.At); v != nil {
+		return v.caller, nil
+	}
 	id := c.verified.id(credentials)
 	v, age := c.verified.find(&id, c.At)
+	if age == fresh {
+		c.Last.keep(c.verified, credentials, v)
+	}
 	if age == fresh || age == ageing && !v.renewing.CompareAndSwap(false, true) {
 		return v.caller, nil
 	}

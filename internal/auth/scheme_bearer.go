@@ -70,10 +70,14 @@ func (s *bearerScheme) owns(_ *Guard, r *Request) bool { return r.authorization.
 // expires. One that has expired is no guess; any other flaw is charged to the throttle.
 func (s *bearerScheme) authenticate(c call) (*Caller, error) {
 	text := c.authorization.value
+	if v := c.Last.find(c.verified, text, c.At); v != nil {
+		return v.caller, nil
+	}
 	var id credentialID
 	if len(text) <= jwt.MaxToken {
 		id = c.verified.id(text)
 		if v, age := c.verified.find(&id, c.At); age > expired {
+			c.Last.keep(c.verified, text, v)
 			return v.caller, nil
 		}
 	}

@@ -123,3 +123,33 @@ func FuzzUsersFile(f *testing.F) {
 		require.NoError(t, err)
 	})
 }
+
+func TestAUsersFileHoldsBindIPAndANote(t *testing.T) {
+	const hash = "$2y$10$abcdefghijklmnopqrstuuabcdefghijklmnopqrstuvwxyzABCDE"
+	for options, want := range map[string]auth.User{
+		"bind_ip":                            {BindIP: true, Roles: auth.Checker},
+		"bind_ip=true;roles=analyst":         {BindIP: true, Roles: auth.Analyst},
+		"bind_ip=false":                      {Roles: auth.Checker},
+		"note=Ana's laptop, 2nd floor; bind": {},
+		"note=Ana's laptop, 2nd floor":       {Note: "Ana's laptop, 2nd floor", Roles: auth.Checker},
+		"bind_ip=yes":                        {},
+		"note=a\x07b":                        {},
+		"note=" + strings.Repeat("x", 201):   {},
+	} {
+		f, err := auth.ParseUsersFile("ana:" + hash + ":" + options + "\n")
+		if want.Roles == 0 {
+			assert.Error(t, err, options)
+			continue
+		}
+		require.NoError(t, err, options)
+		user := f.Users()[0]
+		assert.Equal(t, want.BindIP, user.BindIP, options)
+		assert.Equal(t, want.Note, user.Note, options)
+		assert.Equal(t, want.Roles, user.Roles, options)
+		again := new(auth.UsersFile)
+		require.NoError(t, again.Add(user))
+		parsed, err := auth.ParseUsersFile(again.String())
+		require.NoError(t, err)
+		assert.Equal(t, user, parsed.Users()[0], "what is written is read again")
+	}
+}

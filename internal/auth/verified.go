@@ -92,21 +92,27 @@ func (k *verified) find(id *credentialID, now time.Time) (*verification, age) {
 		v = k.old[*id]
 	}
 	k.mu.RUnlock()
-	switch {
-	case v == nil:
+	if v == nil {
 		return nil, unknown
+	}
+	return v, v.age(now)
+}
+
+// age returns how old the verification is at now.
+func (v *verification) age(now time.Time) age {
+	switch {
 	case v.again:
-		return v, expired
+		return expired
 	case v.until.IsZero():
-		return v, fresh
+		return fresh
 	}
 	switch left := v.until.Sub(now); {
 	case left <= 0:
-		return v, expired
+		return expired
 	case left <= rememberedFor/2:
-		return v, ageing
+		return ageing
 	}
-	return v, fresh
+	return fresh
 }
 
 // add remembers a verification, in the young generation.

@@ -99,6 +99,9 @@ func (q *Request) Audit(what, object string, more ...slog.Attr) {
 	q.door.line(logging.LevelAudit, time.Now(), "Audit:", append(attrs, slog.String("request=", string(q.ID)))...)
 }
 
+// Name returns the form of a user's name that is logged: see [Tags.Name].
+func (q *Request) Name(user string) string { return q.door.tags.Name(user) }
+
 // line writes a line with the handler itself: a Logger would look up the caller's source
 // line, and the time, once more for every line.
 func (d *Door) line(level slog.Level, at time.Time, text string, attrs ...slog.Attr) {

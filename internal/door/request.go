@@ -20,9 +20,10 @@ type Input struct {
 	Header                       auth.Header // of a head that CheckFraming refuses; of others it finds its own
 	Head                         []byte      // the header section as it came, without the request line
 	Body                         []byte
-	BareLF                       bool       // the request line ended with LF alone
-	Trailers                     bool       // fields came behind the body
-	Peer                         netip.Addr // the connection's other end; not valid on a unix socket
+	BareLF                       bool                  // the request line ended with LF alone
+	Trailers                     bool                  // fields came behind the body
+	Peer                         netip.Addr            // the connection's other end; not valid on a unix socket
+	Last                         *auth.LastCredentials // of the connection; may be nil
 	// Unread is why the request could not be read; nothing else is valid then. With
 	// wire.TooLarge only the body could not.
 	Unread *wire.Problem
@@ -100,7 +101,7 @@ func (q *Request) begin(start time.Time, tls bool) {
 		q.badHead = q.In.CheckFraming()
 	}
 	a := &q.auth // zero until here, see Reset
-	a.Turn = &q.Turn
+	a.Turn, a.Last = &q.Turn, q.In.Last
 	a.Header, a.At, a.Peer, a.TLS = q.In.Header, start, q.In.Peer, tls
 	a.Method, a.Target, a.Host = q.In.Method, q.In.Target, q.In.Host
 	q.Out.Status = 200

@@ -25,9 +25,12 @@ const (
 )
 
 // A Conn is a connection that can be closed without losing a request. The goroutine that
-// reads it owns the state; all other fields that change are atomic.
+// reads it owns Kept and the state; all other fields that change are atomic.
 type Conn struct {
 	net.Conn
+	// Kept is what the server above keeps of the connection between two requests.
+	Kept any
+
 	listener   *Listener // that accepted it
 	accepted   time.Time
 	state      atomic.Int32 // a State, changed by the goroutine that reads

@@ -14,6 +14,11 @@
 // in this instance and answered 503 store_unreachable, which says that other instances
 // have not heard.
 //
+// # Logins
+//
+// GET /v1/logins lists who is logged in, and DELETE /v1/logins/{id} ends one, for
+// operators.
+//
 // # Refusals
 //
 // An e-mail address, a card or another subject that is no address is taken from the body
@@ -35,6 +40,7 @@ import (
 // may be used from many goroutines at once.
 type API struct {
 	Checker *velocity.Checker
+	Guard   *auth.Guard // whose logins are listed and ended
 	Metrics *Metrics
 	Now     func(time.Time) velocity.Time // the instance's time at a reading of the clock
 	// Address is how the log shows an IP address (the setting log.ip); empty for not at all.
@@ -54,6 +60,8 @@ func (a *API) Routes() []door.Route {
 		{Methods: "DELETE", Path: addresses, Needs: auth.Analyst, Turn: turns.Change, Handle: a.forgetAddress},
 		{Methods: "POST", Path: "/v1/subjects/read", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.readSubject},
 		{Methods: "POST", Path: "/v1/subjects/forget", Needs: auth.Analyst, Turn: turns.Change, Handle: a.forgetSubject},
+		{Methods: "GET", Path: "/v1/logins", Needs: auth.Operator, Turn: turns.LookUp, Handle: a.listLogins},
+		{Methods: "DELETE", Path: "/v1/logins/{id}", Needs: auth.Operator, Turn: turns.Change, Handle: a.endLogin},
 	}
 	if a.Profiles {
 		routes = append(routes,

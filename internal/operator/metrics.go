@@ -31,10 +31,9 @@ type Metrics struct {
 	panLike  prometheus.Counter          // requests with a value like a card number
 	issuer   map[velocity.IssuerAnswer]prometheus.Counter
 
-	requests        *prometheus.CounterVec
-	requestChildren map[routeStatus]prometheus.Counter
-	requestDuration map[string]prometheus.Observer
-	durations       *prometheus.HistogramVec
+	requests  *prometheus.CounterVec
+	routes    map[string]*routeMetrics
+	durations *prometheus.HistogramVec
 
 	acceptErrors  map[string]prometheus.Counter // by door
 	closedForRoom map[string]prometheus.Counter // by door
@@ -62,10 +61,11 @@ type opResult struct {
 	result memcached.Result
 }
 
-// A routeStatus is the labels of one counter of requests.
-type routeStatus struct {
-	route  string
-	status int
+// routeMetrics are those of one route. The counters are by status; those of statuses that
+// the program does not answer with are nil.
+type routeMetrics struct {
+	by       [600]prometheus.Counter
+	duration prometheus.Observer
 }
 
 // planMetrics are the counters of a plan's rules, in configuration order. They are made
@@ -156,8 +156,7 @@ func (m *Metrics) planCounters(plan *velocity.Plan) *planMetrics {
 func (m *Metrics) registerRequests() {
 	m.requests = m.counters("fraudcheck_http_requests_total", "Requests answered, by route and status.", "route", "code")
 	m.durations = m.histograms("fraudcheck_http_request_duration_seconds", "Time from a request read to its answer made.", "route")
-	m.requestChildren = make(map[routeStatus]prometheus.Counter)
-	m.requestDuration = make(map[string]prometheus.Observer)
+	m.routes = make(map[string]*routeMetrics)
 	m.AddRoutes([]string{"none"})
 }
 
@@ -165,10 +164,11 @@ func (m *Metrics) registerRequests() {
 // for every status that the program answers with. It is called before any is used.
 func (m *Metrics) AddRoutes(paths []string) {
 	for _, route := range paths {
-		m.requestDuration[route] = m.durations.WithLabelValues(route)
+		of := &routeMetrics{duration: m.durations.WithLabelValues(route)}
 		for _, status := range []int{200, 202, 204, 400, 401, 403, 404, 405, 408, 413, 415, 417, 429, 431, 500, 501, 503, 505} {
-			m.requestChildren[routeStatus{route, status}] = m.requests.WithLabelValues(route, strconv.Itoa(status))
+			of.by[status] = m.requests.WithLabelValues(route, strconv.Itoa(status))
 		}
+		m.routes[route] = of
 	}
 }
 
@@ -293,13 +293,14 @@ func (m *Metrics) histograms(name, help string, labels ...string) *prometheus.Hi
 // Request counts an answer of either port. took is the time from the request read to its
 // answer made. A status that AddRoutes does not know gets its series here.
 func (m *Metrics) Request(route string, status int, took time.Duration) {
-	if c, ok := m.requestChildren[routeStatus{route, status}]; ok {
-		c.Inc()
-	} else {
+	of := m.routes[route]
+	if of == nil || status >= len(of.by) || of.by[status] == nil {
 		m.requests.WithLabelValues(route, strconv.Itoa(status)).Inc()
+	} else {
+		of.by[status].Inc()
 	}
-	if d, ok := m.requestDuration[route]; ok {
-		d.Observe(took.Seconds())
+	if of != nil {
+		of.duration.Observe(took.Seconds())
 	}
 }
 

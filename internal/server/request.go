@@ -6,6 +6,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"fraudcheck/internal/auth"
 	"fraudcheck/internal/door"
 	"fraudcheck/internal/listener"
 	"fraudcheck/internal/wire"
@@ -50,8 +51,18 @@ func readInput(in *door.Input, ctx *fasthttp.RequestCtx) {
 	in.Body, in.Trailers = ctx.Request.Body(), len(h.TrailerHeader()) > len("\r\n")
 	in.Peer = peerOf(ctx)
 	if c, ours := ctx.Conn().(*listener.Conn); ours {
-		in.BareLF = c.BareLF()
+		in.BareLF, in.Last = c.BareLF(), lastCredentials(c)
 	}
+}
+
+// lastCredentials returns what is kept with the connection.
+func lastCredentials(c *listener.Conn) *auth.LastCredentials {
+	last, ok := c.Kept.(*auth.LastCredentials)
+	if !ok {
+		last = new(auth.LastCredentials)
+		c.Kept = last
+	}
+	return last
 }
 
 // writeOutput hands the answer to fasthttp, which sends it after the handler returns.

@@ -1,12 +1,21 @@
 package turns
 
+import "time"
+
 // A waiter waits in a line.
 type waiter struct {
 	times
 	class      Class
-	told       chan bool // true: the turn is its; false: there is none
-	line       *line     // nil: it was told
+	told       chan bool   // true: the turn is its; false: there is none
+	timer      *time.Timer // of its patience
+	line       *line       // nil: it was told
 	prev, next *waiter
+}
+
+func newWaiter() *waiter {
+	w := &waiter{told: make(chan bool, 1), timer: time.NewTimer(time.Hour)}
+	w.timer.Stop()
+	return w
 }
 
 // A line is waiters in the order of their coming.

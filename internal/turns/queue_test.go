@@ -22,7 +22,7 @@ func newQueue(turns int) *Queue {
 	return New(Settings{Turns: turns, Answer: answer, Budget: budget})
 }
 
-// take takes a turn of that class, which must be had at once.
+// take takes a turn of that class, which must be had.
 func take(t *testing.T, q *Queue, class Class) *Turn {
 	t.Helper()
 	turn := &Turn{Class: class}
@@ -251,6 +251,32 @@ func TestOneTurnInSixteenIsForWhatIsNoCheck(t *testing.T) {
 			c.all.Wait()
 		})
 	}
+}
+
+func TestAChangeNeedNotWaitForAFloodOfChecks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(64)
+		over := time.Now().Add(time.Second)
+		var flood sync.WaitGroup
+		for range 1000 { // each asks again as soon as it was answered, and the store is slow
+			flood.Go(func() {
+				for time.Now().Before(over) {
+					turn := &Turn{Start: time.Now()}
+					if _, ok := q.Take(turn); ok {
+						time.Sleep(budget) // of a bubble's time
+					}
+					turn.Release()
+				}
+			})
+		}
+		time.Sleep(over.Sub(time.Now()) / 2)
+		require.Greater(t, q.Waits().Waiting, 900)
+		asked := time.Now()
+		change := take(t, q, Change)
+		require.LessOrEqual(t, time.Since(asked), budget)
+		change.Release()
+		flood.Wait()
+	})
 }
 
 func TestOfASingleTurnChecksGetEveryOther(t *testing.T) {

@@ -1,12 +1,14 @@
 package velocity_test
 
 import (
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/testbed"
+	"fraudcheck/internal/turns"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/velocity/velocitytest"
 )
@@ -83,6 +85,36 @@ func TestAStopWritesWhatWasShown(t *testing.T) {
 	a := newCountingInstance(t, server, velocity.DefaultRule, wide)
 	a.attack(ip, 0, 50)
 	require.NoError(t, a.store.Close())
+	b := newCountingInstance(t, server, velocity.DefaultRule, wide)
+	require.Equal(t, 51, b.attack(ip, 1000, 1))
+}
+
+func TestAStopWritesWhatWasShownThoughEveryTurnIsTaken(t *testing.T) {
+	server := testbed.StartMemcached(t)
+	a := newCountingInstance(t, server, velocity.DefaultRule, wide)
+	a.attack(ip, 0, 50)
+	queue := a.store.Turns
+	holders := make([]turns.Turn, queue.Turns)
+	for i := range holders {
+		_, ok := queue.Take(&holders[i])
+		require.True(t, ok)
+	}
+	var waiting sync.WaitGroup
+	for range 100 {
+		waiting.Go(func() {
+			var turn turns.Turn
+			queue.Take(&turn)
+			turn.Release()
+		})
+	}
+	require.Eventually(t, func() bool { return queue.Waits().Waiting == 100 }, patient, time.Millisecond)
+	closed := make(chan error, 1)
+	go func() { closed <- a.store.Close() }()
+	for i := range holders { // one after the other, as checks end
+		holders[i].Release()
+	}
+	require.NoError(t, <-closed)
+	waiting.Wait()
 	b := newCountingInstance(t, server, velocity.DefaultRule, wide)
 	require.Equal(t, 51, b.attack(ip, 1000, 1))
 }

@@ -27,8 +27,9 @@ func DecodeJSON(body string, allowed FieldSet, f *velocity.Fields) error {
 // A jsonCursor is a place in a JSON text. It needs no stack, since nothing nests in a
 // request: a nested value is refused at its first byte.
 type jsonCursor struct {
-	text string
-	at   int // of the next byte, from 0
+	text  string
+	at    int  // of the next byte, from 0
+	ascii bool // what quoted returned last is ASCII, and so UTF-8
 }
 
 // object reads an object that is all of the text. It calls member at the start of each
@@ -97,7 +98,7 @@ func (c *jsonCursor) name() (string, error) {
 		return "", c.expected("a name in double quotes")
 	}
 	name, err := c.quoted()
-	if err == nil && !utf8.ValidString(name) {
+	if err == nil && !c.ascii && !utf8.ValidString(name) {
 		err = bodyInvalid(start, "a name in valid UTF-8")
 	}
 	return name, err
@@ -114,7 +115,7 @@ func (c *jsonCursor) value(field velocity.Field) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if !utf8.ValidString(value) {
+		if !c.ascii && !utf8.ValidString(value) {
 			return "", fieldInvalid(field.String(), "valid UTF-8")
 		}
 		return value, nil
@@ -180,12 +181,13 @@ func (c *jsonCursor) mantissa() string {
 func (c *jsonCursor) quoted() (string, error) {
 	var unescaped []byte // nil until there is an escape
 	run := c.at          // where the text begins that is not in unescaped yet
+	var bits byte        // of all bytes together
 	for c.at < len(c.text) {
 		switch b := c.text[c.at]; {
 		case b == '"':
 			last := c.text[run:c.at]
 			c.at++
-			if unescaped == nil {
+			if c.ascii = bits < utf8.RuneSelf && unescaped == nil; unescaped == nil {
 				return last, nil
 			}
 			return string(append(unescaped, last...)), nil
@@ -198,6 +200,7 @@ func (c *jsonCursor) quoted() (string, error) {
 		case b < 0x20:
 			return "", c.expected("an escape in place of a control character")
 		default:
+			bits |= b
 			c.at++
 		}
 	}
@@ -256,7 +259,7 @@ func codeUnit(s string) (rune, bool) {
 
 // skipSpace steps over the four kinds of white space that JSON knows.
 func (c *jsonCursor) skipSpace() {
-	for c.take(' ') || c.take('\n') || c.take('\r') || c.take('\t') {
+	for c.at < len(c.text) && c.text[c.at] <= ' ' && (c.take(' ') || c.take('\n') || c.take('\r') || c.take('\t')) {
 	}
 }
 

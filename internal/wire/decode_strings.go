@@ -62,7 +62,7 @@ func (c *jsonCursor) stringMember(admit func(string) error, values map[string]st
 		return fieldInvalid(name, "a string")
 	}
 	value, err := c.quoted()
-	if err == nil && !utf8.ValidString(value) {
+	if err == nil && !c.ascii && !utf8.ValidString(value) {
 		err = fieldInvalid(name, "valid UTF-8")
 	}
 	values[name] = value

@@ -38,6 +38,7 @@ type knownLogin struct {
 	asking  sync.Mutex // held by the request that asks the store
 	view    atomic.Pointer[loginView]
 	used    atomic.Int64 // ms; when its session was last used here
+	shown   atomic.Int64 // ms; when an access token of it was last shown here
 	written atomic.Int64 // ms; when that was last written to the store, or tried
 }
 

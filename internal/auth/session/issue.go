@@ -37,8 +37,11 @@ func (l *Logins) Begin(p *Policy, user *User, from netip.Addr, at time.Time) (Is
 	issued.Access, issued.ExpiresIn = signer.issue(p, &access, now)
 	refresh := signer.write(refreshPrefix, newRefresh(id, ends))
 	record := loginRecord{name: user.Name, loginState: loginState{
-		Refresh: sha256.Sum256([]byte(refresh)), Ends: ends, Access: access.expires, Used: now, From: bound, Password: user.Password,
+		Refresh: sha256.Sum256([]byte(refresh)), Ends: ends, Access: access.expires, Used: now, Since: now, From: bound, Password: user.Password,
 	}}
+	if from.IsValid() {
+		record.Client = from.As16()
+	}
 	if l.create(id, &record, p.PerUser, now, &turns.Turn{Class: turns.LookUp}) == nil {
 		issued.Refresh, issued.Session = refresh, signer.write(sessionPrefix, session)
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"net/netip"
 	"slices"
 )
 
@@ -25,12 +26,14 @@ type loginState struct {
 	Access   int64             // when the last access token issued expires
 	Used     int64             // when the session was used, as far as was written
 	From     network
+	Since    int64           // when it began
+	Client   [16]byte        // the address that logged in; zero where it is not known
 	Password PasswordVersion // that was shown at the login
 }
 
 // recordVersion is the first byte of records and lists. Another version is unreadable
 // here: such a login counts as missing.
-const recordVersion = 1
+const recordVersion = 2
 
 var errRecord = errors.New("not a record of a login")
 
@@ -39,6 +42,14 @@ func (r *loginRecord) append(b []byte) []byte {
 	r.Version = recordVersion
 	b, _ = binary.Append(b, binary.BigEndian, &r.loginState) // fails for types without a fixed size
 	return append(b, r.name...)
+}
+
+// client returns the address that logged in; not valid where it is not known.
+func (r *loginRecord) client() netip.Addr {
+	if r.Client == [16]byte{} {
+		return netip.Addr{}
+	}
+	return netip.AddrFrom16(r.Client).Unmap()
 }
 
 // read decodes a record; it fails for another version or length.

@@ -38,10 +38,11 @@ func (l *Logins) Access(p *Policy, text []byte, from netip.Addr, at time.Time, t
 	if user == nil || !t.from.admits(user.BindIP, from) || l.revoked.has(t.login) {
 		return shown, ErrInvalid
 	}
-	_, view := l.lookUp(t.login, now, turn)
+	known, view := l.lookUp(t.login, now, turn)
 	if view.found && (view.record.Revoked || view.record.Password != user.Password) {
 		return shown, ErrInvalid
 	}
+	known.shown.Store(now)
 	shown.User, shown.Expires, shown.Local = user, fromMs(t.expires), view.local()
 	// Only a token whose login the store confirms is prolonged.
 	if p.Sliding && view.found && !view.local() && now-t.issued >= (t.expires-t.issued)/2 && t.expires < t.ends {

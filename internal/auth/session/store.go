@@ -12,6 +12,9 @@
 //	fc_s_  a session, the value of a cookie: 32 random bytes; good until it
 //	       has not been used for SessionTimeout
 //
+// While the hash key is changed, a dot and the HMAC under the previous key follow, and
+// records are stored under both keys (items.go).
+//
 // All end with the login, at the latest RefreshTTL after it began.
 //
 // # Without the store

@@ -122,6 +122,18 @@ func (l *Logins) create(id LoginID, r *loginRecord, perUser int, now int64, turn
 	return err
 }
 
+// readLists returns what a user's lists hold together. One that is missing or unreadable
+// is empty.
+func readLists(values [][]byte) (list loginList) {
+	for _, value := range values {
+		var one loginList
+		if value != nil && one.read(value) == nil {
+			list = list.with(one)
+		}
+	}
+	return list
+}
+
 // changeList writes a user's list again, without the logins that have ended. A concurrent
 // change by another instance makes it start again with what is stored then. It fails with
 // ErrAway, or with ErrConflict after maxWrites.
@@ -130,17 +142,11 @@ func (l *Logins) changeList(name string, now int64, turn *turns.Turn, change fun
 	defer l.listMu.Unlock()
 	for try := range maxWrites {
 		backOff(try)
-		var list loginList
 		values, v, err := l.get("user", []byte(name), now, turn)
 		if err != nil {
 			return err
 		}
-		for _, value := range values {
-			var one loginList
-			if value != nil && one.read(value) == nil { // an unreadable list is empty
-				list = list.with(one)
-			}
-		}
+		list := readLists(values[:])
 		list = change(slices.DeleteFunc(list, func(e loginEntry) bool { return e.Ends <= now }))
 		until := now
 		for _, e := range list {
