@@ -49,8 +49,9 @@ type Settings struct {
 	// Budget is the longest that the store may take of it, at most Answer. A check that
 	// would have less than half of it does not begin.
 	Budget time.Duration
-	// Room is how many checks may wait at once; of more, the one that has stood aside
-	// longest is told that there is no turn. 0 for any number.
+	// Room is with how many waiting checks one more may stand aside; then the one that has
+	// stood aside longest is told that there is no turn. Those in the line are not counted
+	// out: they will be served. 0 for any number.
 	Room int
 }
 

@@ -83,19 +83,18 @@ func (q *Queue) enter(class Class, at times) (w *waiter, ok bool) {
 		q.waits.note(class, 0)
 		return nil, false
 	}
-	if class == Check && q.Room > 0 && q.lines[Check].length+q.aside.length >= q.Room {
-		if q.aside.length == 0 {
-			q.waits.note(class, 0)
-			return nil, false
+	l := &q.lines[class]
+	if class == Check && (late || q.rate.stands(at.asked) && q.rate.after(at.asked, l.length).After(at.latest)) {
+		if l = &q.aside; q.Room > 0 && q.lines[Check].length+l.length >= q.Room {
+			if l.length == 0 {
+				q.waits.note(class, 0)
+				return nil, false
+			}
+			q.tell(l.first, false, at.asked)
 		}
-		q.tell(q.aside.first, false, at.asked)
 	}
 	w = q.waiters.Get().(*waiter)
 	w.class, w.times = class, at
-	l := &q.lines[class]
-	if class == Check && (late || q.rate.stands(at.asked) && q.rate.after(at.asked, l.length).After(at.latest)) {
-		l = &q.aside
-	}
 	if l == &q.lines[Check] && l.length == 0 {
 		q.rate.since = at.asked
 	}
