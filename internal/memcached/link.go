@@ -124,14 +124,13 @@ func (l *link) giveUp(now time.Time) (failed bool) {
 			l.remind(c.deadline)
 		case l.nc == nil: // connecting has a deadline of its own
 			c.end(os.ErrDeadlineExceeded)
+		case l.isLate(w, now) && now.Before(c.last):
+			c.deadline = now.Add(lateStep)
+			l.remind(c.deadline)
 		case l.sent < w.end:
 			c.end(errUnsent)
 		case l.isLate(w, now):
-			if c.deadline = c.deadline.Add(l.pipe.patience); c.deadline.Before(c.last) {
-				l.remind(c.deadline)
-			} else {
-				c.end(errLate)
-			}
+			c.end(errLate)
 		case failed:
 			c.end(errTogether)
 		default:
