@@ -3,6 +3,7 @@ package door
 import (
 	"fmt"
 	"log/slog"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,8 +13,11 @@ import (
 
 func TestTenRefusalsASecondAreShownAndTheRestIsCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
 		var told []string
 		r := refusals{most: 10, more: func(of refusal, level slog.Level, hidden int) {
+			mu.Lock()
+			defer mu.Unlock()
 			told = append(told, fmt.Sprint(of.route, " ", of.status, " ", of.code, " ", level, " ", hidden))
 		}}
 		guess, lost := refusal{"/v1/check", 401, "credentials_invalid"}, refusal{"none", 404, "not_found"}
