@@ -124,6 +124,7 @@ func TestJWTIsRefusedByTheSettingThatIsWrong(t *testing.T) {
 
 // With JWT configured there are callers: no credential is made.
 func TestJWTAloneMakesNoCredential(t *testing.T) {
+	t.Parallel()
 	p := start(t, keyed+"listen: 127.0.0.1:0\nauth: {jwt: {client_id: shop, secret: "+strings.Repeat("QUJD", 8)+"}}")
 	a := p.send(t, "POST", "/v1/check", attempt("203.0.113.7", "4242"))
 	assert.Equal(t, http.StatusUnauthorized, a.status)

@@ -60,6 +60,7 @@ func everyFile(t *testing.T) (r *reloading, files map[string]string) {
 }
 
 func TestAReloadReadsOnlyRegularFilesAndAStopNeverWaitsForIt(t *testing.T) {
+	t.Parallel()
 	for _, key := range []string{"config", "tls.cert_file", "tls.key_file", "auth.basic.users_file", "auth.jwt.jwks_file"} {
 		t.Run(key, func(t *testing.T) {
 			r, files := everyFile(t)
@@ -127,6 +128,7 @@ func TestHangUpsAreIgnoredBeforeTheLibrariesStart(t *testing.T) {
 // A hang-up may come before the program can reload: here it still waits for its
 // configuration.
 func TestAHangUpDuringTheStartDoesNotEndTheProgram(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "fraudcheck.yaml")
 	require.NoError(t, syscall.Mkfifo(file, 0o600))
 	p := launch(t, "", "--config", file)

@@ -219,6 +219,7 @@ func TestAUserRemovedByAReloadIsLoggedOut(t *testing.T) {
 
 // Nobody remembers who was logged out, so nobody is in.
 func TestWithTheEmbeddedStoreARestartLogsEverybodyOut(t *testing.T) {
+	t.Parallel()
 	p := start(t, guarded)
 	l := login(t, p, p.addr)
 	p.signal(t, syscall.SIGTERM)
@@ -230,6 +231,7 @@ func TestWithTheEmbeddedStoreARestartLogsEverybodyOut(t *testing.T) {
 }
 
 func TestOneLoginIsOneTagInTheLog(t *testing.T) {
+	t.Parallel()
 	p := start(t, guarded)
 	l := login(t, p, p.addr)
 	for range 2 {
@@ -255,6 +257,7 @@ func TestOneLoginIsOneTagInTheLog(t *testing.T) {
 }
 
 func TestALogoutAtOneInstanceIsHeardOfAtAnother(t *testing.T) {
+	t.Parallel()
 	server := testbed.StartMemcached(t)
 	instances := startSharing(t, server.Addr, 2)
 	one, other := instances[0], instances[1]
@@ -274,6 +277,7 @@ func TestALogoutAtOneInstanceIsHeardOfAtAnother(t *testing.T) {
 }
 
 func TestTokensAndSessionsWithoutMemcached(t *testing.T) {
+	t.Parallel()
 	server := testbed.StartMemcached(t)
 	instances := startSharing(t, server.Addr, 2)
 	one, other := instances[0], instances[1]

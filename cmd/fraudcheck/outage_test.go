@@ -24,6 +24,7 @@ func away(t *testing.T) *testbed.TestMemcached {
 }
 
 func TestOutageAtTheStart(t *testing.T) {
+	t.Parallel()
 	const tester, shopper = "203.0.113.7", "203.0.113.8"
 	server := away(t)
 	instances := startSharing(t, server.Addr, 2)
@@ -135,6 +136,7 @@ func TestOutageUnderLoad(t *testing.T) {
 // A memcached that hangs takes connections and says nothing: a check waits for as
 // long as it may, and no longer.
 func TestOutageOfOneThatHangs(t *testing.T) {
+	t.Parallel()
 	const tester, budget = "203.0.113.7", 300 * time.Millisecond
 	server := testbed.StartMemcached(t)
 	settings := strings.Replace(sharing(server.Addr), "budget: 5s", "budget: "+budget.String(), 1)
@@ -162,6 +164,7 @@ func TestOutageOfOneThatHangs(t *testing.T) {
 }
 
 func TestForgottenOnAllInstances(t *testing.T) {
+	t.Parallel()
 	const looked, asked = "203.0.113.7", "203.0.113.8"
 	instances := startSharing(t, testbed.StartMemcached(t).Addr, 2)
 	one, other := instances[0], instances[1]
@@ -184,6 +187,7 @@ func TestForgottenOnAllInstances(t *testing.T) {
 }
 
 func TestForgottenDuringAnOutageIsToldWhenItIsOver(t *testing.T) {
+	t.Parallel()
 	const tester = "203.0.113.7"
 	server := testbed.StartMemcached(t)
 	instances := startSharing(t, server.Addr, 2)
@@ -214,6 +218,7 @@ func TestForgottenDuringAnOutageIsToldWhenItIsOver(t *testing.T) {
 // Whoever forgets need not have known: what was forgiven once before, and counted
 // again since, is forgotten like anything else.
 func TestForgottenByAnInstanceThatNeverKnewIt(t *testing.T) {
+	t.Parallel()
 	const tester = "203.0.113.7"
 	server := testbed.StartMemcached(t)
 	one := start(t, sharing(server.Addr))

@@ -17,6 +17,7 @@ import (
 )
 
 func TestHashPasswordTakesTheFirstLine(t *testing.T) {
+	t.Parallel()
 	for _, stdin := range []string{password, password + "\n", password + "\r\n", password + "\nanother one\n"} {
 		stdout, stderr, code := typed(t, stdin, "hash-password")
 		require.Equal(t, 0, code, stderr)

@@ -10,6 +10,7 @@ import (
 )
 
 func TestProfilesAreForOperatorsWhereTheyAreSwitchedOn(t *testing.T) {
+	t.Parallel()
 	users := strings.Replace(guarded, "users: [", "users: [{username: boss, roles: [operator], password: "+password+"}, {username: ana, roles: [analyst], password: "+password+"}, ", 1)
 	on, off := start(t, users+"debug: {pprof: true}\n"), start(t, users)
 	for _, path := range []string{"/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/goroutine?debug=1", "/debug/pprof/profile?seconds=1", "/debug/pprof/cmdline"} {

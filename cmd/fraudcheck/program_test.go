@@ -56,6 +56,7 @@ func TestUnconfiguredProgramPrintsACommandThatWorks(t *testing.T) {
 }
 
 func TestUnconfiguredProgramShowsItsCredentialOnStandardOutputAlone(t *testing.T) {
+	t.Parallel()
 	p, _, user, pass := unconfigured(t)
 	a := p.send(t, "POST", "/v1/check", attempt("203.0.113.7", "4242"), "Authorization", basic(user, pass))
 	require.Equal(t, http.StatusOK, a.status)
@@ -72,6 +73,7 @@ func TestUnconfiguredProgramShowsItsCredentialOnStandardOutputAlone(t *testing.T
 }
 
 func TestConfiguredProgramMakesNoCredential(t *testing.T) {
+	t.Parallel()
 	p := start(t, guarded)
 	assert.Equal(t, "allow", p.decide(t, "203.0.113.7", "4242"))
 	p.signal(t, syscall.SIGTERM)
@@ -152,6 +154,7 @@ func TestProgramBlocksCardTestingAlone(t *testing.T) {
 
 // A log collector that goes away takes no check with it.
 func TestProgramOutlivesTheReaderOfItsLog(t *testing.T) {
+	t.Parallel()
 	cmd := exec.Command(testbed.Program(t), "--listen", "127.0.0.1:0", "--operator-listen", "127.0.0.1:0")
 	reader, err := cmd.StderrPipe()
 	require.NoError(t, err)

@@ -192,6 +192,7 @@ func TestSignedRequestsAtBothDoors(t *testing.T) {
 }
 
 func TestANonceIsGoodOnceOnAllInstances(t *testing.T) {
+	t.Parallel()
 	memcached := testbed.StartMemcached(t)
 	shared := signing + "limits: {answer: 20s}\nstore: {kind: memcached, budget: 10s, memcached: {servers: [\"" + memcached.Addr + "\"]}}\n"
 	a, b := start(t, shared), start(t, shared)

@@ -119,6 +119,7 @@ func TestLogShowsNoSecretAndTheAddressOnlyAsConfigured(t *testing.T) {
 }
 
 func TestLogHashTellsAddressesApartAndNothingElse(t *testing.T) {
+	t.Parallel()
 	log := logOf(t, "log: {ip: hash}")
 	var shown []string
 	for _, found := range regexp.MustCompile(`Response: 200 allow (\S+) \(`).FindAllStringSubmatch(log, -1) {
@@ -137,6 +138,7 @@ func TestLogHashTellsAddressesApartAndNothingElse(t *testing.T) {
 }
 
 func TestLogNoneLeavesTheAddressOut(t *testing.T) {
+	t.Parallel()
 	assert.Regexp(t, `Response: 200 allow \(\d+ms\)`, logOf(t, "log: {ip: none}"))
 }
 
@@ -160,6 +162,7 @@ func TestLogBeginsWithVersionAndConfiguration(t *testing.T) {
 }
 
 func TestLogDisabledIsSilent(t *testing.T) {
+	t.Parallel()
 	p := launch(t, "log: {level: DISABLED}\nlisten: 127.0.0.1:0")
 	p.addr = p.await(t, p.stdout, `http://(\S+)/v1/check`)[1]
 	assert.Equal(t, http.StatusUnauthorized, p.send(t, "POST", "/v1/check", "").status)

@@ -31,6 +31,7 @@ func (p *program) block(t *testing.T, ip string) {
 }
 
 func TestABlockedAddressStaysBlockedOverARestart(t *testing.T) {
+	t.Parallel()
 	config, file := remembering(t)
 	p := start(t, config)
 	p.block(t, "203.0.113.7")
@@ -160,6 +161,7 @@ func awaitUnfinished(t *testing.T, file string) (unfinished string) {
 }
 
 func TestTheLastSnapshotReplacesOneThatIsStillBeingWritten(t *testing.T) {
+	t.Parallel()
 	config, file := remembering(t)
 	p := startOnSlowDisk(t, config, 500*time.Millisecond)
 	awaitUnfinished(t, file)
@@ -172,6 +174,7 @@ func TestTheLastSnapshotReplacesOneThatIsStillBeingWritten(t *testing.T) {
 }
 
 func TestASecondSignalDoesNotWaitForTheLastSnapshot(t *testing.T) {
+	t.Parallel()
 	config, file := remembering(t)
 	config = strings.Replace(config, "snapshot_every: 1s", "snapshot_every: 1h", 1)
 	p := startOnSlowDisk(t, config, 4*time.Second)
@@ -187,6 +190,7 @@ func TestASecondSignalDoesNotWaitForTheLastSnapshot(t *testing.T) {
 }
 
 func TestAnUnfinishedSnapshotIsRemovedAtTheNextStart(t *testing.T) {
+	t.Parallel()
 	config, file := remembering(t)
 	p := startOnSlowDisk(t, config, 3*time.Second)
 	unfinished := awaitUnfinished(t, file)

@@ -23,6 +23,7 @@ func (p *program) stopped(t *testing.T) []string {
 }
 
 func TestTheStartIsOneScreen(t *testing.T) {
+	t.Parallel()
 	p := start(t, guarded+"drain: 1s\nlog: {days: 7}\n", "--log-level", "INFO")
 	lines := p.stopped(t)
 	require.Len(t, lines, 7, strings.Join(lines, "\n"))
@@ -40,11 +41,13 @@ func TestTheStartIsOneScreen(t *testing.T) {
 }
 
 func TestTheStartWithoutAFileSaysSo(t *testing.T) {
+	t.Parallel()
 	p := start(t, "", "--listen", "127.0.0.1:0")
 	assert.Regexp(t, `INFO .*Configuration: no file, differs from the defaults in listen, operator_listen$`, p.stopped(t)[1])
 }
 
 func TestTheStartShowsTheWholeConfigurationAtDebug(t *testing.T) {
+	t.Parallel()
 	p := start(t, guarded+"log: {level: DEBUG}\n")
 	log := strings.Join(p.stopped(t), "\n")
 	assert.Regexp(t, `DEBUG .*Configuration: hash_key: \(hidden\)\n`, log)

@@ -85,6 +85,7 @@ func (p *program) awaitClosed(t *testing.T) {
 }
 
 func TestStopWhileIdleIsQuickAndClean(t *testing.T) {
+	t.Parallel()
 	for _, sig := range []os.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		for _, kept := range []bool{false, true} {
 			p := start(t, guarded+"drain: 1h")
@@ -103,6 +104,7 @@ func TestStopWhileIdleIsQuickAndClean(t *testing.T) {
 }
 
 func TestStopAnswersTheRequestInFlight(t *testing.T) {
+	t.Parallel()
 	p := start(t, guarded)
 	early, late, used := begin(t, p), begin(t, p), begin(t, p)
 	assert.Equal(t, http.StatusOK, used.finish(t).status)
@@ -143,6 +145,7 @@ func TestStopAnswersConnectionsOfBefore(t *testing.T) {
 
 // The operators' door is the last to close.
 func TestStopCanBeWatched(t *testing.T) {
+	t.Parallel()
 	p := start(t, guarded)
 	c := begin(t, p)
 	p.awaitAccepted(t)
@@ -162,6 +165,7 @@ func TestStopCanBeWatched(t *testing.T) {
 
 // A connection on which nothing was asked is nothing in flight.
 func TestStopDoesNotWaitForConnectionsWithoutRequest(t *testing.T) {
+	t.Parallel()
 	for _, door := range []string{"callers", "operators"} {
 		p := start(t, guarded)
 		conn, err := net.Dial("tcp", map[string]string{"callers": p.addr, "operators": p.operators}[door])

@@ -229,6 +229,7 @@ func TestTLSIsNeitherSwitchedOnNorOffByAReload(t *testing.T) {
 }
 
 func TestASlowHandshakeHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
 	i := newIdentity(t, "first", tomorrow())
 	config, _ := withTLS(t, i)
 	p := start(t, config+"limits: {read: 500ms}\n")

@@ -53,6 +53,7 @@ func (p *program) dial(socket string) {
 }
 
 func TestProgramAnswersAtAUnixSocketAndRemovesItAtTheStop(t *testing.T) {
+	t.Parallel()
 	p, socket := startAtSocket(t, guarded)
 	info, err := os.Lstat(socket)
 	require.NoError(t, err)
@@ -69,6 +70,7 @@ func TestProgramAnswersAtAUnixSocketAndRemovesItAtTheStop(t *testing.T) {
 }
 
 func TestAStopAtAUnixSocketLosesNoCall(t *testing.T) {
+	t.Parallel()
 	p, _ := startAtSocket(t, guarded+"drain: 1s") // the calls keep it from ending before
 	var answered, refused atomic.Int64
 	var calling sync.WaitGroup

@@ -142,6 +142,7 @@ func TestCheckConfigCountsUsersAndHidesTheirHashes(t *testing.T) {
 }
 
 func TestEditsOfTheUsersFileAreWholeAndKeepItsOwner(t *testing.T) {
+	t.Parallel()
 	testbed.Program(t) // before the goroutines that run it
 	folder := t.TempDir()
 	users := filepath.Join(folder, "users")

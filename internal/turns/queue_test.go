@@ -272,7 +272,7 @@ func TestAChangeNeedNotWaitForAFloodOfChecks(t *testing.T) {
 				}
 			})
 		}
-		time.Sleep(over.Sub(time.Now()) / 2)
+		time.Sleep(time.Until(over) / 2)
 		require.Greater(t, q.Waits().Waiting, 900)
 		asked := time.Now()
 		change := take(t, q, Change)
