@@ -14,6 +14,7 @@ type conn struct {
 	pipe     *pipe
 	call     *call
 	waiting  bool   // for the reply
+	answered bool   // the reply to the last command has come
 	unread   []byte // of the reply
 	failed   error
 	limit    time.Time // see until
@@ -44,7 +45,7 @@ func (c *conn) Write(b []byte) (int, error) {
 	if c.failed != nil {
 		return 0, c.failed
 	}
-	c.waiting, c.call.deadline = true, c.deadline
+	c.waiting, c.answered, c.call.deadline = true, false, c.deadline
 	c.pipe.send(c.call)
 	return len(b), nil
 }
@@ -54,7 +55,7 @@ func (c *conn) Read(b []byte) (int, error) {
 	if c.failed == nil && c.waiting {
 		c.waiting = false
 		if c.failed = c.call.wait(); c.failed == nil {
-			c.unread = c.call.reply.bytes
+			c.answered, c.unread = true, c.call.reply.bytes
 		}
 	}
 	if c.failed == nil && len(c.unread) == 0 {
