@@ -201,6 +201,7 @@ func TestCheckConfigSaysWhatWouldRun(t *testing.T) {
 operator_listen: 127.0.0.1:8081
 hash_key: ""
 hash_key_file: ""
+hash_key_previous_file: ""
 tls:
     cert_file: ""
     key_file: ""
@@ -248,6 +249,9 @@ auth:
     jwt:
         client_id: ""
         secret: ""
+        secret_file: ""
+        previous_secret_file: ""
+        profile_claims: []
         encoding: base64url
         public_key_file: ""
         jwks_file: ""

@@ -138,6 +138,13 @@ func (d *Door) Drain() {
 // Load returns the number of requests begun so far, and of those not answered yet.
 func (d *Door) Load() (begun, inFlight int64) { return d.served.Load(), d.inFlight.Load() }
 
+// HasRoom reports whether a connection that was refused because too many requests were in
+// flight may be read again: an eighth of the places is free.
+func (d *Door) HasRoom() bool {
+	limit := int64(d.InFlight)
+	return d.inFlight.Load() < limit-limit/8
+}
+
 // IsReady reports whether the service may take traffic; /readyz answers with it.
 func (d *Door) IsReady() bool {
 	if d.Ready != nil {
@@ -188,6 +195,7 @@ func (d *Door) answer(q *Request, inFlight int64) *wire.Problem {
 		return wire.MethodNotAllowed(q.resource.allow)
 	}
 	if d.InFlight > 0 && inFlight > int64(d.InFlight) && !q.resource.probe {
+		q.Out.Full = true
 		return tooManyInFlight
 	}
 	tooLarge := q.In.Unread != nil || len(q.In.Body) > wire.MaxBody

@@ -42,6 +42,7 @@ type Output struct {
 	Fields []Field
 	Body   []byte
 	Close  bool // the connection is to be closed
+	Full   bool // refused because too many requests are in flight
 }
 
 // A Field of an answer's header.

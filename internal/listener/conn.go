@@ -40,6 +40,7 @@ type Conn struct {
 	chosenAt   int64        // unusedSince, when it became a candidate; Accept's alone
 
 	requestLine
+	pause pause
 
 	// See Sweep.
 	tick     *atomic.Int64 // the listener's count of rounds
@@ -75,6 +76,7 @@ func (c *Conn) closeIfUnused() {
 // Read implements net.Conn. A connection that is to be closed ends here, unless a
 // request has begun to arrive.
 func (c *Conn) Read(b []byte) (int, error) {
+	c.pause.wait(&c.closing)
 	n, err := c.readOrEnd(b)
 	c.note(b, n)
 	return n, err

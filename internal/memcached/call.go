@@ -11,6 +11,9 @@ type call struct {
 	command  command
 	reply    reply
 	deadline time.Time // of the reply
+	// last, where it is later, is the deadline as long as this process is late and not
+	// the server.
+	last time.Time
 
 	// Written under the link's lock.
 	over     bool  // answered, or given up

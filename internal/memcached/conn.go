@@ -8,6 +8,11 @@ import (
 	"time"
 )
 
+// longestLate is how much longer a probe waits while this process is late and not the
+// server: a process with more to do than it can would otherwise never find a server well
+// that is.
+const longestLate = time.Second
+
 // A conn is a connection to gomemcache: what that writes becomes a call, and what it
 // reads is the reply. After an error a conn has nothing but that error.
 type conn struct {
@@ -45,7 +50,8 @@ func (c *conn) Write(b []byte) (int, error) {
 	if c.failed != nil {
 		return 0, c.failed
 	}
-	c.waiting, c.answered, c.call.deadline = true, false, c.deadline
+	c.waiting, c.answered = true, false
+	c.call.deadline, c.call.last = c.deadline, c.deadline.Add(longestLate)
 	c.pipe.send(c.call)
 	return len(b), nil
 }

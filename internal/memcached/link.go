@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -27,6 +28,9 @@ type link struct {
 
 	due   time.Time // when timer fires; zero: it does not
 	timer *time.Timer
+
+	// handling says that replies were read which are not all handled.
+	handling atomic.Bool
 
 	guard  bool // the canary is to follow what was handed over
 	proved bool // it was found on this connection
@@ -120,6 +124,9 @@ func (l *link) giveUp(now time.Time) (failed bool) {
 			l.remind(c.deadline)
 		case l.nc == nil: // connecting has a deadline of its own
 			c.end(os.ErrDeadlineExceeded)
+		case l.isLate(w, now) && now.Before(c.last):
+			c.deadline = now.Add(lateStep)
+			l.remind(c.deadline)
 		case l.sent < w.end:
 			c.end(errUnsent)
 		case l.isLate(w, now):
@@ -224,7 +231,7 @@ func (l *link) addCanary() {
 
 // read hands each reply to its call; it returns why it cannot go on.
 func (l *link) read() error {
-	r := bufio.NewReaderSize(l.nc, 64<<10)
+	r := bufio.NewReaderSize((*arrivals)(l), 64<<10)
 	for {
 		line, err := r.ReadSlice('\n')
 		if errors.Is(err, bufio.ErrBufferFull) {
@@ -255,6 +262,17 @@ func (l *link) read() error {
 			return errReply
 		}
 	}
+}
+
+// arrivals reads from the link's connection. The reader is asked for more when all that
+// was read before has been handled.
+type arrivals link
+
+func (r *arrivals) Read(b []byte) (n int, err error) {
+	r.handling.Store(false)
+	n, err = r.nc.Read(b)
+	r.handling.Store(n > 0)
+	return n, err
 }
 
 // next is the waiter whose reply comes next. It reports false where there is none: a

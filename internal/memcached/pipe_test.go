@@ -276,6 +276,29 @@ func TestACommandThatIsNotAnsweredInTimeClosesTheConnection(t *testing.T) {
 	_ = c.Close()
 }
 
+func TestAProbeWaitsOnWhileThisProcessIsLate(t *testing.T) {
+	s := newScript(t)
+	p := startPipe(t, s.address(), 1)
+	p.patience = patient // whatever is asked was asked only now
+	done := make(chan error, 1)
+	go func() { _, err := askOn(p, "gets key\r\n", time.Millisecond); done <- err }()
+	c := <-s.accepted
+	hear(t, c, 1)
+	require.NoError(t, c.SetReadDeadline(time.Now().Add(5*lateStep)))
+	_, err := c.Read(make([]byte, 1))
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded, "the connection is not given up")
+	_, _ = io.WriteString(c, "END\r\n")
+	require.NoError(t, <-done)
+
+	// A request does not: its caller is told in time.
+	call := newCall()
+	require.NoError(t, call.command.get([]byte("key")))
+	call.deadline = time.Now().Add(time.Millisecond)
+	p.send(call)
+	require.ErrorIs(t, call.wait(), errLate)
+	_ = c.Close()
+}
+
 func TestGivingUpBeforeACommandWasSentDisturbsNoOther(t *testing.T) {
 	s := newScript(t)
 	p := startPipe(t, s.address(), 1)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"regexp"
 	"strings"
 	"sync"
@@ -68,27 +69,43 @@ func openHeld(t *testing.T, change ...func(*doortest.Setup)) (*port, *turnstile)
 
 func TestAServerThatIsFullRefusesTheNext(t *testing.T) {
 	d, w := openHeld(t, func(s *doortest.Setup) { s.InFlight = 1 })
-	first, second := d.Dial(t), d.Dial(t)
+	first, second, probe := d.Dial(t), d.Dial(t), d.Dial(t)
 	first.Send(check("203.0.113.7", 1))
 	w.requireInside(t)
 
 	for _, request := range []string{check("203.0.113.8", 1), doortest.Raw("POST /v1/outcomes", someCard, doortest.AsCheckout)} {
-		a := second.Ask(request)
+		a := d.Ask(t, request)
 		doortest.RequireProblem(t, a, 503, "overloaded", "")
 		assert.Equal(t, "1", a.Header.Get("Retry-After"))
-		assert.False(t, a.Close, "it may try again at once")
 	}
-	assert.Equal(t, 200, second.Ask(doortest.Raw("GET /healthz", "")).Status, "it is alive all the same")
-	assert.Equal(t, 200, second.Ask(doortest.Raw("GET /readyz", "")).Status, "and ready")
-	assert.Equal(t, 404, second.Ask(doortest.Raw("GET /nowhere", "")).Status)
+	assert.Equal(t, 200, probe.Ask(doortest.Raw("GET /healthz", "")).Status, "it is alive all the same")
+	assert.Equal(t, 200, probe.Ask(doortest.Raw("GET /readyz", "")).Status, "and ready")
+	assert.Equal(t, 404, probe.Ask(doortest.Raw("GET /nowhere", "")).Status)
+
+	a := second.Ask(check("203.0.113.8", 1))
+	require.Equal(t, 503, a.Status)
+	assert.False(t, a.Close, "it may try again")
+	second.Send(check("203.0.113.7", 2))
+	require.NoError(t, second.SetReadDeadline(time.Now().Add(blink)))
+	_, err := second.R.Peek(1)
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded, "but is not read at once")
+	require.NoError(t, second.SetReadDeadline(time.Time{}))
 
 	w.let <- struct{}{}
 	assert.Equal(t, 1, countOf(t, first.Next("POST")))
-
-	second.Send(check("203.0.113.7", 2))
-	w.requireInside(t)
+	w.requireInside(t) // there is room again
 	w.let <- struct{}{}
-	assert.Equal(t, 2, countOf(t, second.Next("POST")), "there is room again")
+	assert.Equal(t, 2, countOf(t, second.Next("POST")))
+}
+
+func TestACallerThatDoesNotWaitIsRefusedAgainAfterASecond(t *testing.T) {
+	d, w := openHeld(t, func(s *doortest.Setup) { s.InFlight = 1 })
+	first, second := d.Dial(t), d.Dial(t)
+	first.Send(check("203.0.113.7", 1))
+	w.requireInside(t)
+	for range 2 {
+		require.Equal(t, 503, second.Ask(check("203.0.113.8", 1)).Status)
+	}
 }
 
 func TestAPanicCostsOneAnswer(t *testing.T) {

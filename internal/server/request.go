@@ -3,6 +3,7 @@ package server
 import (
 	"net"
 	"net/netip"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -21,6 +22,11 @@ var (
 	noSniff      = []byte("nosniff")
 )
 
+// fullFor is the second that Retry-After asks for when too many requests are in flight: for
+// as long, unless there is room before, the connection is not read. Callers that call
+// again at once would otherwise take the processors from the requests that are in flight.
+const fullFor = time.Second
+
 // handle answers a request that was read whole; fasthttp calls it.
 func (s *Server) handle(ctx *fasthttp.RequestCtx) { s.serve(ctx, nil) }
 
@@ -36,6 +42,9 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx, unread *wire.Problem) {
 		in := &q.In
 		line := len(in.Method) + len(" ") + len(in.Target) + len(" ") + len(in.Proto) + len("\r\n")
 		c.Answered(line + len(in.Head) + len(in.Body))
+		if q.Out.Full {
+			c.Pause(fullFor, s.door.HasRoom)
+		}
 	}
 	q.Reset()
 	s.requests.Put(q)

@@ -85,30 +85,28 @@ func (q *Queue) enter(class Class, at times) (w *waiter, ok bool) {
 		q.waits.note(class, 0)
 		return nil, false
 	}
-	if class == Check && q.Room > 0 && q.checks() >= q.Room {
-		out := cmp.Or(q.late.first, q.aside.first)
-		if out == nil {
-			q.waits.note(class, 0)
-			return nil, false
+	l := &q.lines[class]
+	if class == Check {
+		switch {
+		case late:
+			l = &q.late
+		case q.rate.stands(at.asked) && q.rate.after(at.asked, l.length).After(at.latest):
+			l = &q.aside
+		case l.length == 0:
+			q.rate.since = at.asked
 		}
-		q.tell(out, false, at.asked)
+		if l != &q.lines[Check] && q.Room > 0 && q.checks() >= q.Room {
+			out := cmp.Or(q.late.first, q.aside.first)
+			if out == nil {
+				q.waits.note(class, 0)
+				return nil, false
+			}
+			q.tell(out, false, at.asked)
+		}
 	}
 	w = q.waiters.Get().(*waiter)
 	w.class, w.times = class, at
-	l := &q.lines[class]
-	switch {
-	case class != Check:
-		l.push(w)
-	case late:
-		q.late.push(w)
-	case q.rate.stands(at.asked) && q.rate.after(at.asked, l.length).After(at.latest):
-		q.aside.push(w)
-	default:
-		if l.length == 0 {
-			q.rate.since = at.asked
-		}
-		l.push(w)
-	}
+	l.push(w)
 	return w, false
 }
 
