@@ -14,8 +14,9 @@ import (
 
 // checkAddresses checks the form of the addresses to listen on and of the memcached
 // servers, and that each stands once. A unix socket is for callers alone: what asks at
-// the operators' port (Prometheus, a browser) wants an address. Whether they can be used is found when they are.
-// Port 0 is a free one, for tests. The error is a *config.Error.
+// the operators' port (Prometheus, a browser) wants an address. Whether they can be
+// used is found when they are. Port 0 is a free one, for tests. The error is a
+// *config.Error.
 func (p *policy) checkAddresses() error {
 	s := p.settings
 	if path, ok := strings.CutPrefix(s.Listen, config.UnixPrefix); ok {

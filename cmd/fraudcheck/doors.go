@@ -128,7 +128,11 @@ func tlsFailed(metrics *operator.Metrics, log *slog.Logger, port string) func(st
 	return func(reason string, from netip.Addr, err error) {
 		metrics.TLSFailed(port, reason)
 		if rarely[reason]() {
-			log.Warn("TLS: a handshake failed", "port", port, "reason", reason, "from", from, "error", err)
+			by := "unix"
+			if from.IsValid() {
+				by = from.Unmap().String()
+			}
+			log.Warn("TLS: a handshake failed", "port", port, "reason", reason, "from", by, "error", err)
 		}
 	}
 }

@@ -96,10 +96,14 @@ func (p *policy) warnOfSecrets(hashKeySetting string, hashKey []byte) {
 		secrets = append(secrets, s)
 	}
 	add(hashKeySetting, hashKey)
-	add("auth.jwt.secret", []byte(p.settings.Auth.JWT.Secret))
-	for i, u := range p.settings.Auth.Basic.Users {
+	set := p.settings.Auth
+	if jwt := p.authSettings.JWT; jwt != nil {
+		add(eitherKey("auth.jwt.secret", set.JWT.SecretFile), []byte(jwt.Secret))
+		add("auth.jwt.previous_secret_file", []byte(jwt.Previous))
+	}
+	for i, u := range set.Basic.Users {
 		key := fmt.Sprintf("auth.basic.users[%d]", i)
-		add(key+".signing_key", []byte(u.SigningKey))
+		add(eitherKey(key+".signing_key", u.SigningKeyFile), []byte(p.authSettings.Users[i].SigningKey)) // see users
 		if u.Encryption != string(passwords.Clear) || u.Password == "" {
 			continue
 		}
@@ -111,4 +115,13 @@ func (p *policy) warnOfSecrets(hashKeySetting string, hashKey []byte) {
 			p.warn("%s.password is the user's name: it is guessed first", key)
 		}
 	}
+}
+
+// eitherKey returns the key of the setting that gave a secret: key, or where there is a
+// file that of the setting which names it.
+func eitherKey(key, file string) string {
+	if file != "" {
+		key += "_file"
+	}
+	return key
 }

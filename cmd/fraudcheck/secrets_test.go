@@ -48,6 +48,9 @@ func TestCheckConfigWarnsOfSecretsThatOthersMayKnow(t *testing.T) {
 		{"one password for two users", "auth: {basic: {users: [{username: a, password: " + password + "}, {username: b, password: " + password + "}]}}", "auth.basic.users[1].password is the same as auth.basic.users[0].password: who knows one has the other"},
 		{"a common password", user("a", "password: Dragon12!"), "auth.basic.users[0].password is among the passwords that are guessed first"},
 		{"the user's name", user("checkout-backend", "password: Checkout-Backend2026"), "auth.basic.users[0].password is the user's name: it is guessed first"},
+		{"the example of jwt.io in a file", "auth: {jwt: {client_id: shop, encoding: clear, secret_file: " + writeFile(t, "s", "a-string-secret-at-least-256-bits-long\n") + "}}", "auth.jwt.secret_file is a published example: anybody may know it"},
+		{"a previous secret of zeros", "auth: {jwt: {client_id: shop, secret: " + randomSecret + ", previous_secret_file: " + writeFile(t, "s", zeros) + "}}", "auth.jwt.previous_secret_file is the same bytes over and over: it can be guessed"},
+		{"a signing key in a file, used for two things", "hash_key: " + randomSecret + "\n" + user("a", "signing_key_file: "+writeFile(t, "k", randomSecret)), "auth.basic.users[0].signing_key_file is the same as hash_key: who knows one has the other"},
 		{"good ones", "hash_key: " + randomSecret + "\n" + user("a", "password: "+password), ""},
 		{"a hash", user("a", `encryption: argon2id, password: "`+argonHash+`"`), ""},
 	} {
@@ -91,6 +94,22 @@ func TestCheckConfigWarnsOfFilesThatOthersMayReadOrChange(t *testing.T) {
 	require.NotContains(t, check(), "# warning: ", "without a secret in it, others may read the configuration")
 	require.NoError(t, os.WriteFile(path("f.yaml"), []byte("hash_key: "+randomSecret), 0o644))
 	assert.Contains(t, check(), "# warning: the configuration can be read by every user of this machine: chmod o-r\n")
+}
+
+func TestCheckConfigWarnsOfFilesOfSecretsThatOthersMayRead(t *testing.T) {
+	folder := t.TempDir()
+	path := func(name string) string { return filepath.Join(folder, name) }
+	keys := map[string]string{"auth.jwt.secret_file": "s", "auth.jwt.previous_secret_file": "p", "auth.basic.users[0].signing_key_file": "k"}
+	for i, name := range []string{"k", "s", "p"} {
+		require.NoError(t, os.WriteFile(path(name), []byte(randomSecret[i:]+randomSecret[:i]), 0o600))
+	}
+	text := "auth: {jwt: {client_id: shop, encoding: clear, secret_file: " + path("s") + ", previous_secret_file: " + path("p") + "}, basic: {users: [{username: a, signing_key_file: " + path("k") + "}]}}"
+	require.Empty(t, warningsOf(t, text))
+	for key, name := range keys {
+		require.NoError(t, os.Chmod(path(name), 0o644))
+		assert.Equal(t, []string{key + " can be read by every user of this machine: chmod o-r"}, warningsOf(t, text))
+		require.NoError(t, os.Chmod(path(name), 0o600))
+	}
 }
 
 func TestCheckConfigWarnsOfALogFolderThatServeRefuses(t *testing.T) {

@@ -80,7 +80,8 @@ func (s *service) openPrevious() error {
 }
 
 // openMemcached makes the one client of memcached, and the queue of those that ask it,
-// which records, logins and nonces share. It fails only on settings, not because a server does not answer.
+// which records, logins and nonces share. It fails only on settings, not because a server
+// does not answer.
 func (s *service) openMemcached() (err error) {
 	set, limits := s.settings.Store, s.settings.Limits
 	s.turns = turns.New(turns.Settings{

@@ -45,7 +45,7 @@ func TestTLSFailuresAreCountedAndLogged(t *testing.T) {
 		require.NoError(t, err)
 		said, err := io.ReadAll(plain)
 		require.NoError(t, err)
-		assert.Regexp(t, `^HTTP/1\.1 400 (?s:.*)\r\n\r\nThis port speaks TLS: ask it by https\.\n$`, string(said))
+		assert.Regexp(t, `^HTTP/1\.1 400 (?s:.*)nosniff\r\nX-Request-ID: [0-9A-Z]{26}\r\nConnection: close\r\n\r\nThis port speaks TLS: ask it by https\.\n$`, string(said))
 
 		assert.Error(t, tls.Client(dial(), &tls.Config{ServerName: "127.0.0.1"}).Handshake(), "it does not trust the certificate")
 		assert.Error(t, tls.Client(dial(), &tls.Config{ServerName: "127.0.0.1", MaxVersion: tls.VersionTLS12}).Handshake())

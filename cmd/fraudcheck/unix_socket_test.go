@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
@@ -183,4 +184,22 @@ func TestAUnixSocketsPathFollowsTheRuleOfFileNames(t *testing.T) {
 	_, err, code = command("check-config", "--operator-listen", "unix:/run/operators.sock")
 	assert.Equal(t, 1, code)
 	assert.Contains(t, err, "--operator-listen: operator_listen: wrong value; expected host:port, such as 127.0.0.1:8081; a unix socket is for listen alone")
+}
+
+// Every user of the group may open the socket, and speak plain HTTP to it.
+func TestPlainHTTPAtAUnixSocketThatSpeaksTLSEndsNothing(t *testing.T) {
+	config, _ := withTLS(t, newIdentity(t, "first", tomorrow()))
+	p, socket := startAtSocket(t, config)
+	for range 2 {
+		c, err := net.Dial("unix", socket)
+		require.NoError(t, err)
+		defer c.Close()
+		require.NoError(t, c.SetDeadline(time.Now().Add(prompt)))
+		_, err = io.WriteString(c, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+		require.NoError(t, err)
+		said, err := io.ReadAll(c)
+		require.NoError(t, err)
+		assert.Contains(t, string(said), "This port speaks TLS")
+	}
+	p.await(t, p.stderr, `WARNING .*TLS: a handshake failed callers plain_text unix `)
 }

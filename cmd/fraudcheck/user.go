@@ -25,7 +25,7 @@ type userCommands struct {
 		Roles    []string `help:"What the user may do: checker, analyst, operator." default:"checker" placeholder:"ROLE,..."`
 		Networks []string `help:"Where the user may call from: addresses or networks, excluded after a !." placeholder:"NET,..."`
 		BindIP   bool     `name:"bind-ip" help:"What a login issues is good only from the address that logged in."`
-		Note     string   `help:"Text for whoever reads the list, such as who the user is." placeholder:"TEXT"`
+		Note     string   `help:"Text for the list of users, such as what the user is for." placeholder:"TEXT"`
 	} `cmd:"" help:"Add a user; the password is asked for, or the first line of standard input."`
 	Remove struct {
 		Name string `arg:"" help:"Name of the user."`

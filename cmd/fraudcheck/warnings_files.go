@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,10 +17,11 @@ import (
 // where secrets stand in it.
 func (p *policy) warnOfFiles() {
 	s := p.settings
-	for _, file := range []struct {
+	type named struct {
 		key, path string
 		secret    bool
-	}{
+	}
+	files := []named{
 		{"the configuration", p.config.Path, holdsSecrets(s)},
 		{"hash_key_file", s.HashKeyFile, true},
 		{"hash_key_previous_file", s.HashKeyPreviousFile, true},
@@ -27,7 +29,13 @@ func (p *policy) warnOfFiles() {
 		{"auth.basic.users_file", s.Auth.Basic.UsersFile, true},
 		{"auth.jwt.public_key_file", s.Auth.JWT.PublicKeyFile, false},
 		{"auth.jwt.jwks_file", s.Auth.JWT.JWKSFile, false},
-	} {
+		{"auth.jwt.secret_file", s.Auth.JWT.SecretFile, true},
+		{"auth.jwt.previous_secret_file", s.Auth.JWT.PreviousSecretFile, true},
+	}
+	for i, u := range s.Auth.Basic.Users {
+		files = append(files, named{fmt.Sprintf("auth.basic.users[%d].signing_key_file", i), u.SigningKeyFile, true})
+	}
+	for _, file := range files {
 		info, err := os.Stat(file.path)
 		if file.path == "" || err != nil || !info.Mode().IsRegular() {
 			continue

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/auth/session"
+	"fraudcheck/internal/turns"
 )
 
 // underKeys is an instance with the hash keys of these names on the store.
@@ -130,4 +131,81 @@ func TestOneGoodKeyOfTwoIsNeeded(t *testing.T) {
 			assert.NotEqual(t, "checkout", underKeys(t, store, "old", "").ask(changed), changed)
 		}
 	}
+}
+
+// An interrupted store has another instance do something between the two writes of an
+// item, once: after that under the previous hash key, before that under the new one.
+type interrupted struct {
+	session.Store
+	between func()
+	writes  int
+}
+
+func (s *interrupted) Put(key string, value []byte, version uint64, now, until time.Time, turn *turns.Turn) error {
+	if s.writes++; s.writes == 2 && s.between != nil {
+		s.between()
+	}
+	return s.Store.Put(key, value, version, now, until, turn)
+}
+
+// bothAndNew are an instance with both hash keys, whose next item is written while
+// between happens, and one with the new key alone.
+func bothAndNew(t *testing.T) (a, b *instance, interrupt func(between func())) {
+	store := &interrupted{Store: session.NewMemory()}
+	a, b = underKeys(t, store, "new", "old"), underKeys(t, store.Store, "new", "")
+	return a, b, func(between func()) { store.writes, store.between = 0, between }
+}
+
+func TestALogoutDuringARotationHoldsWhileAnotherInstanceWrites(t *testing.T) {
+	a, b, interrupt := bothAndNew(t)
+	issued, cookie := a.login("checkout", "open sesame")
+	both(a, b, 2*time.Minute)
+	interrupt(func() { require.Equal(t, "checkout", b.ask(cookie), "it writes that the session is in use") })
+	require.NoError(t, a.Logout(a.request(bearing(issued.Access)), ""))
+	both(a, b, time.Second)
+	assert.Equal(t, "token_invalid", b.ask(cookie))
+	assert.Equal(t, "token_invalid", b.ask(bearing(issued.Access)))
+}
+
+func TestARefreshDuringARotationIsGoodWhileAnotherInstanceWrites(t *testing.T) {
+	a, b, interrupt := bothAndNew(t)
+	issued, cookie := a.login("checkout", "open sesame")
+	both(a, b, 2*time.Minute)
+	interrupt(func() { require.Equal(t, "checkout", b.ask(cookie), "it writes that the session is in use") })
+	next, err := a.Refresh(a.request(), issued.Refresh)
+	require.NoError(t, err)
+	_, err = b.Refresh(b.request(), next.Refresh)
+	assert.NoError(t, err)
+}
+
+func TestALoginDuringARotationIsCountedOnceWhileAnotherInstanceWrites(t *testing.T) {
+	a, b, interrupt := bothAndNew(t)
+	cookies := make([]string, 4)
+	for n := range 2 {
+		_, cookies[n] = a.login("checkout", "open sesame")
+		both(a, b, time.Minute)
+	}
+	interrupt(func() { _, cookies[2] = b.login("checkout", "open sesame") })
+	_, cookies[3] = a.login("checkout", "open sesame")
+	both(a, b, time.Second)
+	for n, cookie := range cookies {
+		for _, i := range []*instance{a, b} {
+			assert.Equal(t, n >= 1, i.ask(cookie) == "checkout", "login %d", n)
+		}
+	}
+}
+
+// Access tokens that end with their login all expire at one time.
+func TestARefreshNearTheEndOfALoginIsGoodAtBothInstancesDuringARotation(t *testing.T) {
+	eachPair(t, func(t *testing.T, a, b *instance) {
+		issued, _ := a.login("checkout", "open sesame")
+		both(a, b, issuing.RefreshTTL-10*time.Minute)
+		for n := range 6 {
+			both(a, b, time.Minute)
+			i := []*instance{a, b}[n%2]
+			next, err := i.Refresh(i.request(), issued.Refresh)
+			require.NoError(t, err, "refresh %d", n)
+			issued = next
+		}
+	})
 }

@@ -6,8 +6,8 @@ import (
 )
 
 // What is wrong with an Authorization header that no scheme takes, or that is no header
-// of its scheme. A detail says what the header is, so that who wrote the client finds the
-// mistake; it never quotes the header.
+// of its scheme. A detail says what was expected, so that the author of the client finds
+// the mistake; it never quotes the header.
 
 var (
 	flawEmpty   = &Flaw{Missing, "credentials in the Authorization header, which is empty"}

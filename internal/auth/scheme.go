@@ -33,8 +33,8 @@ type call struct {
 type kind struct {
 	name string // in the metrics, the log and the answer of /v1/me
 	// challenge is the scheme's part of a WWW-Authenticate header, which a 401 must have
-	// (RFC 9110 section 11.6.1): a scheme that may be the only one needs one. Where it is
-	// spare it is named only if no other scheme is configured.
+	// (RFC 9110 section 11.6.1): a scheme that may be the only one needs one. A fallback
+	// is named only if no other scheme is configured.
 	challenge string
 	fallback  bool
 	// results are those that the scheme may have, beside "ok" and those of admit.

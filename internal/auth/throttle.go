@@ -175,7 +175,7 @@ func (g *Guard) charge(r *Request, user []byte) (charge, error) {
 	return c, nil
 }
 
-// wrong charges a failure that was found without a charge before. It returns the
+// chargeFailure charges a failure that was found without a charge before. It returns the
 // failure to answer: why, while attempts are left.
 func (g *Guard) chargeFailure(r *Request, user []byte, why Failure) error {
 	if _, err := g.charge(r, user); err != nil {

@@ -24,7 +24,7 @@ type User struct {
 	// BindIP makes what a login issues good only from the [session.ClientNetwork] that
 	// logged in.
 	BindIP bool
-	Note   string // for whoever reads the list of users
+	Note   string // for the list of users
 	// SigningKey is base64 of at least 32 bytes, or empty: the user signs requests, and
 	// needs no password.
 	SigningKey string

@@ -10,7 +10,7 @@ type requestLine struct {
 	buffer []byte // of the reader; it may begin later than the reader's own
 	end    int    // what was read last ends here in buffer
 	read   int64  // bytes so far
-	begins int64  // the request begins behind so many bytes
+	begins int64  // how many bytes stand before the request
 	seen   bool   // the line has been read whole
 	bareLF bool
 }

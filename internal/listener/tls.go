@@ -42,13 +42,15 @@ var certificateAlerts = []string{
 
 // tlsFailure returns why the handshake failed, false where err is none of a handshake.
 func (c *Conn) tlsFailure(err error) (f TLSFailure, failed bool) {
-	tcp, session := c.layers()
+	socket, session := c.layers()
 	if session == nil || session.ConnectionState().HandshakeComplete {
 		return f, false
 	}
 	f = TLSFailure{Reason: HandshakeFailed, Err: err}
-	if tcp != nil {
-		f.From = tcp.RemoteAddr().(*net.TCPAddr).AddrPort().Addr()
+	if socket != nil {
+		if peer, ok := socket.RemoteAddr().(*net.TCPAddr); ok {
+			f.From = peer.AddrPort().Addr()
+		}
 	}
 	var plain tls.RecordHeaderError
 	var remote *net.OpError

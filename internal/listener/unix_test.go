@@ -140,8 +140,8 @@ func TestAUnixSocketLeavesTheFileOfAnother(t *testing.T) {
 	require.NoError(t, third.Close())
 }
 
-// Whoever is connected when a stop begins is accepted; whoever comes later is refused, and
-// nobody is reset.
+// Connections made before a stop begins are accepted, later ones are refused, and none is
+// reset.
 func TestAUnixSocketThatClosesAcceptsItsBacklog(t *testing.T) {
 	u, err := ListenUnix(socketPath(t))
 	require.NoError(t, err)

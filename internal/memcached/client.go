@@ -75,8 +75,8 @@ func (c *Client) EachServer(f func(*Server)) {
 	}
 }
 
-// Watch watches every server, and follows its name, until Close: without it no memory is trusted, and a server
-// that was given up is never used again. It must be called once.
+// Watch watches every server, and follows its name, until Close: without it no memory is
+// trusted, and a server that was given up is never used again. It must be called once.
 //
 // tell is called when a server answers but is not believed yet. It is to write what the
 // server has to know, and reports whether it wrote it all. With all that is everything

@@ -1,6 +1,8 @@
 package memcached
 
 import (
+	"bufio"
+	"io"
 	"net"
 	"sync/atomic"
 	"testing"
@@ -109,6 +111,33 @@ func TestAServerThatRefusesAWriteIsUsedOn(t *testing.T) {
 	require.True(t, s.Trusted())
 	require.Equal(t, OK, add(s, "small", []byte("x")))
 	require.Equal(t, OK, get(s, "small", patient))
+}
+
+func TestAServerThatRefusesAProbeIsNotBlamed(t *testing.T) {
+	s := newScript(t)
+	go func() {
+		for c := range s.accepted {
+			go func() {
+				for r := bufio.NewScanner(c); r.Scan(); {
+					_, _ = io.WriteString(c, "SERVER_ERROR out of memory\r\n")
+				}
+				_ = c.Close()
+			}()
+		}
+	}()
+	t.Cleanup(func() { close(s.accepted) })
+	var said atomic.Value
+	client := newTestClient(t, Settings{
+		Servers: []string{s.address()}, Budget: patient,
+		Refused: func(_, text string) { said.Store(text) },
+	})
+	p := newProber(client.ServerOf(0))
+	for range 3 * tooManyInARow {
+		_, result := p.read()
+		require.Equal(t, Refused, result)
+	}
+	require.Equal(t, "out of memory", said.Load())
+	require.True(t, p.server.Answers())
 }
 
 func TestAReadOfAMemoryThatWasLostIsDoubted(t *testing.T) {

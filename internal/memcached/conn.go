@@ -19,6 +19,7 @@ type conn struct {
 	pipe     *pipe
 	call     *call
 	waiting  bool   // for the reply
+	answered bool   // the reply to the last command has come
 	unread   []byte // of the reply
 	failed   error
 	limit    time.Time // see until
@@ -49,7 +50,8 @@ func (c *conn) Write(b []byte) (int, error) {
 	if c.failed != nil {
 		return 0, c.failed
 	}
-	c.waiting, c.call.deadline, c.call.last = true, c.deadline, c.deadline.Add(longestLate)
+	c.waiting, c.answered = true, false
+	c.call.deadline, c.call.last = c.deadline, c.deadline.Add(longestLate)
 	c.pipe.send(c.call)
 	return len(b), nil
 }
@@ -59,7 +61,7 @@ func (c *conn) Read(b []byte) (int, error) {
 	if c.failed == nil && c.waiting {
 		c.waiting = false
 		if c.failed = c.call.wait(); c.failed == nil {
-			c.unread = c.call.reply.bytes
+			c.answered, c.unread = true, c.call.reply.bytes
 		}
 	}
 	if c.failed == nil && len(c.unread) == 0 {

@@ -30,8 +30,9 @@ const (
 	Doubted Result = "doubted"
 	// Refused is a command that the server refused, for reasons of its own.
 	Refused Result = "refused"
-	// Late is a Timeout because this process was late, which has more to do than it can,
-	// and not because the operation was given less than half of the budget.
+	// Late is a Timeout of an operation that had at least half of the budget: this process
+	// was too busy to send the command, or to read the reply, and the server is not to
+	// blame.
 	Late Result = "late"
 )
 
@@ -77,8 +78,8 @@ type Item struct {
 func (i Item) Found() bool { return i.Version != 0 }
 
 // Get reads the item under the key. judge says what its value is: OK, Fault or Newer. The
-// result is that, or Miss, Doubted, Timeout, Late, Refused or Failed. With Fault, too, the item
-// is returned, to be written over.
+// result is that, or Miss, Doubted, Timeout, Late, Refused or Failed. With Fault, too, the
+// item is returned, to be written over.
 func (x *Slot) Get(key []byte, judge func(value []byte) Result) (item Item, result Result) {
 	op := x.begin(opGet)
 	err := x.call.command.get(key)
@@ -106,8 +107,8 @@ func (x *Slot) Get(key []byte, judge func(value []byte) Result) (item Item, resu
 
 // Write puts value where the item of that version is, or for version 0 where there is
 // none. expires is as memcached wants it. The result is OK; Miss or Conflict where
-// another item is there, or none any more; Lost, Doubted, Timeout, Late, Refused or Failed. The
-// value may have been written unless it is OK, Miss or Conflict.
+// another item is there, or none any more; Lost, Doubted, Timeout, Late, Refused or Failed.
+// The value may have been written unless it is OK, Miss or Conflict.
 func (x *Slot) Write(key []byte, version uint64, value []byte, expires int32) Result {
 	op := x.begin(opAdd)
 	if version != 0 {

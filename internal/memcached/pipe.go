@@ -45,8 +45,8 @@ type pipe struct {
 }
 
 // newPipe makes a pipe to address, host:port or the path of a unix socket. A name is
-// resolved for each of the connections, and see follow. It connects when it is first used; timeout
-// bounds that.
+// resolved for each connection, and again by follow. The pipe connects when it is first
+// used; timeout bounds that.
 func newPipe(address string, connections int, timeout time.Duration) *pipe {
 	p := &pipe{address: address, links: make([]atomic.Pointer[link], connections), panicked: func(any) {}}
 	p.lookup = net.DefaultResolver.LookupHost

@@ -74,7 +74,7 @@ func (p *prober) do(run func() error) Result {
 		op.result = Conflict
 	default:
 		op.err = err
-		if p.conn != nil && p.conn.failed == nil {
+		if p.conn != nil && p.conn.answered { // gomemcache has closed it all the same
 			op.refused = p.conn.call.reply.refused()
 		}
 	}

@@ -46,6 +46,8 @@ type API struct {
 	// Address is how the log shows an IP address (the setting log.ip); empty for not at all.
 	Address  func(netip.Addr) string
 	Profiles bool // whether operators may profile the process
+
+	scrapes scrapes
 }
 
 // addresses is the path of one address.

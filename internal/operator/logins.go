@@ -2,6 +2,7 @@ package operator
 
 import (
 	"errors"
+	"log/slog"
 	"time"
 
 	"fraudcheck/internal/auth"
@@ -55,14 +56,18 @@ func (a *API) listLogins(q *door.Request) *wire.Problem {
 // other instance within a second.
 func (a *API) endLogin(q *door.Request) *wire.Problem {
 	user, err := a.Guard.EndLogin(q.Segment, q.Start)
-	switch {
-	case errors.Is(err, auth.ErrNoLogin):
+	if errors.Is(err, auth.ErrNoLogin) {
 		return noSuchLogin
-	case err != nil:
-		q.Audit("end login", q.Segment+" (this instance only)")
+	}
+	object := q.Segment
+	if user != "" { // without the store it may not be known
+		object += " of " + q.Name(user)
+	}
+	if err != nil {
+		q.Audit("end login", object, slog.String("where", "(this instance only)"))
 		return loginEndedHere
 	}
-	q.Audit("end login", q.Segment+" of "+q.Name(user))
+	q.Audit("end login", object)
 	q.Out.Status = 204
 	return nil
 }

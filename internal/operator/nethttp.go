@@ -6,8 +6,6 @@ import (
 	"net/http/pprof"
 	"net/url"
 
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-
 	"fraudcheck/internal/door"
 	"fraudcheck/internal/wire"
 )
@@ -32,18 +30,28 @@ func (b *responseBuffer) WriteHeader(status int) { b.status = status }
 // Write implements http.ResponseWriter.
 func (b *responseBuffer) Write(p []byte) (int, error) { return b.body.Write(p) }
 
-// serveHTTP answers with what the handler writes for a GET of that path. It passes on the
-// two headers of the request, and the two of the answer, that these handlers use; a 404
-// is answered as the door answers every other.
-func serveHTTP(h http.Handler, path string, q *door.Request) *wire.Problem {
+// requestOf is the request as these handlers read it: a GET of that path, with the query
+// and the two headers that they use.
+func requestOf(path string, q *door.Request) *http.Request {
 	r := &http.Request{Method: http.MethodGet, URL: &url.URL{Path: path, RawQuery: string(q.Query)}, Header: http.Header{}}
 	for _, name := range []string{"Accept", "Accept-Encoding"} {
 		for _, value := range q.In.Header.Values(name) {
 			r.Header.Add(name, string(value))
 		}
 	}
+	return r
+}
+
+// respond returns what the handler writes.
+func respond(h http.Handler, r *http.Request) *responseBuffer {
 	b := &responseBuffer{header: http.Header{}, status: http.StatusOK}
 	h.ServeHTTP(b, r)
+	return b
+}
+
+// answer answers with what was written, and the two headers that these handlers use; a
+// 404 is answered as the door answers every other.
+func (b *responseBuffer) answer(q *door.Request) *wire.Problem {
 	for _, name := range []string{"Content-Encoding", "Content-Disposition"} { // the door sets all others
 		if value := b.header.Get(name); value != "" {
 			q.Out.Set(name, value)
@@ -56,15 +64,9 @@ func serveHTTP(h http.Handler, path string, q *door.Request) *wire.Problem {
 	return nil
 }
 
-// metrics answers GET /metrics in the text format of Prometheus, or another that Accept
-// asks for.
-func (a *API) metrics(q *door.Request) *wire.Problem {
-	return serveHTTP(promhttp.HandlerFor(a.Metrics.Registry, promhttp.HandlerOpts{}), "/metrics", q)
-}
-
 // profiles answers with the list of profiles, as a page.
 func (a *API) profiles(q *door.Request) *wire.Problem {
-	return serveHTTP(http.HandlerFunc(pprof.Index), "/debug/pprof/", q)
+	return respond(http.HandlerFunc(pprof.Index), requestOf("/debug/pprof/", q)).answer(q)
 }
 
 // profile answers with one profile of the process, as go tool pprof reads it. One of the
@@ -82,5 +84,5 @@ func (a *API) profile(q *door.Request) *wire.Problem {
 	case "trace":
 		handler = pprof.Trace
 	}
-	return serveHTTP(handler, "/debug/pprof/"+q.Segment, q)
+	return respond(handler, requestOf("/debug/pprof/"+q.Segment, q)).answer(q)
 }

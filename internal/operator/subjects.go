@@ -88,8 +88,8 @@ func (a *API) forgetSubject(q *door.Request) *wire.Problem {
 }
 
 // parseSubject reads the body: the kind of subject ("per") and its value, or the fields
-// of a card. It returns the kind, a short id of the subject for the log, and an attempt
-// that has this subject alone.
+// of a card. It returns the kind, how the log names the subject (an IP address as log.ip
+// says, any other by a short id), and an attempt that has this subject alone.
 func (a *API) parseSubject(q *door.Request) (per, id string, attempt velocity.Attempt, p *wire.Problem) {
 	decode := wire.DecoderFor(q.In.ContentType, q.In.ContentEncoding)
 	if decode == nil && len(q.In.Body) > 0 {
@@ -104,6 +104,9 @@ func (a *API) parseSubject(q *door.Request) (per, id string, attempt velocity.At
 		per, attempt, err = velocity.ParseSubject(&f)
 	}
 	if err == nil {
+		if attempt.Address.IsValid() {
+			return per, a.Address(attempt.Address), attempt, nil
+		}
 		return per, q.ShortID("subject", fmt.Sprintf("%+v", attempt)), attempt, nil
 	}
 	if wire.PANLike(&f, err) {

@@ -53,6 +53,11 @@ func TestTheLogNamesTheCallerThatForgot(t *testing.T) {
 		"request": lines[2].Attrs["request"], "tag": lines[2].Attrs["tag"]}, lines[0].Attrs)
 	lines = lines[1:]
 	assert.Equal(t, "DELETE /v1/addresses/{ip}", lines[0].Message)
+	for _, per := range []string{"ip", "network"} { // as log.ip says, by this way too
+		d.ask(t, "POST", "/v1/subjects/forget", `{"per":"`+per+`","value":"203.0.113.7"}`, forwardedFor("192.0.2.1"))
+		all := d.all.Log.Lines()
+		assert.Equal(t, per+" 203.0.113.0/24", all[len(all)-3].Attrs["object"])
+	}
 	assert.Equal(t, "analyst", lines[1].Attrs["caller"])
 	assert.Equal(t, "basic", lines[1].Attrs["scheme"])
 	assert.Regexp(t, `^192\.0\.2\.1-[A-Za-z0-9_-]{6}$`, lines[1].Attrs["tag"])

@@ -2,10 +2,11 @@ package server
 
 import (
 	"errors"
-	"io"
+	"fmt"
 	"net"
 	"regexp"
 	"syscall"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -48,13 +49,14 @@ func (s *Server) checkExpectation(ctx *fasthttp.RequestCtx) (status int) {
 	return ctx.Response.StatusCode()
 }
 
-// plainHTTP is the answer to HTTP without TLS at a port that speaks TLS.
-const plainHTTP = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\nThis port speaks TLS: ask it by https.\n"
+// plainHTTP is the answer to HTTP without TLS at a port that speaks TLS, with its request id.
+const plainHTTP = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nX-Content-Type-Options: nosniff\r\nX-Request-ID: %s\r\n" +
+	"Connection: close\r\n\r\nThis port speaks TLS: ask it by https.\n"
 
 // noteTLSFailure answers a caller that speaks plain HTTP, and tells the door's events.
 func (s *Server) noteTLSFailure(f listener.TLSFailure) {
 	if f.Plain != nil {
-		_, _ = io.WriteString(f.Plain, plainHTTP)
+		_, _ = fmt.Fprintf(f.Plain, plainHTTP, door.AppendID(nil, time.Now()))
 	}
 	if s.door.Events.TLSFailed != nil {
 		s.door.Events.TLSFailed(f.Reason, f.From, f.Err)

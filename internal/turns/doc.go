@@ -49,9 +49,10 @@ type Settings struct {
 	// Budget is the longest that the store may take of it, at most Answer. A check that
 	// would have less than half of it does not begin.
 	Budget time.Duration
-	// Room is with how many waiting checks one more may stand aside; then the one that has
-	// stood aside longest is told that there is no turn. Those in the line are not counted
-	// out: they will be served. 0 for any number.
+	// Room is how many checks may wait before one more stands aside: from then on, one of
+	// those aside is told that there is no turn, a late one before others and the one that
+	// has been there longest. Those in the line stay, as they will be served. 0 for any
+	// number.
 	Room int
 }
 

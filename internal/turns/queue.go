@@ -1,6 +1,7 @@
 package turns
 
 import (
+	"cmp"
 	"sync"
 	"time"
 )
@@ -14,6 +15,7 @@ type Queue struct {
 	others int           // of them, of classes other than Check
 	lines  [classes]line // by class
 	aside  line          // checks that can hardly begin in time: see the package comment
+	late   line          // those that cannot, likewise aside
 	last   Class         // of the turn given last
 	rate   rate
 	waits  Waits
@@ -30,10 +32,10 @@ func New(settings Settings) *Queue {
 	return q
 }
 
-// Take returns once the turn is the request's, and until when the store may take: at most
-// the budget, and for a check no longer than what is left until its answer is due. It
-// returns at once where the turn is held already. ok is false where there was none in
-// time; then a check that asks again is told so at once.
+// Take waits for the turn. until is the deadline of the store: the budget from now on, and
+// for a check at most the time at which its answer is due. A turn that is held already is
+// returned at once, with the same deadline. ok is false where there was none in time; a
+// check that asks again then gets the same answer at once.
 func (q *Queue) Take(t *Turn) (until time.Time, ok bool) {
 	switch t.state {
 	case held:
@@ -68,8 +70,8 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
-// enter gives out a free turn, or returns what waits for one. Where neither is possible it
-// returns nil and false.
+// enter gives out a free turn, or puts a waiter into a line and returns it. It returns nil
+// and false where the request cannot wait either.
 func (q *Queue) enter(class Class, at times) (w *waiter, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -84,20 +86,26 @@ func (q *Queue) enter(class Class, at times) (w *waiter, ok bool) {
 		return nil, false
 	}
 	l := &q.lines[class]
-	if class == Check && (late || q.rate.stands(at.asked) && q.rate.after(at.asked, l.length).After(at.latest)) {
-		if l = &q.aside; q.Room > 0 && q.lines[Check].length+l.length >= q.Room {
-			if l.length == 0 {
+	if class == Check {
+		switch {
+		case late:
+			l = &q.late
+		case q.rate.stands(at.asked) && q.rate.after(at.asked, l.length).After(at.latest):
+			l = &q.aside
+		case l.length == 0:
+			q.rate.since = at.asked
+		}
+		if l != &q.lines[Check] && q.Room > 0 && q.checks() >= q.Room {
+			out := cmp.Or(q.late.first, q.aside.first)
+			if out == nil {
 				q.waits.note(class, 0)
 				return nil, false
 			}
-			q.tell(l.first, false, at.asked)
+			q.tell(out, false, at.asked)
 		}
 	}
 	w = q.waiters.Get().(*waiter)
 	w.class, w.times = class, at
-	if l == &q.lines[Check] && l.length == 0 {
-		q.rate.since = at.asked
-	}
 	l.push(w)
 	return w, false
 }
@@ -137,13 +145,13 @@ func (q *Queue) release(class Class) {
 	}
 }
 
-// next is the waiter whose turn it is; nil when there is none.
+// next returns the waiter that gets the turn that was given back; nil for none.
 func (q *Queue) next() (w *waiter, now time.Time) {
 	var other *waiter
 	for c := Change; c < classes && other == nil; c++ {
 		other = q.lines[c].first
 	}
-	if other == nil && q.lines[Check].length+q.aside.length == 0 {
+	if other == nil && q.checks() == 0 {
 		return nil, now
 	}
 	now = time.Now()
@@ -154,7 +162,7 @@ func (q *Queue) next() (w *waiter, now time.Time) {
 	return check, now
 }
 
-// nextCheck is the first check that can still begin in time. Those before it stand aside.
+// nextCheck is the first check that can still begin in time; those before it are late.
 // When there is none in the line, it is the latest of those aside, whose wait was
 // estimated too long.
 func (q *Queue) nextCheck(now time.Time) *waiter {
@@ -162,7 +170,7 @@ func (q *Queue) nextCheck(now time.Time) *waiter {
 	for l.length > 0 && now.After(l.first.latest) {
 		w := l.first
 		l.remove(w)
-		q.aside.push(w)
+		q.late.push(w)
 	}
 	if l.length > 0 {
 		return l.first
@@ -172,6 +180,9 @@ func (q *Queue) nextCheck(now time.Time) *waiter {
 	}
 	return nil
 }
+
+// checks is how many checks wait.
+func (q *Queue) checks() int { return q.lines[Check].length + q.aside.length + q.late.length }
 
 // share is how many turns are for what is not a check, when both wait. Of a single turn it
 // is every other use.

@@ -54,7 +54,7 @@ func TestNoMoreTurnsAreHeldThanThereAreAndNobodyIsLost(t *testing.T) {
 			require.Positive(t, served.Load())
 			require.Zero(t, q.taken)
 			require.Zero(t, q.others)
-			for _, l := range append(q.lines[:], q.aside) {
+			for _, l := range append(q.lines[:], q.aside, q.late) {
 				require.Zero(t, l.length)
 			}
 		})

@@ -79,6 +79,41 @@ func TestTurnsAreServedInTheOrderOfComing(t *testing.T) {
 	})
 }
 
+func TestACheckThatIsTooLateDoesNotHideOneThatStandsAside(t *testing.T) {
+	for name, late := range map[string]time.Duration{"in the line": latest - time.Millisecond, "from the start": latest + time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q := newQueue(1)
+				held := take(t, q, Check)
+				var all sync.WaitGroup
+				ask := func(age time.Duration) (served *bool) {
+					served = new(bool)
+					all.Go(func() {
+						turn := &Turn{Start: time.Now().Add(-age)}
+						_, *served = q.Take(turn)
+						turn.Release()
+					})
+					synctest.Wait()
+					return served
+				}
+				tooLate := ask(late)
+				filler := ask(0)
+				q.rate = rate{since: time.Now().Add(-time.Second), interval: time.Second}
+				aside := ask(0)
+				last := ask(latest + time.Millisecond)
+				require.Equal(t, 4, q.Waits().Waiting)
+				time.Sleep(2 * time.Millisecond)
+				held.Release()
+				all.Wait()
+				assert.True(t, *filler)
+				assert.True(t, *aside, "it can still begin")
+				assert.False(t, *tooLate)
+				assert.False(t, *last)
+			})
+		})
+	}
+}
+
 func TestATurnIsTakenOnceAndGivenBackOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueue(2)

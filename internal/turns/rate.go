@@ -12,8 +12,8 @@ const (
 
 // A rate says how fast the line of checks moves.
 type rate struct {
-	since    time.Time     // when the line began that is not empty
-	last     time.Time     // when a check that waited was served
+	since    time.Time     // the line has not been empty since then
+	last     time.Time     // when a check that waited was last served
 	interval time.Duration // between two of them, smoothed
 }
 
@@ -25,10 +25,10 @@ func (r *rate) served(now time.Time) {
 	r.last = now
 }
 
-// stands reports whether there is a line that does not pass by itself.
+// stands reports whether the line has not been empty for standsAfter.
 func (r *rate) stands(now time.Time) bool { return now.Sub(r.since) > standsAfter }
 
-// after is when one has its turn that has n before it in the line.
+// after estimates when a check with n others before it gets its turn.
 func (r *rate) after(now time.Time, n int) time.Time {
 	return now.Add(time.Duration(n) * r.interval)
 }

@@ -11,7 +11,8 @@ var WaitBounds = [...]time.Duration{
 	25 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond, 250 * time.Millisecond, 500 * time.Millisecond, time.Second,
 }
 
-// Waits says how long checks waited for their turns, those that had none in time too.
+// Waits is a histogram of how long checks waited for a turn, those that had none in time
+// included.
 type Waits struct {
 	Waiting int // checks, now
 	Count   uint64
@@ -43,6 +44,6 @@ func (q *Queue) Waits() Waits {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	w := q.waits
-	w.Waiting = q.lines[Check].length + q.aside.length
+	w.Waiting = q.checks()
 	return w
 }

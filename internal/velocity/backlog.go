@@ -95,7 +95,7 @@ func (m *Memcached) tellBacklog(s *memcached.Server, plan func() *Plan, now func
 	if over {
 		whole = m.tellAll(s, plan(), now(), time.Now().Add(tellFor), stop)
 	} else {
-		whole = m.tell(updatesOf(records), stop)
+		whole = m.tell(updatesOf(records, now()), stop)
 	}
 	if !whole {
 		for _, r := range records { // also those that were told: it does no harm
@@ -108,11 +108,12 @@ func (m *Memcached) tellBacklog(s *memcached.Server, plan func() *Plan, now func
 	return whole
 }
 
-// updatesOf are the updates that tell of the records.
-func updatesOf(records []backlogged) iter.Seq[*Update] {
+// updatesOf are the updates that tell of the records at now: at the time when it was put
+// in, what was shown since would lie ahead, and be set back.
+func updatesOf(records []backlogged, now Time) iter.Seq[*Update] {
 	return func(yield func(*Update) bool) {
 		for _, r := range records {
-			if !yield(tellOf(r.plan, r.subject, r.key, r.network, r.now)) {
+			if !yield(tellOf(r.plan, r.subject, r.key, r.network, max(r.now, now))) {
 				return
 			}
 		}

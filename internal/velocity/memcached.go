@@ -17,7 +17,7 @@ type MemcachedSettings struct {
 	// Client has [Keys.CanaryKey] as its Canary. It is shared with other users, watched here
 	// and closed by its owner, after the Memcached.
 	Client *memcached.Client
-	Turns  *turns.Queue // who may ask it, and for how long
+	Turns  *turns.Queue // which requests may ask it, and for how long
 	Keys   *Keys
 	Local  *Memory // what this instance knows by itself
 }
@@ -166,7 +166,7 @@ func (m *Memcached) Close() error {
 		m.Client.EachServer(func(s *memcached.Server) {
 			if s.Trusted() {
 				records, _ := m.backlogOf(s).take()
-				m.tell(updatesOf(records), nil)
+				m.tell(updatesOf(records, 0), nil)
 			}
 		})
 	})

@@ -77,6 +77,24 @@ func TestWhatWasForgottenWhileAServerHungIsToldWhenItIsWellAgain(t *testing.T) {
 	}
 }
 
+// The server is told when the hang is over, and of what was shown until then.
+func TestWhatIsToldAfterALongHangKeepsItsTime(t *testing.T) {
+	testbed.SkipShort(t, "waits for a server to be given up or trusted again")
+	server := testbed.StartMemcached(t)
+	a, b := newInstance(t, 50*time.Millisecond, server.Addr), newInstance(t, 50*time.Millisecond, server.Addr)
+	server.Hang()
+	require.Eventually(t, func() bool { a.show("192.0.2.1", 1); return velocity.GivenUp(a.store) }, patient, time.Millisecond)
+	a.block([]string{ip})
+	const hour = 3_600_000
+	a.clock.Add(hour + 60_000)
+	b.clock.Add(hour + 60_000)
+	a.requireAlone(ip, 50, 1)
+	server.Resume()
+	a.awaitServer()
+	b.awaitServer()
+	b.requireShared(ip, 51, 2)
+}
+
 // A hang may be too short for the server to be given up.
 func TestWhatWasLearnedDuringAShortHangIsToldSoon(t *testing.T) {
 	testbed.SkipShort(t, "waits for a server to be given up or trusted again")

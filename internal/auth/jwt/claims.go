@@ -9,8 +9,8 @@ import (
 )
 
 // isAccessToken reports whether a token is one, as far as that can be told. An ID token
-// is for the client that asked for it: who sends one here would let any client that a
-// user signs in to check cards (OpenID Connect Core, RFC 9068 section 5).
+// is for the client that asked for it: if they were taken, any client that a user signs in
+// to could check cards in the user's name (OpenID Connect Core, RFC 9068 section 5).
 //
 // The header's typ says it (at+jwt), or another type of RFC 8725 section 3.11; so do the
 // claims typ (Keycloak) and token_use (Cognito). Where none of them says that it is an

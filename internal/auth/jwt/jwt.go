@@ -20,9 +20,8 @@
 //
 // Tokens over 4 KiB, encrypted or unsigned ones, the header parameters crit, b64, jku,
 // jwk and x5u, a kid that no key has, and what can be told to be no access token: see
-// isAccessToken. When a member of a JSON object is given twice, the
-// last one counts, as RFC 7515 and RFC 7519 (section 4 of both) allow; names are compared
-// exactly.
+// isAccessToken. When a member of a JSON object is given twice, the last one counts, as
+// RFC 7515 and RFC 7519 (section 4 of both) allow; names are compared exactly.
 package jwt
 
 import (

@@ -1,6 +1,10 @@
 package session
 
-import "fraudcheck/internal/turns"
+import (
+	"bytes"
+
+	"fraudcheck/internal/turns"
+)
 
 // An item is stored under the hash key, and while there is a previous one under that too:
 // so instances that have only one of the two keys share it with those that have both. What
@@ -9,7 +13,12 @@ import "fraudcheck/internal/turns"
 // there.
 
 // versions are those of an item under the hash key and under the previous one; 0 for none.
-type versions struct{ own, previous uint64 }
+type versions struct {
+	own, previous uint64
+	// differ says that the values under the two keys are not the same: the item was
+	// written under one of them only.
+	differ bool
+}
 
 // get reads and decrypts an item, under the hash key and under the previous one: nil where
 // it is missing. So is a value that does not decrypt; its version is returned all the same,
@@ -19,6 +28,7 @@ func (l *Logins) get(kind string, id []byte, now int64, turn *turns.Turn) (value
 		return values, v, err
 	}
 	values[1], v.previous, err = l.getUnder(l.keys.previous, kind, id, now, turn)
+	v.differ = !bytes.Equal(values[0], values[1])
 	return values, v, err
 }
 

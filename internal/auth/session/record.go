@@ -23,7 +23,7 @@ type loginState struct {
 	Revoked  bool
 	Refresh  [sha256.Size]byte // SHA-256 of the refresh token that is good
 	Ends     int64             // of refresh tokens and the session
-	Access   int64             // when the last access token issued expires
+	Access   int64             // when the last access token issued expires; later with every refresh
 	Used     int64             // when the session was used, as far as was written
 	From     network
 	Since    int64           // when it began
@@ -96,6 +96,11 @@ func (l loginList) with(o loginList) loginList {
 	}
 	slices.SortStableFunc(l, func(a, b loginEntry) int { return cmp.Compare(a.Ends, b.Ends) })
 	return l
+}
+
+// without returns the list without that login.
+func (l loginList) without(id LoginID) loginList {
+	return slices.DeleteFunc(l, func(e loginEntry) bool { return e.ID == id })
 }
 
 // append appends the list.

@@ -43,7 +43,7 @@ func (r *revocations) add(id LoginID, access, ends int64) {
 	r.byLogin[id] = revocation{access, max(access, ends, known.until)}
 }
 
-// stored records that the store knows: from now on it matters until access.
+// markStored records that the store knows: from now on it matters until access.
 func (r *revocations) markStored(id LoginID, access int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -100,6 +100,7 @@ func (l *Logins) cache(id LoginID, r *loginRecord, now int64) {
 func (l *Logins) create(id LoginID, r *loginRecord, perUser int, now int64, turn *turns.Turn) error {
 	var oldest loginList
 	err := l.changeList(r.name, now, turn, func(list loginList) loginList {
+		list = list.without(id) // a write under one of two hash keys alone put it there
 		over := max(0, len(list)-perUser+1)
 		oldest = list[:over]
 		return append(slices.Clone(list[over:]), loginEntry{ID: id, Ends: r.Ends})
@@ -159,12 +160,10 @@ func (l *Logins) changeList(name string, now int64, turn *turns.Turn, change fun
 	return ErrConflict
 }
 
-// unlist takes a login off its user's list. Where that fails it counts until it would
+// removeFromList takes a login off its user's list. Where that fails it counts until it would
 // have ended.
 func (l *Logins) removeFromList(id LoginID, name string, now int64, turn *turns.Turn) {
-	_ = l.changeList(name, now, turn, func(list loginList) loginList {
-		return slices.DeleteFunc(list, func(e loginEntry) bool { return e.ID == id })
-	})
+	_ = l.changeList(name, now, turn, func(list loginList) loginList { return list.without(id) })
 }
 
 // revoke ends a login here at once, and in the store; otherwise it would end at ends.
@@ -175,7 +174,8 @@ func (l *Logins) revoke(id LoginID, ends, now int64, turn *turns.Turn) error {
 	return l.storeRevocation(id, now, turn)
 }
 
-// storeRevocation writes to the store that a login is revoked, unless it says so.
+// storeRevocation writes to the store that a login is revoked, unless it says so under
+// both hash keys.
 func (l *Logins) storeRevocation(id LoginID, now int64, turn *turns.Turn) (err error) {
 	defer func() {
 		if err != nil {
@@ -189,7 +189,7 @@ func (l *Logins) storeRevocation(id LoginID, now int64, turn *turns.Turn) (err e
 			return err
 		}
 		access := max(r.Access, l.revoked.access(id)) // other instances may have issued tokens too
-		if !r.Revoked || r.Access < access {
+		if !r.Revoked || r.Access < access || v.differ {
 			revoked := loginRecord{loginState: loginState{Revoked: true, Access: access}}
 			err = l.save(id, &revoked, v, now, turn)
 		}
@@ -227,20 +227,21 @@ func (l *Logins) rotate(id LoginID, given, next [sha256.Size]byte, accept func(*
 		if r, v, err = l.load(id, now, turn); err != nil {
 			return r, err
 		}
+		written := r.Refresh == next // by the try before: it was not answered, or reached one of two hash keys
 		switch {
 		case r.Revoked:
 			l.revoked.add(id, r.Access, r.Access)
 			return r, errRevoked
-		case r.Refresh == next: // the try before was written, and not answered
+		case written && !v.differ:
 			return r, nil
-		case subtle.ConstantTimeCompare(r.Refresh[:], given[:]) != 1:
+		case !written && subtle.ConstantTimeCompare(r.Refresh[:], given[:]) != 1:
 			_ = l.revoke(id, r.Ends, now, turn)
 			return r, ErrReused
 		}
 		if err := accept(&r); err != nil {
 			return r, err
 		}
-		r.Refresh, r.Access = next, max(r.Access, access)
+		r.Refresh, r.Access = next, max(r.Access+1, access) // later than before: see newer
 		if err = l.save(id, &r, v, now, turn); err != ErrConflict {
 			return r, err
 		}
