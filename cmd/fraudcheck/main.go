@@ -24,9 +24,8 @@
 // SIGTERM and SIGINT stop it: not ready at once, everything is answered for another
 // "drain_delay", then what is in flight, for at most "drain". A second one ends
 // drain_delay, and a further one, or the second where there is no delay, ends the process
-// at once, with exit code 1. SIGHUP reloads. SIGPIPE
-// and SIGXFSZ are ignored: the reader of the log may go away, its file may grow too
-// large.
+// at once, with exit code 1. SIGHUP reloads. SIGPIPE and SIGXFSZ are ignored: the reader
+// of the log may go away, its file may grow too large.
 //
 // # Files
 //
