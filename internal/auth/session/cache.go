@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"sync"
 	"sync/atomic"
 )
@@ -70,4 +71,11 @@ func (c *loginCache) entry(id LoginID) *knownLogin {
 	}
 	c.young[id] = k
 	return k
+}
+
+// find returns the login's entry where it is; nil where there is none.
+func (c *loginCache) find(id LoginID) *knownLogin {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return cmp.Or(c.young[id], c.old[id])
 }

@@ -35,10 +35,13 @@ func (l *Logins) List(p *Policy, at time.Time) (logins []Login, err error) {
 				return nil, ErrAway
 			}
 			if err == nil && !l.over(p, e.ID, &record, now) {
-				known := l.known.entry(e.ID)
+				used := record.Used
+				if known := l.known.find(e.ID); known != nil {
+					used = max(used, known.used.Load(), known.shown.Load())
+				}
 				logins = append(logins, Login{
 					ID: e.ID, User: name, From: record.client(), Since: fromMs(record.Since),
-					Used: fromMs(max(record.Used, known.used.Load(), known.shown.Load())), Until: fromMs(record.Ends),
+					Used: fromMs(used), Until: fromMs(record.Ends),
 				})
 			}
 		}
