@@ -23,9 +23,12 @@ func TestPromisesHold(t *testing.T) {
 		if f.crowd != nil {
 			continue
 		}
-		// Side by side: nearly all of the time is waiting.
 		t.Run(f.name, func(t *testing.T) {
-			t.Parallel()
+			// Side by side, as nearly all of the time is waiting; but not a stop, which has a
+			// second for all calls and loses those that the machine has no time for.
+			if f.promise&mayRefuse == 0 {
+				t.Parallel()
+			}
 			r, err := s.runFault(t.Context(), f)
 			require.NoError(t, err)
 			assert.Empty(t, r.Broken)
