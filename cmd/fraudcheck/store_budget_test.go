@@ -80,3 +80,24 @@ func TestOnFailureIsWhatTheConfigurationSays(t *testing.T) {
 		}
 	}
 }
+
+func TestOfTwoChecksInFlightOneIsRefusedWhereOneMayBe(t *testing.T) {
+	t.Parallel()
+	server := testbed.StartMemcached(t)
+	p := start(t, strings.Replace(sharing(server.Addr), "answer: 10s", "answer: 10s, in_flight: 1", 1))
+	p.shared(t)
+	server.Hang()
+	answers := make(chan answer, 2)
+	for _, last4 := range []string{"0000", "0001"} {
+		go func() {
+			a, err := p.try(p.addr, "POST", "/v1/check", attempt("203.0.113.7", last4))
+			assert.NoError(t, err)
+			answers <- a
+		}()
+	}
+	refused := <-answers
+	assert.Equal(t, http.StatusServiceUnavailable, refused.status, refused.body)
+	assert.Contains(t, refused.body, `"overloaded"`)
+	server.Resume()
+	assert.Equal(t, http.StatusOK, (<-answers).status)
+}
