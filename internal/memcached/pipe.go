@@ -38,7 +38,9 @@ type pipe struct {
 	canary  command                // reads it
 	trusted atomic.Pointer[string] // the canary's value; nil: no memory is trusted
 	lost    func()
-	// patience is how long the server has for a reply at least, before it is late.
+	// patience is how long the server has for a reply at least, before it is late: nearly
+	// the whole budget. A command that was sent later, since its request had to wait, says
+	// nothing about a server that shares a busy machine.
 	patience time.Duration
 	// panicked is called with the value of a panic in a goroutine of a link.
 	panicked func(fault any)

@@ -43,7 +43,7 @@ func newServer(c *Client, name string, index int) *Server {
 		doubt: make(chan struct{}, 1), tried: make(chan struct{}),
 	}
 	s.pipe.guard(c.Canary, s.look)
-	s.pipe.panicked, s.pipe.patience = c.Panicked, c.Budget/2
+	s.pipe.panicked, s.pipe.patience = c.Panicked, c.Budget*9/10
 	s.pool.New = func() any { return &Slot{server: s, call: newCall()} }
 	return s
 }
