@@ -41,7 +41,7 @@ func (p *policy) checkAddresses() error {
 	}
 	// Two free ports (0) are two ports.
 	if _, port, _ := net.SplitHostPort(s.Listen); s.Listen == s.OperatorListen && port != "0" {
-		return expected("operator_listen", "another address than listen")
+		return expected("operator_listen", "another address than listen has, such as 127.0.0.1:8082")
 	}
 	if s.Store.Kind == "memcached" && len(s.Store.Memcached.Servers) == 0 {
 		return expected("store.memcached.servers", "at least one server")

@@ -15,7 +15,7 @@ import (
 func TestEveryMistakeIsAnsweredWithFileLineAndKey(t *testing.T) {
 	const rule = "rules:\n  - name: a\n    per: ip\n    count: cards\n"
 	for _, tt := range []struct{ name, text, want string }{
-		{"a wrong type", "limits:\n  read: fast\n", "DIR/f.yaml:2: limits.read: wrong value; expected a duration with its unit, such as 500ms, 30s or 24h, from 10ms to 1h"},
+		{"a wrong type", "limits:\n  read: fast\n", "DIR/f.yaml:2: limits.read: wrong value; expected a duration in h, m, s or ms, such as 500ms, 30s or 24h (one day), from 10ms to 1h"},
 		{"out of range", "ipv6_prefix: 12", "DIR/f.yaml:1: ipv6_prefix: wrong value; expected a whole number, from 48 to 128"},
 		{"a name that is not one of a few", "\nlog: {level: LOUD}", "DIR/f.yaml:2: log.level: wrong value; expected one of DISABLED, DEBUG, INFO, WARNING, ERROR, CRITICAL"},
 		{"nothing after the colon", "\nlisten:\ndrain: 1s", "DIR/f.yaml:2: listen: missing; expected text such as 127.0.0.1:8080"},

@@ -13,6 +13,7 @@ var (
 	flawEmpty   = &Flaw{Missing, "credentials in the Authorization header, which is empty"}
 	flawDoubled = &Flaw{Malformed, "one token after Bearer, which has blanks between its parts"}
 	flawNoToken = &Flaw{Malformed, "a token after Bearer, where there is none"}
+	flawForeign = &Flaw{Malformed, "a token of this service after Bearer; others need auth.jwt"}
 	flawLong    = &Flaw{Malformed, "an Authorization header that is not as long"}
 	flawAlone   = &Flaw{Malformed, "a scheme and credentials with a blank between, such as Basic or Bearer, in the Authorization header"}
 	flawSeveral = &Flaw{Malformed, "one Authorization header, not several"}
@@ -34,6 +35,8 @@ func (f *inForce) unowned(r *Request) error {
 		return flawAlone
 	case a.is("Basic") && f.basic != nil:
 		return flawLong
+	case a.is("Bearer"):
+		return flawForeign
 	}
 	var names []string
 	for _, s := range f.schemes {

@@ -47,6 +47,22 @@ func TestTheCredentialsDecideWhichSchemeJudges(t *testing.T) {
 	}
 }
 
+func TestAHeaderThatNoSchemeTakesIsToldWhatWasExpected(t *testing.T) {
+	guard := auth.NewGuard(compile(t, auth.Settings{
+		Users: []auth.User{{Name: "shop", Password: "open sesame", Encryption: password.Clear, Roles: auth.Analyst}}, Tokens: issuing,
+	}))
+	guard.Now = func() time.Time { return noon }
+	for header, expected := range map[string]string{
+		"":               "which is empty",
+		"Digest x":       "the scheme Basic or Bearer",
+		"Bearer garbage": "a token of this service after Bearer",
+		"Basic %":        "base64 after Basic",
+	} {
+		_, err := guard.Authenticate(authorization(header))
+		assert.ErrorContains(t, err, expected, header)
+	}
+}
+
 func TestATokenMayNotOutliveItsLogin(t *testing.T) {
 	wrong := wrongSetting(t, auth.Settings{Tokens: session.Settings{TTL: 2 * time.Hour, RefreshTTL: time.Hour}})
 	assert.Equal(t, "tokens.ttl: expected at most auth.tokens.refresh_ttl", wrong.Error())

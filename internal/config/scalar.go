@@ -62,7 +62,7 @@ func expectedValue(v reflect.Value, tag reflect.StructTag) string {
 	var what string
 	switch v.Interface().(type) {
 	case time.Duration:
-		what = "a duration with its unit, such as 500ms, 30s or 24h"
+		what = "a duration in h, m, s or ms, such as 500ms, 30s or 24h (one day)"
 	case ByteSize:
 		what = "a size in KiB, MiB, GiB or TiB, such as 64MiB"
 	case int:

@@ -104,7 +104,7 @@ func (c *Config) readStruct(node *yaml.Node, key string, v reflect.Value) error 
 		if key == "" {
 			return &Error{Problem: errors.New("expected a mapping of settings: on each line a name, a colon, a blank and the value")}
 		}
-		return &Error{Key: key, Expected: "a mapping of " + strings.Join(namesIn(v), ", ")}
+		return &Error{Key: key, Expected: "settings in braces or on lines of their own, such as {" + namesIn(v)[0] + ": ...}, of " + strings.Join(namesIn(v), ", ")}
 	}
 	// The library accepts a key given twice where it makes nodes, and the last would win.
 	seen := make(map[string]bool)

@@ -1,6 +1,9 @@
 package velocity
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // maxRecord bounds the encoded size of the lists of any record, in bytes.
 const maxRecord = 60 << 10
@@ -50,16 +53,16 @@ type rulePlan struct {
 // error is a *RuleError.
 func NewPlan(rules []Rule, ipv6Prefix int) (*Plan, error) {
 	p := &Plan{rules: slices.Clone(rules), ipv6Prefix: ipv6Prefix}
-	names := make(map[string]bool)
+	names := make(map[string]int) // to the rule
 	for i := range p.rules {
 		r := &p.rules[i]
 		if key, expected := r.check(); key != "" {
 			return nil, &RuleError{Index: i, Key: key, Expected: expected}
 		}
-		if names[r.Name] {
-			return nil, &RuleError{Index: i, Key: "name", Expected: "a name no other rule has"}
+		if first, twice := names[r.Name]; twice {
+			return nil, &RuleError{Index: i, Key: "name", Expected: fmt.Sprintf("a name that rules[%d] does not have", first)}
 		}
-		names[r.Name] = true
+		names[r.Name] = i
 		if s := p.add(i); s.worstSize() > maxRecord {
 			return nil, &RuleError{Index: i, Key: "block_over",
 				Expected: "a smaller number: the records of subject " + r.Per + " could pass 60 KiB"}

@@ -74,7 +74,7 @@ func (r *Rule) check() (key, expected string) {
 	case kindNamed(r.Count, elementName) == nil:
 		return "count", "one of " + strings.Join(kindNames(elementName), ", ")
 	case r.countsItself():
-		return "count", "something a subject can show more than one of"
+		return "count", "another element than the subject itself, such as cards or attempts"
 	case r.Window < MinWindow || r.Window > MaxWindow || r.Window%time.Second != 0:
 		return "window", "whole seconds from 1s to 720h"
 	case r.BlockOver < 1 || r.BlockOver > MaxBlockOver:
