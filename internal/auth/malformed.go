@@ -35,8 +35,6 @@ func (f *inForce) unowned(r *Request) error {
 		return flawAlone
 	case a.is("Basic") && f.basic != nil:
 		return flawLong
-	case a.is("Bearer"):
-		return flawForeign
 	}
 	var names []string
 	for _, s := range f.schemes {
@@ -46,6 +44,9 @@ func (f *inForce) unowned(r *Request) error {
 	}
 	if len(names) == 0 {
 		return Malformed
+	}
+	if a.is("Bearer") {
+		return flawForeign
 	}
 	return &Flaw{Malformed, "the scheme " + strings.Join(names, " or ") + " in the Authorization header; the one given is not known here"}
 }
