@@ -15,6 +15,9 @@ type kind struct {
 	grows   growth  // which attempts add to the count
 	// declines: an element is added when the issuer declined, never by a check.
 	declines bool
+	// completes: an element is added when an outcome tells the card of a check that did not
+	// know it, never by a check.
+	completes bool
 	// warning is shown for a rule that watches the kind, enforcedWarning for such a rule
 	// that is enforced; empty for none.
 	warning, enforcedWarning string
@@ -34,12 +37,16 @@ var kinds = [...]kind{
 	{id: 7, subject: "account", element: "accounts", from: fromText("account")},
 	{id: 8, element: "attempts", from: fromAttempt, grows: byAttempt},
 	{id: 9, element: "declined_cards", from: fromCard, declines: true},
-	// The attempts whose decline is recorded, so that an outcome delivered twice counts
-	// once. No rule can name it.
+	// The attempts whose decline is recorded, and those whose card an outcome has told, so
+	// that an outcome delivered twice counts once. No rule can name them.
 	{id: declinedAttemptsID, from: fromAttempt, declines: true},
+	{id: completedAttemptsID, from: fromAttempt, completes: true},
 }
 
-const declinedAttemptsID = 10
+const (
+	declinedAttemptsID  = 10
+	completedAttemptsID = 13
+)
 
 // A growth says which of a subject's attempts add an element of the kind, as far as an
 // analyst can be told before the next one.
