@@ -37,15 +37,17 @@ var kinds = [...]kind{
 	{id: 7, subject: "account", element: "accounts", from: fromText("account")},
 	{id: 8, element: "attempts", from: fromAttempt, grows: byAttempt},
 	{id: 9, element: "declined_cards", from: fromCard, declines: true},
-	// The attempts whose decline is recorded, and those whose card an outcome has told, so
-	// that an outcome delivered twice counts once. No rule can name them.
-	{id: declinedAttemptsID, from: fromAttempt, declines: true},
-	{id: completedAttemptsID, from: fromAttempt, completes: true},
+	// Every rule on declines has this list, so that an outcome delivered twice counts once.
+	{id: declinesID, element: "declines", from: fromAttempt, declines: true},
+	{id: 11, element: "expiries", from: fromExpiry},
+	// The attempts whose card an outcome has told, so that it counts once too. No rule can
+	// name them.
+	{id: completedID, from: fromAttempt, completes: true},
 }
 
 const (
-	declinedAttemptsID  = 10
-	completedAttemptsID = 13
+	declinesID  = 10
+	completedID = 13
 )
 
 // A growth says which of a subject's attempts add an element of the kind, as far as an
@@ -83,6 +85,9 @@ var (
 	}
 	fromAttempt = &source{
 		identity: func(a *Attempt, _ *Plan) identity { return attemptIdentity(a.texts[FieldAttemptID], &a.card) },
+	}
+	fromExpiry = &source{
+		identity: func(a *Attempt, _ *Plan) identity { return expiryIdentity(a.month, a.year) },
 	}
 )
 

@@ -27,12 +27,12 @@ type subjectPlan struct {
 	lists  []listPlan
 	rules  []rulePlan
 	retain span // the longest window of its lists
-	// declinedAttempts is the index in lists of the list of attempts that were
+	// declines is the index in lists of the list of attempts that were
 	// declined; -1 where no rule counts declines.
-	declinedAttempts int
-	// completedAttempts is the index in lists of the list of attempts whose card an outcome
-	// has told; -1 where no rule counts what that adds.
-	completedAttempts int
+	declines int
+	// completed is the index in lists of the list of attempts whose card an outcome has told;
+	// -1 where no rule counts what that adds.
+	completed int
 }
 
 // A listPlan is one list of a record. All rules that count the same thing with the same
@@ -97,9 +97,9 @@ func (p *Plan) add(i int) *subjectPlan {
 	list := s.need(listPlan{key: key, kind: element, bound: r.BlockOver + 1, window: window})
 	switch {
 	case element.declines:
-		s.declinedAttempts = s.needRecognised(declinedAttemptsID, window)
+		s.declines = s.needRecognised(declinesID, window)
 	case s.completes(element):
-		s.completedAttempts = s.needRecognised(completedAttemptsID, window)
+		s.completed = s.needRecognised(completedID, window)
 	}
 	s.rules = append(s.rules, rulePlan{index: i, list: list, window: window})
 	s.retain = max(s.retain, window)
@@ -112,7 +112,7 @@ func (p *Plan) subject(k *kind) *subjectPlan {
 			return &p.subjects[i]
 		}
 	}
-	p.subjects = append(p.subjects, subjectPlan{kind: k, declinedAttempts: -1, completedAttempts: -1})
+	p.subjects = append(p.subjects, subjectPlan{kind: k, declines: -1, completed: -1})
 	return &p.subjects[len(p.subjects)-1]
 }
 

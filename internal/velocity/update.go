@@ -101,7 +101,7 @@ func (u *Update) apply(r *Record) {
 // observe adds the elements. What an outcome has told of this attempt already it does not
 // add again.
 func (u *Update) observe(r *Record) {
-	declined, completed := u.recognised(r, u.subject.declinedAttempts), u.recognised(r, u.subject.completedAttempts)
+	declined, completed := u.recognised(r, u.subject.declines), u.recognised(r, u.subject.completed)
 	for i, e := range u.shown {
 		l := &u.subject.lists[i]
 		if !e.present || l.kind.declines && declined || !l.kind.declines && completed {
