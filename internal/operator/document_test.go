@@ -33,7 +33,9 @@ func TestTheDocumentIsServedToEverybody(t *testing.T) {
 
 func TestADocumentThatTheCallerHasIsNotSentAgain(t *testing.T) {
 	l := open(t, nil).Dial(t)
-	ask := func(headers ...string) doortest.Answer { return l.Ask(doortest.Raw("GET /openapi.yaml", "", headers...)) }
+	ask := func(headers ...string) doortest.Answer {
+		return l.Ask(doortest.Raw("GET /openapi.yaml", "", headers...))
+	}
 	tag := ask().Header.Get("ETag")
 	for named, status := range map[string]int{
 		tag: 304, "W/" + tag: 304, `"other", ` + tag: 304, `"other",` + tag + ` , "x"`: 304, "*": 304,
