@@ -24,6 +24,7 @@ check: ## in about a minute: build, vet, and the fast tests without -race
 	go build ./...
 	go vet ./...
 	go test -short $$(go list ./... | grep -v -e /loadtest -e /cmd/)
+	cd client && go vet ./... && go test -short ./...
 	go test -short ./cmd/... -run 'Program|Package|Pages|Comments|Exported|Configuration'
 
 test: ## everything that must hold, in about four minutes on two processors
@@ -35,13 +36,14 @@ test: ## everything that must hold, in about four minutes on two processors
 	@# The longest come first, so that none is left to run alone.
 	@race=$$(command -v cc >/dev/null && echo -race); set -x; \
 	go test $$race -shuffle=on -count=1 ./internal/velocity ./internal/memcached $$(go list ./... | grep -v /loadtest)
+	cd client && go vet ./... && go test $$(command -v cc >/dev/null && echo -race) -shuffle=on -count=1 ./...
 	@# Without the detector: what calls testbed.SkipRace, which are allocation budgets, that
 	@# the detector would spoil, and tables filled by one goroutine, in which it can find
 	@# nothing; and what starts the program, which it does not reach.
 	@files=$$(grep -rl --include='*_test.go' 'testbed\.SkipRace(' internal); \
 	tests=$$(awk '/^func (Test|Fuzz)/ { gsub(/^func |\(.*/, ""); name = $$0 } /testbed\.SkipRace\(/ { print name }' $$files | sort -u | paste -sd '|' -); set -x; \
 	go test -shuffle=on -count=1 -run "^($$tests)$$" $$(dirname $$files | sort -u | sed 's|^|./|') & first=$$!; \
-	go test -shuffle=on -count=1 -parallel 4 ./cmd/... ./bench ./internal/testbed; second=$$?; \
+	go test -shuffle=on -count=1 -parallel 4 ./cmd/... ./bench ./internal/testbed ./verify; second=$$?; \
 	wait $$first && exit $$second # side by side: the program's tests wait more than they compute
 	go test -count=1 -parallel 4 ./loadtest # alone: its load wants the machine
 

@@ -5,7 +5,11 @@ go 1.26.0
 // fasthttp asks for v1.3.0, which the public module proxy does not serve.
 replace github.com/molecule-man/go-brrr => github.com/molecule-man/go-brrr v1.0.1
 
+// A module of its own, without dependencies, for shops; the tests here use it.
+replace fraudcheck/client => ./client
+
 require (
+	fraudcheck/client v0.0.0-00010101000000-000000000000
 	github.com/HdrHistogram/hdrhistogram-go v1.4.0
 	github.com/alecthomas/kong v1.17.0
 	github.com/bradfitz/gomemcache v0.0.0-20260422231931-4d751bb6e37c

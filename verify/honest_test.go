@@ -1,6 +1,5 @@
 //go:build verify
 
-// Package verify has tests with the real programs of others. make verify runs them.
 package verify
 
 import (
@@ -23,8 +22,6 @@ import (
 
 	"fraudcheck/internal/testbed"
 )
-
-func TestMain(m *testing.M) { testbed.Main(m) }
 
 // calls is how many each client makes, at either port, over connections that it keeps.
 const calls = 1000
@@ -67,22 +64,6 @@ const (
 	authorization = "Authorization: Basic Y2hlY2tvdXQ6Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5"
 	credentials   = "checkout:correct-horse-battery"
 )
-
-func start(t *testing.T) *testbed.Instance {
-	t.Helper()
-	config := filepath.Join(t.TempDir(), "fraudcheck.yaml")
-	require.NoError(t, os.WriteFile(config, []byte(`
-listen: 127.0.0.1:0
-operator_listen: 127.0.0.1:0
-hash_key: staple-0123456789-0123456789-0123456789
-auth: {basic: {users: [{username: checkout, password: correct-horse-battery, roles: [checker, analyst]}]}}
-`), 0o600))
-	cmd := exec.Command(testbed.Program(t), "--config", config)
-	i, err := testbed.StartInstance(t.Context(), t.TempDir(), cmd)
-	require.NoError(t, err)
-	t.Cleanup(i.Kill)
-	return i
-}
 
 // requireAll requires that the instance answered so many requests of the path, all with
 // 200, and refused nothing.

@@ -68,8 +68,8 @@ func (s *service) serverOf(d *door.Door, connections int) *server.Server {
 // The operators' share is at most a quarter, so that no load at that port can leave none
 // for checks. It fails where fewer than 32 would be left for both.
 func (s *service) connections() (callers, operators int, err error) {
-	// others is for logs, snapshots, the configuration's files, listeners and what Go
-	// itself has open; least is the fewest connections with which a start makes sense.
+	// others is for logs, snapshots, the configuration's files, listeners, connections that
+	// are being closed (listener.MaxClosing at each port) and what Go itself has open; least is the fewest connections with which a start makes sense.
 	const others, least = 64, 32
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {

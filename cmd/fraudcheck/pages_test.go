@@ -17,7 +17,7 @@ const root = "../.."
 // The pages: all Markdown files, but for those of the tools, which name other things.
 func pages(t *testing.T) (pages []string) {
 	t.Helper()
-	for _, pattern := range []string{"*.md", "docs/*.md", "bench/*/*.md"} {
+	for _, pattern := range []string{"*.md", "docs/*.md", "bench/*/*.md", "client/*.md", "client/*/*.md"} {
 		found, err := filepath.Glob(filepath.Join(root, pattern))
 		require.NoError(t, err)
 		pages = append(pages, found...)
@@ -27,8 +27,8 @@ func pages(t *testing.T) (pages []string) {
 }
 
 var (
-	pageLink   = regexp.MustCompile(`\]\(([^)#:]*)(?:#([^):]*))?\)`)                                // [text](file#part)
-	pageFile   = regexp.MustCompile("`((?:cmd|internal|docs|bench|loadtest|k6)/[a-zA-Z0-9_./-]+)`") // `cmd/file.go`
+	pageLink   = regexp.MustCompile(`\]\(([^)#:]*)(?:#([^):]*))?\)`)                                       // [text](file#part)
+	pageFile   = regexp.MustCompile("`((?:client|cmd|internal|docs|bench|loadtest|k6)/[a-zA-Z0-9_./-]+)`") // `cmd/file.go`
 	pageTarget = regexp.MustCompile("`make ([a-z0-9-]+)`")
 	noteFile   = regexp.MustCompile(`[(, ]([a-z_0-9]+\.go)\b`) // "(file.go)" in a comment
 )

@@ -109,7 +109,7 @@ type Settings struct {
 type Rule struct {
 	Name       string        `yaml:"name" help:"1 to 40 of a-z, 0-9, _"`
 	Per        string        `yaml:"per" help:"what is watched (the subject): ip, network, card, email, device, cart or account"`
-	Count      string        `yaml:"count" help:"what is counted (the element): ips, cards, emails, devices, accounts, attempts or declined_cards"`
+	Count      string        `yaml:"count" help:"what is counted (the element): ips, cards, emails, devices, accounts, attempts, declines, declined_cards or expiries"`
 	Window     time.Duration `yaml:"window" help:"how long an element counts, 1s to 720h"`
 	ReviewOver int           `yaml:"review_over" help:"review when the count is higher; 0, the default: no review stage"`
 	BlockOver  int           `yaml:"block_over" help:"block when the count is higher, 1 to 4096"`

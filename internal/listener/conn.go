@@ -168,7 +168,7 @@ func (c *Conn) LingerOnClose() { c.linger.Store(true) }
 // a second at most.
 func (c *Conn) Close() error {
 	if _, was := c.listener.open.LoadAndDelete(c); was {
-		defer c.listener.number.Add(-1)
+		defer c.listener.forget()
 	}
 	if below, session := c.layers(); below != nil && c.linger.Load() {
 		if session != nil {
@@ -180,6 +180,15 @@ func (c *Conn) Close() error {
 		}
 	}
 	return c.Conn.Close()
+}
+
+// forget notes that one connection less is open.
+func (l *Listener) forget() {
+	l.number.Add(-1)
+	select {
+	case l.gone <- struct{}{}:
+	default:
+	}
 }
 
 // CloseUnused closes every connection as soon as it has no request, and waits for that,

@@ -37,6 +37,10 @@ const QuietPeriod = 100 * time.Millisecond
 // to arrive.
 const LastRequests = 500 * time.Millisecond
 
+// MaxClosing is how many connections may be open beyond Settings.Max: those that are being
+// closed to make room, each by the goroutine that reads it.
+const MaxClosing = 16
+
 // Settings of a Listener.
 type Settings struct {
 	// Max connections are open at once; 0 for any number. At Max the one that has
@@ -66,6 +70,7 @@ type Listener struct {
 
 	open       sync.Map      // of *Conn
 	number     atomic.Int64  // of open connections
+	gone       chan struct{} // one of them was closed; holds one signal
 	tick       *atomic.Int64 // the sweeper's rounds; apart from what every request changes
 	candidates []*Conn       // to make room, the one unused longest first; Accept's alone
 
@@ -82,7 +87,10 @@ type Listener struct {
 // New makes a listener on the socket. Accept is for one goroutine; Sweep is to be started
 // for the limits of time.
 func New(socket net.Listener, settings Settings) *Listener {
-	return &Listener{Listener: socket, settings: settings, tick: new(atomic.Int64), closed: make(chan struct{}), empty: make(chan struct{})}
+	return &Listener{
+		Listener: socket, settings: settings, tick: new(atomic.Int64),
+		gone: make(chan struct{}, 1), closed: make(chan struct{}), empty: make(chan struct{}),
+	}
 }
 
 // Accept waits for the next connection. After an error it pauses, from 5 ms doubling
@@ -132,18 +140,6 @@ func (l *Listener) register(c net.Conn) *Conn {
 	l.open.Store(taken, nil)
 	l.number.Add(1)
 	return taken
-}
-
-// hasRoom reports whether one more connection may be taken, after it has made room where
-// there was none.
-func (l *Listener) hasRoom() bool {
-	if l.settings.Max == 0 || l.number.Load() < int64(l.settings.Max) {
-		return true
-	}
-	if l.settings.MadeRoom != nil {
-		l.settings.MadeRoom()
-	}
-	return l.makeRoom()
 }
 
 // makeRoom closes the connection that has been silent or idle longest, and reports

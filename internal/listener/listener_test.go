@@ -172,6 +172,32 @@ func TestAConnectionIsNotTakenWhereAllAreBusy(t *testing.T) {
 	assert.Empty(t, s.accepted)
 }
 
+// A connection is closed by the goroutine that reads it, which a busy machine runs late.
+func TestConnectionsThatAreBeingClosedAreBounded(t *testing.T) {
+	const most = 4
+	l := New(socket(t), Settings{Max: most})
+	accept := func() *Conn {
+		dial(t, l)
+		c, err := l.Accept()
+		require.NoError(t, err)
+		return c.(*Conn)
+	}
+	open := []*Conn{accept()}
+	for len(open) < most+MaxClosing {
+		open = append(open, accept())
+	}
+	next := make(chan *Conn)
+	go func() { next <- accept() }()
+	select {
+	case <-next:
+		require.Fail(t, "one more was taken before one had ended")
+	case <-time.After(20 * time.Millisecond):
+	}
+	require.NoError(t, open[0].Close())
+	<-next
+	assert.EqualValues(t, most+MaxClosing, l.number.Load())
+}
+
 // A candidate that was used meanwhile is not closed.
 func TestACandidateThatIsUsedAgainStays(t *testing.T) {
 	s := serve(t, 3)

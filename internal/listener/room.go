@@ -23,6 +23,35 @@ func (c *Conn) unusedSince() int64 {
 	return c.since.Load()
 }
 
+// hasRoom reports whether one more connection may be taken, after it has made room where
+// there was none. Where closing is slower than callers connect, it waits, at most a second.
+func (l *Listener) hasRoom() bool {
+	if l.settings.Max == 0 || l.number.Load() < int64(l.settings.Max) {
+		return true
+	}
+	if l.settings.MadeRoom != nil {
+		l.settings.MadeRoom()
+	}
+	if !l.makeRoom() {
+		return false
+	}
+	if l.number.Load() < int64(l.settings.Max+MaxClosing) {
+		return true
+	}
+	timeout := time.NewTimer(time.Second)
+	defer timeout.Stop()
+	for l.number.Load() >= int64(l.settings.Max+MaxClosing) {
+		select {
+		case <-l.gone:
+		case <-timeout.C:
+			return false
+		case <-l.closed:
+			return false
+		}
+	}
+	return true
+}
+
 // findCandidates finds the connections that have been silent or idle longest, that one
 // first. Of those of one round the one accepted first comes first.
 func (l *Listener) findCandidates() {

@@ -7,8 +7,11 @@ import "net/netip"
 type Attempt struct {
 	Address netip.Addr // the shopper's; an IPv4 address inside an IPv6 one is IPv4
 
-	card  identity
-	texts [len(fields)]string // by field; hashed only where a rule asks for one
+	card identity
+	// month and year are the expiry shown beside a card_id, of one card now this one and
+	// now another; 0 without both. Without card_id the expiry makes the card: see card.
+	month, year int
+	texts       [len(fields)]string // by field; hashed only where a rule asks for one
 }
 
 // ParseAttempt judges the fields of a check or an outcome. attempt_id must be present: the
@@ -55,6 +58,9 @@ func (a *Attempt) parse(f *Fields, requests Requests) error {
 	// The provider's fingerprint is the card's identity where it was given.
 	if id := a.texts[FieldCardID]; id != "" {
 		a.card = textIdentity(id)
+		if month > 0 && year > 0 {
+			a.month, a.year = month, year
+		}
 	} else {
 		a.card = cardIdentity(a.texts[FieldLast4], month, year)
 	}

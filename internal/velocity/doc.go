@@ -25,8 +25,8 @@
 // is over review_over, else allow (rule.go). All rules are recorded and reported. The
 // strictest enforced rule decides; shadow rules have no effect (decision.go).
 //
-// Declined cards are recorded by [Checker.Declined] only, at the time of the call; a
-// check counts them and adds none. Attempts are told apart by attempt_id and card
+// Declines and declined cards are recorded by [Checker.Declined] only, at the time of the
+// call; a check counts them and adds none. Attempts are told apart by attempt_id and card
 // (identity.go): another card under the same attempt_id is another attempt, and a
 // decline repeated with both alike changes nothing (update.go).
 //

@@ -15,6 +15,7 @@ type identity [33]byte
 const (
 	tagNetwork = 'N' // 16 address bytes, prefix length
 	tagCard    = 'C' // last four digits, month, year
+	tagExpiry  = 'E' // month, year
 	tagText    = 'T' // SHA-256 of a caller's string
 	tagAttempt = 'A' // SHA-256 of a card's identity and the caller's attempt_id
 )
@@ -51,6 +52,16 @@ func cardIdentity(last4 string, month, year int) (id identity) {
 	copy(id[1:5], last4)
 	id[5] = byte(month)
 	binary.BigEndian.PutUint16(id[6:], uint16(year))
+	return id
+}
+
+// expiryIdentity is the expiry by itself; unknown for the month 0.
+func expiryIdentity(month, year int) (id identity) {
+	if month == 0 {
+		return id
+	}
+	id[0], id[1] = tagExpiry, byte(month)
+	binary.BigEndian.PutUint16(id[2:], uint16(year))
 	return id
 }
 

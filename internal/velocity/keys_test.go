@@ -42,16 +42,16 @@ func TestStoreKeysAndFingerprintsAreTheSameInAllVersions(t *testing.T) {
 	address := m.key(kindNamed("ip", subjectName), &ip)
 
 	for id, want := range map[byte]struct{ key, fingerprint string }{
-		1:                  {"2cf04b2f21dfcf4ecd758194b6b7da58", "8a3f57c24efcf07d"},
-		2:                  {"693cbd7295bf8d8d4d69946d1cda53e4", "2dd27889eaf266d5"},
-		3:                  {"f5fc0ec707fd624f7f815a54fbfeedb0", "2fba9109c3686016"},
-		4:                  {"217a13e661b3057305013e68da332552", "c41ff1ee7419daaf"},
-		5:                  {"e25043a0ee86e51697c1486736cf88ac", "27a2f875e3b3d5f5"},
-		6:                  {"ea63c0e98c4b2f5aa7589cd70148aab3", "7f96ad2902f17455"},
-		7:                  {"f647b25bdb0ff1736794b2d26ab7da34", "d12588e1c69b58f4"},
-		8:                  {"3337973c025571d7421501948848de40", "0f86374cc75a0854"},
-		9:                  {"11d85c6341e34c1cbaa0548e4d149587", "ec6c551e2256226d"},
-		declinedAttemptsID: {"46e92c36843f7116a77808a74dbe3023", "1c0e43f52d200bf3"},
+		1:  {"2cf04b2f21dfcf4ecd758194b6b7da58", "8a3f57c24efcf07d"},
+		2:  {"693cbd7295bf8d8d4d69946d1cda53e4", "2dd27889eaf266d5"},
+		3:  {"f5fc0ec707fd624f7f815a54fbfeedb0", "2fba9109c3686016"},
+		4:  {"217a13e661b3057305013e68da332552", "c41ff1ee7419daaf"},
+		5:  {"e25043a0ee86e51697c1486736cf88ac", "27a2f875e3b3d5f5"},
+		6:  {"ea63c0e98c4b2f5aa7589cd70148aab3", "7f96ad2902f17455"},
+		7:  {"f647b25bdb0ff1736794b2d26ab7da34", "d12588e1c69b58f4"},
+		8:  {"3337973c025571d7421501948848de40", "0f86374cc75a0854"},
+		9:  {"11d85c6341e34c1cbaa0548e4d149587", "ec6c551e2256226d"},
+		10: {"46e92c36843f7116a77808a74dbe3023", "1c0e43f52d200bf3"},
 	} {
 		kind := &kinds[kindIndex(id)]
 		who := kind.from.identity(&a, plan)
@@ -60,7 +60,10 @@ func TestStoreKeysAndFingerprintsAreTheSameInAllVersions(t *testing.T) {
 		require.Equal(t, want.fingerprint, fmt.Sprintf("%016x", fingerprint), "kind %d", id)
 	}
 
-	a = parseAttempt(t, "ip=2001:db8:1:2:3::4", "card_id=tok_A")
+	a = parseAttempt(t, "ip=2001:db8:1:2:3::4", "card_id=tok_A", "exp_month=7", "exp_year=29")
+	expiries := kindNamed("expiries", elementName)
+	expiry := expiries.from.identity(&a, plan)
+	require.Equal(t, "ae7e1c7be14d14bb", fmt.Sprintf("%016x", m.fingerprint(&address, expiries, &expiry)))
 	for subject, want := range map[string]string{
 		"ip":      "c5b50fe1ef332c3de0a174457d3a7fd2",
 		"network": "37571f4347cfaa4f9ce4c3b6ea6209ba",

@@ -34,12 +34,12 @@ var kinds = [...]kind{
 	{id: 7, subject: "account", element: "accounts", from: fromText("account")},
 	{id: 8, element: "attempts", from: fromAttempt, grows: byAttempt},
 	{id: 9, element: "declined_cards", from: fromCard, declines: true},
-	// The attempts whose decline is recorded, so that an outcome delivered twice counts
-	// once. No rule can name it.
-	{id: declinedAttemptsID, from: fromAttempt, declines: true},
+	// Every rule on declines has this list, so that an outcome delivered twice counts once.
+	{id: declinesID, element: "declines", from: fromAttempt, declines: true},
+	{id: 11, element: "expiries", from: fromExpiry},
 }
 
-const declinedAttemptsID = 10
+const declinesID = 10
 
 // A growth says which of a subject's attempts add an element of the kind, as far as an
 // analyst can be told before the next one.
@@ -76,6 +76,9 @@ var (
 	}
 	fromAttempt = &source{
 		identity: func(a *Attempt, _ *Plan) identity { return attemptIdentity(a.texts[FieldAttemptID], &a.card) },
+	}
+	fromExpiry = &source{
+		identity: func(a *Attempt, _ *Plan) identity { return expiryIdentity(a.month, a.year) },
 	}
 )
 

@@ -8,9 +8,9 @@ import (
 // maxRecord bounds the encoded size of the lists of any record, in bytes.
 const maxRecord = 60 << 10
 
-// maxDeclinedAttempts is the number of newest declines that a record can recognise when
+// minDeclines is the number of newest declines that a record can recognise when
 // they are delivered again: an outcome is repeated soon or not at all.
-const maxDeclinedAttempts = 64
+const minDeclines = 64
 
 // A Plan is the compiled form of the rules: which lists the records of each kind of
 // subject have, and which rules read them. It is immutable.
@@ -27,9 +27,9 @@ type subjectPlan struct {
 	lists  []listPlan
 	rules  []rulePlan
 	retain span // the longest window of its lists
-	// declinedAttempts is the index in lists of the list of attempts that were
+	// declines is the index in lists of the list of attempts that were
 	// declined; -1 where no rule counts declines.
-	declinedAttempts int
+	declines int
 }
 
 // A listPlan is one list of a record. All rules that count the same thing with the same
@@ -93,10 +93,10 @@ func (p *Plan) add(i int) *subjectPlan {
 	}
 	list := s.need(listPlan{key: key, kind: element, bound: r.BlockOver + 1, window: window})
 	if element.declines {
-		attempts := &kinds[kindIndex(declinedAttemptsID)]
-		s.declinedAttempts = s.need(listPlan{
+		attempts := &kinds[kindIndex(declinesID)]
+		s.declines = s.need(listPlan{
 			key: listKey{kind: attempts.id}, kind: attempts,
-			bound: maxDeclinedAttempts, window: window,
+			bound: minDeclines, window: window,
 		})
 	}
 	s.rules = append(s.rules, rulePlan{index: i, list: list, window: window})
@@ -110,7 +110,7 @@ func (p *Plan) subject(k *kind) *subjectPlan {
 			return &p.subjects[i]
 		}
 	}
-	p.subjects = append(p.subjects, subjectPlan{kind: k, declinedAttempts: -1})
+	p.subjects = append(p.subjects, subjectPlan{kind: k, declines: -1})
 	return &p.subjects[len(p.subjects)-1]
 }
 

@@ -96,7 +96,7 @@ func TestTheOrderOfRulesChangesNoList(t *testing.T) {
 				require.Equal(t, 4, l.bound)
 				require.Equal(t, spanOf(48*time.Hour), l.window)
 			default:
-				require.Equal(t, maxDeclinedAttempts, l.bound)
+				require.Equal(t, minDeclines, l.bound)
 				require.Equal(t, spanOf(48*time.Hour), l.window)
 			}
 		}

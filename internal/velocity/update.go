@@ -113,7 +113,7 @@ func (u *Update) observe(r *Record) {
 
 // repeated reports whether the record holds this decline already.
 func (u *Update) repeated(r *Record) bool {
-	i := u.subject.declinedAttempts
+	i := u.subject.declines
 	if i < 0 {
 		return false
 	}

@@ -267,12 +267,14 @@ func CheckerDriver(t *testing.T, plan *velocity.Plan, store velocity.Store) Driv
 		}
 		a, err := velocity.ParseAttempt(&f)
 		require.NoError(t, err)
-		switch f.Value(velocity.FieldOutcome) {
-		case "":
+		if !f.Has(velocity.FieldOutcome) {
 			var d velocity.Decision
 			c.Check(&a, step.At, nil, &d)
 			return answerOf(&d)
-		case "declined":
+		}
+		answer, err := velocity.ParseIssuerAnswer(&f)
+		require.NoError(t, err)
+		if answer.Counts() {
 			c.Declined(&a, step.At, nil)
 		}
 		return nil

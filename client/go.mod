@@ -1,0 +1,3 @@
+module fraudcheck/client
+
+go 1.24
