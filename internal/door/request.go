@@ -35,7 +35,8 @@ type Input struct {
 }
 
 // An Output is the answer to a request, to be written with the request's ID and what
-// every answer has: Cache-Control: no-store and X-Content-Type-Options: nosniff.
+// every answer has: X-Content-Type-Options: nosniff, and Cache-Control: no-store unless
+// Fields says otherwise.
 type Output struct {
 	Status int
 	Type   string // the Content-Type; empty for none

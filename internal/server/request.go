@@ -85,7 +85,7 @@ func writeOutput(ctx *fasthttp.RequestCtx, q *door.Request) {
 		r.Header.SetContentType(out.Type)
 	}
 	for _, f := range out.Fields {
-		r.Header.Add(f.Name, f.Value)
+		r.Header.Set(f.Name, f.Value)
 	}
 	r.SetBody(out.Body)
 	if out.Close {
