@@ -12,7 +12,7 @@ import (
 type Store interface {
 	// Update applies u to the record of its subject, atomically among all updates of
 	// that subject, and keeps the record at least as long as the longest window of its
-	// lists. It never fails: when the store cannot learn in time what other instances
+	// lists, and as a hold may run. It never fails: when the store cannot learn in time what other instances
 	// know, it answers from what this instance knows and marks the result degraded.
 	Update(u *Update)
 }
@@ -46,7 +46,7 @@ type call struct {
 func (v *call) begin(plan *Plan) {
 	v.plan = plan
 	v.results = append(v.results[:0], make([]RuleResult, len(plan.rules))...)
-	v.update.turn = nil
+	v.update.turn, v.update.letThrough = nil, false
 }
 
 // NewChecker returns a Checker that evaluates the plan's rules on records in the store.
@@ -82,7 +82,8 @@ func (c *Checker) Check(a *Attempt, now Time, turn *turns.Turn, d *Decision) {
 	defer c.calls.Put(v)
 	plan := c.Plan()
 	v.begin(plan)
-	v.update.turn = turn
+	listed := plan.lists.find(a.Address, now)
+	v.update.turn, v.update.letThrough = turn, listed != nil && listed.Outcome == Allow
 	d.reset(plan)
 	for i := range plan.subjects {
 		r := c.check(v, &plan.subjects[i], a, now)
@@ -95,7 +96,7 @@ func (c *Checker) Check(a *Attempt, now Time, turn *turns.Turn, d *Decision) {
 		}
 	}
 	d.UnboundedLater = a.later() && !slices.ContainsFunc(d.Rules, RuleResult.boundsLater)
-	d.judge(plan.lists.find(a.Address, now), c.onFailure)
+	d.judge(listed, c.onFailure)
 }
 
 // OnFailure makes o the decision whenever the shared store does not answer in time, in

@@ -37,10 +37,13 @@ type Decision struct {
 
 // A RuleResult is what one rule found.
 type RuleResult struct {
-	Rule     *Rule
-	Outcome  Outcome
-	Count    int // distinct elements, the attempt's own included; at block_over + 1 it means "at least"
-	ClearsIn int // seconds until the count is at most review_over, or block_over where there is no review stage
+	Rule    *Rule
+	Outcome Outcome
+	Count   int // distinct elements, the attempt's own included; at block_over + 1 it means "at least"
+	// ClearsIn is in how many seconds the count is at most review_over, or block_over where
+	// there is no review stage, and no hold runs.
+	ClearsIn int
+	Held     bool // the rule's hold runs, and so it blocks whatever the count
 }
 
 // boundsLater reports whether the rule blocks attempts whose card is not known.

@@ -22,7 +22,9 @@
 // address that many people share, idle blocks honest shoppers whom sliding lets pass.
 //
 // The outcome of a rule is block when the count is over block_over, else review when it
-// is over review_over, else allow (rule.go). All rules are recorded and reported. The
+// is over review_over, else allow (rule.go). A rule with a hold blocks, too, for that long
+// after the last attempt that it found over block_over (hold.go). All rules are recorded
+// and reported. The
 // strictest enforced rule decides; shadow rules have no effect (decision.go).
 //
 // Declines and declined cards are recorded by [Checker.Answered] only, at the time of the
@@ -45,8 +47,8 @@
 // least".
 //
 // Beside its lists a record has marks (mark.go): a key, a time, and at most 1 KiB that
-// only marks of that kind give a meaning, such as an analyst's override. This version
-// writes none; it reads, merges and writes those of others.
+// only marks of that kind give a meaning: the time from which a rule holds the subject,
+// for instance. It reads, merges and writes those of kinds that it does not know, too.
 //
 // Records merge. Of two generations the higher one replaces the other; only marks that
 // survive forgetting are kept. Equal generations give the union of the elements with

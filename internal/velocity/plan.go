@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// maxRecord bounds the encoded size of the lists of any record, in bytes.
+// maxRecord bounds the encoded size of the lists and marks that rules write into any
+// record, in bytes.
 const maxRecord = 60 << 10
 
 // maxRecognised is the number of newest outcomes that a record can recognise when they are
@@ -26,7 +27,9 @@ type subjectPlan struct {
 	kind   *kind
 	lists  []listPlan
 	rules  []rulePlan
-	retain span // the longest window of its lists
+	holds  []holdPlan
+	window span // the longest of its lists
+	retain span // the longest window or hold of its rules
 	// declines is the index in lists of the list of attempts that were
 	// declined; -1 where no rule counts declines.
 	declines int
@@ -49,6 +52,8 @@ type rulePlan struct {
 	index  int // in Plan.rules
 	list   int // in subjectPlan.lists
 	window span
+	hold   span
+	mark   markKey // of its hold
 }
 
 // NewPlan checks the rules and compiles them. ipv6Prefix is the number of bits of an
@@ -66,7 +71,12 @@ func NewPlan(rules []Rule, ipv6Prefix int) (*Plan, error) {
 			return nil, &RuleError{Index: i, Key: "name", Expected: fmt.Sprintf("a name that rules[%d] does not have", first)}
 		}
 		names[r.Name] = i
-		if s := p.add(i); s.worstSize() > maxRecord {
+		s := p.add(i)
+		if len(s.holds) > maxOtherMarks {
+			return nil, &RuleError{Index: i, Key: "hold",
+				Expected: fmt.Sprintf("0s: the rules before it on subject %s have %d different holds, and a record keeps no more", r.Per, maxOtherMarks)}
+		}
+		if s.worstSize() > maxRecord {
 			return nil, &RuleError{Index: i, Key: "block_over",
 				Expected: "a smaller number: the records of subject " + r.Per + " could pass 60 KiB"}
 		}
@@ -101,8 +111,13 @@ func (p *Plan) add(i int) *subjectPlan {
 	case s.completes(element):
 		s.completed = s.needRecognised(completedID, window)
 	}
-	s.rules = append(s.rules, rulePlan{index: i, list: list, window: window})
-	s.retain = max(s.retain, window)
+	rp := rulePlan{index: i, list: list, window: window, hold: spanOf(r.Hold),
+		mark: markKey{kind: markHold, list: key, window: window, blockOver: uint64(r.BlockOver)}}
+	s.rules = append(s.rules, rp)
+	s.window, s.retain = max(s.window, window), max(s.retain, window)
+	if rp.hold > 0 {
+		s.needHold(rp.mark, rp.hold)
+	}
 	return s
 }
 
@@ -170,12 +185,12 @@ func (s *subjectPlan) reads(key listKey) bool {
 	return slices.ContainsFunc(s.lists, func(l listPlan) bool { return l.key == key })
 }
 
-// worstSize bounds the encoded size of the lists of a record, in bytes. An element
+// worstSize bounds the encoded size of a record, in bytes, as the rules write it. An element
 // takes 8 for its fingerprint and at most 5 for the time to the element before it,
 // which is less than 720 hours.
 func (s *subjectPlan) worstSize() int {
 	const header, perList, perElement = 48, 64, 8 + 5
-	size := header
+	size := header + len(s.holds)*maxMarkSize
 	for i := range s.lists {
 		size += perList + s.lists[i].bound*perElement
 	}

@@ -12,6 +12,9 @@ func TimeOf(t time.Time) Time { return Time(t.UnixMilli()) }
 // A span is a length of time in milliseconds.
 type span = Time
 
+// wholeSeconds is the span in whole seconds, rounded up.
+func (s span) wholeSeconds() int { return int((s + 999) / 1000) }
+
 func spanOf(d time.Duration) span { return span(d.Milliseconds()) }
 
 const second span = 1000

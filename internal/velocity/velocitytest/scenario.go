@@ -4,7 +4,7 @@
 // A scenario is a story an analyst can read. Its lines are:
 //
 //	# a comment; those on top tell the story
-//	rule NAME PER COUNT WINDOW [review N] block N [idle] [shadow]
+//	rule NAME PER COUNT WINDOW [review N] block N [hold D] [idle] [shadow]
 //	list allow|block NETWORK [until CLOCK]
 //	CLOCK check ADDRESS CARD [field=value ...] -> DECISION COUNT ...
 //	CLOCK declined|approved|error ADDRESS CARD [field=value ...]
@@ -13,7 +13,7 @@
 // lines, 30 s apart. CARD is 4242/1230 (last four digits, expiry), with 4242+
 // counting up line by line, or id:FINGERPRINT, or later. COUNT is a number when one rule
 // answers, otherwise rule=number for each that does, in configuration order;
-// rule=3~120 adds that it clears in 120 s. A rule that the line does not name must be
+// rule=3~120 adds that it clears in 120 s, and rule=3! that a hold runs. A rule that the line does not name must be
 // left out of the answer.
 package velocitytest
 
@@ -68,6 +68,7 @@ type RuleAnswer struct {
 	Name     string
 	Count    int
 	ClearsIn int
+	Held     bool
 }
 
 // Start is the time at which scenarios begin.
@@ -151,6 +152,8 @@ func parseRule(t *testing.T, words []string) velocity.Rule {
 			r.Mode = velocity.Shadow
 		case "review":
 			r.ReviewOver, words = number(t, words[1]), words[1:]
+		case "hold":
+			r.Hold, words = duration(t, words[1]), words[1:]
 		case "block":
 			r.BlockOver, words = number(t, words[1]), words[1:]
 		default:
@@ -235,6 +238,7 @@ func parseAnswer(t *testing.T, words []string) *Answer {
 		if name, rest, named := strings.Cut(w, "="); named {
 			r.Name, w = name, rest
 		}
+		w, r.Held = strings.CutSuffix(w, "!")
 		count, clears, said := strings.Cut(w, "~")
 		r.Count = number(t, count)
 		if said {
@@ -284,7 +288,7 @@ func CheckerDriver(t *testing.T, plan *velocity.Plan, store velocity.Store) Driv
 func answerOf(d *velocity.Decision) *Answer {
 	a := &Answer{Decision: d.Outcome.String()}
 	for _, r := range d.Rules {
-		a.Rules = append(a.Rules, RuleAnswer{Name: r.Rule.Name, Count: r.Count, ClearsIn: r.ClearsIn})
+		a.Rules = append(a.Rules, RuleAnswer{Name: r.Rule.Name, Count: r.Count, ClearsIn: r.ClearsIn, Held: r.Held})
 	}
 	return a
 }
