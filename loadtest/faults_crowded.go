@@ -144,59 +144,6 @@ func (s *trial) disturbed(v *verdict, begin, end func() error) (*stage, error) {
 	return st, nil
 }
 
-// slowStore: memcached answers late in the middle of the flood. Then degraded is right,
-// and only then; everybody is answered in time all the same.
-func slowStore(s *trial, v *verdict) (*stage, error) {
-	p, err := s.proxied()
-	if err != nil {
-		return nil, err
-	}
-	i, err := s.startForCrowds(true, "")
-	if err != nil {
-		return nil, err
-	}
-	if v.before, _, err = s.saturated(i, fewConns, s.lasts/2); err != nil {
-		return nil, err
-	}
-	x, err := s.saturate(i, crowdedConns)
-	if err != nil {
-		return nil, err
-	}
-	var stages [3]*stage
-	for n, delay := range []time.Duration{0, 200 * time.Millisecond, 0} {
-		p.set(trouble{delay: delay})
-		pause := s.warm()
-		if n == 2 {
-			pause = recovery
-		}
-		if n > 0 {
-			if err := testbed.Pause(s.ctx, pause); err != nil {
-				return nil, err
-			}
-		}
-		if stages[n], err = x.stage(s.lasts); err != nil {
-			return nil, err
-		}
-	}
-	x.close()
-	if v.after, _, err = s.saturated(i, fewConns, s.lasts/2); err != nil {
-		return nil, err
-	}
-	st := stages[1]
-	v.note("before: %s; meanwhile: %s; 2 s afterwards: %s", stages[0], st, stages[2])
-	for n, st := range stages {
-		v.answered(st, x.crowd, false)
-		v.breaks(st.untold, "degraded checks are not told apart by reason")
-		if n == 1 {
-			v.breaks(st.unanswered == 0, "no check degraded by the store: the fault had no effect")
-		} else {
-			v.untroubled(st)
-		}
-	}
-	v.inTime(st)
-	return st, nil
-}
-
 // forgotten: in the middle of the flood an analyst forgets a blocked address. It passes
 // within a second.
 func forgotten(s *trial, v *verdict) (*stage, error) {

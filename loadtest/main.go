@@ -33,7 +33,8 @@
 //     of them fresh, and the median wait for a turn is at most half of limits.answer.
 //   - The rate is at least 0.9 of that at 64 connections, also at 4,000, where what is
 //     beyond limits.in_flight gets 503 at once.
-//   - No check is degraded because of a store that is well.
+//   - No check is degraded because of a store that is well; one that failed is used again
+//     two seconds after it is well, although the crowd goes on calling.
 //   - A forgotten IP address passes within a second.
 //
 // A crowd is judged by what the machine carries: its rate at 64 connections, measured

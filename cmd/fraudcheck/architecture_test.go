@@ -66,6 +66,8 @@ var forbidden = map[string][]string{
 	"internal/door": {fasthttp, prometheus, "internal/listener", "internal/server", "internal/callers", "internal/operator"},
 	// HTTP, whatever is asked.
 	"internal/server": {prometheus, "internal/callers", "internal/operator"},
+	// The description of both ports: a file.
+	"api": {"net", fasthttp, prometheus, "log", ours},
 	// What is asked, whatever library read it.
 	"internal/callers":  {fasthttp, prometheus, "internal/listener", "internal/server", "internal/operator"},
 	"internal/operator": {fasthttp, "internal/listener", "internal/server", "internal/callers"},
@@ -94,7 +96,7 @@ func TestOnlyTestsAndMeasurementsImportTheTestbed(t *testing.T) {
 func only(pkg string) string { return pkg + "$" }
 
 func TestPackagesImportNoForbiddenOnes(t *testing.T) {
-	list := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Deps " "}}`, module+"/internal/...", module+"/cmd/...")
+	list := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Deps " "}}`, module+"/internal/...", module+"/cmd/...", module+"/api/...")
 	out, err := list.CombinedOutput()
 	require.NoError(t, err, string(out))
 	var packages []string
@@ -215,8 +217,9 @@ func TestNoFileIsTooLongToRead(t *testing.T) {
 func TestEverythingExportedIsDocumented(t *testing.T) {
 	rooms := map[string][]*ast.File{}
 	for _, f := range source(t) {
-		if (strings.HasPrefix(f.path, "internal/") || strings.HasPrefix(f.path, "client/")) && !strings.HasSuffix(f.path, "_test.go") {
-			room := filepath.Dir(f.path)
+		room := filepath.Dir(f.path)
+		public := slices.ContainsFunc([]string{"internal/", "client/", "api/"}, func(folder string) bool { return strings.HasPrefix(f.path, folder) })
+		if public && !strings.HasSuffix(f.path, "_test.go") {
 			rooms[room] = append(rooms[room], f.File)
 		}
 	}

@@ -133,8 +133,8 @@ func TestOutageUnderLoad(t *testing.T) {
 	t.Logf("%d answers, %d of them degraded", asked.Load(), degraded.Load())
 }
 
-// A memcached that hangs takes connections and says nothing: a check waits for as
-// long as it may, and no longer.
+// A memcached that hangs takes connections and says nothing: a check waits for as long
+// as it may (no longer, see TestACheckWaitsForTheStoreNoLongerThanItsBudget).
 func TestOutageOfOneThatHangs(t *testing.T) {
 	t.Parallel()
 	const tester, budget = "203.0.113.7", 300 * time.Millisecond
@@ -148,12 +148,10 @@ func TestOutageOfOneThatHangs(t *testing.T) {
 		all.Go(func() {
 			since := time.Now()
 			a, err := one.try(one.addr, "POST", "/v1/check", attempt(tester, fmt.Sprintf("%04d", card)))
-			took := time.Since(since)
 			assert.NoError(t, err)
 			assert.Equal(t, http.StatusOK, a.status, a.body)
 			assert.True(t, a.Degraded)
-			assert.GreaterOrEqual(t, took, budget)
-			assert.Less(t, took, budget+time.Second)
+			assert.GreaterOrEqual(t, time.Since(since), budget)
 		})
 	}
 	all.Wait()

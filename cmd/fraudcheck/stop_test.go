@@ -20,6 +20,9 @@ import (
 	"fraudcheck/internal/testbed"
 )
 
+// longDrain makes a stop that waits for its bound fail exitCode.
+const longDrain = "drain: 1h\n"
+
 // A call is a request on a connection of its own, sent in two parts.
 type call struct {
 	conn net.Conn
@@ -88,15 +91,14 @@ func TestStopWhileIdleIsQuickAndClean(t *testing.T) {
 	t.Parallel()
 	for _, sig := range []os.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		for _, kept := range []bool{false, true} {
-			p := start(t, guarded+"drain: 1h")
+			p := start(t, guarded+longDrain)
 			require.Equal(t, "allow", p.decide(t, "203.0.113.7", "4242"))
 			if !kept {
 				p.client.CloseIdleConnections()
 			}
 			p.signal(t, sig)
-			code, took := p.exitCode(t)
-			assert.Equal(t, 0, code)
-			assert.Less(t, took, 2*time.Second, "%s, a connection kept open: %t", sig, kept)
+			code, _ := p.exitCode(t)
+			assert.Equal(t, 0, code, "%s, a connection kept open: %t", sig, kept)
 			assert.Regexp(t, "Stopping .*"+sig.String(), p.stderr.String())
 			assert.Contains(t, p.stderr.String(), "Stopped (1 record in memory, 0 forgotten ")
 		}
@@ -105,7 +107,7 @@ func TestStopWhileIdleIsQuickAndClean(t *testing.T) {
 
 func TestStopAnswersTheRequestInFlight(t *testing.T) {
 	t.Parallel()
-	p := start(t, guarded)
+	p := start(t, guarded+longDrain)
 	early, late, used := begin(t, p), begin(t, p), begin(t, p)
 	assert.Equal(t, http.StatusOK, used.finish(t).status)
 	used.again(t, p)
@@ -121,9 +123,8 @@ func TestStopAnswersTheRequestInFlight(t *testing.T) {
 			p.awaitClosed(t) // the others come when no further ones are taken
 		}
 	}
-	code, took := p.exitCode(t)
+	code, _ := p.exitCode(t)
 	assert.Equal(t, 0, code)
-	assert.Less(t, took, 2*time.Second, "with the last answer, not with the bound")
 }
 
 // Who was connected before the signal does not know of it, even if the program
@@ -146,7 +147,7 @@ func TestStopAnswersConnectionsOfBefore(t *testing.T) {
 // The operators' door is the last to close.
 func TestStopCanBeWatched(t *testing.T) {
 	t.Parallel()
-	p := start(t, guarded)
+	p := start(t, guarded+longDrain)
 	c := begin(t, p)
 	p.awaitAccepted(t)
 	p.signal(t, syscall.SIGTERM)
@@ -158,16 +159,15 @@ func TestStopCanBeWatched(t *testing.T) {
 		assert.Equal(t, status, a.status, path)
 	}
 	assert.Equal(t, http.StatusOK, c.finish(t).status)
-	code, took := p.exitCode(t)
+	code, _ := p.exitCode(t)
 	assert.Equal(t, 0, code)
-	assert.Less(t, took, 2*time.Second)
 }
 
 // A connection on which nothing was asked is nothing in flight.
 func TestStopDoesNotWaitForConnectionsWithoutRequest(t *testing.T) {
 	t.Parallel()
 	for _, door := range []string{"callers", "operators"} {
-		p := start(t, guarded)
+		p := start(t, guarded+longDrain)
 		conn, err := net.Dial("tcp", map[string]string{"callers": p.addr, "operators": p.operators}[door])
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = conn.Close() })
@@ -175,9 +175,8 @@ func TestStopDoesNotWaitForConnectionsWithoutRequest(t *testing.T) {
 		_, err = p.try(p.operators, "GET", "/healthz", "", "Connection", "close")
 		require.NoError(t, err)
 		p.signal(t, syscall.SIGTERM)
-		code, took := p.exitCode(t)
-		assert.Equal(t, 0, code)
-		assert.Less(t, took, 2*time.Second, door)
+		code, _ := p.exitCode(t)
+		assert.Equal(t, 0, code, door)
 	}
 }
 
@@ -185,25 +184,25 @@ func TestStopWaitsForADrainAtMost(t *testing.T) {
 	p := start(t, guarded+"drain: 200ms")
 	begin(t, p)
 	p.awaitAccepted(t)
+	since := time.Now()
 	p.signal(t, syscall.SIGTERM)
 	code, took := p.exitCode(t)
 	assert.Equal(t, 0, code)
-	assert.GreaterOrEqual(t, took, 150*time.Millisecond)
-	assert.Less(t, took, 2*time.Second)
+	assert.GreaterOrEqual(t, time.Since(since), 200*time.Millisecond)
+	assert.Less(t, took, 5*time.Second, "the default")
 	assert.Contains(t, p.stderr.String(), "Stopped (")
 }
 
 func TestStopEndsAtOnceAtASecondSignal(t *testing.T) {
 	for _, second := range []os.Signal{syscall.SIGTERM, syscall.SIGINT} {
-		p := start(t, guarded+"drain: 1h\nlimits: {read: 1h}")
+		p := start(t, guarded+longDrain+"limits: {read: 1h}")
 		begin(t, p)
 		p.awaitAccepted(t)
 		p.signal(t, syscall.SIGTERM)
 		p.await(t, p.stderr, "Stopping .*terminated")
 		p.signal(t, second)
-		code, took := p.exitCode(t)
+		code, _ := p.exitCode(t)
 		assert.Equal(t, 1, code)
-		assert.Less(t, took, 2*time.Second)
 		assert.Regexp(t, `(?m)^fraudcheck: stopped by a further signal`, p.stderr.String())
 		assert.NotContains(t, p.stderr.String(), "Stopped (", "that would be the clean way")
 	}
@@ -235,9 +234,8 @@ func TestStopGoesOnAnsweringForTheDrainDelay(t *testing.T) {
 	assert.False(t, kept.finish(t).last, "connections are kept until the drain")
 	assert.NotContains(t, p.stderr.String(), "Stopping ")
 
-	code, took := p.exitCode(t)
+	code, _ := p.exitCode(t)
 	assert.Zero(t, code)
-	assert.Less(t, took, 2*time.Second)
 	assert.Contains(t, p.stderr.String(), "Stopped (1 record in memory")
 }
 

@@ -43,7 +43,7 @@ func testLongestWait(t *testing.T, shorter string) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var took time.Duration
-			for range 3 { // a busy machine is slow once, a second wait is always there
+			for range 20 { // a busy machine is slow now and then, a second wait is always there
 				one.shared(t)
 				other.shared(t)
 				header := append(credentials(), "Content-Type", "application/json", "Sec-Fetch-Site", "same-origin")

@@ -97,9 +97,8 @@ func TestAStopAtAUnixSocketLosesNoCall(t *testing.T) {
 	}
 	calling.Wait()
 	assert.EqualValues(t, 4, refused.Load(), "each was answered until it was refused")
-	code, took := p.exitCode(t)
+	code, _ := p.exitCode(t)
 	assert.Zero(t, code)
-	assert.Less(t, took, 3*time.Second)
 }
 
 func TestAUnixSocketIsTakenOverFromTheDeadAlone(t *testing.T) {

@@ -21,7 +21,7 @@ type Input struct {
 	Head                         []byte      // the header section as it came, without the request line
 	Body                         []byte
 	BareLF                       bool                  // the request line ended with LF alone
-	Trailers                     bool                  // fields came behind the body
+	BadChunks                    bool                  // the body came in chunks that are malformed, or have fields behind them
 	Peer                         netip.Addr            // the connection's other end; not valid on a unix socket
 	Last                         *auth.LastCredentials // of the connection; may be nil
 	// Unread is why the request could not be read; nothing else is valid then. With
@@ -35,7 +35,8 @@ type Input struct {
 }
 
 // An Output is the answer to a request, to be written with the request's ID and what
-// every answer has: Cache-Control: no-store and X-Content-Type-Options: nosniff.
+// every answer has: X-Content-Type-Options: nosniff, and Cache-Control: no-store unless
+// Fields says otherwise.
 type Output struct {
 	Status int
 	Type   string // the Content-Type; empty for none

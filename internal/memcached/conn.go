@@ -11,7 +11,7 @@ import (
 // longestLate is how much longer a probe waits while this process is late and not the
 // server: a process with more to do than it can would otherwise never find a server well
 // that is.
-const longestLate = time.Second
+const longestLate = 3 * time.Second
 
 // A conn is a connection to gomemcache: what that writes becomes a call, and what it
 // reads is the reply. After an error a conn has nothing but that error.

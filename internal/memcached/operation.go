@@ -135,7 +135,10 @@ func (x *Slot) Write(key []byte, version uint64, value []byte, expires int32) Re
 // ask makes the slot's call. After an error the slot has another one, with the same
 // command.
 func (x *Slot) ask() error {
-	x.call.deadline = x.deadline
+	x.call.deadline, x.call.last = x.deadline, time.Time{}
+	if x.telling {
+		x.call.deadline, x.call.last = time.Now().Add(x.server.client.Budget), x.deadline
+	}
 	x.server.pipe.send(x.call)
 	err := x.call.wait()
 	if err != nil {
@@ -145,7 +148,13 @@ func (x *Slot) ask() error {
 }
 
 // begin begins an operation of the slot.
-func (x *Slot) begin(name string) operation { return beginOperation(name, x.deadline) }
+func (x *Slot) begin(name string) operation {
+	op := beginOperation(name, x.deadline)
+	if x.telling {
+		op.left = x.server.client.Budget
+	}
+	return op
+}
 
 // end ends it.
 func (x *Slot) end(op *operation) Result {

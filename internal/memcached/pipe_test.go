@@ -304,6 +304,44 @@ func TestAProbeWaitsOnWhileThisProcessIsLate(t *testing.T) {
 	_ = c.Close()
 }
 
+// However late this process is, the server is told what it has to know; a server that is
+// late itself is not waited for.
+func TestTellingWaitsOnWhileThisProcessIsLate(t *testing.T) {
+	s := newScript(t)
+	server := newTestClient(t, Settings{Servers: []string{s.address()}, Budget: 20 * time.Millisecond}).ServerOf(0)
+	server.pipe.links, server.pipe.patience = server.pipe.links[:1], patient // whatever is asked was asked only now
+	connected := make(chan error, 1)
+	go func() { _, err := askOn(server.pipe, "gets key\r\n", patient); connected <- err }()
+	c := <-s.accepted // before it is connected it waits no longer
+	hear(t, c, 1)
+	_, _ = io.WriteString(c, "END\r\n")
+	require.NoError(t, <-connected)
+	slot := server.AcquireToTell(time.Now().Add(patient))
+	defer slot.Release(false)
+	result := make(chan Result, 1)
+	read := func() {
+		_, r := slot.Get([]byte("key"), func([]byte) Result { return OK })
+		result <- r
+	}
+	for range 2 { // each command has the budget for itself
+		go read()
+		hear(t, c, 1)
+		require.NoError(t, c.SetReadDeadline(time.Now().Add(5*lateStep)))
+		_, err := c.Read(make([]byte, 1))
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded, "the connection is not given up")
+		require.NoError(t, c.SetReadDeadline(time.Now().Add(patient/2)))
+		_, _ = io.WriteString(c, "END\r\n")
+		require.Equal(t, Miss, <-result)
+	}
+	server.pipe.patience = time.Millisecond
+	go read()
+	hear(t, c, 1)
+	_, err := c.Read(make([]byte, 1))
+	require.ErrorIs(t, err, io.EOF, "it is given up long before the limit")
+	require.Equal(t, Timeout, <-result)
+	_ = c.Close()
+}
+
 func TestGivingUpBeforeACommandWasSentDisturbsNoOther(t *testing.T) {
 	s := newScript(t)
 	p := startPipe(t, s.address(), 1)

@@ -71,16 +71,27 @@ type Slot struct {
 	call     *call
 	deadline time.Time
 	any      bool // replies of a memory that is not trusted will do
+	telling  bool // see AcquireToTell
 }
 
 // Acquire returns a slot whose operations the deadline bounds. How many there are at once
 // is for the caller to bound.
 //
 // With anyMemory the operations do not end as [Doubted]: for values that are worth the
-// same whatever the server forgot, and for telling it what it has to know.
+// same whatever the server forgot.
 func (s *Server) Acquire(deadline time.Time, anyMemory bool) *Slot {
 	x := s.pool.Get().(*Slot)
-	x.any, x.deadline = anyMemory, deadline
+	x.any, x.deadline, x.telling = anyMemory, deadline, false
+	return x
+}
+
+// AcquireToTell returns a slot for telling the server what it has to know before it is
+// believed, which no caller waits for. The server has the whole budget for each
+// operation, and while it is this process that is late the operation waits on, until the
+// limit. They do not end as [Doubted].
+func (s *Server) AcquireToTell(limit time.Time) *Slot {
+	x := s.Acquire(limit, true)
+	x.telling = true
 	return x
 }
 

@@ -2,6 +2,10 @@
 // profiles of the process, and for the analyst what is known of an address or another
 // subject, and the means to forget it.
 //
+// # The document
+//
+// GET /openapi.yaml describes both ports, in OpenAPI 3.1.
+//
 // # Reading
 //
 // GET /v1/addresses/{ip} and POST /v1/subjects/read report each rule's count and what the
@@ -54,10 +58,12 @@ type API struct {
 const addresses = "/v1/addresses/{ip}"
 
 // Routes returns the routes of the operators' port. /metrics needs no credentials, as
-// Prometheus shows none by default: it holds no address, card or name.
+// Prometheus shows none by default: it holds no address, card or name. /openapi.yaml is the
+// same for everybody.
 func (a *API) Routes() []door.Route {
 	routes := []door.Route{
 		{Methods: "GET", Path: "/metrics", Turn: turns.LookUp, Handle: a.metrics},
+		{Methods: "GET, HEAD", Path: "/openapi.yaml", Handle: a.document},
 		{Methods: "GET", Path: addresses, Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.readAddress},
 		{Methods: "DELETE", Path: addresses, Needs: auth.Analyst, Turn: turns.Change, Handle: a.forgetAddress},
 		{Methods: "POST", Path: "/v1/subjects/read", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.readSubject},

@@ -54,8 +54,9 @@ func TestARequestThatStallsIsAnswered408(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			l := d.Dial(t)
-			if tt.before != "" {
-				require.Equal(t, 200, l.Ask(tt.before).Status)
+			for tries := 0; tt.before != "" && l.Ask(tt.before).Status != 200; tries++ {
+				require.Less(t, tries, 100) // on a busy machine this test is slower than the limit
+				l = d.Dial(t)
 			}
 			a := l.Ask(tt.part)
 			doortest.RequireProblem(t, a, 408, "too_slow", "")

@@ -30,7 +30,7 @@ func (m *Memcached) exchange(batch []*Update, deadline time.Time, telling bool) 
 	if !telling && !s.Trusted() {
 		return memcached.Failed
 	}
-	slot := s.Acquire(deadline, telling)
+	slot := acquire(s, deadline, telling)
 	b := m.buffers.Get().(*buffers)
 	defer func() {
 		fault := recover() // what the library chokes on must not end the process
@@ -43,6 +43,13 @@ func (m *Memcached) exchange(batch []*Update, deadline time.Time, telling bool) 
 		slot.Release(fault != nil)
 	}()
 	return m.exchangeOn(slot, b, batch, deadline)
+}
+
+func acquire(s *memcached.Server, deadline time.Time, telling bool) *memcached.Slot {
+	if telling {
+		return s.AcquireToTell(deadline)
+	}
+	return s.Acquire(deadline, false)
 }
 
 func (m *Memcached) exchangeOn(slot *memcached.Slot, b *buffers, batch []*Update, deadline time.Time) memcached.Result {
@@ -77,7 +84,7 @@ func (m *Memcached) exchangeOn(slot *memcached.Slot, b *buffers, batch []*Update
 		for _, u := range batch {
 			u.apply(&b.record)
 		}
-		if !changes {
+		if !slices.ContainsFunc(batch, (*Update).changes) {
 			if item.Found() {
 				b.sealed = b.record.append(b.sealed[:0])
 				m.Local.keep(u, &b.record, b.sealed, b.copy)

@@ -13,16 +13,17 @@ import (
 
 // A server that lost its memory, or was out of reach, is told what matters of what this
 // instance knows, before it is believed again: first the records that were forgotten
-// within their longest window, so that no other instance's copy brings back what an
-// analyst forgave; then those that an enforced rule blocks, so that no attacker is let
-// off; each newest first, and of one network not all at once (urgent.go). That ends after
+// within their longest window or hold, so that no other instance's copy brings back what
+// an analyst forgave; then those that an enforced rule blocks, by its count or its hold, so
+// that no attacker is let off; each newest first, and of one network not all at once (urgent.go). That ends after
 // tellFor: ordinary traffic tells the rest.
 const (
-	tellFor   = 30 * time.Second
-	tellBatch = 50 // records between pauses
-	tellPause = 2 * time.Millisecond
-	tellers   = 8 // records written at once
-	maxUntold = 5 // failures, before telling is given up until the next probe
+	tellFor    = 30 * time.Second
+	tellOneFor = 3 * time.Second // a record; the server itself has the budget for each step, as always
+	tellBatch  = 50              // records between pauses
+	tellPause  = 2 * time.Millisecond
+	tellers    = 32 // records written at once
+	maxUntold  = 5  // failures, before telling is given up until the next probe
 )
 
 // tellOf is an update that writes what is known of the subject and observes nothing.
@@ -80,11 +81,10 @@ func (m *Memcached) tell(records iter.Seq[*Update], stop <-chan struct{}) (whole
 func (m *Memcached) tellOne(u *Update) (told bool) {
 	turn := &turns.Turn{Class: turns.Write}
 	defer turn.Release()
-	until, ok := m.Turns.Take(turn)
-	if !ok {
+	if _, ok := m.Turns.Take(turn); !ok {
 		return false
 	}
-	switch m.exchange([]*Update{u}, until, true) {
+	switch m.exchange([]*Update{u}, time.Now().Add(tellOneFor), true) {
 	case memcached.OK, memcached.Newer, memcached.Refused:
 		return true
 	}
