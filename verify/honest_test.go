@@ -26,8 +26,41 @@ import (
 // calls is how many each client makes, at either port, over connections that it keeps.
 const calls = 1000
 
+// An exchange is what an honest client asks of one of the ports.
+type exchange struct {
+	operators bool
+	method    string
+	path      string
+	route     string // of the path, in the metrics
+	body      string
+}
+
+var exchanges = []exchange{
+	{false, "POST", "/v1/check", "/v1/check", `{"ip":"203.0.113.7","last4":"4242","exp_month":12,"exp_year":2030}`},
+	{true, "POST", "/v1/subjects/read", "/v1/subjects/read", `{"per":"card","last4":"4242","exp_month":12,"exp_year":2030}`},
+	{true, "GET", "/v1/addresses/203.0.113.7", "/v1/addresses/{ip}", ""},
+}
+
+// addr returns the port of the instance that is asked.
+func (e exchange) addr(i *testbed.Instance) string {
+	if e.operators {
+		return i.Operators
+	}
+	return i.Addr
+}
+
+// eachExchange runs the test for each exchange, with an instance of its own.
+func eachExchange(t *testing.T, name string, test func(t *testing.T, i *testbed.Instance, e exchange)) {
+	for _, e := range exchanges {
+		t.Run(name+" "+e.method+" "+e.path, func(t *testing.T) {
+			i := start(t)
+			test(t, i, e)
+			requireAll(t, i, e.route, calls)
+		})
+	}
+}
+
 const (
-	body          = `{"ip":"203.0.113.7","last4":"4242","exp_month":12,"exp_year":2030}`
 	authorization = "Authorization: Basic Y2hlY2tvdXQ6Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5"
 	credentials   = "checkout:correct-horse-battery"
 )
@@ -71,54 +104,56 @@ var programs = map[string][]string{
 
 func TestHonestProgramsAreAnsweredAtBothPorts(t *testing.T) {
 	for name, command := range programs {
-		t.Run(name, func(t *testing.T) {
-			i := start(t)
-			for path, addr := range map[string]string{"/v1/check": i.Addr, "/v1/subjects/read": i.Operators} {
-				out := run(t, command[0], append(command[1:], "http://"+addr+path, "checkout", "correct-horse-battery", fmt.Sprint(calls))...)
-				assert.Equal(t, fmt.Sprint(calls), strings.TrimSpace(out), path)
-				requireAll(t, i, path, calls)
-			}
+		eachExchange(t, name, func(t *testing.T, i *testbed.Instance, e exchange) {
+			out := run(t, command[0], append(command[1:], "http://"+e.addr(i)+e.path, "checkout", "correct-horse-battery", fmt.Sprint(calls))...)
+			assert.Equal(t, fmt.Sprint(calls), strings.TrimSpace(out))
 		})
 	}
 }
 
 func TestCurlIsAnsweredOnOneConnection(t *testing.T) {
-	i := start(t)
-	out := run(t, "curl", "-sS", "-o", "/dev/null", "-w", "%{http_code} %{num_connects}\\n", "-u", credentials,
-		"-H", "Content-Type: application/json", "-d", body, fmt.Sprintf("http://%s/v1/check#[1-%d]", i.Addr, calls))
-	assert.Equal(t, calls, strings.Count(out, "200 "))
-	assert.Equal(t, calls-1, strings.Count(out, "200 0\n"), "the connection is kept")
-	requireAll(t, i, "/v1/check", calls)
+	eachExchange(t, "curl", func(t *testing.T, i *testbed.Instance, e exchange) {
+		args := []string{"-sS", "-o", "/dev/null", "-w", "%{http_code} %{num_connects}\\n", "-u", credentials}
+		if e.body != "" {
+			args = append(args, "-H", "Content-Type: application/json", "-d", e.body)
+		}
+		out := run(t, "curl", append(args, fmt.Sprintf("http://%s%s#[1-%d]", e.addr(i), e.path, calls))...)
+		assert.Equal(t, calls, strings.Count(out, "200 "))
+		assert.Equal(t, calls-1, strings.Count(out, "200 0\n"), "the connection is kept")
+	})
 }
 
 func TestLoadGeneratorsAreAnswered(t *testing.T) {
-	posted := filepath.Join(t.TempDir(), "body")
-	require.NoError(t, os.WriteFile(posted, []byte(body), 0o600))
-	t.Run("ab", func(t *testing.T) { // HTTP/1.0, kept alive
-		i := start(t)
-		out := run(t, "ab", "-k", "-q", "-n", fmt.Sprint(calls), "-c", "4", "-p", posted, "-T", "application/json", "-A", credentials, "http://"+i.Addr+"/v1/check")
+	eachExchange(t, "ab", func(t *testing.T, i *testbed.Instance, e exchange) { // HTTP/1.0, kept alive
+		args := []string{"-k", "-q", "-n", fmt.Sprint(calls), "-c", "4", "-A", credentials}
+		if e.body != "" {
+			posted := filepath.Join(t.TempDir(), "body")
+			require.NoError(t, os.WriteFile(posted, []byte(e.body), 0o600))
+			args = append(args, "-p", posted, "-T", "application/json")
+		}
+		out := run(t, "ab", append(args, "http://"+e.addr(i)+e.path)...)
 		assert.NotContains(t, out, "Non-2xx")
-		requireAll(t, i, "/v1/check", calls)
 	})
-	t.Run("wrk", func(t *testing.T) {
-		i := start(t)
-		out := run(t, "wrk", "-t", "1", "-c", "4", "-d", "2s", "-s", "clients/wrk.lua", "-H", authorization, "http://"+i.Addr+"/v1/check")
+	eachExchange(t, "wrk", func(t *testing.T, i *testbed.Instance, e exchange) {
+		out := run(t, "wrk", "-t", "1", "-c", "4", "-d", "2s", "-s", "clients/wrk.lua", "-H", authorization, "http://"+e.addr(i)+e.path, "--", e.method, e.body)
 		assert.NotContains(t, out, "Non-2xx")
 		assert.NotContains(t, out, "Socket errors")
-		requireAll(t, i, "/v1/check", calls)
 	})
 }
 
-// ask posts the body over and over, with Go's own client, and returns how many were 200.
-func ask(t *testing.T, url string) (good int) {
+// ask asks the same over and over, with Go's own client, and returns how many answers
+// were 200.
+func ask(t *testing.T, url string, e exchange) (good int) {
 	t.Helper()
 	client := http.Client{Timeout: testbed.Prompt}
 	defer client.CloseIdleConnections()
 	for range calls {
-		r, err := http.NewRequestWithContext(t.Context(), "POST", url, strings.NewReader(body))
+		r, err := http.NewRequestWithContext(t.Context(), e.method, url+e.path, strings.NewReader(e.body))
 		require.NoError(t, err)
 		r.SetBasicAuth("checkout", "correct-horse-battery")
-		r.Header.Set("Content-Type", "application/json")
+		if e.body != "" {
+			r.Header.Set("Content-Type", "application/json")
+		}
 		answer, err := client.Do(r)
 		require.NoError(t, err)
 		_, _ = io.Copy(io.Discard, answer.Body)
@@ -131,21 +166,21 @@ func ask(t *testing.T, url string) (good int) {
 }
 
 func TestGoIsAnswered(t *testing.T) {
-	i := start(t)
-	assert.Equal(t, calls, ask(t, "http://"+i.Addr+"/v1/check"))
-	requireAll(t, i, "/v1/check", calls)
+	eachExchange(t, "Go", func(t *testing.T, i *testbed.Instance, e exchange) {
+		assert.Equal(t, calls, ask(t, "http://"+e.addr(i), e))
+	})
 }
 
-// proxy starts a proxy in front of the instance with the configuration, in which LISTEN
-// and TARGET stand for its address and the instance's, and returns its URL.
-func proxy(t *testing.T, i *testbed.Instance, config string, command ...string) string {
+// proxy starts a proxy in front of the port with the configuration, in which LISTEN and
+// TARGET stand for its address and the port's, and returns its URL.
+func proxy(t *testing.T, target, config string, command ...string) string {
 	t.Helper()
 	_, err := exec.LookPath(command[0])
 	require.NoError(t, err, "make verify needs it")
 	folder := t.TempDir()
 	addr, err := testbed.FreeAddr()
 	require.NoError(t, err)
-	text := strings.NewReplacer("LISTEN", addr, "TARGET", i.Addr, "FOLDER", folder).Replace(config)
+	text := strings.NewReplacer("LISTEN", addr, "TARGET", target, "FOLDER", folder).Replace(config)
 	path := filepath.Join(folder, "proxy.conf")
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
 	p := testbed.StartProcess(t, exec.Command(command[0], append(command[1:], path)...))
@@ -156,7 +191,7 @@ func proxy(t *testing.T, i *testbed.Instance, config string, command ...string) 
 		}
 		return err == nil
 	}, testbed.Prompt, 10*time.Millisecond, p.Stderr)
-	return "http://" + addr + "/v1/check"
+	return "http://" + addr
 }
 
 func TestProxiesAreAnswered(t *testing.T) {
@@ -169,20 +204,17 @@ http {
 	server { listen LISTEN; location / { proxy_pass http://check; proxy_http_version VERSION; proxy_set_header Connection CONNECTION; proxy_set_header Host $host; proxy_set_header X-Forwarded-For $remote_addr; } }
 }`
 	for version, connection := range map[string]string{"1.0": "close", "1.1": `""`} {
-		t.Run("nginx "+version, func(t *testing.T) {
-			i := start(t)
-			url := proxy(t, i, strings.NewReplacer("VERSION", version, "CONNECTION", connection).Replace(nginx), "/usr/sbin/nginx", "-e", "stderr", "-c")
-			assert.Equal(t, calls, ask(t, url))
-			requireAll(t, i, "/v1/check", calls)
+		eachExchange(t, "nginx "+version, func(t *testing.T, i *testbed.Instance, e exchange) {
+			url := proxy(t, e.addr(i), strings.NewReplacer("VERSION", version, "CONNECTION", connection).Replace(nginx), "/usr/sbin/nginx", "-e", "stderr", "-c")
+			assert.Equal(t, calls, ask(t, url, e))
 		})
 	}
 	for name, check := range map[string]string{
 		"httpchk":           "option httpchk GET /readyz",
 		"httpchk with Host": "option httpchk\n\thttp-check send meth GET uri /readyz ver HTTP/1.1 hdr Host check",
 	} {
-		t.Run("HAProxy "+name, func(t *testing.T) {
-			i := start(t)
-			url := proxy(t, i, `
+		eachExchange(t, "HAProxy "+name, func(t *testing.T, i *testbed.Instance, e exchange) {
+			url := proxy(t, e.addr(i), `
 defaults
 	mode http
 	timeout connect 5s
@@ -195,8 +227,7 @@ backend check
 	`+check+`
 	server one TARGET check inter 50ms
 `, "/usr/sbin/haproxy", "-db", "-f")
-			assert.Equal(t, calls, ask(t, url))
-			requireAll(t, i, "/v1/check", calls)
+			assert.Equal(t, calls, ask(t, url, e))
 			requireAll(t, i, "/readyz", 1)
 		})
 	}
@@ -205,6 +236,10 @@ backend check
 // The heads of clients as they were seen on the wire, for those whose programs need not
 // be on the machine.
 var heads = map[string][]string{
+	".NET HttpClient":          {"Accept: application/json", "User-Agent: shop/1.0", "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "tracestate: shop=1"},
+	".NET, PostAsJsonAsync":    {"traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "Transfer-Encoding: chunked"},
+	".NET Framework":           {"Expect: 100-continue", "Connection: Keep-Alive"},
+	".NET Core 2, correlated":  {"Request-Id: |4bf92f3577b34da6.1.2_", "Correlation-Context: shop=1, user=2", "Accept-Encoding: gzip, deflate, br"},
 	".NET HttpClient, Expect":  {"Accept: application/json", "User-Agent: shop/1.0", "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "Expect: 100-continue"},
 	"Java HttpClient, h2c":     {"Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA", "Upgrade: h2c", "User-Agent: Java-http-client/21.0.2"},
 	"Java HttpURLConnection":   {"User-Agent: Java/17.0.9", "Accept: text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", "Connection: keep-alive"},
@@ -217,41 +252,61 @@ var heads = map[string][]string{
 	"an empty value and blank": {"X-Empty:", "X-Blank: \t", "X-Latin: caf\xe9", "Cookie: a=b; c=\"d\""},
 }
 
+// A head with Transfer-Encoding is followed by its body in one chunk, and each call has a
+// connection of its own: the service closes it.
 func TestHeadsOfHonestClientsAreAnsweredAtBothPorts(t *testing.T) {
 	for name, fields := range heads {
-		t.Run(name, func(t *testing.T) {
-			i := start(t)
-			for path, addr := range map[string]string{"/v1/check": i.Addr, "/v1/subjects/read": i.Operators} {
-				c, err := net.Dial("tcp", addr)
+		eachExchange(t, name, func(t *testing.T, i *testbed.Instance, e exchange) {
+			head := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: %s\r\n%s\r\n", e.method, e.path, e.addr(i), authorization)
+			sent := e.body
+			chunks, waits := false, false
+			for _, field := range fields {
+				framing := strings.HasPrefix(field, "Transfer-Encoding") || strings.HasPrefix(field, "Expect")
+				if framing && e.body == "" {
+					continue
+				}
+				chunks = chunks || field == "Transfer-Encoding: chunked"
+				waits = waits || strings.HasPrefix(field, "Expect")
+				head += field + "\r\n"
+			}
+			switch {
+			case chunks:
+				sent = fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(e.body), e.body)
+				head += "Content-Type: application/json; charset=utf-8\r\n"
+			case e.body != "":
+				head += fmt.Sprintf("Content-Type: application/json; charset=utf-8\r\nContent-Length: %d\r\n", len(e.body))
+			}
+			var c net.Conn
+			var r *bufio.Reader
+			for n := range calls {
+				var err error
+				if c == nil {
+					c, err = net.Dial("tcp", e.addr(i))
+					require.NoError(t, err)
+					defer c.Close()
+					require.NoError(t, c.SetDeadline(time.Now().Add(time.Minute)))
+					r = bufio.NewReader(c)
+				}
+				_, err = io.WriteString(c, head+"\r\n")
 				require.NoError(t, err)
-				defer c.Close()
-				require.NoError(t, c.SetDeadline(time.Now().Add(time.Minute)))
-				r := bufio.NewReader(c)
-				content := body
-				if path != "/v1/check" {
-					content = `{"per":"card","last4":"4242","exp_month":12,"exp_year":2030}`
-				}
-				head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\n%s\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: %d\r\n%s\r\n\r\n",
-					path, addr, authorization, len(content), strings.Join(fields, "\r\n"))
-				for n := range calls {
-					_, err := io.WriteString(c, head)
-					require.NoError(t, err)
-					if strings.Contains(strings.ToLower(head), "100-continue") {
-						answer, err := http.ReadResponse(r, nil)
-						require.NoError(t, err)
-						require.Equal(t, http.StatusContinue, answer.StatusCode)
-					}
-					_, err = io.WriteString(c, content)
-					require.NoError(t, err)
+				if waits {
 					answer, err := http.ReadResponse(r, nil)
-					require.NoError(t, err, "call %d", n)
-					text, err := io.ReadAll(answer.Body)
 					require.NoError(t, err)
-					require.Equal(t, http.StatusOK, answer.StatusCode, string(text))
-					require.False(t, answer.Close, "the connection is kept")
-					require.True(t, bytes.HasPrefix(text, []byte("{")))
+					require.Equal(t, http.StatusContinue, answer.StatusCode)
 				}
-				requireAll(t, i, path, calls)
+				_, err = io.WriteString(c, sent)
+				require.NoError(t, err)
+				answer, err := http.ReadResponse(r, nil)
+				require.NoError(t, err, "call %d", n)
+				text, err := io.ReadAll(answer.Body)
+				require.NoError(t, err)
+				require.Equal(t, http.StatusOK, answer.StatusCode, string(text))
+				require.True(t, bytes.HasPrefix(text, []byte("{")))
+				require.Equal(t, chunks, answer.Close, "the connection is kept unless the body came in chunks")
+				if answer.Close {
+					require.NoError(t, c.Close())
+					c = nil
+				}
 			}
 		})
 	}

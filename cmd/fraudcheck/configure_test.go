@@ -39,6 +39,7 @@ func TestRulesAreRefusedByTheSettingThatIsWrong(t *testing.T) {
 		{"review_over", "-1"}, {"review_over", "5"}, {"review_over", markerNumber},
 		{"block_over", ""}, {"block_over", "0"}, {"block_over", "-7000000007"}, {"block_over", "4097"}, {"block_over", markerNumber},
 		{"retention", "hunter2"}, {"retention", `""`}, {"retention", "Sliding"},
+		{"hold", "-1s"}, {"hold", "1500ms"}, {"hold", "720h1s"},
 		{"mode", "hunter2"}, {"mode", `""`}, {"mode", "off"},
 	} {
 		want := "rules[1]." + tt.key + ": expected "
@@ -50,9 +51,9 @@ func TestRulesAtTheEdgeAreAccepted(t *testing.T) {
 	for _, tt := range []struct{ key, value string }{
 		{"name", strings.Repeat("a", 40)}, {"name", `"7"`}, {"name", "_"},
 		{"per", "network"}, {"per", "email"}, {"per", "device"}, {"per", "cart"}, {"per", "account"},
-		{"count", "attempts"}, {"count", "declined_cards"},
+		{"count", "attempts"}, {"count", "declined_cards"}, {"count", "declines"},
 		{"window", "1s"}, {"window", "720h"}, {"review_over", ""}, {"review_over", "0"}, {"review_over", "4"},
-		{"block_over", "4"}, {"block_over", "4096"}, {"retention", "idle"}, {"mode", "shadow"},
+		{"block_over", "4"}, {"block_over", "4096"}, {"retention", "idle"}, {"hold", "0s"}, {"hold", "720h"}, {"mode", "shadow"},
 	} {
 		accepts(t, "rules: ["+withRule(tt.key, tt.value)+"]")
 	}

@@ -96,7 +96,7 @@ func (p *policy) makePreviousKeys(k *keys, hashKey []byte) error {
 func (p *policy) previousKeyUntil() time.Duration {
 	var longest time.Duration
 	for _, r := range p.settings.Rules {
-		longest = max(longest, r.Window)
+		longest = max(longest, r.Window, r.Hold)
 	}
 	if p.settings.Store.Kind == "memcached" {
 		longest = max(longest, p.settings.Auth.Tokens.RefreshTTL)

@@ -16,7 +16,7 @@ func ruleOf(r config.Rule) velocity.Rule {
 	return velocity.Rule{
 		Name: r.Name, Per: r.Per, Count: r.Count, Window: r.Window,
 		ReviewOver: r.ReviewOver, BlockOver: r.BlockOver,
-		Retention: velocity.Retention(r.Retention), Mode: velocity.Mode(r.Mode),
+		Retention: velocity.Retention(r.Retention), Hold: r.Hold, Mode: velocity.Mode(r.Mode),
 	}
 }
 

@@ -13,6 +13,7 @@ func TestCheckConfigWarnsOfProbableMistakes(t *testing.T) {
 	const rule = "{name: a, per: ip, count: cards, window: 1h, block_over: 5, mode: "
 	for text, want := range map[string]string{
 		"rules: [" + rule + "shadow}]":                                                                   "rules: none is in mode enforce, so none blocks",
+		"rules: [" + rule + "shadow, hold: 1h}]":                                                         "rules[0] (a) has a hold that has no effect in mode: shadow: only an enforced rule begins one",
 		"lists: {allow: [{net: 0.0.0.0/0}]}":                                                             "lists.allow[0].net holds every IPv4 address: no rule blocks any",
 		"lists: {allow: [{net: 10.0.0.1}, {net: \"::/0\"}]}":                                             "lists.allow[1].net holds every IPv6 address: no rule blocks any",
 		"lists: {block: [{net: 10.0.0.1, until: \"2020-01-31T00:00:00Z\"}]}":                             "lists.block[0].until is past: the entry has no effect",

@@ -31,7 +31,8 @@ func (a *API) logOutcome(q *door.Request, s *scratch) {
 }
 
 // reasonsText lists the reasons, separated by blanks; a rule as name=count>limit, with
-// the limit that the count is over: cards_per_ip=6>5. The reasons that are no rule
+// the limit that the count is over: cards_per_ip=6>5; or cards_per_ip=held where it is over
+// none and a hold runs. The reasons that are no rule
 // ("list", "store_failure") stand as they are.
 func reasonsText(d *velocity.Decision) string {
 	var b []byte
@@ -43,6 +44,10 @@ func reasonsText(d *velocity.Decision) string {
 		for i := range d.Rules {
 			r := &d.Rules[i]
 			if r.Rule.Name != reason {
+				continue
+			}
+			if r.Held && r.Count <= r.Rule.BlockOver {
+				b = append(b, "=held"...)
 				continue
 			}
 			over := r.Rule.BlockOver

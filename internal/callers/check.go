@@ -10,7 +10,7 @@
 //
 // The fields of the check and "outcome": approved, declined or error; with declined a
 // "reason". The answer is 202 with the attempt_id. Only declined is recorded, unless the
-// reason is insufficient_funds.
+// reason is insufficient_funds, and the card of a check that did not know it.
 //
 // # Refusals
 //
@@ -54,6 +54,7 @@ func (a *API) Routes() []door.Route {
 type scratch struct {
 	fields   velocity.Fields
 	attempt  velocity.Attempt
+	answer   velocity.IssuerAnswer // of an outcome
 	decision velocity.Decision
 }
 
@@ -84,8 +85,8 @@ func (a *API) check(q *door.Request) *wire.Problem {
 	return nil
 }
 
-// parse reads the fields from URL parameters and body into s.fields, and the attempt from
-// them into s.attempt. What looks like a whole card number is counted and not logged;
+// parse reads the fields from URL parameters and body into s.fields, and from them the
+// attempt into s.attempt and the issuer's answer, if the route takes one, into s.answer. What looks like a whole card number is counted and not logged;
 // where it cannot be an order's number it is refused.
 func (a *API) parse(q *door.Request, s *scratch, allowed wire.FieldSet) *wire.Problem {
 	s.fields = velocity.Fields{}
@@ -94,7 +95,11 @@ func (a *API) parse(q *door.Request, s *scratch, allowed wire.FieldSet) *wire.Pr
 		return wire.UnsupportedMedia
 	}
 	err := s.decode(q, decode, allowed)
-	if err == nil {
+	switch {
+	case err != nil:
+	case allowed == wire.OutcomeFields:
+		s.attempt, s.answer, err = velocity.ParseOutcome(&s.fields)
+	default:
 		s.attempt, err = velocity.ParseAttempt(&s.fields)
 	}
 	if wire.PANLike(&s.fields, err) && a.Events.PANLike != nil {

@@ -63,12 +63,13 @@ func answerIn(t *testing.T, response *http.Response) *velocitytest.Answer {
 			Name     string
 			Count    int
 			ClearsIn int `json:"clears_in_seconds"`
+			Held     bool
 		}
 	}
 	require.NoError(t, json.NewDecoder(response.Body).Decode(&said))
 	a := &velocitytest.Answer{Decision: said.Decision}
 	for _, r := range said.Rules {
-		a.Rules = append(a.Rules, velocitytest.RuleAnswer{Name: r.Name, Count: r.Count, ClearsIn: r.ClearsIn})
+		a.Rules = append(a.Rules, velocitytest.RuleAnswer{Name: r.Name, Count: r.Count, ClearsIn: r.ClearsIn, Held: r.Held})
 	}
 	return a
 }

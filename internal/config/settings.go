@@ -114,6 +114,7 @@ type Rule struct {
 	ReviewOver int           `yaml:"review_over" help:"review when the count is higher; 0, the default: no review stage"`
 	BlockOver  int           `yaml:"block_over" help:"block when the count is higher, 1 to 4096"`
 	Retention  string        `yaml:"retention" help:"sliding or idle, see docs/counting.md"`
+	Hold       time.Duration `yaml:"hold" help:"how long the rule goes on blocking after the last attempt that it found over block_over, up to 720h; 0, the default: not at all"`
 	Mode       string        `yaml:"mode" help:"enforce, or shadow: reported without effect"`
 }
 

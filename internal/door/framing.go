@@ -18,16 +18,16 @@ func badHTTP(expected string) *wire.Problem {
 	return &wire.Problem{Status: 400, Code: "body_invalid", Detail: "expected " + expected}
 }
 
-// The problems of a head; BadVersion is that of a library, too, which knows only its own
-// versions.
+// The problems of a head, and of a body in chunks. BadVersion and BadChunks are those of a
+// library, too, which knows only its own versions, and may give up a body.
 var (
 	badTarget      = badHTTP("a request target that is a path beginning with one slash, or an http or https URL of the Host")
 	badLine        = badHTTP("every line of the head to end with CR LF")
 	badName        = badHTTP("a header line to begin with a name and a colon, without blanks, and not to be continued on the next line")
 	badLength      = badHTTP("Content-Length or Transfer-Encoding, not both")
-	badTrailer     = badHTTP("no fields behind a body in chunks")
 	hostMissing    = badHTTP("one Host header")
 	badHost        = badHTTP("a Host header that is a host name or an IP address, and a port where it is not the usual one")
+	BadChunks      = badHTTP("a body in chunks to be as RFC 9112 section 7.1 has it, every line to end with CR LF, and no fields behind it")
 	BadVersion     = &wire.Problem{Status: 505, Code: "version_unsupported", Detail: "expected HTTP/1.1 or HTTP/1.0"}
 	badCoding      = &wire.Problem{Status: 501, Code: "coding_unsupported", Detail: "expected no transfer coding but chunked"}
 	badExpectation = &wire.Problem{Status: 417, Code: "expectation_failed", Detail: "expected no expectation but 100-continue"}
@@ -75,8 +75,8 @@ func (in *Input) CheckFraming() *wire.Problem {
 		return badLength
 	case http11 && seen&hasHost == 0:
 		return hostMissing
-	case in.Trailers:
-		return badTrailer
+	case in.BadChunks:
+		return BadChunks
 	}
 	in.Header = &in.lines
 	return nil

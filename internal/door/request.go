@@ -21,7 +21,7 @@ type Input struct {
 	Head                         []byte      // the header section as it came, without the request line
 	Body                         []byte
 	BareLF                       bool                  // the request line ended with LF alone
-	Trailers                     bool                  // fields came behind the body
+	BadChunks                    bool                  // the body came in chunks that are malformed, or have fields behind them
 	Peer                         netip.Addr            // the connection's other end; not valid on a unix socket
 	Last                         *auth.LastCredentials // of the connection; may be nil
 	// Unread is why the request could not be read; nothing else is valid then. With

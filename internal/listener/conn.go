@@ -40,7 +40,8 @@ type Conn struct {
 	chosenAt   int64        // unusedSince, when it became a candidate; Accept's alone
 
 	requestLine
-	pause pause
+	chunks chunks
+	pause  pause
 
 	// See Sweep.
 	tick     *atomic.Int64 // the listener's count of rounds
@@ -74,15 +75,21 @@ func (c *Conn) closeIfUnused() {
 }
 
 // Read implements net.Conn. A connection that is to be closed ends here, unless a
-// request has begun to arrive.
+// request has begun to arrive, and so does a body in chunks that is malformed.
 func (c *Conn) Read(b []byte) (int, error) {
 	c.pause.wait(&c.closing)
+	if c.chunks.state == chunksBroken {
+		return 0, errChunks
+	}
 	n, err := c.readOrEnd(b)
 	c.note(b, n)
+	if c.chunks.state == inChunks {
+		c.chunks.look(b[:n])
+	}
 	return n, err
 }
 
-// readOrEnd is Read without the look at the request line.
+// readOrEnd is Read without the look at what was read.
 func (c *Conn) readOrEnd(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if err != nil && c.listener.settings.TLSFailed != nil {

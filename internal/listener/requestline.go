@@ -50,6 +50,17 @@ func (l *requestLine) look() {
 // a line stands before it. It is for the goroutine that reads.
 func (l *requestLine) BareLF() bool { return l.bareLF }
 
+// behindHead returns what has been read behind the head of the request that is read. It is
+// for the moment at which the library has read the head, and found it to be one.
+func (l *requestLine) behindHead() (rest []byte, found bool) {
+	at := l.end - int(l.read-l.begins)
+	if at < 0 || at > l.end {
+		return nil, false
+	}
+	_, rest, found = bytes.Cut(l.buffer[at:l.end], []byte("\r\n\r\n"))
+	return rest, found
+}
+
 // Answered says that the request, which has that many bytes, is over: the next begins
 // behind it. It is for the goroutine that reads, and not needed where the connection is
 // closed.

@@ -29,6 +29,7 @@ type Metrics struct {
 	outcomes *prometheus.CounterVec
 	plan     atomic.Pointer[planMetrics] // of the plan of the last decision
 	panLike  prometheus.Counter          // requests with a value like a card number
+	later    prometheus.Counter          // checks without a card that nothing bounds
 	issuer   map[velocity.IssuerAnswer]prometheus.Counter
 
 	requests  *prometheus.CounterVec
@@ -123,6 +124,7 @@ func (m *Metrics) registerChecks(plan *velocity.Plan) {
 	degraded := m.counters("fraudcheck_degraded_checks_total", "Checks that rest on this instance's own knowledge: the shared store did not answer in time, or there was no turn in time to ask it.", "reason")
 	m.degraded.store, m.degraded.wait = degraded.WithLabelValues("store"), degraded.WithLabelValues("wait")
 	m.panLike = m.counters("fraudcheck_pan_like_input_total", "Requests with a field that looks like a whole card number: refused, or where it may be an order's number, taken.").WithLabelValues()
+	m.later = m.counters("fraudcheck_unbounded_later_total", "Checks without a card that no enforced rule on attempts bounds: any number pass before their cards are told.").WithLabelValues()
 	issuer := m.counters("fraudcheck_outcomes_total", "Outcomes taken, by what the issuer answered and, of declines, why.", "outcome", "reason")
 	m.issuer = make(map[velocity.IssuerAnswer]prometheus.Counter)
 	for _, a := range velocity.IssuerAnswers {
@@ -314,6 +316,9 @@ func (m *Metrics) Decision(d *velocity.Decision, took time.Duration) {
 		m.degraded.store.Inc()
 	case d.Degraded:
 		m.degraded.wait.Inc()
+	}
+	if d.UnboundedLater {
+		m.later.Inc()
 	}
 	// A decision that began before a reload belongs to the plan before: its counters are
 	// made again, which is rare.

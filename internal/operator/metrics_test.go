@@ -165,6 +165,7 @@ func TestEverySeriesIsThereFromTheStart(t *testing.T) {
 	add(`fraudcheck_accept_errors_total{door="*"}`, []string{"callers", "operators"})
 	add(`fraudcheck_connections_closed_for_room_total{door="*"}`, []string{"callers", "operators"})
 	add("fraudcheck_pan_like_input_total")
+	add("fraudcheck_unbounded_later_total")
 	add(`fraudcheck_outcomes_total{outcome="*"}`, []string{
 		`approved",reason="`, `error",reason="`, `declined",reason="invalid_number`, `declined",reason="invalid_credentials`,
 		`declined",reason="insufficient_funds`, `declined",reason="other`,
@@ -222,6 +223,7 @@ fraudcheck_connections_closed_for_room_total{door}
 fraudcheck_tls_failures_total{door,reason}
 fraudcheck_tls_certificate_expiry_timestamp_seconds{}
 fraudcheck_pan_like_input_total{}
+fraudcheck_unbounded_later_total{}
 fraudcheck_outcomes_total{outcome,reason}
 fraudcheck_log_dropped_total{}
 fraudcheck_clock_ahead_seconds{}

@@ -59,6 +59,7 @@ func ambiguousRequests() corpus {
 	c.lengths()
 	c.codings()
 	c.chunks()
+	c.trailers()
 	c.versions()
 	c.targets()
 	c.doubled()
@@ -171,31 +172,6 @@ func (c corpus) codings() {
 		lines := []string{"POST /v1/logout HTTP/1.0", "Connection: keep-alive", "Transfer-Encoding: " + value}
 		c.add(501, with(lines, variedEnd["chunks"]), "the coding %q in HTTP/1.0", value)
 		c.add(501, with(lines, variedEnd["chunks"], "Content-Length: 2"), "the coding %q and a length in HTTP/1.0", value)
-	}
-}
-
-// chunks has bodies in chunks that are not well-formed, or end with fields. Those that
-// are well-formed are answered, and the connection is closed.
-func (c corpus) chunks() {
-	for _, body := range []string{
-		"\r\n{}\r\n0\r\n\r\n", "x\r\n{}\r\n0\r\n\r\n", "0x2\r\n{}\r\n0\r\n\r\n", "+2\r\n{}\r\n0\r\n\r\n", "-2\r\n{}\r\n0\r\n\r\n", "-0\r\n\r\n", "2g\r\n{}\r\n0\r\n\r\n", ";a\r\n{}\r\n0\r\n\r\n",
-		"2\n{}\r\n0\r\n\r\n", "2\r{}\r\n0\r\n\r\n", "2\r\n{}\n0\r\n\r\n", "2\r\n{}0\r\n\r\n", "2\r\n{}x\r\n0\r\n\r\n", "1\r\n{}\r\n0\r\n\r\n", "2;a=b\n{}\r\n0\r\n\r\n", "2\r\r\n{}\r\n0\r\n\r\n",
-		"2\r\n{}\r0\r\n\r\n", "2\r\n{}\r\n0\n\r\n", "2\r\n{}\r\n\r\n", "10000000000000000\r\n{}\r\n0\r\n\r\n", "fffffffffffffffff2\r\n{}\r\n0\r\n\r\n", "8000000000000002\r\n{}\r\n0\r\n\r\n",
-		"2\x00\r\n{}\r\n0\r\n\r\n", "２\r\n{}\r\n0\r\n\r\n", "1_0\r\n0123456789abcdef\r\n0\r\n\r\n", "2,2\r\n{}\r\n0\r\n\r\n",
-		"0\r\nX: b\n\r\n", "0\r\n X: b\r\n\r\n", "0\r\nX : b\r\n\r\n", "0\r\n: b\r\n\r\n", "0\r\nnonsense\r\n\r\n",
-	} {
-		c.add(400, with(ofChunks, body), "the chunks %q", body)
-	}
-	for _, name := range []string{
-		"X-A", "Content-Length", "Transfer-Encoding", "Host", "Authorization", "Sec-Fetch-Site", "Origin", "Content-Type", "Content-Encoding", "Cookie", "Connection", "X-Forwarded-For", "Trailer", "Expect",
-	} {
-		for _, value := range []string{"", "0"} {
-			c.add(400, with(ofChunks, "0\r\n"+name+": "+value+"\r\n\r\n"), "%s: %s behind no chunk", name, value)
-			c.add(400, with(ofChunks, "2\r\n{}\r\n0\r\n"+strings.ToLower(name)+":"+value+"\r\n\r\n", "Trailer: "+name), "%s: %s behind a chunk, announced", name, value)
-		}
-	}
-	for _, body := range []string{"0\r\n\r\n", "00\r\n\r\n", "2\r\n{}\r\n0\r\n\r\n", "2;a\r\n{}\r\n0\r\n\r\n", "2;a=\"b;c\"\r\n{}\r\n0;d=e\r\n\r\n", "1\r\n{\r\n1\r\n}\r\n000\r\n\r\n", "02\r\n{}\r\n0\r\n\r\n"} {
-		c.add(204, with(ofChunks, body), "the good chunks %q", body)
 	}
 }
 

@@ -57,10 +57,10 @@ func readInput(in *door.Input, ctx *fasthttp.RequestCtx) {
 	in.Method, in.Target, in.Host, in.Proto = h.Method(), h.RequestURI(), h.Host(), h.Protocol()
 	in.ContentType = h.ContentType()
 	in.Header, in.Head = header{h}, h.RawHeaders()
-	in.Body, in.Trailers = ctx.Request.Body(), len(h.TrailerHeader()) > len("\r\n")
+	in.Body = ctx.Request.Body()
 	in.Peer = peerOf(ctx)
 	if c, ours := ctx.Conn().(*listener.Conn); ours {
-		in.BareLF, in.Last = c.BareLF(), lastCredentials(c)
+		in.BareLF, in.BadChunks, in.Last = c.BareLF(), c.BadChunks(), lastCredentials(c)
 	}
 }
 

@@ -28,10 +28,12 @@ var otherVersion = regexp.MustCompile(`unsupported http version "HTTP/[0-9]+[0-9
 
 // allowChunks lets a body in chunks grow to maxChunks, beyond what is taken: fasthttp
 // forgets the header of a body that it gives up, and route and caller are to be judged
-// first. A body of a declared length needs no reading to be refused.
+// first. A body of a declared length needs no reading to be refused. The time makes
+// fasthttp call [listener.Conn.SetReadDeadline], which looks at the chunks; there is no
+// other way to the connection from here.
 func (s *Server) allowChunks(h *fasthttp.RequestHeader) (c fasthttp.RequestConfig) {
 	if h.ContentLength() == -1 {
-		c.MaxRequestBodySize = maxChunks
+		c.MaxRequestBodySize, c.ReadTimeout = maxChunks, s.Read
 	}
 	return c
 }
@@ -42,6 +44,7 @@ func (s *Server) allowChunks(h *fasthttp.RequestHeader) (c fasthttp.RequestConfi
 func (s *Server) checkExpectation(ctx *fasthttp.RequestCtx) (status int) {
 	var in door.Input
 	readInput(&in, ctx)
+	in.BadChunks = false // nothing was read of them yet
 	if in.CheckFraming() == nil {
 		return fasthttp.StatusContinue
 	}
@@ -90,6 +93,8 @@ func (s *Server) handleUnread(ctx *fasthttp.RequestCtx, err error) {
 		s.serve(ctx, wire.TooSlow)
 	case otherVersion.MatchString(err.Error()):
 		s.serve(ctx, door.BadVersion)
+	case ours && c.BadChunks():
+		s.serve(ctx, door.BadChunks)
 	default:
 		s.serve(ctx, notHTTP)
 	}

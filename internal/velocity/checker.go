@@ -1,6 +1,7 @@
 package velocity
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -11,7 +12,7 @@ import (
 type Store interface {
 	// Update applies u to the record of its subject, atomically among all updates of
 	// that subject, and keeps the record at least as long as the longest window of its
-	// lists. It never fails: when the store cannot learn in time what other instances
+	// lists, and as a hold may run. It never fails: when the store cannot learn in time what other instances
 	// know, it answers from what this instance knows and marks the result degraded.
 	Update(u *Update)
 }
@@ -45,7 +46,7 @@ type call struct {
 func (v *call) begin(plan *Plan) {
 	v.plan = plan
 	v.results = append(v.results[:0], make([]RuleResult, len(plan.rules))...)
-	v.update.turn = nil
+	v.update.turn, v.update.letThrough = nil, false
 }
 
 // NewChecker returns a Checker that evaluates the plan's rules on records in the store.
@@ -81,7 +82,8 @@ func (c *Checker) Check(a *Attempt, now Time, turn *turns.Turn, d *Decision) {
 	defer c.calls.Put(v)
 	plan := c.Plan()
 	v.begin(plan)
-	v.update.turn = turn
+	listed := plan.lists.find(a.Address, now)
+	v.update.turn, v.update.letThrough = turn, listed != nil && listed.Outcome == Allow
 	d.reset(plan)
 	for i := range plan.subjects {
 		r := c.check(v, &plan.subjects[i], a, now)
@@ -93,7 +95,8 @@ func (c *Checker) Check(a *Attempt, now Time, turn *turns.Turn, d *Decision) {
 			d.Rules = append(d.Rules, v.results[i])
 		}
 	}
-	d.judge(plan.lists.find(a.Address, now), c.onFailure)
+	d.UnboundedLater = a.later() && !slices.ContainsFunc(d.Rules, RuleResult.boundsLater)
+	d.judge(listed, c.onFailure)
 }
 
 // OnFailure makes o the decision whenever the shared store does not answer in time, in
@@ -115,39 +118,53 @@ func (c *Checker) check(v *call, s *subjectPlan, a *Attempt, now Time) (r update
 	return u.result
 }
 
-// Declined records that the issuer declined the attempt's card, at now. A repeat with
-// the same attempt_id and card changes nothing. turn is as for [Checker.Check].
-func (c *Checker) Declined(a *Attempt, now Time, turn *turns.Turn) {
+// Answered records at now what the issuer answered: a decline that counts, and the card of
+// an attempt whose check did not know it. A repeat with the same attempt_id and card changes
+// nothing. turn is as for [Checker.Check].
+func (c *Checker) Answered(a *Attempt, answer IssuerAnswer, now Time, turn *turns.Turn) {
+	verb := answer.verb(a)
+	if verb == read {
+		return
+	}
 	v := c.calls.Get().(*call)
 	defer c.calls.Put(v)
 	v.begin(c.Plan())
 	v.update.turn = turn
 	for i := range v.plan.subjects {
 		s := &v.plan.subjects[i]
-		if c.begin(v, s, a, now, decline) && v.update.changes() {
+		if c.begin(v, s, a, now, verb) && v.update.changes() {
 			c.update(v, a)
 		}
 	}
 }
 
 // begin makes v.update the update of the attempt's subject of that kind, with the
-// elements that it adds: decline adds to the lists of declines, observe to all others.
-// It reports false when the attempt has no such subject.
+// elements that it adds. It reports false when the attempt has no such subject.
 func (c *Checker) begin(v *call, s *subjectPlan, a *Attempt, now Time, verb verb) bool {
 	if !c.beginSubject(v, s, a, now, verb) {
 		return false
 	}
 	u := &v.update
 	for i := range s.lists {
-		l := &s.lists[i]
-		if l.kind.declines != (verb == decline) {
-			continue
-		}
-		if id := l.kind.from.identity(a, v.plan); id.known() {
-			u.shown[i] = shown{fingerprint: v.macs.fingerprint(&u.key, l.kind, &id), present: true}
+		if l := &s.lists[i]; s.adds(l.kind, verb) {
+			u.shown[i] = v.shown(l.kind, a, verb)
 		}
 	}
 	return true
+}
+
+// shown is the attempt's element of that kind.
+func (v *call) shown(k *kind, a *Attempt, verb verb) (e shown) {
+	u := &v.update
+	if verb == observe && a.later() && k.from == fromAttempt {
+		id := a.texts[FieldAttemptID]
+		this, before := laterAttemptIdentity(id, u.now), laterAttemptIdentity(id, u.now-second)
+		return shown{v.macs.fingerprint(&u.key, k, &this), v.macs.fingerprint(&u.key, k, &before), true}
+	}
+	if id := k.from.identity(a, v.plan); id.known() {
+		e.fingerprint, e.present = v.macs.fingerprint(&u.key, k, &id), true
+	}
+	return e
 }
 
 // beginSubject makes v.update an update of the attempt's subject of that kind, which

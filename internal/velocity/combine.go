@@ -63,9 +63,13 @@ func (m *Memcached) share(u *Update, deadline time.Time) memcached.Result {
 }
 
 func (w *waiter) copyFrom(u *Update, deadline time.Time) {
-	shown, tallies := append(w.update.shown[:0], u.shown...), append(w.update.result.tallies[:0], u.result.tallies...)
+	own := w.update // with memory of its own
 	w.update, w.deadline = *u, deadline
-	w.update.shown, w.update.result.tallies = shown, tallies
+	w.update.shown = append(own.shown[:0], u.shown...)
+	w.update.result.tallies = append(own.result.tallies[:0], u.result.tallies...)
+	w.update.result.known = own.result.known
+	w.update.other = own.other
+	w.update.other.copyMarks(&u.other)
 }
 
 func (w *waiter) wait(u *Update) memcached.Result {
@@ -74,7 +78,7 @@ func (w *waiter) wait(u *Update) memcached.Result {
 	select {
 	case result := <-w.done:
 		copy(u.result.tallies, w.update.result.tallies)
-		u.result.generation = w.update.result.generation
+		u.result.known.copyMarks(&w.update.result.known)
 		waiterPool.Put(w)
 		return result
 	case <-timer.C:

@@ -30,14 +30,25 @@ type Decision struct {
 	// StoreFailed says why it is Degraded: the shared store did not answer in time, or its
 	// memory is not trusted. Otherwise there was no turn in time to ask it.
 	StoreFailed bool
+	// UnboundedLater says that the card is not known before the charge and no enforced rule
+	// counts attempts: nothing bounds how many such checks pass before their cards are told.
+	UnboundedLater bool
 }
 
 // A RuleResult is what one rule found.
 type RuleResult struct {
-	Rule     *Rule
-	Outcome  Outcome
-	Count    int // distinct elements, the attempt's own included; at block_over + 1 it means "at least"
-	ClearsIn int // seconds until the count is at most review_over, or block_over where there is no review stage
+	Rule    *Rule
+	Outcome Outcome
+	Count   int // distinct elements, the attempt's own included; at block_over + 1 it means "at least"
+	// ClearsIn is in how many seconds the count is at most review_over, or block_over where
+	// there is no review stage, and no hold runs.
+	ClearsIn int
+	Held     bool // the rule's hold runs, and so it blocks whatever the count
+}
+
+// boundsLater reports whether the rule blocks attempts whose card is not known.
+func (r RuleResult) boundsLater() bool {
+	return r.Rule.Mode == Enforce && kindNamed(r.Rule.Count, elementName).grows == byAttempt
 }
 
 // judge sets the outcome and its reasons. The first of these decides: the entry of the

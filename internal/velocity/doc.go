@@ -22,13 +22,20 @@
 // address that many people share, idle blocks honest shoppers whom sliding lets pass.
 //
 // The outcome of a rule is block when the count is over block_over, else review when it
-// is over review_over, else allow (rule.go). All rules are recorded and reported. The
+// is over review_over, else allow (rule.go). A rule with a hold blocks, too, for that long
+// after the last attempt that it found over block_over (hold.go). All rules are recorded
+// and reported. The
 // strictest enforced rule decides; shadow rules have no effect (decision.go).
 //
-// Declines and declined cards are recorded by [Checker.Declined] only, at the time of the
+// Declines and declined cards are recorded by [Checker.Answered] only, at the time of the
 // call; a check counts them and adds none. Attempts are told apart by attempt_id and card
-// (identity.go): another card under the same attempt_id is another attempt, and a
-// decline repeated with both alike changes nothing (update.go).
+// (identity.go): another card under the same attempt_id is another attempt, and an
+// outcome repeated with both alike changes nothing (update.go).
+//
+// Where the card is not known before the charge, a check is judged by what is there: it
+// adds no card, and is told from other attempts by attempt_id and second. The outcome
+// adds the card (plan.go says where), and what a check would have added to the card's
+// own record.
 //
 // # Records
 //
@@ -40,8 +47,8 @@
 // least".
 //
 // Beside its lists a record has marks (mark.go): a key, a time, and at most 1 KiB that
-// only marks of that kind give a meaning, such as an analyst's override. This version
-// writes none; it reads, merges and writes those of others.
+// only marks of that kind give a meaning: the time from which a rule holds the subject,
+// for instance. It reads, merges and writes those of kinds that it does not know, too.
 //
 // Records merge. Of two generations the higher one replaces the other; only marks that
 // survive forgetting are kept. Equal generations give the union of the elements with

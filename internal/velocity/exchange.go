@@ -84,7 +84,7 @@ func (m *Memcached) exchangeOn(slot *memcached.Slot, b *buffers, batch []*Update
 		for _, u := range batch {
 			u.apply(&b.record)
 		}
-		if !changes {
+		if !slices.ContainsFunc(batch, (*Update).changes) {
 			if item.Found() {
 				b.sealed = b.record.append(b.sealed[:0])
 				m.Local.keep(u, &b.record, b.sealed, b.copy)

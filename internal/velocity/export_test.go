@@ -68,7 +68,7 @@ func ServerOf(m *Memcached, key Key) int { return m.serverOf(key).Index() }
 
 // ExpiryOf is what a server is told of a record that matters so long.
 func ExpiryOf(retain time.Duration, now Time) int32 {
-	return expiry(&Update{now: now, subject: &subjectPlan{retain: spanOf(retain)}}, new(Record))
+	return expiry(&Update{now: now, subject: &subjectPlan{window: spanOf(retain)}}, new(Record))
 }
 
 // KeyOf is the key of the attempt's address.

@@ -25,6 +25,7 @@ const (
 	FieldCart
 	FieldAccount
 	FieldReason
+	FieldCard
 )
 
 // Requests is a set of the requests that take fields.
@@ -44,9 +45,9 @@ const (
 // them. The fields of a request are judged in this order.
 var fields = [...]field{
 	FieldIP:        {name: "ip", in: attemptRequests, required: always, expected: anAddress, judge: judgeAddress},
-	FieldLast4:     {name: "last4", in: anyRequest, required: withoutCardID, expected: "the card's last four digits, as a string", judge: judgeLast4, panLike: hasOverFourDigits},
-	FieldExpMonth:  {name: "exp_month", in: anyRequest, required: withoutCardID, number: true, expected: "a month from 1 to 12", judge: judgeMonth},
-	FieldExpYear:   {name: "exp_year", in: anyRequest, required: withoutCardID, number: true, expected: "a year of two digits, or from 2000 to 2099", judge: judgeYear},
+	FieldLast4:     {name: "last4", in: anyRequest, required: exceptWithCardID, expected: "the card's last four digits, as a string", judge: judgeLast4, panLike: hasOverFourDigits},
+	FieldExpMonth:  {name: "exp_month", in: anyRequest, required: exceptWithCardID, number: true, expected: "a month from 1 to 12", judge: judgeMonth},
+	FieldExpYear:   {name: "exp_year", in: anyRequest, required: exceptWithCardID, number: true, expected: "a year of two digits, or from 2000 to 2099", judge: judgeYear},
 	FieldCardID:    {name: "card_id", in: anyRequest, expected: "the payment provider's fingerprint of the card, of 1 to 128 characters, not a card number: before a token of digits alone put a prefix, such as tok_", judge: judgeCardID, panLike: isPANLike},
 	FieldAttemptID: {name: "attempt_id", in: attemptRequests, expected: "1 to 128 characters", judge: judgeID, panLike: hasPAN},
 	FieldOutcome:   {name: "outcome", in: OutcomeRequest},
@@ -57,6 +58,7 @@ var fields = [...]field{
 	FieldCart:      {name: "cart", in: attemptRequests, expected: "1 to 256 characters", judge: judgeText, panLike: hasPAN},
 	FieldAccount:   {name: "account", in: attemptRequests, expected: "1 to 256 characters", judge: judgeText, panLike: hasPAN},
 	FieldReason:    {name: "reason", in: OutcomeRequest},
+	FieldCard:      {name: "card", in: attemptRequests, expected: anOutcomesCardWord, judge: judgeText},
 }
 
 // A field is an entry of the table of fields: all that the decoders, the parsers of
@@ -89,8 +91,19 @@ type requirement uint8
 const (
 	never requirement = iota
 	always
-	withoutCardID // always, unless card_id is present
+	exceptWithCardID // nor with a card that is known later
 )
+
+// requires reports whether the field must be present, given which others are.
+func (f *Fields) requires(field Field) bool {
+	switch fields[field].required {
+	case always:
+		return true
+	case exceptWithCardID:
+		return !f.Has(FieldCardID) && f.values[FieldCard] != cardLater
+	}
+	return false
+}
 
 // String returns the field's name.
 func (f Field) String() string { return fields[f].name }

@@ -66,7 +66,7 @@ func (c *Checker) Inspect(a *Attempt, per []string, now Time) (r Report) {
 // that counts already and with another one. That attempt is no retry; it shows no new
 // address, and no decline is added before it.
 func (s *subjectPlan) next(rule int, r RuleResult) (known, fresh Outcome) {
-	one := r.Rule.outcome(r.Count + 1)
+	one := max(r.Outcome, r.Rule.outcome(r.Count+1)) // a hold that runs blocks that one too
 	switch s.lists[s.rules[rule].list].kind.grows {
 	case byCard:
 		return r.Outcome, one

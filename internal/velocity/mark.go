@@ -31,8 +31,8 @@ type markKey struct {
 
 // The kinds of marks. They stand in records: never changed, never reused.
 const (
-	// markHold is the last time at which an enforced rule with this list, window and
-	// block_over found the subject over block_over. It has no data.
+	// markHold is the time of the last attempt that an enforced rule with this list, window
+	// and block_over found over block_over: see hold.go. It has no data.
 	markHold = 1
 	// markOverride is an analyst's decision about the subject, or its removal. It is
 	// lasting; its key has nothing else.
@@ -41,10 +41,10 @@ const (
 
 // Bounds of the marks of one record: beyond them the oldest leave. They are numbers of
 // marks, not of bytes: with a bound on bytes, what is kept would depend on the order in
-// which records merge. A mark takes at most 48 bytes beside its data, so all of them
-// take at most 38 KiB. A rule that writes marks must count them in worstSize; none does
-// yet.
+// which records merge. All of them take at most 6 KiB. worstSize counts those that rules
+// write.
 const (
+	maxMarkSize     = 48      // bytes of one mark beside its data
 	maxMarkData     = 1 << 10 // bytes of one mark's data
 	maxLastingMarks = 4
 	maxOtherMarks   = 32
@@ -77,27 +77,49 @@ func (m *mark) supersedes(o *mark) bool {
 	return cmp.Or(cmp.Compare(m.at, o.at), bytes.Compare(m.data, o.data)) > 0
 }
 
-// setMark adds the mark, or replaces the one with its key if it supersedes that. It
-// copies the data.
-func (r *Record) setMark(m *mark) {
+// mark returns the mark with that key, nil where there is none.
+func (r *Record) mark(key markKey) *mark {
+	for i := range r.marks {
+		if r.marks[i].key == key {
+			return &r.marks[i]
+		}
+	}
+	return nil
+}
+
+// setMark adds the mark, or replaces the one with its key if it supersedes that, and
+// reports whether it did. It copies the data.
+func (r *Record) setMark(m *mark) (changed bool) {
 	i, found := slices.BinarySearchFunc(r.marks, m.key, func(m mark, key markKey) int { return m.key.compare(key) })
 	if !found {
 		r.marks = openGap(r.marks, i)
 	} else if !m.supersedes(&r.marks[i]) {
-		return
+		return false
 	}
 	r.marks[i] = mark{key: m.key, at: m.at, data: append(r.marks[i].data[:0], m.data...)}
+	return true
 }
 
-// mergeMarks adds the marks of o, or its lasting marks only.
-func (r *Record) mergeMarks(o *Record, lastingOnly bool) {
+// mergeMarks adds the marks of o, or its lasting marks only, and reports whether one was
+// later than what r had.
+func (r *Record) mergeMarks(o *Record, lastingOnly bool) (changed bool) {
 	for i := range o.marks {
 		if m := &o.marks[i]; m.key.lasting || !lastingOnly {
-			r.setMark(m)
+			changed = r.setMark(m) || changed
 		}
 	}
 	r.boundMarks(true, maxLastingMarks)
 	r.boundMarks(false, maxOtherMarks)
+	return changed
+}
+
+// copyMarks gives r the generation and the marks of o, and no list.
+func (r *Record) copyMarks(o *Record) {
+	r.reset()
+	r.generation = o.generation
+	for i := range o.marks {
+		r.setMark(&o.marks[i])
+	}
 }
 
 // boundMarks drops the oldest of the lasting marks, or of the others, beyond the bound.

@@ -14,7 +14,7 @@ const MinMemoryBytes = slab.MinBytes
 // itself.
 //
 // A record is kept until its rules' longest window has passed since it was last
-// written. Only when the bound is reached are records evicted before, and counted:
+// written, and while a hold may run. Only when the bound is reached are records evicted before, and counted:
 // those of the kind of subject that takes most memory, and among these the ones that
 // no rule blocks, or is about to block, before the others. See package slab.
 type Memory struct {
@@ -124,11 +124,16 @@ func (s *scratch) decode(kept []byte) {
 func seconds(t Time) uint32 { return uint32(t / 1000) }
 
 // ends is when u's record stops to matter, in seconds since the epoch, rounded up: a
-// window after the latest time that it may hold, or when its last mark ends.
+// window after the latest time that it may have, or when its last mark ends. What was
+// forgotten matters as long as an older copy elsewhere, whose mark may begin a hold.
 func (u *Update) ends(r *Record) uint32 {
-	end := u.now + ahead + u.subject.retain
+	end := u.now + ahead + u.subject.window
+	if r.generation > 0 {
+		end = u.now + ahead + u.subject.retain
+	}
 	for i := range r.marks {
-		end = max(end, r.marks[i].at+markLife)
+		m := &r.marks[i]
+		end = max(end, m.at+u.subject.life(m.key))
 	}
 	return seconds(end) + 1
 }
@@ -140,16 +145,17 @@ const (
 	// A rule finds more than half of its block_over, or would have the subject reviewed.
 	rankNear
 	// An enforced rule blocks the subject, or an analyst had it forgotten within the
-	// longest window, which an older copy elsewhere must not undo.
+	// longest window or hold, which an older copy elsewhere must not undo.
 	rankBlocked
-	// The record has marks. They outlast any window: see ends.
+	// A hold runs, or the record has marks that only others read: it is kept longer than
+	// those of other ranks, and the records of one rank end about in order.
 	rankMarked
 )
 
 // rank is the rank of the record in which the rules find these tallies.
 func (u *Update) rank(r *Record, tallies []tally) slab.Rank {
 	switch {
-	case len(r.marks) > 0:
+	case r.hasForeignMarks(u.subject):
 		return rankMarked
 	case r.generation > 0 && u.now.age(Time(r.generation)) < u.subject.retain:
 		return rankBlocked
@@ -158,8 +164,11 @@ func (u *Update) rank(r *Record, tallies []tally) slab.Rank {
 	for i, t := range tallies {
 		rule, count := &u.plan.rules[u.subject.rules[i].index], t.count
 		switch {
+		case t.held && rule.Mode == Enforce:
+			return rankMarked
 		case count > rule.BlockOver && rule.Mode == Enforce:
-			return rankBlocked
+			rank = rankBlocked
+		case rank == rankBlocked:
 		case count > rule.limit() || 2*count > rule.BlockOver:
 			rank = rankNear
 		}

@@ -5,12 +5,13 @@ import (
 	"slices"
 )
 
-// maxRecord bounds the encoded size of the lists of any record, in bytes.
+// maxRecord bounds the encoded size of the lists and marks that rules write into any
+// record, in bytes.
 const maxRecord = 60 << 10
 
-// minDeclines is the number of newest declines that a record can recognise when
-// they are delivered again: an outcome is repeated soon or not at all.
-const minDeclines = 64
+// maxRecognised is the number of newest outcomes that a record can recognise when they are
+// delivered again: an outcome is repeated soon or not at all.
+const maxRecognised = 64
 
 // A Plan is the compiled form of the rules: which lists the records of each kind of
 // subject have, and which rules read them. It is immutable.
@@ -26,10 +27,15 @@ type subjectPlan struct {
 	kind   *kind
 	lists  []listPlan
 	rules  []rulePlan
-	retain span // the longest window of its lists
+	holds  []holdPlan
+	window span // the longest of its lists
+	retain span // the longest window or hold of its rules
 	// declines is the index in lists of the list of attempts that were
 	// declined; -1 where no rule counts declines.
 	declines int
+	// completed is the index in lists of the list of attempts whose card an outcome has told;
+	// -1 where no rule counts what that adds.
+	completed int
 }
 
 // A listPlan is one list of a record. All rules that count the same thing with the same
@@ -46,6 +52,8 @@ type rulePlan struct {
 	index  int // in Plan.rules
 	list   int // in subjectPlan.lists
 	window span
+	hold   span
+	mark   markKey // of its hold
 }
 
 // NewPlan checks the rules and compiles them. ipv6Prefix is the number of bits of an
@@ -63,7 +71,12 @@ func NewPlan(rules []Rule, ipv6Prefix int) (*Plan, error) {
 			return nil, &RuleError{Index: i, Key: "name", Expected: fmt.Sprintf("a name that rules[%d] does not have", first)}
 		}
 		names[r.Name] = i
-		if s := p.add(i); s.worstSize() > maxRecord {
+		s := p.add(i)
+		if len(s.holds) > maxOtherMarks {
+			return nil, &RuleError{Index: i, Key: "hold",
+				Expected: fmt.Sprintf("0s: the rules before it on subject %s have %d different holds, and a record keeps no more", r.Per, maxOtherMarks)}
+		}
+		if s.worstSize() > maxRecord {
 			return nil, &RuleError{Index: i, Key: "block_over",
 				Expected: "a smaller number: the records of subject " + r.Per + " could pass 60 KiB"}
 		}
@@ -92,15 +105,19 @@ func (p *Plan) add(i int) *subjectPlan {
 		key.idle = window
 	}
 	list := s.need(listPlan{key: key, kind: element, bound: r.BlockOver + 1, window: window})
-	if element.declines {
-		attempts := &kinds[kindIndex(declinesID)]
-		s.declines = s.need(listPlan{
-			key: listKey{kind: attempts.id}, kind: attempts,
-			bound: minDeclines, window: window,
-		})
+	switch {
+	case element.declines:
+		s.declines = s.needRecognised(declinesID, window)
+	case s.completes(element):
+		s.completed = s.needRecognised(completedID, window)
 	}
-	s.rules = append(s.rules, rulePlan{index: i, list: list, window: window})
-	s.retain = max(s.retain, window)
+	rp := rulePlan{index: i, list: list, window: window, hold: spanOf(r.Hold),
+		mark: markKey{kind: markHold, list: key, window: window, blockOver: uint64(r.BlockOver)}}
+	s.rules = append(s.rules, rp)
+	s.window, s.retain = max(s.window, window), max(s.retain, window)
+	if rp.hold > 0 {
+		s.needHold(rp.mark, rp.hold)
+	}
 	return s
 }
 
@@ -110,8 +127,32 @@ func (p *Plan) subject(k *kind) *subjectPlan {
 			return &p.subjects[i]
 		}
 	}
-	p.subjects = append(p.subjects, subjectPlan{kind: k, declines: -1})
+	p.subjects = append(p.subjects, subjectPlan{kind: k, declines: -1, completed: -1})
 	return &p.subjects[len(p.subjects)-1]
+}
+
+// completes reports whether an outcome that tells the card of an attempt adds elements of
+// that kind: to the record of the card what a check would have added, to others the card.
+func (s *subjectPlan) completes(element *kind) bool {
+	return !element.declines && (s.kind.from == fromCard || element.from == fromCard)
+}
+
+// adds reports whether the lists of that kind take elements with that verb.
+func (s *subjectPlan) adds(element *kind, v verb) bool {
+	switch {
+	case v == observe:
+		return !element.declines && !element.completes
+	case element.declines:
+		return v == decline || v == completeDeclined
+	}
+	return v != decline && (element.completes || s.completes(element))
+}
+
+// needRecognised adds the list of attempts by which an outcome that is delivered twice is
+// recognised.
+func (s *subjectPlan) needRecognised(id byte, window span) (index int) {
+	attempts := &kinds[kindIndex(id)]
+	return s.need(listPlan{key: listKey{kind: id}, kind: attempts, bound: maxRecognised, window: window})
 }
 
 // need adds the list, or makes the one with its key large enough for one rule more, and
@@ -144,12 +185,12 @@ func (s *subjectPlan) reads(key listKey) bool {
 	return slices.ContainsFunc(s.lists, func(l listPlan) bool { return l.key == key })
 }
 
-// worstSize bounds the encoded size of the lists of a record, in bytes. An element
+// worstSize bounds the encoded size of a record, in bytes, as the rules write it. An element
 // takes 8 for its fingerprint and at most 5 for the time to the element before it,
 // which is less than 720 hours.
 func (s *subjectPlan) worstSize() int {
 	const header, perList, perElement = 48, 64, 8 + 5
-	size := header
+	size := header + len(s.holds)*maxMarkSize
 	for i := range s.lists {
 		size += perList + s.lists[i].bound*perElement
 	}

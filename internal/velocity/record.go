@@ -75,13 +75,17 @@ func (r *Record) dropEmpty() {
 }
 
 // retain is the time for which the record matters to any instance, counted from its
-// latest time. Lists that no rule here reads matter to instances with other rules; so do
-// marks, and the fact that the record was forgotten: these as long as any window may be.
+// latest time. Lists and marks that no rule here reads matter to instances with other
+// rules, as the fact that the record was forgotten does: these as long as any window may
+// be.
 func (r *Record) retain(s *subjectPlan) span {
-	if r.generation > 0 || len(r.marks) > 0 || slices.ContainsFunc(r.lists, func(l list) bool { return !s.reads(l.key) }) {
+	if r.generation > 0 || r.hasForeignMarks(s) || slices.ContainsFunc(r.lists, func(l list) bool { return !s.reads(l.key) }) {
 		return spanOf(MaxWindow)
 	}
-	return s.retain
+	if len(r.marks) > 0 {
+		return s.retain
+	}
+	return s.window
 }
 
 // merge adds to r what o knows. It is commutative, associative and idempotent, so

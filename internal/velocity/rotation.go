@@ -8,7 +8,7 @@ package velocity
 //   - Those that are not changed yet write under the previous key. All others do so too:
 //     the record under that key is whole, and no other can be stricter.
 //   - When all have both keys, the record under the new key becomes whole: after the
-//     longest window it has all that counts.
+//     longest window it has all that counts. Marks are carried over at once.
 //   - Then the previous key is taken out. Those that have lost it write under the new key,
 //     as all others do.
 //
@@ -35,16 +35,25 @@ func (c *Checker) update(v *call, a *Attempt) {
 		return
 	}
 	u, p := &v.update, &v.previous.update
-	v.previous.plan, p.turn = v.plan, u.turn
+	v.previous.plan, p.turn, p.letThrough = v.plan, u.turn, u.letThrough
 	c.begin(v.previous, u.subject, a, u.now, u.verb) // it has the subject, as v.update is of it
 	c.previous.store.Update(p)
-	u.forgotten = p.result.generation
+	u.other.copyMarks(&p.result.known)
 	c.store.Update(u)
-	if u.result.generation > p.result.generation {
-		p.forgotten = u.result.generation
+	if u.result.known.generation > p.result.known.generation {
+		p.other.copyMarks(&u.result.known)
 		c.previous.store.Update(p)
 	}
 	u.result.join(&p.result)
+}
+
+// carryOver adds to the record what is known of its subject under the other hash key: that
+// it was forgotten, and its marks. An update that forgets does both keys by itself.
+func (u *Update) carryOver(r *Record) {
+	if u.other.generation > r.generation && u.verb != forget {
+		r.startGeneration(u.other.generation)
+	}
+	u.marked = len(u.other.marks) > 0 && r.mergeMarks(&u.other, u.verb == forget || r.generation > u.other.generation)
 }
 
 // join makes r the stricter of both results, which are of the same rules. A count clears
@@ -53,6 +62,7 @@ func (r *updateResult) join(o *updateResult) {
 	for i := range r.tallies {
 		t := &r.tallies[i]
 		t.count, t.clearsIn = max(t.count, o.tallies[i].count), max(t.clearsIn, o.tallies[i].clearsIn)
+		t.held = t.held || o.tallies[i].held
 	}
 	switch {
 	case r.degraded && o.degraded:

@@ -10,6 +10,7 @@ import (
 const (
 	MinWindow    = time.Second
 	MaxWindow    = 720 * time.Hour
+	MaxHold      = 720 * time.Hour
 	MaxBlockOver = 4096
 )
 
@@ -42,7 +43,10 @@ type Rule struct {
 	ReviewOver int           // 0: no review stage; otherwise below BlockOver
 	BlockOver  int           // 1 to MaxBlockOver
 	Retention  Retention
-	Mode       Mode
+	// Hold is for how long the rule blocks after the last attempt that it found over
+	// BlockOver while it was enforced: whole seconds, 0 to MaxHold.
+	Hold time.Duration
+	Mode Mode
 }
 
 // DefaultRule counts the different cards that an address shows in a sliding hour: it
@@ -83,6 +87,8 @@ func (r *Rule) check() (key, expected string) {
 		return "review_over", "0 for no review stage, or a number below block_over"
 	case r.Retention != Sliding && r.Retention != Idle:
 		return "retention", "sliding or idle"
+	case r.Hold < 0 || r.Hold > MaxHold || r.Hold%time.Second != 0:
+		return "hold", "whole seconds from 0s to 720h"
 	case r.Mode != Enforce && r.Mode != Shadow:
 		return "mode", "enforce or shadow"
 	}
@@ -134,6 +140,9 @@ func (r *Rule) Warnings() (warnings []string) {
 	}
 	if subject.enforcedWarning != "" && r.Mode == Enforce {
 		warnings = append(warnings, subject.enforcedWarning)
+	}
+	if r.Hold > 0 && r.Mode == Shadow {
+		warnings = append(warnings, "has a hold that has no effect in mode: shadow: only an enforced rule begins one")
 	}
 	return warnings
 }

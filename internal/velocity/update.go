@@ -10,11 +10,13 @@ import (
 type verb uint8
 
 const (
-	read    verb = iota // evaluates the rules and changes nothing
-	observe             // records an attempt
-	decline             // records that the issuer declined an attempt, unless it is recorded already
-	forget              // empties the record, for good: see Record.generation
-	reseed              // writes what is known to the shared store and adds nothing
+	read             verb = iota // evaluates the rules and changes nothing
+	observe                      // records an attempt
+	decline                      // records that the issuer declined an attempt
+	complete                     // records the card of an attempt whose check did not know it
+	completeDeclined             // records both
+	forget                       // empties the record, for good: see Record.generation
+	reseed                       // writes what is known to the shared store and adds nothing
 )
 
 // An Update is one change to the record of one subject, or one look at it, and what the
@@ -28,10 +30,14 @@ type Update struct {
 	verb    verb
 	network uint32      // of the subject's IP address: see networkTag; 0 for none
 	turn    *turns.Turn // of its check; nil: one of its own
-	shown   []shown     // what observe and decline add, by the subject's lists
-	// forgotten is the generation that the subject's record has at least: see rotation.go.
-	forgotten uint64
+	shown   []shown     // the elements to add, by the subject's lists
+	// letThrough: a list allows the attempt, whatever the rules find.
+	letThrough bool
+	// other is what is known of the subject under the other hash key, its generation and
+	// marks: see rotation.go.
+	other Record
 
+	marked bool // the record has got a later mark
 	result updateResult
 }
 
@@ -40,81 +46,82 @@ type updateResult struct {
 	tallies  []tally // by the subject's rules
 	degraded bool    // the store answered from this instance's own knowledge
 	waited   bool    // because there was no turn in time; otherwise because of the store
-	// generation is the record's: see Record.
-	generation uint64
+	known    Record  // its generation and marks
 }
 
 // shown is the element of one list; present is false where the attempt lacks it.
 type shown struct {
 	fingerprint uint64
+	earlier     uint64 // of the same element as an earlier attempt may have shown it; 0 for none
 	present     bool
 }
 
 // A tally is what one rule counts in a record.
 type tally struct {
-	count    int // at most block_over + 1, and "at least" there
-	clearsIn int // whole seconds, rounded up, until the count is at most the rule's limit
+	count    int  // at most block_over + 1, and "at least" there
+	clearsIn int  // whole seconds, rounded up, until the count is at most the rule's limit and no hold runs
+	held     bool // a hold runs
 }
 
-// begin makes u an update with that verb, which adds no element yet. It keeps
-// its turn, which is of the whole check.
+// begin makes u an update with that verb, which adds no element yet. It keeps what is of
+// the whole check: its turn, and whether a list lets it through.
 func (u *Update) begin(p *Plan, s *subjectPlan, key Key, now Time, v verb) {
 	u.plan, u.subject, u.key, u.now, u.verb, u.network = p, s, key, now, v, 0
 	u.shown = append(u.shown[:0], make([]shown, len(s.lists))...)
 	u.result.tallies = append(u.result.tallies[:0], make([]tally, len(s.rules))...)
-	u.result.degraded = false
-	u.forgotten = 0
+	u.result.degraded, u.marked = false, false
+	u.other.reset()
 }
 
-// changes reports whether the update writes anything; otherwise it only reads.
+// changes reports whether the update writes anything; otherwise it only reads. An attempt
+// that adds no element may still leave a mark: that is known once it was applied.
 func (u *Update) changes() bool {
 	switch u.verb {
-	case observe, decline:
-		return slices.ContainsFunc(u.shown, func(e shown) bool { return e.present })
+	case observe, decline, complete, completeDeclined:
+		return u.marked || slices.ContainsFunc(u.shown, func(e shown) bool { return e.present })
 	case forget, reseed:
 		return true
 	}
 	return false
 }
 
-// shows reports whether the update records an attempt.
-func (u *Update) shows() bool { return u.verb == observe && u.changes() }
-
 // apply prunes the record, carries out the verb, and evaluates the rules.
 func (u *Update) apply(r *Record) {
-	if u.forgotten > r.generation && u.verb != forget {
-		r.startGeneration(u.forgotten)
-	}
+	u.carryOver(r)
 	r.prune(u.subject, u.now)
 	switch u.verb {
-	case observe:
+	case observe, decline, complete, completeDeclined:
 		u.observe(r)
-	case decline:
-		if !u.repeated(r) {
-			u.observe(r)
-		}
 	case forget:
-		r.forget(max(u.now, Time(u.forgotten)))
+		r.forget(max(u.now, Time(u.other.generation)))
 	}
-	u.result.generation = r.generation
+	u.markHolds(r)
+	u.result.known.copyMarks(r)
 	for i := range u.subject.rules {
 		u.result.tallies[i] = u.tally(r, &u.subject.rules[i])
 	}
 }
 
+// observe adds the elements. What an outcome has told of this attempt already it does not
+// add again.
 func (u *Update) observe(r *Record) {
+	declined, completed := u.recognised(r, u.subject.declines), u.recognised(r, u.subject.completed)
 	for i, e := range u.shown {
-		if e.present {
-			l := &u.subject.lists[i]
-			r.listFor(l.key).observe(e.fingerprint, u.now, l.bound)
+		l := &u.subject.lists[i]
+		if !e.present || l.kind.declines && declined || !l.kind.declines && completed {
+			continue
 		}
+		list := r.listFor(l.key)
+		if e.earlier != 0 && list.index(e.fingerprint) < 0 && list.index(e.earlier) >= 0 {
+			e.fingerprint = e.earlier
+		}
+		list.observe(e.fingerprint, u.now, l.bound)
 	}
 }
 
-// repeated reports whether the record holds this decline already.
-func (u *Update) repeated(r *Record) bool {
-	i := u.subject.declines
-	if i < 0 {
+// recognised reports whether the attempt is in the list with that index, -1 for no list.
+func (u *Update) recognised(r *Record, i int) bool {
+	if i < 0 || !u.shown[i].present {
 		return false
 	}
 	l := r.list(u.subject.lists[i].key)
@@ -124,7 +131,11 @@ func (u *Update) repeated(r *Record) bool {
 // ruleResult is the result of the i-th of the subject's rules.
 func (u *Update) ruleResult(i int) RuleResult {
 	rule, t := &u.plan.rules[u.subject.rules[i].index], u.result.tallies[i]
-	return RuleResult{Rule: rule, Outcome: rule.outcome(t.count), Count: t.count, ClearsIn: t.clearsIn}
+	outcome := rule.outcome(t.count)
+	if t.held {
+		outcome = Block
+	}
+	return RuleResult{Rule: rule, Outcome: outcome, Count: t.count, ClearsIn: t.clearsIn, Held: t.held}
 }
 
 // blocks reports whether an enforced rule blocks the subject.
@@ -137,30 +148,34 @@ func (u *Update) blocks() bool {
 	return false
 }
 
-// tally counts for one rule in a pruned record.
+// count is what the rule counts in a pruned record.
+func (u *Update) count(r *Record, rp *rulePlan) int {
+	l := r.list(u.subject.lists[rp.list].key)
+	switch {
+	case l == nil:
+		return 0
+	case l.key.idle > 0:
+		return l.since(l.runs[0].began)
+	}
+	return l.within(u.now, rp.window)
+}
+
+// tally is what the rule finds in a pruned record.
 func (u *Update) tally(r *Record, rp *rulePlan) tally {
 	rule := &u.plan.rules[rp.index]
-	l := r.list(u.subject.lists[rp.list].key)
-	if l == nil {
-		return tally{}
+	t := tally{count: min(u.count(r, rp), rule.BlockOver+1)}
+	if t.count > rule.limit() {
+		// The newest elements, limit of them, may stay: the count clears when the next
+		// older one leaves. Of an idle list all leave at once.
+		l := r.list(u.subject.lists[rp.list].key)
+		leaves := l.elements[rule.limit()].seen
+		if l.key.idle > 0 {
+			leaves = l.runs[0].last
+		}
+		t.clearsIn = (leaves + rp.window - u.now).wholeSeconds()
 	}
-	idle := rule.Retention == Idle
-	var count int
-	if idle {
-		count = l.since(l.runs[0].began)
-	} else {
-		count = l.within(u.now, rp.window)
+	if left := u.holdLeft(r, rp); left > 0 {
+		t.held, t.clearsIn = true, max(t.clearsIn, left.wholeSeconds())
 	}
-	t := tally{count: min(count, rule.BlockOver+1)}
-	if t.count <= rule.limit() {
-		return t
-	}
-	// The newest elements, limit of them, may stay: the count clears when the next
-	// older one leaves. Of an idle list all leave at once.
-	leaves := l.elements[rule.limit()].seen
-	if idle {
-		leaves = l.runs[0].last
-	}
-	t.clearsIn = int((leaves + rp.window - u.now + 999) / 1000)
 	return t
 }

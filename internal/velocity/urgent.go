@@ -29,7 +29,7 @@ func (u *Update) urgency(r *Record) urgency {
 		return marked
 	case r.generation > 0 && u.now.age(Time(r.generation)) < u.subject.retain:
 		return forgotten
-	case u.blocks() || len(r.marks) > 0:
+	case u.blocks() || r.hasForeignMarks(u.subject):
 		return blocking
 	}
 	return ordinary

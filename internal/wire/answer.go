@@ -55,6 +55,9 @@ func appendResult(b []byte, r *velocity.RuleResult) []byte {
 	number("block_over", r.Rule.BlockOver)
 	number("window_seconds", int(r.Rule.Window.Seconds()))
 	number("clears_in_seconds", r.ClearsIn)
+	if r.Held {
+		b = append(b, `,"held":true`...)
+	}
 	return append(b, '}')
 }
 

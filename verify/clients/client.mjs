@@ -6,20 +6,22 @@ import http from 'node:http';
 const [library, url, user, password, calls] = process.argv.slice(2);
 const card = {last4: '4242', exp_month: 12, exp_year: 2030};
 const body = JSON.stringify({...card, ...(url.endsWith('/check') ? {ip: '203.0.113.7'} : {per: 'card'})});
-const headers = {'Content-Type': 'application/json', Authorization: 'Basic ' + btoa(user + ':' + password)};
+const reads = url.includes('/addresses/');
+const method = reads ? 'GET' : 'POST';
+const headers = {Authorization: 'Basic ' + btoa(user + ':' + password), ...(reads ? {} : {'Content-Type': 'application/json'})};
 const agent = new http.Agent({keepAlive: true, maxSockets: 1});
 
 const ask = {
 	fetch: async () => {
-		const answer = await fetch(url, {method: 'POST', headers, body});
+		const answer = await fetch(url, {method, headers, ...(reads ? {} : {body})});
 		await answer.text();
 		return answer.status;
 	},
 	http: () => new Promise((resolve, reject) => {
-		const request = http.request(url, {method: 'POST', headers, agent}, (answer) => {
+		const request = http.request(url, {method, headers, agent}, (answer) => {
 			answer.resume().on('end', () => resolve(answer.statusCode));
 		});
-		request.on('error', reject).end(body, 'utf8');
+		request.on('error', reject).end(reads ? undefined : body);
 	}),
 }[library];
 

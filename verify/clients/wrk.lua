@@ -1,3 +1,7 @@
-wrk.method = "POST"
-wrk.headers["Content-Type"] = "application/json"
-wrk.body = '{"ip":"203.0.113.7","last4":"4242","exp_month":12,"exp_year":2030}'
+-- wrk ... -- METHOD BODY
+function init(args)
+	wrk.method, wrk.body = args[1], args[2]
+	if wrk.body ~= "" then
+		wrk.headers["Content-Type"] = "application/json"
+	end
+end

@@ -4,16 +4,16 @@
 // A scenario is a story an analyst can read. Its lines are:
 //
 //	# a comment; those on top tell the story
-//	rule NAME PER COUNT WINDOW [review N] block N [idle] [shadow]
+//	rule NAME PER COUNT WINDOW [review N] block N [hold D] [idle] [shadow]
 //	list allow|block NETWORK [until CLOCK]
 //	CLOCK check ADDRESS CARD [field=value ...] -> DECISION COUNT ...
 //	CLOCK declined|approved|error ADDRESS CARD [field=value ...]
 //
 // CLOCK is the time since the scenario began; 0s+30s*100 stands for a hundred
 // lines, 30 s apart. CARD is 4242/1230 (last four digits, expiry), with 4242+
-// counting up line by line, or id:FINGERPRINT. COUNT is a number when one rule
+// counting up line by line, or id:FINGERPRINT, or later. COUNT is a number when one rule
 // answers, otherwise rule=number for each that does, in configuration order;
-// rule=3~120 adds that it clears in 120 s. A rule that the line does not name must be
+// rule=3~120 adds that it clears in 120 s, and rule=3! that a hold runs. A rule that the line does not name must be
 // left out of the answer.
 package velocitytest
 
@@ -68,6 +68,7 @@ type RuleAnswer struct {
 	Name     string
 	Count    int
 	ClearsIn int
+	Held     bool
 }
 
 // Start is the time at which scenarios begin.
@@ -151,6 +152,8 @@ func parseRule(t *testing.T, words []string) velocity.Rule {
 			r.Mode = velocity.Shadow
 		case "review":
 			r.ReviewOver, words = number(t, words[1]), words[1:]
+		case "hold":
+			r.Hold, words = duration(t, words[1]), words[1:]
 		case "block":
 			r.BlockOver, words = number(t, words[1]), words[1:]
 		default:
@@ -206,6 +209,8 @@ func fill(t *testing.T, f *velocity.Fields, verb string, words []string, repetit
 	f.Set(velocity.FieldIP, words[0])
 	if id, ok := strings.CutPrefix(words[1], "id:"); ok {
 		f.Set(velocity.FieldCardID, id)
+	} else if words[1] == "later" {
+		f.Set(velocity.FieldCard, words[1])
 	} else {
 		last4, expiry, _ := strings.Cut(words[1], "/")
 		if counting, ok := strings.CutSuffix(last4, "+"); ok {
@@ -233,6 +238,7 @@ func parseAnswer(t *testing.T, words []string) *Answer {
 		if name, rest, named := strings.Cut(w, "="); named {
 			r.Name, w = name, rest
 		}
+		w, r.Held = strings.CutSuffix(w, "!")
 		count, clears, said := strings.Cut(w, "~")
 		r.Count = number(t, count)
 		if said {
@@ -265,26 +271,24 @@ func CheckerDriver(t *testing.T, plan *velocity.Plan, store velocity.Store) Driv
 			attempts++
 			f.Set(velocity.FieldAttemptID, fmt.Sprintf("attempt %d", attempts))
 		}
+		if step.Want == nil {
+			a, answer, err := velocity.ParseOutcome(&f)
+			require.NoError(t, err)
+			c.Answered(&a, answer, step.At, nil)
+			return nil
+		}
 		a, err := velocity.ParseAttempt(&f)
 		require.NoError(t, err)
-		if !f.Has(velocity.FieldOutcome) {
-			var d velocity.Decision
-			c.Check(&a, step.At, nil, &d)
-			return answerOf(&d)
-		}
-		answer, err := velocity.ParseIssuerAnswer(&f)
-		require.NoError(t, err)
-		if answer.Counts() {
-			c.Declined(&a, step.At, nil)
-		}
-		return nil
+		var d velocity.Decision
+		c.Check(&a, step.At, nil, &d)
+		return answerOf(&d)
 	}
 }
 
 func answerOf(d *velocity.Decision) *Answer {
 	a := &Answer{Decision: d.Outcome.String()}
 	for _, r := range d.Rules {
-		a.Rules = append(a.Rules, RuleAnswer{Name: r.Rule.Name, Count: r.Count, ClearsIn: r.ClearsIn})
+		a.Rules = append(a.Rules, RuleAnswer{Name: r.Rule.Name, Count: r.Count, ClearsIn: r.ClearsIn, Held: r.Held})
 	}
 	return a
 }
