@@ -131,6 +131,8 @@ func TestEveryRefusal(t *testing.T) {
 		{"not UTF-8", checking("{\"ip\":\"203.0.113.7\",\"card_id\":\"pm_1\",\"account\":\"\xff\"}"), 400, "field_invalid", "account"},
 		{"half an escape", doortest.Raw("POST /v1/check?ip=203.0.113.7&card_id=pm_1&cart=%4", "", doortest.AsCheckout), 400, "field_invalid", "cart"},
 		{"another outcome", doortest.Raw("POST /v1/outcomes?ip=203.0.113.7&card_id=pm_1&outcome=refused", "", doortest.AsCheckout), 400, "field_invalid", "outcome"},
+		{"no_ip, which the configuration does not accept", checking(`{"no_ip":"renewal","card_id":"pm_1"}`), 400, "field_invalid", "no_ip"},
+		{"no_ip in an outcome", doortest.Raw("POST /v1/outcomes?no_ip=phone&card_id=pm_1&outcome=approved", "", doortest.AsCheckout), 400, "field_invalid", "no_ip"},
 		{"a card that is known later, and is there", checking(`{"ip":"203.0.113.7","card":"later","card_id":"pm_1"}`), 400, "field_invalid", "card"},
 		{"now, in a check", checking(`{"ip":"203.0.113.7","card":"now","card_id":"pm_1"}`), 400, "field_invalid", "card"},
 		{"a card where a word is expected", checking(`{"ip":"203.0.113.7","card":"pm_1"}`), 400, "field_invalid", "card"},

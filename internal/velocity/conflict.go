@@ -25,5 +25,8 @@ func (f *Fields) conflict(requests Requests) *FieldError {
 	case word != cardLater && word != cardNow, word == cardLater && f.present&cardFields != 0:
 		return &FieldError{Field: FieldCard, Expected: anOutcomesCardWord}
 	}
+	if f.Has(FieldNoIP) && f.Has(FieldIP) {
+		return &FieldError{Field: FieldNoIP, Expected: "no ip beside it"}
+	}
 	return nil
 }

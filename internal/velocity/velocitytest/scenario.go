@@ -11,7 +11,7 @@
 //
 // CLOCK is the time since the scenario began; 0s+30s*100 stands for a hundred
 // lines, 30 s apart. CARD is 4242/1230 (last four digits, expiry), with 4242+
-// counting up line by line, or id:FINGERPRINT, or later. COUNT is a number when one rule
+// counting up line by line, or id:FINGERPRINT, or later. ADDRESS may be no_ip:REASON. COUNT is a number when one rule
 // answers, otherwise rule=number for each that does, in configuration order;
 // rule=3~120 adds that it clears in 120 s, and rule=3! that a hold runs. A rule that the line does not name must be
 // left out of the answer.
@@ -206,7 +206,11 @@ func parseSteps(t *testing.T, line int, words []string) (steps []Step) {
 }
 
 func fill(t *testing.T, f *velocity.Fields, verb string, words []string, repetition int) {
-	f.Set(velocity.FieldIP, words[0])
+	if reason, without := strings.CutPrefix(words[0], "no_ip:"); without {
+		f.Set(velocity.FieldNoIP, reason)
+	} else {
+		f.Set(velocity.FieldIP, words[0])
+	}
 	if id, ok := strings.CutPrefix(words[1], "id:"); ok {
 		f.Set(velocity.FieldCardID, id)
 	} else if words[1] == "later" {
