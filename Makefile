@@ -55,7 +55,7 @@ verify: ## what make test leaves out, with the tools of others, each of which mu
 	@$(need_go)
 	@missing=$$(for tool in $(tools); do command -v $$tool >/dev/null || printf ' %s' $$tool; done); \
 	[ -z "$$missing" ] || { echo "make verify needs$$missing"; exit 1; }
-	go test -tags verify -count=1 ./verify
+	go test -tags verify -count=1 ./verify/...
 	./k6/run.sh
 	./deploy/prometheus/run.sh
 	go run ./loadtest
