@@ -178,6 +178,23 @@ func TestHoldsOutlastARotation(t *testing.T) {
 	})
 }
 
+// An attempt that the list lets through begins a hold under neither key.
+func TestInARotationTheAllowListLetsThroughUnderBothKeys(t *testing.T) {
+	rule := holding(24 * time.Hour)
+	onEachStore(t, []velocity.Rule{rule}, func(t *testing.T, r *rotation) {
+		both := r.start("new", "old")
+		network, _ := velocity.ParseNetwork("203.0.113.0/24")
+		lists, err := velocity.NewLists([]velocity.Entry{{Net: network, Outcome: velocity.Allow}})
+		require.NoError(t, err)
+		both.Replace(planWith(t, rule).With(lists))
+		for card := range 6 {
+			assert.Equal(t, velocity.Allow, decide(t, both, "203.0.113.7", card, 0).Outcome)
+		}
+		both.Replace(planWith(t, rule))
+		assert.False(t, decide(t, both, "203.0.113.7", 0, 2*time.Hour).Rules[0].Held)
+	})
+}
+
 // Concurrent attempts share an exchange: each hears that it is held.
 func TestConcurrentAttemptsAreAllHeld(t *testing.T) {
 	server := testbed.StartMemcached(t)
