@@ -45,7 +45,7 @@ test: ## everything that must hold, in about four minutes on two processors
 	go test -shuffle=on -count=1 -run "^($$tests)$$" $$(dirname $$files | sort -u | sed 's|^|./|') & first=$$!; \
 	go test -shuffle=on -count=1 -parallel 4 ./cmd/... ./bench ./internal/testbed ./verify; second=$$?; \
 	wait $$first && exit $$second # side by side: the program's tests wait more than they compute
-	go test -count=1 -parallel 4 ./loadtest # alone: its load wants the machine
+	go test -count=1 -parallel 8 ./loadtest # alone: its load wants the machine
 
 # tools are what verify needs beside Go and memcached.
 tools = memcached curl ab wrk nginx haproxy python3 node php java k6 prometheus promtool

@@ -14,6 +14,7 @@ import (
 	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/operator"
 	"fraudcheck/internal/server"
+	"fraudcheck/internal/velocity"
 )
 
 // makeDoors makes the servers of both ports. They differ in their routes, and in that the
@@ -26,7 +27,7 @@ func (s *service) makeDoors() error {
 	}
 	forCallers, forOperators := s.doorSettings("callers"), s.doorSettings("operators")
 	address := addressForm(s.settings.Log.IP, s.keys.log)
-	callersAPI := &callers.API{Checker: s.checker, Now: s.clock.Now, Address: address, Events: forCallers.Events}
+	callersAPI := &callers.API{Checker: s.checker, Now: s.clock.Now, Address: address, AcceptNoIP: s.settings.AcceptNoIP, Events: forCallers.Events}
 	operatorsAPI := &operator.API{Checker: s.checker, Guard: s.guard, Metrics: s.metrics, Now: s.clock.Now, Address: address, Profiles: s.settings.Debug.PProf}
 	forCallers.Elsewhere, forCallers.OtherPort = operatorsAPI.Routes(), "operators' port (operator_listen)"
 	forOperators.Elsewhere, forOperators.OtherPort = callersAPI.Routes(), "callers' port (listen)"
@@ -48,7 +49,7 @@ func (s *service) doorSettings(port string) door.Settings {
 	return door.Settings{
 		Guard: s.guard, CORS: s.cors, TLS: s.policy.certificate != nil, Log: s.log, TagKey: s.keys.log, InFlight: s.settings.Limits.InFlight,
 		Events: door.Events{
-			Request: s.metrics.Request, Decision: s.metrics.Decision, Outcome: s.metrics.Outcome, PANLike: s.metrics.PANLike,
+			Request: s.metrics.Request, Decision: decided(s.metrics, s.log), Outcome: s.metrics.Outcome, NoIP: s.metrics.NoIP, PANLike: s.metrics.PANLike,
 			AcceptFailed: acceptFailed(s.metrics, s.log, port), MadeRoom: madeRoom(s.metrics, s.log, port),
 			TLSFailed: tlsFailed(s.metrics, s.log, port),
 		},
@@ -92,6 +93,18 @@ func (s *service) connections() (callers, operators int, err error) {
 		callers = min(callers, set.Callers)
 	}
 	return callers, operators, nil
+}
+
+// decided returns what counts decisions, and warns at most once a minute of checks without
+// a card that no rule bounds.
+func decided(metrics *operator.Metrics, log *slog.Logger) func(*velocity.Decision, time.Duration) {
+	rarely := atMostEvery(time.Minute)
+	return func(d *velocity.Decision, took time.Duration) {
+		metrics.Decision(d, took)
+		if d.UnboundedLater && rarely() {
+			log.Warn("callers send card: later, and no enforced rule counts attempts of their subjects: any number of such checks pass before their cards are told")
+		}
+	}
 }
 
 // acceptFailed returns what counts accepts that failed at the port, and logs them at most

@@ -40,8 +40,8 @@ func (p *program) scrape(t *testing.T) string {
 	return a.body
 }
 
-func TestCardNumbersAreCountedAtBothPorts(t *testing.T) {
-	p := start(t, strings.Replace(guarded, "password: ", "roles: [operator], password: ", 1))
+func TestWhatCallersShouldNotSendIsCounted(t *testing.T) {
+	p := start(t, strings.Replace(guarded, "password: ", "roles: [operator], password: ", 1)+"accept_no_ip: true\n")
 	require.Zero(t, value(t, p.scrape(t), "fraudcheck_pan_like_input_total"))
 	assert.Equal(t, 400, p.send(t, "POST", "/v1/check", `{"ip":"203.0.113.7","card_id":"4111111111111111"}`).status)
 	assert.EqualValues(t, 1, value(t, p.scrape(t), "fraudcheck_pan_like_input_total"))
@@ -49,6 +49,15 @@ func TestCardNumbersAreCountedAtBothPorts(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 400, a.status)
 	assert.EqualValues(t, 2, value(t, p.scrape(t), "fraudcheck_pan_like_input_total"))
+
+	assert.Equal(t, 200, p.send(t, "POST", "/v1/check", `{"no_ip":"phone","card_id":"a"}`).status)
+	assert.EqualValues(t, 1, value(t, p.scrape(t), "fraudcheck_checks_without_ip_total"))
+	for range 3 {
+		assert.Equal(t, 200, p.send(t, "POST", "/v1/check", `{"ip":"203.0.113.7","card":"later"}`).status)
+	}
+	assert.EqualValues(t, 3, value(t, p.scrape(t), "fraudcheck_unbounded_later_total"))
+	p.await(t, p.stderr, `WARNING .*callers send card: later`)
+	assert.Equal(t, 1, strings.Count(p.stderr.String(), "callers send card: later"), "once a minute")
 }
 
 // stuck is a standard error that takes nothing until it is released.

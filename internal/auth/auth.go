@@ -14,10 +14,10 @@
 //
 // # Memory
 //
-// A Guard remembers which credentials it found good, so that a password is hashed at most
-// once a minute and a token verified once; on a kept-alive connection they are then only
-// compared. It slows guessing by client network and by
-// user name: see throttle. A reload keeps both.
+// A Guard remembers which credentials it found good, so that a password is hashed once
+// while its user stays as configured, and a token verified once; on a kept-alive
+// connection they are then only compared. It slows guessing by client network and by user
+// name: see throttle. A reload keeps both.
 //
 // # Refusals
 //

@@ -22,15 +22,12 @@ func (g *Guard) Waiting() (all, queued int) {
 	return all, g.hasher.Queued()
 }
 
-// Renewing reports whether any verified password is being renewed.
-func (g *Guard) Renewing() (renewing bool) {
-	for _, known := range g.inForce.Load().verified {
-		known.carryOver(func(v *verification) *verification {
-			renewing = renewing || v.renewing.Load()
-			return nil
-		})
+// Remembered is how many credentials are remembered.
+func (g *Guard) Remembered() (n int) {
+	for _, v := range g.inForce.Load().verified {
+		n += len(v.young) + len(v.old)
 	}
-	return renewing
+	return n
 }
 
 // MaxWaiting is the bound.

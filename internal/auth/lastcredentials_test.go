@@ -143,16 +143,6 @@ func TestCallersThatShareAConnectionAreToldApart(t *testing.T) {
 	}
 }
 
-// A slow hash is good for a minute on a kept-alive connection too.
-func TestKnownCredentialsOfAConnectionAreHashedAgain(t *testing.T) {
-	guard, b := guardOf(t, lean)
-	c := known(t, guard, basic("lean:"+shared))
-	require.EqualValues(t, 1, b.hashes.Load())
-	_, err := c.show(basic("lean:"+shared), when(noon.Add(time.Minute)))
-	require.NoError(t, err)
-	assert.EqualValues(t, 2, b.hashes.Load())
-}
-
 // Guesses on the connection of a known caller are counted, and slowed like all others.
 func TestGuessesOnAConnectionThatIsKnownAreSlowed(t *testing.T) {
 	guard := auth.NewGuard(ofUsers(t, plain))

@@ -10,8 +10,8 @@ import (
 // basicScheme is a user name and a password (RFC 7617). A failure costs the same
 // whichever user is tried: see [password.Costliest].
 //
-// A request takes one of three ways. Credentials that were found good within the last
-// minute pass at once. A fast hash (clear, sha256) is compared at once. A slow one waits
+// A request takes one of three ways. Credentials that were found good before pass at
+// once: see [verified]. A fast hash (clear, sha256) is compared at once. A slow one waits
 // its turn: see verifySlow.
 type basicScheme struct{ accounts *accounts }
 
@@ -75,8 +75,6 @@ func (s *basicScheme) verify(c call, credentials []byte) (*Caller, error) {
 	v, age := c.verified.find(&id, c.At)
 	if age == fresh {
 		c.Last.keep(c.verified, credentials, v)
-	}
-	if age == fresh || age == ageing && !v.renewing.CompareAndSwap(false, true) {
 		return v.caller, nil
 	}
 	var buf [maxHeader]byte
@@ -92,13 +90,9 @@ func (s *basicScheme) verify(c call, credentials []byte) (*Caller, error) {
 	if user == nil {
 		user = &unknownUser
 	}
-	if age == ageing {
-		go s.renew(c.Guard, c.verified, user, v, id, string(secret), c.At)
-		return v.caller, nil
-	}
 	if !user.hash.IsSlow() {
 		if user.hash.MatchesFast(secret) {
-			c.verified.add(id, &verification{caller: &user.caller, hash: &user.hash})
+			c.verified.addPassword(id, user)
 			return &user.caller, nil
 		}
 		if s.accounts.costliest.IsZero() {
@@ -106,20 +100,6 @@ func (s *basicScheme) verify(c call, credentials []byte) (*Caller, error) {
 		}
 	}
 	return s.verifySlow(c, user, id, string(name), string(secret), age)
-}
-
-// renew hashes the password again, in a goroutine of its own, while the last verification
-// still holds. Where it fails the verification just ends.
-func (s *basicScheme) renew(g *Guard, known *verified, user *account, v *verification, id credentialID, secret string, now time.Time) {
-	defer v.renewing.Store(false)
-	if g.hasher.Verify(&user.hash, secret, &s.accounts.costliest) {
-		known.add(id, user.verifiedAt(now))
-	}
-}
-
-// verifiedAt is the verification of a password that was hashed.
-func (u *account) verifiedAt(now time.Time) *verification {
-	return &verification{caller: &u.caller, until: now.Add(rememberedFor), hash: &u.hash}
 }
 
 // verifySlow hashes the password, once for all requests that show it at this moment,
@@ -150,11 +130,11 @@ func (s *basicScheme) verifySlow(c call, user *account, id credentialID, name, s
 			defer done()
 		}
 		if !c.hasher.Verify(&user.hash, secret, &s.accounts.costliest) {
-			c.verified.forget(id) // what was good once is a guess from now on
+			c.verified.forgetPassword(id) // what was good once is a guess from now on
 			return nil, Invalid
 		}
 		c.throttle.refund(guess)
-		c.verified.add(id, user.verifiedAt(c.At))
+		c.verified.addPassword(id, user)
 		return nil, nil
 	})
 	if err != nil {
@@ -174,5 +154,5 @@ func (s *basicScheme) confirm(v *verification) *verification {
 	if !user.hash.Same(v.hash) {
 		return &verification{caller: &user.caller, again: true, hash: &user.hash}
 	}
-	return &verification{caller: &user.caller, until: v.until, hash: &user.hash}
+	return &verification{caller: &user.caller, hash: &user.hash}
 }

@@ -2,7 +2,6 @@ package auth_test
 
 import (
 	"fmt"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -79,44 +78,78 @@ func try(guard *auth.Guard, userinfo string) error {
 	return err
 }
 
-func TestAVerifiedPasswordIsNotHashedAgainForAMinute(t *testing.T) {
+// However seldom a caller calls.
+func TestAVerifiedPasswordIsNotHashedAgain(t *testing.T) {
 	guard, b := guardOf(t, lean, cheap)
-	for _, name := range []string{"lean", "cheap"} {
-		before := b.hashes.Load()
-		for range 100 {
+	for _, after := range []time.Duration{0, time.Second, time.Minute, 2 * time.Minute, 24 * time.Hour, 10_000 * time.Hour} {
+		b.pass(after)
+		for _, name := range []string{"lean", "cheap"} {
 			require.NoError(t, try(guard, name+":"+shared))
 		}
-		assert.EqualValues(t, 1, b.hashes.Load()-before, name)
+		assert.EqualValues(t, 2, b.hashes.Load(), after)
 	}
 	assert.Equal(t, error(auth.Invalid), try(guard, "lean:"+shared+"!"))
 	assert.EqualValues(t, 3, b.hashes.Load(), "another password is")
-	b.pass(time.Minute)
 	require.NoError(t, try(guard, "lean:"+shared))
-	assert.EqualValues(t, 4, b.hashes.Load(), "nobody came in time to have it renewed")
+	assert.EqualValues(t, 3, b.hashes.Load())
 }
 
-func TestACallerOfOnceAMinuteNeverWaitsForAHash(t *testing.T) {
-	for _, every := range []time.Duration{time.Second, 7 * time.Second, 29 * time.Second, 30 * time.Second, 45 * time.Second, 59 * time.Second} {
-		guard, b := guardOf(t, lean)
-		require.NoError(t, try(guard, "lean:"+shared))
-		b.gate = make(chan struct{})
-		renewed := 0
-		for range 100 {
-			b.pass(every)
-			require.NoError(t, try(guard, "lean:"+shared), "no hash can begin, and it is let in")
-			if !b.Renewing() {
-				continue
-			}
-			renewed++
-			require.NoError(t, try(guard, "lean:"+shared), "while it is renewed too")
-			b.gate <- struct{}{}
-			for b.Renewing() {
-				runtime.Gosched()
+// A wrong password is hashed whenever it is shown, and leaves nothing behind.
+func TestWrongPasswordsAreNotRemembered(t *testing.T) {
+	guard, b := guardOf(t, lean, plain)
+	require.NoError(t, try(guard, "lean:"+shared))
+	for i := range 10 {
+		for range 2 {
+			require.Equal(t, error(auth.Invalid), try(guard, fmt.Sprint("lean:guess ", i)))
+			require.Equal(t, error(auth.Invalid), try(guard, fmt.Sprint("plain:guess ", i)))
+			require.Equal(t, error(auth.Invalid), try(guard, fmt.Sprint("stranger:guess ", i)))
+		}
+	}
+	assert.EqualValues(t, 1+10*2*3, b.hashes.Load())
+	assert.Equal(t, 1, guard.Remembered())
+}
+
+// Of a shop's thousand callers each pays for one hash after a start, and for one more when
+// its password changes.
+func TestAThousandUsersOfAFileAreRemembered(t *testing.T) {
+	const users = 1000
+	file := func(change string) []auth.User {
+		var text strings.Builder
+		for i := range users {
+			switch {
+			case i == 7 && change == "another hash":
+				fmt.Fprintf(&text, "user%d:%s\n", i, argon256)
+			case i == 8 && change != "":
+			default:
+				fmt.Fprintf(&text, "user%d:%s\n", i, lean.Password)
 			}
 		}
-		assert.EqualValues(t, 1+renewed, b.hashes.Load())
-		assert.Positive(t, renewed, "%s", every)
+		f, err := auth.ParseUsersFile(text.String())
+		require.NoError(t, err)
+		return f.Users()
 	}
+	guard, b := guardOf(t, file("")...)
+	all := func(but int) (hashes int32) {
+		before := b.hashes.Load()
+		for i := range users {
+			if i != but {
+				require.NoError(t, try(guard, fmt.Sprint("user", i, ":", shared)))
+			}
+		}
+		return b.hashes.Load() - before
+	}
+	assert.EqualValues(t, users, all(-1))
+	b.pass(1000 * time.Hour)
+	assert.Zero(t, all(-1))
+	assert.Equal(t, users, guard.Remembered())
+
+	guard.Replace(ofUsers(t, file("another hash")...))
+	assert.Equal(t, users-1, guard.Remembered(), "one user is gone")
+	assert.EqualValues(t, 1, all(8), "one has another hash")
+	assert.Equal(t, error(auth.Invalid), try(guard, "user8:"+shared))
+	guard.Replace(ofUsers(t, file("")...))
+	assert.EqualValues(t, 2, all(-1), "one has its old hash, and one is a stranger")
+	assert.Equal(t, users, guard.Remembered())
 }
 
 func TestConcurrentRequestsWithOneCredentialWaitForOneHash(t *testing.T) {
@@ -143,9 +176,11 @@ func (b *bench) await(t *testing.T, all, queued int) {
 
 func TestGuessesDoNotHoldUpKnownCallers(t *testing.T) {
 	guard, b := guardOf(t, lean, fat, cheap, plain)
-	require.NoError(t, try(guard, "cheap:"+shared))
-	b.pass(time.Minute)
 	require.NoError(t, try(guard, "lean:"+shared))
+	require.NoError(t, try(guard, "cheap:"+shared))
+	again := cheap
+	again.Password = bcryptA // of the same password
+	guard.Replace(ofUsers(t, lean, fat, again, plain))
 	b.gate = make(chan struct{})
 
 	guesses := make(chan error, 100)
@@ -159,7 +194,7 @@ func TestGuessesDoNotHoldUpKnownCallers(t *testing.T) {
 	require.NoError(t, try(guard, "lean:"+shared), "remembered")
 	require.NoError(t, try(guard, "plain:"+shared), "nothing to hash")
 	returned := make(chan error, 1)
-	go func() { returned <- try(guard, "cheap:"+shared) }() // its proof is too old, and no guess it is
+	go func() { returned <- try(guard, "cheap:"+shared) }() // it was good, and so is no guess
 	b.await(t, waiting+1, waiting)
 	for ended := 0; ; ended++ {
 		select {

@@ -14,14 +14,11 @@ import (
 )
 
 const (
-	// maxVerified is how many credentials of a scheme are remembered at most.
+	// maxVerified is how many tokens are remembered at most. Of passwords it is one for
+	// each user.
 	maxVerified = 10_000
 	// maxCredentials bounds the credentials that are looked up, in bytes.
 	maxCredentials = max(maxHeader, jwt.MaxToken)
-	// rememberedFor is how long a slow password is good without being hashed again. It
-	// is renewed from half of that on, so a caller that calls at least once in that time
-	// never waits.
-	rememberedFor = time.Minute
 )
 
 // verified remembers the credentials of a scheme that were found good, so that they are
@@ -29,12 +26,17 @@ const (
 // good gets in: a stranger cannot fill it. Each scheme has its own, or an issuer with
 // a token for every call would push slow passwords out.
 //
-// There are two generations. When the young one is full it becomes the old one, and
-// what was old is forgotten at once: it is verified again.
+// A user's password is remembered until a reload changes or removes the user, or another
+// password is found good in its place: a caller that calls once in an hour waits for a
+// slow hash once in the life of the process, like one that calls every second.
+//
+// Of tokens there are two generations. When the young one is full it becomes the old one,
+// and what was old is forgotten at once: it is verified again.
 type verified struct {
 	key        [sha256.Size]byte // random: no table made outside the process fits
 	mu         sync.RWMutex
 	young, old map[credentialID]*verification
+	passwords  map[string]credentialID // those of each user in young
 
 	underWay singleflight.Group // verifications, by credentialID
 	waiting  atomic.Int32       // requests for one of them
@@ -46,12 +48,11 @@ type credentialID [sha256.Size]byte
 
 // A verification is what was found of good credentials.
 type verification struct {
-	caller   *Caller
-	until    time.Time      // from then on it is no good; zero: always good
-	again    bool           // it is to be made anew, whatever until says
-	hash     *password.Hash // that a password was verified against
-	token    *jwt.Token     // that was shown
-	renewing atomic.Bool    // of a slow password
+	caller *Caller
+	until  time.Time      // from then on it is no good; zero: always good
+	again  bool           // it is to be made anew, whatever until says
+	hash   *password.Hash // that a password was verified against
+	token  *jwt.Token     // that was shown
 }
 
 // An age is how old a verification is.
@@ -60,13 +61,12 @@ type age int
 const (
 	unknown age = iota // there is none
 	expired            // the credentials were good: no guess, but to be verified again
-	ageing             // they are good, and not for long
 	fresh
 )
 
 // newVerified makes an empty memory with a random key.
 func newVerified() *verified {
-	k := &verified{young: make(map[credentialID]*verification)}
+	k := &verified{young: make(map[credentialID]*verification), passwords: make(map[string]credentialID)}
 	_, _ = rand.Read(k.key[:]) // never fails
 	return k
 }
@@ -100,22 +100,22 @@ func (k *verified) find(id *credentialID, now time.Time) (*verification, age) {
 
 // age returns how old the verification is at now.
 func (v *verification) age(now time.Time) age {
-	switch {
-	case v.again:
+	if v.again || !v.until.IsZero() && !v.until.After(now) {
 		return expired
-	case v.until.IsZero():
-		return fresh
-	}
-	switch left := v.until.Sub(now); {
-	case left <= 0:
-		return expired
-	case left <= rememberedFor/2:
-		return ageing
 	}
 	return fresh
 }
 
-// add remembers a verification, in the young generation.
+// addPassword remembers a user's password in place of the one before.
+func (k *verified) addPassword(id credentialID, of *account) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.young, k.passwords[of.caller.Name])
+	k.young[id] = &verification{caller: &of.caller, hash: &of.hash}
+	k.passwords[of.caller.Name] = id
+}
+
+// add remembers the verification of a token, in the young generation.
 func (k *verified) add(id credentialID, v *verification) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -125,12 +125,14 @@ func (k *verified) add(id credentialID, v *verification) {
 	k.young[id] = v
 }
 
-// forget forgets credentials that turned out to be good no more.
-func (k *verified) forget(id credentialID) {
+// forgetPassword forgets a password that turned out to be good no more.
+func (k *verified) forgetPassword(id credentialID) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	delete(k.young, id)
-	delete(k.old, id)
+	if v := k.young[id]; v != nil {
+		delete(k.passwords, v.caller.Name)
+		delete(k.young, id)
+	}
 }
 
 // carryOver returns what is known under another policy: what confirm returns for each
@@ -147,5 +149,11 @@ func (k *verified) carryOver(confirm func(*verification) *verification) *verifie
 		}
 		return next
 	}
-	return &verified{key: k.key, young: carried(k.young), old: carried(k.old)}
+	next := &verified{key: k.key, young: carried(k.young), old: carried(k.old), passwords: make(map[string]credentialID)}
+	for name, id := range k.passwords {
+		if next.young[id] != nil {
+			next.passwords[name] = id
+		}
+	}
+	return next
 }

@@ -10,7 +10,7 @@
 //
 // The fields of the check and "outcome": approved, declined or error; with declined a
 // "reason". The answer is 202 with the attempt_id. Only declined is recorded, unless the
-// reason is insufficient_funds.
+// reason is insufficient_funds, and the card of a check that did not know it.
 //
 // # Refusals
 //
@@ -37,7 +37,9 @@ type API struct {
 	// Address is how the shopper's address is shown in the log (the setting log.ip);
 	// empty for not at all.
 	Address func(netip.Addr) string
-	Events  door.Events
+	// AcceptNoIP: a shop may say why it has no shopper's address (accept_no_ip).
+	AcceptNoIP bool
+	Events     door.Events
 }
 
 // Routes returns the routes of the callers' port; both need the role checker.
@@ -54,6 +56,7 @@ func (a *API) Routes() []door.Route {
 type scratch struct {
 	fields   velocity.Fields
 	attempt  velocity.Attempt
+	answer   velocity.IssuerAnswer // of an outcome
 	decision velocity.Decision
 }
 
@@ -76,6 +79,9 @@ func (a *API) check(q *door.Request) *wire.Problem {
 	}
 	a.Checker.Check(&s.attempt, a.Now(q.Start), &q.Turn, &s.decision)
 	q.Decision = &s.decision
+	if reason := s.fields.Value(velocity.FieldNoIP); reason != "" && a.Events.NoIP != nil {
+		a.Events.NoIP(reason)
+	}
 	if q.Logged {
 		a.logDecision(q, s)
 	}
@@ -84,8 +90,8 @@ func (a *API) check(q *door.Request) *wire.Problem {
 	return nil
 }
 
-// parse reads the fields from URL parameters and body into s.fields, and the attempt from
-// them into s.attempt. What looks like a whole card number is counted and not logged;
+// parse reads the fields from URL parameters and body into s.fields, and from them the
+// attempt into s.attempt and the issuer's answer, if the route takes one, into s.answer. What looks like a whole card number is counted and not logged;
 // where it cannot be an order's number it is refused.
 func (a *API) parse(q *door.Request, s *scratch, allowed wire.FieldSet) *wire.Problem {
 	s.fields = velocity.Fields{}
@@ -94,7 +100,13 @@ func (a *API) parse(q *door.Request, s *scratch, allowed wire.FieldSet) *wire.Pr
 		return wire.UnsupportedMedia
 	}
 	err := s.decode(q, decode, allowed)
-	if err == nil {
+	switch {
+	case err != nil:
+	case !a.AcceptNoIP && s.fields.Has(velocity.FieldNoIP):
+		err = &velocity.FieldError{Field: velocity.FieldNoIP, Expected: "ip in its place: no_ip is taken where the configuration says accept_no_ip: true"}
+	case allowed == wire.OutcomeFields:
+		s.attempt, s.answer, err = velocity.ParseOutcome(&s.fields)
+	default:
 		s.attempt, err = velocity.ParseAttempt(&s.fields)
 	}
 	if wire.PANLike(&s.fields, err) && a.Events.PANLike != nil {

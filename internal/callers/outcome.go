@@ -6,22 +6,16 @@ import (
 	"fraudcheck/internal/wire"
 )
 
-// outcome answers POST /v1/outcomes. Where the issuer's answer does not count nothing is
-// recorded, but the fields must be right all the same.
+// outcome answers POST /v1/outcomes. Where the issuer's answer does not count and tells no
+// card, nothing is recorded, but the fields must be right all the same.
 func (a *API) outcome(q *door.Request) *wire.Problem {
 	s := scratchOf(q)
 	if p := a.parse(q, s, wire.OutcomeFields); p != nil {
 		return p
 	}
-	answer, err := velocity.ParseIssuerAnswer(&s.fields)
-	if err != nil {
-		return wire.ProblemOf(err)
-	}
-	if answer.Counts() {
-		a.Checker.Declined(&s.attempt, a.Now(q.Start), &q.Turn)
-	}
+	a.Checker.Answered(&s.attempt, s.answer, a.Now(q.Start), &q.Turn)
 	if a.Events.Outcome != nil {
-		a.Events.Outcome(answer)
+		a.Events.Outcome(s.answer)
 	}
 	if q.Logged {
 		a.logOutcome(q, s)

@@ -124,7 +124,7 @@ func (d *port) show(t testing.TB, address string, cards int, more ...string) {
 func (d *port) decline(t testing.TB, address string, card int) {
 	t.Helper()
 	a := d.attempt(t, "ip="+address, fmt.Sprintf("card_id=card %d", card))
-	d.checker.Declined(&a, d.now(), nil)
+	d.checker.Answered(&a, velocity.IssuerAnswer{Outcome: "declined", Reason: "other"}, d.now(), nil)
 }
 
 // ask sends a request of the analyst, with headers written as lines.

@@ -165,6 +165,8 @@ func TestEverySeriesIsThereFromTheStart(t *testing.T) {
 	add(`fraudcheck_accept_errors_total{door="*"}`, []string{"callers", "operators"})
 	add(`fraudcheck_connections_closed_for_room_total{door="*"}`, []string{"callers", "operators"})
 	add("fraudcheck_pan_like_input_total")
+	add("fraudcheck_unbounded_later_total")
+	add(`fraudcheck_checks_without_ip_total{reason="*"}`, []string{"renewal", "phone", "unknown"})
 	add(`fraudcheck_outcomes_total{outcome="*"}`, []string{
 		`approved",reason="`, `error",reason="`, `declined",reason="invalid_number`, `declined",reason="invalid_credentials`,
 		`declined",reason="insufficient_funds`, `declined",reason="other`,
@@ -222,6 +224,8 @@ fraudcheck_connections_closed_for_room_total{door}
 fraudcheck_tls_failures_total{door,reason}
 fraudcheck_tls_certificate_expiry_timestamp_seconds{}
 fraudcheck_pan_like_input_total{}
+fraudcheck_unbounded_later_total{}
+fraudcheck_checks_without_ip_total{reason}
 fraudcheck_outcomes_total{outcome,reason}
 fraudcheck_log_dropped_total{}
 fraudcheck_clock_ahead_seconds{}
@@ -376,7 +380,7 @@ func TestStoreOperationsAreCounted(t *testing.T) {
 	}
 	assert.EqualValues(t, 1, up(twoServers[0]))
 	assert.EqualValues(t, 0, up(twoServers[1]))
-	for _, result := range []memcached.Result{memcached.OK, memcached.Miss, memcached.Conflict, memcached.Fault, memcached.Newer} {
+	for _, result := range []memcached.Result{memcached.OK, memcached.Miss, memcached.Conflict, memcached.Fault, memcached.Newer, memcached.Refused} {
 		m.Operation(twoServers[1], "get", memcached.Failed, 0)
 		require.EqualValues(t, 0, up(twoServers[1]))
 		m.Operation(twoServers[1], "get", result, 0)
@@ -506,7 +510,7 @@ func TestUnknownPathsMakeNoSeries(t *testing.T) {
 		"door":     {"callers", "operators"},
 		"decision": {"allow", "review", "block"},
 		"outcome":  {"allow", "review", "block", "skipped", "approved", "declined", "error"},
-		"reason":   {"", "invalid_number", "invalid_credentials", "insufficient_funds", "other", "store", "wait"},
+		"reason":   {"", "invalid_number", "invalid_credentials", "insufficient_funds", "other", "store", "wait", "renewal", "phone", "unknown"},
 		"mode":     {"enforce", "shadow"},
 		"rule":     {"cards_per_ip", "cards_per_email", "cards_per_device"},
 		"scheme":   nil, // of auth, as are its results

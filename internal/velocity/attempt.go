@@ -1,32 +1,76 @@
 package velocity
 
-import "net/netip"
+import (
+	"net/netip"
+	"strings"
+)
 
 // An Attempt is one presentation of a card, judged valid. It holds plain values
 // only: nothing of the request's memory but what the fields hold.
 type Attempt struct {
-	Address netip.Addr // the shopper's; an IPv4 address inside an IPv6 one is IPv4
+	Address netip.Addr // the shopper's, an IPv4 address inside an IPv6 one as IPv4; not valid where there is none
 
-	card identity
+	card identity // unknown where it is known later
 	// month and year are the expiry shown beside a card_id, of one card now this one and
 	// now another; 0 without both. Without card_id the expiry makes the card: see card.
 	month, year int
 	texts       [len(fields)]string // by field; hashed only where a rule asks for one
 }
 
-// ParseAttempt judges the fields of a check or an outcome. attempt_id must be present: the
-// caller makes one where the shop sent none. The error is a *FieldError; the attempt is
-// then empty.
+// later reports whether the card is not known before the charge.
+func (a *Attempt) later() bool { return a.texts[FieldCard] == cardLater }
+
+// ParseAttempt judges the fields of a check. attempt_id must be present: the caller makes
+// one where the shop sent none. The error is a *FieldError; the attempt is then empty.
 func ParseAttempt(f *Fields) (a Attempt, err error) {
-	if err = a.parse(f, attemptRequests); err != nil {
+	if err = a.parse(f, CheckRequest); err == nil {
+		err = a.checkSubject()
+	}
+	if err != nil {
 		a = Attempt{}
 	}
 	return a, err
 }
 
+// ParseOutcome judges the fields of an outcome, which are those of its check and the
+// issuer's answer. The error is a *FieldError; the attempt is then empty.
+func ParseOutcome(f *Fields) (a Attempt, answer IssuerAnswer, err error) {
+	if err = a.parse(f, OutcomeRequest); err == nil {
+		if err = a.checkSubject(); err == nil {
+			answer, err = parseIssuerAnswer(f)
+		}
+	}
+	if err != nil {
+		a = Attempt{}
+	}
+	return a, answer, err
+}
+
+// checkSubject returns the error of an attempt in which nothing can be watched.
+func (a *Attempt) checkSubject() error {
+	if a.Address.IsValid() {
+		return nil
+	}
+	var names []string
+	for i := range kinds {
+		k := &kinds[i]
+		if k.subject == "" || k.from.address {
+			continue
+		}
+		if id := k.from.identity(a, nil); id.known() {
+			return nil
+		}
+		names = append(names, k.subject)
+	}
+	return &FieldError{Field: FieldIP, Missing: true, Expected: "with no_ip at least one of " + strings.Join(names, ", ")}
+}
+
 // parse judges the fields that these requests take, in the order of the table, and fills
 // a. Every field that is present must be valid, needed or not.
 func (a *Attempt) parse(f *Fields, requests Requests) error {
+	if wrong := f.conflict(requests); wrong != nil {
+		return wrong
+	}
 	var month, year int
 	for i := range fields {
 		field, entry := Field(i), &fields[i]
@@ -34,7 +78,7 @@ func (a *Attempt) parse(f *Fields, requests Requests) error {
 			continue
 		}
 		if !f.Has(field) {
-			if entry.required == always || entry.required == withoutCardID && !f.Has(FieldCardID) {
+			if f.requires(field) {
 				return &FieldError{Field: field, Missing: true, Expected: entry.expected}
 			}
 			continue
@@ -61,7 +105,7 @@ func (a *Attempt) parse(f *Fields, requests Requests) error {
 		if month > 0 && year > 0 {
 			a.month, a.year = month, year
 		}
-	} else {
+	} else if !a.later() {
 		a.card = cardIdentity(a.texts[FieldLast4], month, year)
 	}
 	return nil

@@ -1,6 +1,7 @@
 package velocity
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -94,6 +95,7 @@ func (c *Checker) Check(a *Attempt, now Time, turn *turns.Turn, d *Decision) {
 			d.Rules = append(d.Rules, v.results[i])
 		}
 	}
+	d.UnboundedLater = a.later() && !slices.ContainsFunc(d.Rules, RuleResult.boundsLater)
 	d.judge(listed, c.onFailure)
 }
 
@@ -116,39 +118,53 @@ func (c *Checker) check(v *call, s *subjectPlan, a *Attempt, now Time) (r update
 	return u.result
 }
 
-// Declined records that the issuer declined the attempt's card, at now. A repeat with
-// the same attempt_id and card changes nothing. turn is as for [Checker.Check].
-func (c *Checker) Declined(a *Attempt, now Time, turn *turns.Turn) {
+// Answered records at now what the issuer answered: a decline that counts, and the card of
+// an attempt whose check did not know it. A repeat with the same attempt_id and card changes
+// nothing. turn is as for [Checker.Check].
+func (c *Checker) Answered(a *Attempt, answer IssuerAnswer, now Time, turn *turns.Turn) {
+	verb := answer.verb(a)
+	if verb == read {
+		return
+	}
 	v := c.calls.Get().(*call)
 	defer c.calls.Put(v)
 	v.begin(c.Plan())
 	v.update.turn = turn
 	for i := range v.plan.subjects {
 		s := &v.plan.subjects[i]
-		if c.begin(v, s, a, now, decline) && v.update.changes() {
+		if c.begin(v, s, a, now, verb) && v.update.changes() {
 			c.update(v, a)
 		}
 	}
 }
 
 // begin makes v.update the update of the attempt's subject of that kind, with the
-// elements that it adds: decline adds to the lists of declines, observe to all others.
-// It reports false when the attempt has no such subject.
+// elements that it adds. It reports false when the attempt has no such subject.
 func (c *Checker) begin(v *call, s *subjectPlan, a *Attempt, now Time, verb verb) bool {
 	if !c.beginSubject(v, s, a, now, verb) {
 		return false
 	}
 	u := &v.update
 	for i := range s.lists {
-		l := &s.lists[i]
-		if l.kind.declines != (verb == decline) {
-			continue
-		}
-		if id := l.kind.from.identity(a, v.plan); id.known() {
-			u.shown[i] = shown{fingerprint: v.macs.fingerprint(&u.key, l.kind, &id), present: true}
+		if l := &s.lists[i]; s.adds(l.kind, verb) {
+			u.shown[i] = v.shown(l.kind, a, verb)
 		}
 	}
 	return true
+}
+
+// shown is the attempt's element of that kind.
+func (v *call) shown(k *kind, a *Attempt, verb verb) (e shown) {
+	u := &v.update
+	if verb == observe && a.later() && k.from == fromAttempt {
+		id := a.texts[FieldAttemptID]
+		this, before := laterAttemptIdentity(id, u.now), laterAttemptIdentity(id, u.now-second)
+		return shown{v.macs.fingerprint(&u.key, k, &this), v.macs.fingerprint(&u.key, k, &before), true}
+	}
+	if id := k.from.identity(a, v.plan); id.known() {
+		e.fingerprint, e.present = v.macs.fingerprint(&u.key, k, &id), true
+	}
+	return e
 }
 
 // beginSubject makes v.update an update of the attempt's subject of that kind, which

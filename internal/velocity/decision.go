@@ -30,6 +30,9 @@ type Decision struct {
 	// StoreFailed says why it is Degraded: the shared store did not answer in time, or its
 	// memory is not trusted. Otherwise there was no turn in time to ask it.
 	StoreFailed bool
+	// UnboundedLater says that the card is not known before the charge and no enforced rule
+	// counts attempts: nothing bounds how many such checks pass before their cards are told.
+	UnboundedLater bool
 }
 
 // A RuleResult is what one rule found.
@@ -41,6 +44,11 @@ type RuleResult struct {
 	// there is no review stage, and no hold runs.
 	ClearsIn int
 	Held     bool // the rule's hold runs, and so it blocks whatever the count
+}
+
+// boundsLater reports whether the rule blocks attempts whose card is not known.
+func (r RuleResult) boundsLater() bool {
+	return r.Rule.Mode == Enforce && kindNamed(r.Rule.Count, elementName).grows == byAttempt
 }
 
 // judge sets the outcome and its reasons. The first of these decides: the entry of the

@@ -27,10 +27,15 @@
 // and reported. The
 // strictest enforced rule decides; shadow rules have no effect (decision.go).
 //
-// Declines and declined cards are recorded by [Checker.Declined] only, at the time of the
+// Declines and declined cards are recorded by [Checker.Answered] only, at the time of the
 // call; a check counts them and adds none. Attempts are told apart by attempt_id and card
-// (identity.go): another card under the same attempt_id is another attempt, and a
-// decline repeated with both alike changes nothing (update.go).
+// (identity.go): another card under the same attempt_id is another attempt, and an
+// outcome repeated with both alike changes nothing (update.go).
+//
+// Where the card is not known before the charge, a check is judged by what is there: it
+// adds no card, and is told from other attempts by attempt_id and second. The outcome
+// adds the card (plan.go says where), and what a check would have added to the card's
+// own record.
 //
 // # Records
 //

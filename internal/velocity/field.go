@@ -3,6 +3,7 @@ package velocity
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 )
 
 // A Field is a field of a request: an index of the table of fields.
@@ -25,6 +26,8 @@ const (
 	FieldCart
 	FieldAccount
 	FieldReason
+	FieldCard
+	FieldNoIP
 )
 
 // Requests is a set of the requests that take fields.
@@ -43,10 +46,10 @@ const (
 // fields is the table of fields: to add one, add an entry at the end; nothing else lists
 // them. The fields of a request are judged in this order.
 var fields = [...]field{
-	FieldIP:        {name: "ip", in: attemptRequests, required: always, expected: anAddress, judge: judgeAddress},
-	FieldLast4:     {name: "last4", in: anyRequest, required: withoutCardID, expected: "the card's last four digits, as a string", judge: judgeLast4, panLike: hasOverFourDigits},
-	FieldExpMonth:  {name: "exp_month", in: anyRequest, required: withoutCardID, number: true, expected: "a month from 1 to 12", judge: judgeMonth},
-	FieldExpYear:   {name: "exp_year", in: anyRequest, required: withoutCardID, number: true, expected: "a year of two digits, or from 2000 to 2099", judge: judgeYear},
+	FieldIP:        {name: "ip", in: attemptRequests, required: exceptWithNoIP, expected: anAddress, judge: judgeAddress},
+	FieldLast4:     {name: "last4", in: anyRequest, required: exceptWithCardID, expected: "the card's last four digits, as a string", judge: judgeLast4, panLike: hasOverFourDigits},
+	FieldExpMonth:  {name: "exp_month", in: anyRequest, required: exceptWithCardID, number: true, expected: "a month from 1 to 12", judge: judgeMonth},
+	FieldExpYear:   {name: "exp_year", in: anyRequest, required: exceptWithCardID, number: true, expected: "a year of two digits, or from 2000 to 2099", judge: judgeYear},
 	FieldCardID:    {name: "card_id", in: anyRequest, expected: "the payment provider's fingerprint of the card, of 1 to 128 characters, not a card number: before a token of digits alone put a prefix, such as tok_", judge: judgeCardID, panLike: isPANLike},
 	FieldAttemptID: {name: "attempt_id", in: attemptRequests, expected: "1 to 128 characters", judge: judgeID, panLike: hasPAN},
 	FieldOutcome:   {name: "outcome", in: OutcomeRequest},
@@ -57,6 +60,8 @@ var fields = [...]field{
 	FieldCart:      {name: "cart", in: attemptRequests, expected: "1 to 256 characters", judge: judgeText, panLike: hasPAN},
 	FieldAccount:   {name: "account", in: attemptRequests, expected: "1 to 256 characters", judge: judgeText, panLike: hasPAN},
 	FieldReason:    {name: "reason", in: OutcomeRequest},
+	FieldCard:      {name: "card", in: attemptRequests, expected: anOutcomesCardWord, judge: judgeText},
+	FieldNoIP:      {name: "no_ip", in: attemptRequests, expected: "in place of ip: " + strings.Join(NoIPReasons, ", "), judge: judgeNoIP},
 }
 
 // A field is an entry of the table of fields: all that the decoders, the parsers of
@@ -88,9 +93,20 @@ type requirement uint8
 
 const (
 	never requirement = iota
-	always
-	withoutCardID // always, unless card_id is present
+	exceptWithNoIP
+	exceptWithCardID // nor with a card that is known later
 )
+
+// requires reports whether the field must be present, given which others are.
+func (f *Fields) requires(field Field) bool {
+	switch fields[field].required {
+	case exceptWithNoIP:
+		return !f.Has(FieldNoIP)
+	case exceptWithCardID:
+		return !f.Has(FieldCardID) && f.values[FieldCard] != cardLater
+	}
+	return false
+}
 
 // String returns the field's name.
 func (f Field) String() string { return fields[f].name }

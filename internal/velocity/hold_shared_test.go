@@ -120,7 +120,7 @@ func TestHoldsThatOnlyMarksKeepAreAnsweredFromTheCopy(t *testing.T) {
 	a, b := newCountingInstance(t, server, rule), newCountingInstance(t, server, rule)
 	for card := range 2 {
 		attempt := velocitytest.Attempt(t, ip, card)
-		a.Declined(&attempt, a.now(), nil)
+		a.Answered(&attempt, velocity.IssuerAnswer{Outcome: "declined", Reason: "other"}, a.now(), nil)
 	}
 	a.requireHeld(ip, true)
 	before := a.trips()

@@ -17,7 +17,8 @@ const (
 	tagCard    = 'C' // last four digits, month, year
 	tagExpiry  = 'E' // month, year
 	tagText    = 'T' // SHA-256 of a caller's string
-	tagAttempt = 'A' // SHA-256 of a card's identity and the caller's attempt_id
+	tagAttempt = 'A' // SHA-256 of a card's identity, or a second, and the caller's attempt_id
+	tagSecond  = 'S' // of an attempt whose card is not known: seconds since the Unix epoch
 )
 
 // known reports whether the attempt has the subject or element at all.
@@ -93,4 +94,12 @@ func attemptIdentity(attemptID string, card *identity) (id identity) {
 	id[0] = tagAttempt
 	copy(id[1:], sum[:])
 	return id
+}
+
+// laterAttemptIdentity tells attempts apart whose card is not known: by attempt_id and the
+// second of t. A retry may come in the second after, see Update.observe.
+func laterAttemptIdentity(attemptID string, t Time) identity {
+	at := identity{0: tagSecond}
+	binary.BigEndian.PutUint64(at[1:], uint64(t/second))
+	return attemptIdentity(attemptID, &at)
 }

@@ -22,9 +22,9 @@ var IssuerAnswers = []IssuerAnswer{
 	{Outcome: "error"},
 }
 
-// ParseIssuerAnswer judges the fields outcome and reason. A decline without a reason has
+// parseIssuerAnswer judges the fields outcome and reason. A decline without a reason has
 // the reason other. The error is a *FieldError.
-func ParseIssuerAnswer(f *Fields) (IssuerAnswer, error) {
+func parseIssuerAnswer(f *Fields) (IssuerAnswer, error) {
 	a := IssuerAnswer{f.Value(FieldOutcome), f.Value(FieldReason)}
 	isOutcome := slices.ContainsFunc(IssuerAnswers, func(o IssuerAnswer) bool { return o.Outcome == a.Outcome })
 	if !isOutcome {
@@ -39,6 +39,20 @@ func ParseIssuerAnswer(f *Fields) (IssuerAnswer, error) {
 	return a, nil
 }
 
-// Counts reports whether the answer says something about the card: a decline does, unless
+// counts reports whether the answer says something about the card: a decline does, unless
 // the card is good and only the account is empty. An approval is no sign of an attack.
-func (a IssuerAnswer) Counts() bool { return a.Outcome == declined && a.Reason != insufficientFunds }
+func (a IssuerAnswer) counts() bool { return a.Outcome == declined && a.Reason != insufficientFunds }
+
+// verb says what the answer does to the records of the attempt's subjects; read for nothing.
+func (a IssuerAnswer) verb(of *Attempt) verb {
+	completes := of.texts[FieldCard] == cardNow
+	switch {
+	case a.counts() && completes:
+		return completeDeclined
+	case a.counts():
+		return decline
+	case completes:
+		return complete
+	}
+	return read
+}

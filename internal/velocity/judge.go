@@ -1,6 +1,7 @@
 package velocity
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -18,6 +19,14 @@ const (
 func judgeAddress(text string) (value, bool) {
 	address, ok := ParseAddress(text)
 	return value{address: address}, ok
+}
+
+// NoIPReasons are why an attempt has no IP address: a renewal without the shopper, an order
+// by phone, or the shop does not know it.
+var NoIPReasons = []string{"renewal", "phone", "unknown"}
+
+func judgeNoIP(text string) (value, bool) {
+	return value{text: text}, slices.Contains(NoIPReasons, text)
 }
 
 func judgeText(text string) (value, bool) { return value{text: text}, isOfLength(text, maxText) }

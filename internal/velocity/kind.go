@@ -15,6 +15,9 @@ type kind struct {
 	grows   growth  // which attempts add to the count
 	// declines: an element is added when the issuer declined, never by a check.
 	declines bool
+	// completes: an element is added when an outcome tells the card of a check that did not
+	// know it, never by a check.
+	completes bool
 	// warning is shown for a rule that watches the kind, enforcedWarning for such a rule
 	// that is enforced; empty for none.
 	warning, enforcedWarning string
@@ -37,9 +40,15 @@ var kinds = [...]kind{
 	// Every rule on declines has this list, so that an outcome delivered twice counts once.
 	{id: declinesID, element: "declines", from: fromAttempt, declines: true},
 	{id: 11, element: "expiries", from: fromExpiry},
+	// The attempts whose card an outcome has told, so that it counts once too. No rule can
+	// name them.
+	{id: completedID, from: fromAttempt, completes: true},
 }
 
-const declinesID = 10
+const (
+	declinesID  = 10
+	completedID = 13
+)
 
 // A growth says which of a subject's attempts add an element of the kind, as far as an
 // analyst can be told before the next one.

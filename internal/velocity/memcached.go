@@ -87,9 +87,9 @@ func (m *Memcached) backlogOf(s *memcached.Server) *backlog { return &m.backlogs
 
 // Update implements Store.
 func (m *Memcached) Update(u *Update) {
-	shown := u.shows()
-	if locals := m.localsOf(u.key); shown && m.watched.Load() && locals.allows(u) {
-		if m.Local.Update(u); u.blocks() && locals.use(u.key) {
+	attempt := u.verb == observe
+	if locals := m.localsOf(u.key); attempt && m.watched.Load() && locals.allows(u) {
+		if m.Local.Update(u); u.blocks() && (!u.changes() || locals.use(u.key)) {
 			return
 		}
 	}
@@ -104,7 +104,7 @@ func (m *Memcached) Update(u *Update) {
 		if u.changes() && (u.verb == forget || u.blocks()) {
 			m.backlogOf(s).add(u)
 		}
-	} else if shown {
+	} else if attempt {
 		m.allowLocal(u)
 	}
 }

@@ -9,9 +9,9 @@ import (
 // record, in bytes.
 const maxRecord = 60 << 10
 
-// minDeclines is the number of newest declines that a record can recognise when
-// they are delivered again: an outcome is repeated soon or not at all.
-const minDeclines = 64
+// maxRecognised is the number of newest outcomes that a record can recognise when they are
+// delivered again: an outcome is repeated soon or not at all.
+const maxRecognised = 64
 
 // A Plan is the compiled form of the rules: which lists the records of each kind of
 // subject have, and which rules read them. It is immutable.
@@ -33,6 +33,9 @@ type subjectPlan struct {
 	// declines is the index in lists of the list of attempts that were
 	// declined; -1 where no rule counts declines.
 	declines int
+	// completed is the index in lists of the list of attempts whose card an outcome has told;
+	// -1 where no rule counts what that adds.
+	completed int
 }
 
 // A listPlan is one list of a record. All rules that count the same thing with the same
@@ -102,12 +105,11 @@ func (p *Plan) add(i int) *subjectPlan {
 		key.idle = window
 	}
 	list := s.need(listPlan{key: key, kind: element, bound: r.BlockOver + 1, window: window})
-	if element.declines {
-		attempts := &kinds[kindIndex(declinesID)]
-		s.declines = s.need(listPlan{
-			key: listKey{kind: attempts.id}, kind: attempts,
-			bound: minDeclines, window: window,
-		})
+	switch {
+	case element.declines:
+		s.declines = s.needRecognised(declinesID, window)
+	case s.completes(element):
+		s.completed = s.needRecognised(completedID, window)
 	}
 	rp := rulePlan{index: i, list: list, window: window, hold: spanOf(r.Hold),
 		mark: markKey{kind: markHold, list: key, window: window, blockOver: uint64(r.BlockOver)}}
@@ -125,8 +127,32 @@ func (p *Plan) subject(k *kind) *subjectPlan {
 			return &p.subjects[i]
 		}
 	}
-	p.subjects = append(p.subjects, subjectPlan{kind: k, declines: -1})
+	p.subjects = append(p.subjects, subjectPlan{kind: k, declines: -1, completed: -1})
 	return &p.subjects[len(p.subjects)-1]
+}
+
+// completes reports whether an outcome that tells the card of an attempt adds elements of
+// that kind: to the record of the card what a check would have added, to others the card.
+func (s *subjectPlan) completes(element *kind) bool {
+	return !element.declines && (s.kind.from == fromCard || element.from == fromCard)
+}
+
+// adds reports whether the lists of that kind take elements with that verb.
+func (s *subjectPlan) adds(element *kind, v verb) bool {
+	switch {
+	case v == observe:
+		return !element.declines && !element.completes
+	case element.declines:
+		return v == decline || v == completeDeclined
+	}
+	return v != decline && (element.completes || s.completes(element))
+}
+
+// needRecognised adds the list of attempts by which an outcome that is delivered twice is
+// recognised.
+func (s *subjectPlan) needRecognised(id byte, window span) (index int) {
+	attempts := &kinds[kindIndex(id)]
+	return s.need(listPlan{key: listKey{kind: id}, kind: attempts, bound: maxRecognised, window: window})
 }
 
 // need adds the list, or makes the one with its key large enough for one rule more, and

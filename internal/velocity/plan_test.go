@@ -65,10 +65,10 @@ func TestRulesThatCountTheSameThingShareTheList(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, plan.subjects, 1)
 	s := plan.subjects[0]
-	require.Len(t, s.lists, 3)
+	require.Len(t, s.lists, 4, "one by which outcomes are recognised")
 	require.Equal(t, 31, s.lists[0].bound, "the largest block_over + 1")
 	require.Equal(t, spanOf(24*time.Hour), s.lists[0].window, "the longest window")
-	require.Equal(t, 8, s.lists[1].bound)
+	require.Equal(t, 8, s.listOf("cards", true).bound)
 	require.Equal(t, spanOf(24*time.Hour), s.retain)
 }
 
@@ -86,7 +86,7 @@ func TestTheOrderOfRulesChangesNoList(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, plan.subjects, 1)
 		s := &plan.subjects[0]
-		require.Len(t, s.lists, 3)
+		require.Len(t, s.lists, 4)
 		for _, l := range s.lists {
 			switch {
 			case l.kind.element == "cards":
@@ -95,8 +95,11 @@ func TestTheOrderOfRulesChangesNoList(t *testing.T) {
 			case l.kind.element == "declined_cards":
 				require.Equal(t, 4, l.bound)
 				require.Equal(t, spanOf(48*time.Hour), l.window)
+			case l.kind.completes:
+				require.Equal(t, maxRecognised, l.bound)
+				require.Equal(t, spanOf(24*time.Hour), l.window)
 			default:
-				require.Equal(t, minDeclines, l.bound)
+				require.Equal(t, maxRecognised, l.bound)
 				require.Equal(t, spanOf(48*time.Hour), l.window)
 			}
 		}

@@ -154,6 +154,12 @@ func TestMergedCopiesCountWhatANaiveModelCounts(t *testing.T) {
 	})
 }
 
+// listOf is the subject's list of that element and retention.
+func (s *subjectPlan) listOf(element string, idle bool) *listPlan {
+	i := slices.IndexFunc(s.lists, func(l listPlan) bool { return l.kind.element == element && (l.key.idle > 0) == idle })
+	return &s.lists[i]
+}
+
 func TestCountsOverARandomHistoryEqualTheNaiveModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := testSubject(t)
@@ -168,7 +174,7 @@ func TestCountsOverARandomHistoryEqualTheNaiveModel(t *testing.T) {
 			for _, l := range s.lists {
 				r.listFor(l.key).observe(card, now, l.bound)
 			}
-			sliding, idle := &s.lists[0], &s.lists[1]
+			sliding, idle := s.listOf("cards", false), s.listOf("cards", true)
 			require.Equal(t, min(all.sliding(now, sliding.window), sliding.bound), r.list(sliding.key).within(now, sliding.window))
 			l := r.list(idle.key)
 			require.Equal(t, min(all.idle(now, idle.window), idle.bound), l.since(l.runs[0].began))
@@ -219,7 +225,7 @@ func TestTimesFarAheadAreSetBack(t *testing.T) {
 	}
 	now := Time(10_000)
 	r.prune(s, now)
-	sliding, idle := r.list(s.lists[0].key), r.list(s.lists[1].key)
+	sliding, idle := r.list(s.listOf("cards", false).key), r.list(s.listOf("cards", true).key)
 	require.Equal(t, []element{{2, 70_000}, {3, 70_000}, {1, 65_000}, {0, 0}}, sliding.elements)
 	require.Equal(t, []run{{65_000, 70_000}}, idle.runs, "joined with what they now touch")
 	require.Len(t, idle.elements, 3)

@@ -249,7 +249,7 @@ func TestDeclinesCountAcrossARotation(t *testing.T) {
 		for card := range 4 {
 			a := velocitytest.Attempt(t, "203.0.113.7", card)
 			for _, c := range []*velocity.Checker{both, old, both} {
-				c.Declined(&a, at(0), nil)
+				c.Answered(&a, velocity.IssuerAnswer{Outcome: "declined", Reason: "other"}, at(0), nil)
 			}
 		}
 		for _, c := range []*velocity.Checker{old, both, r.start("new", "")} {

@@ -17,6 +17,8 @@ func (s span) wholeSeconds() int { return int((s + 999) / 1000) }
 
 func spanOf(d time.Duration) span { return span(d.Milliseconds()) }
 
+const second span = 1000
+
 // ahead is how far after an instance's own now a time that another instance wrote may
 // lie: one minute. Later times are set back to it, so that an instance with a fast
 // clock cannot keep elements counted for long.

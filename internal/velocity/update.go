@@ -10,11 +10,13 @@ import (
 type verb uint8
 
 const (
-	read    verb = iota // evaluates the rules and changes nothing
-	observe             // records an attempt
-	decline             // records that the issuer declined an attempt, unless it is recorded already
-	forget              // empties the record, for good: see Record.generation
-	reseed              // writes what is known to the shared store and adds nothing
+	read             verb = iota // evaluates the rules and changes nothing
+	observe                      // records an attempt
+	decline                      // records that the issuer declined an attempt
+	complete                     // records the card of an attempt whose check did not know it
+	completeDeclined             // records both
+	forget                       // empties the record, for good: see Record.generation
+	reseed                       // writes what is known to the shared store and adds nothing
 )
 
 // An Update is one change to the record of one subject, or one look at it, and what the
@@ -28,7 +30,7 @@ type Update struct {
 	verb    verb
 	network uint32      // of the subject's IP address: see networkTag; 0 for none
 	turn    *turns.Turn // of its check; nil: one of its own
-	shown   []shown     // what observe and decline add, by the subject's lists
+	shown   []shown     // the elements to add, by the subject's lists
 	// letThrough: a list allows the attempt, whatever the rules find.
 	letThrough bool
 	// other is what is known of the subject under the other hash key, its generation and
@@ -50,6 +52,7 @@ type updateResult struct {
 // shown is the element of one list; present is false where the attempt lacks it.
 type shown struct {
 	fingerprint uint64
+	earlier     uint64 // of the same element as an earlier attempt may have shown it; 0 for none
 	present     bool
 }
 
@@ -74,7 +77,7 @@ func (u *Update) begin(p *Plan, s *subjectPlan, key Key, now Time, v verb) {
 // that adds no element may still leave a mark: that is known once it was applied.
 func (u *Update) changes() bool {
 	switch u.verb {
-	case observe, decline:
+	case observe, decline, complete, completeDeclined:
 		return u.marked || slices.ContainsFunc(u.shown, func(e shown) bool { return e.present })
 	case forget, reseed:
 		return true
@@ -82,22 +85,13 @@ func (u *Update) changes() bool {
 	return false
 }
 
-// shows reports whether the update records an attempt, or may.
-func (u *Update) shows() bool {
-	return u.verb == observe && (len(u.subject.holds) > 0 || u.changes())
-}
-
 // apply prunes the record, carries out the verb, and evaluates the rules.
 func (u *Update) apply(r *Record) {
 	u.carryOver(r)
 	r.prune(u.subject, u.now)
 	switch u.verb {
-	case observe:
+	case observe, decline, complete, completeDeclined:
 		u.observe(r)
-	case decline:
-		if !u.repeated(r) {
-			u.observe(r)
-		}
 	case forget:
 		r.forget(max(u.now, Time(u.other.generation)))
 	}
@@ -108,19 +102,26 @@ func (u *Update) apply(r *Record) {
 	}
 }
 
+// observe adds the elements. What an outcome has told of this attempt already it does not
+// add again.
 func (u *Update) observe(r *Record) {
+	declined, completed := u.recognised(r, u.subject.declines), u.recognised(r, u.subject.completed)
 	for i, e := range u.shown {
-		if e.present {
-			l := &u.subject.lists[i]
-			r.listFor(l.key).observe(e.fingerprint, u.now, l.bound)
+		l := &u.subject.lists[i]
+		if !e.present || l.kind.declines && declined || !l.kind.declines && completed {
+			continue
 		}
+		list := r.listFor(l.key)
+		if e.earlier != 0 && list.index(e.fingerprint) < 0 && list.index(e.earlier) >= 0 {
+			e.fingerprint = e.earlier
+		}
+		list.observe(e.fingerprint, u.now, l.bound)
 	}
 }
 
-// repeated reports whether the record holds this decline already.
-func (u *Update) repeated(r *Record) bool {
-	i := u.subject.declines
-	if i < 0 {
+// recognised reports whether the attempt is in the list with that index, -1 for no list.
+func (u *Update) recognised(r *Record, i int) bool {
+	if i < 0 || !u.shown[i].present {
 		return false
 	}
 	l := r.list(u.subject.lists[i].key)
