@@ -28,12 +28,12 @@ const (
 	usual   = 100
 )
 
-// startCounting starts the program with rules that count much and block nothing.
-func startCounting(t *testing.T) *testbed.Instance {
+// startCounting starts the program with rules that count much and block nothing, and more
+// settings, if any.
+func startCounting(t *testing.T, listen string, more ...string) *testbed.Instance {
 	t.Helper()
 	config := filepath.Join(t.TempDir(), "fraudcheck.yaml")
-	require.NoError(t, os.WriteFile(config, []byte(`
-listen: 127.0.0.1:0
+	require.NoError(t, os.WriteFile(config, []byte("listen: "+listen+"\n"+strings.Join(more, "\n")+`
 operator_listen: 127.0.0.1:0
 hash_key: staple-0123456789-0123456789-0123456789
 auth: {basic: {users: [{username: checkout, password: correct-horse-battery, roles: [checker, analyst]}]}}
@@ -132,7 +132,7 @@ var matrix = []struct {
 // says, and the service counts what it would have counted without the fault.
 func TestClientsKeepTheirPolicyWhateverGoesWrong(t *testing.T) {
 	const attempts = 4
-	i := startCounting(t)
+	i := startCounting(t, "127.0.0.1:0")
 	perShop(t, func(t *testing.T, shop shop, address func() string) {
 		for _, c := range matrix {
 			ip := address()
@@ -179,7 +179,7 @@ func TestClientsKeepTheirPolicyWhateverGoesWrong(t *testing.T) {
 
 // An answer that breaks off, wherever it does, is asked for again, and counts once.
 func TestAnAnswerIsCutAnywhere(t *testing.T) {
-	i := startCounting(t)
+	i := startCounting(t, "127.0.0.1:0")
 	perShop(t, func(t *testing.T, shop shop, address func() string) {
 		s := faultyProxy(t, i)
 		shop.open(t, options{URL: s.URL, MS: patient})
@@ -265,7 +265,7 @@ func TestAClientTriesTwice(t *testing.T) {
 
 // An integration that is wrong fails open and is shown. Nothing of the shopper is.
 func TestEveryClientShowsAWrongIntegration(t *testing.T) {
-	i := startCounting(t)
+	i := startCounting(t, "127.0.0.1:0")
 	perShop(t, func(t *testing.T, shop shop, address func() string) {
 		shop.open(t, options{URL: "http://" + i.Addr, MS: patient, Password: "wrong"})
 		a := shop.check(t, attempt(address(), 1))

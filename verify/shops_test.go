@@ -2,8 +2,11 @@ package verify
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -25,7 +28,8 @@ type options struct {
 	URL      string `json:"url"`
 	Password string `json:"password"`
 	Policy   string `json:"policy"`
-	MS       int    `json:"ms"` // longest that a check takes
+	MS       int    `json:"ms"`           // longest that a check takes
+	CA       string `json:"ca,omitempty"` // a file of roots to verify with
 }
 
 // An answer is what the client returned, and how long it took.
@@ -108,6 +112,12 @@ func newGoShop(t *testing.T) shop {
 					defer mu.Unlock()
 					faults = append(faults, fault(f))
 				},
+			}
+			if c.Options.CA != "" {
+				text, err := os.ReadFile(c.Options.CA)
+				require.NoError(t, err)
+				o.TLS = &tls.Config{RootCAs: x509.NewCertPool()}
+				o.TLS.RootCAs.AppendCertsFromPEM(text)
 			}
 			client, err = fraudcheck.New(o)
 			require.NoError(t, err)

@@ -1,12 +1,13 @@
 // Does what the lines of standard input say with our Node client; shop.py says how.
+import {readFileSync} from 'node:fs';
 import readline from 'node:readline';
 import {Client, Failure} from '../../client/node/fraudcheck.mjs';
 
 let client;
 const faults = [];
 const commands = {
-	new: ({options: {url, password, policy, ms}}) => {
-		client = new Client({url, username: 'checkout', password, onFailure: policy, onFault: (fault) => faults.push(fault), timeout: ms});
+	new: ({options: {url, password, policy, ms, ca}}) => {
+		client = new Client({url, username: 'checkout', password, onFailure: policy, onFault: (fault) => faults.push(fault), timeout: ms, ca: ca && readFileSync(ca)});
 	},
 	check: async ({fields}) => {
 		try {

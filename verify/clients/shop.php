@@ -10,7 +10,7 @@ while (($line = fgets(STDIN)) !== false) {
     switch ($command['do']) {
         case 'new':
             ['url' => $url, 'password' => $password, 'policy' => $policy, 'ms' => $ms] = $command['options'];
-            $client = new Fraudcheck\Client($url, 'checkout', $password, onFailure: $policy, timeout: $ms,
+            $client = new Fraudcheck\Client($url, 'checkout', $password, onFailure: $policy, timeout: $ms, caFile: $command['options']['ca'] ?? '',
                 onFault: function (array $fault) use (&$faults) { $faults[] = $fault; });
             break;
         case 'check':
@@ -22,7 +22,10 @@ while (($line = fgets(STDIN)) !== false) {
             }
             break;
         case 'outcome': $client->outcome($command['fields']); break;
-        case 'counters': $answer = ['counters' => $client->counters()]; break;
+        case 'counters':
+            $client->flush(); // what the others do in the background
+            $answer = ['counters' => $client->counters()];
+            break;
         case 'faults': $answer = ['faults' => $faults]; break;
         case 'close': $client->flush(); break;
         case 'sleep': usleep(1000 * $command['ms']); break;

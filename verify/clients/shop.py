@@ -3,7 +3,7 @@
 Each line is a JSON object: {"do": "new", "options": {...}}, {"do": "check", "fields": {...}},
 {"do": "outcome", "fields": {...}}, {"do": "counters"}, {"do": "faults"}, {"do": "close"}, {"do": "sleep", "ms": 100}.
 """
-import json, os, sys, time
+import json, os, ssl, sys, time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../client/python"))
 import fraudcheck
@@ -14,7 +14,9 @@ for line in sys.stdin:
     options, fields, answer = command.get("options"), command.get("fields"), {}
     begin = time.monotonic()
     if command["do"] == "new":
-        client = fraudcheck.Client(options["url"], "checkout", options["password"], on_failure=options["policy"], on_fault=faults.append, timeout=options["ms"] / 1000)
+        context = ssl.create_default_context(cafile=options["ca"]) if options.get("ca") else None
+        client = fraudcheck.Client(options["url"], "checkout", options["password"], on_failure=options["policy"],
+                                   on_fault=faults.append, timeout=options["ms"] / 1000, context=context)
     elif command["do"] == "check":
         try:
             r = client.check(fields)
