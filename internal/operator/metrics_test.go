@@ -151,7 +151,7 @@ func TestEverySeriesIsThereFromTheStart(t *testing.T) {
 	add(`fraudcheck_store_operations_total{op="*"}`, []string{`get",result="fault`, `get",result="newer`, `cas",result="conflict`})
 	histogram("fraudcheck_store_operation_duration_seconds", braced("op", ops)...)
 	add(`fraudcheck_store_up{server="*"}`, twoServers)
-	add(`fraudcheck_degraded_checks_total{reason="*"}`, []string{"store", "wait"})
+	add(`fraudcheck_degraded_checks_total{reason="*"}`, []string{"store", "wait", "clock"})
 	add("fraudcheck_checks_waiting")
 	histogram("fraudcheck_check_wait_seconds", "")
 	add("fraudcheck_store_evicted_in_window_total")
@@ -528,7 +528,7 @@ func TestUnknownPathsMakeNoSeries(t *testing.T) {
 		"door":     {"callers", "operators"},
 		"decision": {"allow", "review", "block"},
 		"outcome":  {"allow", "review", "block", "skipped", "approved", "declined", "error"},
-		"reason":   {"", "invalid_number", "invalid_credentials", "insufficient_funds", "other", "store", "wait", "renewal", "phone", "unknown"},
+		"reason":   {"", "invalid_number", "invalid_credentials", "insufficient_funds", "other", "store", "wait", "clock", "renewal", "phone", "unknown"},
 		"mode":     {"enforce", "shadow"},
 		"rule":     {"cards_per_ip", "cards_per_email", "cards_per_device"},
 		"scheme":   nil, // of auth, as are its results
