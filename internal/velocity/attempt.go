@@ -95,6 +95,8 @@ func (a *Attempt) parse(f *Fields, requests Requests) error {
 			month = v.number
 		case FieldExpYear:
 			year = v.number
+		case FieldExpiry:
+			month, year = v.number%100, v.number/100
 		default:
 			a.texts[field] = v.text
 		}
