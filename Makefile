@@ -33,9 +33,10 @@ test: ## everything that must hold, in about four minutes on two processors
 	@$(call need,memcached,memcached,the shared store,its tests are skipped)
 	@$(call need,strace,strace,a slow disk in tests of the stop,those are skipped)
 	go vet ./...
-	@# The longest come first, so that none is left to run alone.
+	@# The longest come first, so that none is left to run alone; four at a time, as those
+	@# with memcached wait more than they compute.
 	@race=$$(command -v cc >/dev/null && echo -race); set -x; \
-	go test $$race -shuffle=on -count=1 ./internal/velocity ./internal/memcached $$(go list ./... | grep -v /loadtest)
+	go test $$race -shuffle=on -count=1 -p 4 ./internal/velocity ./internal/memcached $$(go list ./... | grep -v /loadtest)
 	cd client && go vet ./... && go test $$(command -v cc >/dev/null && echo -race) -shuffle=on -count=1 ./...
 	@# Without the detector: what calls testbed.SkipRace, which are allocation budgets, that
 	@# the detector would spoil, and tables filled by one goroutine, in which it can find
@@ -45,7 +46,7 @@ test: ## everything that must hold, in about four minutes on two processors
 	go test -shuffle=on -count=1 -run "^($$tests)$$" $$(dirname $$files | sort -u | sed 's|^|./|') & first=$$!; \
 	go test -shuffle=on -count=1 -parallel 4 ./cmd/... ./bench ./internal/testbed ./verify; second=$$?; \
 	wait $$first && exit $$second # side by side: the program's tests wait more than they compute
-	go test -count=1 -parallel 4 ./loadtest # alone: its load wants the machine
+	go test -count=1 -parallel 8 ./loadtest # alone: its load wants the machine
 
 # tools are what verify needs beside Go and memcached.
 tools = memcached curl ab wrk nginx haproxy python3 node php java k6 prometheus promtool
@@ -55,8 +56,9 @@ verify: ## what make test leaves out, with the tools of others, each of which mu
 	@$(need_go)
 	@missing=$$(for tool in $(tools); do command -v $$tool >/dev/null || printf ' %s' $$tool; done); \
 	[ -z "$$missing" ] || { echo "make verify needs$$missing"; exit 1; }
-	go test -tags verify -count=1 ./verify
+	go test -tags verify -count=1 ./verify/...
 	./k6/run.sh
+	promtool test rules deploy/prometheus/alerts_test.yaml
 	./deploy/prometheus/run.sh
 	go run ./loadtest
 
@@ -89,6 +91,7 @@ fuzz: ## a minute of random input for each parser and codec
 	go test -run '^$$' -fuzz FuzzDecodeForm -fuzztime 1m -fuzzminimizetime 200x ./internal/wire
 	go test -run '^$$' -fuzz FuzzDecodeRecord -fuzztime 1m -fuzzminimizetime 200x ./internal/velocity
 	go test -run '^$$' -fuzz FuzzReply -fuzztime 1m -fuzzminimizetime 200x ./internal/velocity
+	go test -run '^$$' -fuzz FuzzExpiry -fuzztime 1m -fuzzminimizetime 200x ./internal/velocity
 	go test -run '^$$' -fuzz FuzzCardID -fuzztime 1m -fuzzminimizetime 200x ./internal/velocity
 	go test -run '^$$' -fuzz FuzzConfigurationFile -fuzztime 1m -fuzzminimizetime 200x ./internal/config
 	go test -run '^$$' -fuzz FuzzBearer -fuzztime 1m -fuzzminimizetime 200x ./internal/auth

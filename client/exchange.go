@@ -10,9 +10,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -61,16 +63,24 @@ func (f Fault) String() string {
 // reach sets where the service is.
 func (c *Client) reach(text string) error {
 	dialer := net.Dialer{Timeout: outcomeTimeout}
+	path, unix := strings.CutPrefix(text, "unix:")
 	// No proxy of the environment: the service is near, and a shopper's data is not for it.
 	c.transport = &http.Transport{
-		DialContext: dialer.DialContext, TLSClientConfig: c.options.TLS, TLSHandshakeTimeout: outcomeTimeout,
-		MaxIdleConnsPerHost: 256, IdleConnTimeout: maxIdle, MaxResponseHeaderBytes: maxAnswer, DisableCompression: true,
+		TLSClientConfig: c.options.TLS, TLSHandshakeTimeout: outcomeTimeout, DisableCompression: true,
+		MaxIdleConnsPerHost: 256, IdleConnTimeout: maxIdle, MaxResponseHeaderBytes: maxAnswer,
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			if unix {
+				network, address = "unix", path
+			}
+			opened, err := dialer.DialContext(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return &conn{Conn: opened}, nil
+		},
 	}
-	if path, unix := strings.CutPrefix(text, "unix:"); unix {
+	if unix {
 		c.base = "http://localhost"
-		c.transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return dialer.DialContext(ctx, "unix", path)
-		}
 		return nil
 	}
 	u, err := url.Parse(text)
@@ -129,13 +139,38 @@ func (c *Client) post(ctx context.Context, path string, body []byte) (status int
 	} else if c.basic != "" {
 		r.Header.Set("Authorization", c.basic)
 	}
-	got, err := c.transport.RoundTrip(r)
+	var used *conn
+	got, err := c.transport.RoundTrip(r.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
+		if t, ok := info.Conn.(*tls.Conn); ok {
+			info.Conn = t.NetConn()
+		}
+		used = info.Conn.(*conn)
+	}})))
+	if err != nil && used != nil && used.ended.Load() {
+		return 0, nil, io.ErrUnexpectedEOF
+	}
 	if err != nil {
 		return 0, nil, err
 	}
 	defer got.Body.Close()
 	answer, err = io.ReadAll(io.LimitReader(got.Body, maxAnswer+1))
 	return got.StatusCode, answer, err
+}
+
+// A conn remembers that it ended: net/http takes a header that breaks off for a malformed
+// one.
+type conn struct {
+	net.Conn
+	ended atomic.Bool
+}
+
+// Read reads from the connection.
+func (c *conn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
+		c.ended.Store(true)
+	}
+	return n, err
 }
 
 // isBroken reports whether the connection was refused, or ended before the whole answer.

@@ -13,6 +13,8 @@ type fault struct {
 	promise promise
 	prepare func(*trial) error                     // starts processes and sets the trial's begin, end and check
 	seconds int                                    // how long it lasts in a full run, if longer than the others
+	needs   string                                 // a program beside memcached
+	left    bool                                   // left out of the tests: it takes long, or a test of the program stages it
 	crowd   func(*trial, *verdict) (*stage, error) // in place of prepare: loads the program itself, and judges
 }
 
@@ -61,6 +63,8 @@ var faults = append([]fault{
 	{name: "restarted-fast", promise: throughout, prepare: losingMemory(restartFast)},
 	{name: "flushed", promise: throughout, prepare: losingMemory(flush)},
 	{name: "forgiven-then-lost", promise: throughout, prepare: forgivenThenLost},
+	{name: "record-refused", promise: throughout, prepare: recordRefused},
+	{name: "full", promise: throughout | degrades, prepare: full},
 
 	{name: "slowloris", promise: answered | blocked | fast, prepare: slowloris},
 	{name: "idle", promise: answered | blocked | fast, prepare: idle},
@@ -68,11 +72,19 @@ var faults = append([]fault{
 	{name: "descriptors", promise: answered | blocked, prepare: silent("callers", func(i *testbed.Instance) string { return i.Addr })},
 	{name: "operators-crowded", promise: answered | blocked, prepare: silent("operators", func(i *testbed.Instance) string { return i.Operators })},
 	{name: "other-kind-flood", promise: answered | blocked, prepare: starved},
+	{name: "scraped", promise: answered | blocked | fast, prepare: scraped, left: true},
+	{name: "guessed-at", promise: answered | blocked | fast, prepare: guessedAt, left: true},
+	{name: "accept-errors", promise: answered | blocked, prepare: acceptErrors, needs: "strace"},
 
 	{name: "drain", promise: answered | blocked | fast | mayRefuse, prepare: drain},
 	{name: "rolling-restart", promise: answered | blocked, prepare: rollingRestart},
 	{name: "config-fifo", promise: answered | blocked | fast | mayRefuse, prepare: configFIFO},
 	{name: "reload-storm", promise: answered | blocked | fast, prepare: reloadStorm},
 	{name: "snapshot-kill", promise: blocked | mayRefuse, prepare: snapshotKill},
+	{name: "unfinished-snapshot", promise: mayRefuse, prepare: unfinishedSnapshot, needs: "strace", left: true},
+	{name: "stop-on-slow-disk", promise: mayRefuse, prepare: stopOnSlowDisk, needs: "strace", left: true},
+	{name: "early-hangup", promise: blocked | mayRefuse, prepare: earlyHangup},
 	{name: "log-disk-full", promise: answered | blocked | fast, prepare: logDiskFull},
+	{name: "log-replaced", promise: answered | blocked | fast, prepare: logReplaced},
+	{name: "blocked-stderr", promise: answered | blocked | fast | mayRefuse, prepare: blockedStderr, left: true},
 }, saturations...)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"time"
@@ -230,7 +231,12 @@ func forgivenThenLost(s *trial) error {
 
 // forget has an analyst forget the address at the instance.
 func (s *trial) forget(i *testbed.Instance, ip string) error {
-	r, err := http.NewRequestWithContext(s.ctx, http.MethodDelete, "http://"+i.Operators+"/v1/addresses/"+ip, nil)
+	return s.asAnalyst(i, http.MethodDelete, "/v1/addresses/"+ip)
+}
+
+// asAnalyst asks the operators' port, which must answer 200.
+func (s *trial) asAnalyst(i *testbed.Instance, method, path string) error {
+	r, err := http.NewRequestWithContext(s.ctx, method, "http://"+i.Operators+path, nil)
 	if err != nil {
 		return err
 	}
@@ -240,8 +246,8 @@ func (s *trial) forget(i *testbed.Instance, ip string) error {
 		return err
 	}
 	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK && answer.StatusCode != http.StatusNoContent {
-		return fmt.Errorf("forgetting %s: %s", ip, answer.Status)
+	if _, err := io.Copy(io.Discard, answer.Body); err != nil || answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s %s: %s %v", method, path, answer.Status, err)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,6 +23,7 @@ type trial struct {
 	tail    time.Duration // that the load goes on after the end
 	callers int           // connections to each instance
 	config  string        // lines of configuration beside the usual
+	under   []string      // a command with its arguments that runs the program; nil for none
 	budget  time.Duration // that the store has; 0 for the default
 
 	card int // the last that a fault showed beside the load
@@ -144,13 +146,17 @@ func (s *trial) instance(listen string, files int) (*testbed.Instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	args := []string{"--config", config, "--listen", listen, "--operator-listen", "127.0.0.1:0"}
-	cmd := exec.Command(s.program, args...)
+	under := s.under
 	if files > 0 {
-		args = append([]string{"-c", fmt.Sprintf(`ulimit -n %d && exec "$0" "$@"`, files), s.program}, args...)
-		cmd = exec.Command("/bin/sh", args...)
+		under = []string{"/bin/sh", "-c", fmt.Sprintf(`ulimit -n %d && exec "$0" "$@"`, files)}
 	}
-	return testbed.StartInstance(s.ctx, s.dir, cmd)
+	return testbed.StartInstance(s.ctx, s.dir, s.command(under, config, listen, "127.0.0.1:0"))
+}
+
+// command returns what starts the program, run by under where that is not nil.
+func (s *trial) command(under []string, config, listen, operators string) *exec.Cmd {
+	all := append(slices.Clip(under), s.program, "--config", config, "--listen", listen, "--operator-listen", operators)
+	return exec.Command(all[0], all[1:]...)
 }
 
 // start starts an instance and sends it load.

@@ -1,15 +1,12 @@
-//go:build verify
-
 package verify
 
 import (
-	"bytes"
-	"encoding/json"
-	"os/exec"
+	"net/netip"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
+
+	"fraudcheck/examples/address"
 )
 
 // The ways by which a request reaches a shop, and where the shopper then is.
@@ -49,40 +46,26 @@ func hops(networks ...string) (proxies [][]string) {
 	return proxies
 }
 
-func TestTheShoppersAddressIsFound(t *testing.T) {
-	for language, command := range map[string][]string{
-		"Node": {"node", "--input-type=module", "-e", `
-import { readFileSync } from 'node:fs'
-import { behind } from '../examples/address/address.mjs'
-const way = JSON.parse(readFileSync(0))
-process.stdout.write(behind(way.Proxies ?? [])(way.Remote, way.Forwarded || undefined))`},
-		"Python": {"python3", "-c", `
-import json, sys
-sys.path.insert(0, '../examples/address')
-from address import behind
-way = json.load(sys.stdin)
-sys.stdout.write(behind(way['Proxies'] or [])(way['Remote'], way['Forwarded'] or None))`},
-		"PHP": {"php", "-d", "display_errors=stderr", "-r", `
-require '../examples/address/address.php';
-$way = json_decode(stream_get_contents(STDIN), true);
-echo shopper_address($way['Remote'], $way['Forwarded'], $way['Proxies'] ?? []);`},
-	} {
-		for name, way := range ways {
-			t.Run(language+" "+name, func(t *testing.T) {
-				t.Parallel()
-				_, err := exec.LookPath(command[0])
-				require.NoError(t, err, "make verify needs it")
-				text, err := json.Marshal(way)
-				require.NoError(t, err)
-				cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
-				cmd.Stdin = bytes.NewReader(text)
-				var complaints bytes.Buffer
-				cmd.Stderr = &complaints
-				found, err := cmd.Output()
-				require.NoError(t, err, complaints.String())
-				assert.Empty(t, complaints.String())
-				assert.Equal(t, way.shopper, string(found))
-			})
+func TestGoFindsTheShoppersAddress(t *testing.T) {
+	for name, way := range ways {
+		if way.Remote == "" {
+			continue // Go's server shows a unix socket as "@"
 		}
+		t.Run(name, func(t *testing.T) {
+			var proxies [][]netip.Prefix
+			for _, hop := range way.Proxies {
+				network, err := netip.ParsePrefix(hop[0])
+				if err != nil {
+					ip := netip.MustParseAddr(hop[0])
+					network = netip.PrefixFrom(ip, ip.BitLen())
+				}
+				proxies = append(proxies, []netip.Prefix{network})
+			}
+			shopper := address.Behind(proxies...)
+			assert.Equal(t, way.shopper, shopper(way.Remote, way.Forwarded))
+			if way.shopper == way.Remote {
+				assert.Equal(t, way.shopper, shopper(netip.AddrPortFrom(netip.MustParseAddr(way.Remote), 51234).String(), way.Forwarded))
+			}
+		})
 	}
 }

@@ -20,6 +20,7 @@ type Reply struct {
 	Body     string        // in place of the whole body
 	Delay    time.Duration // before the first byte
 	Fault    Fault
+	Bytes    int // of Half and Stall: how much of the answer is sent; 0 is half of it
 }
 
 // A Fault is what goes wrong with an answer. Those that last do so until the client gives
@@ -99,6 +100,10 @@ func (s *Server) answer(c net.Conn, r Reply, wire []byte) bool {
 		case <-s.over:
 		}
 	}
+	part := wire[:len(wire)/2]
+	if r.Bytes > 0 {
+		part = wire[:min(r.Bytes, len(wire))]
+	}
 	switch r.Fault {
 	case Hang:
 		s.hold(c, 0, nil)
@@ -108,9 +113,9 @@ func (s *Server) answer(c net.Conn, r Reply, wire []byte) bool {
 			_ = tcp.SetLinger(0) // close sends RST
 		}
 	case Half:
-		_, _ = c.Write(wire[:len(wire)/2]) // the client may be gone
+		_, _ = c.Write(part) // the client may be gone
 	case Stall:
-		_, _ = c.Write(wire[:len(wire)/2])
+		_, _ = c.Write(part)
 		s.hold(c, 0, nil)
 	case Trickle:
 		_, _ = c.Write([]byte("HTTP/1.1 200 OK\r\nX-Trickle: "))

@@ -27,7 +27,7 @@ func (s *service) makeDoors() error {
 	}
 	forCallers, forOperators := s.doorSettings("callers"), s.doorSettings("operators")
 	address := addressForm(s.settings.Log.IP, s.keys.log)
-	callersAPI := &callers.API{Checker: s.checker, Now: s.clock.Now, Address: address, Events: forCallers.Events}
+	callersAPI := &callers.API{Checker: s.checker, Now: s.clock.Now, Address: address, AcceptNoIP: s.settings.AcceptNoIP, Events: forCallers.Events}
 	operatorsAPI := &operator.API{Checker: s.checker, Guard: s.guard, Metrics: s.metrics, Now: s.clock.Now, Address: address, Profiles: s.settings.Debug.PProf}
 	forCallers.Elsewhere, forCallers.OtherPort = operatorsAPI.Routes(), "operators' port (operator_listen)"
 	forOperators.Elsewhere, forOperators.OtherPort = callersAPI.Routes(), "callers' port (listen)"
@@ -49,7 +49,7 @@ func (s *service) doorSettings(port string) door.Settings {
 	return door.Settings{
 		Guard: s.guard, CORS: s.cors, TLS: s.policy.certificate != nil, Log: s.log, TagKey: s.keys.log, InFlight: s.settings.Limits.InFlight,
 		Events: door.Events{
-			Request: s.metrics.Request, Decision: decided(s.metrics, s.log), Outcome: s.metrics.Outcome, PANLike: s.metrics.PANLike,
+			Request: s.metrics.Request, Decision: decided(s.metrics, s.log), Outcome: s.metrics.Outcome, NoIP: s.metrics.NoIP, PANLike: s.metrics.PANLike,
 			AcceptFailed: acceptFailed(s.metrics, s.log, port), MadeRoom: madeRoom(s.metrics, s.log, port),
 			TLSFailed: tlsFailed(s.metrics, s.log, port),
 		},

@@ -41,7 +41,7 @@ func (p *program) scrape(t *testing.T) string {
 }
 
 func TestWhatCallersShouldNotSendIsCounted(t *testing.T) {
-	p := start(t, strings.Replace(guarded, "password: ", "roles: [operator], password: ", 1))
+	p := start(t, strings.Replace(guarded, "password: ", "roles: [operator], password: ", 1)+"accept_no_ip: true\n")
 	require.Zero(t, value(t, p.scrape(t), "fraudcheck_pan_like_input_total"))
 	assert.Equal(t, 400, p.send(t, "POST", "/v1/check", `{"ip":"203.0.113.7","card_id":"4111111111111111"}`).status)
 	assert.EqualValues(t, 1, value(t, p.scrape(t), "fraudcheck_pan_like_input_total"))
@@ -50,6 +50,8 @@ func TestWhatCallersShouldNotSendIsCounted(t *testing.T) {
 	assert.Equal(t, 400, a.status)
 	assert.EqualValues(t, 2, value(t, p.scrape(t), "fraudcheck_pan_like_input_total"))
 
+	assert.Equal(t, 200, p.send(t, "POST", "/v1/check", `{"no_ip":"phone","card_id":"a"}`).status)
+	assert.EqualValues(t, 1, value(t, p.scrape(t), "fraudcheck_checks_without_ip_total"))
 	for range 3 {
 		assert.Equal(t, 200, p.send(t, "POST", "/v1/check", `{"ip":"203.0.113.7","card":"later"}`).status)
 	}

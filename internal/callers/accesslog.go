@@ -12,8 +12,9 @@ import (
 // reasons to the log line of the answer, and the short id of the attempt. It logs nothing
 // else of the attempt.
 func (a *API) logDecision(q *door.Request, s *scratch) {
-	q.LogAttrs = append(q.LogAttrs, slog.String("decision", s.decision.Outcome.String()),
-		slog.String("address", a.Address(s.attempt.Address)), slog.String("rules", reasonsText(&s.decision)))
+	q.LogAttrs = append(q.LogAttrs, slog.String("decision", s.decision.Outcome.String()))
+	a.logAddress(q, s)
+	q.LogAttrs = append(q.LogAttrs, slog.String("rules", reasonsText(&s.decision)))
 	q.LogAttempt(s.fields.Value(velocity.FieldAttemptID))
 	if s.decision.Degraded {
 		q.LogAttrs = append(q.LogAttrs, slog.String("knowledge", "degraded"))
@@ -24,10 +25,17 @@ func (a *API) logDecision(q *door.Request, s *scratch) {
 // the attempt to the log line of the answer.
 func (a *API) logOutcome(q *door.Request, s *scratch) {
 	q.LogAttrs = append(q.LogAttrs, slog.String("outcome", s.fields.Value(velocity.FieldOutcome)))
+	a.logAddress(q, s)
+	q.LogAttempt(s.fields.Value(velocity.FieldAttemptID))
+}
+
+// logAddress adds the shopper's address in the form of log.ip, or why there is none.
+func (a *API) logAddress(q *door.Request, s *scratch) {
 	if s.attempt.Address.IsValid() {
 		q.LogAttrs = append(q.LogAttrs, slog.String("address", a.Address(s.attempt.Address)))
+	} else {
+		q.LogAttrs = append(q.LogAttrs, slog.String("no_ip=", s.fields.Value(velocity.FieldNoIP)))
 	}
-	q.LogAttempt(s.fields.Value(velocity.FieldAttemptID))
 }
 
 // reasonsText lists the reasons, separated by blanks; a rule as name=count>limit, with

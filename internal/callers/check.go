@@ -37,7 +37,9 @@ type API struct {
 	// Address is how the shopper's address is shown in the log (the setting log.ip);
 	// empty for not at all.
 	Address func(netip.Addr) string
-	Events  door.Events
+	// AcceptNoIP: a shop may say why it has no shopper's address (accept_no_ip).
+	AcceptNoIP bool
+	Events     door.Events
 }
 
 // Routes returns the routes of the callers' port; both need the role checker.
@@ -77,6 +79,9 @@ func (a *API) check(q *door.Request) *wire.Problem {
 	}
 	a.Checker.Check(&s.attempt, a.Now(q.Start), &q.Turn, &s.decision)
 	q.Decision = &s.decision
+	if reason := s.fields.Value(velocity.FieldNoIP); reason != "" && a.Events.NoIP != nil {
+		a.Events.NoIP(reason)
+	}
 	if q.Logged {
 		a.logDecision(q, s)
 	}
@@ -97,6 +102,8 @@ func (a *API) parse(q *door.Request, s *scratch, allowed wire.FieldSet) *wire.Pr
 	err := s.decode(q, decode, allowed)
 	switch {
 	case err != nil:
+	case !a.AcceptNoIP && s.fields.Has(velocity.FieldNoIP):
+		err = &velocity.FieldError{Field: velocity.FieldNoIP, Expected: "ip in its place: no_ip is taken where the configuration says accept_no_ip: true"}
 	case allowed == wire.OutcomeFields:
 		s.attempt, s.answer, err = velocity.ParseOutcome(&s.fields)
 	default:

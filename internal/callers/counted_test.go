@@ -31,6 +31,24 @@ func counted(t *testing.T, p *port, name string, labels map[string]string) (valu
 	return value
 }
 
+func TestChecksWithoutAnAddressAreCounted(t *testing.T) {
+	p := open(t, func(s *doortest.Setup) { s.AcceptNoIP = true })
+	without := func(reason string) float64 {
+		return counted(t, p, "fraudcheck_checks_without_ip_total", map[string]string{"reason": reason})
+	}
+	ask := func(path, body string) int { return p.Ask(t, doortest.Raw(path, body, doortest.AsCheckout)).Status }
+	assert.Equal(t, 200, ask("POST /v1/check", `{"no_ip":"renewal","card_id":"pm_1"}`))
+	assert.Equal(t, 200, ask("POST /v1/check", `{"no_ip":"renewal","card_id":"pm_2"}`))
+	assert.Equal(t, 202, ask("POST /v1/outcomes", `{"no_ip":"renewal","card_id":"pm_2","outcome":"declined"}`))
+	assert.Equal(t, 200, ask("POST /v1/check?no_ip=phone&card_id=pm_1", ""))
+	assert.Equal(t, 400, ask("POST /v1/check", `{"no_ip":"lost","card_id":"pm_1"}`))
+	assert.Equal(t, []float64{2, 1, 0}, []float64{without("renewal"), without("phone"), without("unknown")})
+	lines := p.all.Log.Lines()
+	assert.Equal(t, "renewal", lines[1].Attrs["no_ip"])
+	assert.NotContains(t, lines[1].Attrs, "address")
+	assert.Equal(t, "renewal", lines[5].Attrs["no_ip"], "an outcome's too")
+}
+
 // A number that looks like a card's is counted once a request, wherever it stands: refused
 // where it can be nothing else, taken where it may be an order's.
 func TestCardNumbersAreCounted(t *testing.T) {

@@ -22,6 +22,7 @@ func TestScenariosThroughTheDoor(t *testing.T) {
 			memory, err := velocity.NewMemory(16 << 20)
 			require.NoError(t, err)
 			s.Checker = velocity.NewChecker(plan, velocitytest.NewKeys(t), memory)
+			s.AcceptNoIP = true
 			s.Now = func(time.Time) velocity.Time { return now }
 		})
 		t.Cleanup(http.DefaultClient.CloseIdleConnections) // before the port's own

@@ -76,6 +76,8 @@ type Events struct {
 	Decision func(d *velocity.Decision, took time.Duration)
 	// Outcome is called for every issuer's answer that was taken.
 	Outcome func(velocity.IssuerAnswer)
+	// NoIP is called for every check without an IP address, with one of velocity.NoIPReasons.
+	NoIP func(reason string)
 	// PANLike is called when a field looks like a card number.
 	PANLike func()
 	// AcceptFailed is called for every connection that could not be accepted.

@@ -97,9 +97,15 @@ func TestAServerThatRefusesConnectionsIsToldFromOneThatHangs(t *testing.T) {
 func TestAServerThatRefusesAWriteIsUsedOn(t *testing.T) {
 	server := testbed.StartMemcached(t, "-I", "16k", "-o", "slab_chunk_max=8192")
 	var said atomic.Value
+	var observed atomic.Int32
 	c := newTestClient(t, Settings{
 		Servers: []string{server.Addr}, Budget: patient,
 		Refused: func(_, text string) { said.Store(text) },
+		Observe: func(_, op string, result Result, _ time.Duration) {
+			if op == opAdd && result == Refused {
+				observed.Add(1)
+			}
+		},
 	})
 	c.Watch(nil)
 	c.Await(patient)
@@ -108,6 +114,7 @@ func TestAServerThatRefusesAWriteIsUsedOn(t *testing.T) {
 		require.Equal(t, Refused, add(s, "large", make([]byte, 20_000)))
 	}
 	require.Contains(t, said.Load(), "too large")
+	require.EqualValues(t, 3*tooManyInARow, observed.Load(), "an answer, and not an error")
 	require.True(t, s.Trusted())
 	require.Equal(t, OK, add(s, "small", []byte("x")))
 	require.Equal(t, OK, get(s, "small", patient))

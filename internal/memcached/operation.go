@@ -20,16 +20,15 @@ const (
 	Newer    Result = "newer"    // a value of a newer version, left alone
 	Timeout  Result = "timeout"
 	Failed   Result = "error"
-	Lost     Result = "lost" // a write on a connection that broke: done or not, reading will tell
+	Lost     Result = "lost"    // a write on a connection that broke: done or not, reading will tell
+	Refused  Result = "refused" // the server answered that it does not do it, for reasons of its own
 )
 
-// Three results that an operation returns though Observe was told another one.
+// Two results that an operation returns though Observe was told another one.
 const (
 	// Doubted is an answer that may come from a memory which is not trusted, whatever
 	// it is.
 	Doubted Result = "doubted"
-	// Refused is a command that the server refused, for reasons of its own.
-	Refused Result = "refused"
 	// Late is a Timeout of an operation that had at least half of the budget: this process
 	// was too busy to send the command, or to read the reply, and the server is not to
 	// blame.
@@ -37,7 +36,7 @@ const (
 )
 
 // Results are those that Observe is told.
-var Results = []Result{OK, Miss, Conflict, Fault, Newer, Timeout, Failed, Lost}
+var Results = []Result{OK, Miss, Conflict, Fault, Newer, Timeout, Failed, Lost, Refused}
 
 // The names of operations.
 const (
@@ -193,10 +192,9 @@ func (s *Server) end(op *operation) Result {
 			op.result = Lost
 		}
 	}
-	returned := op.result
 	switch {
 	case op.refused != "":
-		op.result, returned = Failed, Refused
+		op.result = Refused
 		s.client.Refused(s.name, op.refused)
 		s.report(true, ended)
 	case isOurs(op.err), op.result == Timeout && op.left < s.client.Budget/2:
@@ -204,7 +202,7 @@ func (s *Server) end(op *operation) Result {
 		s.changed(troubleOf(op.err))
 	}
 	s.client.Observe(s.name, op.name, op.result, ended.Sub(op.start))
-	return returned
+	return op.result
 }
 
 // changed tells what is wrong with the server, or that it is used again; of troubles the

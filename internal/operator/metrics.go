@@ -27,9 +27,10 @@ type Metrics struct {
 	degraded struct{ store, wait prometheus.Counter } // by reason
 	duration prometheus.Histogram
 	outcomes *prometheus.CounterVec
-	plan     atomic.Pointer[planMetrics] // of the plan of the last decision
-	panLike  prometheus.Counter          // requests with a value like a card number
-	later    prometheus.Counter          // checks without a card that nothing bounds
+	plan     atomic.Pointer[planMetrics]   // of the plan of the last decision
+	panLike  prometheus.Counter            // requests with a value like a card number
+	noIP     map[string]prometheus.Counter // by reason
+	later    prometheus.Counter            // checks without a card that nothing bounds
 	issuer   map[velocity.IssuerAnswer]prometheus.Counter
 
 	requests  *prometheus.CounterVec
@@ -124,6 +125,11 @@ func (m *Metrics) registerChecks(plan *velocity.Plan) {
 	degraded := m.counters("fraudcheck_degraded_checks_total", "Checks that rest on this instance's own knowledge: the shared store did not answer in time, or there was no turn in time to ask it.", "reason")
 	m.degraded.store, m.degraded.wait = degraded.WithLabelValues("store"), degraded.WithLabelValues("wait")
 	m.panLike = m.counters("fraudcheck_pan_like_input_total", "Requests with a field that looks like a whole card number: refused, or where it may be an order's number, taken.").WithLabelValues()
+	noIP := m.counters("fraudcheck_checks_without_ip_total", "Checks without a shopper's IP address, by the reason that the caller gave.", "reason")
+	m.noIP = make(map[string]prometheus.Counter)
+	for _, reason := range velocity.NoIPReasons {
+		m.noIP[reason] = noIP.WithLabelValues(reason)
+	}
 	m.later = m.counters("fraudcheck_unbounded_later_total", "Checks without a card that no enforced rule on attempts bounds: any number pass before their cards are told.").WithLabelValues()
 	issuer := m.counters("fraudcheck_outcomes_total", "Outcomes taken, by what the issuer answered and, of declines, why.", "outcome", "reason")
 	m.issuer = make(map[velocity.IssuerAnswer]prometheus.Counter)
@@ -339,6 +345,9 @@ func (m *Metrics) Decision(d *velocity.Decision, took time.Duration) {
 
 // Outcome counts an issuer's answer, which is one of velocity.IssuerAnswers.
 func (m *Metrics) Outcome(a velocity.IssuerAnswer) { m.issuer[a].Inc() }
+
+// NoIP counts a check without an IP address, for one of velocity.NoIPReasons.
+func (m *Metrics) NoIP(reason string) { m.noIP[reason].Inc() }
 
 // PANLike counts a request in which a value looks like a card number.
 func (m *Metrics) PANLike() { m.panLike.Inc() }

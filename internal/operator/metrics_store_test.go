@@ -34,7 +34,7 @@ func TestStoreOperationsAreCounted(t *testing.T) {
 	}
 	assert.EqualValues(t, 1, up(twoServers[0]))
 	assert.EqualValues(t, 0, up(twoServers[1]))
-	for _, result := range []memcached.Result{memcached.OK, memcached.Miss, memcached.Conflict, memcached.Fault, memcached.Newer} {
+	for _, result := range []memcached.Result{memcached.OK, memcached.Miss, memcached.Conflict, memcached.Fault, memcached.Newer, memcached.Refused} {
 		m.Operation(twoServers[1], "get", memcached.Failed, 0)
 		require.EqualValues(t, 0, up(twoServers[1]))
 		m.Operation(twoServers[1], "get", result, 0)

@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"fmt"
 	"net/http/httptest"
+	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -162,6 +164,7 @@ func TestEverySeriesIsThereFromTheStart(t *testing.T) {
 	add(`fraudcheck_connections_closed_for_room_total{door="*"}`, []string{"callers", "operators"})
 	add("fraudcheck_pan_like_input_total")
 	add("fraudcheck_unbounded_later_total")
+	add(`fraudcheck_checks_without_ip_total{reason="*"}`, []string{"renewal", "phone", "unknown"})
 	add(`fraudcheck_outcomes_total{outcome="*"}`, []string{
 		`approved",reason="`, `error",reason="`, `declined",reason="invalid_number`, `declined",reason="invalid_credentials`,
 		`declined",reason="insufficient_funds`, `declined",reason="other`,
@@ -220,6 +223,7 @@ fraudcheck_tls_failures_total{door,reason}
 fraudcheck_tls_certificate_expiry_timestamp_seconds{}
 fraudcheck_pan_like_input_total{}
 fraudcheck_unbounded_later_total{}
+fraudcheck_checks_without_ip_total{reason}
 fraudcheck_outcomes_total{outcome,reason}
 fraudcheck_log_dropped_total{}
 fraudcheck_clock_ahead_seconds{}
@@ -243,6 +247,23 @@ fraudcheck_build_info{goversion,version}`
 		assert.NotEmpty(t, f.GetHelp())
 	}
 	assert.ElementsMatch(t, strings.Split(contract, "\n"), have)
+}
+
+// A metric of another name would leave an alert silent.
+func TestAlertsAreOnMetricsThatThereAre(t *testing.T) {
+	text, err := os.ReadFile("../../deploy/prometheus/alerts.yaml")
+	require.NoError(t, err)
+	families, err := newMetrics(t).Registry.Gather()
+	require.NoError(t, err)
+	have := make(map[string]bool)
+	for _, f := range families {
+		have[f.GetName()] = true
+	}
+	named := regexp.MustCompile(`\bfraudcheck_[a-z_]+`).FindAllString(string(text), -1)
+	require.NotEmpty(t, named)
+	for _, name := range named {
+		assert.True(t, have[name], name)
+	}
 }
 
 func TestHistogramsAreClassicFromAQuarterMillisecondToASecondAndNative(t *testing.T) {

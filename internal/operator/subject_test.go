@@ -106,6 +106,8 @@ func TestACardIsNamedAsACheckNamesIt(t *testing.T) {
 		{"by fingerprint", `{"per":"card","card_id":"pm_1"}`, []string{"card_id=pm_1"}, 2},
 		{"by digits", `{"per":"card","last4":"4242","exp_month":1,"exp_year":2030}`, digits, 2},
 		{"by digits, in other words", `{"per":"card","last4":"4242","exp_month":"01","exp_year":"30"}`, digits, 2},
+		{"by digits, with the expiry in one", `{"per":"card","last4":"4242","expiry":"01 / 30"}`, digits, 2},
+		{"a fingerprint goes before digits and expiry", `{"per":"card","card_id":"pm_1","last4":"4242","expiry":"01/2030"}`, []string{"card_id=pm_1"}, 2},
 		{"a fingerprint goes before digits", `{"per":"card","card_id":"pm_1","last4":"4242","exp_month":1,"exp_year":2030}`, []string{"card_id=pm_1"}, 2},
 		{"another expiry is another card", `{"per":"card","last4":"4242","exp_month":2,"exp_year":2030}`, digits, 0},
 		{"digits do not name a fingerprint", `{"per":"card","last4":"4242","exp_month":1,"exp_year":2030}`, append([]string{"card_id=pm_1"}, digits...), 0},

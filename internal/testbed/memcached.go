@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -79,30 +78,6 @@ func (m *Memcached) network() string {
 	}
 	return "tcp"
 }
-
-// Hang stops the process without ending it: the kernel accepts connections, and
-// nothing is answered.
-func (m *Memcached) Hang(ctx context.Context) error {
-	if err := m.Signal(syscall.SIGSTOP); err != nil {
-		return err
-	}
-	return m.Await(ctx, Prompt, m.stopped)
-}
-
-// stopped reports whether all threads are; each stops when it gets to it.
-func (m *Memcached) stopped() bool {
-	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", m.PID()))
-	for _, thread := range threads {
-		text, err := os.ReadFile(thread)
-		if name := bytes.LastIndexByte(text, ')'); err != nil || !bytes.HasPrefix(text[name+1:], []byte(" T")) {
-			return false
-		}
-	}
-	return len(threads) > 0
-}
-
-// Resume ends a hang.
-func (m *Memcached) Resume() error { return m.Signal(syscall.SIGCONT) }
 
 // Ask sends one command and "quit", and returns all that comes back.
 func (m *Memcached) Ask(command string) (string, error) {

@@ -9,6 +9,7 @@
 package testbed
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -89,6 +90,30 @@ func (p *Process) PID() int { return p.cmd.Process.Pid }
 
 // Signal sends the signal to the process alone, not to what it started.
 func (p *Process) Signal(sig os.Signal) error { return p.cmd.Process.Signal(sig) }
+
+// Hang stops the process without ending it: the kernel accepts connections, and
+// nothing is answered.
+func (p *Process) Hang(ctx context.Context) error {
+	if err := p.Signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	return p.Await(ctx, Prompt, p.stopped)
+}
+
+// stopped reports whether all threads have stopped; each does so when it gets to it.
+func (p *Process) stopped() bool {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.PID()))
+	for _, thread := range threads {
+		text, err := os.ReadFile(thread)
+		if name := bytes.LastIndexByte(text, ')'); err != nil || !bytes.HasPrefix(text[name+1:], []byte(" T")) {
+			return false
+		}
+	}
+	return len(threads) > 0
+}
+
+// Resume ends a hang.
+func (p *Process) Resume() error { return p.Signal(syscall.SIGCONT) }
 
 // Exited returns a channel that is closed when the process has ended.
 func (p *Process) Exited() <-chan struct{} { return p.exited }

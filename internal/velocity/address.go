@@ -13,7 +13,7 @@ var nat64 = netip.MustParsePrefix("64:ff9b::/96")
 // blanks around it, in brackets or not, with a port or without. It reports false for
 // anything else, a list of addresses included.
 func ParseAddress(text string) (netip.Addr, bool) {
-	text = strings.Trim(text, " \t\r\n")
+	text = trimBlanks(text)
 	host, port, hasPort := text, "", false
 	if inside, ok := strings.CutPrefix(text, "["); ok {
 		var closed bool

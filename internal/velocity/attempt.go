@@ -1,11 +1,14 @@
 package velocity
 
-import "net/netip"
+import (
+	"net/netip"
+	"strings"
+)
 
 // An Attempt is one presentation of a card, judged valid. It holds plain values
 // only: nothing of the request's memory but what the fields hold.
 type Attempt struct {
-	Address netip.Addr // the shopper's; an IPv4 address inside an IPv6 one is IPv4
+	Address netip.Addr // the shopper's, an IPv4 address inside an IPv6 one as IPv4; not valid where there is none
 
 	card identity // unknown where it is known later
 	// month and year are the expiry shown beside a card_id, of one card now this one and
@@ -20,7 +23,10 @@ func (a *Attempt) later() bool { return a.texts[FieldCard] == cardLater }
 // ParseAttempt judges the fields of a check. attempt_id must be present: the caller makes
 // one where the shop sent none. The error is a *FieldError; the attempt is then empty.
 func ParseAttempt(f *Fields) (a Attempt, err error) {
-	if err = a.parse(f, CheckRequest); err != nil {
+	if err = a.parse(f, CheckRequest); err == nil {
+		err = a.checkSubject()
+	}
+	if err != nil {
 		a = Attempt{}
 	}
 	return a, err
@@ -30,12 +36,33 @@ func ParseAttempt(f *Fields) (a Attempt, err error) {
 // issuer's answer. The error is a *FieldError; the attempt is then empty.
 func ParseOutcome(f *Fields) (a Attempt, answer IssuerAnswer, err error) {
 	if err = a.parse(f, OutcomeRequest); err == nil {
-		answer, err = parseIssuerAnswer(f)
+		if err = a.checkSubject(); err == nil {
+			answer, err = parseIssuerAnswer(f)
+		}
 	}
 	if err != nil {
 		a = Attempt{}
 	}
 	return a, answer, err
+}
+
+// checkSubject returns the error of an attempt in which nothing can be watched.
+func (a *Attempt) checkSubject() error {
+	if a.Address.IsValid() {
+		return nil
+	}
+	var names []string
+	for i := range kinds {
+		k := &kinds[i]
+		if k.subject == "" || k.from.address {
+			continue
+		}
+		if id := k.from.identity(a, nil); id.known() {
+			return nil
+		}
+		names = append(names, k.subject)
+	}
+	return &FieldError{Field: FieldIP, Missing: true, Expected: "with no_ip at least one of " + strings.Join(names, ", ")}
 }
 
 // parse judges the fields that these requests take, in the order of the table, and fills
@@ -68,6 +95,8 @@ func (a *Attempt) parse(f *Fields, requests Requests) error {
 			month = v.number
 		case FieldExpYear:
 			year = v.number
+		case FieldExpiry:
+			month, year = v.number%100, v.number/100
 		default:
 			a.texts[field] = v.text
 		}

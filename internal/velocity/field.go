@@ -3,6 +3,7 @@ package velocity
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 )
 
 // A Field is a field of a request: an index of the table of fields.
@@ -26,6 +27,8 @@ const (
 	FieldAccount
 	FieldReason
 	FieldCard
+	FieldNoIP
+	FieldExpiry
 )
 
 // Requests is a set of the requests that take fields.
@@ -44,10 +47,10 @@ const (
 // fields is the table of fields: to add one, add an entry at the end; nothing else lists
 // them. The fields of a request are judged in this order.
 var fields = [...]field{
-	FieldIP:        {name: "ip", in: attemptRequests, required: always, expected: anAddress, judge: judgeAddress},
+	FieldIP:        {name: "ip", in: attemptRequests, required: exceptWithNoIP, expected: anAddress, judge: judgeAddress},
 	FieldLast4:     {name: "last4", in: anyRequest, required: exceptWithCardID, expected: "the card's last four digits, as a string", judge: judgeLast4, panLike: hasOverFourDigits},
-	FieldExpMonth:  {name: "exp_month", in: anyRequest, required: exceptWithCardID, number: true, expected: "a month from 1 to 12", judge: judgeMonth},
-	FieldExpYear:   {name: "exp_year", in: anyRequest, required: exceptWithCardID, number: true, expected: "a year of two digits, or from 2000 to 2099", judge: judgeYear},
+	FieldExpMonth:  {name: "exp_month", in: anyRequest, required: exceptWithExpiry, number: true, expected: "a month from 1 to 12", judge: judgeMonth},
+	FieldExpYear:   {name: "exp_year", in: anyRequest, required: exceptWithExpiry, number: true, expected: "a year of two digits, or from 2000 to 2099", judge: judgeYear},
 	FieldCardID:    {name: "card_id", in: anyRequest, expected: "the payment provider's fingerprint of the card, of 1 to 128 characters, not a card number: before a token of digits alone put a prefix, such as tok_", judge: judgeCardID, panLike: isPANLike},
 	FieldAttemptID: {name: "attempt_id", in: attemptRequests, expected: "1 to 128 characters", judge: judgeID, panLike: hasPAN},
 	FieldOutcome:   {name: "outcome", in: OutcomeRequest},
@@ -59,6 +62,8 @@ var fields = [...]field{
 	FieldAccount:   {name: "account", in: attemptRequests, expected: "1 to 256 characters", judge: judgeText, panLike: hasPAN},
 	FieldReason:    {name: "reason", in: OutcomeRequest},
 	FieldCard:      {name: "card", in: attemptRequests, expected: anOutcomesCardWord, judge: judgeText},
+	FieldNoIP:      {name: "no_ip", in: attemptRequests, expected: "in place of ip: " + strings.Join(NoIPReasons, ", "), judge: judgeNoIP},
+	FieldExpiry:    {name: "expiry", in: anyRequest, expected: "month and year as in 12/30, 12/2030, 1230, 122030 or 2030-12", judge: judgeExpiry},
 }
 
 // A field is an entry of the table of fields: all that the decoders, the parsers of
@@ -90,19 +95,24 @@ type requirement uint8
 
 const (
 	never requirement = iota
-	always
+	exceptWithNoIP
 	exceptWithCardID // nor with a card that is known later
+	exceptWithExpiry // nor with either of these
 )
 
 // requires reports whether the field must be present, given which others are.
 func (f *Fields) requires(field Field) bool {
 	switch fields[field].required {
-	case always:
-		return true
-	case exceptWithCardID:
-		return !f.Has(FieldCardID) && f.values[FieldCard] != cardLater
+	case exceptWithNoIP:
+		return !f.Has(FieldNoIP)
+	case never:
+		return false
+	case exceptWithExpiry:
+		if f.Has(FieldExpiry) {
+			return false
+		}
 	}
-	return false
+	return !f.Has(FieldCardID) && f.values[FieldCard] != cardLater
 }
 
 // String returns the field's name.

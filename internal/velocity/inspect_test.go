@@ -332,3 +332,20 @@ func TestInspectSeesWhatOtherInstancesRecorded(t *testing.T) {
 	require.False(t, cutOff.Forget(addressed("203.0.113.7"), "ip", at(0)), "nobody has heard")
 	assert.Equal(t, "0 allow true", look(cutOff), "and it is forgotten here")
 }
+
+// What a hold blocks, every card is blocked by: also one that is counted already.
+func TestAHoldBlocksTheNextCardToo(t *testing.T) {
+	rule := cardsPer("ip", 2)
+	rule.Hold = 24 * time.Hour
+	i := inspect(t, rule)
+	i.show("203.0.113.7", 3, 0)
+	i.show("203.0.113.7", 1, 2*time.Hour)
+	a := velocitytest.Attempt(t, "203.0.113.7", 0)
+	for after, want := range map[time.Duration]velocity.Outcome{3 * time.Hour: velocity.Block, 24 * time.Hour: velocity.Allow} {
+		r := i.Inspect(&a, []string{"ip"}, at(after))
+		assert.Equal(t, want, r.KnownCard)
+		assert.Equal(t, want, r.NewCard)
+		assert.Equal(t, want == velocity.Block, len(r.Blocking) == 1)
+		assert.Equal(t, want == velocity.Block, r.Rules[0].Held)
+	}
+}

@@ -1,6 +1,7 @@
 package velocity
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -18,6 +19,14 @@ const (
 func judgeAddress(text string) (value, bool) {
 	address, ok := ParseAddress(text)
 	return value{address: address}, ok
+}
+
+// NoIPReasons are why an attempt has no IP address: a renewal without the shopper, an order
+// by phone, or the shop does not know it.
+var NoIPReasons = []string{"renewal", "phone", "unknown"}
+
+func judgeNoIP(text string) (value, bool) {
+	return value{text: text}, slices.Contains(NoIPReasons, text)
 }
 
 func judgeText(text string) (value, bool) { return value{text: text}, isOfLength(text, maxText) }
@@ -57,6 +66,31 @@ func judgeYear(text string) (value, bool) {
 	}
 	return value{number: n}, ok && 2000 <= n && n <= 2099
 }
+
+// judgeExpiry reads an expiry as shops hold it: month and year with a slash or a blank
+// between them (12/30, 12/2030), or nothing (1230, 122030), or year, hyphen and month
+// (2030-12). Blanks may stand around each. The number is 100 times the year plus the month.
+func judgeExpiry(text string) (value, bool) {
+	text = trimBlanks(text)
+	month, year, found := strings.Cut(text, "/")
+	if !found {
+		if year, month, found = strings.Cut(text, "-"); found && len(trimBlanks(year)) != 4 {
+			return value{}, false // 12-30 may be either
+		}
+	}
+	if !found {
+		month, year, found = strings.Cut(text, " ")
+	}
+	if !found && (len(text) == 4 || len(text) == 6) {
+		month, year = text[:2], text[2:]
+	}
+	m, validMonth := judgeMonth(trimBlanks(month))
+	y, validYear := judgeYear(trimBlanks(year))
+	return value{number: y.number*100 + m.number}, validMonth && validYear
+}
+
+// trimBlanks drops the blanks (space, tab, line end) around text.
+func trimBlanks(text string) string { return strings.Trim(text, " \t\r\n") }
 
 // parseNumber reads 1 to 4 ASCII digits.
 func parseNumber(text string) (n int, ok bool) {

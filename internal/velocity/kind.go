@@ -78,7 +78,7 @@ var (
 		identity: func(a *Attempt, _ *Plan) identity { return a.card },
 		name: func(a *Attempt, f *Fields) error {
 			if f.Has(FieldValue) {
-				return &FieldError{Field: FieldValue, Expected: "no value: a card is named by card_id, or by last4, exp_month and exp_year"}
+				return &FieldError{Field: FieldValue, Expected: "no value: a card is named by card_id, or by last4 and its expiry"}
 			}
 			return a.parse(f, SubjectRequest)
 		},

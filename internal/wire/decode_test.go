@@ -17,11 +17,11 @@ type decoder func(text string, allowed FieldSet, f *velocity.Fields) error
 var (
 	checkFields = []string{
 		"ip", "last4", "exp_month", "exp_year", "card_id", "attempt_id",
-		"email", "device", "cart", "account", "card",
+		"email", "device", "cart", "account", "card", "no_ip", "expiry",
 	}
 	everyField = []string{
 		"ip", "last4", "exp_month", "exp_year", "card_id", "attempt_id",
-		"outcome", "email", "device", "cart", "account", "reason", "card",
+		"outcome", "email", "device", "cart", "account", "reason", "card", "no_ip", "expiry",
 	}
 )
 

@@ -62,6 +62,7 @@ type Setup struct {
 	Now           func(time.Time) velocity.Time
 	Address       func(netip.Addr) string
 	Profiles      bool
+	AcceptNoIP    bool
 	Metrics       *operator.Metrics
 
 	log    *Log
@@ -128,7 +129,7 @@ func (f *Fraudcheck) open(t testing.TB, s *Setup) {
 		its := s.Settings
 		if its.Events.Request == nil {
 			its.Events = door.Events{
-				Request: f.Metrics.Request, Decision: f.Metrics.Decision, Outcome: f.Metrics.Outcome, PANLike: f.Metrics.PANLike,
+				Request: f.Metrics.Request, Decision: f.Metrics.Decision, Outcome: f.Metrics.Outcome, NoIP: f.Metrics.NoIP, PANLike: f.Metrics.PANLike,
 				AcceptFailed: func(error) { f.Metrics.AcceptFailed(port) },
 				MadeRoom:     func() { f.Metrics.MadeRoom(port) },
 			}
@@ -136,7 +137,7 @@ func (f *Fraudcheck) open(t testing.TB, s *Setup) {
 		return its
 	}
 	ofCallers := settings("callers")
-	checks := &callers.API{Checker: s.Checker, Now: s.Now, Address: s.Address, Events: ofCallers.Events}
+	checks := &callers.API{Checker: s.Checker, Now: s.Now, Address: s.Address, AcceptNoIP: s.AcceptNoIP, Events: ofCallers.Events}
 	looks := &operator.API{Checker: s.Checker, Guard: s.Guard, Metrics: f.Metrics, Now: s.Now, Address: s.Address, Profiles: s.Profiles}
 	ofOperators := settings("operators")
 	ofCallers.Elsewhere, ofCallers.OtherPort = looks.Routes(), "operators' port"

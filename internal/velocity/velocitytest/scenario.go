@@ -10,11 +10,12 @@
 //	CLOCK declined|approved|error ADDRESS CARD [field=value ...]
 //
 // CLOCK is the time since the scenario began; 0s+30s*100 stands for a hundred
-// lines, 30 s apart. CARD is 4242/1230 (last four digits, expiry), with 4242+
-// counting up line by line, or id:FINGERPRINT, or later. COUNT is a number when one rule
+// lines, 30 s apart. ADDRESS may be no_ip:REASON. CARD is 4242/1230 (last four
+// digits, expiry; 4242 alone where a field tells the expiry), with 4242+ counting
+// up line by line, or id:FINGERPRINT, or later. COUNT is a number when one rule
 // answers, otherwise rule=number for each that does, in configuration order;
-// rule=3~120 adds that it clears in 120 s, and rule=3! that a hold runs. A rule that the line does not name must be
-// left out of the answer.
+// rule=3~120 adds that it clears in 120 s, and rule=3! that a hold runs. A rule
+// that the line does not name must be left out of the answer.
 package velocitytest
 
 import (
@@ -206,19 +207,25 @@ func parseSteps(t *testing.T, line int, words []string) (steps []Step) {
 }
 
 func fill(t *testing.T, f *velocity.Fields, verb string, words []string, repetition int) {
-	f.Set(velocity.FieldIP, words[0])
+	if reason, without := strings.CutPrefix(words[0], "no_ip:"); without {
+		f.Set(velocity.FieldNoIP, reason)
+	} else {
+		f.Set(velocity.FieldIP, words[0])
+	}
 	if id, ok := strings.CutPrefix(words[1], "id:"); ok {
 		f.Set(velocity.FieldCardID, id)
 	} else if words[1] == "later" {
 		f.Set(velocity.FieldCard, words[1])
 	} else {
-		last4, expiry, _ := strings.Cut(words[1], "/")
+		last4, expiry, told := strings.Cut(words[1], "/")
 		if counting, ok := strings.CutSuffix(last4, "+"); ok {
 			last4 = fmt.Sprintf("%04d", number(t, counting)+repetition)
 		}
 		f.Set(velocity.FieldLast4, last4)
-		f.Set(velocity.FieldExpMonth, expiry[:2])
-		f.Set(velocity.FieldExpYear, expiry[2:])
+		if told {
+			f.Set(velocity.FieldExpMonth, expiry[:2])
+			f.Set(velocity.FieldExpYear, expiry[2:])
+		}
 	}
 	for _, w := range words[2:] {
 		name, value, _ := strings.Cut(w, "=")

@@ -1,0 +1,41 @@
+// A shop with one route, which asks fraudcheck before it charges.
+import http from 'node:http'
+import { Client } from '../../client/node/fraudcheck.mjs'
+import { behind } from '../address/address.mjs'
+
+const checks = new Client({ // one for the process
+  url: process.env.FRAUDCHECK_URL, username: 'checkout', password: process.env.FRAUDCHECK_PASSWORD,
+  onFault: (fault) => console.error('wake an engineer:', fault),
+})
+const shopper = behind([['127.0.0.1']]) // one proxy, nginx on this machine
+
+// The decline codes of your payment provider; what is missing is reported as other.
+const reasons = { incorrect_number: 'invalid_number', incorrect_cvc: 'invalid_credentials', insufficient_funds: 'insufficient_funds' }
+
+// charge stands for your payment provider. It returns a decline code, or undefined when it charged.
+async function charge(form, { threeDSecure }) {
+  return { '0002': 'generic_decline', '0127': 'incorrect_cvc' }[form.last4]
+}
+
+async function pay(form, ip) {
+  const attempt = { ip, last4: form.last4, exp_month: form.exp_month, exp_year: form.exp_year, email: form.email }
+  const result = await checks.check(attempt)
+  if (result.decision === 'block') {
+    return [402, 'We cannot take this payment now. Please try again later, or pay another way.']
+  }
+  const code = await charge(form, { threeDSecure: result.decision === 'review' })
+
+  const outcome = { ...attempt, attempt_id: result.attempt_id, outcome: code ? 'declined' : 'approved' }
+  if (code) outcome.reason = reasons[code] ?? 'other'
+  checks.outcome(outcome) // returns at once: it is delivered in the background
+  return code ? [402, 'Your bank has declined this payment.'] : [200, 'Thank you!']
+}
+
+const [host, port] = (process.env.LISTEN ?? '127.0.0.1:9000').split(':')
+http.createServer(async (request, response) => {
+  let body = ''
+  for await (const part of request) body += part
+  const ip = shopper(request.socket.remoteAddress, request.headers['x-forwarded-for'])
+  const [status, text] = await pay(Object.fromEntries(new URLSearchParams(body)), ip)
+  response.writeHead(status).end(text + '\n')
+}).listen(Number(port), host)

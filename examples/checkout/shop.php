@@ -1,0 +1,41 @@
+<?php
+// A shop with one route, which asks fraudcheck before it charges.
+require __DIR__ . '/../../client/php/fraudcheck.php';
+require __DIR__ . '/../address/address.php';
+
+$checks = new Fraudcheck\Client(
+    getenv('FRAUDCHECK_URL'), 'checkout', getenv('FRAUDCHECK_PASSWORD'),
+    onFault: fn (...$fault) => error_log('wake an engineer: ' . json_encode($fault))
+);
+// One proxy, nginx on this machine. With PHP-FPM: [], as nginx passes on the address that it saw.
+$ip = shopper_address($_SERVER['REMOTE_ADDR'], $_SERVER['HTTP_X_FORWARDED_FOR'] ?? '', [['127.0.0.1']]);
+
+// The decline codes of your payment provider; what is missing is reported as other.
+const REASONS = ['incorrect_number' => 'invalid_number', 'incorrect_cvc' => 'invalid_credentials', 'insufficient_funds' => 'insufficient_funds'];
+
+// charge stands for your payment provider. It returns a decline code, or '' when it charged.
+function charge(array $form, bool $threeDSecure): string
+{
+    return ['0002' => 'generic_decline', '0127' => 'incorrect_cvc'][$form['last4'] ?? ''] ?? '';
+}
+
+function pay(Fraudcheck\Client $checks, array $form, string $ip): array
+{
+    $attempt = ['ip' => $ip] + array_intersect_key($form, array_flip(['last4', 'exp_month', 'exp_year', 'email']));
+    $result = $checks->check($attempt);
+    if ($result->decision === 'block') {
+        return [402, 'We cannot take this payment now. Please try again later, or pay another way.'];
+    }
+    $code = charge($form, threeDSecure: $result->decision === 'review');
+
+    $outcome = ['attempt_id' => $result->attemptId, 'outcome' => $code ? 'declined' : 'approved'] + $attempt;
+    if ($code) {
+        $outcome['reason'] = REASONS[$code] ?? 'other';
+    }
+    $checks->outcome($outcome); // delivered when the page has been sent
+    return $code ? [402, 'Your bank has declined this payment.'] : [200, 'Thank you!'];
+}
+
+[$status, $text] = pay($checks, $_POST, $ip);
+http_response_code($status);
+echo $text, "\n";
