@@ -93,7 +93,7 @@ func (q *Queue) enter(class Class, at times) (w *waiter, ok bool) {
 		case q.rate.stands(at.asked) && q.rate.after(at.asked, l.length).After(at.latest):
 			l = &q.aside
 		case l.length == 0:
-			q.rate.since = at.asked
+			q.rate.begin(at.asked)
 		}
 		if l != &q.lines[Check] && q.Room > 0 && q.checks() >= q.Room {
 			out := cmp.Or(q.late.first, q.aside.first)
@@ -138,7 +138,7 @@ func (q *Queue) release(class Class) {
 	}
 	if w, now := q.next(); w != nil {
 		if w.class == Check {
-			q.rate.served(now)
+			q.rate.serve(now)
 		}
 		q.taken++
 		q.tell(w, true, now)
