@@ -218,7 +218,7 @@ func TestOfAStandingLineAllBeginInTime(t *testing.T) {
 		require.Equal(t, asked, len(c.served)+len(c.refused))
 		require.InDelta(t, 1000, len(c.served), 100, "no turn is wasted")
 		for name, waited := range c.refused {
-			require.Equal(t, told, waited, name)
+			require.InDelta(t, told, waited, float64(time.Millisecond), name)
 		}
 	})
 }
