@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"net/http/httptest"
+	"os"
 	"regexp"
 	"runtime/debug"
 	"slices"
@@ -249,6 +250,23 @@ fraudcheck_build_info{goversion,version}`
 		assert.NotEmpty(t, f.GetHelp())
 	}
 	assert.ElementsMatch(t, strings.Split(contract, "\n"), have)
+}
+
+// A metric of another name would leave an alert silent.
+func TestAlertsAreOnMetricsThatThereAre(t *testing.T) {
+	text, err := os.ReadFile("../../deploy/prometheus/alerts.yaml")
+	require.NoError(t, err)
+	families, err := newMetrics(t).Registry.Gather()
+	require.NoError(t, err)
+	have := make(map[string]bool)
+	for _, f := range families {
+		have[f.GetName()] = true
+	}
+	named := regexp.MustCompile(`\bfraudcheck_[a-z_]+`).FindAllString(string(text), -1)
+	require.NotEmpty(t, named)
+	for _, name := range named {
+		assert.True(t, have[name], name)
+	}
 }
 
 func TestHistogramsAreClassicFromAQuarterMillisecondToASecondAndNative(t *testing.T) {
