@@ -68,6 +68,16 @@ func (q *Queue) Take(t *Turn) (until time.Time, ok bool) {
 	return t.until, ok
 }
 
+// Patience returns until when a request waits for what another one asks: when it would be
+// told that there is no turn.
+func (q *Queue) Patience(t *Turn) time.Time {
+	now := time.Now()
+	if t.Start.IsZero() {
+		t.Start = now
+	}
+	return q.times(t, now).patience
+}
+
 func earlier(a, b time.Time) time.Time {
 	if a.Before(b) {
 		return a
