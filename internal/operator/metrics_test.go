@@ -168,6 +168,7 @@ func TestEverySeriesIsThereFromTheStart(t *testing.T) {
 	add("fraudcheck_unbounded_later_total")
 	add(`fraudcheck_checks_without_ip_total{reason="*"}`, []string{"renewal", "phone", "unknown"})
 	add(`fraudcheck_outcomes_total{outcome="*"}`, []string{
+		`late",reason="`,
 		`approved",reason="`, `error",reason="`, `declined",reason="invalid_number`, `declined",reason="invalid_credentials`,
 		`declined",reason="insufficient_funds`, `declined",reason="other`,
 	})
@@ -509,7 +510,7 @@ func TestUnknownPathsMakeNoSeries(t *testing.T) {
 		"route":    routesOf(t),
 		"door":     {"callers", "operators"},
 		"decision": {"allow", "review", "block"},
-		"outcome":  {"allow", "review", "block", "skipped", "approved", "declined", "error"},
+		"outcome":  {"allow", "review", "block", "skipped", "approved", "declined", "error", "late"},
 		"reason":   {"", "invalid_number", "invalid_credentials", "insufficient_funds", "other", "store", "wait", "renewal", "phone", "unknown"},
 		"mode":     {"enforce", "shadow"},
 		"rule":     {"cards_per_ip", "cards_per_email", "cards_per_device"},
