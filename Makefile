@@ -33,9 +33,10 @@ test: ## everything that must hold, in about four minutes on two processors
 	@$(call need,memcached,memcached,the shared store,its tests are skipped)
 	@$(call need,strace,strace,a slow disk in tests of the stop,those are skipped)
 	go vet ./...
-	@# The longest come first, so that none is left to run alone.
+	@# The longest come first, so that none is left to run alone; four at a time, as those
+	@# with memcached wait more than they compute.
 	@race=$$(command -v cc >/dev/null && echo -race); set -x; \
-	go test $$race -shuffle=on -count=1 ./internal/velocity ./internal/memcached $$(go list ./... | grep -v /loadtest)
+	go test $$race -shuffle=on -count=1 -p 4 ./internal/velocity ./internal/memcached $$(go list ./... | grep -v /loadtest)
 	cd client && go vet ./... && go test $$(command -v cc >/dev/null && echo -race) -shuffle=on -count=1 ./...
 	@# Without the detector: what calls testbed.SkipRace, which are allocation budgets, that
 	@# the detector would spoil, and tables filled by one goroutine, in which it can find
@@ -57,6 +58,7 @@ verify: ## what make test leaves out, with the tools of others, each of which mu
 	[ -z "$$missing" ] || { echo "make verify needs$$missing"; exit 1; }
 	go test -tags verify -count=1 ./verify/...
 	./k6/run.sh
+	promtool test rules deploy/prometheus/alerts_test.yaml
 	./deploy/prometheus/run.sh
 	go run ./loadtest
 

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -109,19 +108,7 @@ func recordRefused(s *trial) error {
 func full(s *trial) error {
 	m, err := s.startOnMemcached("-M", "-m", "1", "-I", "512k")
 	stop := make(chan struct{})
-	s.begin = func() error {
-		c, err := net.Dial("tcp", m.Addr)
-		if err != nil {
-			return err
-		}
-		flooded := make(chan struct{})
-		s.closers = append(s.closers, func() { _ = c.Close(); <-flooded })
-		go func() {
-			defer close(flooded)
-			flood(c, stop)
-		}()
-		return nil
-	}
+	s.begin = func() error { return s.flood(m, stop) }
 	s.end = func() error {
 		defer close(stop)
 		if err := s.usedOn(); err != nil {

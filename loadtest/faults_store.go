@@ -89,19 +89,7 @@ func withTrouble(t trouble) func(*trial) error {
 func evicting(s *trial) error {
 	m, err := s.startOnMemcached("-m", "1", "-I", "512k")
 	stop := make(chan struct{})
-	s.begin = func() error {
-		c, err := net.Dial("tcp", m.Addr)
-		if err != nil {
-			return err
-		}
-		flooded := make(chan struct{})
-		s.closers = append(s.closers, func() { _ = c.Close(); <-flooded })
-		go func() {
-			defer close(flooded)
-			flood(c, stop)
-		}()
-		return nil
-	}
+	s.begin = func() error { return s.flood(m, stop) }
 	s.end = func() error {
 		defer close(stop)
 		// How soon depends on how fast this machine floods, and on which shoppers return.
@@ -119,6 +107,21 @@ func evicting(s *trial) error {
 		return err
 	}
 	return err
+}
+
+// flood has another client flood memcached until stop is closed.
+func (s *trial) flood(m *testbed.Memcached, stop <-chan struct{}) error {
+	c, err := net.Dial("tcp", m.Addr)
+	if err != nil {
+		return err
+	}
+	flooded := make(chan struct{})
+	s.closers = append(s.closers, func() { _ = c.Close(); <-flooded })
+	go func() {
+		defer close(flooded)
+		flood(c, stop)
+	}()
+	return nil
 }
 
 // flood stores values as large as records of shoppers and of attackers: memcached evicts

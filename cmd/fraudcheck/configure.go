@@ -29,6 +29,9 @@ type policy struct {
 	authPolicy   *auth.Policy
 	cors         *door.CORS // nil: no origin may
 
+	listFiles listFiles // in force; while the policy is compiled, those before it
+	refused   []error   // what a reload leaves as it is, because a file is wrong
+
 	fileUsers         int    // how many users the users file holds, for check-config
 	generatedUser     string // name of the credential that was made, when no user is configured; else empty
 	generatedPassword string
@@ -42,12 +45,16 @@ type policy struct {
 // The error is a *config.Error with its place. The policy beside it holds the settings
 // that could be read, so that a reload can watch the files that they name; nil where none
 // could.
-func configure(f *flags, files config.Files) (*policy, error) {
+func configure(f *flags, files config.Files) (*policy, error) { return configureAfter(f, files, nil) }
+
+// configureAfter is configure for a reload: inForce are the lists' files as they were read
+// before, which stay where one is wrong now.
+func configureAfter(f *flags, files config.Files, inForce listFiles) (*policy, error) {
 	c, err := config.Read(f.Config, f.source("config"), files, f.overrides())
 	if err != nil {
 		return nil, err
 	}
-	p := &policy{config: c, settings: c.Settings, files: files}
+	p := &policy{config: c, settings: c.Settings, files: files, listFiles: inForce}
 	if files == config.FilesAndPipes {
 		p.warnings = config.UnknownVariables(os.Environ(), variables())
 	}

@@ -239,10 +239,14 @@ rules:
       review_over: 3
       block_over: 5
       retention: sliding
+      hold: 0s
       mode: enforce
 lists:
     allow: []
     block: []
+    allow_file: ""
+    block_file: ""
+accept_no_ip: false
 auth:
     basic:
         users: []

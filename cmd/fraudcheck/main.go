@@ -138,6 +138,11 @@ func checkConfig(f *flags, stdout io.Writer) error {
 	if p.settings.Auth.Basic.UsersFile != "" {
 		text = fmt.Appendf(text, "# auth.basic.users_file holds %s\n", plural(p.fileUsers, "user"))
 	}
+	for _, list := range p.lists() {
+		if file := p.listFiles[list.name]; file != nil {
+			text = fmt.Appendf(text, "# lists.%s_file holds %s\n", list.name, plural(len(file.entries), "network"))
+		}
+	}
 	if p.settings.HashKeyPreviousFile != "" {
 		text = fmt.Appendf(text, "# hash_key_previous_file may be taken out once every instance has run with it for %s\n", p.previousKeyUntil())
 	}

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -60,77 +59,6 @@ func TestOutageAtTheStart(t *testing.T) {
 	other.shows(t, tester, 8)
 	other.shows(t, shopper, 1)
 	assert.Equal(t, "1", one.metric(t, `fraudcheck_store_up{server="`+server.Addr+`"}`))
-}
-
-// load keeps callers asking, each for the next answer when it has the last, until
-// it is ended; it then says how many answers there were, and how many degraded.
-func load(t *testing.T, instances []*program) (asked, degraded *atomic.Int64, end func()) {
-	t.Helper()
-	asked, degraded = new(atomic.Int64), new(atomic.Int64)
-	var all sync.WaitGroup
-	over := make(chan struct{})
-	for caller := range 4 {
-		p := instances[caller%len(instances)]
-		all.Go(func() {
-			for n := 0; ; n++ {
-				select {
-				case <-over:
-					return
-				default:
-				}
-				a, err := p.try(p.addr, "POST", "/v1/check", attempt(fmt.Sprintf("198.18.%d.%d", caller, n%200), fmt.Sprintf("%04d", n%7)))
-				if !assert.NoError(t, err) || !assert.Equal(t, http.StatusOK, a.status, a.body) {
-					return
-				}
-				asked.Add(1)
-				if a.Degraded {
-					degraded.Add(1)
-				}
-			}
-		})
-	}
-	end = sync.OnceFunc(func() {
-		close(over)
-		all.Wait()
-	})
-	t.Cleanup(end)
-	return asked, degraded, end
-}
-
-// further waits until the counter has grown by that number.
-func further(t *testing.T, counter *atomic.Int64, by int64) {
-	t.Helper()
-	until := counter.Load() + by
-	require.Eventually(t, func() bool { return counter.Load() >= until }, prompt, time.Millisecond)
-}
-
-func TestOutageUnderLoad(t *testing.T) {
-	testbed.SkipShort(t, "seconds of load, before, during and after an outage")
-	const tester = "203.0.113.7"
-	server := testbed.StartMemcached(t)
-	instances := startSharing(t, server.Addr, 2)
-	one, other := instances[0], instances[1]
-	assert.Equal(t, "block", one.fill(t, tester, 6).Decision) // and the other never hears of it
-
-	asked, degraded, end := load(t, instances)
-	for range 3 {
-		further(t, asked, 200)
-		server.Kill()
-		further(t, degraded, 200)
-		server.Start() // empty
-		one.shared(t)
-		other.shared(t)
-	}
-	end()
-
-	a := one.check(t, tester, "0000")
-	assert.False(t, a.Degraded)
-	assert.Equal(t, "block", a.Decision, "the instance that knew it knows it still")
-	a = other.check(t, tester, "0006")
-	assert.False(t, a.Degraded)
-	assert.Equal(t, "block", a.Decision, "and has told the other")
-	one.shows(t, tester, 7)
-	t.Logf("%d answers, %d of them degraded", asked.Load(), degraded.Load())
 }
 
 // A memcached that hangs takes connections and says nothing: a check waits for as long

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
-	"time"
 
 	"fraudcheck/internal/config"
 	"fraudcheck/internal/velocity"
@@ -64,42 +63,4 @@ func networkHint(text string) string {
 		return fmt.Sprintf("; did you mean !%s?", n.Masked())
 	}
 	return fmt.Sprintf("; did you mean %s?", n.Masked())
-}
-
-// makeLists compiles both lists into one, as the most specific network of either decides.
-// A network that stands in both is refused: neither would be the more specific one.
-func (p *policy) makeLists() (*velocity.Lists, error) {
-	var entries []velocity.Entry
-	var keys []string
-	add := func(list string, settings []config.ListEntry, outcome velocity.Outcome) error {
-		for i, s := range settings {
-			key := fmt.Sprintf("lists.%s[%d]", list, i)
-			e := velocity.Entry{Outcome: outcome, Note: s.Note}
-			var ok bool
-			if e.Net, ok = velocity.ParseNetwork(s.Net); !ok {
-				return expected(key+".net", "an address, or a network without host bits such as 198.51.100.0/24"+networkHint(s.Net))
-			}
-			if s.Until != "" {
-				var err error
-				if e.Until, err = time.Parse(time.RFC3339, s.Until); err != nil {
-					return expected(key+".until", "a time such as 2027-01-31T00:00:00Z")
-				}
-			}
-			// keys names the setting of each entry, for the error below.
-			entries, keys = append(entries, e), append(keys, key)
-		}
-		return nil
-	}
-	if err := add("allow", p.settings.Lists.Allow, velocity.Allow); err != nil {
-		return nil, err
-	}
-	if err := add("block", p.settings.Lists.Block, velocity.Block); err != nil {
-		return nil, err
-	}
-	lists, err := velocity.NewLists(entries)
-	var twice *velocity.EntryError
-	if errors.As(err, &twice) {
-		return nil, expected(keys[twice.Index]+".net", "a network that is not listed yet, in either list")
-	}
-	return lists, err
 }

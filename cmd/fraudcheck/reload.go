@@ -21,6 +21,7 @@ type reloader struct {
 	files   *fileWatch
 	service *service
 	running config.Settings // in force; where a reload changes nothing, those of the start
+	lists   listFiles       // in force
 	callers auth.Settings   // in force, to be kept where a file names no caller any more
 }
 
@@ -58,6 +59,10 @@ func (r *reloader) reload(by string) {
 		return
 	}
 	r.apply(next, by)
+	if len(next.refused) > 0 {
+		s.metrics.Reload("error")
+		return
+	}
 	s.metrics.Reload("ok")
 }
 
@@ -65,7 +70,7 @@ func (r *reloader) reload(by string) {
 // names are watched, also when it is refused: a change of one of them may mend it.
 func (r *reloader) compile() (*policy, error) {
 	r.files.poll()
-	next, err := configure(r.flags, config.RegularFiles)
+	next, err := configureAfter(r.flags, config.RegularFiles, r.lists)
 	if next != nil {
 		r.files.follow(r.flags.Config, next.settings)
 	}
@@ -101,6 +106,9 @@ func (r *reloader) apply(next *policy, by string) {
 	if next.generatedUser != "" && s.generatedUser == "" {
 		s.log.Warn("Configuration: auth names nobody any more; those it named before stay until a restart")
 	}
+	for _, wrong := range next.refused {
+		s.log.Error("Configuration: " + oneLine(wrong) + "; the entries read from that file before stay in force, and all else is reloaded")
+	}
 	for _, w := range next.warnings {
 		s.log.Warn("Configuration: " + w)
 	}
@@ -112,7 +120,7 @@ func (r *reloader) apply(next *policy, by string) {
 	s.log.Info(text)
 	// Only these are in force now: another reload compares with what runs, not with what
 	// was read.
-	r.running.Rules, r.running.Lists = next.settings.Rules, next.settings.Lists
+	r.running.Rules, r.running.Lists, r.lists = next.settings.Rules, next.settings.Lists, next.listFiles
 	r.running.Auth, r.running.TrustedProxies = next.settings.Auth, next.settings.TrustedProxies
 }
 

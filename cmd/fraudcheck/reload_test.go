@@ -1,19 +1,15 @@
 package main
 
 import (
-	"fmt"
 	"net/http"
 	"os"
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
@@ -102,42 +98,6 @@ func TestReloadComesByItselfWhenTheFileChanges(t *testing.T) {
 	r := startReloading(t, guarded+rules("5"))
 	require.NoError(t, os.WriteFile(r.file, []byte(guarded+rules("15")), 0o600))
 	r.await(t, r.stderr, `Configuration reloaded`)
-}
-
-func TestAHundredReloadsUnderLoadFailNothing(t *testing.T) {
-	testbed.SkipShort(t, "a hundred reloads, one after the other")
-	r := startReloading(t, guarded+rules("1000"))
-	var stop atomic.Bool
-	var all sync.WaitGroup
-	for range 2 {
-		all.Go(func() {
-			for !stop.Load() {
-				a, err := r.try(r.addr, "POST", "/v1/check", attempt("203.0.113.7", "1001"))
-				if !assert.NoError(t, err) || !assert.Equal(t, http.StatusOK, a.status) || !assert.Equal(t, "allow", a.Decision) {
-					return
-				}
-			}
-		})
-	}
-	for n := range 100 {
-		require.NoError(t, os.WriteFile(r.file+".next", []byte(guarded+rules([]string{"1000", "2000"}[n%2])), 0o600))
-		require.NoError(t, os.Rename(r.file+".next", r.file))
-		r.signal(t, syscall.SIGHUP)
-		require.Eventually(t, func() bool { return r.reloads(t) > n }, prompt, time.Millisecond)
-	}
-	stop.Store(true)
-	all.Wait()
-	require.NotContains(t, r.stderr.String(), "not reloaded")
-}
-
-// reloads is how many the program says went well.
-func (r *reloading) reloads(t *testing.T) (n int) {
-	metrics, err := r.try(r.operators, "GET", "/metrics", "")
-	require.NoError(t, err)
-	_, rest, _ := strings.Cut(metrics.body, `fraudcheck_config_reloads_total{result="ok"} `)
-	_, err = fmt.Sscan(rest, &n)
-	require.NoError(t, err)
-	return n
 }
 
 // A reload builds no store: its reserve would stay in the address space, and under a

@@ -169,6 +169,7 @@ func TestCheckConfigSaysWhenThePreviousHashKeyMayGo(t *testing.T) {
 	for config, want := range map[string]string{
 		guarded: "1h0m0s",
 		guarded + "rules: [{name: a, per: ip, count: cards, window: 48h, block_over: 3}, {name: b, per: ip, count: cards, window: 1m, block_over: 3}]\n": "48h0m0s",
+		guarded + "rules: [{name: a, per: ip, count: cards, window: 1m, block_over: 3, hold: 2h}]\n":                                                     "2h0m0s",
 		sharing("127.0.0.1:1"): "24h0m0s", // auth.tokens.refresh_ttl
 	} {
 		stdout, stderr, code := command("check-config", "--config", writeFile(t, "fraudcheck.yaml", rekeyed(t, config, newHashKey, hashKey)))

@@ -42,7 +42,7 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 	s.start(stdout)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	r := reloader{flags: f, files: files, service: s, running: *p.settings, callers: p.authSettings}
+	r := reloader{flags: f, files: files, service: s, running: *p.settings, lists: p.listFiles, callers: p.authSettings}
 	go r.run(ctx, hangups) // so that a stop never waits for a reload
 
 	var failed error // why it cannot go on; nil: it is to stop

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -24,10 +25,7 @@ func (p *policy) warnOfRulesAndLists() {
 		p.warn("rules: none is in mode enforce, so none blocks")
 	}
 	now := time.Now()
-	for _, list := range []struct {
-		name    string
-		entries []config.ListEntry
-	}{{"allow", s.Lists.Allow}, {"block", s.Lists.Block}} {
+	for _, list := range p.lists() {
 		for i, e := range list.entries {
 			key := fmt.Sprintf("lists.%s[%d]", list.name, i)
 			// A list entry that is past is no error: it would end the next start for
@@ -36,14 +34,25 @@ func (p *policy) warnOfRulesAndLists() {
 				p.warn("%s.until is past: the entry has no effect", key)
 			}
 			if net, ok := velocity.ParseNetwork(e.Net); ok && net.Bits() == 0 && list.name == "allow" {
-				version := "IPv6"
-				if net.Addr().Is4() {
-					version = "IPv4"
-				}
-				p.warn("%s.net holds every %s address: no rule blocks any", key, version)
+				p.warn("%s.net holds every %s address: no rule blocks any", key, versionOfIP(net))
 			}
 		}
 	}
+	if file := p.listFiles["allow"]; file != nil {
+		for i, e := range file.entries {
+			if e.Net.Bits() == 0 {
+				p.warn("lists.allow_file holds every %s address, in line %d: no rule blocks any", versionOfIP(e.Net), file.lines[i])
+			}
+		}
+	}
+}
+
+// versionOfIP names the version of IP that the network is of.
+func versionOfIP(n netip.Prefix) string {
+	if n.Addr().Is4() {
+		return "IPv4"
+	}
+	return "IPv6"
 }
 
 // warnOfTimes warns of a budget of the store that limits.answer ends before it is spent.

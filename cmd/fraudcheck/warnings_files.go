@@ -26,6 +26,8 @@ func (p *policy) warnOfFiles() {
 		{"hash_key_file", s.HashKeyFile, true},
 		{"hash_key_previous_file", s.HashKeyPreviousFile, true},
 		{"tls.key_file", s.TLS.KeyFile, true},
+		{"lists.allow_file", s.Lists.AllowFile, false},
+		{"lists.block_file", s.Lists.BlockFile, false},
 		{"auth.basic.users_file", s.Auth.Basic.UsersFile, true},
 		{"auth.jwt.public_key_file", s.Auth.JWT.PublicKeyFile, false},
 		{"auth.jwt.jwks_file", s.Auth.JWT.JWKSFile, false},

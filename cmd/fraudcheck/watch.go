@@ -34,7 +34,7 @@ func versionOf(path string) (v fileVersion) {
 // that are not set.
 func filesOf(s *config.Settings) []string {
 	files := []string{s.TLS.CertFile, s.TLS.KeyFile, s.Auth.Basic.UsersFile, s.Auth.JWT.PublicKeyFile, s.Auth.JWT.JWKSFile,
-		s.Auth.JWT.SecretFile, s.Auth.JWT.PreviousSecretFile}
+		s.Auth.JWT.SecretFile, s.Auth.JWT.PreviousSecretFile, s.Lists.AllowFile, s.Lists.BlockFile}
 	for _, u := range s.Auth.Basic.Users {
 		files = append(files, u.SigningKeyFile)
 	}

@@ -56,8 +56,10 @@ type Settings struct {
 	IPv6Prefix int    `yaml:"ipv6_prefix" min:"48" max:"128" help:"bits of an IPv6 address that make one subject"`
 	Rules      []Rule `yaml:"rules" help:"see below"`
 	Lists      struct {
-		Allow []ListEntry `yaml:"allow" help:"always allowed, and recorded all the same; see below"`
-		Block []ListEntry `yaml:"block" help:"always blocked; of two networks that hold an address, the most specific decides"`
+		Allow     []ListEntry `yaml:"allow" help:"always allowed, and recorded all the same; see below"`
+		Block     []ListEntry `yaml:"block" help:"always blocked; of two networks that hold an address, the most specific decides"`
+		AllowFile string      `yaml:"allow_file" path:"file" help:"file of further networks that are always allowed, one a line; what changes is in force within three seconds"`
+		BlockFile string      `yaml:"block_file" path:"file" help:"the same of networks that are always blocked"`
 	} `yaml:"lists"`
 	AcceptNoIP bool `yaml:"accept_no_ip" help:"take checks and outcomes that say with no_ip why they have no shopper's IP address; rules on addresses do not see them"`
 	Auth       struct {

@@ -81,7 +81,10 @@ func TestOutcomesHeldUpKeepTheirTimesThroughAnOutage(t *testing.T) {
 	require.Equal(t, 2, count)
 
 	server.Start()
-	a.awaitServer()
+	require.Eventually(t, func() bool {
+		_, degraded := a.declined(0)
+		return !degraded
+	}, patient, time.Millisecond)
 	b := newCountingInstance(t, server, declinedRules...)
 	a.declinedAgo(4, 20*time.Minute) // which writes what a knows
 	count, degraded = b.declined(0)

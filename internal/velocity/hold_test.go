@@ -247,24 +247,25 @@ func TestForgettingOutlivesTheHold(t *testing.T) {
 // A mark whose hold has ended costs nothing but its bytes.
 func TestAnEndedHoldIsNotUrgent(t *testing.T) {
 	held := DefaultRule
-	held.Hold = time.Hour
+	held.Hold = 2 * time.Hour
 	plan := planOf(t, held)
 	s := &plan.subjects[0]
 	u := Update{plan: plan, subject: s, now: testStart}
 	u.result.tallies = make([]tally, 1)
 	r := new(Record)
+	require.Equal(t, spanOf(time.Hour), r.retain(s), "what is not held is kept for its window")
 	r.setMark(&mark{key: s.rules[0].mark, at: testStart})
 	for _, c := range []struct {
 		after   Time
 		rank    any
 		urgency urgency
-	}{{0, rankMarked, blocking}, {3_599_999, rankMarked, blocking}, {3_600_000, rankOrdinary, ordinary}} {
+	}{{0, rankMarked, blocking}, {7_199_999, rankMarked, blocking}, {7_200_000, rankOrdinary, ordinary}} {
 		u.now = testStart + c.after
 		u.result.tallies[0] = u.tally(r, &s.rules[0])
 		require.Equal(t, c.rank, u.rank(r, u.result.tallies))
 		require.Equal(t, c.urgency, u.urgency(r))
 	}
-	require.Equal(t, spanOf(time.Hour), r.retain(s))
+	require.Equal(t, spanOf(2*time.Hour), r.retain(s))
 	r.setMark(&mark{key: markKey{kind: markHold, blockOver: 99}, at: testStart}) // of another instance's rule
 	require.Equal(t, rankMarked, u.rank(r, u.result.tallies))
 	require.Equal(t, blocking, u.urgency(r))

@@ -260,12 +260,13 @@ func TestInvalidSubjectsNameTheField(t *testing.T) {
 		{[]string{"per=ip", "value=203.0.113.7", "exp_month=1"}, velocity.FieldExpMonth, false, false},
 	} {
 		t.Run(strings.Join(tt.fields, " "), func(t *testing.T) {
-			_, _, err := velocity.ParseSubject(fields(tt.fields...))
+			f := fields(tt.fields...)
+			_, _, err := velocity.ParseSubject(f)
 			var wrong *velocity.FieldError
 			require.ErrorAs(t, err, &wrong)
 			assert.Equal(t, tt.field, wrong.Field)
 			assert.Equal(t, tt.missing, wrong.Missing)
-			assert.Equal(t, tt.pan, wrong.PANLike)
+			assert.Equal(t, tt.pan, f.PANLike())
 			assert.NotEmpty(t, wrong.Expected)
 		})
 	}
@@ -330,4 +331,21 @@ func TestInspectSeesWhatOtherInstancesRecorded(t *testing.T) {
 
 	require.False(t, cutOff.Forget(addressed("203.0.113.7"), "ip", at(0)), "nobody has heard")
 	assert.Equal(t, "0 allow true", look(cutOff), "and it is forgotten here")
+}
+
+// What a hold blocks, every card is blocked by: also one that is counted already.
+func TestAHoldBlocksTheNextCardToo(t *testing.T) {
+	rule := cardsPer("ip", 2)
+	rule.Hold = 24 * time.Hour
+	i := inspect(t, rule)
+	i.show("203.0.113.7", 3, 0)
+	i.show("203.0.113.7", 1, 2*time.Hour)
+	a := velocitytest.Attempt(t, "203.0.113.7", 0)
+	for after, want := range map[time.Duration]velocity.Outcome{3 * time.Hour: velocity.Block, 24 * time.Hour: velocity.Allow} {
+		r := i.Inspect(&a, []string{"ip"}, at(after))
+		assert.Equal(t, want, r.KnownCard)
+		assert.Equal(t, want, r.NewCard)
+		assert.Equal(t, want == velocity.Block, len(r.Blocking) == 1)
+		assert.Equal(t, want == velocity.Block, r.Rules[0].Held)
+	}
 }

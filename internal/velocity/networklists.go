@@ -1,7 +1,7 @@
 package velocity
 
 import (
-	"cmp"
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -15,39 +15,90 @@ type Entry struct {
 	Outcome Outcome      // Allow or Block
 	Until   time.Time    // when the entry ends; zero for never
 	Note    string       // the reason, for people
+	// Repeats: the entry may repeat another one with the same outcome. Those of a file do.
+	Repeats bool
 }
 
 // Lists are the network lists of the configuration: what is always allowed and always
-// blocked. They are immutable.
+// blocked. They are immutable. A look-up takes as long however many entries there are.
 type Lists struct {
-	byNet   map[netip.Prefix]*Entry
-	lengths []int // prefix lengths that occur, longest first
+	entries []Entry
+	byNet   map[netKey]int32 // indexes of entries
+	// lengths4 and lengths6 are the lengths of prefixes that occur, longest first.
+	lengths4, lengths6 []int
 }
 
-// NewLists compiles the entries. The error is an *EntryError when two have the same
-// network.
-func NewLists(entries []Entry) (*Lists, error) {
-	l := &Lists{byNet: make(map[netip.Prefix]*Entry)}
-	for i := range entries {
-		e := entries[i]
-		if l.byNet[e.Net] != nil {
-			return nil, &EntryError{Index: i}
-		}
-		l.byNet[e.Net] = &e
-		l.lengths = append(l.lengths, e.Net.Bits())
+// A netKey is a network: the first bits of the address, which for IPv4 is an IPv4-mapped
+// one. It has no pointer, so that the garbage collector does not look at each.
+type netKey struct{ high, low, bits uint64 }
+
+// keyOfNet returns the network of that length, from 0 to 128, around the address.
+func keyOfNet(high, low uint64, bits int) netKey {
+	if bits < 64 {
+		return netKey{high &^ (1<<(64-bits) - 1), 0, uint64(bits)} // a shift by 64 leaves 0
 	}
-	slices.SortFunc(l.lengths, func(a, b int) int { return cmp.Compare(b, a) })
-	l.lengths = slices.Compact(l.lengths)
+	return netKey{high, low &^ (1<<(128-bits) - 1), uint64(bits)}
+}
+
+// halves returns the address, or the IPv4-mapped one of an IPv4 address, as two numbers.
+func halves(addr netip.Addr) (high, low uint64) {
+	bytes := addr.As16()
+	return binary.BigEndian.Uint64(bytes[:8]), binary.BigEndian.Uint64(bytes[8:])
+}
+
+const mappedBits = 96 // before the address in an IPv4-mapped one
+
+// NewLists compiles the entries, which it keeps. Of two with one network and outcome, of
+// which one may repeat the other, the one that ends later stays. The error is an
+// *EntryError when two others have the same network.
+func NewLists(entries []Entry) (*Lists, error) {
+	l := &Lists{entries: entries, byNet: make(map[netKey]int32, len(entries))}
+	var occurs4, occurs6 [129]bool // lengths of keys
+	for i := range entries {
+		e := &entries[i]
+		bits, occurs := e.Net.Bits(), &occurs6
+		if e.Net.Addr().Is4() {
+			bits, occurs = bits+mappedBits, &occurs4
+		}
+		high, low := halves(e.Net.Addr())
+		key := keyOfNet(high, low, bits)
+		if first, twice := l.byNet[key]; twice {
+			other := &entries[first]
+			if e.Outcome != other.Outcome || !e.Repeats && !other.Repeats {
+				return nil, &EntryError{Index: i, First: int(first)}
+			}
+			if !e.lastsLonger(other) {
+				continue
+			}
+		}
+		l.byNet[key] = int32(i)
+		occurs[bits] = true
+	}
+	l.lengths4, l.lengths6 = descending(&occurs4), descending(&occurs6)
 	return l, nil
+}
+
+func (e *Entry) lastsLonger(o *Entry) bool {
+	return !o.Until.IsZero() && (e.Until.IsZero() || e.Until.After(o.Until))
+}
+
+// descending returns the lengths that occur, longest first.
+func descending(occurs *[129]bool) (lengths []int) {
+	for bits, occurs := range slices.Backward(occurs[:]) {
+		if occurs {
+			lengths = append(lengths, bits)
+		}
+	}
+	return lengths
 }
 
 // An EntryError names an entry whose network an earlier entry has.
 type EntryError struct {
-	Index int // of the entry, from 0
+	Index, First int // of the entry and the earlier one, from 0
 }
 
 func (e *EntryError) Error() string {
-	return fmt.Sprintf("entry %d: expected a network that is not listed yet", e.Index)
+	return fmt.Sprintf("entry %d: expected a network that entry %d does not have", e.Index, e.First)
 }
 
 // ParseNetwork reads an address as [ParseAddress] does, or a network in CIDR form (RFC
@@ -67,16 +118,19 @@ func ParseNetwork(text string) (netip.Prefix, bool) {
 // find returns the entry with the longest prefix that contains the address and has not
 // ended at now; nil where there is none.
 func (l *Lists) find(addr netip.Addr, now Time) *Entry {
-	if l == nil {
+	if l == nil || !addr.IsValid() {
 		return nil
 	}
-	for _, bits := range l.lengths {
-		network, err := addr.Prefix(bits)
-		if err != nil {
-			continue // longer than an IPv4 address
-		}
-		if e := l.byNet[network]; e != nil && (e.Until.IsZero() || now < TimeOf(e.Until)) {
-			return e
+	lengths := l.lengths6
+	if addr.Is4() {
+		lengths = l.lengths4
+	}
+	high, low := halves(addr)
+	for _, bits := range lengths {
+		if i, listed := l.byNet[keyOfNet(high, low, bits)]; listed {
+			if e := &l.entries[i]; e.Until.IsZero() || now < TimeOf(e.Until) {
+				return e
+			}
 		}
 	}
 	return nil

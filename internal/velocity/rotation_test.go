@@ -167,6 +167,21 @@ func TestForgettingHoldsAcrossARotation(t *testing.T) {
 	}
 }
 
+// What is known of one address under the other key is not taken for another's.
+func TestForgettingOneAddressInARotationLeavesTheOthers(t *testing.T) {
+	onEachStore(t, []velocity.Rule{rotated}, func(t *testing.T, r *rotation) {
+		both, fresh := r.start("new", "old"), r.start("new", "")
+		for card := range 5 {
+			decide(t, both, "203.0.113.8", card, 0)
+		}
+		decide(t, both, "203.0.113.7", 0, 0)
+		a := velocitytest.Attempt(t, "203.0.113.7", 0)
+		require.True(t, fresh.Forget(&a, "ip", at(time.Second)))
+		assert.Equal(t, 1, decide(t, both, "203.0.113.7", 1, 2*time.Second).Rules[0].Count)
+		assert.Equal(t, 6, decide(t, both, "203.0.113.8", 5, 2*time.Second).Rules[0].Count)
+	})
+}
+
 // A burst against instances of every kind that may run side by side: never one card more
 // than the rule lets pass.
 func TestNoRotationLetsABurstPass(t *testing.T) {

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"errors"
+	"net/netip"
+	"strings"
+
+	"fraudcheck/internal/config"
+	"fraudcheck/internal/velocity"
+)
+
+// aNetwork is what an entry of a list of networks may be, for messages.
+const aNetwork = "an address, or a network without host bits such as 198.51.100.0/24"
+
+// A networkLine is an entry of a file of networks.
+type networkLine struct {
+	network netip.Prefix
+	note    string // the comment behind it
+	line    int    // from 1
+}
+
+// readNetworks reads the file of networks that the setting of that key names: one address
+// or network a line, "#" begins a comment. At a reload an empty file is one that is half
+// written; a comment alone says that there is no network. The error is a *config.Error with
+// the line at fault.
+func (p *policy) readNetworks(key, path string) ([]networkLine, error) {
+	text, err := p.readNamed(key, path)
+	if err != nil {
+		return nil, err
+	}
+	if p.files == config.RegularFiles && len(text) == 0 {
+		return nil, &config.Error{Key: key, Problem: errors.New("it is empty: it may be half written (a line that begins with # says that there is no network)")}
+	}
+	lines, wrong, hint := parseNetworks(string(text))
+	if wrong > 0 {
+		return nil, &config.Error{Key: key, File: path, Line: wrong, Expected: aNetwork + hint}
+	}
+	return lines, nil
+}
+
+// parseNetworks reads the text of a file of networks. wrong is the first line that is none,
+// 0 where all are, and hint what was probably meant by it.
+func parseNetworks(text string) (lines []networkLine, wrong int, hint string) {
+	n := 0
+	for line := range strings.Lines(text) {
+		n++
+		entry, note, _ := strings.Cut(line, "#")
+		if entry = strings.TrimSpace(entry); entry == "" {
+			continue
+		}
+		network, ok := velocity.ParseNetwork(entry)
+		if !ok {
+			return nil, n, networkHint(entry)
+		}
+		// A copy: the whole text must not be kept for it.
+		lines = append(lines, networkLine{network, strings.Clone(strings.TrimSpace(note)), n})
+	}
+	return lines, 0, ""
+}
