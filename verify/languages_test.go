@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"fraudcheck/client/fraudchecktest"
 	"fraudcheck/internal/testbed"
 )
 
@@ -52,6 +53,34 @@ func TestTheClientsPagesWork(t *testing.T) {
 			assert.EqualValues(t, 1, metrics[`fraudcheck_outcomes_total{outcome="declined",reason="invalid_number"}`])
 		})
 	}
+}
+
+// Servers such as gunicorn make the client and then fork their workers.
+func TestThePythonClientWorksAcrossForkAndThreads(t *testing.T) {
+	i := startCounting(t, "127.0.0.1:0")
+	out := run(t, "python3", "-B", "clients/fork.py", "http://"+i.Addr, "correct-horse-battery")
+	assert.Equal(t, "425\n", out)
+	assert.Equal(t, map[string]int{"cards": 425, "attempts": 425, "declined": 5}, counts(t, i, "203.0.113.7"))
+}
+
+// PHP has no background: outcomes are delivered once the page has been sent, and what
+// cannot be is handed back.
+func TestThePHPClientDeliversAfterThePage(t *testing.T) {
+	page := func(s *fraudchecktest.Server) string {
+		return run(t, "php", "clients/page.php", s.URL, "correct-horse-battery")
+	}
+	s := fraudchecktest.New()
+	defer s.Close()
+	out := page(s)
+	assert.NotContains(t, out, "correct-horse")
+	assert.NotContains(t, out, "203.0.113")
+	_, end, _ := strings.Cut(out, "page\n")
+	assert.Equal(t, "somebody else's end\npage sent\n", end)
+	assert.Len(t, s.Requests(), 2)
+	s.Script(fraudchecktest.Reply{}, fraudchecktest.Reply{Status: 503})
+	_, end, _ = strings.Cut(page(s), "page\n")
+	assert.Equal(t, "somebody else's end\npage sent\nundelivered order-2 with its time\n", end)
+	assert.Len(t, s.Requests(), 4)
 }
 
 // processShop is a shop in another language: a process that reads commands, a line each,

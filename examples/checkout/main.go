@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -18,7 +17,7 @@ import (
 )
 
 // One proxy, nginx on this machine.
-var shopper = address.Behind([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")})
+var shopper = address.Behind([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")})
 
 func main() {
 	checks, err := fraudcheck.New(fraudcheck.Options{
@@ -46,11 +45,12 @@ func main() {
 func pay(checks *fraudcheck.Client, w http.ResponseWriter, r *http.Request) {
 	attempt := fraudcheck.Attempt{
 		IP:    shopper(r.RemoteAddr, strings.Join(r.Header.Values("X-Forwarded-For"), ",")),
-		Last4: r.PostFormValue("last4"), Email: r.PostFormValue("email"),
+		Last4: r.PostFormValue("last4"), Expiry: r.PostFormValue("expiry"), Email: r.PostFormValue("email"),
 	}
-	attempt.ExpMonth, _ = strconv.Atoi(r.PostFormValue("exp_month")) // what is no number is refused
-	attempt.ExpYear, _ = strconv.Atoi(r.PostFormValue("exp_year"))
 	result, _ := checks.Check(r.Context(), attempt) // never an error with the policy allow
+	if result.Source != fraudcheck.Service {
+		log.Print("not checked: ", result.Cause)
+	}
 	if result.Decision == fraudcheck.Block {
 		http.Error(w, "We cannot take this payment now. Please try again later, or pay another way.", http.StatusPaymentRequired)
 		return

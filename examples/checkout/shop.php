@@ -8,7 +8,7 @@ $checks = new Fraudcheck\Client(
     onFault: fn (...$fault) => error_log('wake an engineer: ' . json_encode($fault))
 );
 // One proxy, nginx on this machine. With PHP-FPM: [], as nginx passes on the address that it saw.
-$ip = shopper_address($_SERVER['REMOTE_ADDR'], $_SERVER['HTTP_X_FORWARDED_FOR'] ?? '', [['127.0.0.1']]);
+$ip = shopper_address($_SERVER['REMOTE_ADDR'], $_SERVER['HTTP_X_FORWARDED_FOR'] ?? '', [['127.0.0.1', '::1']]);
 
 // The decline codes of your payment provider; what is missing is reported as other.
 const REASONS = ['incorrect_number' => 'invalid_number', 'incorrect_cvc' => 'invalid_credentials', 'insufficient_funds' => 'insufficient_funds'];
@@ -21,8 +21,11 @@ function charge(array $form, bool $threeDSecure): string
 
 function pay(Fraudcheck\Client $checks, array $form, string $ip): array
 {
-    $attempt = ['ip' => $ip] + array_intersect_key($form, array_flip(['last4', 'exp_month', 'exp_year', 'email']));
+    $attempt = ['ip' => $ip] + array_intersect_key($form, array_flip(['last4', 'expiry', 'email']));
     $result = $checks->check($attempt);
+    if ($result->source !== 'service') {
+        error_log("not checked: $result->cause");
+    }
     if ($result->decision === 'block') {
         return [402, 'We cannot take this payment now. Please try again later, or pay another way.'];
     }

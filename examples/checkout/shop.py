@@ -14,7 +14,7 @@ from address import behind
 checks = fraudcheck.Client(  # one for the process
     os.environ['FRAUDCHECK_URL'], 'checkout', os.environ['FRAUDCHECK_PASSWORD'],
     on_fault=lambda fault: logging.error('wake an engineer: %s', fault))
-shopper = behind([['127.0.0.1']])  # one proxy, nginx on this machine
+shopper = behind([['127.0.0.1', '::1']])  # one proxy, nginx on this machine
 
 # The decline codes of your payment provider; what is missing is reported as other.
 REASONS = {'incorrect_number': 'invalid_number', 'incorrect_cvc': 'invalid_credentials', 'insufficient_funds': 'insufficient_funds'}
@@ -26,8 +26,10 @@ def charge(form, three_d_secure):
 
 
 def pay(form, ip):
-    attempt = {'ip': ip, **{field: form.get(field) for field in ('last4', 'exp_month', 'exp_year', 'email')}}
+    attempt = {'ip': ip, 'last4': form.get('last4'), 'expiry': form.get('expiry'), 'email': form.get('email')}
     result = checks.check(attempt)
+    if result.source != 'service':
+        logging.warning('not checked: %s', result.cause)
     if result.decision == 'block':
         return 402, 'We cannot take this payment now. Please try again later, or pay another way.'
     code = charge(form, three_d_secure=result.decision == 'review')

@@ -86,7 +86,7 @@ func (a *Attempt) parse(f *Fields, requests Requests) error {
 		text := f.Value(field)
 		v, ok := entry.judge(text)
 		if !ok {
-			return &FieldError{Field: field, PANLike: field.PANLike(text), Expected: entry.expected}
+			return &FieldError{Field: field, Expected: entry.expected}
 		}
 		switch field {
 		case FieldIP:

@@ -227,7 +227,6 @@ var panFields = func() (found []Field) {
 type FieldError struct {
 	Field    Field
 	Missing  bool   // the field is not present
-	PANLike  bool   // the value looks like a whole card number
 	Expected string // what a valid value is, as the end of "expected ..."
 }
 
