@@ -193,7 +193,9 @@ func TestTheDocumentHasTheAnswerToAFault(t *testing.T) {
 			Responses struct {
 				Internal struct {
 					Content map[string]struct {
-						Examples struct{ Internal struct{ Value map[string]any } }
+						Examples struct {
+							Internal struct{ Value map[string]any }
+						}
 					}
 				} `yaml:"Internal"`
 			}
