@@ -33,7 +33,7 @@ func TestWhatAnInstanceWithAClockThatIsOffWritesLaterSetsBackNobodysTimes(t *tes
 	for card := range 3 {
 		off.requireAlone(ip, 10+card, 6)
 	}
-	require.NoError(t, off.store.Close()) // writes
+	require.NoError(t, off.store.Close())                         // writes
 	fresh := newCountingInstance(t, server, velocity.DefaultRule) // without a copy
 	fresh.clock.Add(3*hourMS - 1)
 	fresh.requireShared(ip, 0, 6)
