@@ -132,7 +132,7 @@ func TestWhatLoginRefuses(t *testing.T) {
 		{"a field twice, in a form", "POST", "/v1/login", asForm, "username=a&username=a", nil, "400 field_repeated username"},
 		{"an unknown field", "POST", "/v1/login", asJSON, `{"user":"a"}`, nil, "400 field_unknown user"},
 		{"a number", "POST", "/v1/login", asJSON, `{"username":"a","password":7}`, nil, "400 field_invalid password"},
-		{"null", "POST", "/v1/login", asJSON, `{"username":null}`, nil, "400 field_invalid username"},
+		{"null", "POST", "/v1/login", asJSON, `{"username":null}`, nil, "400 field_missing username"},
 		{"no UTF-8", "POST", "/v1/login", asJSON, "{\"username\":\"\xff\"}", nil, "400 field_invalid username"},
 		{"no UTF-8 in a form", "POST", "/v1/login", asForm, "username=%ff", nil, "400 field_invalid username"},
 		{"no JSON", "POST", "/v1/login", asJSON, `username`, nil, "400 body_invalid"},
@@ -151,6 +151,7 @@ func TestWhatLoginRefuses(t *testing.T) {
 		{"a refresh of something else", "POST", "/v1/refresh", asJSON, `{"token":"a"}`, nil, "400 field_unknown token"},
 		{"a logout of nobody", "POST", "/v1/logout", "", "", nil, "204 "},
 		{"an empty object", "POST", "/v1/logout", asJSON, "{}", nil, "204 "},
+		{"a token that is null", "POST", "/v1/logout", asJSON, `{"refresh_token":null}`, nil, "204 "},
 		{"fields of a logout", "POST", "/v1/logout", asJSON, `{"all":"yes"}`, nil, "400 field_unknown all"},
 		{"who are you", "GET", "/v1/me", "", "", nil, "401 authorization_missing"},
 		{"who are you, in a body", "GET", "/v1/me", asJSON, "{}", []string{"Authorization", "Basic Y2hlY2tvdXQ6Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5"}, "400 body_invalid"},
@@ -250,6 +251,7 @@ func TestOneLoginIsOneTagInTheLog(t *testing.T) {
 		}
 	}
 	me := "GET /v1/me\nResponse: 200\n"
+	assert.Regexp(t, `Response: 204 \(\S+\) logout checkout request=`, p.stderr.String(), "the line of the logout names the user")
 	assert.Equal(t, "POST /v1/login\nResponse: 200\n"+me+me+me+me+"POST /v1/refresh\nResponse: 200\nPOST /v1/logout\nResponse: 204\n", followed)
 	for _, secret := range []string{l.Token, l.RefreshToken, l.cookie, l.Token[5:27]} {
 		assert.NotContains(t, p.stderr.String(), secret)

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -22,9 +23,9 @@ func TestAnOperatorListsAndEndsLogins(t *testing.T) {
 		require.Equal(t, http.StatusOK, a.status, a.body)
 		var said struct {
 			Logins []struct {
-				ID, Username, From string
-				Since, Until       time.Time
-				LastUsed           time.Time `json:"last_used"`
+				ID, Username, From, Tag string
+				Since, Until            time.Time
+				LastUsed                time.Time `json:"last_used"`
 			}
 		}
 		require.NoError(t, json.Unmarshal([]byte(a.body), &said))
@@ -32,6 +33,7 @@ func TestAnOperatorListsAndEndsLogins(t *testing.T) {
 		for _, login := range said.Logins {
 			ids[login.ID] = login.Username
 			assert.Equal(t, "127.0.0.1", login.From)
+			assert.Regexp(t, `\[127\.0\.0\.1-`+regexp.QuoteMeta(login.Tag)+`\] +POST /v1/login\n`, p.stderr.String(), "its log lines are found")
 			assert.WithinDuration(t, time.Now(), login.Since, time.Minute)
 			assert.False(t, login.LastUsed.Before(login.Since))
 			assert.Equal(t, 24*time.Hour, login.Until.Sub(login.Since))

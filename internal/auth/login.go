@@ -47,7 +47,7 @@ func (g *Guard) Login(r *Request, username, secret string) (t *Tokens, err error
 		return t, nil
 	}
 	if old, found := r.sessionCookie(); found {
-		_, _ = g.Logins.End(f.logins, old, r.At)
+		_, _, _ = g.Logins.End(f.logins, old, r.At)
 	}
 	t.Cookie = setCookie(r.TLS, issued.Session)
 	return t, nil
@@ -173,8 +173,10 @@ func (g *Guard) endLogin(f *inForce, r *Request, text []byte) error {
 	if g.Logins == nil || f.logins == nil {
 		return g.tokenFailure(r, TokenInvalid)
 	}
-	id, err := g.Logins.End(f.logins, text, r.At)
-	r.login = id
+	id, user, err := g.Logins.End(f.logins, text, r.At)
+	if r.login = id; user != "" {
+		r.caller = user
+	}
 	return g.tokenFailure(r, failureOf(err))
 }
 

@@ -71,13 +71,19 @@ func (r *Request) Reason() string { return r.reason }
 func (r *Request) AppendConversation(b []byte) []byte {
 	switch {
 	case r.login != (session.LoginID{}):
-		return append(append(b, "login "...), r.login[:]...)
+		return AppendLoginConversation(b, r.login)
 	case r.caller == "":
 		return b
 	case r.issuer != "":
 		return append(append(append(append(b, "token "...), r.issuer...), 0), r.caller...)
 	}
 	return append(append(b, "user "...), r.caller...)
+}
+
+// AppendLoginConversation appends what the requests of a login have in common: see
+// [Request.AppendConversation].
+func AppendLoginConversation(b []byte, id session.LoginID) []byte {
+	return append(append(b, "login "...), id[:]...)
 }
 
 // A Header has the fields of a request's header.

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"fraudcheck/internal/logging"
-	"fraudcheck/internal/velocity"
 )
 
 // A request leaves two lines, one after the other, once it is answered: what was asked,
@@ -59,7 +58,7 @@ func (d *Door) logRequest(q *Request, took time.Duration) {
 		attrs = append(attrs, q.LogAttrs...)
 	} else {
 		attrs = append(attrs, slog.String("code", q.problem.Code))
-		if _, known := velocity.FieldByName(q.problem.Field); known { // what a request named otherwise is not logged
+		if q.problem.Field != "" { // known, or a name that can be no value: see wire.DecodeError
 			attrs = append(attrs, slog.String("field", q.problem.Field))
 		}
 	}
@@ -147,6 +146,12 @@ func (d *Door) appendTag(b []byte, q *Request) []byte {
 		q.conversation = append(append(q.conversation, "request "...), q.ID...)
 	}
 	return d.tags.AppendTag(b, from, q.conversation)
+}
+
+// ConversationTag returns the six characters that end the tag of a conversation's log
+// lines: see [auth.Request.AppendConversation].
+func (q *Request) ConversationTag(conversation []byte) string {
+	return string(q.door.tags.appendConversation(nil, conversation))
 }
 
 // ShortID returns eight letters and digits that stand for a text of that kind in the log,

@@ -201,14 +201,8 @@ var tokenBytes = func() (token [256]bool) {
 	return token
 }()
 
-// Closes reports whether the connection is closed after the request, because its end is
-// not certain: one that is refused as HTTP, a body in chunks, or HTTP/1.0.
-func (in *Input) Closes() bool {
-	_, _, ok := splitTarget(in.Target, in.Host)
-	return in.CheckFraming() != nil || !ok || in.mustClose()
-}
-
-// mustClose is Closes for a request that CheckFraming has accepted.
+// mustClose reports whether the connection is closed after a request that CheckFraming has
+// accepted, because its end is not certain: a body in chunks, or HTTP/1.0.
 func (in *Input) mustClose() bool { return in.chunked || string(in.Proto) != "HTTP/1.1" }
 
 // takesNoBody reports whether the method takes no body here.

@@ -35,17 +35,22 @@ func NewTags(key []byte) *Tags {
 // 10.0.0.5-VJ8zq5. A caller without an address came over a unix socket, and its tag
 // begins with that word.
 func (t *Tags) AppendTag(b []byte, caller netip.Addr, conversation []byte) []byte {
-	p := t.taggers.Get().(*tagger)
-	defer t.taggers.Put(p)
-	p.mac.Reset()
-	p.mac.Write(conversation)
-	p.sum = p.mac.Sum(p.sum[:0])
 	if caller.IsValid() {
 		b = caller.Unmap().WithZone("").AppendTo(b)
 	} else {
 		b = append(b, "unix"...)
 	}
-	b = base64.RawURLEncoding.AppendEncode(append(b, '-'), p.sum[:6])
+	return t.appendConversation(append(b, '-'), conversation)
+}
+
+// appendConversation appends the six characters of a tag that stand for a conversation.
+func (t *Tags) appendConversation(b, conversation []byte) []byte {
+	p := t.taggers.Get().(*tagger)
+	defer t.taggers.Put(p)
+	p.mac.Reset()
+	p.mac.Write(conversation)
+	p.sum = p.mac.Sum(p.sum[:0])
+	b = base64.RawURLEncoding.AppendEncode(b, p.sum[:6])
 	return b[:len(b)-2]
 }
 

@@ -286,7 +286,7 @@ func TestTheLogTellsNothingOfWhatARequestHolds(t *testing.T) {
 	for _, body := range []string{
 		`{"per":"email","value":"hidden@example.org"}`, `{"per":"ip","value":"198.51.100.77"}`, `{"per":"device","value":"hidden"}`,
 		`{"per":"card","card_id":"hidden"}`, `{"per":"card","last4":"9173","exp_month":11,"exp_year":2087}`,
-		`{"per":"card","last4":"91731","exp_month":11,"exp_year":2087}`, `{"hidden":"hidden"}`, `{"per":"hidden"}`, `{"per":"email","hidden@example.org":1}`, `hidden`,
+		`{"per":"card","last4":"91731","exp_month":11,"exp_year":2087}`, `{"cart_name":"hidden"}`, `{"per":"hidden"}`, `{"per":"email","hidden@example.org":1}`, `hidden`,
 	} {
 		for _, path := range []string{"/v1/subjects/read", "/v1/subjects/forget", "/v1/subjects/hidden"} {
 			d.ask(t, "POST", path, body)
@@ -307,7 +307,7 @@ func TestReadinessIsTheCallersDoors(t *testing.T) {
 	d := open(t, nil)
 	requireJSON(t, `{"status":"ready"}`, d.anonymous(t, "GET", "/readyz", ""))
 	d.ready.Store(false)
-	doortest.RequireProblem(t, d.anonymous(t, "GET", "/readyz", ""), 503, "overloaded", "")
+	doortest.RequireProblem(t, d.anonymous(t, "GET", "/readyz", ""), 503, "draining", "")
 	assert.Equal(t, 503, d.anonymous(t, "HEAD", "/readyz", "").Status)
 	requireJSON(t, `{"status":"alive"}`, d.anonymous(t, "GET", "/healthz", ""))
 	assert.Equal(t, 200, d.ask(t, "GET", someone, "").Status, "an analyst goes on")

@@ -34,6 +34,7 @@ func (a *API) listLogins(q *door.Request) *wire.Problem {
 		l := &logins[i]
 		b = wire.AppendString(append(b, `{"id":`...), auth.LoginText(l.ID))
 		b = wire.AppendString(append(b, `,"username":`...), l.User)
+		b = wire.AppendString(append(b, `,"tag":`...), q.ConversationTag(auth.AppendLoginConversation(nil, l.ID)))
 		b = append(b, `,"from":`...)
 		if l.From.IsValid() {
 			b = wire.AppendString(b, l.From.String())

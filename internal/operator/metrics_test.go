@@ -6,7 +6,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"regexp"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,11 +17,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"fraudcheck/internal/auth"
 	"fraudcheck/internal/door/doortest"
 	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/operator"
-	"fraudcheck/internal/turns"
 	"fraudcheck/internal/velocity"
 )
 
@@ -169,6 +166,7 @@ func TestEverySeriesIsThereFromTheStart(t *testing.T) {
 	add("fraudcheck_unbounded_later_total")
 	add(`fraudcheck_checks_without_ip_total{reason="*"}`, []string{"renewal", "phone", "unknown"})
 	add(`fraudcheck_outcomes_total{outcome="*"}`, []string{
+		`late",reason="`,
 		`approved",reason="`, `error",reason="`, `declined",reason="invalid_number`, `declined",reason="invalid_credentials`,
 		`declined",reason="insufficient_funds`, `declined",reason="other`,
 	})
@@ -304,268 +302,6 @@ func TestHistogramsAreClassicFromAQuarterMillisecondToASecondAndNative(t *testin
 		assert.Equal(t, 1, used, f.GetName())
 	}
 	assert.Equal(t, 3, seen)
-}
-
-func TestDecisionsAreCounted(t *testing.T) {
-	d := open(t, threeRules)
-	check := func(card int, more ...string) {
-		d.metrics.Decision(d.check(t, append([]string{"ip=203.0.113.7", fmt.Sprint("card_id=", card)}, more...)...), time.Millisecond)
-	}
-	check(0, "email=a@example.org")
-	check(1, "email=a@example.org", "device=d1")
-	check(2, "email=a@example.org", "device=d1") // the device blocks, the e-mail only would
-	check(3)                                     // a review
-	check(4, "device=d2")                        // a review
-	check(5)                                     // a block
-	check(5, "device=d3")                        // a block, by the address
-	have := scrape(t, d.metrics)
-	assert.Equal(t, map[string]float64{
-		`fraudcheck_checks_total{decision="allow"}`:  2,
-		`fraudcheck_checks_total{decision="review"}`: 2,
-		`fraudcheck_checks_total{decision="block"}`:  3,
-	}, changed(have, "fraudcheck_checks_total"))
-	assert.Equal(t, map[string]float64{
-		`fraudcheck_rule_outcomes_total{mode="enforce",outcome="allow",rule="cards_per_ip"}`:       3,
-		`fraudcheck_rule_outcomes_total{mode="enforce",outcome="review",rule="cards_per_ip"}`:      2,
-		`fraudcheck_rule_outcomes_total{mode="enforce",outcome="block",rule="cards_per_ip"}`:       2,
-		`fraudcheck_rule_outcomes_total{mode="shadow",outcome="allow",rule="cards_per_email"}`:     2,
-		`fraudcheck_rule_outcomes_total{mode="shadow",outcome="block",rule="cards_per_email"}`:     1,
-		`fraudcheck_rule_outcomes_total{mode="shadow",outcome="skipped",rule="cards_per_email"}`:   4,
-		`fraudcheck_rule_outcomes_total{mode="enforce",outcome="allow",rule="cards_per_device"}`:   3,
-		`fraudcheck_rule_outcomes_total{mode="enforce",outcome="block",rule="cards_per_device"}`:   1,
-		`fraudcheck_rule_outcomes_total{mode="enforce",outcome="skipped",rule="cards_per_device"}`: 3,
-	}, changed(have, "fraudcheck_rule_outcomes_total"))
-	assert.EqualValues(t, 7, have["fraudcheck_check_duration_seconds_count"])
-	assert.InDelta(t, .007, have["fraudcheck_check_duration_seconds_sum"], 1e-9)
-	assert.Empty(t, changed(have, "fraudcheck_degraded_checks_total"))
-}
-
-// A decision that no rule had a word in, or only some.
-func TestEveryRuleIsCountedOnceForEachDecision(t *testing.T) {
-	answered := func(places ...int) *velocity.Decision {
-		d := velocity.Decision{Plan: planOf(t, threeRules)}
-		for _, i := range places {
-			d.Rules = append(d.Rules, velocity.RuleResult{Rule: &threeRules[i], Outcome: velocity.Review})
-		}
-		return &d
-	}
-	for _, tt := range [][]int{{}, {0}, {1}, {2}, {0, 1}, {0, 2}, {1, 2}, {0, 1, 2}} {
-		m := newMetrics(t)
-		m.Decision(answered(tt...), 0)
-		have := scrape(t, m)
-		for i, r := range threeRules {
-			outcome := map[bool]string{true: "review", false: "skipped"}[slices.Contains(tt, i)]
-			for _, o := range []string{"allow", "review", "block", "skipped"} {
-				name := fmt.Sprintf("fraudcheck_rule_outcomes_total{mode=%q,outcome=%q,rule=%q}", r.Mode, o, r.Name)
-				assert.EqualValues(t, map[bool]int{true: 1}[o == outcome], have[name], "%v: %s", tt, name)
-			}
-		}
-	}
-}
-
-func TestDegradedChecksAreCounted(t *testing.T) {
-	d := openUnreachable(t)
-	for range 3 {
-		decision := d.check(t, "ip=203.0.113.7", "card_id=1")
-		require.True(t, decision.Degraded)
-		d.metrics.Decision(decision, 0)
-	}
-	d.metrics.Decision(&velocity.Decision{Plan: planOf(t, threeRules)}, 0)
-	d.metrics.Decision(&velocity.Decision{Plan: planOf(t, threeRules), Degraded: true}, 0)
-	assert.Equal(t, map[string]float64{
-		`fraudcheck_degraded_checks_total{reason="store"}`: 3,
-		`fraudcheck_degraded_checks_total{reason="wait"}`:  1,
-	}, changed(scrape(t, d.metrics), "fraudcheck_degraded_checks_total"))
-}
-
-func TestStoreOperationsAreCounted(t *testing.T) {
-	m := newMetrics(t)
-	m.Operation(twoServers[0], "get", memcached.Miss, time.Millisecond)
-	m.Operation(twoServers[0], "add", memcached.OK, time.Millisecond)
-	m.Operation(twoServers[1], "get", memcached.OK, time.Millisecond)
-	m.Operation(twoServers[1], "cas", memcached.Timeout, time.Millisecond)
-	have := scrape(t, m)
-	assert.Equal(t, map[string]float64{
-		`fraudcheck_store_operations_total{op="get",result="miss"}`:    1,
-		`fraudcheck_store_operations_total{op="add",result="ok"}`:      1,
-		`fraudcheck_store_operations_total{op="get",result="ok"}`:      1,
-		`fraudcheck_store_operations_total{op="cas",result="timeout"}`: 1,
-	}, changed(have, "fraudcheck_store_operations_total"))
-	assert.EqualValues(t, 2, have[`fraudcheck_store_operation_duration_seconds_count{op="get"}`])
-
-	up := func(server string) float64 {
-		return scrape(t, m)[fmt.Sprintf("fraudcheck_store_up{server=%q}", server)]
-	}
-	assert.EqualValues(t, 1, up(twoServers[0]))
-	assert.EqualValues(t, 0, up(twoServers[1]))
-	for _, result := range []memcached.Result{memcached.OK, memcached.Miss, memcached.Conflict, memcached.Fault, memcached.Newer, memcached.Refused} {
-		m.Operation(twoServers[1], "get", memcached.Failed, 0)
-		require.EqualValues(t, 0, up(twoServers[1]))
-		m.Operation(twoServers[1], "get", result, 0)
-		assert.EqualValues(t, 1, up(twoServers[1]), "%s is an answer", result)
-	}
-	assert.EqualValues(t, 1, up(twoServers[0]), "one server's trouble is not another's")
-}
-
-func TestSourcesAreReadAtEachScrape(t *testing.T) {
-	var from struct {
-		evicted, dropped uint64
-		ahead            time.Duration
-		waits            turns.Waits
-	}
-	m := operator.NewMetrics(planOf(t, threeRules), nil, operator.Sources{
-		Memory:     func() velocity.MemoryStats { return velocity.MemoryStats{EvictedInWindow: from.evicted} },
-		LogDropped: func() uint64 { return from.dropped },
-		ClockAhead: func() time.Duration { return from.ahead },
-		Waits:      func() turns.Waits { return from.waits },
-	})
-	for n := range 3 {
-		from.evicted, from.dropped, from.ahead = uint64(n), uint64(10*n), -time.Duration(n)*1500*time.Millisecond
-		from.waits = turns.Waits{Waiting: n, Count: 4 * uint64(n), Sum: 2 * time.Duration(n) * time.Second}
-		from.waits.Buckets[0], from.waits.Buckets[len(turns.WaitBounds)-1] = uint64(n), 2*uint64(n)
-		have := scrape(t, m)
-		assert.EqualValues(t, n, have["fraudcheck_store_evicted_in_window_total"])
-		assert.EqualValues(t, 10*n, have["fraudcheck_log_dropped_total"])
-		assert.InDelta(t, -1.5*float64(n), have["fraudcheck_clock_ahead_seconds"], 1e-9)
-		assert.EqualValues(t, n, have["fraudcheck_checks_waiting"])
-		assert.EqualValues(t, 4*n, have["fraudcheck_check_wait_seconds_count"])
-		assert.EqualValues(t, 2*n, have["fraudcheck_check_wait_seconds_sum"])
-		assert.EqualValues(t, n, have[`fraudcheck_check_wait_seconds_bucket{le="0.00025"}`])
-		assert.EqualValues(t, 3*n, have[`fraudcheck_check_wait_seconds_bucket{le="1"}`])
-		assert.EqualValues(t, 4*n, have[`fraudcheck_check_wait_seconds_bucket{le="+Inf"}`])
-	}
-}
-
-func TestAuthenticationsAreCounted(t *testing.T) {
-	d := open(t, nil)
-	d.anonymous(t, "GET", someone, "")
-	d.anonymous(t, "GET", someone, "", "Authorization: Nonsense")
-	d.anonymous(t, "GET", someone, "", doortest.Basic("somebody", "else"))
-	d.anonymous(t, "GET", someone, "", doortest.AsCheckout) // is somebody, may not
-	d.ask(t, "GET", someone, "")
-	d.ask(t, "GET", "/healthz", "") // nobody looks
-	assert.Equal(t, map[string]float64{
-		`fraudcheck_auth_total{result="authorization_missing",scheme="none"}`:   1,
-		`fraudcheck_auth_total{result="authorization_malformed",scheme="none"}`: 1,
-		`fraudcheck_auth_total{result="credentials_invalid",scheme="basic"}`:    1,
-		`fraudcheck_auth_total{result="role_missing",scheme="basic"}`:           1,
-		`fraudcheck_auth_total{result="ok",scheme="basic"}`:                     1,
-	}, changed(scrape(t, d.metrics), "fraudcheck_auth_total"))
-}
-
-func TestWhatLooksLikeACardNumberIsCountedAtThisDoorToo(t *testing.T) {
-	d := open(t, nil)
-	pan := func() float64 { return scrape(t, d.metrics)["fraudcheck_pan_like_input_total"] }
-	d.metrics.PANLike()
-	require.EqualValues(t, 1, pan())
-	d.ask(t, "POST", "/v1/subjects/read", `{"per":"card","card_id":"4111 1111 1111 1111"}`)
-	assert.EqualValues(t, 2, pan())
-	d.ask(t, "POST", "/v1/subjects/forget", `{"per":"card","last4":"41111","exp_month":1,"exp_year":30}`)
-	assert.EqualValues(t, 3, pan())
-	d.ask(t, "POST", "/v1/subjects/read", `{"per":"card","last4":"411","exp_month":1,"exp_year":30}`)
-	assert.EqualValues(t, 3, pan(), "three digits are only wrong")
-}
-
-func TestRequestsAreCountedByRoute(t *testing.T) {
-	d := open(t, nil)
-	d.ask(t, "GET", "/v1/addresses/203.0.113.1", "")
-	d.ask(t, "GET", "/v1/addresses/203.0.113.2", "")
-	d.ask(t, "GET", "/v1/addresses/localhost", "")
-	d.ask(t, "DELETE", "/v1/addresses/203.0.113.1", "")
-	d.ask(t, "BREW", "/v1/addresses/203.0.113.1", "")
-	d.ask(t, "GET", "/nowhere", "")
-	d.ready.Store(false)
-	d.ask(t, "GET", "/readyz", "")
-	have := parseSeries(t, d.anonymous(t, "GET", "/metrics", "").Body)
-	assert.Equal(t, map[string]float64{
-		`fraudcheck_http_requests_total{code="200",route="/v1/addresses/{ip}"}`: 3,
-		`fraudcheck_http_requests_total{code="400",route="/v1/addresses/{ip}"}`: 1,
-		`fraudcheck_http_requests_total{code="405",route="/v1/addresses/{ip}"}`: 1,
-		`fraudcheck_http_requests_total{code="404",route="none"}`:               1,
-		`fraudcheck_http_requests_total{code="503",route="/readyz"}`:            1,
-	}, changed(have, "fraudcheck_http_requests_total"))
-	assert.EqualValues(t, 5, have[`fraudcheck_http_request_duration_seconds_count{route="/v1/addresses/{ip}"}`])
-	assert.EqualValues(t, 1, have[`fraudcheck_http_request_duration_seconds_count{route="none"}`])
-}
-
-// A status that nobody thought of at the start is counted all the same.
-func TestAnUnforeseenStatusIsCounted(t *testing.T) {
-	m := newMetrics(t)
-	for n := range 3 {
-		m.Request("/v1/check", 418, time.Millisecond)
-		assert.EqualValues(t, n+1, scrape(t, m)[`fraudcheck_http_requests_total{code="418",route="/v1/check"}`])
-	}
-}
-
-var aLabel = regexp.MustCompile(`([a-z_]+)="([^"]*)"`)
-
-// Nothing that a stranger chooses becomes a label.
-func TestUnknownPathsMakeNoSeries(t *testing.T) {
-	d := open(t, threeRules)
-	storm := func(n int) {
-		odd := fmt.Sprint("odd-", n)
-		for _, path := range []string{
-			"/" + odd, "/v1/" + odd, "/v1/addresses/" + odd, fmt.Sprint("/v1/addresses/203.0.113.", n), fmt.Sprintf("/v1/addresses/2001:db8::%x", n),
-			"/v1/addresses/x/" + odd, "/metrics?" + odd, "/v1/subjects/" + odd, "/%C3%A9" + odd, "/v1/subjects/read",
-		} {
-			for _, method := range []string{"GET", "POST", "DELETE", "ODD", fmt.Sprint("ODD", n)} {
-				d.anonymous(t, method, path, `{"per":"`+odd+`"}`, doortest.Basic(odd, odd), "X-Request-ID: "+odd, "User-Agent: "+odd)
-				d.ask(t, method, path, `{"per":"`+odd+`"}`, "Content-Type: "+odd)
-			}
-		}
-		d.metrics.Decision(d.check(t, "ip=203.0.113.7", "card_id="+odd, "email="+odd, "device="+odd), 0)
-	}
-	storm(0)
-	before := len(scrape(t, d.metrics))
-	for n := 1; n < 5; n++ {
-		storm(n)
-	}
-	after := scrape(t, d.metrics)
-	assert.Len(t, after, before)
-
-	closed := map[string][]string{
-		"route":    routesOf(t),
-		"door":     {"callers", "operators"},
-		"decision": {"allow", "review", "block"},
-		"outcome":  {"allow", "review", "block", "skipped", "approved", "declined", "error"},
-		"reason":   {"", "invalid_number", "invalid_credentials", "insufficient_funds", "other", "store", "wait", "renewal", "phone", "unknown"},
-		"mode":     {"enforce", "shadow"},
-		"rule":     {"cards_per_ip", "cards_per_email", "cards_per_device"},
-		"scheme":   nil, // of auth, as are its results
-		"result":   {"ok", "error"},
-		"code":     {"200", "202", "204", "400", "401", "403", "404", "405", "408", "413", "415", "417", "429", "431", "500", "501", "503", "505"},
-	}
-	for _, o := range auth.AllOutcomes() {
-		closed["scheme"], closed["result"] = append(closed["scheme"], o.Scheme), append(closed["result"], o.Results...)
-	}
-	for series := range after {
-		assert.NotContains(t, strings.ToLower(series), "odd")
-		if !strings.HasPrefix(series, "fraudcheck_") || strings.HasPrefix(series, "fraudcheck_build_info") {
-			continue
-		}
-		for _, label := range aLabel.FindAllStringSubmatch(series, -1) {
-			if label[1] != "le" {
-				assert.Contains(t, closed[label[1]], label[2], series)
-			}
-		}
-	}
-}
-
-func TestCountingADecisionAllocatesNothing(t *testing.T) {
-	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
-		t.Skip("the race detector allocates")
-	}
-	m := newMetrics(t)
-	d := &velocity.Decision{Plan: planOf(t, threeRules), Outcome: velocity.Block, Degraded: true, Rules: []velocity.RuleResult{
-		{Rule: &threeRules[0], Outcome: velocity.Block}, {Rule: &threeRules[2], Outcome: velocity.Allow},
-	}}
-	n := 0
-	assert.Zero(t, testing.AllocsPerRun(10_000, func() {
-		n++
-		m.Decision(d, time.Duration(n%20)*100*time.Microsecond)
-	}), "Decision")
-	assert.Zero(t, testing.AllocsPerRun(10_000, func() { m.Request("/v1/check", 200, time.Millisecond) }), "Request")
-	assert.Zero(t, testing.AllocsPerRun(10_000, m.PANLike), "PANLike")
 }
 
 func planOf(t testing.TB, rules []velocity.Rule) *velocity.Plan {

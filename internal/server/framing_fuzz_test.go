@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/valyala/fasthttp"
 
+	"fraudcheck/internal/auth"
 	"fraudcheck/internal/door"
 	"fraudcheck/internal/wire"
 )
@@ -34,6 +36,7 @@ func FuzzAnotherReaderFindsTheSameRequest(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
+	d := door.New(door.Settings{Guard: auth.NewGuard(new(auth.Policy)), Log: slog.New(slog.DiscardHandler)})
 	f.Fuzz(func(t *testing.T, sent []byte) {
 		ours := bufio.NewReaderSize(bytes.NewReader(sent), maxHeader)
 		var ctx fasthttp.RequestCtx
@@ -46,9 +49,11 @@ func FuzzAnotherReaderFindsTheSameRequest(f *testing.F) {
 		}
 		var in door.Input
 		readInput(&in, &ctx)
-		if in.Closes() {
+		q := door.Request{In: in}
+		if d.Serve(&q); q.Out.Close {
 			return
 		}
+		in = q.In
 		theirs := bufio.NewReaderSize(bytes.NewReader(sent), 4*maxHeader)
 		request, err := http.ReadRequest(theirs)
 		require.NoError(t, err)

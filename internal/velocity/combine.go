@@ -49,7 +49,7 @@ func (m *Memcached) share(u *Update, deadline time.Time) memcached.Result {
 		w.copyFrom(u, deadline)
 		c.waiting = append(c.waiting, w)
 		cs.mu.Unlock()
-		return w.wait(u)
+		return w.wait(u, m.Client.Budget)
 	}
 	c = combinerPool.Get().(*combiner)
 	cs.byKey[u.key] = c
@@ -57,7 +57,7 @@ func (m *Memcached) share(u *Update, deadline time.Time) memcached.Result {
 	c.batch = append(c.batch[:0], u)
 	result := m.exchange(c.batch, deadline, false)
 	if more := cs.next(c, u.key); len(more) > 0 {
-		go m.exchangeAll(cs, c, u.key, more)
+		go m.exchangeAll(cs, c, u.key, more, result)
 	}
 	return result
 }
@@ -72,7 +72,10 @@ func (w *waiter) copyFrom(u *Update, deadline time.Time) {
 	w.update.other.copyMarks(&u.other)
 }
 
-func (w *waiter) wait(u *Update) memcached.Result {
+// wait waits for the exchange that applies w, until its deadline. Where that comes first the
+// server is to blame only if it had nearly the whole budget: it had as long for a reply.
+func (w *waiter) wait(u *Update, budget time.Duration) memcached.Result {
+	short := time.Until(w.deadline) < budget*9/10
 	timer := memcached.SetTimer(w.deadline)
 	defer memcached.EndTimer(timer)
 	select {
@@ -82,7 +85,10 @@ func (w *waiter) wait(u *Update) memcached.Result {
 		waiterPool.Put(w)
 		return result
 	case <-timer.C:
-		return memcached.Timeout // the goroutine that makes the exchange still uses w
+		if short { // the goroutine that makes the exchange still uses w
+			return memcached.Late
+		}
+		return memcached.Timeout
 	}
 }
 
@@ -97,8 +103,10 @@ func (cs *combiners) next(c *combiner, key Key) (gathered []*waiter) {
 	return gathered
 }
 
-// exchangeAll makes exchanges until no update is waiting.
-func (m *Memcached) exchangeAll(cs *combiners, c *combiner, key Key, gathered []*waiter) {
+// exchangeAll makes exchanges until no update is waiting. before is what the exchange came
+// to for which those that gathered have waited: where it went well, and left less than half
+// of the budget to theirs, the server is not blamed that this is too little.
+func (m *Memcached) exchangeAll(cs *combiners, c *combiner, key Key, gathered []*waiter, before memcached.Result) {
 	for len(gathered) > 0 {
 		c.batch = c.batch[:0]
 		var latest time.Time
@@ -108,7 +116,12 @@ func (m *Memcached) exchangeAll(cs *combiners, c *combiner, key Key, gathered []
 				latest = w.deadline
 			}
 		}
+		short := time.Until(latest) < m.Client.Budget/2
 		result := m.exchange(c.batch, latest, false)
+		if result == memcached.Timeout && short && (before == memcached.OK || before == memcached.Late) {
+			result = memcached.Late
+		}
+		before = result
 		for _, w := range gathered {
 			w.done <- result
 		}

@@ -9,17 +9,18 @@ import (
 // DecodeStrings reads a body of a few strings, a flat JSON object or a form, as strictly
 // as [DecodeJSON] and [DecodeForm] do: the user name and password of a login, the token
 // of a refresh. names are the fields that it may have; the result lacks those that the
-// body lacks, and an empty body has none. The error is a *[DecodeError], or the
+// body lacks or has as null, and an empty body has none. The error is a *[DecodeError], or the
 // *[Problem] [UnsupportedMedia] for a body of another media type.
 func DecodeStrings(body string, contentType, contentEncoding []byte, names ...string) (map[string]string, error) {
-	values := make(map[string]string, len(names))
+	values, seen := make(map[string]string, len(names)), make(map[string]bool, len(names))
 	admit := func(name string) error {
 		if !slices.Contains(names, name) {
 			return fieldUnknown(name, names)
 		}
-		if _, given := values[name]; given {
+		if seen[name] {
 			return fieldRepeated(name)
 		}
+		seen[name] = true
 		return nil
 	}
 	if body == "" {
@@ -42,8 +43,8 @@ func DecodeStrings(body string, contentType, contentEncoding []byte, names ...st
 	return nil, UnsupportedMedia
 }
 
-// stringMember reads a member whose value must be a string into values. admit judges the
-// name before the value is read.
+// stringMember reads a member whose value must be a string, or null, into values. admit
+// judges the name before the value is read.
 func (c *jsonCursor) stringMember(admit func(string) error, values map[string]string) error {
 	name, err := c.name()
 	if err != nil {
@@ -54,6 +55,10 @@ func (c *jsonCursor) stringMember(admit func(string) error, values map[string]st
 	}
 	if err := c.colon(); err != nil {
 		return err
+	}
+	if strings.HasPrefix(c.text[c.at:], "null") {
+		c.at += len("null")
+		return nil
 	}
 	if !c.take('"') {
 		if !strings.ContainsRune("-0123456789tfn{[", rune(c.peek())) {

@@ -16,6 +16,7 @@ func TestDecodeStringsReadsJSONAndForms(t *testing.T) {
 		{"text/plain", "", map[string]string{}},
 		{"", "{}", map[string]string{}},
 		{"", ` { "a" : "x\n\u00e9" , "b" : "" } `, map[string]string{"a": "x\né", "b": ""}},
+		{"", `{"a":null,"b": null }`, map[string]string{}},
 		{"application/json; charset=utf-8", `{"b":"{\"a\":1}"}`, map[string]string{"b": `{"a":1}`}},
 		{"application/x-www-form-urlencoded", "a=x+%2B%20%C3%A9&b=", map[string]string{"a": "x + é", "b": ""}},
 	} {
@@ -35,7 +36,9 @@ func TestDecodeStringsRefusesOtherBodies(t *testing.T) {
 		{"", `{"a":"","a":""}`, "field_repeated", "a"},
 		{"", `{"a":1}`, "field_invalid", "a"},
 		{"", `{"a":true}`, "field_invalid", "a"},
-		{"", `{"a":null}`, "field_invalid", "a"},
+		{"", `{"a":null,"a":"x"}`, "field_repeated", "a"},
+		{"", `{"a":nullx}`, "body_invalid", ""},
+		{"", `{"a":nul}`, "field_invalid", "a"},
 		{"", `{"a":["x"]}`, "field_invalid", "a"},
 		{"", `{"a":{"b":"x"}}`, "field_invalid", "a"},
 		{"", "{\"a\":\"\xff\"}", "field_invalid", "a"},

@@ -38,7 +38,7 @@ func TestAProblemIsJSONWhateverItSays(t *testing.T) {
 func TestFixedProblems(t *testing.T) {
 	for p, want := range map[*Problem]string{
 		NotFound: "404 not_found", MethodNotAllowed("GET"): "405 method", TooLarge: "413 body_too_large", TooSlow: "408 too_slow",
-		UnsupportedMedia: "415 media_type", BodyNotAllowed: "400 body_invalid", Draining: "503 overloaded", Internal: "500 internal",
+		UnsupportedMedia: "415 media_type", BodyNotAllowed: "400 body_invalid", Draining: "503 draining", Internal: "500 internal",
 	} {
 		assert.Equal(t, want, fmt.Sprint(p.Status, " ", p.Code))
 		assert.NotEmpty(t, p.Detail)
@@ -68,7 +68,7 @@ func TestProblemOfNamesTheField(t *testing.T) {
 		{UnsupportedMedia, *UnsupportedMedia},
 		{&velocity.FieldError{Field: velocity.FieldIP, Missing: true, Expected: "an address"}, Problem{Status: 400, Code: "field_missing", Field: "ip", Detail: "expected an address"}},
 		{&velocity.FieldError{Field: velocity.FieldExpYear, Expected: "a year"}, Problem{Status: 400, Code: "field_invalid", Field: "exp_year", Detail: "expected a year"}},
-		{&velocity.FieldError{Field: velocity.FieldLast4, PANLike: true, Expected: "four digits"}, Problem{Status: 400, Code: "field_invalid", Field: "last4", Detail: "expected four digits"}},
+		{&velocity.FieldError{Field: velocity.FieldLast4, Expected: "four digits"}, Problem{Status: 400, Code: "field_invalid", Field: "last4", Detail: "expected four digits"}},
 	}
 	for _, tt := range tests {
 		assert.Equal(t, &tt.want, ProblemOf(tt.err))

@@ -14,23 +14,25 @@ import (
 //
 // The header's typ says it (at+jwt), or another type of RFC 8725 section 3.11; so do the
 // claims typ (Keycloak) and token_use (Cognito). Where none of them says that it is an
-// access token, a claim that only ID tokens have says that it is one of those.
+// access token, a claim that only ID tokens have says that it is one of those. A typ in
+// the header that is no text (RFC 7515 section 4.1.9) is refused.
 func isAccessToken(header map[string]any, claims jwt.MapClaims) bool {
-	typ, _ := header["typ"].(string)
+	typ, isText := header["typ"].(string)
+	_, given := header["typ"]
 	typ = strings.TrimPrefix(strings.ToLower(typ), "application/")
 	switch {
 	case typ == "at+jwt":
 		return true
-	case strings.HasSuffix(typ, "+jwt"):
+	case given && !isText, strings.HasSuffix(typ, "+jwt"), isOtherUse(typ):
 		return false
 	}
 	said := false
 	for _, name := range [...]string{"typ", "token_use"} {
 		use, _ := claims[name].(string)
-		switch strings.ToLower(use) {
-		case "id", "refresh", "offline", "logout":
+		switch use = strings.ToLower(use); {
+		case isOtherUse(use):
 			return false
-		case "bearer", "access", "at+jwt":
+		case use == "bearer", use == "access", use == "at+jwt":
 			said = true
 		}
 	}
@@ -43,6 +45,15 @@ func isAccessToken(header map[string]any, claims jwt.MapClaims) bool {
 		}
 	}
 	return true
+}
+
+// isOtherUse reports whether a token's type, in lower case, is that of no access token.
+func isOtherUse(typ string) bool {
+	switch typ {
+	case "id", "id_token", "refresh", "refresh_token", "offline", "logout", "logout_token":
+		return true
+	}
+	return false
 }
 
 // claimAt returns the claim of that name; where there is none, dots in the name lead into

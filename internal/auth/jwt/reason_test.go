@@ -88,6 +88,13 @@ func TestAnIDTokenIsNoAccessToken(t *testing.T) {
 		"a hash of the code":             {token("c_hash", `"h"`), false},
 		"a logout token":                 {sign(header("logout+jwt"), payload()), false},
 		"a security event":               {sign(header("secevent+jwt"), payload()), false},
+		"a number for a type":            {sign(`{"alg":"HS256","typ":1}`, payload()), false},
+		"null for a type":                {sign(`{"alg":"HS256","typ":null}`, payload()), false},
+		"a list of types":                {sign(`{"alg":"HS256","typ":["at+jwt"]}`, payload()), false},
+		"the type of every token":        {sign(header("jwt"), payload()), true},
+		"the type of an ID token":        {sign(header("ID"), payload()), false},
+		"likewise, spelled out":          {sign(header("id_token"), payload("typ", `"Bearer"`)), false},
+		"a refresh token by its type":    {sign(header("Refresh"), payload()), false},
 		"at+jwt that says ID":            {sign(header("dpop+jwt"), payload("typ", `"Bearer"`)), false},
 	} {
 		_, err := bearerGuard(t, jwtSettings()).Authenticate(authorization("Bearer " + tt.token))

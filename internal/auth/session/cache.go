@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // What an instance knows of logins by itself, in ms.
@@ -28,6 +29,14 @@ type loginView struct {
 // own knowledge.
 func (v *loginView) local() bool { return v.asked != v.confirmed }
 
+// unanswered returns the view after a question at now that was not answered. v may be nil.
+func (v *loginView) unanswered(now int64) *loginView {
+	if v == nil {
+		return &loginView{asked: now}
+	}
+	return &loginView{asked: now, confirmed: v.confirmed, found: v.found, record: v.record}
+}
+
 // isFresh takes a question that another request asked a moment after now; a clock set
 // back further makes the view stale.
 func (v *loginView) isFresh(now int64) bool {
@@ -36,12 +45,41 @@ func (v *loginView) isFresh(now int64) bool {
 
 // A knownLogin is a login's entry in the cache.
 type knownLogin struct {
-	asking  sync.Mutex // held by the request that asks the store
+	asking  chan struct{} // full while a request asks the store
 	view    atomic.Pointer[loginView]
 	used    atomic.Int64 // ms; when its session was last used here
 	shown   atomic.Int64 // ms; when an access token of it was last shown here
 	written atomic.Int64 // ms; when that was last written to the store, or tried
 }
+
+// await waits until no other request asks the store, at most until then, and reports
+// whether the store may be asked.
+func (k *knownLogin) await(until time.Time) bool {
+	if k.tryAsk() {
+		return true
+	}
+	timer := time.NewTimer(time.Until(until))
+	defer timer.Stop()
+	select {
+	case k.asking <- struct{}{}:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+// tryAsk reports whether no other request asks the store; then the store may be asked.
+func (k *knownLogin) tryAsk() bool {
+	select {
+	case k.asking <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+// asked ends the time in which the store may be asked.
+func (k *knownLogin) asked() { <-k.asking }
 
 // maxCached is how many logins are cached at most.
 const maxCached = 10_000
@@ -64,7 +102,7 @@ func (c *loginCache) entry(id LoginID) *knownLogin {
 	}
 	k := c.old[id]
 	if k == nil {
-		k = new(knownLogin)
+		k = &knownLogin{asking: make(chan struct{}, 1)}
 	}
 	if c.young == nil || len(c.young) >= maxCached/2 {
 		c.young, c.old = make(map[LoginID]*knownLogin), c.young

@@ -117,41 +117,45 @@ func (p *Policy) userOf(record *loginRecord, from netip.Addr) *User {
 	return user
 }
 
-// End ends the login of a token of any kind or a session, expired or not, and names it.
-// The error is [ErrInvalid] where the text is none of ours. After [ErrAway] the login has
+// End ends the login of a token of any kind or a session, expired or not, and names it and
+// its user, where the store knows that. The error is [ErrInvalid] where the text is none of ours. After [ErrAway] the login has
 // ended here, and elsewhere as soon as the store answers.
-func (l *Logins) End(p *Policy, text []byte, at time.Time) (id LoginID, err error) {
+func (l *Logins) End(p *Policy, text []byte, at time.Time) (id LoginID, user string, err error) {
 	l.noteTTL(p)
 	signer := l.keys.signer()
 	defer l.keys.signers.Put(signer)
 	now := toMs(at)
 	if t, ok := signer.access(text); ok {
-		return t.login, l.end(t.login, t.ends, now)
+		user, err = l.end(t.login, t.ends, now)
+		return t.login, user, err
 	}
 	if t, ok := signer.refresh(text); ok {
-		return t.login, l.end(t.login, t.ends, now)
+		user, err = l.end(t.login, t.ends, now)
+		return t.login, user, err
 	}
 	if id, ok := signer.session(text); ok {
-		return id, l.end(id, now+p.RefreshTTL.Milliseconds(), now)
+		user, err = l.end(id, now+p.RefreshTTL.Milliseconds(), now)
+		return id, user, err
 	}
-	return LoginID{}, ErrInvalid
+	return LoginID{}, "", ErrInvalid
 }
 
 // end revokes a login, which would end at ends at the latest, and takes it off its user's
-// list. It is ErrAway where other instances have not heard.
-func (l *Logins) end(id LoginID, ends, now int64) error {
+// list. It names the user where the store knows it. It is ErrAway where other instances
+// have not heard.
+func (l *Logins) end(id LoginID, ends, now int64) (user string, err error) {
 	turn := &turns.Turn{Class: turns.Change}
 	record, _, err := l.load(id, now, turn)
 	if err == nil && record.Revoked {
 		ends = record.Access
 	}
 	if l.revoke(id, ends, now, turn) != nil {
-		return ErrAway
+		return record.name, ErrAway
 	}
 	if err == nil && !record.Revoked {
 		l.removeFromList(id, record.name, now, turn)
 	}
-	return nil
+	return record.name, nil
 }
 
 // sessionID returns the id of the login of a session that we signed; false for other

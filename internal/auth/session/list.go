@@ -66,7 +66,7 @@ func (l *Logins) EndLogin(p *Policy, id LoginID, at time.Time) (user string, err
 	case err == ErrMissing, err == nil && l.over(p, id, &record, now):
 		return "", ErrMissing
 	case err == nil:
-		return record.name, l.end(id, record.Ends, now)
+		return l.end(id, record.Ends, now)
 	}
-	return "", l.end(id, now+p.RefreshTTL.Milliseconds(), now)
+	return l.end(id, now+p.RefreshTTL.Milliseconds(), now)
 }

@@ -51,6 +51,9 @@ type Store interface {
 	// none for version 0. It fails with [ErrConflict] where that is not so, and with
 	// [ErrAway], after which the value may have been written.
 	Put(key string, value []byte, version uint64, now, until time.Time, turn *turns.Turn) error
+	// Patience returns until when a request with that turn waits for another one that asks
+	// the same.
+	Patience(turn *turns.Turn) time.Time
 }
 
 // The failures of a [Store].

@@ -47,6 +47,9 @@ func (m *Memcached) Put(key string, value []byte, version uint64, now, until tim
 	return m.ask(key, turn, w.on)
 }
 
+// Patience implements Store.
+func (m *Memcached) Patience(turn *turns.Turn) time.Time { return m.turns.Patience(turn) }
+
 // anyValue accepts every value: what is wrong with one is found when it is decrypted.
 func anyValue([]byte) memcached.Result { return memcached.OK }
 

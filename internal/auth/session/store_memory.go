@@ -55,6 +55,9 @@ func (m *Memory) Put(key string, value []byte, version uint64, now, until time.T
 	return nil
 }
 
+// Patience implements Store. Nobody asks for longer than a moment.
+func (m *Memory) Patience(*turns.Turn) time.Time { return time.Now().Add(time.Second) }
+
 // makeRoom drops what is over, and where that is not enough, what ends soonest of a
 // few: somebody has to log in again.
 func (m *Memory) makeRoom(now time.Time) {

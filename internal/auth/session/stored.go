@@ -52,15 +52,17 @@ func (l *Logins) save(id LoginID, r *loginRecord, v versions, now int64, turn *t
 
 // lookUp returns what is known of a login: from the store, or from the cache where that
 // was asked less than a second ago. Of concurrent requests one asks, the others wait for
-// its answer. Where the store does not answer the view is what it said last, and empty
-// where it never has.
+// its answer, each no longer than its turn allows. Where the store does not answer, or not
+// in time, the view is what it said last, and empty where it never has.
 func (l *Logins) lookUp(id LoginID, now int64, turn *turns.Turn) (*knownLogin, *loginView) {
 	k := l.known.entry(id)
 	if v := k.view.Load(); v.isFresh(now) {
 		return k, v
 	}
-	k.asking.Lock()
-	defer k.asking.Unlock()
+	if !k.await(l.store.Patience(turn)) {
+		return k, k.view.Load().unanswered(now)
+	}
+	defer k.asked()
 	before := k.view.Load()
 	if before.isFresh(now) {
 		return k, before
@@ -73,11 +75,8 @@ func (l *Logins) lookUp(id LoginID, now int64, turn *turns.Turn) (*knownLogin, *
 		if v.record.Revoked {
 			l.revoked.add(id, v.record.Access, v.record.Access)
 		}
-	case err == ErrMissing:
-	case before != nil:
-		v.confirmed, v.found, v.record = before.confirmed, before.found, before.record
-	default:
-		v.confirmed = 0
+	case err != ErrMissing:
+		v = before.unanswered(now)
 	}
 	k.view.Store(v)
 	return k, v
@@ -87,10 +86,10 @@ func (l *Logins) lookUp(id LoginID, now int64, turn *turns.Turn) (*knownLogin, *
 // a check has a turn here, and must not wait for one that waits for a turn.
 func (l *Logins) cache(id LoginID, r *loginRecord, now int64) {
 	k := l.known.entry(id)
-	if !k.asking.TryLock() {
+	if !k.tryAsk() {
 		return
 	}
-	defer k.asking.Unlock()
+	defer k.asked()
 	k.view.Store(&loginView{asked: now, confirmed: now, found: true, record: *r})
 }
 
