@@ -80,6 +80,9 @@ func requireGuarded(t *testing.T, i *testbed.Instance, shop string, via func(sho
 	status, text := press("127.0.0.2", "", "0127")
 	assert.Equal(t, http.StatusPaymentRequired, status)
 	assert.Equal(t, "Your bank has declined this payment.\n", text)
+	status, text = press("127.0.0.2", "", "01234")
+	assert.Equal(t, http.StatusUnprocessableEntity, status)
+	assert.Equal(t, "Please look at what you entered.\n", text)
 	sold := 0
 	for ; sold < 50; sold++ { // on a busy machine some fail open
 		if status, text = press("127.0.0.2", fmt.Sprintf("198.51.100.%d", sold), fmt.Sprint(1000+sold)); status != http.StatusOK {

@@ -16,12 +16,19 @@ const REASONS = ['incorrect_number' => 'invalid_number', 'incorrect_cvc' => 'inv
 // charge stands for your payment provider. It returns a decline code, or '' when it charged.
 function charge(array $form, bool $threeDSecure): string
 {
-    return ['0002' => 'generic_decline', '0127' => 'incorrect_cvc'][$form['last4'] ?? ''] ?? '';
+    return ['0002' => 'generic_decline', '0127' => 'incorrect_cvc'][$form['last4']] ?? '';
 }
+
+// What a shopper writes must not make the check fail: that would be a way around it.
+const VALID = '~^\d{4} (0[1-9]|1[0-2])/\d\d [^\s@]{1,64}@[^\s@]{1,190}$~D';
 
 function pay(Fraudcheck\Client $checks, array $form, string $ip): array
 {
-    $attempt = ['ip' => $ip] + array_intersect_key($form, array_flip(['last4', 'expiry', 'email']));
+    $form = array_filter($form, 'is_string') + ['last4' => '', 'expiry' => '', 'email' => ''];
+    if (!preg_match(VALID, "$form[last4] $form[expiry] $form[email]")) {
+        return [422, 'Please look at what you entered.'];
+    }
+    $attempt = ['ip' => $ip, 'last4' => $form['last4'], 'expiry' => $form['expiry'], 'email' => $form['email']];
     $result = $checks->check($attempt);
     if ($result->source !== 'service') {
         error_log("not checked: $result->cause");

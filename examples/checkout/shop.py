@@ -3,6 +3,7 @@ import http.server
 import logging
 import os
 import pathlib
+import re
 import sys
 import urllib.parse
 
@@ -25,8 +26,15 @@ def charge(form, three_d_secure):
     return {'0002': 'generic_decline', '0127': 'incorrect_cvc'}.get(form.get('last4'))
 
 
+# What a shopper writes must not make the check fail: that would be a way around it.
+VALID = re.compile(r'[0-9]{4} (0[1-9]|1[0-2])/[0-9]{2} [^\s@]{1,64}@[^\s@]{1,190}')
+
+
 def pay(form, ip):
-    attempt = {'ip': ip, 'last4': form.get('last4'), 'expiry': form.get('expiry'), 'email': form.get('email')}
+    last4, expiry, email = (form.get(field, '') for field in ('last4', 'expiry', 'email'))
+    if not VALID.fullmatch(f'{last4} {expiry} {email}'):
+        return 422, 'Please look at what you entered.'
+    attempt = {'ip': ip, 'last4': last4, 'expiry': expiry, 'email': email}
     result = checks.check(attempt)
     if result.source != 'service':
         logging.warning('not checked: %s', result.cause)
