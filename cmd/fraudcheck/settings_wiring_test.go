@@ -2,14 +2,19 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -18,6 +23,8 @@ import (
 	passwords "fraudcheck/internal/auth/password"
 	"fraudcheck/internal/auth/session"
 	"fraudcheck/internal/config"
+	"fraudcheck/internal/listener"
+	"fraudcheck/internal/testbed"
 	"fraudcheck/internal/turns"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/velocity/velocitytest"
@@ -87,6 +94,24 @@ func TestEverySettingReachesWhatItIsFor(t *testing.T) {
 	}
 	assert.Equal(t, turns.Settings{Turns: 16, Answer: 91 * time.Millisecond, Budget: 31 * time.Millisecond, Room: 707}, s.turns.Settings)
 
+	holders := make([]turns.Turn, 16)
+	for i := range holders {
+		_, ok := s.turns.Take(&holders[i])
+		require.True(t, ok)
+	}
+	waited := make(chan struct{})
+	go func() {
+		defer close(waited)
+		turn := turns.Turn{Start: time.Now().Add(time.Hour)} // so that it waits for as long as it takes
+		s.turns.Take(&turn)
+		turn.Release()
+	}()
+	require.Eventually(t, func() bool { return s.gathered(t)["fraudcheck_checks_waiting"] == 1 }, prompt, time.Millisecond)
+	for i := range holders {
+		holders[i].Release()
+	}
+	<-waited
+
 	assert.Equal(t, []velocity.Rule{{
 		Name: "quiet", Per: "ip", Count: "attempts", Window: 2 * time.Hour, ReviewOver: 1, BlockOver: 2,
 		Retention: velocity.Idle, Hold: 3 * time.Hour, Mode: velocity.Shadow,
@@ -113,6 +138,45 @@ func TestEverySettingReachesWhatItIsFor(t *testing.T) {
 		ClientID: "shop", Secret: "an-issuer-and-a-service-share-this-one", Encoding: "clear", Algorithms: []string{"HS384"},
 		Issuer: "https://issuer.example", RolesClaim: "realm.groups", Profile: []string{"email"},
 	}}, callers.JWT)
+}
+
+// gathered are the metrics, as a scrape shows them.
+func (s *service) gathered(t *testing.T) testbed.Metrics {
+	t.Helper()
+	w := httptest.NewRecorder()
+	promhttp.HandlerFor(s.metrics.Registry, promhttp.HandlerOpts{}).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	return testbed.ParseMetrics(w.Body.String())
+}
+
+func TestWhatHappensAtAPortIsCountedThere(t *testing.T) {
+	s := configured(t, guarded)
+	s.metrics.RegisterTLS(listener.TLSReasons, time.Now)
+	for _, port := range []string{"callers", "operators"} {
+		events := s.doorSettings(port).Events
+		for i := range reflect.TypeOf(events).NumField() {
+			require.False(t, reflect.ValueOf(events).Field(i).IsNil(), "%s is not counted", reflect.TypeOf(events).Field(i).Name)
+		}
+		events.AcceptFailed(syscall.ENOBUFS)
+		events.MadeRoom()
+		events.TLSFailed("plain_text", netip.Addr{}, io.EOF)
+		events.Outcome(velocity.IssuerAnswer{Outcome: "declined", Reason: "other"})
+		events.NoIP("phone")
+		events.PANLike()
+	}
+	have := s.gathered(t)
+	for series, want := range map[string]float64{
+		`fraudcheck_accept_errors_total{door="callers"}`:                      1,
+		`fraudcheck_accept_errors_total{door="operators"}`:                    1,
+		`fraudcheck_connections_closed_for_room_total{door="callers"}`:        1,
+		`fraudcheck_connections_closed_for_room_total{door="operators"}`:      1,
+		`fraudcheck_tls_failures_total{door="callers",reason="plain_text"}`:   1,
+		`fraudcheck_tls_failures_total{door="operators",reason="plain_text"}`: 1,
+		`fraudcheck_outcomes_total{outcome="declined",reason="other"}`:        2,
+		`fraudcheck_checks_without_ip_total{reason="phone"}`:                  2,
+		`fraudcheck_pan_like_input_total`:                                     2,
+	} {
+		assert.Equal(t, want, have[series], series)
+	}
 }
 
 // Of the log files of earlier days those leave that are older than log.days, or that
