@@ -19,6 +19,7 @@ import (
 	"fraudcheck/api"
 	"fraudcheck/internal/door/doortest"
 	"fraudcheck/internal/velocity"
+	"fraudcheck/internal/wire"
 )
 
 // These tests hold the document to the tables of the source. What the service answers is
@@ -182,6 +183,30 @@ func TestTheDocumentHasEveryErrorCodeAndNoOther(t *testing.T) {
 	assert.Contains(t, codes, "token_expired", "the code of a constant")
 	assert.Contains(t, codes, "version_unsupported", "the code of a literal")
 	assert.ElementsMatch(t, codes, described)
+}
+
+// A fault of the program cannot be asked for, so the tests in the folder contract do not
+// meet its answer.
+func TestTheDocumentHasTheAnswerToAFault(t *testing.T) {
+	var described struct {
+		Components struct {
+			Responses struct {
+				Internal struct {
+					Content map[string]struct {
+						Examples struct {
+							Internal struct{ Value map[string]any }
+						}
+					}
+				} `yaml:"Internal"`
+			}
+		}
+	}
+	require.NoError(t, yaml.Unmarshal(api.Document, &described))
+	example := described.Components.Responses.Internal.Content[wire.ProblemType].Examples.Internal.Value
+	require.NotEmpty(t, example)
+	var answered map[string]any
+	require.NoError(t, yaml.Unmarshal(wire.Internal.Append(nil, []byte(example["request_id"].(string))), &answered))
+	assert.Equal(t, answered, example)
 }
 
 // codesOfSource are the codes that the packages write into problems: as a member Code, as

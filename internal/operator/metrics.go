@@ -131,9 +131,9 @@ func (m *Metrics) registerChecks(plan *velocity.Plan) {
 		m.noIP[reason] = noIP.WithLabelValues(reason)
 	}
 	m.later = m.counters("fraudcheck_unbounded_later_total", "Checks without a card that no enforced rule on attempts bounds: any number pass before their cards are told.").WithLabelValues()
-	issuer := m.counters("fraudcheck_outcomes_total", "Outcomes taken, by what the issuer answered and, of declines, why.", "outcome", "reason")
+	issuer := m.counters("fraudcheck_outcomes_total", "Outcomes taken, by what the issuer answered and, of declines, why; late: too old to count.", "outcome", "reason")
 	m.issuer = make(map[velocity.IssuerAnswer]prometheus.Counter)
-	for _, a := range velocity.IssuerAnswers {
+	for _, a := range append(velocity.IssuerAnswers[:len(velocity.IssuerAnswers):len(velocity.IssuerAnswers)], velocity.LateAnswer) {
 		m.issuer[a] = issuer.WithLabelValues(a.Outcome, a.Reason)
 	}
 	m.duration = m.histograms("fraudcheck_check_duration_seconds", "Time from a check read to its decision.").WithLabelValues().(prometheus.Histogram)
@@ -343,7 +343,7 @@ func (m *Metrics) Decision(d *velocity.Decision, took time.Duration) {
 	}
 }
 
-// Outcome counts an issuer's answer, which is one of velocity.IssuerAnswers.
+// Outcome counts an issuer's answer: one of velocity.IssuerAnswers, or velocity.LateAnswer.
 func (m *Metrics) Outcome(a velocity.IssuerAnswer) { m.issuer[a].Inc() }
 
 // NoIP counts a check without an IP address, for one of velocity.NoIPReasons.

@@ -105,7 +105,7 @@ func TestUnknownPathsMakeNoSeries(t *testing.T) {
 		"route":    routesOf(t),
 		"door":     {"callers", "operators"},
 		"decision": {"allow", "review", "block"},
-		"outcome":  {"allow", "review", "block", "skipped", "approved", "declined", "error"},
+		"outcome":  {"allow", "review", "block", "skipped", "approved", "declined", "error", "late"},
 		"reason":   {"", "invalid_number", "invalid_credentials", "insufficient_funds", "other", "store", "wait", "renewal", "phone", "unknown"},
 		"mode":     {"enforce", "shadow"},
 		"rule":     {"cards_per_ip", "cards_per_email", "cards_per_device"},

@@ -166,6 +166,7 @@ func TestEverySeriesIsThereFromTheStart(t *testing.T) {
 	add("fraudcheck_unbounded_later_total")
 	add(`fraudcheck_checks_without_ip_total{reason="*"}`, []string{"renewal", "phone", "unknown"})
 	add(`fraudcheck_outcomes_total{outcome="*"}`, []string{
+		`late",reason="`,
 		`approved",reason="`, `error",reason="`, `declined",reason="invalid_number`, `declined",reason="invalid_credentials`,
 		`declined",reason="insufficient_funds`, `declined",reason="other`,
 	})

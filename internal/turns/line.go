@@ -1,37 +1,40 @@
 package turns
 
-import "time"
-
 // A waiter waits in a line.
 type waiter struct {
 	times
 	class      Class
-	told       chan bool   // true: the turn is its; false: there is none
-	timer      *time.Timer // of its patience
-	line       *line       // nil: it was told
+	told       chan bool // true: the turn is its; false: there is none
+	line       *line     // nil: it was told
 	prev, next *waiter
 }
 
-func newWaiter() *waiter {
-	w := &waiter{told: make(chan bool, 1), timer: time.NewTimer(time.Hour)}
-	w.timer.Stop()
-	return w
-}
+func newWaiter() *waiter { return &waiter{told: make(chan bool, 1)} }
 
-// A line is waiters in the order of their coming.
+// A line is waiters in the order in which their patience ends. That is the order of their
+// coming, but for a check that was excused.
 type line struct {
 	first, last *waiter
 	length      int
 }
 
+// push puts w into the line, nearly always at its end.
 func (l *line) push(w *waiter) {
-	w.line, w.prev, w.next = l, l.last, nil
-	if l.last == nil {
+	before := l.last
+	for before != nil && before.patience.After(w.patience) {
+		before = before.prev
+	}
+	w.line, w.prev, w.next = l, before, l.first
+	if before == nil {
 		l.first = w
 	} else {
-		l.last.next = w
+		before.next, w.next = w, before.next
 	}
-	l.last = w
+	if w.next == nil {
+		l.last = w
+	} else {
+		w.next.prev = w
+	}
 	l.length++
 }
 

@@ -20,7 +20,10 @@ type Queue struct {
 	rate   rate
 	waits  Waits
 
-	waiters sync.Pool // *waiter: with its timer it would be five allocations
+	alarm *time.Timer // ends the patience of all
+	due   time.Time   // when it fires; zero: it does not
+
+	waiters sync.Pool // *waiter
 }
 
 // New makes a queue without turns taken.
@@ -51,7 +54,9 @@ func (q *Queue) Take(t *Turn) (until time.Time, ok bool) {
 	at := q.times(t, now)
 	w, ok := q.enter(t.Class, at)
 	if w != nil {
-		if ok = q.await(w); ok {
+		ok = <-w.told
+		q.waiters.Put(w)
+		if ok {
 			now = time.Now()
 		}
 	}
@@ -103,7 +108,7 @@ func (q *Queue) enter(class Class, at times) (w *waiter, ok bool) {
 		case q.rate.stands(at.asked) && q.rate.after(at.asked, l.length).After(at.latest):
 			l = &q.aside
 		case l.length == 0:
-			q.rate.since = at.asked
+			q.rate.begin(at.asked)
 		}
 		if l != &q.lines[Check] && q.Room > 0 && q.checks() >= q.Room {
 			out := cmp.Or(q.late.first, q.aside.first)
@@ -117,25 +122,48 @@ func (q *Queue) enter(class Class, at times) (w *waiter, ok bool) {
 	w = q.waiters.Get().(*waiter)
 	w.class, w.times = class, at
 	l.push(w)
+	q.remind(at.asked, w.patience)
 	return w, false
 }
 
-// await waits until w was told, or its patience has ended.
-func (q *Queue) await(w *waiter) (ok bool) {
-	w.timer.Reset(time.Until(w.patience))
-	select {
-	case ok = <-w.told:
-		w.timer.Stop()
-	case <-w.timer.C:
-		q.mu.Lock()
-		if w.line != nil {
-			q.tell(w, false, time.Now())
-		}
-		q.mu.Unlock()
-		ok = <-w.told
+// remind has the alarm ring when the patience of a waiter ends, unless it rings before.
+func (q *Queue) remind(now, patience time.Time) {
+	if !q.due.IsZero() && !patience.Before(q.due) {
+		return
 	}
-	q.waiters.Put(w)
-	return ok
+	q.due = patience
+	if q.alarm == nil {
+		q.alarm = time.AfterFunc(patience.Sub(now), q.expire)
+	} else {
+		q.alarm.Reset(patience.Sub(now))
+	}
+}
+
+// expire tells those whose patience has ended that there is no turn. One alarm serves all:
+// a timer for each would cost a check in a crowd as much as the rest of its wait. Those
+// whose patience ends within a millisecond are told along.
+func (q *Queue) expire() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now := time.Now()
+	q.due = time.Time{}
+	for _, l := range q.all() {
+		for l.first != nil && l.first.patience.Sub(now) < time.Millisecond {
+			q.tell(l.first, false, now)
+		}
+		if l.first != nil {
+			q.remind(now, l.first.patience)
+		}
+	}
+}
+
+// all returns every line.
+func (q *Queue) all() [classes + 2]*line {
+	all := [classes + 2]*line{classes: &q.aside, classes + 1: &q.late}
+	for c := range q.lines {
+		all[c] = &q.lines[c]
+	}
+	return all
 }
 
 // release gives a turn of that class to the next that waits.
@@ -148,7 +176,7 @@ func (q *Queue) release(class Class) {
 	}
 	if w, now := q.next(); w != nil {
 		if w.class == Check {
-			q.rate.served(now)
+			q.rate.serve(now)
 		}
 		q.taken++
 		q.tell(w, true, now)

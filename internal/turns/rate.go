@@ -6,23 +6,31 @@ const (
 	// standsAfter is how long the line of checks must not have been empty, before a
 	// newcomer's wait is estimated: shorter ones pass by themselves.
 	standsAfter = 100 * time.Millisecond
-	// smoothing is the weight of the time between two turns in what came before.
-	smoothing = 64
+	// measureFor is how long the turns are counted whose mean interval is the estimate.
+	// Callers that were answered together come back together: over a shorter time the
+	// line seems slow whenever a flood of them takes the processors, and then they are
+	// all put aside again, together.
+	measureFor = 250 * time.Millisecond
 )
 
 // A rate says how fast the line of checks moves.
 type rate struct {
 	since    time.Time     // the line has not been empty since then
-	last     time.Time     // when a check that waited was last served
-	interval time.Duration // between two of them, smoothed
+	interval time.Duration // mean time between two turns of checks that waited; 0: not measured yet
+
+	from   time.Time // measured since then
+	served int       // turns since
 }
 
-// served notes that a check that waited has its turn.
-func (r *rate) served(now time.Time) {
-	if d := now.Sub(r.last); d < standsAfter {
-		r.interval += (d - r.interval) / smoothing
+// begin notes that a check waits in a line that was empty.
+func (r *rate) begin(now time.Time) { *r = rate{since: now, from: now} }
+
+// serve notes that a check that waited has its turn.
+func (r *rate) serve(now time.Time) {
+	r.served++
+	if took := now.Sub(r.from); took >= measureFor {
+		r.interval, r.from, r.served = took/time.Duration(r.served), now, 0
 	}
-	r.last = now
 }
 
 // stands reports whether the line has not been empty for standsAfter.
@@ -30,5 +38,9 @@ func (r *rate) stands(now time.Time) bool { return now.Sub(r.since) > standsAfte
 
 // after estimates when a check with n others before it gets its turn.
 func (r *rate) after(now time.Time, n int) time.Time {
-	return now.Add(time.Duration(n) * r.interval)
+	interval := r.interval
+	if interval == 0 {
+		interval = now.Sub(r.from) / time.Duration(max(r.served, 1))
+	}
+	return now.Add(time.Duration(n) * interval)
 }

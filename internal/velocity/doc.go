@@ -27,8 +27,8 @@
 // and reported. The
 // strictest enforced rule decides; shadow rules have no effect (decision.go).
 //
-// Declines and declined cards are recorded by [Checker.Answered] only, at the time of the
-// call; a check counts them and adds none. Attempts are told apart by attempt_id and card
+// Declines and declined cards are recorded by [Checker.Answered] only, at the time when the
+// issuer answered, or else at the time of the call; a check counts them and adds none. Attempts are told apart by attempt_id and card
 // (identity.go): another card under the same attempt_id is another attempt, and an
 // outcome repeated with both alike changes nothing (update.go).
 //

@@ -22,6 +22,10 @@ var IssuerAnswers = []IssuerAnswer{
 	{Outcome: "error"},
 }
 
+// LateAnswer stands for an answer that was too old to count: see [Checker.Answered]. No
+// caller can send it.
+var LateAnswer = IssuerAnswer{Outcome: "late"}
+
 // parseIssuerAnswer judges the fields outcome and reason. A decline without a reason has
 // the reason other. The error is a *FieldError.
 func parseIssuerAnswer(f *Fields) (IssuerAnswer, error) {

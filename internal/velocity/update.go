@@ -25,6 +25,7 @@ const (
 type Update struct {
 	key     Key
 	now     Time
+	at      Time // when what it adds was shown: now, or for an outcome when the issuer answered
 	plan    *Plan
 	subject *subjectPlan
 	verb    verb
@@ -66,7 +67,7 @@ type tally struct {
 // begin makes u an update with that verb, which adds no element yet. It keeps what is of
 // the whole check: its turn, and whether a list lets it through.
 func (u *Update) begin(p *Plan, s *subjectPlan, key Key, now Time, v verb) {
-	u.plan, u.subject, u.key, u.now, u.verb, u.network = p, s, key, now, v, 0
+	u.plan, u.subject, u.key, u.now, u.at, u.verb, u.network = p, s, key, now, now, v, 0
 	u.shown = append(u.shown[:0], make([]shown, len(s.lists))...)
 	u.result.tallies = append(u.result.tallies[:0], make([]tally, len(s.rules))...)
 	u.result.degraded, u.marked = false, false
@@ -115,7 +116,7 @@ func (u *Update) observe(r *Record) {
 		if e.earlier != 0 && list.index(e.fingerprint) < 0 && list.index(e.earlier) >= 0 {
 			e.fingerprint = e.earlier
 		}
-		list.observe(e.fingerprint, u.now, l.bound)
+		list.observe(e.fingerprint, u.at, l.bound)
 	}
 }
 
