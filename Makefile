@@ -93,6 +93,7 @@ fuzz: ## a minute of random input for each parser and codec
 	go test -run '^$$' -fuzz FuzzDecodeRecord -fuzztime 1m -fuzzminimizetime 200x ./internal/velocity
 	go test -run '^$$' -fuzz FuzzReply -fuzztime 1m -fuzzminimizetime 200x ./internal/velocity
 	go test -run '^$$' -fuzz FuzzAt -fuzztime 1m -fuzzminimizetime 200x ./internal/velocity
+	go test -run '^$$' -fuzz FuzzMailbox -fuzztime 1m -fuzzminimizetime 200x ./internal/velocity
 	go test -run '^$$' -fuzz FuzzExpiry -fuzztime 1m -fuzzminimizetime 200x ./internal/velocity
 	go test -run '^$$' -fuzz FuzzCardID -fuzztime 1m -fuzzminimizetime 200x ./internal/velocity
 	go test -run '^$$' -fuzz FuzzConfigurationFile -fuzztime 1m -fuzzminimizetime 200x ./internal/config

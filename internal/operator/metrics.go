@@ -23,8 +23,8 @@ import (
 type Metrics struct {
 	Registry *prometheus.Registry
 
-	checks   [3]prometheus.Counter                    // by velocity.Outcome
-	degraded struct{ store, wait prometheus.Counter } // by reason
+	checks   [3]prometheus.Counter                           // by velocity.Outcome
+	degraded struct{ store, wait, clock prometheus.Counter } // by reason
 	duration prometheus.Histogram
 	outcomes *prometheus.CounterVec
 	plan     atomic.Pointer[planMetrics]   // of the plan of the last decision
@@ -122,8 +122,8 @@ func (m *Metrics) registerChecks(plan *velocity.Plan) {
 	for o := range m.checks {
 		m.checks[o] = checks.WithLabelValues(velocity.Outcome(o).String())
 	}
-	degraded := m.counters("fraudcheck_degraded_checks_total", "Checks that rest on this instance's own knowledge: the shared store did not answer in time, or there was no turn in time to ask it.", "reason")
-	m.degraded.store, m.degraded.wait = degraded.WithLabelValues("store"), degraded.WithLabelValues("wait")
+	degraded := m.counters("fraudcheck_degraded_checks_total", "Checks that rest on this instance's own knowledge: the shared store did not answer in time, there was no turn in time to ask it, or the clock is off.", "reason")
+	m.degraded.store, m.degraded.wait, m.degraded.clock = degraded.WithLabelValues("store"), degraded.WithLabelValues("wait"), degraded.WithLabelValues("clock")
 	m.panLike = m.counters("fraudcheck_pan_like_input_total", "Requests with a field that looks like a whole card number: refused, or where it may be an order's number, taken.").WithLabelValues()
 	noIP := m.counters("fraudcheck_checks_without_ip_total", "Checks without a shopper's IP address, by the reason that the caller gave.", "reason")
 	m.noIP = make(map[string]prometheus.Counter)
@@ -320,6 +320,8 @@ func (m *Metrics) Decision(d *velocity.Decision, took time.Duration) {
 	switch {
 	case d.StoreFailed:
 		m.degraded.store.Inc()
+	case d.ClockOff:
+		m.degraded.clock.Inc()
 	case d.Degraded:
 		m.degraded.wait.Inc()
 	}

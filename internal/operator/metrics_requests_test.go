@@ -106,7 +106,7 @@ func TestUnknownPathsMakeNoSeries(t *testing.T) {
 		"door":     {"callers", "operators"},
 		"decision": {"allow", "review", "block"},
 		"outcome":  {"allow", "review", "block", "skipped", "approved", "declined", "error", "late"},
-		"reason":   {"", "invalid_number", "invalid_credentials", "insufficient_funds", "other", "store", "wait", "renewal", "phone", "unknown"},
+		"reason":   {"", "invalid_number", "invalid_credentials", "insufficient_funds", "other", "store", "wait", "clock", "renewal", "phone", "unknown"},
 		"mode":     {"enforce", "shadow"},
 		"rule":     {"cards_per_ip", "cards_per_email", "cards_per_device"},
 		"scheme":   nil, // of auth, as are its results

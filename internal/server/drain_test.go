@@ -176,7 +176,7 @@ func TestADrainAnswersWhatIsInFlight(t *testing.T) {
 		for a.Status == 200 { // Drain has not begun
 			a = other.Ask(doortest.Raw("GET /readyz", ""))
 		}
-		doortest.RequireProblem(t, a, 503, "draining", "")
+		doortest.RequireProblem(t, a, 503, "overloaded", "")
 		assert.True(t, a.Close, "its caller goes elsewhere")
 		other.RequireEnd()
 

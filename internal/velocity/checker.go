@@ -27,6 +27,8 @@ type Checker struct {
 
 	previous *previous // of the hash key, while that is changed: see rotation.go
 
+	clockOff func() bool // nil: never
+
 	// onFailure, when set, is the decision where the shared store did not answer.
 	onFailure *Outcome
 }
@@ -86,6 +88,8 @@ func (c *Checker) Check(a *Attempt, now Time, turn *turns.Turn, d *Decision) {
 	listed := plan.lists.find(a.Address, now)
 	v.update.turn, v.update.letThrough = turn, listed != nil && listed.Outcome == Allow
 	d.reset(plan)
+	d.ClockOff = c.clockIsOff()
+	d.Degraded = d.ClockOff
 	for i := range plan.subjects {
 		r := c.check(v, &plan.subjects[i], a, now)
 		d.Degraded = d.Degraded || r.degraded
@@ -104,6 +108,12 @@ func (c *Checker) Check(a *Attempt, now Time, turn *turns.Turn, d *Decision) {
 // place of what this instance knows; not where a check had no turn in time to ask it.
 // Attempts are recorded all the same. It must be called before the first check.
 func (c *Checker) OnFailure(o Outcome) { c.onFailure = &o }
+
+// ClockOff makes off report whether the instance's clock is off, as [Clock.Off] does. It
+// then answers degraded and sets back no times. It must be called before the first check.
+func (c *Checker) ClockOff(off func() bool) { c.clockOff = off }
+
+func (c *Checker) clockIsOff() bool { return c.clockOff != nil && c.clockOff() }
 
 // check updates the record of one of the attempt's subjects and stores the results of
 // its rules in v. A rule whose element the attempt lacks is read and adds nothing.
@@ -189,6 +199,7 @@ func (c *Checker) beginSubject(v *call, s *subjectPlan, a *Attempt, now Time, ve
 		return false
 	}
 	v.update.begin(v.plan, s, v.macs.key(s.kind, &id), now, verb)
+	v.update.clockOff = c.clockIsOff()
 	if s.kind.from.address {
 		v.update.network = networkTag(a.Address)
 	}

@@ -76,7 +76,8 @@
 //
 // Times are milliseconds since the Unix epoch. A [Clock] is the wall clock at start,
 // carried on by the monotonic clock and slewed towards the wall clock by at most 10 ms a
-// second. A time later than now has age 0; one more than a minute later is set back to a
+// second. While the two are more than a minute apart, answers are degraded and no times are
+// set back (clock.go). A time later than now has age 0; one more than a minute later is set back to a
 // minute (list.go).
 //
 // # Secrets

@@ -34,6 +34,7 @@ type Update struct {
 	shown   []shown     // the elements to add, by the subject's lists
 	// letThrough: a list allows the attempt, whatever the rules find.
 	letThrough bool
+	clockOff   bool // now is of a clock that is off: see Clock
 	// other is what is known of the subject under the other hash key, its generation and
 	// marks: see rotation.go.
 	other Record
@@ -89,7 +90,7 @@ func (u *Update) changes() bool {
 // apply prunes the record, carries out the verb, and evaluates the rules.
 func (u *Update) apply(r *Record) {
 	u.carryOver(r)
-	r.prune(u.subject, u.now)
+	u.prune(r)
 	switch u.verb {
 	case observe, decline, complete, completeDeclined:
 		u.observe(r)
@@ -100,6 +101,16 @@ func (u *Update) apply(r *Record) {
 	u.result.known.copyMarks(r)
 	for i := range u.subject.rules {
 		u.result.tallies[i] = u.tally(r, &u.subject.rules[i])
+	}
+}
+
+// prune prunes the record. An instance whose clock is off sets back nobody's times: they
+// may be right.
+func (u *Update) prune(r *Record) {
+	if u.clockOff {
+		r.expire(u.subject, u.now)
+	} else {
+		r.prune(u.subject, u.now)
 	}
 }
 
