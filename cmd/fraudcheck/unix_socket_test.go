@@ -142,6 +142,7 @@ func TestWhoMayAskOverAUnixSocket(t *testing.T) {
 			p, _ := startAtSocket(t, config)
 			a := p.send(t, "POST", "/v1/check", attempt("203.0.113.7", "4242"), proxied, tt.header)
 			assert.Equal(t, tt.status, a.status, a.body)
+			assert.Equal(t, tt.status == 403, strings.Contains(a.body, "a caller over a unix socket has no IP address"), "it says why")
 		})
 	}
 }

@@ -37,8 +37,11 @@ func parseIssuerAnswer(f *Fields) (IssuerAnswer, error) {
 	if a.Outcome == declined && a.Reason == "" {
 		a.Reason = otherReason
 	}
+	if a.Outcome != declined && a.Reason != "" {
+		return a, &FieldError{Field: FieldReason, Expected: "no reason beside the outcome " + a.Outcome + ": it says why an issuer declined"}
+	}
 	if !slices.Contains(IssuerAnswers, a) {
-		return a, &FieldError{Field: FieldReason, Expected: "invalid_number, invalid_credentials, insufficient_funds or other, and only beside the outcome declined"}
+		return a, &FieldError{Field: FieldReason, Expected: "invalid_number, invalid_credentials, insufficient_funds or other"}
 	}
 	return a, nil
 }
