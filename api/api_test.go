@@ -19,6 +19,7 @@ import (
 	"fraudcheck/api"
 	"fraudcheck/internal/door/doortest"
 	"fraudcheck/internal/velocity"
+	"fraudcheck/internal/wire"
 )
 
 // These tests hold the document to the tables of the source. What the service answers is
@@ -156,7 +157,8 @@ func TestTheDocumentHasTheFieldsOfTheTable(t *testing.T) {
 			for field, property := range properties {
 				f, ok := velocity.FieldByName(field)
 				if of, found := strings.CutPrefix(property.Ref, "#/components/schemas/"); found && of != "Absent" {
-					assert.Equal(t, ok && f.Number(), slices.Contains(d.Components.Schemas[of].Type, "integer"), "%s: %s may be a number", name, field)
+					number := func(kind string) bool { return kind == "integer" || kind == "number" }
+					assert.Equal(t, ok && f.Number(), slices.ContainsFunc(d.Components.Schemas[of].Type, number), "%s: %s may be a number", name, field)
 				}
 			}
 		}
@@ -182,6 +184,58 @@ func TestTheDocumentHasEveryErrorCodeAndNoOther(t *testing.T) {
 	assert.Contains(t, codes, "token_expired", "the code of a constant")
 	assert.Contains(t, codes, "version_unsupported", "the code of a literal")
 	assert.ElementsMatch(t, codes, described)
+}
+
+// The tests in the folder contract, and readers, find the example of a code by its name.
+func TestAnExampleOfAnErrorIsNamedByItsCode(t *testing.T) {
+	var root map[string]any
+	require.NoError(t, yaml.Unmarshal(api.Document, &root))
+	found := 0
+	var visit func(node any)
+	visit = func(node any) {
+		switch node := node.(type) {
+		case []any:
+			for _, child := range node {
+				visit(child)
+			}
+		case map[string]any:
+			for name, child := range node {
+				example, _ := child.(map[string]any)
+				value, _ := example["value"].(map[string]any)
+				if code, ok := value["code"]; ok {
+					found++
+					assert.Equal(t, code, name)
+				}
+				visit(child)
+			}
+		}
+	}
+	visit(root)
+	assert.Greater(t, found, 50)
+}
+
+// A fault of the program cannot be asked for, so the tests in the folder contract do not
+// meet its answer.
+func TestTheDocumentHasTheAnswerToAFault(t *testing.T) {
+	var described struct {
+		Components struct {
+			Responses struct {
+				Internal struct {
+					Content map[string]struct {
+						Examples struct {
+							Internal struct{ Value map[string]any }
+						}
+					}
+				} `yaml:"Internal"`
+			}
+		}
+	}
+	require.NoError(t, yaml.Unmarshal(api.Document, &described))
+	example := described.Components.Responses.Internal.Content[wire.ProblemType].Examples.Internal.Value
+	require.NotEmpty(t, example)
+	var answered map[string]any
+	require.NoError(t, yaml.Unmarshal(wire.Internal.Append(nil, []byte(example["request_id"].(string))), &answered))
+	assert.Equal(t, answered, example)
 }
 
 // codesOfSource are the codes that the packages write into problems: as a member Code, as

@@ -134,12 +134,15 @@ const (
 // A Client asks one service. It may be used from many goroutines at once; a process needs
 // one.
 type Client struct {
-	options   Options
-	base      string // the URL before /v1/
-	basic     string // the value of Authorization, where there is a user
-	transport *http.Transport
-	outcomes  *queue
-	counted   counted
+	options     Options
+	network     string // tcp or unix
+	address     string
+	tls         *tls.Config // nil for http
+	base        string      // the URL before /v1/
+	basic       string      // the value of Authorization, where there is a user
+	connections pool
+	outcomes    *queue
+	counted     counted
 }
 
 // New returns a client. It does not connect yet.

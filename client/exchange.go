@@ -7,21 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
-	"net/http/httptrace"
-	"net/url"
 	"regexp"
-	"strings"
-	"sync/atomic"
 	"syscall"
 	"time"
-)
-
-const (
-	maxAnswer = 64 << 10         // bytes of an answer; the service's are below 16 KiB
-	maxIdle   = 60 * time.Second // a kept connection; the service closes it after 75 s
 )
 
 // A Cause says why there was no answer.
@@ -60,37 +49,6 @@ func (f Fault) String() string {
 		f.Path, f.Status, f.Code, f.Field, f.RequestID)
 }
 
-// reach sets where the service is.
-func (c *Client) reach(text string) error {
-	dialer := net.Dialer{Timeout: outcomeTimeout}
-	path, unix := strings.CutPrefix(text, "unix:")
-	// No proxy of the environment: the service is near, and a shopper's data is not for it.
-	c.transport = &http.Transport{
-		TLSClientConfig: c.options.TLS, TLSHandshakeTimeout: outcomeTimeout, DisableCompression: true,
-		MaxIdleConnsPerHost: 256, IdleConnTimeout: maxIdle, MaxResponseHeaderBytes: maxAnswer,
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			if unix {
-				network, address = "unix", path
-			}
-			opened, err := dialer.DialContext(ctx, network, address)
-			if err != nil {
-				return nil, err
-			}
-			return &conn{Conn: opened}, nil
-		},
-	}
-	if unix {
-		c.base = "http://localhost"
-		return nil
-	}
-	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" {
-		return errors.New("fraudcheck: URL: expected http://host:port, https://host:port or unix:/path, without credentials")
-	}
-	c.base = strings.TrimSuffix(u.String(), "/")
-	return nil
-}
-
 // exchange posts the value as JSON, a second time where the connection broke early, and
 // returns the body of an answer with the status expected. ctx ends after timeout.
 func (c *Client) exchange(ctx context.Context, path string, v any, timeout time.Duration, expected int) ([]byte, Cause) {
@@ -99,10 +57,11 @@ func (c *Client) exchange(ctx context.Context, path string, v any, timeout time.
 		return nil, BadAnswer // cannot be: strings, integers and a time
 	}
 	begin := time.Now()
-	status, answer, err := c.post(ctx, path, body)
+	status, answer, err := c.post(ctx, path, body, c.kept())
 	if isBroken(err) && time.Since(begin) < timeout*6/10 && ctx.Err() == nil {
 		c.counted.retries.Add(1)
-		status, answer, err = c.post(ctx, path, body)
+		// On a new connection: others that were kept may have ended too.
+		status, answer, err = c.post(ctx, path, body, nil)
 	}
 	var certificate *tls.CertificateVerificationError
 	switch {
@@ -113,7 +72,7 @@ func (c *Client) exchange(ctx context.Context, path string, v any, timeout time.
 		return nil, Refused
 	case err != nil:
 		return nil, causeOf(err)
-	case status == expected && len(answer) <= maxAnswer:
+	case status == expected:
 		return answer, ""
 	case status == 408 || status == 429 || status >= 500:
 		return nil, Unavailable
@@ -125,73 +84,20 @@ func (c *Client) exchange(ctx context.Context, path string, v any, timeout time.
 	}
 }
 
-// post makes one request. It follows no redirect, which would show the shopper's data to
-// others. Of the answer it reads one byte more than an answer may have.
-func (c *Client) post(ctx context.Context, path string, body []byte) (status int, answer []byte, err error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+path, bytes.NewReader(body))
-	if err != nil {
-		return 0, nil, err
-	}
-	r.GetBody = nil // so that the transport sends nothing again by itself
-	r.Header.Set("Content-Type", "application/json")
-	if c.options.Token != nil {
-		r.Header.Set("Authorization", "Bearer "+c.options.Token())
-	} else if c.basic != "" {
-		r.Header.Set("Authorization", c.basic)
-	}
-	var used *conn
-	got, err := c.transport.RoundTrip(r.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
-		if t, ok := info.Conn.(*tls.Conn); ok {
-			info.Conn = t.NetConn()
-		}
-		used = info.Conn.(*conn)
-	}})))
-	if err != nil && used != nil && used.ended.Load() {
-		return 0, nil, io.ErrUnexpectedEOF
-	}
-	if err != nil {
-		return 0, nil, err
-	}
-	defer got.Body.Close()
-	answer, err = io.ReadAll(io.LimitReader(got.Body, maxAnswer+1))
-	return got.StatusCode, answer, err
-}
+// errBroken is a connection that ended before the whole answer.
+var errBroken = errors.New("the connection broke")
 
-// A conn remembers that it ended: net/http takes a header that breaks off for a malformed
-// one.
-type conn struct {
-	net.Conn
-	ended atomic.Bool
-}
-
-// Read reads from the connection.
-func (c *conn) Read(b []byte) (int, error) {
-	n, err := c.Conn.Read(b)
-	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
-		c.ended.Store(true)
-	}
-	return n, err
-}
-
-// isBroken reports whether the connection was refused, or ended before the whole answer.
 func isBroken(err error) bool {
-	for _, broken := range []error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE} {
-		if errors.Is(err, broken) {
-			return true
-		}
-	}
-	// net/http does not export this one: a kept connection ended as the request was sent.
-	return err != nil && strings.Contains(err.Error(), "server closed idle connection")
+	return errors.Is(err, errBroken) || errors.Is(err, syscall.ECONNREFUSED)
 }
 
 func causeOf(err error) Cause {
 	var network net.Error
 	var operation *net.OpError
-	var name *net.DNSError
 	switch {
-	case errors.As(err, &network) && network.Timeout():
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
 		return Timeout
-	case isBroken(err), errors.As(err, &operation), errors.As(err, &name):
+	case isBroken(err), errors.As(err, &operation):
 		return NoConnection
 	default:
 		return BadAnswer
@@ -199,7 +105,7 @@ func causeOf(err error) Cause {
 }
 
 // What a code, a field and a request id of the service look like. Anything else is not
-// shown: whoever answered might repeat what the shopper typed.
+// shown: it might repeat what the shopper typed.
 var (
 	codeForm  = regexp.MustCompile(`^[a-z_]{1,40}$`)
 	fieldForm = regexp.MustCompile(`^[a-z_]{1,20}[0-9]?$`)
@@ -212,7 +118,7 @@ func faultOf(path string, status int, answer []byte) Fault {
 		Code, Field string
 		RequestID   string `json:"request_id"`
 	}{}
-	_ = json.Unmarshal(answer, &p) // another server's answer says nothing
+	_ = json.NewDecoder(bytes.NewReader(answer)).Decode(&p) // another server's answer says nothing
 	shown := func(text string, form *regexp.Regexp) string {
 		if !form.MatchString(text) {
 			return ""

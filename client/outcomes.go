@@ -175,5 +175,7 @@ func (c *Client) Close(ctx context.Context) {
 		q.cancel() // each of the others fails at once and is counted as dropped
 		<-q.ended
 	}
-	c.transport.CloseIdleConnections()
+	for k := c.kept(); k != nil; k = c.kept() {
+		_ = k.Close()
+	}
 }

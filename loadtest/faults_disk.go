@@ -140,7 +140,7 @@ func logReplaced(s *trial) error {
 // blockedStderr: standard error is a pipe that takes nothing, from before the start. The
 // program answers all calls, and ends when it is told to.
 func blockedStderr(s *trial) error {
-	s.config = fmt.Sprintf("drain: %dms\n", s.lasts.Milliseconds())
+	s.config = fmt.Sprintf("drain: %s\n", s.drains())
 	s.tail = 200 * time.Millisecond
 	fifo := filepath.Join(s.dir, "stderr")
 	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
@@ -173,7 +173,7 @@ func blockedStderr(s *trial) error {
 	s.instances = append(s.instances, i)
 	s.begin = func() error {
 		since := time.Now()
-		err := s.stopped(i, s.lasts+5*time.Second)
+		err := s.stopped(i, s.drains()+5*time.Second)
 		s.note("gone after %.2f s", time.Since(since).Seconds())
 		return err
 	}

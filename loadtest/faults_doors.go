@@ -81,36 +81,42 @@ func acceptErrors(s *trial) error {
 	return nil
 }
 
-// scraped: sixteen scrapers and two hundred analysts ask at once, again and again. That
-// degrades no check.
+// scraped: each second sixteen scrapers and two hundred analysts, who look up five
+// addresses each, ask at once. That degrades few checks.
 func scraped(s *trial) error {
 	if _, err := s.startOnMemcached(); err != nil {
 		return err
 	}
-	s.mostDegraded = 0.01
+	s.mostDegraded = 0.05
 	s.begin = func() error {
-		const scrapers, analysts = 16, 200
+		const scrapers, analysts, each = 16, 200, 5
 		i, over := s.instances[0], time.Now().Add(s.lasts)
 		var asking sync.WaitGroup
-		var scrapes, looks atomic.Int64
+		var asked atomic.Int64
 		failed := make(chan error, scrapers+analysts)
 		for n := range scrapers + analysts {
-			asking.Go(func() {
-				path, count := "/metrics", &scrapes
-				if n >= scrapers {
-					path, count = fmt.Sprintf("/v1/addresses/198.51.100.%d", n%256), &looks
+			paths := []string{"/metrics"}
+			if n >= scrapers {
+				paths = paths[:0]
+				for look := range each {
+					paths = append(paths, fmt.Sprintf("/v1/addresses/2001:db8:%x:%x::1", n, look))
 				}
-				for time.Now().Before(over) {
-					if err := s.asAnalyst(i, http.MethodGet, path); err != nil {
-						failed <- err
-						return
+			}
+			asking.Go(func() {
+				for second := time.Now(); time.Now().Before(over); _ = testbed.Pause(s.ctx, time.Until(second)) {
+					second = second.Add(time.Second)
+					for _, path := range paths {
+						if err := s.asAnalyst(i, http.MethodGet, path); err != nil {
+							failed <- err
+							return
+						}
+						asked.Add(1)
 					}
-					count.Add(1)
 				}
 			})
 		}
 		asking.Wait()
-		s.note("%d scrapes, %d addresses looked up", scrapes.Load(), looks.Load())
+		s.note("%d questions answered", asked.Load())
 		close(failed)
 		return <-failed
 	}
@@ -178,6 +184,7 @@ func guessedAt(s *trial) error {
 // the moment on at which it ignores the first. It starts all the same. (Before that the
 // Go runtime is not there yet, and the signal does what it does to every process.)
 func earlyHangup(s *trial) error {
+	s.budget = time.Second // memcached works; a busy machine must not make answers degraded
 	if _, err := s.startOnMemcached(); err != nil {
 		return err
 	}

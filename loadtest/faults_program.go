@@ -39,14 +39,14 @@ func (s *trial) stopped(i *testbed.Instance, longest time.Duration) error {
 // drain: the program is stopped while calls keep coming from callers that close when an
 // answer says so. Every call that was taken is answered.
 func drain(s *trial) error {
-	s.config = fmt.Sprintf("drain: %dms\n", s.lasts.Milliseconds())
+	s.config = fmt.Sprintf("drain: %s\n", s.drains())
 	s.tail = 200 * time.Millisecond
 	if err := s.start(); err != nil {
 		return err
 	}
 	s.begin = func() error {
 		since := time.Now()
-		err := s.stopped(s.instances[0], s.lasts+2*time.Second)
+		err := s.stopped(s.instances[0], s.drains()+2*time.Second)
 		s.note("gone after %.2f s", time.Since(since).Seconds())
 		return err
 	}
@@ -61,7 +61,7 @@ func rollingRestart(s *trial) error {
 	}
 	s.budget = time.Second // memcached works; a busy machine must not make answers degraded
 	if s.Short {           // callers that call seldom learn of the stop late, and the drain takes its whole time
-		s.config = "drain: 1s\n"
+		s.config = fmt.Sprintf("drain: %s\n", s.drains())
 	}
 	for range 2 {
 		if err := s.start(); err != nil {
@@ -131,7 +131,7 @@ func reloadStorm(s *trial) error {
 // configFIFO: the configuration is replaced by a FIFO that nobody writes to. The
 // reload is refused, and the program can be stopped all the same.
 func configFIFO(s *trial) error {
-	s.config = fmt.Sprintf("drain: %dms\n", s.lasts.Milliseconds())
+	s.config = fmt.Sprintf("drain: %s\n", s.drains())
 	s.tail = 200 * time.Millisecond
 	if err := s.start(); err != nil {
 		return err
@@ -152,7 +152,7 @@ func configFIFO(s *trial) error {
 			return err
 		}
 		since := time.Now()
-		err := s.stopped(s.instances[0], s.lasts+2*time.Second)
+		err := s.stopped(s.instances[0], s.drains()+2*time.Second)
 		s.note("gone after %.2f s", time.Since(since).Seconds())
 		return err
 	}

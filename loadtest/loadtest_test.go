@@ -28,11 +28,7 @@ func TestPromisesHold(t *testing.T) {
 			if _, err := exec.LookPath(f.needs); f.needs != "" && err != nil {
 				t.Skipf("%s is not installed", f.needs)
 			}
-			// Side by side, as nearly all of the time is waiting; but not a clean stop, which
-			// has a second for all calls and loses those that the machine has no time for.
-			if clean := answered | mayRefuse; f.promise&clean != clean {
-				t.Parallel()
-			}
+			t.Parallel() // nearly all of the time is waiting
 			r, err := s.runFault(t.Context(), f)
 			require.NoError(t, err)
 			assert.Empty(t, r.Broken)

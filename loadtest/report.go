@@ -62,7 +62,8 @@ func (r *row) print(w io.Writer) {
 
 // judge decides which promises held. own is the error of a promise that only this fault
 // makes, or nil; end is when the fault was over. In a short run the p99 is not judged,
-// nor is the recovery where this machine had no processor time to spare.
+// nor is the recovery where this machine had no processor time to spare. In a full run
+// the p99 and the degraded share that such a machine shows are NOT JUDGED.
 func (s *trial) judge(f fault, t *tally, end time.Time, own error) row {
 	r := row{
 		Fault: f.name, Calls: t.calls, Non200: t.failed, Shed: t.shed, Refused: t.refused,
@@ -86,13 +87,20 @@ func (s *trial) judge(f fault, t *tally, end time.Time, own error) row {
 	breaks(f.promise&blocked != 0 && t.letThrough > 0, "%d calls of the blocked let through", t.letThrough)
 	breaks(f.promise&degrades != 0 && r.Degraded == 0, "no answer was degraded: the fault had no effect")
 	starved := s.Short && t.late > busy
-	breaks(s.mostDegraded > 0 && r.Degraded > s.mostDegraded && !starved, "%.0f%% degraded", 100*r.Degraded)
+	missed := func(when bool, format string, args ...any) {
+		if when && t.late > busy {
+			r.Unjudged = append(r.Unjudged, fmt.Sprintf(format, args...))
+		} else {
+			breaks(when, format, args...)
+		}
+	}
+	missed(s.mostDegraded > 0 && r.Degraded > s.mostDegraded && !starved, "%.0f%% degraded", 100*r.Degraded)
 	if f.promise&recovers != 0 && !starved {
 		within := min(recovery, s.tail-200*time.Millisecond) // a short run ends sooner
 		breaks(r.Recovery > within.Seconds(), "recovered after %.1f s", r.Recovery)
 	}
 	if f.promise&fast != 0 && !s.Short {
-		breaks(r.P99 >= slowest, "p99 %.0f ms", r.P99)
+		missed(r.P99 >= slowest, "p99 %.0f ms", r.P99)
 	}
 	if f.promise&mayRefuse != 0 && r.Refused > 0 {
 		r.Notes = append(r.Notes, fmt.Sprintf("%d refused: no process listened", r.Refused))
@@ -110,7 +118,7 @@ func (s *trial) judge(f fault, t *tally, end time.Time, own error) row {
 	if t.late > busy {
 		r.Notes = append(r.Notes, fmt.Sprintf("this machine was busy elsewhere: calls began up to %d ms late", t.late.Milliseconds()))
 	}
-	r.Kept = len(r.Broken) == 0
+	r.Kept = len(r.Broken)+len(r.Unjudged) == 0
 	return r
 }
 

@@ -168,6 +168,10 @@ func (s *trial) start() error {
 	return err
 }
 
+// drains returns how long a stop under load may take. Of two seconds half a second
+// (listener.LastRequests) is left for the last requests: a busy machine needs that.
+func (s *trial) drains() time.Duration { return max(s.lasts, 2*time.Second) }
+
 // restart replaces an instance that has ended, on the same port.
 func (s *trial) restart(n int) error {
 	i, err := s.instance(s.instances[n].Addr, 0)

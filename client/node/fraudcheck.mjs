@@ -215,6 +215,8 @@ export class Client {
 			// After a long turn of the event loop an answer may be there, unread: one more turn reads it.
 			const timer = setTimeout(() => setImmediate(end, 'timeout'), ms);
 			request.on('error', (error) => end(error.code ?? 'answer'));
+			let interim = 0;
+			request.on('information', () => ++interim > 9 && end('answer')); // a flood of them would delay the timer
 			request.on('response', (response) => {
 				const parts = [];
 				let length = 0;

@@ -68,6 +68,7 @@ func configureAfter(f *flags, files config.Files, inForce listFiles) (*policy, e
 	p.warnOfRulesAndLists()
 	p.warnOfFiles()
 	p.warnOfTimes()
+	p.warnOfSocket()
 	p.warnOfCredentials()
 	return p, nil
 }
@@ -114,8 +115,14 @@ func unreadable(key, file string, err error) error {
 	if strings.HasPrefix(filepath.Base(filepath.Dir(full)), "~") {
 		problem = fmt.Errorf("%w; ~ is no home here: write the whole path", problem)
 	}
+	if isURL.MatchString(file) {
+		problem = fmt.Errorf("%w; a URL is not fetched: save it to a file", problem)
+	}
 	return &config.Error{Key: key, Problem: problem}
 }
+
+// isURL matches a URL, also one that was made a path.
+var isURL = regexp.MustCompile(`(?:^|/)https?:/`)
 
 // fileName matches names that an error may show.
 var fileName = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)

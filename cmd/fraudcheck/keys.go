@@ -63,7 +63,7 @@ func (p *policy) makePreviousKeys(k *keys, hashKey []byte) error {
 		return nil
 	}
 	if p.settings.HashKey == "" && p.settings.HashKeyFile == "" {
-		return expected(key, "none where neither hash_key nor hash_key_file says which key replaces it")
+		return &config.Error{Key: "hash_key_file", Needed: key, Missing: true, Expected: "the new hash key, where hash_key_previous_file names the one before it"}
 	}
 	text, err := p.readNamed(key, p.settings.HashKeyPreviousFile)
 	if err != nil {

@@ -112,7 +112,7 @@ func (p *policy) compileLists() (*velocity.Lists, error) {
 	lists, err := velocity.NewLists(entries)
 	var twice *velocity.EntryError
 	if errors.As(err, &twice) {
-		return nil, listedTwice(parts, twice)
+		return nil, p.listedTwice(parts, twice)
 	}
 	// The lists keep all entries: those of the files are not kept a second time.
 	for _, part := range parts {
@@ -154,14 +154,14 @@ func (p *policy) readListFile(list listSettings) (*listFile, error) {
 }
 
 // listedTwice returns the error of an entry whose network another entry has.
-func listedTwice(parts []listPart, twice *velocity.EntryError) error {
+func (p *policy) listedTwice(parts []listPart, twice *velocity.EntryError) error {
 	part, i := partOf(parts, twice.Index)
 	first, j := partOf(parts, twice.First)
 	const what = "a network that is not listed yet, in either list"
-	if part.file == nil { // then both are of the configuration
-		return expected(fmt.Sprintf("lists.%s[%d].net", part.name, i), what)
-	}
 	where := fmt.Sprintf("lists.%s[%d]", first.name, j)
+	if part.file == nil { // then both are of the configuration
+		return expected(fmt.Sprintf("lists.%s[%d].net", part.name, i), fmt.Sprintf("%s: %s has it, in line %d", what, where, p.config.Line(where)))
+	}
 	if first.file != nil {
 		where = fmt.Sprintf("line %d of lists.%s_file", first.file.lines[j], first.name)
 	}

@@ -65,7 +65,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		err = f.run(parsed.Command(), parser, stdout, stderr)
 	}
 	if err != nil {
-		writeLastLine(stderr, fmt.Sprintf("fraudcheck: %s\n", oneLine(err)))
+		writeLastLine(stderr, fmt.Sprintf("fraudcheck: %s\n", oneLine(usageError(err, args))))
 		return 1
 	}
 	return 0
@@ -125,8 +125,8 @@ func checkConfig(f *flags, stdout io.Writer) error {
 	if _, err := p.makeKeys(); err != nil {
 		return err
 	}
-	// serve refuses both; check-config may run on another machine.
-	for _, check := range []func() error{p.checkSnapshotFile, p.checkLogFolder} {
+	// serve refuses all of these; check-config may run on another machine.
+	for _, check := range []func() error{p.checkSnapshotFile, p.checkLogFolder, p.checkSocketFolder} {
 		if err := check(); err != nil {
 			p.warn("%s", err)
 		}

@@ -27,8 +27,8 @@ func pages(t *testing.T) (pages []string) {
 }
 
 var (
-	pageLink   = regexp.MustCompile(`\]\(([^)#:]*)(?:#([^):]*))?\)`)                                       // [text](file#part)
-	pageFile   = regexp.MustCompile("`((?:client|cmd|internal|docs|bench|loadtest|k6)/[a-zA-Z0-9_./-]+)`") // `cmd/file.go`
+	pageLink   = regexp.MustCompile(`\]\(([^)#:]*)(?:#([^):]*))?\)`)                                                // [text](file#part)
+	pageFile   = regexp.MustCompile("`((?:client|cmd|internal|docs|examples|bench|loadtest|k6)/[a-zA-Z0-9_./-]+)`") // `cmd/file.go`
 	pageTarget = regexp.MustCompile("`make ([a-z0-9-]+)`")
 	noteFile   = regexp.MustCompile(`[(, ]([a-z_0-9]+\.go)\b`) // "(file.go)" in a comment
 )

@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
+	"regexp"
 	"strings"
 
 	"fraudcheck/internal/config"
@@ -51,16 +53,35 @@ func (p *policy) makePlan() error {
 	return nil
 }
 
-// networkHint returns what a network with host bits was probably meant for, as in "; did
-// you mean 10.0.0.0/8?" for 10.0.0.1/8; empty for every other text. A ! before it stays.
+// networkHint returns advice, after a semicolon, on text that is no network, as in "; did
+// you mean 10.0.0.0/8?" for 10.0.0.1/8; empty where there is none. A ! before it stays.
 func networkHint(text string) string {
-	excluded := strings.HasPrefix(text, "!")
-	n, err := netip.ParsePrefix(strings.TrimPrefix(text, "!"))
-	if err != nil || n == n.Masked() {
-		return ""
+	bare := strings.TrimPrefix(text, "!")
+	meant := func(n netip.Prefix) string {
+		return fmt.Sprintf("; did you mean %s%s?", text[:len(text)-len(bare)], n.Masked())
 	}
-	if excluded {
-		return fmt.Sprintf("; did you mean !%s?", n.Masked())
+	if n, err := netip.ParsePrefix(bare); err == nil && n != n.Masked() {
+		return meant(n)
 	}
-	return fmt.Sprintf("; did you mean %s?", n.Masked())
+	address, length, slash := strings.Cut(bare, "/")
+	ip, err := netip.ParseAddr(address)
+	switch {
+	case strings.Contains(bare, "%"):
+		return "; an address has no zone (%) here"
+	case err == nil && slash:
+		if mask := net.ParseIP(length).To4(); mask != nil && ip.Is4() {
+			if ones, bits := net.IPMask(mask).Size(); bits > 0 {
+				return meant(netip.PrefixFrom(ip, ones))
+			}
+		}
+		return fmt.Sprintf("; the number behind / is from 0 to %d", ip.BitLen())
+	case err != nil && leadingZero.MatchString(bare):
+		return "; write the numbers without a 0 before them"
+	case strings.Contains(bare, "-") && strings.Count(bare, ".") > 3:
+		return "; write a range as networks"
+	}
+	return ""
 }
+
+// leadingZero matches an IPv4 address, or a network, of which a number begins with a 0.
+var leadingZero = regexp.MustCompile(`^(?:\d+\.)*0\d+(?:\.\d+)*(?:/\d+)?$`)

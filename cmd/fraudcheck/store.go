@@ -19,6 +19,7 @@ func (s *service) openStore() error {
 	set := s.settings.Store
 	if set.Kind == "memory" {
 		s.checker = velocity.NewChecker(s.plan, s.keys.records, s.memory)
+		s.checker.ClockOff(s.clock.Off)
 		if s.keys.previous != nil {
 			s.checker.AlsoUnder(s.keys.previous, s.memory)
 		}
@@ -32,6 +33,7 @@ func (s *service) openStore() error {
 		return err
 	}
 	s.checker = velocity.NewChecker(s.plan, s.keys.records, shared)
+	s.checker.ClockOff(s.clock.Off)
 	if s.keys.previous != nil {
 		if err := s.openPrevious(); err != nil {
 			return err
@@ -51,7 +53,7 @@ func (s *service) openStore() error {
 // openShared makes the store of the records under these keys. local is the copy that
 // answers while memcached does not.
 func (s *service) openShared(client *memcached.Client, keys *velocity.Keys, local *velocity.Memory) (*velocity.Memcached, error) {
-	shared, err := velocity.NewMemcached(velocity.MemcachedSettings{Client: client, Turns: s.turns, Keys: keys, Local: local})
+	shared, err := velocity.NewMemcached(velocity.MemcachedSettings{Client: client, Turns: s.turns, Keys: keys, Local: local, ClockOff: s.clock.Off})
 	if err == nil {
 		s.open.add(func() { _ = shared.Close() })
 	}

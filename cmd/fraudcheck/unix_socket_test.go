@@ -72,12 +72,15 @@ func TestProgramAnswersAtAUnixSocketAndRemovesItAtTheStop(t *testing.T) {
 
 func TestAStopAtAUnixSocketLosesNoCall(t *testing.T) {
 	t.Parallel()
-	p, _ := startAtSocket(t, guarded+"drain: 1s") // the calls keep it from ending before
+	p, _ := startAtSocket(t, guarded+loadedDrain)
 	var answered, refused atomic.Int64
 	var calling sync.WaitGroup
 	for caller := range 4 {
 		calling.Go(func() {
-			for n := range 1 << 20 {
+			pace := time.NewTicker(drainPace)
+			defer pace.Stop()
+			for n := 0; ; n++ {
+				<-pace.C
 				a, err := p.try(p.addr, "POST", "/v1/check", attempt("203.0.113.7", fmt.Sprintf("%04d", n%10_000)), "Connection", "close")
 				switch {
 				case err == nil && a.status == http.StatusOK:
@@ -139,6 +142,7 @@ func TestWhoMayAskOverAUnixSocket(t *testing.T) {
 			p, _ := startAtSocket(t, config)
 			a := p.send(t, "POST", "/v1/check", attempt("203.0.113.7", "4242"), proxied, tt.header)
 			assert.Equal(t, tt.status, a.status, a.body)
+			assert.Equal(t, tt.status == 403, strings.Contains(a.body, "a caller over a unix socket has no IP address"), "it says why")
 		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"fraudcheck/internal/config"
@@ -53,6 +54,37 @@ func versionOfIP(n netip.Prefix) string {
 		return "IPv4"
 	}
 	return "IPv6"
+}
+
+// warnOfSocket warns of users that can never call: a caller over a unix socket has no IP
+// address, so it is in no network, and a login of it is bound to none.
+func (p *policy) warnOfSocket() {
+	s := p.settings
+	if !strings.HasPrefix(s.Listen, config.UnixPrefix) {
+		return
+	}
+	const never = ": a caller over the unix socket of listen has no IP address, so "
+	if len(s.Auth.Networks) > 0 {
+		p.warn("auth.networks%snone can call there", never)
+	}
+	for i, user := range s.Auth.Basic.Users {
+		if len(user.Networks) > 0 {
+			p.warn("auth.basic.users[%d].networks%sthis user can never call there", i, never)
+		}
+		if user.BindIP {
+			p.warn("auth.basic.users[%d].bind_ip%sthis user can never log in there", i, never)
+		}
+	}
+	// Users of the file come after those of the list: see users.
+	ofFile := 0
+	for _, user := range p.authSettings.Users[min(len(s.Auth.Basic.Users), len(p.authSettings.Users)):] {
+		if len(user.Networks) > 0 || user.BindIP {
+			ofFile++
+		}
+	}
+	if ofFile > 0 {
+		p.warn("auth.basic.users_file%s%s with networks or bind_ip can never call or log in there", never, plural(ofFile, "user"))
+	}
 }
 
 // warnOfTimes warns of a budget of the store that limits.answer ends before it is spent.

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -63,6 +64,30 @@ func holdsSecrets(s *config.Settings) bool {
 		}
 	}
 	return false
+}
+
+// checkSocketFolder returns why the unix socket of listen cannot be made: its folder has to
+// be there and to be writable.
+func (p *policy) checkSocketFolder() error {
+	path, isSocket := strings.CutPrefix(p.settings.Listen, config.UnixPrefix)
+	if !isSocket {
+		return nil
+	}
+	folder := filepath.Dir(path)
+	info, err := os.Stat(folder)
+	var reason error
+	switch {
+	case errors.As(err, new(*fs.PathError)):
+		reason = errors.Unwrap(err)
+	case err == nil && !info.IsDir():
+		reason = unix.ENOTDIR
+	case err == nil:
+		reason = unix.Access(folder, unix.W_OK|unix.X_OK)
+	}
+	if reason != nil {
+		return p.config.Locate(&config.Error{Key: "listen", Problem: fmt.Errorf("cannot make the socket in %s: %w", folder, reason)})
+	}
+	return nil
 }
 
 // checkLogFolder returns why no log file can be kept at log.path, as far as that is found

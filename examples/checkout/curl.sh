@@ -1,10 +1,10 @@
 #!/bin/sh
 # Asks fraudcheck and reports the outcome as a shop does, with curl.
 # FRAUDCHECK_URL and FRAUDCHECK_PASSWORD say where; the arguments are the shopper's IP
-# address, the card's last four digits, and the month and year of its expiry.
+# address, the card's last four digits, and its expiry.
 set -eu
 attempt=$(od -An -N8 -tx1 /dev/urandom | tr -d ' \n')
-fields="\"ip\":\"$1\",\"last4\":\"$2\",\"exp_month\":\"$3\",\"exp_year\":\"$4\",\"attempt_id\":\"$attempt\""
+fields="\"ip\":\"$1\",\"last4\":\"$2\",\"expiry\":\"$3\",\"attempt_id\":\"$attempt\""
 
 call() { # PATH SECONDS BODY; the password goes in by standard input, where ps does not show it
 	echo "user = \"checkout:$FRAUDCHECK_PASSWORD\"" |

@@ -3,12 +3,13 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log"
 	"net/http"
 	"net/netip"
 	"os"
 	"os/signal"
-	"strconv"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -17,8 +18,7 @@ import (
 	"fraudcheck/examples/address"
 )
 
-// One proxy, nginx on this machine.
-var shopper = address.Behind([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")})
+var shopper = address.Behind([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}) // one proxy, nginx here
 
 func main() {
 	checks, err := fraudcheck.New(fraudcheck.Options{
@@ -29,14 +29,12 @@ func main() {
 		log.Fatal(err)
 	}
 	server := http.Server{Addr: os.Getenv("LISTEN"), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { pay(checks, w, r) })}
+	stopped, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	go func() {
-		if err := server.ListenAndServe(); err != http.ErrServerClosed {
-			log.Fatal(err)
-		}
+		log.Print(server.ListenAndServe())
+		stop()
 	}()
-	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, os.Interrupt, syscall.SIGTERM)
-	<-stop
+	<-stopped.Done()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	_ = server.Shutdown(ctx)
@@ -46,10 +44,12 @@ func main() {
 func pay(checks *fraudcheck.Client, w http.ResponseWriter, r *http.Request) {
 	attempt := fraudcheck.Attempt{
 		IP:    shopper(r.RemoteAddr, strings.Join(r.Header.Values("X-Forwarded-For"), ",")),
-		Last4: r.PostFormValue("last4"), Email: r.PostFormValue("email"),
+		Last4: r.PostFormValue("last4"), Expiry: r.PostFormValue("expiry"), Email: r.PostFormValue("email"),
 	}
-	attempt.ExpMonth, _ = strconv.Atoi(r.PostFormValue("exp_month")) // what is no number is refused
-	attempt.ExpYear, _ = strconv.Atoi(r.PostFormValue("exp_year"))
+	if !valid.MatchString(attempt.Last4 + " " + attempt.Expiry + " " + attempt.Email) {
+		http.Error(w, "Please look at what you entered.", http.StatusUnprocessableEntity)
+		return
+	}
 	result, _ := checks.Check(r.Context(), attempt) // never an error with the policy allow
 	if result.Decision == fraudcheck.Block {
 		http.Error(w, "We cannot take this payment now. Please try again later, or pay another way.", http.StatusPaymentRequired)
@@ -58,17 +58,17 @@ func pay(checks *fraudcheck.Client, w http.ResponseWriter, r *http.Request) {
 	code := charge(r, result.Decision == fraudcheck.Review) // with 3-D Secure on review
 
 	attempt.AttemptID = result.AttemptID
-	outcome := fraudcheck.Outcome{Attempt: attempt, Outcome: "approved"}
+	outcome, text := fraudcheck.Outcome{Attempt: attempt, Outcome: "approved"}, "Thank you!"
 	if code != "" {
-		outcome.Outcome, outcome.Reason = "declined", reasons[code]
+		outcome.Outcome, outcome.Reason, text = "declined", reasons[code], "Your bank has declined this payment."
+		w.WriteHeader(http.StatusPaymentRequired)
 	}
 	checks.Outcome(outcome) // at once: it is delivered in the background
-	if code != "" {
-		http.Error(w, "Your bank has declined this payment.", http.StatusPaymentRequired)
-		return
-	}
-	_, _ = w.Write([]byte("Thank you!\n"))
+	fmt.Fprintln(w, text)
 }
+
+// What a shopper writes must not make the check fail: that would be a way around it.
+var valid = regexp.MustCompile(`^\d{4} (0[1-9]|1[0-2])/\d\d [^\s@]{1,64}@[^\s@]{1,190}$`)
 
 // The decline codes of your payment provider; what is missing is reported as other.
 var reasons = map[string]string{"incorrect_number": "invalid_number", "incorrect_cvc": "invalid_credentials", "insufficient_funds": "insufficient_funds"}

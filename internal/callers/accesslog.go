@@ -23,9 +23,12 @@ func (a *API) logDecision(q *door.Request, s *scratch) {
 
 // logOutcome adds what the issuer answered, the shopper's address, and the short id of
 // the attempt to the log line of the answer.
-func (a *API) logOutcome(q *door.Request, s *scratch) {
+func (a *API) logOutcome(q *door.Request, s *scratch, late bool) {
 	q.LogAttrs = append(q.LogAttrs, slog.String("outcome", s.fields.Value(velocity.FieldOutcome)))
 	a.logAddress(q, s)
+	if late {
+		q.LogAttrs = append(q.LogAttrs, slog.String("counted", "late"))
+	}
 	q.LogAttempt(s.fields.Value(velocity.FieldAttemptID))
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/door/doortest"
+	"fraudcheck/internal/velocity"
 )
 
 func TestARequestLeavesTwoLines(t *testing.T) {
@@ -87,6 +88,19 @@ func TestARequestLeavesTwoLines(t *testing.T) {
 			}
 			assert.Equal(t, tt.answered, lines[1].Attrs)
 		})
+	}
+}
+
+// The line names the count that is over its limit, or that the hold alone blocks.
+func TestALineSaysThatARuleHolds(t *testing.T) {
+	rule := velocity.DefaultRule
+	rule.Window, rule.BlockOver, rule.ReviewOver, rule.Hold = time.Minute, 1, 0, time.Hour
+	d := open(t, func(s *doortest.Setup) { s.Checker = newChecker(t, rule) })
+	for n, want := range []string{"", "cards_per_ip=2>1", "cards_per_ip=held", "cards_per_ip=2>1"} {
+		d.set(time.Duration(n/2) * 10 * time.Minute)
+		d.Ask(t, check("203.0.113.7", n))
+		lines := d.all.Log.Lines()
+		assert.Equal(t, want, lines[len(lines)-1].Attrs["rules"])
 	}
 }
 

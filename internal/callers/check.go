@@ -10,7 +10,8 @@
 //
 // The fields of the check and "outcome": approved, declined or error; with declined a
 // "reason". The answer is 202 with the attempt_id. Only declined is recorded, unless the
-// reason is insufficient_funds, and the card of a check that did not know it.
+// reason is insufficient_funds, and the card of a check that did not know it; at the time
+// "at" when the issuer answered, where that was told.
 //
 // # Refusals
 //

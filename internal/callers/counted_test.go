@@ -1,12 +1,15 @@
 package callers_test
 
 import (
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/door/doortest"
+	"fraudcheck/internal/velocity"
 )
 
 // counted is the value of the counter with these labels, of which there must be one.
@@ -47,6 +50,40 @@ func TestChecksWithoutAnAddressAreCounted(t *testing.T) {
 	assert.Equal(t, "renewal", lines[1].Attrs["no_ip"])
 	assert.NotContains(t, lines[1].Attrs, "address")
 	assert.Equal(t, "renewal", lines[5].Attrs["no_ip"], "an outcome's too")
+}
+
+// An outcome of more than a window ago is taken, counted as late, and nothing else.
+func TestLateOutcomesAreCounted(t *testing.T) {
+	rule := velocity.DefaultRule
+	rule.Count = "declined_cards"
+	p := open(t, func(s *doortest.Setup) { s.Checker = newChecker(t, rule) })
+	p.set(0)
+	late := func() float64 {
+		return counted(t, p, "fraudcheck_outcomes_total", map[string]string{"outcome": "late", "reason": ""})
+	}
+	tell := func(at string) doortest.Answer {
+		return p.Ask(t, doortest.Raw("POST /v1/outcomes", `{"ip":"203.0.113.7","card_id":"A","outcome":"declined","at":`+at+`}`, doortest.AsCheckout))
+	}
+	now := time.UnixMilli(int64(p.all.Now()))
+	quoted := func(ago time.Duration) string { return `"` + now.Add(-ago).Format(time.RFC3339Nano) + `"` }
+	for _, at := range []string{quoted(time.Hour), fmt.Sprint(now.Unix() - 3600), fmt.Sprint(now.UnixMilli() - 3600_000), `"1"`, `0`} {
+		before := late()
+		require.Equal(t, 202, tell(at).Status)
+		assert.EqualValues(t, 1, late()-before, at)
+		lines := p.all.Log.Lines()
+		assert.Equal(t, "late", lines[len(lines)-1].Attrs["counted"])
+	}
+	before := late()
+	assert.Zero(t, countOf(t, p.Ask(t, check("203.0.113.7", 1))))
+	for _, at := range []string{quoted(time.Hour - time.Second), fmt.Sprint(now.Unix()), quoted(-time.Hour), `null`, `""`} {
+		require.Equal(t, 202, tell(at).Status)
+	}
+	assert.Zero(t, late()-before)
+	assert.EqualValues(t, 5, counted(t, p, "fraudcheck_outcomes_total", map[string]string{"outcome": "declined", "reason": "other"}))
+	assert.Equal(t, 1, countOf(t, p.Ask(t, check("203.0.113.7", 1))))
+	for _, at := range []string{`"yesterday"`, `-1`, `1e9`, `"2026-11-28T12:00:00"`, `true`} {
+		doortest.RequireProblem(t, tell(at), 400, "field_invalid", "at")
+	}
 }
 
 // A number that looks like a card's is counted once a request, wherever it stands: refused
@@ -103,7 +140,7 @@ func TestOutcomesAreCountedByAnswerAndReason(t *testing.T) {
 	require.NoError(t, err)
 	for _, family := range families {
 		if family.GetName() == "fraudcheck_outcomes_total" {
-			assert.Len(t, family.GetMetric(), 6, "what was refused makes no series")
+			assert.Len(t, family.GetMetric(), 7, "what was refused makes no series")
 		}
 	}
 }

@@ -136,6 +136,7 @@ func TestEveryRefusal(t *testing.T) {
 		{"two expiries", checking(`{"ip":"203.0.113.7","last4":"4242","exp_month":12,"expiry":"12/30"}`), 400, "field_invalid", "expiry"},
 		{"an expiry that may be either", checking(`{"ip":"203.0.113.7","last4":"4242","expiry":"12-30"}`), 400, "field_invalid", "expiry"},
 		{"an expiry as a number", checking(`{"ip":"203.0.113.7","last4":"4242","expiry":1230}`), 400, "field_invalid", "expiry"},
+		{"a time in a check", checking(`{"ip":"203.0.113.7","card_id":"pm_1","at":1795867200}`), 400, "field_unknown", "at"},
 		{"a card that is known later, and is there", checking(`{"ip":"203.0.113.7","card":"later","card_id":"pm_1"}`), 400, "field_invalid", "card"},
 		{"now, in a check", checking(`{"ip":"203.0.113.7","card":"now","card_id":"pm_1"}`), 400, "field_invalid", "card"},
 		{"a card where a word is expected", checking(`{"ip":"203.0.113.7","card":"pm_1"}`), 400, "field_invalid", "card"},

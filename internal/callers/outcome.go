@@ -13,12 +13,15 @@ func (a *API) outcome(q *door.Request) *wire.Problem {
 	if p := a.parse(q, s, wire.OutcomeFields); p != nil {
 		return p
 	}
-	a.Checker.Answered(&s.attempt, s.answer, a.Now(q.Start), &q.Turn)
+	late := a.Checker.Answered(&s.attempt, s.answer, a.Now(q.Start), &q.Turn)
+	if late {
+		s.answer = velocity.LateAnswer
+	}
 	if a.Events.Outcome != nil {
 		a.Events.Outcome(s.answer)
 	}
 	if q.Logged {
-		a.logOutcome(q, s)
+		a.logOutcome(q, s, late)
 	}
 	q.Buffer = append(q.Buffer[:0], `{"attempt_id":`...)
 	q.Buffer = append(wire.AppendString(q.Buffer, s.fields.Value(velocity.FieldAttemptID)), '}')

@@ -87,6 +87,18 @@ func (c *Config) setPosition(e *Error, key string) bool {
 	return false
 }
 
+// Line returns the line of the file that sets the key; 0 where the file does not, or where
+// a flag or environment variable goes before it.
+func (c *Config) Line(key string) int {
+	if c.sources[key] != "" {
+		return 0
+	}
+	return c.lines[key]
+}
+
+// IsSet reports whether the file, a flag or an environment variable sets the key.
+func (c *Config) IsSet(key string) bool { return c.sources[key] != "" || c.lines[key] > 0 }
+
 // parent returns the key of the mapping or list that holds the key: rules[0] for
 // rules[0].window, rules for rules[0], and "" for rules.
 func parent(key string) string {

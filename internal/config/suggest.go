@@ -77,7 +77,7 @@ func (c *Config) unknown(mapping reflect.Value, key string, node *yaml.Node) err
 	switch {
 	case node.Tag == "!!merge":
 		e.Problem = errors.New("merge keys (<<) are not taken: write each setting where it belongs")
-	case node.Kind == yaml.ScalarNode && keyNamed(reflect.TypeFor[Settings](), "", name) == name:
+	case node.Kind == yaml.ScalarNode && strings.Contains(name, ".") && keyNamed(reflect.TypeFor[Settings](), "", name) == name:
 		e.Problem = errors.New("unknown setting with dots in its name; did you mean " + strings.ReplaceAll(name, ".", ": {") + ": ..." + strings.Repeat("}", strings.Count(name, ".")) + "?")
 	case node.Kind != yaml.ScalarNode || !settingName.MatchString(name):
 		e.Problem = errors.New("unknown setting, not shown; a name is followed by a colon and a blank" + known)
@@ -85,6 +85,9 @@ func (c *Config) unknown(mapping reflect.Value, key string, node *yaml.Node) err
 		e.Key, e.Problem = Join(key, name), errors.New("unknown setting"+known)
 		if found := suggestion(mapping, key, name); found != "" {
 			e.Problem = errors.New("unknown setting; did you mean " + found + "?")
+			if key != "" && !strings.Contains(found, ".") {
+				e.Problem = errors.New("unknown setting; did you mean " + found + ", which is not below " + key + "?")
+			}
 		}
 	}
 	return e
@@ -108,7 +111,7 @@ func suggestion(mapping reflect.Value, key, name string) string {
 }
 
 // keyNamed returns the first key of t, a struct, that is the name or ends with it; empty
-// when there is none. key is that of t. It does not look into lists and mappings.
+// when there is none. key is that of t. Of a list it names the first entry.
 func keyNamed(t reflect.Type, key, name string) string {
 	for i := range t.NumField() {
 		f := t.Field(i)
@@ -116,8 +119,12 @@ func keyNamed(t reflect.Type, key, name string) string {
 		if f.Tag.Get("yaml") == name || fieldKey == name {
 			return fieldKey
 		}
-		if f.Type.Kind() == reflect.Struct {
-			if found := keyNamed(f.Type, fieldKey, name); found != "" {
+		inside := f.Type
+		if inside.Kind() == reflect.Slice {
+			inside, fieldKey = inside.Elem(), fieldKey+"[0]"
+		}
+		if inside.Kind() == reflect.Struct {
+			if found := keyNamed(inside, fieldKey, name); found != "" {
 				return found
 			}
 		}

@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"errors"
+	"io"
 	"regexp"
 	"sort"
 	"strconv"
@@ -37,12 +38,31 @@ func reasonOf(err error) (reason string, line int) {
 // unclosed is the library's reason for a quote that is never closed; its line is the last.
 const unclosed = "found unexpected end of stream"
 
+// outdented begins the library's reason for a line that is indented less than the first; its
+// line is the next one.
+const outdented = "did not find expected <document start>"
+
+// wellFormed returns the error of the first two documents of the text; nil where they are
+// well-formed.
+func wellFormed(text []byte) error {
+	file := yaml.NewDecoder(bytes.NewReader(text))
+	for range 2 {
+		if err := file.Decode(new(yaml.Node)); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // adviceOn returns advice on a reason; empty where there is none. known says that all of
 // the reason is the library's own words.
 func adviceOn(reason string) (advice string, known bool) {
 	for _, r := range []struct{ begin, advice string }{
 		{"mapping values are not allowed", "mend the indentation, or put a value that holds a colon in quotes"},
 		{"did not find expected key", "mend the indentation"},
+		{outdented, "mend the indentation: all names of one level begin in one column"},
 		{"did not find expected '-' indicator", "mend the indentation"},
 		{"did not find expected ',' or", "close the bracket, or put a comma before this"},
 		{"could not find expected ':'", "a name is followed by a colon and a blank"},
@@ -71,15 +91,15 @@ func (c *Config) syntaxError(text []byte, err error) error {
 	// A prefix of the file gives the same error if and only if it reaches the line at
 	// fault, so a binary search finds that line.
 	first := sort.Search(len(lines), func(n int) bool {
-		failed := yaml.NewDecoder(bytes.NewReader(bytes.Join(lines[:n], nil))).Decode(new(yaml.Node))
+		failed := wellFormed(bytes.Join(lines[:n], nil))
 		if failed != nil && reason == unclosed {
 			prefixReason, _ := reasonOf(failed)
 			return prefixReason == unclosed
 		}
 		return failed != nil && failed.Error() == err.Error()
 	})
-	if e.Line = max(line, first); reason == unclosed {
-		e.Line = first // where the quote begins: up to there the file is good
+	if e.Line = max(line, first); reason == unclosed || strings.HasPrefix(reason, outdented) {
+		e.Line = first // where the quote begins, or the line that is indented less: up to there the file is good
 	}
 	hint := hintFor(lines, e.Line)
 	if hint == "" {
@@ -103,6 +123,8 @@ func hintFor(lines [][]byte, line int) string {
 		text := string(lines[n-1])
 		indent := text[:len(text)-len(strings.TrimLeft(text, " \t"))]
 		switch {
+		case unixBlank.MatchString(text):
+			return "write unix: and the path without a blank between, or in quotes, as in unix:/run/fraudcheck/check.sock"
 		case strings.Contains(indent, "\t"):
 			return "indent with blanks, not with tabs"
 		case unquotedIndicator.MatchString(text):
@@ -111,6 +133,10 @@ func hintFor(lines [][]byte, line int) string {
 	}
 	return ""
 }
+
+// unixBlank matches an address of a unix socket without a path behind the colon, which
+// YAML takes for a name.
+var unixBlank = regexp.MustCompile(`:\s+unix:(\s|$)`)
 
 // unquotedIndicator matches a value that begins with a YAML indicator (YAML 1.2 section
 // 5.3): ! & * % @ mean something else there, as in the entry "- !10.0.0.1" of a list.

@@ -27,11 +27,18 @@ func (c *Config) readYAML(text []byte) error {
 		return c.syntaxError(text, err)
 	}
 	var next yaml.Node
-	if err := file.Decode(&next); !errors.Is(err, io.EOF) {
+	switch err := file.Decode(&next); {
+	case errors.Is(err, io.EOF):
+	case err != nil && !documentMark.Match(text): // what looks like another document is a mistake in this one
+		return c.syntaxError(text, err)
+	default:
 		return &Error{File: c.Path, Line: max(next.Line, 1), Problem: errors.New("expected one YAML document")}
 	}
 	return c.Locate(c.read(document.Content[0], "", reflect.ValueOf(c.Settings).Elem(), ""))
 }
+
+// documentMark matches the line that begins or ends a document.
+var documentMark = regexp.MustCompile(`(?m)^(?:---|\.\.\.)`)
 
 // read sets v, the setting of that key, from the node. tag is that of the struct field;
 // for the entries of a list or mapping it is that of the whole. It stops at the first
@@ -58,6 +65,8 @@ func (c *Config) read(node *yaml.Node, key string, v reflect.Value, tag reflect.
 		return &Error{Key: key, Expected: expectedValue(v, tag) + hintOn(node, v, tag), Missing: true}
 	case node.Kind == yaml.ScalarNode && variable.MatchString(node.Value):
 		return &Error{Key: key, Expected: "the value itself: variables are not replaced in this file"}
+	case node.Kind == yaml.ScalarNode && node.Style == 0 && curlyQuotes.MatchString(node.Value):
+		return &Error{Key: key, Expected: `straight quotes, " or ', around the value, or none`}
 	// A size may be quoted or not: 1024 is a YAML number, 1MiB a string.
 	case node.Kind != yaml.ScalarNode,
 		isText != isString(v) && v.Type() != reflect.TypeFor[ByteSize](),
@@ -70,6 +79,10 @@ func (c *Config) read(node *yaml.Node, key string, v reflect.Value, tag reflect.
 // variable matches what people write who expect that variables are replaced. Taken as it
 // is, it would be everybody's password.
 var variable = regexp.MustCompile(`^\$\{[A-Za-z_][A-Za-z0-9_]*\}$`)
+
+// curlyQuotes matches a value in the quotes that text editors make, which YAML takes for a
+// part of it.
+var curlyQuotes = regexp.MustCompile(`^[“”„‟‘’‚«»].*[“”‘’«»]$`)
 
 // hintOn returns advice, after a semicolon, on a value that was refused for v; empty where
 // there is none. Of the value it shows nothing but the known word that it may stand for.
@@ -86,6 +99,10 @@ func hintOn(node *yaml.Node, v reflect.Value, tag reflect.StructTag) string {
 		return "; put it in quotes"
 	case !isString(v) && node.Tag == "!!str" && node.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0:
 		return "; without quotes"
+	case v.Type() == reflect.TypeFor[time.Duration]():
+		return durationHint(node.Value)
+	case v.Type() == reflect.TypeFor[ByteSize]():
+		return sizeHint(node.Value)
 	}
 	return ""
 }
@@ -104,7 +121,12 @@ func (c *Config) readStruct(node *yaml.Node, key string, v reflect.Value) error 
 		if key == "" {
 			return &Error{Problem: errors.New("expected a mapping of settings: on each line a name, a colon, a blank and the value")}
 		}
-		return &Error{Key: key, Expected: "settings in braces or on lines of their own, such as {" + namesIn(v)[0] + ": ...}, of " + strings.Join(namesIn(v), ", ")}
+		hint := ""
+		if node.Kind == yaml.ScalarNode && strings.Contains(node.Value, ":") {
+			hint = "; a name is followed by a colon and a blank"
+		}
+		return &Error{Key: key, Missing: node.Tag == "!!null",
+			Expected: "settings in braces or on lines of their own, such as {" + namesIn(v)[0] + ": ...}, of " + strings.Join(namesIn(v), ", ") + hint}
 	}
 	// The library accepts a key given twice where it makes nodes, and the last would win.
 	seen := make(map[string]bool)
@@ -136,7 +158,7 @@ func (c *Config) readStruct(node *yaml.Node, key string, v reflect.Value) error 
 // entry of the default list: rules in the file are all the rules there are.
 func (c *Config) readList(node *yaml.Node, key string, v reflect.Value, tag reflect.StructTag) error {
 	if node.Kind != yaml.SequenceNode {
-		return &Error{Key: key, Expected: "a list, in brackets or with each entry on a line after a dash"}
+		return &Error{Key: key, Missing: node.Tag == "!!null", Expected: "a list, in brackets or with each entry on a line after a dash and a blank"}
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(node.Content), len(node.Content)))
 	for i, n := range node.Content {

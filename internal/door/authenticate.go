@@ -17,6 +17,9 @@ func (d *Door) unauthenticated(q *Request, err error) *wire.Problem {
 			return named
 		}
 	}
+	if p.Code == string(auth.NetworkRefused) && !d.Guard.From(&q.auth).IsValid() {
+		p.Detail = "a caller over a unix socket has no IP address: networks and bind_ip let none in there"
+	}
 	if p.Code == string(auth.RoleMissing) {
 		p.Detail = "this path needs the role " + strings.Join((q.auth.Needs|auth.Operator).Names(), " or ")
 	}

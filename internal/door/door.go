@@ -74,7 +74,8 @@ type Events struct {
 	Request func(route string, status int, took time.Duration)
 	// Decision is called for every check, with the time from its request to its answer.
 	Decision func(d *velocity.Decision, took time.Duration)
-	// Outcome is called for every issuer's answer that was taken.
+	// Outcome is called for every issuer's answer that was taken; with velocity.LateAnswer
+	// where it was too old to count.
 	Outcome func(velocity.IssuerAnswer)
 	// NoIP is called for every check without an IP address, with one of velocity.NoIPReasons.
 	NoIP func(reason string)

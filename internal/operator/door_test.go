@@ -307,7 +307,7 @@ func TestReadinessIsTheCallersDoors(t *testing.T) {
 	d := open(t, nil)
 	requireJSON(t, `{"status":"ready"}`, d.anonymous(t, "GET", "/readyz", ""))
 	d.ready.Store(false)
-	doortest.RequireProblem(t, d.anonymous(t, "GET", "/readyz", ""), 503, "draining", "")
+	doortest.RequireProblem(t, d.anonymous(t, "GET", "/readyz", ""), 503, "overloaded", "")
 	assert.Equal(t, 503, d.anonymous(t, "HEAD", "/readyz", "").Status)
 	requireJSON(t, `{"status":"alive"}`, d.anonymous(t, "GET", "/healthz", ""))
 	assert.Equal(t, 200, d.ask(t, "GET", someone, "").Status, "an analyst goes on")

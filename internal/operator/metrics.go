@@ -23,8 +23,8 @@ import (
 type Metrics struct {
 	Registry *prometheus.Registry
 
-	checks   [3]prometheus.Counter                    // by velocity.Outcome
-	degraded struct{ store, wait prometheus.Counter } // by reason
+	checks   [3]prometheus.Counter                           // by velocity.Outcome
+	degraded struct{ store, wait, clock prometheus.Counter } // by reason
 	duration prometheus.Histogram
 	outcomes *prometheus.CounterVec
 	plan     atomic.Pointer[planMetrics]   // of the plan of the last decision
@@ -122,8 +122,8 @@ func (m *Metrics) registerChecks(plan *velocity.Plan) {
 	for o := range m.checks {
 		m.checks[o] = checks.WithLabelValues(velocity.Outcome(o).String())
 	}
-	degraded := m.counters("fraudcheck_degraded_checks_total", "Checks that rest on this instance's own knowledge: the shared store did not answer in time, or there was no turn in time to ask it.", "reason")
-	m.degraded.store, m.degraded.wait = degraded.WithLabelValues("store"), degraded.WithLabelValues("wait")
+	degraded := m.counters("fraudcheck_degraded_checks_total", "Checks that rest on this instance's own knowledge: the shared store did not answer in time, there was no turn in time to ask it, or the clock is off.", "reason")
+	m.degraded.store, m.degraded.wait, m.degraded.clock = degraded.WithLabelValues("store"), degraded.WithLabelValues("wait"), degraded.WithLabelValues("clock")
 	m.panLike = m.counters("fraudcheck_pan_like_input_total", "Requests with a field that looks like a whole card number: refused, or where it may be an order's number, taken.").WithLabelValues()
 	noIP := m.counters("fraudcheck_checks_without_ip_total", "Checks without a shopper's IP address, by the reason that the caller gave.", "reason")
 	m.noIP = make(map[string]prometheus.Counter)
@@ -131,9 +131,9 @@ func (m *Metrics) registerChecks(plan *velocity.Plan) {
 		m.noIP[reason] = noIP.WithLabelValues(reason)
 	}
 	m.later = m.counters("fraudcheck_unbounded_later_total", "Checks without a card that no enforced rule on attempts bounds: any number pass before their cards are told.").WithLabelValues()
-	issuer := m.counters("fraudcheck_outcomes_total", "Outcomes taken, by what the issuer answered and, of declines, why.", "outcome", "reason")
+	issuer := m.counters("fraudcheck_outcomes_total", "Outcomes taken, by what the issuer answered and, of declines, why; late: too old to count.", "outcome", "reason")
 	m.issuer = make(map[velocity.IssuerAnswer]prometheus.Counter)
-	for _, a := range velocity.IssuerAnswers {
+	for _, a := range append(velocity.IssuerAnswers[:len(velocity.IssuerAnswers):len(velocity.IssuerAnswers)], velocity.LateAnswer) {
 		m.issuer[a] = issuer.WithLabelValues(a.Outcome, a.Reason)
 	}
 	m.duration = m.histograms("fraudcheck_check_duration_seconds", "Time from a check read to its decision.").WithLabelValues().(prometheus.Histogram)
@@ -320,6 +320,8 @@ func (m *Metrics) Decision(d *velocity.Decision, took time.Duration) {
 	switch {
 	case d.StoreFailed:
 		m.degraded.store.Inc()
+	case d.ClockOff:
+		m.degraded.clock.Inc()
 	case d.Degraded:
 		m.degraded.wait.Inc()
 	}
@@ -343,7 +345,7 @@ func (m *Metrics) Decision(d *velocity.Decision, took time.Duration) {
 	}
 }
 
-// Outcome counts an issuer's answer, which is one of velocity.IssuerAnswers.
+// Outcome counts an issuer's answer: one of velocity.IssuerAnswers, or velocity.LateAnswer.
 func (m *Metrics) Outcome(a velocity.IssuerAnswer) { m.issuer[a].Inc() }
 
 // NoIP counts a check without an IP address, for one of velocity.NoIPReasons.

@@ -79,9 +79,12 @@ func TestDegradedChecksAreCounted(t *testing.T) {
 	}
 	d.metrics.Decision(&velocity.Decision{Plan: planOf(t, threeRules)}, 0)
 	d.metrics.Decision(&velocity.Decision{Plan: planOf(t, threeRules), Degraded: true}, 0)
+	d.metrics.Decision(&velocity.Decision{Plan: planOf(t, threeRules), Degraded: true, ClockOff: true}, 0)
+	d.metrics.Decision(&velocity.Decision{Plan: planOf(t, threeRules), Degraded: true, ClockOff: true}, 0)
 	assert.Equal(t, map[string]float64{
 		`fraudcheck_degraded_checks_total{reason="store"}`: 3,
 		`fraudcheck_degraded_checks_total{reason="wait"}`:  1,
+		`fraudcheck_degraded_checks_total{reason="clock"}`: 2,
 	}, changed(scrape(t, d.metrics), "fraudcheck_degraded_checks_total"))
 }
 

@@ -105,8 +105,8 @@ func TestUnknownPathsMakeNoSeries(t *testing.T) {
 		"route":    routesOf(t),
 		"door":     {"callers", "operators"},
 		"decision": {"allow", "review", "block"},
-		"outcome":  {"allow", "review", "block", "skipped", "approved", "declined", "error"},
-		"reason":   {"", "invalid_number", "invalid_credentials", "insufficient_funds", "other", "store", "wait", "renewal", "phone", "unknown"},
+		"outcome":  {"allow", "review", "block", "skipped", "approved", "declined", "error", "late"},
+		"reason":   {"", "invalid_number", "invalid_credentials", "insufficient_funds", "other", "store", "wait", "clock", "renewal", "phone", "unknown"},
 		"mode":     {"enforce", "shadow"},
 		"rule":     {"cards_per_ip", "cards_per_email", "cards_per_device"},
 		"scheme":   nil, // of auth, as are its results

@@ -148,7 +148,7 @@ func TestEverySeriesIsThereFromTheStart(t *testing.T) {
 	add(`fraudcheck_store_operations_total{op="*"}`, []string{`get",result="fault`, `get",result="newer`, `cas",result="conflict`})
 	histogram("fraudcheck_store_operation_duration_seconds", braced("op", ops)...)
 	add(`fraudcheck_store_up{server="*"}`, twoServers)
-	add(`fraudcheck_degraded_checks_total{reason="*"}`, []string{"store", "wait"})
+	add(`fraudcheck_degraded_checks_total{reason="*"}`, []string{"store", "wait", "clock"})
 	add("fraudcheck_checks_waiting")
 	histogram("fraudcheck_check_wait_seconds", "")
 	add("fraudcheck_store_evicted_in_window_total")
@@ -166,6 +166,7 @@ func TestEverySeriesIsThereFromTheStart(t *testing.T) {
 	add("fraudcheck_unbounded_later_total")
 	add(`fraudcheck_checks_without_ip_total{reason="*"}`, []string{"renewal", "phone", "unknown"})
 	add(`fraudcheck_outcomes_total{outcome="*"}`, []string{
+		`late",reason="`,
 		`approved",reason="`, `error",reason="`, `declined",reason="invalid_number`, `declined",reason="invalid_credentials`,
 		`declined",reason="insufficient_funds`, `declined",reason="other`,
 	})

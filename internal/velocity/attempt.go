@@ -14,11 +14,21 @@ type Attempt struct {
 	// month and year are the expiry shown beside a card_id, of one card now this one and
 	// now another; 0 without both. Without card_id the expiry makes the card: see card.
 	month, year int
+	at          Time                // when the issuer answered; 0 where that was not told
 	texts       [len(fields)]string // by field; hashed only where a rule asks for one
 }
 
 // later reports whether the card is not known before the charge.
 func (a *Attempt) later() bool { return a.texts[FieldCard] == cardLater }
+
+// countedAt is the time at which what the attempt shows is counted: for an outcome when the
+// issuer answered, if that was told and is not later than clocks may differ; otherwise now.
+func (a *Attempt) countedAt(now Time) Time {
+	if a.at == 0 || a.at > now+ahead {
+		return now
+	}
+	return a.at
+}
 
 // ParseAttempt judges the fields of a check. attempt_id must be present: the caller makes
 // one where the shop sent none. The error is a *FieldError; the attempt is then empty.
@@ -51,13 +61,14 @@ func (a *Attempt) checkSubject() error {
 	if a.Address.IsValid() {
 		return nil
 	}
+	copied := *a // allocated, and only where there is no address
 	var names []string
 	for i := range kinds {
 		k := &kinds[i]
 		if k.subject == "" || k.from.address {
 			continue
 		}
-		if id := k.from.identity(a, nil); id.known() {
+		if id := k.from.identity(&copied, nil); id.known() {
 			return nil
 		}
 		names = append(names, k.subject)
@@ -97,6 +108,8 @@ func (a *Attempt) parse(f *Fields, requests Requests) error {
 			year = v.number
 		case FieldExpiry:
 			month, year = v.number%100, v.number/100
+		case FieldAt:
+			a.at = Time(v.number)
 		default:
 			a.texts[field] = v.text
 		}

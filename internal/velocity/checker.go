@@ -27,6 +27,8 @@ type Checker struct {
 
 	previous *previous // of the hash key, while that is changed: see rotation.go
 
+	clockOff func() bool // nil: never
+
 	// onFailure, when set, is the decision where the shared store did not answer.
 	onFailure *Outcome
 }
@@ -38,6 +40,7 @@ type call struct {
 	macs    *macs
 	update  Update
 	results []RuleResult // by the plan's rules; without a Rule: not evaluated
+	aged    bool         // some element is not in update: it was shown a whole window ago
 
 	previous *call // for the records under the previous hash key; nil where there is none
 }
@@ -85,6 +88,8 @@ func (c *Checker) Check(a *Attempt, now Time, turn *turns.Turn, d *Decision) {
 	listed := plan.lists.find(a.Address, now)
 	v.update.turn, v.update.letThrough = turn, listed != nil && listed.Outcome == Allow
 	d.reset(plan)
+	d.ClockOff = c.clockIsOff()
+	d.Degraded = d.ClockOff
 	for i := range plan.subjects {
 		r := c.check(v, &plan.subjects[i], a, now)
 		d.Degraded = d.Degraded || r.degraded
@@ -104,6 +109,12 @@ func (c *Checker) Check(a *Attempt, now Time, turn *turns.Turn, d *Decision) {
 // Attempts are recorded all the same. It must be called before the first check.
 func (c *Checker) OnFailure(o Outcome) { c.onFailure = &o }
 
+// ClockOff makes off report whether the instance's clock is off, as [Clock.Off] does. It
+// then answers degraded and sets back no times. It must be called before the first check.
+func (c *Checker) ClockOff(off func() bool) { c.clockOff = off }
+
+func (c *Checker) clockIsOff() bool { return c.clockOff != nil && c.clockOff() }
+
 // check updates the record of one of the attempt's subjects and stores the results of
 // its rules in v. A rule whose element the attempt lacks is read and adds nothing.
 func (c *Checker) check(v *call, s *subjectPlan, a *Attempt, now Time) (r updateResult) {
@@ -118,24 +129,30 @@ func (c *Checker) check(v *call, s *subjectPlan, a *Attempt, now Time) (r update
 	return u.result
 }
 
-// Answered records at now what the issuer answered: a decline that counts, and the card of
-// an attempt whose check did not know it. A repeat with the same attempt_id and card changes
-// nothing. turn is as for [Checker.Check].
-func (c *Checker) Answered(a *Attempt, answer IssuerAnswer, now Time, turn *turns.Turn) {
-	verb := answer.verb(a)
-	if verb == read {
-		return
-	}
+// Answered records what the issuer answered: a decline that counts, and the card of an
+// attempt whose check did not know it. It is counted at the time of the answer, or at now
+// where that was not told. A repeat with the same attempt_id and card changes nothing. late
+// says that the answer is older than the windows of all rules that it would be counted for,
+// so that nothing was recorded. turn is as for [Checker.Check].
+func (c *Checker) Answered(a *Attempt, answer IssuerAnswer, now Time, turn *turns.Turn) (late bool) {
 	v := c.calls.Get().(*call)
 	defer c.calls.Put(v)
 	v.begin(c.Plan())
 	v.update.turn = turn
+	verb, age := answer.verb(a), now.age(a.countedAt(now))
+	var longest span // of all windows
+	counted := false
 	for i := range v.plan.subjects {
 		s := &v.plan.subjects[i]
-		if c.begin(v, s, a, now, verb) && v.update.changes() {
+		if longest = max(longest, s.window); verb == read || !c.begin(v, s, a, now, verb) {
+			continue
+		}
+		counted, late = counted || v.update.changes(), late || v.aged
+		if v.update.changes() {
 			c.update(v, a)
 		}
 	}
+	return !counted && (late || age >= longest && a.at > 0)
 }
 
 // begin makes v.update the update of the attempt's subject of that kind, with the
@@ -145,9 +162,16 @@ func (c *Checker) begin(v *call, s *subjectPlan, a *Attempt, now Time, verb verb
 		return false
 	}
 	u := &v.update
+	u.at, v.aged = a.countedAt(now), false
 	for i := range s.lists {
-		if l := &s.lists[i]; s.adds(l.kind, verb) {
-			u.shown[i] = v.shown(l.kind, a, verb)
+		l := &s.lists[i]
+		if !s.adds(l.kind, verb) {
+			continue
+		}
+		if e := v.shown(l.kind, a, verb); now.age(u.at) < l.window {
+			u.shown[i] = e
+		} else {
+			v.aged = v.aged || e.present
 		}
 	}
 	return true
@@ -175,6 +199,7 @@ func (c *Checker) beginSubject(v *call, s *subjectPlan, a *Attempt, now Time, ve
 		return false
 	}
 	v.update.begin(v.plan, s, v.macs.key(s.kind, &id), now, verb)
+	v.update.clockOff = c.clockIsOff()
 	if s.kind.from.address {
 		v.update.network = networkTag(a.Address)
 	}

@@ -26,10 +26,11 @@ type Decision struct {
 	// configuration order.
 	Rules    []RuleResult
 	Plan     *Plan // the plan that was in force
-	Degraded bool  // some record came from this instance's own knowledge only
-	// StoreFailed says why it is Degraded: the shared store did not answer in time, or its
-	// memory is not trusted. Otherwise there was no turn in time to ask it.
-	StoreFailed bool
+	Degraded bool  // some record came from this instance's own knowledge only, or its clock is off
+	// StoreFailed and ClockOff say why it is Degraded: the shared store did not answer in
+	// time, or its memory is not trusted; the clock is off (see [Clock]). Otherwise there was
+	// no turn in time to ask the store.
+	StoreFailed, ClockOff bool
 	// UnboundedLater says that the card is not known before the charge and no enforced rule
 	// counts attempts: nothing bounds how many such checks pass before their cards are told.
 	UnboundedLater bool

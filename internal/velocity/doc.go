@@ -27,8 +27,8 @@
 // and reported. The
 // strictest enforced rule decides; shadow rules have no effect (decision.go).
 //
-// Declines and declined cards are recorded by [Checker.Answered] only, at the time of the
-// call; a check counts them and adds none. Attempts are told apart by attempt_id and card
+// Declines and declined cards are recorded by [Checker.Answered] only, at the time when the
+// issuer answered, or else at the time of the call; a check counts them and adds none. Attempts are told apart by attempt_id and card
 // (identity.go): another card under the same attempt_id is another attempt, and an
 // outcome repeated with both alike changes nothing (update.go).
 //
@@ -76,7 +76,8 @@
 //
 // Times are milliseconds since the Unix epoch. A [Clock] is the wall clock at start,
 // carried on by the monotonic clock and slewed towards the wall clock by at most 10 ms a
-// second. A time later than now has age 0; one more than a minute later is set back to a
+// second. While the two are more than a minute apart, answers are degraded and no times are
+// set back (clock.go). A time later than now has age 0; one more than a minute later is set back to a
 // minute (list.go).
 //
 // # Secrets

@@ -53,6 +53,11 @@ func acquire(s *memcached.Server, deadline time.Time, telling bool) *memcached.S
 }
 
 func (m *Memcached) exchangeOn(slot *memcached.Slot, b *buffers, batch []*Update, deadline time.Time) memcached.Result {
+	if m.ClockOff != nil && m.ClockOff() {
+		for _, u := range batch {
+			u.clockOff = true
+		}
+	}
 	u := batch[len(batch)-1]
 	b.key = m.appendItemKey(b.key[:0], u.key)
 	b.copy = m.Local.recall(u, b.copy[:0])

@@ -29,6 +29,7 @@ const (
 	FieldCard
 	FieldNoIP
 	FieldExpiry
+	FieldAt
 )
 
 // Requests is a set of the requests that take fields.
@@ -64,6 +65,7 @@ var fields = [...]field{
 	FieldCard:      {name: "card", in: attemptRequests, expected: anOutcomesCardWord, judge: judgeText},
 	FieldNoIP:      {name: "no_ip", in: attemptRequests, expected: "in place of ip: " + strings.Join(NoIPReasons, ", "), judge: judgeNoIP},
 	FieldExpiry:    {name: "expiry", in: anyRequest, expected: "month and year as in 12/30, 12/2030, 1230, 122030 or 2030-12", judge: judgeExpiry},
+	FieldAt:        {name: "at", in: OutcomeRequest, number: true, expected: "when the issuer answered: a time as in 2026-11-28T13:00:00Z (RFC 3339), or Unix time in seconds or milliseconds", judge: judgeTime},
 }
 
 // A field is an entry of the table of fields: all that the decoders, the parsers of

@@ -15,7 +15,7 @@ type Report struct {
 	KnownCard, NewCard Outcome
 	Blocking           []string // what would block another card: names of enforced rules, or "list"
 	Listed             *Entry   // the entry of the network lists that decides for the address; nil for none
-	Degraded           bool     // some record came from this instance's own knowledge only
+	Degraded           bool     // some record came from this instance's own knowledge only, or its clock is off
 }
 
 // Inspect reports on the attempt's subjects of the kinds named in per at now. It
@@ -25,6 +25,7 @@ func (c *Checker) Inspect(a *Attempt, per []string, now Time) (r Report) {
 	defer c.calls.Put(v)
 	u := &v.update
 	v.begin(c.Plan())
+	r.Degraded = c.clockIsOff()
 	for i := range v.plan.subjects {
 		s := &v.plan.subjects[i]
 		if !slices.Contains(per, s.kind.subject) {

@@ -22,6 +22,10 @@ var IssuerAnswers = []IssuerAnswer{
 	{Outcome: "error"},
 }
 
+// LateAnswer stands for an answer that was too old to count: see [Checker.Answered]. No
+// caller can send it.
+var LateAnswer = IssuerAnswer{Outcome: "late"}
+
 // parseIssuerAnswer judges the fields outcome and reason. A decline without a reason has
 // the reason other. The error is a *FieldError.
 func parseIssuerAnswer(f *Fields) (IssuerAnswer, error) {
@@ -33,8 +37,11 @@ func parseIssuerAnswer(f *Fields) (IssuerAnswer, error) {
 	if a.Outcome == declined && a.Reason == "" {
 		a.Reason = otherReason
 	}
+	if a.Outcome != declined && a.Reason != "" {
+		return a, &FieldError{Field: FieldReason, Expected: "no reason beside the outcome " + a.Outcome + ": it says why an issuer declined"}
+	}
 	if !slices.Contains(IssuerAnswers, a) {
-		return a, &FieldError{Field: FieldReason, Expected: "invalid_number, invalid_credentials, insufficient_funds or other, and only beside the outcome declined"}
+		return a, &FieldError{Field: FieldReason, Expected: "invalid_number, invalid_credentials, insufficient_funds or other"}
 	}
 	return a, nil
 }

@@ -1,8 +1,11 @@
 package velocity
 
 import (
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -88,6 +91,33 @@ func judgeExpiry(text string) (value, bool) {
 	y, validYear := judgeYear(trimBlanks(year))
 	return value{number: y.number*100 + m.number}, validMonth && validYear
 }
+
+// judgeTime reads a time as in RFC 3339, or Unix time: seconds, with a fraction or without,
+// or milliseconds, which are told by their size: as seconds they would be after the year
+// 5000. The number is in milliseconds since the Unix epoch, and at least 1.
+func judgeTime(text string) (value, bool) {
+	text = trimBlanks(text)
+	if whole, fraction, found := strings.Cut(text, "."); isDigits(whole) && (!found || isDigits(fraction)) {
+		const greatest = 1e11 // seconds
+		n, err := strconv.ParseInt(whole, 10, 64)
+		if err != nil || n >= 1000*greatest {
+			return value{}, false
+		}
+		if n < greatest {
+			thousandths, _ := strconv.ParseInt((fraction + "000")[:3], 10, 64)
+			n = 1000*n + thousandths
+		}
+		return value{number: int(max(n, 1))}, true
+	}
+	text = strings.ToUpper(text) // small letters are as good
+	t, err := time.Parse(time.RFC3339, text)
+	return value{number: int(max(t.UnixMilli(), 1))}, err == nil && rfc3339.MatchString(text)
+}
+
+// rfc3339 is the form of a time; time.Parse takes a few others.
+var rfc3339 = regexp.MustCompile(`^[0-9-]{10}T[0-9]{2}:[0-9:]{5}([.][0-9]+)?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`)
+
+func isDigits(text string) bool { return text != "" && countDigits(text) == len(text) }
 
 // trimBlanks drops the blanks (space, tab, line end) around text.
 func trimBlanks(text string) string { return strings.Trim(text, " \t\r\n") }

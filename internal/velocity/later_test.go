@@ -53,12 +53,8 @@ func withoutCard(t require.TestingT, f *Fields) Attempt {
 // subjects than the card, which are told apart in another way.
 func TestLaterAndNowEndAsOneCheck(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		plan, err := NewPlan(laterRules(), 64)
-		require.NoError(t, err)
-		keys, err := NewKeys([]byte("a key of thirty-two bytes or more"))
-		require.NoError(t, err)
-		atOnce, inTwo := &knownRecords{Records: NewRecords(), subjects: map[Key]*subjectPlan{}}, NewRecords()
-		whole, parts := NewChecker(plan, keys, atOnce), NewChecker(plan, keys, inTwo)
+		atOnce, whole := outcomeCheckers(t, laterRules())
+		inTwo, parts := outcomeCheckers(t, laterRules())
 		slow := rapid.Bool().Draw(t, "slow") // time passes between check and outcome
 		now := Time(1_000_000)
 		var d Decision
@@ -110,17 +106,10 @@ func TestLaterAndNowEndAsOneCheck(t *testing.T) {
 
 // Delivered again, whatever it says, the outcome that tells the card changes nothing.
 func TestAnOutcomeThatTellsTheCardIsTakenOnce(t *testing.T) {
-	plan, err := NewPlan(laterRules(), 64)
-	require.NoError(t, err)
-	keys, err := NewKeys([]byte("a key of thirty-two bytes or more"))
-	require.NoError(t, err)
 	for _, outcome := range []string{"approved", "error", "declined"} {
-		records := NewRecords()
-		c := NewChecker(plan, keys, records)
-		tell := func(attempt, outcome string, at Time) {
-			a, answer, err := ParseOutcome(fieldsOf("ip=203.0.113.7", "card_id=A", "card=now", "attempt_id="+attempt, "outcome="+outcome))
-			require.NoError(t, err)
-			c.Answered(&a, answer, at, nil)
+		records, c := outcomeCheckers(t, laterRules())
+		tell := func(attempt, outcome string, now Time) {
+			tell(t, c, now, 0, "ip=203.0.113.7", "card_id=A", "card=now", "attempt_id="+attempt, "outcome="+outcome)
 		}
 		all := func() (encoded map[Key]string) {
 			encoded = make(map[Key]string)
@@ -191,8 +180,6 @@ func TestAnUnboundedLaterIsTold(t *testing.T) {
 	rule := func(per, count string, mode Mode) Rule {
 		return Rule{Name: per + "_" + count, Per: per, Count: count, Window: time.Hour, BlockOver: 3, Retention: Sliding, Mode: mode}
 	}
-	keys, err := NewKeys([]byte("a key of thirty-two bytes or more"))
-	require.NoError(t, err)
 	for _, c := range []struct {
 		rules     []Rule
 		card      string
@@ -206,11 +193,10 @@ func TestAnUnboundedLaterIsTold(t *testing.T) {
 		{[]Rule{rule("card", "attempts", Enforce)}, "card=later", true},
 		{[]Rule{rule("cart", "attempts", Enforce)}, "card=later", false},
 	} {
-		plan, err := NewPlan(c.rules, 64)
-		require.NoError(t, err)
 		a := parseAttempt(t, "ip=203.0.113.7", "attempt_id=a", "cart=c", c.card)
 		var d Decision
-		NewChecker(plan, keys, NewRecords()).Check(&a, 0, nil, &d)
+		_, checker := outcomeCheckers(t, c.rules)
+		checker.Check(&a, 0, nil, &d)
 		require.Equal(t, c.unbounded, d.UnboundedLater, "%v %s", c.rules, c.card)
 	}
 }

@@ -3,6 +3,7 @@ package velocity
 import (
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -64,4 +65,34 @@ func TestNoAliasIsANewSubject(t *testing.T) {
 
 func TestAMailboxIsHashedWithoutAllocating(t *testing.T) {
 	require.Zero(t, testing.AllocsPerRun(1000, func() { mailboxIdentity("Jane.Doe+shop@GoogleMail.com") }))
+}
+
+// An alias of an alias reaches the same mailbox, whatever stands in the address.
+func FuzzMailbox(f *testing.F) {
+	for _, text := range []string{"jane.doe+1@gmail.com", "a@b@GoogleMail.com", "+@x", "é@gmail.com", "....@gmail.com", "@", "a+b"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		v, ok := judgeMailbox(text)
+		if !ok || !utf8.ValidString(text) { // which decoders refuse
+			return
+		}
+		mailbox := mailboxIdentity(v.text)
+		require.True(t, mailbox.known())
+		canonical := string(canonicalMailbox([]byte(asciiLower(v.text))))
+		require.Equal(t, canonical, string(canonicalMailbox([]byte(canonical))), "%q", text)
+		require.Equal(t, mailbox, mailboxIdentity(canonical), "%q", text)
+		if at := strings.LastIndexByte(v.text, '@'); at > 0 && at < len(v.text)-1 && v.text[0] != '+' && len(v.text) < maxText {
+			require.Equal(t, mailbox, mailboxIdentity(v.text[:at]+"+x"+v.text[at:]), "%q", text)
+		}
+	})
+}
+
+func asciiLower(text string) string {
+	return strings.Map(func(c rune) rune {
+		if 'A' <= c && c <= 'Z' {
+			return c + 'a' - 'A'
+		}
+		return c
+	}, text)
 }

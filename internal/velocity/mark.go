@@ -144,14 +144,6 @@ func (r *Record) boundMarks(lasting bool, bound int) {
 	}
 }
 
-// pruneMarks sets back times too far ahead, and drops the marks that have ended.
-func (r *Record) pruneMarks(now Time) {
-	for i := range r.marks {
-		r.marks[i].at = min(r.marks[i].at, now+ahead)
-	}
-	r.marks = keep(r.marks, func(m *mark) bool { return now.age(m.at) < markLife })
-}
-
 // openGap makes s one longer, with a gap at i. In the gap is what lay behind the end of
 // s, if anything did: its memory can be reused.
 func openGap[T any](s []T, i int) []T {

@@ -20,6 +20,8 @@ type MemcachedSettings struct {
 	Turns  *turns.Queue // which requests may ask it, and for how long
 	Keys   *Keys
 	Local  *Memory // what this instance knows by itself
+	// ClockOff reports whether the instance's clock is off: see [Clock]. nil for never.
+	ClockOff func() bool
 }
 
 // Memcached shares records among instances. Every record that this instance read or

@@ -95,7 +95,7 @@ func (m *Memory) keep(u *Update, r *Record, encoding, recalled []byte) {
 			return encoding, u.label(r, u.result.tallies)
 		}
 		s.decode(kept)
-		s.record.prune(u.subject, u.now) // a time pulled back must not come again
+		u.prune(&s.record) // a time pulled back must not come again
 		s.record.merge(r, u.subject)
 		s.bytes = s.record.append(s.bytes[:0])
 		return s.bytes, u.label(&s.record, s.tally(u))

@@ -60,14 +60,31 @@ func (r *Record) startGeneration(generation uint64) {
 // marks that have ended. It sets back times too far ahead. Lists for which the plan has
 // no rule stay as they are: they are another instance's to prune.
 func (r *Record) prune(s *subjectPlan, now Time) {
+	r.setBack(s, now+ahead)
+	r.expire(s, now)
+}
+
+// setBack sets times after latest back to it.
+func (r *Record) setBack(s *subjectPlan, latest Time) {
 	for i := range s.lists {
 		if l := r.list(s.lists[i].key); l != nil {
-			l.clamp(now + ahead)
+			l.clamp(latest)
+		}
+	}
+	for i := range r.marks {
+		r.marks[i].at = min(r.marks[i].at, latest)
+	}
+}
+
+// expire is prune without setting back times.
+func (r *Record) expire(s *subjectPlan, now Time) {
+	for i := range s.lists {
+		if l := r.list(s.lists[i].key); l != nil {
 			l.expire(now, s.lists[i].window)
 		}
 	}
 	r.dropEmpty()
-	r.pruneMarks(now)
+	r.marks = keep(r.marks, func(m *mark) bool { return now.age(m.at) < markLife })
 }
 
 func (r *Record) dropEmpty() {

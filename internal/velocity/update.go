@@ -25,6 +25,7 @@ const (
 type Update struct {
 	key     Key
 	now     Time
+	at      Time // when what it adds was shown: now, or for an outcome when the issuer answered
 	plan    *Plan
 	subject *subjectPlan
 	verb    verb
@@ -33,6 +34,7 @@ type Update struct {
 	shown   []shown     // the elements to add, by the subject's lists
 	// letThrough: a list allows the attempt, whatever the rules find.
 	letThrough bool
+	clockOff   bool // now is of a clock that is off: see Clock
 	// other is what is known of the subject under the other hash key, its generation and
 	// marks: see rotation.go.
 	other Record
@@ -66,7 +68,7 @@ type tally struct {
 // begin makes u an update with that verb, which adds no element yet. It keeps what is of
 // the whole check: its turn, and whether a list lets it through.
 func (u *Update) begin(p *Plan, s *subjectPlan, key Key, now Time, v verb) {
-	u.plan, u.subject, u.key, u.now, u.verb, u.network = p, s, key, now, v, 0
+	u.plan, u.subject, u.key, u.now, u.at, u.verb, u.network = p, s, key, now, now, v, 0
 	u.shown = append(u.shown[:0], make([]shown, len(s.lists))...)
 	u.result.tallies = append(u.result.tallies[:0], make([]tally, len(s.rules))...)
 	u.result.degraded, u.marked = false, false
@@ -88,7 +90,7 @@ func (u *Update) changes() bool {
 // apply prunes the record, carries out the verb, and evaluates the rules.
 func (u *Update) apply(r *Record) {
 	u.carryOver(r)
-	r.prune(u.subject, u.now)
+	u.prune(r)
 	switch u.verb {
 	case observe, decline, complete, completeDeclined:
 		u.observe(r)
@@ -99,6 +101,16 @@ func (u *Update) apply(r *Record) {
 	u.result.known.copyMarks(r)
 	for i := range u.subject.rules {
 		u.result.tallies[i] = u.tally(r, &u.subject.rules[i])
+	}
+}
+
+// prune prunes the record. An instance whose clock is off sets back nobody's times: they
+// may be right.
+func (u *Update) prune(r *Record) {
+	if u.clockOff {
+		r.expire(u.subject, u.now)
+	} else {
+		r.prune(u.subject, u.now)
 	}
 }
 
@@ -115,7 +127,7 @@ func (u *Update) observe(r *Record) {
 		if e.earlier != 0 && list.index(e.fingerprint) < 0 && list.index(e.earlier) >= 0 {
 			e.fingerprint = e.earlier
 		}
-		list.observe(e.fingerprint, u.now, l.bound)
+		list.observe(e.fingerprint, u.at, l.bound)
 	}
 }
 

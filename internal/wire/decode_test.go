@@ -21,7 +21,7 @@ var (
 	}
 	everyField = []string{
 		"ip", "last4", "exp_month", "exp_year", "card_id", "attempt_id",
-		"outcome", "email", "device", "cart", "account", "reason", "card", "no_ip", "expiry",
+		"outcome", "email", "device", "cart", "account", "reason", "card", "no_ip", "expiry", "at",
 	}
 )
 

@@ -27,7 +27,7 @@ var (
 	UnsupportedMedia = &Problem{Status: 415, Code: "media_type", Detail: "expected application/json or application/x-www-form-urlencoded, not compressed"}
 	TooSlow          = &Problem{Status: 408, Code: "too_slow", Detail: "the request did not arrive in time"}
 	BodyNotAllowed   = &Problem{Status: 400, Code: "body_invalid", Detail: "expected no body"}
-	Draining         = &Problem{Status: 503, Code: "draining", Detail: "stopping, ask another instance"}
+	Draining         = &Problem{Status: 503, Code: "overloaded", Detail: "stopping, ask another instance"}
 	Internal         = &Problem{Status: 500, Code: "internal", Detail: "a fault of this service, it was logged"}
 )
 

@@ -38,7 +38,7 @@ func TestAProblemIsJSONWhateverItSays(t *testing.T) {
 func TestFixedProblems(t *testing.T) {
 	for p, want := range map[*Problem]string{
 		NotFound: "404 not_found", MethodNotAllowed("GET"): "405 method", TooLarge: "413 body_too_large", TooSlow: "408 too_slow",
-		UnsupportedMedia: "415 media_type", BodyNotAllowed: "400 body_invalid", Draining: "503 draining", Internal: "500 internal",
+		UnsupportedMedia: "415 media_type", BodyNotAllowed: "400 body_invalid", Draining: "503 overloaded", Internal: "500 internal",
 	} {
 		assert.Equal(t, want, fmt.Sprint(p.Status, " ", p.Code))
 		assert.NotEmpty(t, p.Detail)

@@ -12,7 +12,8 @@
 // CLOCK is the time since the scenario began; 0s+30s*100 stands for a hundred
 // lines, 30 s apart. ADDRESS may be no_ip:REASON. CARD is 4242/1230 (last four
 // digits, expiry; 4242 alone where a field tells the expiry), with 4242+ counting
-// up line by line, or id:FINGERPRINT, or later. COUNT is a number when one rule
+// up line by line, or id:FINGERPRINT, or later. The field at, of an outcome, is a
+// CLOCK too. COUNT is a number when one rule
 // answers, otherwise rule=number for each that does, in configuration order;
 // rule=3~120 adds that it clears in 120 s, and rule=3! that a hold runs. A rule
 // that the line does not name must be left out of the answer.
@@ -231,6 +232,9 @@ func fill(t *testing.T, f *velocity.Fields, verb string, words []string, repetit
 		name, value, _ := strings.Cut(w, "=")
 		field, ok := velocity.FieldByName(name)
 		require.True(t, ok, name)
+		if field == velocity.FieldAt {
+			value = time.UnixMilli(int64(Start)).Add(duration(t, value)).UTC().Format(time.RFC3339Nano)
+		}
 		f.Set(field, value)
 	}
 	if verb != "check" {
