@@ -117,3 +117,17 @@ func TestThePageOfIntegrationShowsRequestsThatAreTaken(t *testing.T) {
 	}
 	assert.Equal(t, 2, requests)
 }
+
+// An example is read whole by those that take it over.
+func TestExamplesAreShort(t *testing.T) {
+	for pattern, most := range map[string]int{"../examples/checkout/*": 79, "../examples/address/*": 79, "../examples/woocommerce/*": 200} {
+		files, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		require.NotEmpty(t, files)
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			assert.LessOrEqual(t, strings.Count(string(text), "\n"), most, file)
+		}
+	}
+}
