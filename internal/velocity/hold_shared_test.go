@@ -97,7 +97,7 @@ func TestWhatIsHeldStaysSoAfterAServerLostItsMemory(t *testing.T) {
 func TestAHoldThatBeginsWhileAServerHangsIsTold(t *testing.T) {
 	testbed.SkipShort(t, "waits for a server to be given up or trusted again")
 	server := testbed.StartMemcached(t)
-	a, b := newInstance(t, 50*time.Millisecond, server.Addr), newInstance(t, 50*time.Millisecond, server.Addr)
+	a, b := newInstance(t, 50*time.Millisecond, server.Addr), newInstance(t, patient, server.Addr) // only a is to give up
 	a.Replace(planWith(t, holding(24*time.Hour)))
 	b.Replace(planWith(t, holding(24*time.Hour)))
 	server.Hang()
