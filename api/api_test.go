@@ -186,6 +186,34 @@ func TestTheDocumentHasEveryErrorCodeAndNoOther(t *testing.T) {
 	assert.ElementsMatch(t, codes, described)
 }
 
+// The tests in the folder contract, and readers, find the example of a code by its name.
+func TestAnExampleOfAnErrorIsNamedByItsCode(t *testing.T) {
+	var root map[string]any
+	require.NoError(t, yaml.Unmarshal(api.Document, &root))
+	found := 0
+	var visit func(node any)
+	visit = func(node any) {
+		switch node := node.(type) {
+		case []any:
+			for _, child := range node {
+				visit(child)
+			}
+		case map[string]any:
+			for name, child := range node {
+				example, _ := child.(map[string]any)
+				value, _ := example["value"].(map[string]any)
+				if code, ok := value["code"]; ok {
+					found++
+					assert.Equal(t, code, name)
+				}
+				visit(child)
+			}
+		}
+	}
+	visit(root)
+	assert.Greater(t, found, 50)
+}
+
 // A fault of the program cannot be asked for, so the tests in the folder contract do not
 // meet its answer.
 func TestTheDocumentHasTheAnswerToAFault(t *testing.T) {

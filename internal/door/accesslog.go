@@ -3,9 +3,11 @@ package door
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"time"
 
 	"fraudcheck/internal/logging"
+	"fraudcheck/internal/velocity"
 )
 
 // A request leaves two lines, one after the other, once it is answered: what was asked,
@@ -58,7 +60,8 @@ func (d *Door) logRequest(q *Request, took time.Duration) {
 		attrs = append(attrs, q.LogAttrs...)
 	} else {
 		attrs = append(attrs, slog.String("code", q.problem.Code))
-		if q.problem.Field != "" { // known, or a name that can be no value: see wire.DecodeError
+		// Known, or a name without a digit: others may hold the end of a card's number.
+		if name := q.problem.Field; name != "" && (isField(name) || !strings.ContainsAny(name, "0123456789")) {
 			attrs = append(attrs, slog.String("field", q.problem.Field))
 		}
 	}
@@ -146,6 +149,11 @@ func (d *Door) appendTag(b []byte, q *Request) []byte {
 		q.conversation = append(append(q.conversation, "request "...), q.ID...)
 	}
 	return d.tags.AppendTag(b, from, q.conversation)
+}
+
+func isField(name string) bool {
+	_, known := velocity.FieldByName(name)
+	return known
 }
 
 // ConversationTag returns the six characters that end the tag of a conversation's log

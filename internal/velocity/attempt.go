@@ -61,13 +61,14 @@ func (a *Attempt) checkSubject() error {
 	if a.Address.IsValid() {
 		return nil
 	}
+	copied := *a // allocated, and only where there is no address
 	var names []string
 	for i := range kinds {
 		k := &kinds[i]
 		if k.subject == "" || k.from.address {
 			continue
 		}
-		if id := k.from.identity(a, nil); id.known() {
+		if id := k.from.identity(&copied, nil); id.known() {
 			return nil
 		}
 		names = append(names, k.subject)

@@ -97,7 +97,7 @@ func TestWhatIsHeldStaysSoAfterAServerLostItsMemory(t *testing.T) {
 func TestAHoldThatBeginsWhileAServerHangsIsTold(t *testing.T) {
 	testbed.SkipShort(t, "waits for a server to be given up or trusted again")
 	server := testbed.StartMemcached(t)
-	a, b := newInstance(t, 50*time.Millisecond, server.Addr), newInstance(t, 50*time.Millisecond, server.Addr)
+	a, b := newInstance(t, 50*time.Millisecond, server.Addr), newInstance(t, patient, server.Addr) // only a is to give up
 	a.Replace(planWith(t, holding(24*time.Hour)))
 	b.Replace(planWith(t, holding(24*time.Hour)))
 	server.Hang()
@@ -131,13 +131,11 @@ func TestHoldsThatOnlyMarksKeepAreAnsweredFromTheCopy(t *testing.T) {
 	attempt := velocitytest.Attempt(t, ip, 0)
 	require.Eventually(t, func() bool {
 		r := b.Inspect(&attempt, []string{"ip"}, a.now())
-		require.Equal(t, velocity.Block, r.NewCard)
-		require.Equal(t, velocity.Block, r.KnownCard)
-		return r.Rules[0].ClearsIn == 24*3600 // 100 ms of it have passed
+		return r.Rules[0].Held && r.Rules[0].ClearsIn == 24*3600 // 100 ms of it have passed
 	}, patient, 5*time.Millisecond, "the time of the last of them")
-	before = a.trips()
-	a.requireHeld("192.0.2.1", false)
-	require.Equal(t, before+1, a.trips(), "an address that is not over the limit is read, not written")
+	before = b.trips() // a may still be counting what it wrote
+	b.requireHeld("192.0.2.1", false)
+	require.Equal(t, before+1, b.trips(), "an address that is not over the limit is read, not written")
 }
 
 // Marks that the old key's records have are carried over to the new key's at once.

@@ -297,7 +297,7 @@ func TestWhileAServerIsDownNobodyWaitsForIt(t *testing.T) {
 	testbed.SkipShort(t, "waits for a server to be given up or trusted again")
 	server := testbed.StartMemcached(t)
 	a := newInstance(t, 50*time.Millisecond, server.Addr)
-	a.requireShared(ip, 1, 1)
+	a.requireSoonShared(ip, 1, 1)
 	server.Hang()
 	for n := 2; n < 10; n++ {
 		a.requireAlone(ip, n, min(n, 6))

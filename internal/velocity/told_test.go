@@ -45,7 +45,7 @@ func (i *instance) requireFirstShared(addresses []string, want int) {
 func TestWhatWasLearnedWhileAServerHungIsToldWhenItIsWellAgain(t *testing.T) {
 	testbed.SkipShort(t, "waits for a server to be given up or trusted again")
 	server := testbed.StartMemcached(t)
-	a, b := newInstance(t, 50*time.Millisecond, server.Addr), newInstance(t, 50*time.Millisecond, server.Addr)
+	a, b := newInstance(t, 50*time.Millisecond, server.Addr), newInstance(t, patient, server.Addr) // only a is to give up
 	server.Hang()
 	require.Eventually(t, func() bool { a.show("192.0.2.1", 1); return velocity.GivenUp(a.store) }, patient, time.Millisecond)
 	a.block(addresses())
@@ -60,7 +60,7 @@ func TestWhatWasLearnedWhileAServerHungIsToldWhenItIsWellAgain(t *testing.T) {
 func TestWhatWasForgottenWhileAServerHungIsToldWhenItIsWellAgain(t *testing.T) {
 	testbed.SkipShort(t, "waits for a server to be given up or trusted again")
 	server := testbed.StartMemcached(t)
-	a, b := newInstance(t, 50*time.Millisecond, server.Addr), newInstance(t, 50*time.Millisecond, server.Addr)
+	a, b := newInstance(t, 50*time.Millisecond, server.Addr), newInstance(t, patient, server.Addr) // only a is to give up
 	b.block(addresses())
 	server.Hang()
 	require.Eventually(t, func() bool { a.show("192.0.2.1", 1); return velocity.GivenUp(a.store) }, patient, time.Millisecond)
@@ -81,7 +81,7 @@ func TestWhatWasForgottenWhileAServerHungIsToldWhenItIsWellAgain(t *testing.T) {
 func TestWhatIsToldAfterALongHangKeepsItsTime(t *testing.T) {
 	testbed.SkipShort(t, "waits for a server to be given up or trusted again")
 	server := testbed.StartMemcached(t)
-	a, b := newInstance(t, 50*time.Millisecond, server.Addr), newInstance(t, 50*time.Millisecond, server.Addr)
+	a, b := newInstance(t, 50*time.Millisecond, server.Addr), newInstance(t, patient, server.Addr) // only a is to give up
 	server.Hang()
 	require.Eventually(t, func() bool { a.show("192.0.2.1", 1); return velocity.GivenUp(a.store) }, patient, time.Millisecond)
 	a.block([]string{ip})
