@@ -92,6 +92,7 @@ func TestEveryClientVerifiesTheCertificate(t *testing.T) {
 // The service closes connections that were idle for limits.idle. The next check may meet
 // that end; then it is sent again, and counts once.
 func TestAConnectionThatTheProgramClosedCostsNoCheck(t *testing.T) {
+	t.Parallel()
 	const checks = 12
 	i := startCounting(t, "127.0.0.1:0", "limits: {idle: 100ms}")
 	perShop(t, func(t *testing.T, shop shop, address func() string) {

@@ -131,6 +131,7 @@ var matrix = []struct {
 // Whatever goes wrong, a client returns in time, makes as many requests as its policy
 // says, and the service counts what it would have counted without the fault.
 func TestClientsKeepTheirPolicyWhateverGoesWrong(t *testing.T) {
+	t.Parallel()
 	const attempts = 4
 	i := startCounting(t, "127.0.0.1:0")
 	perShop(t, func(t *testing.T, shop shop, address func() string) {
@@ -179,6 +180,7 @@ func TestClientsKeepTheirPolicyWhateverGoesWrong(t *testing.T) {
 
 // An answer that breaks off, wherever it does, is asked for again, and counts once.
 func TestAnAnswerIsCutAnywhere(t *testing.T) {
+	t.Parallel()
 	i := startCounting(t, "127.0.0.1:0")
 	perShop(t, func(t *testing.T, shop shop, address func() string) {
 		s := faultyProxy(t, i)
@@ -203,6 +205,7 @@ func TestAnAnswerIsCutAnywhere(t *testing.T) {
 // How long calls take of which nothing comes back, beside the runtime's own sleep of the
 // same length.
 func TestNoCallOutlivesItsDeadline(t *testing.T) {
+	t.Parallel()
 	const calls = 10
 	perShop(t, func(t *testing.T, shop shop, _ func() string) {
 		s := fraudchecktest.New()
@@ -228,6 +231,7 @@ func TestNoCallOutlivesItsDeadline(t *testing.T) {
 }
 
 func TestARetryOfAnyClientBeginsInTime(t *testing.T) {
+	t.Parallel()
 	perShop(t, func(t *testing.T, shop shop, _ func() string) {
 		s := fraudchecktest.New()
 		defer s.Close()

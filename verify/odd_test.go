@@ -83,12 +83,13 @@ func serveOdd(t *testing.T, parts func(yield func(string) bool)) string {
 }
 
 func TestNoClientIsHeldByAnOddServer(t *testing.T) {
+	t.Parallel()
 	perShop(t, func(t *testing.T, shop shop, _ func() string) {
 		for _, c := range odd {
 			shop.open(t, options{URL: serveOdd(t, c.parts), MS: 300})
 			for range 2 {
 				a := shop.check(t, attempt("203.0.113.7", 1))
-				assert.Less(t, a.MS, 1300.0, c.name)
+				assert.Less(t, a.MS, float64(patient), c.name) // a flood competes with the client for the processors
 				got := a.Cause
 				if a.Source == "service" {
 					got = a.Decision

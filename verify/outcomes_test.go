@@ -18,6 +18,7 @@ import (
 // Outcomes are delivered again until the service takes them, and each counts once, also
 // where it was taken and only its answer was lost.
 func TestOutcomesOfAnyClientCountOnce(t *testing.T) {
+	t.Parallel()
 	i := startCounting(t, "127.0.0.1:0")
 	perShop(t, func(t *testing.T, shop shop, address func() string) {
 		const outcomes = 5

@@ -215,14 +215,15 @@ export class Client {
 			// After a long turn of the event loop an answer may be there, unread: one more turn reads it.
 			const timer = setTimeout(() => setImmediate(end, 'timeout'), ms);
 			request.on('error', (error) => end(error.code ?? 'answer'));
+			// A flood of small pieces would delay the timer.
 			let interim = 0;
-			request.on('information', () => ++interim > 9 && end('answer')); // a flood of them would delay the timer
+			request.on('information', () => ++interim > 9 && end('answer'));
 			request.on('response', (response) => {
 				const parts = [];
 				let length = 0;
 				response.on('data', (part) => {
 					parts.push(part);
-					if ((length += part.length) > MAX_ANSWER) end('answer');
+					if ((length += part.length) > MAX_ANSWER || parts.length > 1000) end('answer');
 				});
 				response.on('error', (error) => end(error.code ?? 'answer'));
 				response.on('end', () => end('', response.statusCode, Buffer.concat(parts).toString()));

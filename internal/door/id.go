@@ -24,22 +24,24 @@ func AppendID(b []byte, now time.Time) []byte {
 }
 
 // Traceable reports whether a caller's request id may stand in logs and answers:
-// [A-Za-z0-9._-]{1,64} without 13 digits in a row, as a card number has. Only a letter
-// ends a row: cards are written with separators, too.
+// [A-Za-z0-9._-]{1,64}, and nothing that a card number may be: 13 digits in a row, or 13
+// digits or more and no letter, however they are separated.
 func Traceable(id []byte) bool {
-	digits := 0
+	digits, row, letters := 0, 0, false
 	for _, c := range id {
 		switch {
 		case '0' <= c && c <= '9':
-			if digits++; digits == 13 {
+			digits++
+			if row++; row == 13 {
 				return false
 			}
 		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z':
-			digits = 0
+			row, letters = 0, true
 		case c == '.', c == '_', c == '-':
+			row = 0
 		default:
 			return false
 		}
 	}
-	return 1 <= len(id) && len(id) <= 64
+	return 1 <= len(id) && len(id) <= 64 && (letters || digits < 13)
 }
