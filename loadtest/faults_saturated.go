@@ -24,10 +24,10 @@ var saturations = []fault{
 	{name: "saturated-core-taken", crowd: coreTaken},
 	{name: "saturated-neighbour", crowd: neighbour},
 	{name: "saturated-slow-256", crowd: storeFails(256, slow)},
-	{name: "saturated-slow-1000", crowd: storeFails(1000, slow)},
-	{name: "saturated-hung-512", crowd: storeFails(512, hangs)},
+	{name: "saturated-slow-memcached", crowd: storeFails(1000, slow)},
+	{name: "saturated-hung-memcached", crowd: storeFails(512, hangs)},
 	{name: "saturated-hung-2000", crowd: storeFails(2000, hangs)},
-	{name: "saturated-killed-512", crowd: storeFails(512, dies)},
+	{name: "saturated-killed-memcached", crowd: storeFails(512, dies)},
 	{name: "saturated-forgotten", crowd: forgotten},
 }
 

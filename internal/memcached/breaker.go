@@ -67,10 +67,12 @@ func (b *breaker) report(ok bool, now time.Time) (opened bool) {
 	return true
 }
 
-// probed takes the result of a probe of an open breaker, and closes it when the
-// server has been well long enough: half a second, or 1, 2, then 4 seconds when it
-// keeps failing soon after it was believed. It reports whether it closed.
-func (b *breaker) probed(ok bool, now time.Time) (closed bool) {
+// probed takes the result of a probe of an open breaker, and whether the server was then
+// told all that it has to know. It closes the breaker when the server has been well long
+// enough, and was told: half a second, or 1, 2, then 4 seconds when it keeps failing soon
+// after it was believed. In a crowd telling takes long and may fail; the time for which
+// the server has been well does not begin anew then. It reports whether it closed.
+func (b *breaker) probed(ok, told bool, now time.Time) (closed bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !ok {
@@ -84,7 +86,7 @@ func (b *breaker) probed(ok bool, now time.Time) (closed bool) {
 	if b.relapses > 0 {
 		enough = time.Second << (b.relapses - 1)
 	}
-	if now.Sub(b.wellSince) < enough {
+	if !told || now.Sub(b.wellSince) < enough {
 		return false
 	}
 	b.consecutive, b.recent, b.closed = 0, 0, now

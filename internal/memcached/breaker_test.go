@@ -27,7 +27,7 @@ func (l *timeline) ops(results string) *timeline {
 func (l *timeline) wellUntilClosed(t *testing.T) time.Duration {
 	began := l.now
 	for l.open.Load() {
-		l.probed(true, l.now)
+		l.probed(true, true, l.now)
 		l.after(probeEvery)
 		require.Less(t, l.now.Sub(began), time.Minute)
 	}
@@ -67,7 +67,7 @@ func TestManyAnswersAtOnceAreOne(t *testing.T) {
 func TestAServerIsUsedAgainWithinTwoSeconds(t *testing.T) {
 	l := newTimeline().ops("xxxxx")
 	for range 50 {
-		l.probed(false, l.now)
+		l.probed(false, false, l.now)
 		l.after(probeEvery)
 		require.True(t, l.open.Load())
 	}
@@ -92,8 +92,18 @@ func TestAServerThatRelapsesIsBelievedLater(t *testing.T) {
 func TestAProbeMustBeWellAllTheTime(t *testing.T) {
 	l := newTimeline().ops("xxxxx")
 	for n := range 200 { // every second one is late, as with jitter
-		l.probed(n%2 == 0, l.now)
+		l.probed(n%2 == 0, n%2 == 0, l.now)
 		l.after(probeEvery)
 		require.True(t, l.open.Load())
 	}
+}
+
+func TestAServerThatIsWellIsUsedAsSoonAsItIsTold(t *testing.T) {
+	l := newTimeline().ops("xxxxx")
+	for range 50 { // it answers, but not all could be told
+		l.probed(true, false, l.now)
+		l.after(probeEvery)
+		require.True(t, l.open.Load())
+	}
+	require.True(t, l.probed(true, true, l.now))
 }

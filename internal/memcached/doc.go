@@ -24,7 +24,8 @@
 // connection that was closed for another command's sake, and a command that the server
 // refused ("SERVER_ERROR ..."): that is the command's trouble. Commands that are given up
 // together are one failure. A probe in the background (watch.go), not a request, finds out
-// when the server is well again.
+// when the server is well again. While it is this process that is late, a probe waits on,
+// and so does what the server is then told ([Server.AcquireToTell]).
 //
 // # Memory
 //

@@ -72,8 +72,9 @@ func (w *watcher) probe() (result Result) {
 		item.Value = []byte(rand.Text() + unsettled + "0")
 		result = w.prober.add(item)
 	}
-	well := result == OK && w.advance(string(item.Value))
-	if w.open.Load() && w.probed(well, time.Now()) || well && w.Trusted() {
+	answered := time.Now()
+	told := result == OK && w.advance(string(item.Value))
+	if w.open.Load() && w.probed(result == OK, told, answered) || told && w.Trusted() {
 		w.changed(NoTrouble)
 	}
 	if w.Trusted() || result == Timeout || result == Failed {
