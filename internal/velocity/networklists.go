@@ -20,7 +20,8 @@ type Entry struct {
 }
 
 // Lists are the network lists of the configuration: what is always allowed and always
-// blocked. They are immutable. A look-up takes as long however many entries there are.
+// blocked. They are immutable. A look-up asks once for each prefix length that
+// occurs, however many entries there are.
 type Lists struct {
 	entries []Entry
 	byNet   map[netKey]int32 // indexes of entries
