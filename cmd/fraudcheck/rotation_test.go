@@ -154,7 +154,7 @@ func TestThePreviousHashKeyIsJudged(t *testing.T) {
 	for name, tt := range map[string]struct{ config, wrong string }{
 		"short":              {rekeyed(t, guarded, newHashKey, "short"), "hash_key_previous_file: wrong value; expected at least 32 bytes"},
 		"the same":           {rekeyed(t, guarded, newHashKey, newHashKey), "hash_key_previous_file: wrong value; expected another key than the hash key"},
-		"without a hash key": {strings.Replace(rekeyed(t, guarded, newHashKey, hashKey), "hash_key: "+newHashKey+"\n", "", 1), "hash_key_previous_file: wrong value; expected none"},
+		"without a hash key": {strings.Replace(rekeyed(t, guarded, newHashKey, hashKey), "hash_key: "+newHashKey+"\n", "", 1), "hash_key_file: missing; expected the new hash key, where hash_key_previous_file names the one before it"},
 		"not there":          {guarded + "hash_key_previous_file: " + filepath.Join(t.TempDir(), "nothing") + "\n", "hash_key_previous_file: cannot read "},
 	} {
 		for _, verb := range []string{"serve", "check-config"} {

@@ -12,6 +12,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -321,4 +322,46 @@ func TestWooCommerceFindsTheShopper(t *testing.T) {
 			assert.Equal(t, c.asks, asked.IP)
 		})
 	}
+}
+
+func TestWooCommerceReportsWhatItSentAtTheCheck(t *testing.T) {
+	var sent []map[string]any
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body := map[string]any{}
+		assert.NoError(t, json.NewDecoder(r.Body).Decode(&body))
+		sent = append(sent, body)
+		if r.URL.Path == "/v1/outcomes" {
+			w.WriteHeader(http.StatusAccepted)
+			return
+		}
+		_, _ = io.WriteString(w, `{"decision":"allow"}`)
+	}))
+	defer service.Close()
+	shop := openShop(t, service.Listener.Addr().String(), credentials, "[]")
+	before := time.Now().Unix()
+	shop.press(press{"order": 7, "status": "failed", "leaves": "token", "card": card(1)})
+	shop.press(press{"order": 7, "status": "pending"}) // no answer of the gateway
+	shop.press(press{"order": 7, "status": "completed"})
+	shop.press(press{"order": 7, "status": "processing", "checkout": "none"}) // set by hand
+	require.Len(t, sent, 5, "an outcome for each attempt that has one, once")
+	check, declined, retry, approved := sent[0], sent[1], sent[3], sent[4]
+
+	assert.Equal(t, "later", check["card"])
+	assert.Equal(t, "203.0.113.7", check["ip"])
+	assert.Equal(t, "shopper-7@example.com", check["email"])
+	assert.Equal(t, "t_shopper", check["cart"])
+	assert.NotContains(t, check, "account", "a guest")
+	assert.Equal(t, "now", declined["card"])
+	assert.Equal(t, "1001", declined["last4"])
+	assert.Equal(t, "declined", declined["outcome"])
+	assert.GreaterOrEqual(t, declined["at"], float64(before))
+	for _, field := range []string{"attempt_id", "ip", "email", "cart"} {
+		assert.Equal(t, check[field], declined[field], field)
+	}
+	assert.NotEqual(t, check["attempt_id"], retry["attempt_id"], "another press")
+	assert.Equal(t, retry["attempt_id"], approved["attempt_id"])
+	assert.NotEqual(t, sent[2]["attempt_id"], approved["attempt_id"])
+	assert.Equal(t, "approved", approved["outcome"])
+	assert.Equal(t, "later", approved["card"], "the card on the order is that of the first attempt")
+	assert.NotContains(t, approved, "before")
 }
