@@ -56,13 +56,14 @@ function fraudcheck_refusal( $order, $method ): string {
 		if ( $order->has_status( 'failed' ) ) {
 			fraudcheck_report( $order, 'declined' ); // failed again: that was no change of status
 		}
+		$email  = json_decode( json_encode( $order->get_billing_email(), JSON_INVALID_UTF8_SUBSTITUTE ) );
 		$fields = array_filter( [
 			'attempt_id' => 'wc-' . $order->get_id() . '-' . bin2hex( random_bytes( 6 ) ),
 			'ip'         => fraudcheck_shopper( $_SERVER['REMOTE_ADDR'] ?? '', $_SERVER['HTTP_X_FORWARDED_FOR'] ?? '', FRAUDCHECK_PROXIES ),
-			'email'      => substr( trim( $order->get_billing_email() ), 0, 256 ), // longer would be refused, and so never checked
+			'email'      => preg_match( '/\S.{0,255}/su', (string) $email, $part ) ? $part[0] : '', // what is refused is never checked
 			'account'    => (string) ( $order->get_customer_id() ?: '' ),
 			'cart'       => WC()->session ? (string) WC()->session->get_customer_id() : '',
-		] );
+		], 'strlen' );
 		[ $status, $answer ] = fraudcheck_call( '/v1/check', $fields + [ 'card' => 'later' ], 95 ); // 5 ms are PHP's own
 		$decision = 200 === $status ? $answer['decision'] ?? '' : '';
 		if ( 200 === $status && ! in_array( $decision, [ 'allow', 'review', 'block' ], true ) ) {

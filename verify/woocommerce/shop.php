@@ -84,8 +84,10 @@ class WC_Payment_Tokens {
 
 class Order {
 	public array $meta = [], $saved = [], $notes = [], $tokens = [];
-	public string $status = 'pending', $method = '';
-	public function __construct( public int $id ) {}
+	public string $status = 'pending', $method = '', $email;
+	public function __construct( public int $id ) {
+		$this->email = "shopper-$id@example.com";
+	}
 	public function get_id() {
 		return $this->id;
 	}
@@ -96,7 +98,7 @@ class Order {
 		return $this->method;
 	}
 	public function get_billing_email() {
-		return "shopper-{$this->id}@example.com";
+		return $this->email;
 	}
 	public function get_customer_id() {
 		return 0;
@@ -171,6 +173,9 @@ for ( $number = 1; $line = fgets( STDIN ); $number++ ) {
 	$order   = $orders[ $press['order'] ] ??= new Order( $press['order'] );
 	$notices = $log = [];
 
+	if ( isset( $press['email'] ) ) { // in hexadecimal digits: not all bytes are text
+		$order->email = hex2bin( $press['email'] );
+	}
 	$order->method          = 'braintree' === $press['leaves'] ? 'braintree_credit_card' : $press['method'];
 	$_SERVER['REMOTE_ADDR'] = $press['ip'];
 	unset( $_SERVER['HTTP_X_FORWARDED_FOR'], $_POST['payment_method'] );

@@ -7,6 +7,7 @@ package woocommerce
 import (
 	"bufio"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -165,6 +166,35 @@ func TestWooCommerceReviewsPassWithANote(t *testing.T) {
 	second := shop.press(press{})
 	assert.True(t, second.Sold)
 	assert.Equal(t, []string{"fraudcheck: review attempts_per_ip"}, second.Notes)
+}
+
+// A shopper must not be able to prevent the check with an e-mail address. Each is one, also
+// when it is sent again.
+func TestWooCommerceAsksWhateverTheShopperTypes(t *testing.T) {
+	shop := openShop(t, serveWith(t, `{name: emails_per_ip, per: ip, count: emails, window: 1h, block_over: 1}`).Addr, credentials, "[]")
+	for n, c := range []struct{ one, same, other string }{
+		{strings.Repeat("é", 300), strings.Repeat("é", 256), strings.Repeat("é", 255)},
+		{strings.Repeat("😀", 300), strings.Repeat("😀", 256), strings.Repeat("😀", 255)},
+		{strings.Repeat("\u0085\u3000", 200) + "eva@example.com", "eva@example.com\u00a0", "eve@example.com"},
+		{strings.Repeat("\xff", 300), strings.Repeat("\xff", 256), strings.Repeat("\xff", 255)},
+		{"0", " 0", "1"},
+		{"\x00", "\x00", "\x01"},
+		{"a" + strings.Repeat(" ", 300), "a", "b"},
+		{strings.Repeat("\xc2\xa0", 200), "", "x@example.com"},
+	} {
+		sold := func(email string) bool {
+			p := press{"ip": fmt.Sprint("203.0.113.", n), "email": hex.EncodeToString([]byte(email)), "status": "failed"}
+			result := shop.press(p)
+			for try := 1; try < 10 && strings.Contains(fmt.Sprint(result.Log), "status 0"); try++ { // a busy machine
+				result = shop.press(p)
+			}
+			assert.Empty(t, result.Log, "%.20q", email)
+			return result.Sold
+		}
+		assert.True(t, sold(c.one), "%.20q", c.one)
+		assert.True(t, sold(c.same), "%.20q", c.same)
+		assert.Equal(t, c.same == "", sold(c.other), "%.20q", c.other)
+	}
 }
 
 // What a service may do with a connection. A fault of the shop's settings is critical in
