@@ -92,8 +92,8 @@ type Attempt struct {
 	ExpYear   int    `json:"exp_year,omitempty"`   // two digits, or 2000 to 2099
 	Expiry    string `json:"expiry,omitempty"`     // 12/30, 2030-12, ..., in place of month and year
 	CardID    string `json:"card_id,omitempty"`    // the payment provider's fingerprint of the card
-	AttemptID string `json:"attempt_id,omitempty"` // one per press of Pay; made up where it is empty
-	Email     string `json:"email,omitempty"`
+	AttemptID string `json:"attempt_id,omitempty"` // one per press of Pay, of 128 characters at most; made up where it is empty
+	Email     string `json:"email,omitempty"`      // of this and the next three the first 256 characters count
 	Device    string `json:"device,omitempty"`
 	Cart      string `json:"cart,omitempty"`
 	Account   string `json:"account,omitempty"`
@@ -174,7 +174,7 @@ func New(o Options) (*Client, error) {
 // Check asks the service about an attempt. The error is nil but with FailError, where it
 // is a *[Failure].
 func (c *Client) Check(ctx context.Context, a Attempt) (Result, error) {
-	a.AttemptID = idOf(a.AttemptID)
+	a = a.acceptable()
 	c.counted.checks.Add(1)
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()

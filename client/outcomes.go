@@ -82,7 +82,7 @@ func newQueue() *queue {
 // background, and again for up to an hour until the service has taken it; it counts once.
 // At most 1,000 wait. What waits when the process ends without Close is lost.
 func (c *Client) Outcome(o Outcome) {
-	o.AttemptID = idOf(o.AttemptID)
+	o.Attempt = o.acceptable()
 	c.enqueue(queued{Outcome: o, since: time.Now()})
 }
 

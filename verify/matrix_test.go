@@ -32,16 +32,25 @@ const (
 // settings, if any.
 func startCounting(t *testing.T, listen string, more ...string) *testbed.Instance {
 	t.Helper()
+	return startRules(t, []string{"cards", "attempts", "declined_cards"}, listen, more...)
+}
+
+// startRules starts the program with a rule per IP address for each element. A rule has
+// the name of its element's first word.
+func startRules(t *testing.T, elements []string, listen string, more ...string) *testbed.Instance {
+	t.Helper()
+	rules := ""
+	for _, element := range elements {
+		name, _, _ := strings.Cut(element, "_")
+		rules += fmt.Sprintf("  - {name: %s, per: ip, count: %s, window: 1h, block_over: %d}\n", name, element, 3000/len(elements))
+	}
 	config := filepath.Join(t.TempDir(), "fraudcheck.yaml")
 	require.NoError(t, os.WriteFile(config, []byte("listen: "+listen+"\n"+strings.Join(more, "\n")+`
 operator_listen: 127.0.0.1:0
 hash_key: staple-0123456789-0123456789-0123456789
 auth: {basic: {users: [{username: checkout, password: correct-horse-battery, roles: [checker, analyst]}]}}
 rules:
-  - {name: cards, per: ip, count: cards, window: 1h, block_over: 1000}
-  - {name: attempts, per: ip, count: attempts, window: 1h, block_over: 1000}
-  - {name: declined, per: ip, count: declined_cards, window: 1h, block_over: 1000}
-`), 0o600))
+`+rules), 0o600))
 	i, err := testbed.StartInstance(t.Context(), t.TempDir(), exec.Command(testbed.Program(t), "--config", config))
 	require.NoError(t, err)
 	t.Cleanup(i.Kill)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"os"
@@ -20,7 +21,8 @@ import (
 type command struct {
 	Do      string            `json:"do"`
 	Options *options          `json:"options,omitempty"`
-	Fields  map[string]string `json:"fields,omitempty"`
+	Fields  any               `json:"fields,omitempty"` // a map
+	Bytes   map[string]string `json:"bytes,omitempty"`  // more fields, in hexadecimal digits: not all bytes are text
 	MS      int               `json:"ms,omitempty"`
 }
 
@@ -101,6 +103,11 @@ func newGoShop(t *testing.T) shop {
 		text, err := json.Marshal(c.Fields)
 		require.NoError(t, err)
 		require.NoError(t, json.Unmarshal(text, &attempt))
+		for name, digits := range c.Bytes {
+			text, err := hex.DecodeString(digits)
+			require.NoError(t, err)
+			*map[string]*string{"email": &attempt.Email, "device": &attempt.Device, "cart": &attempt.Cart, "account": &attempt.Account, "attempt_id": &attempt.AttemptID}[name] = string(text)
+		}
 		begin := time.Now()
 		switch c.Do {
 		case "new":

@@ -13,6 +13,7 @@
 import {randomUUID} from 'node:crypto';
 import http from 'node:http';
 import https from 'node:https';
+import {inspect} from 'node:util';
 
 const MAX_ANSWER = 65536; // bytes
 const MAX_IDLE = 60_000; // ms; the service closes a connection after 75 s
@@ -21,6 +22,9 @@ const MAX_AGE = 3_600_000; // ms, of an outcome that cannot be delivered
 const OUTCOME_TIMEOUT = 2000; // ms, of one delivery
 const FIRST_PAUSE = 250; // ms, after a delivery failed; it doubles with each further one
 const MAX_PAUSE = 30_000; // ms
+
+// What the shopper types or brings along, and how many characters the service takes of it.
+const TYPED = {email: 256, device: 256, cart: 256, account: 256, attempt_id: 128};
 
 // The connection was refused, or ended before the whole answer.
 const BROKEN = ['ECONNREFUSED', 'ECONNRESET', 'ECONNABORTED', 'EPIPE', 'HPE_INVALID_EOF_STATE'];
@@ -114,7 +118,7 @@ export class Client {
 	 * @returns {Promise<Result>}
 	 */
 	async check(attempt) {
-		const fields = identified(attempt);
+		const fields = acceptable(attempt);
 		this.#counters.checks++;
 		const [cause, answer] = await this.#exchange('/v1/check', fields, this.#options.timeout, 200);
 		const read = cause === '' ? readAnswer(answer) : null;
@@ -134,7 +138,7 @@ export class Client {
 	 * @param {Attempt & Answer} outcome with the attempt_id of the check's result
 	 */
 	outcome(outcome) {
-		this.#enqueue({outcome: identified(outcome), since: Date.now()});
+		this.#enqueue({outcome: acceptable(outcome), since: Date.now()});
 	}
 
 	/**
@@ -185,8 +189,7 @@ export class Client {
 
 	/** Posts the fields, a second time where the connection broke early; returns the cause, or '' and the body. */
 	async #exchange(path, fields, timeout, expected) {
-		// What is no text is replaced: a shopper must not be able to prevent the check.
-		const body = JSON.stringify(fields, (_, value) => (typeof value === 'string' ? Buffer.from(value).toString() : value));
+		const body = JSON.stringify(fields);
 		const begin = performance.now();
 		let [error, status, answer] = await this.#post(path, body, timeout);
 		const since = performance.now() - begin;
@@ -248,8 +251,22 @@ function logFault(fault) {
 	console.error('fraudcheck: this integration is wrong, nothing is checked: ' + JSON.stringify(fault));
 }
 
-function identified(fields) {
-	return {...fields, attempt_id: fields.attempt_id || randomUUID()};
+/**
+ * The fields with an attempt_id, and with what the shopper types made such that the service takes it: a shopper must
+ * not be able to prevent the check. All else is the shop's, and stays as it is.
+ */
+function acceptable(fields) {
+	const sent = {...fields};
+	for (const [name, limit] of Object.entries(TYPED)) {
+		let text = sent[name] ?? '';
+		if (typeof text !== 'string') text = typeof text === 'object' ? inspect(text) : String(text); // email[]=...
+		// Text that remains does not consist of blanks; those behind it the service drops.
+		if (name === 'email') text = text.replace(/^\p{White_Space}+/u, '');
+		// A character has one unit of UTF-16 or two. Half of one is replaced.
+		text = Buffer.from([...text.slice(0, 2 * limit)].slice(0, limit).join('')).toString();
+		sent[name] = text || (name === 'attempt_id' ? randomUUID() : undefined);
+	}
+	return sent;
 }
 
 function parse(text) {

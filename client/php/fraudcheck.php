@@ -42,6 +42,10 @@ final class Failure extends \RuntimeException
 final class Client
 {
     private const MAX_ANSWER = 65536;  // bytes
+    // What the shopper types or brings along, and how many characters the service takes of it.
+    private const TYPED = ['email' => 256, 'device' => 256, 'cart' => 256, 'account' => 256, 'attempt_id' => 128];
+    // As UTF-8: with escapes, long texts would pass the 8 KiB that the service takes. What is no text is replaced.
+    private const AS_JSON = JSON_UNESCAPED_UNICODE | JSON_INVALID_UTF8_SUBSTITUTE | JSON_PARTIAL_OUTPUT_ON_ERROR;
     private const MAX_QUEUED = 1000;   // outcomes; the oldest make room
     private const OUTCOMES_MS = 2000;  // all deliveries of one flush
     // The connection was refused, or ended early: CURLE_COULDNT_CONNECT, PARTIAL_FILE, SSL_CONNECT_ERROR,
@@ -101,7 +105,7 @@ final class Client
      */
     public function check(#[\SensitiveParameter] array $attempt): Result
     {
-        $attempt = self::identified($attempt);
+        $attempt = self::acceptable($attempt);
         $this->counters['checks']++;
         [$cause, $answer] = $this->exchange('/v1/check', $attempt, $this->timeout, 200);
         $result = $cause === '' ? self::read($answer, $attempt['attempt_id']) : null;
@@ -125,7 +129,7 @@ final class Client
      */
     public function outcome(#[\SensitiveParameter] array $outcome): void
     {
-        $this->queue[] = ['now' => gmdate('Y-m-d\TH:i:s\Z'), 'outcome' => self::identified($outcome)];
+        $this->queue[] = ['now' => gmdate('Y-m-d\TH:i:s\Z'), 'outcome' => self::acceptable($outcome)];
         if (count($this->queue) > self::MAX_QUEUED) {
             array_shift($this->queue);
             $this->counters['outcomes_dropped']++;
@@ -215,8 +219,7 @@ final class Client
     /** @return array{int, int} curl's error and the status; the body is in $this->answer */
     private function post(string $path, #[\SensitiveParameter] array $fields, int $ms): array
     {
-        // What cannot be encoded is left out or replaced: a shopper must not be able to prevent the check.
-        $body = (string) json_encode($fields, JSON_INVALID_UTF8_SUBSTITUTE | JSON_PARTIAL_OUTPUT_ON_ERROR);
+        $body = (string) json_encode($fields, self::AS_JSON);
         $token = $this->token instanceof \Closure ? ($this->token)() : $this->token;
         $credentials = $token !== '' ? 'Bearer ' . preg_replace('/[^!-~]/', '', $token) : 'Basic ' . base64_encode("$this->username:$this->password");
         $this->curl ??= curl_init();
@@ -280,10 +283,24 @@ final class Client
         return new Result($a->decision, 'service', '', $attemptId, $a->reasons ?? [], array_map('get_object_vars', $a->rules ?? []), $a->degraded ?? false);
     }
 
-    /** The fields with an attempt_id. */
-    private static function identified(#[\SensitiveParameter] array $fields): array
+    /** The fields with an attempt_id, and with what the shopper types made such that the service takes it: a shopper
+     *  must not be able to prevent the check. All else is the shop's, and stays as it is. */
+    private static function acceptable(#[\SensitiveParameter] array $fields): array
     {
-        return ($fields['attempt_id'] ?? '') !== '' ? $fields : ['attempt_id' => bin2hex(random_bytes(16))] + $fields;
+        foreach (self::TYPED as $name => $limit) {
+            $value = $fields[$name] ?? '';
+            if (is_object($value) && !$value instanceof \stdClass) {
+                continue; // no shopper's: let the service refuse it
+            }
+            $json = (string) json_encode($value, self::AS_JSON);
+            $text = is_string($value) ? json_decode($json) : $json; // email[]=...
+            unset($fields[$name]);
+            // Text that remains does not consist of blanks; those behind it the service drops.
+            if (preg_match($name === 'email' ? "/\\S.{0,255}/su" : "/.{1,$limit}/su", $text, $found)) {
+                $fields[$name] = $found[0];
+            }
+        }
+        return $fields + ['attempt_id' => bin2hex(random_bytes(16))];
     }
 
     /** Milliseconds since then. */

@@ -19,6 +19,7 @@ import json
 import logging
 import os
 import re
+import reprlib
 import socket
 import ssl
 import threading
@@ -33,6 +34,8 @@ _MAX_QUEUED = 1000  # outcomes; the oldest make room
 _MAX_AGE = 3600  # seconds, of an outcome that cannot be delivered
 _OUTCOME_TIMEOUT = 2  # seconds, of one delivery
 _FIRST_PAUSE, _MAX_PAUSE = 0.25, 30  # seconds, after a delivery failed; it doubles with each further one
+# What the shopper types or brings along, and how many characters the service takes of it.
+_TYPED = {"email": 256, "device": 256, "cart": 256, "account": 256, "attempt_id": 128}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +97,7 @@ class Client:
 
     def check(self, attempt):
         """Asks about an attempt: a dict of ip, last4, exp_month, exp_year, ... as the service's documentation has it."""
-        attempt = _identified(attempt)
+        attempt = _acceptable(attempt)
         self._count("checks")
         cause, answer = self._exchange("/v1/check", attempt, self._timeout, 200)
         read = _read(answer) if not cause else None
@@ -110,7 +113,7 @@ class Client:
         """Takes what the issuer answered, and returns at once: a dict of the attempt's fields with the attempt_id of
         its result, outcome (approved, declined or error) and, with declined, reason. It is delivered in the
         background, and again for up to an hour; it counts once."""
-        self._enqueue(_identified(outcome), time.time())
+        self._enqueue(_acceptable(outcome), time.time())
 
     def close(self, timeout=5):
         """Tries once more to deliver each outcome that waits, for that many seconds at most."""
@@ -174,7 +177,7 @@ class Client:
         """Posts the fields, a second time where the connection broke early; returns the cause, or "" and the body."""
         begin = time.monotonic()
         try:
-            # What is no text is replaced: a shopper must not be able to prevent the check.
+            # As UTF-8: with escapes, long texts would pass the 8 KiB that the service takes.
             body = json.dumps(fields, ensure_ascii=False).encode(errors="replace")
             try:
                 status, answer = self._post(path, body, begin + timeout)
@@ -293,8 +296,19 @@ def _log_fault(fault):
     logging.getLogger("fraudcheck").error("this integration is wrong, nothing is checked: %s", fault)
 
 
-def _identified(fields):
-    return {**fields, "attempt_id": fields.get("attempt_id") or uuid.uuid4().hex}
+def _acceptable(fields):
+    """The fields with an attempt_id, and with what the shopper types made such that the service takes it: a shopper
+    must not be able to prevent the check. All else is the shop's, and stays as it is."""
+    fields = dict(fields)
+    for name, limit in _TYPED.items():
+        value = fields.pop(name, None)
+        text = "" if value is None else reprlib.repr(value) if isinstance(value, (list, dict)) else str(value)
+        if name == "email":
+            text = text.lstrip()  # what remains does not consist of blanks; those behind it the service drops
+        if text:
+            fields[name] = text[:limit].encode(errors="replace").decode()  # half a pair of UTF-16 is no text
+    fields.setdefault("attempt_id", uuid.uuid4().hex)
+    return fields
 
 
 def _object(text):

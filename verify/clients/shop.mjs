@@ -27,6 +27,8 @@ const commands = {
 
 for await (const line of readline.createInterface({input: process.stdin})) {
 	const command = JSON.parse(line);
+	// As UTF-16: the text of JavaScript may have half a character.
+	for (const [name, digits] of Object.entries(command.bytes ?? {})) command.fields[name] = Buffer.from(digits, 'hex').toString('utf16le');
 	const begin = performance.now();
 	const answer = await commands[command.do](command);
 	console.log(JSON.stringify({...answer, ms: performance.now() - begin}));

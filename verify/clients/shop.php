@@ -5,6 +5,9 @@ require __DIR__ . '/../../client/php/fraudcheck.php';
 $faults = [];
 while (($line = fgets(STDIN)) !== false) {
     $command = json_decode($line, true);
+    foreach ($command['bytes'] ?? [] as $name => $digits) {
+        $command['fields'][$name] = hex2bin($digits);
+    }
     $answer = [];
     $begin = hrtime(true);
     switch ($command['do']) {

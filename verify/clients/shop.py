@@ -2,6 +2,7 @@
 
 Each line is a JSON object: {"do": "new", "options": {...}}, {"do": "check", "fields": {...}},
 {"do": "outcome", "fields": {...}}, {"do": "counters"}, {"do": "faults"}, {"do": "close"}, {"do": "sleep", "ms": 100}.
+"bytes" beside fields are more fields, in hexadecimal digits.
 """
 import json, os, ssl, sys, time
 
@@ -12,6 +13,8 @@ client, faults = None, []
 for line in sys.stdin:
     command = json.loads(line)
     options, fields, answer = command.get("options"), command.get("fields"), {}
+    for name, digits in command.get("bytes", {}).items():
+        fields[name] = bytes.fromhex(digits).decode(errors="surrogateescape")  # as WSGI does
     begin = time.monotonic()
     if command["do"] == "new":
         context = ssl.create_default_context(cafile=options["ca"]) if options.get("ca") else None
