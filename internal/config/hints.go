@@ -1,6 +1,7 @@
 package config
 
 import (
+	"reflect"
 	"regexp"
 	"strings"
 	"time"
@@ -24,9 +25,10 @@ var (
 	sizeInWords     = regexp.MustCompile(`^(\d{1,4}) ?([KkMmGgTt])(?:[Ii]?[Bb])?$`)
 )
 
-// durationHint returns which duration text may have been meant for, as in "; did you mean
-// 1h30m?" for 1h30; empty where none is likely.
-func durationHint(text string) string {
+// durationHint returns which duration that v may have text may have been meant for, as in
+// "; did you mean 1h30m?" for 1h30; empty where none is likely. A number alone is seconds,
+// or milliseconds where only these are in range.
+func durationHint(text string, v reflect.Value, tag reflect.StructTag) string {
 	meant := ""
 	if parts := daysOrWeeks.FindStringSubmatch(text); parts != nil {
 		days, _ := time.ParseDuration(parts[1] + "h")
@@ -38,24 +40,47 @@ func durationHint(text string) string {
 		meant = parts[1] + parts[2] + "m"
 	} else if parts := durationInWords.FindStringSubmatch(text); parts != nil {
 		if unit, known := durationWords[strings.ToLower(parts[2])]; known {
-			meant = strings.ReplaceAll(parts[1], ",", ".") + unit
+			number := strings.ReplaceAll(parts[1], ",", ".")
+			meant = number + unit
+			if parts[2] == "" && !taken(meant, v, tag) {
+				meant = number + "ms"
+			}
 		}
 	}
-	if _, err := time.ParseDuration(meant); err != nil || meant == text {
+	return didYouMean(meant, text, v, tag)
+}
+
+// didYouMean suggests meant for text, where v takes it.
+func didYouMean(meant, text string, v reflect.Value, tag reflect.StructTag) string {
+	if meant == text || !taken(meant, v, tag) {
 		return ""
 	}
 	return "; did you mean " + meant + "?"
 }
 
-// sizeHint returns which size text may have been meant for, as in "; did you mean 1GiB?"
-// for 1GB; empty where none is likely.
-func sizeHint(text string) string {
+// taken reports whether a value of v's type takes the text: in the range of min and max, or
+// of least and most in whole seconds.
+func taken(text string, v reflect.Value, tag reflect.StructTag) bool {
+	value := reflect.New(v.Type()).Elem()
+	if !assign(text, value) || !allowed(value, tag) {
+		return false
+	}
+	least := tag.Get("least")
+	if least == "" {
+		return true
+	}
+	lowest, _ := time.ParseDuration(least)
+	highest, _ := time.ParseDuration(tag.Get("most"))
+	d := time.Duration(value.Int())
+	return lowest <= d && d <= highest && d%time.Second == 0
+}
+
+// sizeHint returns which size that v may have text may have been meant for, as in "; did
+// you mean 1GiB?" for 1GB; empty where none is likely.
+func sizeHint(text string, v reflect.Value, tag reflect.StructTag) string {
 	parts := sizeInWords.FindStringSubmatch(text)
 	if parts == nil {
 		return ""
 	}
-	if meant := parts[1] + strings.ToUpper(parts[2]) + "iB"; meant != text {
-		return "; did you mean " + meant + "?"
-	}
-	return ""
+	return didYouMean(parts[1]+strings.ToUpper(parts[2])+"iB", text, v, tag)
 }

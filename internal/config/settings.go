@@ -8,6 +8,8 @@ import "time"
 //   - yaml: its name in the file; the dotted path of names is its key
 //   - oneof, or min and max: what its value may be, both bounds included
 //   - like: an example, for messages
+//   - least and most: the range in whole seconds of a time that is judged elsewhere, so that
+//     no message suggests another
 //   - form: time for a time in RFC 3339, which YAML knows without quotes too
 //   - path: it names a file or folder, relative to the configuration file; of a socket,
 //     only what follows UnixPrefix does
@@ -113,11 +115,11 @@ type Rule struct {
 	Name       string        `yaml:"name" help:"1 to 40 of a-z, 0-9, _"`
 	Per        string        `yaml:"per" help:"what is watched (the subject): ip, network, card, email, device, cart or account"`
 	Count      string        `yaml:"count" help:"what is counted (the element): ips, cards, emails, devices, accounts, attempts, declines, declined_cards or expiries"`
-	Window     time.Duration `yaml:"window" help:"how long an element counts, 1s to 720h"`
+	Window     time.Duration `yaml:"window" least:"1s" most:"720h" help:"how long an element counts, 1s to 720h"`
 	ReviewOver int           `yaml:"review_over" help:"review when the count is higher; 0, the default: no review stage"`
 	BlockOver  int           `yaml:"block_over" help:"block when the count is higher, 1 to 4096"`
 	Retention  string        `yaml:"retention" help:"sliding or idle, see docs/counting.md"`
-	Hold       time.Duration `yaml:"hold" help:"how long the rule goes on blocking after the last attempt that it found over block_over, up to 720h; 0, the default: not at all"`
+	Hold       time.Duration `yaml:"hold" least:"0s" most:"720h" help:"how long the rule goes on blocking after the last attempt that it found over block_over, up to 720h; 0, the default: not at all"`
 	Mode       string        `yaml:"mode" help:"enforce, or shadow: reported without effect"`
 }
 

@@ -13,7 +13,8 @@ import (
 
 // nearest returns the candidate that the name may have been meant for, in any letter
 // case: one of whose characters at most a third, and at least one, may differ, or else the
-// first that contains the name, as username contains user. Empty: there is none.
+// first that begins or ends with the name, as username begins with user. Empty: there is
+// none.
 func nearest(name string, candidates []string) (best string) {
 	if name = strings.ToLower(name); name == "" {
 		return ""
@@ -24,7 +25,11 @@ func nearest(name string, candidates []string) (best string) {
 			best, least = c, d
 		}
 	}
-	if i := slices.IndexFunc(candidates, func(c string) bool { return strings.Contains(strings.ToLower(c), name) }); best == "" && i >= 0 && len(name) > 2 {
+	has := func(c string) bool {
+		c = strings.ToLower(c)
+		return strings.HasPrefix(c, name) || strings.HasSuffix(c, name)
+	}
+	if i := slices.IndexFunc(candidates, has); best == "" && i >= 0 && len(name) > 2 {
 		best = candidates[i]
 	}
 	return best
@@ -84,10 +89,7 @@ func (c *Config) unknown(mapping reflect.Value, key string, node *yaml.Node) err
 	default:
 		e.Key, e.Problem = Join(key, name), errors.New("unknown setting"+known)
 		if found := suggestion(mapping, key, name); found != "" {
-			e.Problem = errors.New("unknown setting; did you mean " + found + "?")
-			if key != "" && !strings.Contains(found, ".") {
-				e.Problem = errors.New("unknown setting; did you mean " + found + ", which is not below " + key + "?")
-			}
+			e.Problem = errors.New("unknown setting; did you mean " + found + place(found, key) + "?")
 		}
 	}
 	return e
@@ -110,15 +112,34 @@ func suggestion(mapping reflect.Value, key, name string) string {
 	return keyNamed(reflect.TypeFor[Settings](), "", strings.ToLower(name))
 }
 
+// place says, after a comma, where the key that was found belongs, if that is elsewhere
+// than in the mapping of that key; else nothing.
+func place(found, key string) string {
+	above := parent(found)
+	switch {
+	case above == key:
+		return ""
+	case above == "":
+		return ", which is not below " + key
+	case strings.HasSuffix(above, "]"):
+		return ", indented in an entry of " + parent(above)
+	}
+	return ", indented below " + above
+}
+
 // keyNamed returns the first key of t, a struct, that is the name or ends with it; empty
-// when there is none. key is that of t. Of a list it names the first entry.
+// when there is none. Keys of t itself come before those below. key is that of t. Of a list
+// it names the first entry.
 func keyNamed(t reflect.Type, key, name string) string {
+	for i := range t.NumField() {
+		tag := t.Field(i).Tag.Get("yaml")
+		if fieldKey := Join(key, tag); tag == name || fieldKey == name {
+			return fieldKey
+		}
+	}
 	for i := range t.NumField() {
 		f := t.Field(i)
 		fieldKey := Join(key, f.Tag.Get("yaml"))
-		if f.Tag.Get("yaml") == name || fieldKey == name {
-			return fieldKey
-		}
 		inside := f.Type
 		if inside.Kind() == reflect.Slice {
 			inside, fieldKey = inside.Elem(), fieldKey+"[0]"

@@ -64,7 +64,8 @@ func adviceOn(reason string) (advice string, known bool) {
 		{"did not find expected key", "mend the indentation"},
 		{outdented, "mend the indentation: all names of one level begin in one column"},
 		{"did not find expected '-' indicator", "mend the indentation"},
-		{"did not find expected ',' or", "close the bracket, or put a comma before this"},
+		{"did not find expected ',' or", "close the bracket, put a comma before this, or put the value in quotes"},
+		{"block sequence entries are not allowed", "a list begins on the next line, with each entry on a line after a dash and a blank"},
 		{"could not find expected ':'", "a name is followed by a colon and a blank"},
 		{unclosed, "a quote that begins here is not closed"},
 	} {
@@ -105,17 +106,25 @@ func (c *Config) syntaxError(text []byte, err error) error {
 	if hint == "" {
 		hint, _ = adviceOn(reason)
 	}
-	if hint != "" {
+	if equals := equalsHint(text); equals != "" {
+		reason += equals
+	} else if hint != "" {
 		reason += "; " + hint
 	}
 	e.Problem = errors.New("not well-formed YAML: " + reason)
 	return e
 }
 
-// hintFor returns advice for the two mistakes that the library's reasons do not explain:
+// hintFor returns advice for mistakes that the library's reasons do not explain, such as
 // tabs, and marks that need quotes. It looks at the line, from 1, and the next one, where
-// the library may have stopped. Empty: no advice.
+// the library may have stopped, and for a dash without its blank at the one before, which
+// the line may continue. Empty: no advice.
 func hintFor(lines [][]byte, line int) string {
+	for _, n := range []int{line - 1, line} {
+		if n >= 1 && n <= len(lines) && dashWithoutBlank.Match(lines[n-1]) {
+			return "put a blank behind the dash that begins an entry of a list"
+		}
+	}
 	for _, n := range []int{line, line + 1} {
 		if n < 1 || n > len(lines) {
 			continue
@@ -127,6 +136,8 @@ func hintFor(lines [][]byte, line int) string {
 			return "write unix: and the path without a blank between, or in quotes, as in unix:/run/fraudcheck/check.sock"
 		case strings.Contains(indent, "\t"):
 			return "indent with blanks, not with tabs"
+		case slashComment.MatchString(text):
+			return "a comment begins with #, in JSON too"
 		case unquotedIndicator.MatchString(text):
 			return "put what begins with a mark such as ! & * % @ in quotes"
 		}
@@ -137,6 +148,26 @@ func hintFor(lines [][]byte, line int) string {
 // unixBlank matches an address of a unix socket without a path behind the colon, which
 // YAML takes for a name.
 var unixBlank = regexp.MustCompile(`:\s+unix:(\s|$)`)
+
+// dashWithoutBlank matches an entry of a list that YAML does not take for one.
+var dashWithoutBlank = regexp.MustCompile(`^\s*-[A-Za-z{\["'][^:]*:(?:\s|$)`)
+
+// slashComment matches a comment of JavaScript.
+var slashComment = regexp.MustCompile(`(?:^|[\s,{}\[\]])(?://|/\*)`)
+
+// equalsHint returns advice, after a semicolon, on text in the lines of TOML or an INI file;
+// empty where it has a setting of YAML.
+func equalsHint(text []byte) string {
+	if !equalsLine.Match(text) || yamlLine.Match(text) {
+		return ""
+	}
+	return "; this file is YAML: write name: value, not name = value"
+}
+
+var (
+	equalsLine = regexp.MustCompile(`(?m)^[ \t]*[A-Za-z_][A-Za-z0-9_.-]*[ \t]*=[ \t]*[^=\s]`)
+	yamlLine   = regexp.MustCompile(`(?m)^[ \t{]*(?:- )?"?[A-Za-z_]+"?:(?:\s|$)`)
+)
 
 // unquotedIndicator matches a value that begins with a YAML indicator (YAML 1.2 section
 // 5.3): ! & * % @ mean something else there, as in the entry "- !10.0.0.1" of a list.

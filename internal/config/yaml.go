@@ -34,7 +34,11 @@ func (c *Config) readYAML(text []byte) error {
 	default:
 		return &Error{File: c.Path, Line: max(next.Line, 1), Problem: errors.New("expected one YAML document")}
 	}
-	return c.Locate(c.read(document.Content[0], "", reflect.ValueOf(c.Settings).Elem(), ""))
+	root := document.Content[0]
+	if root.Kind != yaml.MappingNode {
+		return &Error{File: c.Path, Line: max(root.Line, 1), Problem: errors.New("expected a mapping of settings: on each line a name, a colon, a blank and the value" + equalsHint(text))}
+	}
+	return c.Locate(c.read(root, "", reflect.ValueOf(c.Settings).Elem(), ""))
 }
 
 // documentMark matches the line that begins or ends a document.
@@ -100,9 +104,9 @@ func hintOn(node *yaml.Node, v reflect.Value, tag reflect.StructTag) string {
 	case !isString(v) && node.Tag == "!!str" && node.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0:
 		return "; without quotes"
 	case v.Type() == reflect.TypeFor[time.Duration]():
-		return durationHint(node.Value)
+		return durationHint(node.Value, v, tag)
 	case v.Type() == reflect.TypeFor[ByteSize]():
-		return sizeHint(node.Value)
+		return sizeHint(node.Value, v, tag)
 	}
 	return ""
 }
@@ -118,9 +122,6 @@ func isString(v reflect.Value) bool {
 // name, and shows it only if it looks like a name.
 func (c *Config) readStruct(node *yaml.Node, key string, v reflect.Value) error {
 	if node.Kind != yaml.MappingNode {
-		if key == "" {
-			return &Error{Problem: errors.New("expected a mapping of settings: on each line a name, a colon, a blank and the value")}
-		}
 		hint := ""
 		if node.Kind == yaml.ScalarNode && strings.Contains(node.Value, ":") {
 			hint = "; a name is followed by a colon and a blank"
