@@ -52,7 +52,7 @@ func TestCurlAsksAndReports(t *testing.T) {
 	i := start(t)
 	ask := func(last4 string) string {
 		cmd := exec.CommandContext(t.Context(), "../examples/checkout/curl.sh", "203.0.113.7", last4, "12/30")
-		cmd.Env = append(os.Environ(), "FRAUDCHECK_URL=http://"+i.Addr, "FRAUDCHECK_PASSWORD=correct-horse-battery")
+		cmd.Env = append(os.Environ(), "CHECK_URL=http://"+i.Addr, "CHECK_PASSWORD=correct-horse-battery")
 		out, err := cmd.CombinedOutput()
 		require.NoError(t, err, string(out))
 		return string(out)

@@ -28,7 +28,7 @@ func openCheckout(t *testing.T, i *testbed.Instance, command ...string) (addr st
 		command[n] = strings.ReplaceAll(command[n], "LISTEN", addr)
 	}
 	cmd := exec.Command(command[0], command[1:]...)
-	cmd.Env = []string{"FRAUDCHECK_URL=http://" + i.Addr, "FRAUDCHECK_PASSWORD=correct-horse-battery", "LISTEN=" + addr}
+	cmd.Env = []string{"CHECK_URL=http://" + i.Addr, "CHECK_PASSWORD=correct-horse-battery", "LISTEN=" + addr}
 	p := testbed.StartProcess(t, cmd)
 	awaitPort(t, p, addr)
 	return addr
@@ -43,6 +43,54 @@ func awaitPort(t *testing.T, p *testbed.Process, addr string) {
 		}
 		return err == nil
 	}))
+}
+
+// postForm sends a body to the shop and returns the status, 0 when it hangs up.
+func postForm(t *testing.T, shop, kind, body string) (status int) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), "POST", "http://"+shop+"/pay", strings.NewReader(body))
+	require.NoError(t, err)
+	r.Header.Set("Content-Type", kind)
+	r.Header.Set("X-Forwarded-For", "203.0.113.99")
+	client := http.Client{Timeout: testbed.Prompt, Transport: &http.Transport{DisableKeepAlives: true}}
+	answer, err := client.Do(r)
+	if err != nil {
+		return 0
+	}
+	defer answer.Body.Close()
+	return answer.StatusCode
+}
+
+// Forms that a browser does not send. Each would be a 400 of the service, and a card that
+// is charged unchecked, if the shop passed it on as it came.
+var oddForms = []struct{ kind, body string }{
+	{"application/json", `{"last4":["1001"],"expiry":"12/30","email":"a@example.com"}`},
+	{"application/json", `{"last4":1001,"expiry":"12/30","email":"a@example.com"}`},
+	{"application/json", `{"last4":"1001","expiry":["12/30"],"email":"a@example.com"}`},
+	{"application/json", `{"last4":"1001","expiry":"12/30","email":["a@example.com",""]}`},
+	{"application/json", `{"last4":"1001","expiry":"12/30","email":{"toString":"a@example.com"}}`},
+	{"application/json", `{"last4":null,"expiry":"12/30","email":"a@example.com"}`},
+	{"application/json", `{"last4":"1001 12/30 a@example.com"}`},
+	{"application/json", `{}`},
+	{"application/x-www-form-urlencoded", "last4[]=1001&expiry=12/30&email=a@example.com"},
+	{"application/x-www-form-urlencoded", "last4=1001&expiry[a]=12/30&email=a@example.com"},
+}
+
+// requireChecksOrRefuses requires that the shop refuses odd forms, and takes a field that is
+// sent twice for one of its two values.
+func requireChecksOrRefuses(t *testing.T, i *testbed.Instance, shop string) {
+	t.Helper()
+	for _, body := range []string{"{", "null", "[]"} {
+		assert.NotEqual(t, http.StatusOK, postForm(t, shop, "application/json", body), body)
+	}
+	for _, form := range oddForms {
+		assert.Equal(t, http.StatusUnprocessableEntity, postForm(t, shop, form.kind, form.body), form.body)
+	}
+	twice := "last4=1001&last4=1002&expiry=12/30&expiry=11/30&email=a@example.com&email=b@example.com"
+	assert.Equal(t, http.StatusOK, postForm(t, shop, "application/x-www-form-urlencoded", twice))
+	postForm(t, shop, "application/x-www-form-urlencoded", "last4=1001&expiry=12/30&email=a@example.com&email=")
+	postForm(t, shop, "application/x-www-form-urlencoded", "last4=1001&last4=&expiry=12/30&email=a@example.com")
+	assert.NotContains(t, i.Stderr.String(), "Response: 400")
 }
 
 // pay presses Pay from an address of the loopback, where a shop's proxy or the shop itself
@@ -110,6 +158,7 @@ func requireGuarded(t *testing.T, i *testbed.Instance, shop string, via func(sho
 		}
 	}
 	assert.GreaterOrEqual(t, both, 5, "an outcome has the attempt_id of its check")
+	requireChecksOrRefuses(t, i, shop)
 	require.NoError(t, i.Hang(t.Context()))
 	status, _ = press("127.0.0.2", "", "1101")
 	assert.Equal(t, http.StatusOK, status, "no answer: it sells")

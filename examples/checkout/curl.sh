@@ -1,14 +1,14 @@
 #!/bin/sh
 # Asks fraudcheck and reports the outcome as a shop does, with curl.
-# FRAUDCHECK_URL and FRAUDCHECK_PASSWORD say where; the arguments are the shopper's IP
+# CHECK_URL and CHECK_PASSWORD say where; the arguments are the shopper's IP
 # address, the card's last four digits, and its expiry.
 set -eu
 attempt=$(od -An -N8 -tx1 /dev/urandom | tr -d ' \n')
 fields="\"ip\":\"$1\",\"last4\":\"$2\",\"expiry\":\"$3\",\"attempt_id\":\"$attempt\""
 
 call() { # PATH SECONDS BODY; the password goes in by standard input, where ps does not show it
-	echo "user = \"checkout:$FRAUDCHECK_PASSWORD\"" |
-		curl -sS --fail-with-body --max-time "$2" -K - -H 'Content-Type: application/json' -d "$3" "$FRAUDCHECK_URL$1"
+	echo "user = \"checkout:$CHECK_PASSWORD\"" |
+		curl -sS --fail-with-body --max-time "$2" -K - -H 'Content-Type: application/json' -d "$3" "$CHECK_URL$1"
 }
 
 answer=$(call /v1/check 0.1 "{$fields}") || answer='{"decision":"allow"}' # no answer: charge

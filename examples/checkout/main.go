@@ -22,7 +22,7 @@ var shopper = address.Behind([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")
 
 func main() {
 	checks, err := fraudcheck.New(fraudcheck.Options{
-		URL: os.Getenv("FRAUDCHECK_URL"), Username: "checkout", Password: os.Getenv("FRAUDCHECK_PASSWORD"),
+		URL: os.Getenv("CHECK_URL"), Username: "checkout", Password: os.Getenv("CHECK_PASSWORD"),
 		OnFault: func(f fraudcheck.Fault) { log.Print("wake an engineer: ", f) },
 	})
 	if err != nil {
@@ -67,7 +67,7 @@ func pay(checks *fraudcheck.Client, w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintln(w, text)
 }
 
-// What a shopper writes must not make the check fail: that would be a way around it.
+// What a shopper sends must not make the check fail: that would be a way around it.
 var valid = regexp.MustCompile(`^\d{4} (0[1-9]|1[0-2])/\d\d [^\s@]{1,64}@[^\s@]{1,190}$`)
 
 // The decline codes of your payment provider; what is missing is reported as other.

@@ -4,7 +4,7 @@ require __DIR__ . '/../../client/php/fraudcheck.php';
 require __DIR__ . '/../address/address.php';
 
 $checks = new Fraudcheck\Client(
-    getenv('FRAUDCHECK_URL'), 'checkout', getenv('FRAUDCHECK_PASSWORD'),
+    getenv('CHECK_URL'), 'checkout', getenv('CHECK_PASSWORD'),
     onFault: fn (...$fault) => error_log('wake an engineer: ' . json_encode($fault))
 );
 // One proxy, nginx on this machine. With PHP-FPM: [], as nginx passes on the address that it saw.
@@ -19,12 +19,12 @@ function charge(array $form, bool $threeDSecure): string
     return ['0002' => 'generic_decline', '0127' => 'incorrect_cvc'][$form['last4']] ?? '';
 }
 
-// What a shopper writes must not make the check fail: that would be a way around it.
+// What a shopper sends must not make the check fail: that would be a way around it.
 const VALID = '~^\d{4} (0[1-9]|1[0-2])/\d\d [^\s@]{1,64}@[^\s@]{1,190}$~D';
 
 function pay(Fraudcheck\Client $checks, array $form, string $ip): array
 {
-    $form = array_filter($form, 'is_string') + ['last4' => '', 'expiry' => '', 'email' => ''];
+    $form = array_filter($form, 'is_string') + ['last4' => '', 'expiry' => '', 'email' => '']; // last4[]= is a list
     if (!preg_match(VALID, "$form[last4] $form[expiry] $form[email]")) {
         return [422, 'Please look at what you entered.'];
     }
@@ -46,6 +46,7 @@ function pay(Fraudcheck\Client $checks, array $form, string $ip): array
     return $code ? [402, 'Your bank has declined this payment.'] : [200, 'Thank you!'];
 }
 
-[$status, $text] = pay($checks, $_POST, $ip);
+$form = ($_SERVER['CONTENT_TYPE'] ?? '') === 'application/json' ? json_decode(file_get_contents('php://input'), true) : $_POST;
+[$status, $text] = pay($checks, $form, $ip);
 http_response_code($status);
 echo $text, "\n";

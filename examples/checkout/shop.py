@@ -1,19 +1,21 @@
 """A shop with one route, which asks fraudcheck before it charges."""
 import http.server
-import logging
-import os
+import json
 import pathlib
-import re
 import sys
 import urllib.parse
 
 here = pathlib.Path(__file__).resolve().parent
 sys.path += [str(here.parent / 'address'), str(here.parent.parent / 'client' / 'python')]
+import logging
+import os
+import re
+
 import fraudcheck
 from address import behind
 
 checks = fraudcheck.Client(  # one for the process
-    os.environ['FRAUDCHECK_URL'], 'checkout', os.environ['FRAUDCHECK_PASSWORD'],
+    os.environ['CHECK_URL'], 'checkout', os.environ['CHECK_PASSWORD'],
     on_fault=lambda fault: logging.error('wake an engineer: %s', fault))
 shopper = behind([['127.0.0.1', '::1']])  # one proxy, nginx on this machine
 
@@ -26,13 +28,13 @@ def charge(form, three_d_secure):
     return {'0002': 'generic_decline', '0127': 'incorrect_cvc'}.get(form.get('last4'))
 
 
-# What a shopper writes must not make the check fail: that would be a way around it.
+# What a shopper sends must not make the check fail: that would be a way around it.
 VALID = re.compile(r'[0-9]{4} (0[1-9]|1[0-2])/[0-9]{2} [^\s@]{1,64}@[^\s@]{1,190}')
 
 
 def pay(form, ip):
-    last4, expiry, email = (form.get(field, '') for field in ('last4', 'expiry', 'email'))
-    if not VALID.fullmatch(f'{last4} {expiry} {email}'):
+    fields = last4, expiry, email = [form.get(field) for field in ('last4', 'expiry', 'email')]
+    if not (all(isinstance(field, str) for field in fields) and VALID.fullmatch(' '.join(fields))):  # JSON has numbers and lists
         return 422, 'Please look at what you entered.'
     attempt = {'ip': ip, 'last4': last4, 'expiry': expiry, 'email': email}
     result = checks.check(attempt)
@@ -52,8 +54,9 @@ def pay(form, ip):
 class Shop(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get('Content-Length', 0))).decode()
-        form = dict(urllib.parse.parse_qsl(body))
-        status, text = pay(form, shopper(self.client_address[0], ','.join(self.headers.get_all('X-Forwarded-For', []))))
+        form = json.loads(body) if self.headers.get('Content-Type') == 'application/json' else dict(urllib.parse.parse_qsl(body))
+        ip = shopper(self.client_address[0], ','.join(self.headers.get_all('X-Forwarded-For', [])))
+        status, text = pay(form, ip)
         self.send_response(status)
         self.end_headers()
         self.wfile.write(text.encode() + b'\n')
