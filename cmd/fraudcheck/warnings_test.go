@@ -11,6 +11,7 @@ import (
 
 func TestCheckConfigWarnsOfProbableMistakes(t *testing.T) {
 	const rule = "{name: a, per: ip, count: cards, window: 1h, block_over: 5, mode: "
+	const alike = "rules: [" + rule + "enforce}, {name: b, per: ip, count: cards, window: 1h, "
 	users := writeFile(t, "users", "desk:"+bcryptHash+":bind_ip\nany:"+bcryptHash+"\n")
 	for text, want := range map[string]string{
 		"rules: [" + rule + "shadow}]":                                                                       "rules: none is in mode enforce, so none blocks",
@@ -25,6 +26,13 @@ func TestCheckConfigWarnsOfProbableMistakes(t *testing.T) {
 		"listen: unix:/none/x\nauth: {basic: {users: [{username: a, password: b, networks: [10.0.0.0/8]}]}}": "auth.basic.users[0].networks: a caller over the unix socket of listen has no IP address, so this user can never call there",
 		"listen: unix:/none/x\nauth: {basic: {users: [{username: a, password: b, bind_ip: true}]}}":          "auth.basic.users[0].bind_ip: a caller over the unix socket of listen has no IP address, so this user can never log in there",
 		"listen: unix:/none/x\nauth: {basic: {users_file: USERS}}":                                           "auth.basic.users_file: a caller over the unix socket of listen has no IP address, so 1 user with networks or bind_ip can never call or log in there",
+		alike + "block_over: 5}]":                                                                            "rules[1] (b) decides nothing that rules[0] (a) does not: both count the same over the same window",
+		alike + "block_over: 4}]":                                                                            "rules[0] (a) decides nothing that rules[1] (b) does not: both count the same over the same window",
+		alike + "block_over: 9, review_over: 6}]":                                                            "rules[1] (b) decides nothing that rules[0] (a) does not: both count the same over the same window",
+		alike + "block_over: 9, review_over: 4}]":                                                            "",
+		alike + "block_over: 9, hold: 24h}]":                                                                 "",
+		alike + "block_over: 9, retention: idle}]":                                                           "",
+		alike + "block_over: 4, mode: shadow}]":                                                              "",
 		"hash_key: /run/secrets/fraudcheck_hash_key_of_the_shop":                                             "hash_key looks like a path: hash_key_file names the file of a key",
 		"hash_key: secrets/of/the/shop/fraudcheck/hash.key":                                                  "hash_key looks like a path: hash_key_file names the file of a key",
 		"hash_key: /iOqVv0zT4kW9x2LrJc8pN7sYbE3mUdHfGa5QtRwZlo=":                                             "",
@@ -38,7 +46,7 @@ func TestCheckConfigWarnsOfProbableMistakes(t *testing.T) {
 		text = strings.Replace(text, "USERS", users, 1)
 		printed := accepts(t, text)
 		if want == "" {
-			for _, unlike := range []string{"rules: none", "hash_key looks", "lists.", "auth names", "auth.networks", "store.budget"} {
+			for _, unlike := range []string{"rules: none", "hash_key looks", "rules[0] (a) decides", "rules[1] (b) decides", "lists.", "auth names", "auth.networks", "store.budget"} {
 				assert.NotContains(t, printed, "# warning: "+unlike, text)
 			}
 			continue
