@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -100,17 +101,21 @@ func (p *policy) readNamed(key, file string) ([]byte, error) {
 
 // unreadable returns the error of a file that the setting of that key names. It shows
 // where the file was looked for, as far as that can be no secret that stands in the place
-// of a name: a folder that is there, and a name that is shorter than a key.
+// of a name, and the first folder on the way that is missing.
 func unreadable(key, file string, err error) error {
-	const shortestSecret = 16
 	full, _ := filepath.Abs(file)
-	folder, name := filepath.Split(full)
+	folder := filepath.Dir(full)
+	there := existing(folder)
+	missing := strings.Trim(strings.TrimPrefix(full, there), "/")
 	problem := fmt.Errorf("cannot read it: %w", err)
-	if info, no := os.Stat(folder); no == nil && info.IsDir() {
-		problem = fmt.Errorf("cannot read it in %s: %w", filepath.Clean(folder), err)
-		if fileName.MatchString(name) && len(name) < shortestSecret {
-			problem = fmt.Errorf("cannot read %s: %w", full, err)
+	switch {
+	case isPath(missing):
+		problem = fmt.Errorf("cannot read %s: %w", full, err)
+		if first, _, below := strings.Cut(missing, "/"); below && errors.Is(err, fs.ErrNotExist) {
+			problem = fmt.Errorf("%w; there is no folder %s", problem, filepath.Join(there, first))
 		}
+	case there == folder:
+		problem = fmt.Errorf("cannot read it in %s: %w", folder, err)
 	}
 	if strings.HasPrefix(filepath.Base(filepath.Dir(full)), "~") {
 		problem = fmt.Errorf("%w; ~ is no home here: write the whole path", problem)
@@ -119,6 +124,29 @@ func unreadable(key, file string, err error) error {
 		problem = fmt.Errorf("%w; a URL is not fetched: save it to a file", problem)
 	}
 	return &config.Error{Key: key, Problem: problem}
+}
+
+// existing returns the folder, or the nearest one above it that is there.
+func existing(folder string) string {
+	for {
+		if info, err := os.Stat(folder); err == nil && info.IsDir() || folder == filepath.Dir(folder) {
+			return folder
+		}
+		folder = filepath.Dir(folder)
+	}
+}
+
+// isPath reports whether an error may show the text, a path below a folder that is there:
+// its names are shorter than a key, and so is the whole, or it is in small letters, as
+// base64 of a key is not.
+func isPath(text string) bool {
+	const shortestSecret = 16
+	for name := range strings.SplitSeq(text, "/") {
+		if !fileName.MatchString(name) || len(name) >= shortestSecret {
+			return false
+		}
+	}
+	return len(text) < shortestSecret || text == strings.ToLower(text)
 }
 
 // isURL matches a URL, also one that was made a path.

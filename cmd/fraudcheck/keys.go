@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"fraudcheck/internal/auth/session"
@@ -39,9 +40,12 @@ func (p *policy) makeKeys() (k *keys, err error) {
 		loginKey = randomKey() // logouts are forgotten with the process, so tokens must end with it
 	}
 	if len(hashKey) < velocity.MinHashKey {
-		return nil, expected(key, fmt.Sprintf("at least %d bytes: head -c 32 /dev/urandom | base64 makes such a key", velocity.MinHashKey))
+		return nil, expected(key, longEnough(hashKey)+": head -c 32 /dev/urandom | base64 makes such a key"+pathHint(key, hashKey))
 	}
 	p.warnOfSecrets(key, hashKey)
+	if hint, is := strings.CutPrefix(pathHint(key, hashKey), "; it"); is {
+		p.warn("%s%s", key, hint)
+	}
 	k = &keys{hashKeySum: sha256.Sum256(hashKey)}
 	if k.records, err = velocity.NewKeys(hashKey); err != nil {
 		return nil, &config.Error{Key: key, Problem: err}
@@ -72,7 +76,7 @@ func (p *policy) makePreviousKeys(k *keys, hashKey []byte) error {
 	previous := bytes.TrimRight(text, "\r\n")
 	switch {
 	case len(previous) < velocity.MinHashKey:
-		return expected(key, fmt.Sprintf("at least %d bytes", velocity.MinHashKey))
+		return expected(key, longEnough(previous))
 	case bytes.Equal(previous, hashKey):
 		return expected(key, "another key than the hash key")
 	}
@@ -88,6 +92,26 @@ func (p *policy) makePreviousKeys(k *keys, hashKey []byte) error {
 	}
 	k.logins.AlsoUnder(logins)
 	return nil
+}
+
+// longEnough says how long a hash key has to be, and how long the one is that is too short.
+func longEnough(key []byte) string {
+	if len(key) == 0 {
+		return fmt.Sprintf("at least %d bytes, and it is empty", velocity.MinHashKey)
+	}
+	return fmt.Sprintf("at least %d bytes, and it has %d", velocity.MinHashKey, len(key))
+}
+
+// pathHint returns advice, after a semicolon, on a hash key that is the path of a file;
+// empty where it is none. Base64 of a key may begin with a slash, but has capital letters
+// and no dots, underscores or dashes.
+func pathHint(setting string, key []byte) string {
+	text := string(key)
+	rooted := strings.HasPrefix(text, "/") && (strings.ContainsAny(text, "._-") || text == strings.ToLower(text))
+	if setting != "hash_key" || !rooted && !strings.HasSuffix(text, ".key") {
+		return ""
+	}
+	return "; it looks like a path: hash_key_file names the file of a key"
 }
 
 // previousKeyUntil says for how long every instance must have run with

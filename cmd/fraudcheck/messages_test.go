@@ -5,10 +5,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/config"
 )
 
 // What only serve finds: it would use the file or the address.
@@ -34,6 +37,14 @@ func TestASettingThatCannotBeUsedIsNamedByTheStart(t *testing.T) {
 	}
 }
 
+// The default is taken: no line of the file sets it.
+func TestABusyDefaultIsNamedAsOne(t *testing.T) {
+	s := &service{policy: &policy{config: &config.Config{Settings: config.Defaults(), Path: "f.yaml"}}}
+	busy := syscall.EADDRINUSE
+	assert.EqualError(t, s.config.Locate(s.cannotListen("operator_listen", busy)),
+		"f.yaml: operator_listen: address already in use; this is the default: set operator_listen to another address")
+}
+
 func TestAMistakeInAFlagOrVariableNamesIt(t *testing.T) {
 	for _, tt := range []struct{ variable, value, flag, want string }{
 		{"", "", "--listen=nowhere", "--listen: listen: wrong value; expected host:port, such as 127.0.0.1:8080, or unix: and the path of a socket, such as unix:/run/fraudcheck/check.sock; the port is missing"},
@@ -42,7 +53,7 @@ func TestAMistakeInAFlagOrVariableNamesIt(t *testing.T) {
 		{"FRAUDCHECK_LOG_LEVEL", "loud", "", "FRAUDCHECK_LOG_LEVEL: log.level: wrong value; expected one of DISABLED, DEBUG, INFO, WARNING, ERROR, CRITICAL"},
 		{"", "", "--store=memcached", "--store: hash_key_file: missing; expected a hash key, the same on all instances, where store.kind is memcached"},
 		{"", "", "--memcached-servers=a:1,b", "--memcached-servers: store.memcached.servers[1]: wrong value; expected host:port, such as 127.0.0.1:11211, or the path of a unix socket, which begins with /; the port is missing"},
-		{"FRAUDCHECK_HASH_KEY_FILE", "/none/hash.key", "", "FRAUDCHECK_HASH_KEY_FILE: hash_key_file: cannot read it: no such file or directory"},
+		{"FRAUDCHECK_HASH_KEY_FILE", "/none/hash.key", "", "FRAUDCHECK_HASH_KEY_FILE: hash_key_file: cannot read /none/hash.key: no such file or directory; there is no folder /none"},
 		{"", "", "--config=/none/f.yaml", "--config: cannot read /none/f.yaml: no such file or directory"},
 		{"FRAUDCHECK_CONFIG", "/none/f.yaml", "", "FRAUDCHECK_CONFIG: cannot read /none/f.yaml: no such file or directory"},
 	} {

@@ -95,7 +95,7 @@ func TestAMistakeIsAnsweredWithWhatMendsIt(t *testing.T) {
 		{"keys that are no JSON", "auth: {jwt: {client_id: a, jwks_file: f.yaml}}\n", "DIR/f.yaml:1: auth.jwt.jwks_file: wrong value; expected a JWK Set: a JSON object with the list keys"},
 		{"a public key that is no PEM", "auth: {jwt: {client_id: a, public_key_file: f.yaml}}\n", "DIR/f.yaml:1: auth.jwt.public_key_file: wrong value; expected PEM, of a public key or a certificate"},
 		{"any origin", "cors: {origins: ['*']}\n", "DIR/f.yaml:1: cors.origins[0]: wrong value; expected an origin as browsers send it: http or https, host, and the port unless it is the usual one, as in https://shop.example:8443"},
-		{"a short hash key", "hash_key: short\n", "DIR/f.yaml:1: hash_key: wrong value; expected at least 32 bytes: head -c 32 /dev/urandom | base64 makes such a key"},
+		{"a short hash key", "hash_key: short\n", "DIR/f.yaml:1: hash_key: wrong value; expected at least 32 bytes, and it has 5: head -c 32 /dev/urandom | base64 makes such a key"},
 		{"two hash keys", "hash_key: staple-0123456789-0123456789-0123456789\nhash_key_file: f.yaml\n", "DIR/f.yaml:2: hash_key_file: wrong value; expected only one of hash_key and hash_key_file"},
 		{"a file in ~", "hash_key_file: ~/hash.key\n", "DIR/f.yaml:1: hash_key_file: cannot read it: no such file or directory; ~ is no home here: write the whole path"},
 		{"a snapshot without a hash key", "store: {memory: {snapshot_file: s}}\n", "DIR/f.yaml:1: hash_key_file: missing; expected a hash key, the same at every start, where store.memory.snapshot_file is set"},
@@ -158,7 +158,7 @@ func TestAMistakeIsAnsweredWithWhatMendsIt(t *testing.T) {
 
 		{"a file that is not there", "hash_key_file: sub/hash.key\n", "DIR/f.yaml:1: hash_key_file: cannot read DIR/sub/hash.key: no such file or directory"},
 		{"a file whose name may be a secret", "hash_key_file: dGhlIHNlY3JldCBpdHNlbGY\n", "DIR/f.yaml:1: hash_key_file: cannot read it in DIR: no such file or directory"},
-		{"a file in a folder that is not there", "\nhash_key_file: none/hash.key\n", "DIR/f.yaml:2: hash_key_file: cannot read it: no such file or directory"},
+		{"a file in a folder that is not there", "\nhash_key_file: none/hash.key\n", "DIR/f.yaml:2: hash_key_file: cannot read DIR/none/hash.key: no such file or directory; there is no folder DIR/none"},
 		{"a file that is a folder", "hash_key_file: sub\n", "DIR/f.yaml:1: hash_key_file: cannot read DIR/sub: is a directory"},
 		{"a file with a mistake", "auth: {basic: {users_file: users}}\n", "DIR/users:2: auth.basic.users_file: wrong value; expected a bcrypt hash or an argon2id string after the name"},
 
@@ -194,8 +194,8 @@ func TestAMistakeIsAnsweredWithWhatMendsIt(t *testing.T) {
 		{"a range of addresses", "trusted_proxies: [10.0.0.1-10.0.0.9]\n", "DIR/f.yaml:1: trusted_proxies[0]: wrong value; expected an address, or a network without host bits such as 198.51.100.0/24; write a range as networks"},
 		{"a netmask", "trusted_proxies: [10.0.0.0/255.0.0.0]\n", "DIR/f.yaml:1: trusted_proxies[0]: wrong value; expected an address, or a network without host bits such as 198.51.100.0/24; did you mean 10.0.0.0/8?"},
 		{"a zero before a number", "trusted_proxies: [010.0.0.1]\n", "DIR/f.yaml:1: trusted_proxies[0]: wrong value; expected an address, or a network without host bits such as 198.51.100.0/24; write the numbers without a 0 before them"},
-		{"an empty hash key", "hash_key_file: empty\n", "DIR/f.yaml:1: hash_key_file: wrong value; expected at least 32 bytes: head -c 32 /dev/urandom | base64 makes such a key"},
-		{"a short hash key in a file", "hash_key_file: short\n", "DIR/f.yaml:1: hash_key_file: wrong value; expected at least 32 bytes: head -c 32 /dev/urandom | base64 makes such a key"},
+		{"an empty hash key", "hash_key_file: empty\n", "DIR/f.yaml:1: hash_key_file: wrong value; expected at least 32 bytes, and it is empty: head -c 32 /dev/urandom | base64 makes such a key"},
+		{"a short hash key in a file", "hash_key_file: short\n", "DIR/f.yaml:1: hash_key_file: wrong value; expected at least 32 bytes, and it has 10: head -c 32 /dev/urandom | base64 makes such a key"},
 		{"a users file that is not there", "auth: {basic: {users_file: nope}}\n", "DIR/f.yaml:1: auth.basic.users_file: cannot read DIR/nope: no such file or directory"},
 		{"a users file of MD5", "auth: {basic: {users_file: md5}}\n", "DIR/md5:1: auth.basic.users_file: wrong value; expected a bcrypt hash or an argon2id string after the name"},
 		{"a secret for a file", "auth: {jwt: {client_id: a, secret_file: c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0}}\n", "DIR/f.yaml:1: auth.jwt.secret_file: cannot read it in DIR: no such file or directory"},
@@ -232,6 +232,12 @@ func TestAMistakeIsAnsweredWithWhatMendsIt(t *testing.T) {
 		{"a file of networks that is not there", "lists: {allow_file: nope.txt}\n", "DIR/f.yaml:1: lists.allow_file: cannot read DIR/nope.txt: no such file or directory"},
 		{"a URL for a file", "auth: {jwt: {client_id: a, jwks_file: 'https://idp.example/jwks.json'}}\n", "DIR/f.yaml:1: auth.jwt.jwks_file: cannot read it: no such file or directory; a URL is not fetched: save it to a file"},
 		{"a failure that is none of three", "store: {on_failure: fail}\n", "DIR/f.yaml:1: store.on_failure: wrong value; expected one of local, allow, block"},
+		{"a list in a folder that is not there", "lists: {allow_file: lists/allow.txt}\n", "DIR/f.yaml:1: lists.allow_file: cannot read DIR/lists/allow.txt: no such file or directory; there is no folder DIR/lists"},
+		{"a file two folders below that are not there", "hash_key_file: sub/etc/fraudcheck/hash.key\n", "DIR/f.yaml:1: hash_key_file: cannot read DIR/sub/etc/fraudcheck/hash.key: no such file or directory; there is no folder DIR/sub/etc"},
+		{"a key with slashes for a file", "hash_key_file: kX9/vQ2mZ7/rT5w/Yb3n\n", "DIR/f.yaml:1: hash_key_file: cannot read it: no such file or directory"},
+		{"a path for a hash key", "hash_key: /etc/hash.key\n", "DIR/f.yaml:1: hash_key: wrong value; expected at least 32 bytes, and it has 13: head -c 32 /dev/urandom | base64 makes such a key; it looks like a path: hash_key_file names the file of a key"},
+		{"a note without #", "lists: {block_file: noted}\n", "DIR/noted:2: lists.block_file: wrong value; expected an address, or a network without host bits such as 198.51.100.0/24; a note begins with #, as in 198.51.100.0/24 # office"},
+		{"two networks on a line", "lists: {block_file: paired}\n", "DIR/paired:1: lists.block_file: wrong value; expected an address, or a network without host bits such as 198.51.100.0/24; write each on a line of its own"},
 		{"keys of a rule at the top", "rules:\n  - name: a\nper: ip\ncount: cards\n", "DIR/f.yaml:3: per: unknown setting; did you mean rules[0].per, indented in an entry of rules?"},
 		{"networks at the top", "networks: [10.0.0.1]\n", "DIR/f.yaml:1: networks: unknown setting; did you mean auth.networks, indented below auth?"},
 		{"a window of nothing", "rules:\n  - {name: a, per: ip, count: cards, block_over: 5, window: 0}\n", "DIR/f.yaml:2: rules[0].window: wrong value; expected a duration in h, m, s or ms, such as 500ms, 30s or 24h (one day)"},
@@ -249,7 +255,7 @@ func TestAMistakeIsAnsweredWithWhatMendsIt(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
 			require.NoError(t, os.Mkdir(filepath.Join(dir, "sub"), 0o700))
-			for name, text := range map[string]string{"users": "# ours\na:secret\n", "md5": "a:$apr1$abcdefgh$abcdefghijklmnopqrstuv\n", "empty": "", "short": "0123456789\n"} {
+			for name, text := range map[string]string{"users": "# ours\na:secret\n", "md5": "a:$apr1$abcdefgh$abcdefghijklmnopqrstuv\n", "empty": "", "short": "0123456789\n", "noted": "# ours\n198.51.100.0/24 office\n", "paired": "10.0.0.1, 10.0.0.2\n"} {
 				require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 			}
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "f.yaml"), []byte(tt.text), 0o600))

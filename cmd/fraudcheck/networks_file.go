@@ -50,10 +50,26 @@ func parseNetworks(text string) (lines []networkLine, wrong int, hint string) {
 		}
 		network, ok := velocity.ParseNetwork(entry)
 		if !ok {
-			return nil, n, networkHint(entry)
+			return nil, n, lineHint(entry)
 		}
 		// A copy: the whole text must not be kept for it.
 		lines = append(lines, networkLine{network, strings.Clone(strings.TrimSpace(note)), n})
 	}
 	return lines, 0, ""
+}
+
+// lineHint returns advice, after a semicolon, on a line that is no network: networkHint's,
+// or what to do with the text behind one.
+func lineHint(entry string) string {
+	words := strings.FieldsFunc(entry, func(r rune) bool { return strings.ContainsRune(" \t,;", r) })
+	if len(words) < 2 {
+		return networkHint(entry)
+	}
+	if _, ok := velocity.ParseNetwork(words[0]); !ok {
+		return networkHint(entry)
+	}
+	if _, ok := velocity.ParseNetwork(words[1]); ok {
+		return "; write each on a line of its own"
+	}
+	return "; a note begins with #, as in 198.51.100.0/24 # office"
 }

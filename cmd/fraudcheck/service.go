@@ -107,14 +107,22 @@ func (s *service) listen() (err error) {
 		s.callersListen, err = net.Listen("tcp", s.settings.Listen)
 	}
 	if err != nil {
-		return unusable("listen", err)
+		return s.cannotListen("listen", err)
 	}
 	// Where the start fails: no file of a socket is to be left.
 	s.open.add(func() { _ = s.callersListen.Close() })
 	if s.operatorsListen, err = net.Listen("tcp", s.settings.OperatorListen); err != nil {
-		return unusable("operator_listen", err)
+		return s.cannotListen("operator_listen", err)
 	}
 	return nil
+}
+
+// cannotListen returns the error of an address that cannot be used.
+func (s *service) cannotListen(key string, err error) error {
+	if !s.config.IsSet(key) {
+		err = fmt.Errorf("%w; this is the default: set %s to another address", err, key)
+	}
+	return unusable(key, err)
 }
 
 // openLog opens the log and writes its first lines. Lines before that, of errors at the

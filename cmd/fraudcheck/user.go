@@ -14,6 +14,7 @@ import (
 
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/config"
+	"fraudcheck/internal/door"
 )
 
 // userCommands edit and list the users file: user add, user remove and user list. A
@@ -74,17 +75,29 @@ func (u *userCommands) add(f *flags, stdin *os.File, stdout, stderr io.Writer) e
 		err = file.Takes(user) // before a password is typed in vain
 	}
 	if err != nil {
-		return fmt.Errorf("user add: %w", u.withSource(err))
+		return u.notAdded(path, err)
 	}
 	if user.Password, err = askPassword(stdin, stderr); err != nil {
 		return err
 	}
 	err = editUsers(path, func(file *auth.UsersFile) error { return file.Add(user) })
 	if err != nil {
-		return fmt.Errorf("user add: %w", u.withSource(err))
+		return u.notAdded(path, err)
 	}
 	_, err = fmt.Fprintln(stdout, "added")
 	return err
+}
+
+// notAdded returns the error of add. Of a name that is there it says how to replace it.
+func (u *userCommands) notAdded(path string, err error) error {
+	if errors.Is(err, auth.ErrUserExists) {
+		name, ok := door.ShownName(u.Add.Name)
+		if !ok {
+			name = "NAME"
+		}
+		err = fmt.Errorf("%[1]s is in %[2]s already: remove it first with fraudcheck user remove %[1]s --users-file %[2]s", name, path)
+	}
+	return fmt.Errorf("user add: %w", u.withSource(err))
 }
 
 // remove removes a user. What it was issued ends once the running program has read the
@@ -96,7 +109,7 @@ func (u *userCommands) remove(f *flags, stdout io.Writer) error {
 	}
 	err = editUsers(path, func(file *auth.UsersFile) error {
 		if !file.Remove(u.Remove.Name) {
-			return errors.New("expected a name that is in the file")
+			return fmt.Errorf("expected a name that is in the file: fraudcheck user list --users-file %s shows them", path)
 		}
 		return nil
 	})

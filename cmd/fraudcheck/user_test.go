@@ -182,7 +182,9 @@ func TestEditsOfTheUsersFileAreWholeAndKeepItsOwner(t *testing.T) {
 }
 
 func TestUserCommandsThatAreRefused(t *testing.T) {
-	users := writeFile(t, "users", "checkout:"+bcryptHash+"\n")
+	const card = "shop-4111-1111-1111-1111"
+	lines := "checkout:" + bcryptHash + "\n" + card + ":" + bcryptHash + "\n"
+	users := writeFile(t, "users", lines)
 	broken := writeFile(t, "broken", "hunter2\n")
 	for _, tt := range []struct {
 		stdin, want string
@@ -191,17 +193,18 @@ func TestUserCommandsThatAreRefused(t *testing.T) {
 		{password, "auth.basic.users_file: missing; expected a file, ", []string{"add", "a"}},
 		{password, "config: cannot read ", []string{"add", "a", "--config", "/nowhere/at/all"}},
 		{password, "/broken:1: auth.basic.users_file: wrong value; expected ", []string{"add", "a", "--users-file", broken}},
-		{password, "user add: expected a name that is not in the file", []string{"add", "checkout", "--users-file", users}},
+		{password, "user add: checkout is in " + users + " already: remove it first with fraudcheck user remove checkout --users-file " + users + "\n", []string{"add", "checkout", "--users-file", users}},
+		{password, "user add: NAME is in " + users + " already: remove it first with fraudcheck user remove NAME --users-file " + users + "\n", []string{"add", card, "--users-file", users}},
 		{password, "user add: expected a name of ", []string{"add", "a:b", "--users-file", users}},
 		{password, "user add: expected an address, or a network ", []string{"add", "a", "--networks", "hunter2", "--users-file", users}},
 		{password, "--roles: expected checker, analyst or operator", []string{"add", "a", "--roles", "checker,hunter2", "--users-file", users}},
 		{"", "password: expected a password of 8 to 1024 bytes", []string{"add", "a", "--users-file", users}},
 		{"hunter2\n", "password: expected a password of 8 to 1024 bytes", []string{"add", "a", "--users-file", users}},
 		{"Hunter2222\n", "password: expected a password that is not among the most common", []string{"add", "a", "--users-file", users}},
-		{"", "user remove: expected a name that is in the file", []string{"remove", "hunter2", "--users-file", users}},
+		{"", "user remove: expected a name that is in the file: fraudcheck user list --users-file " + users + " shows them\n", []string{"remove", "hunter2", "--users-file", users}},
 		{"", "/broken:1: auth.basic.users_file: wrong value; expected ", []string{"remove", "a", "--users-file", broken}},
 		{"", "/broken:1: auth.basic.users_file: wrong value; expected ", []string{"list", "--users-file", broken}},
-		{"", "--users-file: auth.basic.users_file: cannot read it: no such file", []string{"list", "--users-file", "/nowhere/at/all"}},
+		{"", "--users-file: auth.basic.users_file: cannot read /nowhere/at/all: no such file or directory; there is no folder /nowhere\n", []string{"list", "--users-file", "/nowhere/at/all"}},
 	} {
 		stdout, stderr, code := typed(t, tt.stdin, append([]string{"user"}, tt.args...)...)
 		assert.Equal(t, 1, code, tt.want)
@@ -212,5 +215,5 @@ func TestUserCommandsThatAreRefused(t *testing.T) {
 	}
 	text, err := os.ReadFile(users)
 	require.NoError(t, err)
-	assert.Equal(t, "checkout:"+bcryptHash+"\n", string(text))
+	assert.Equal(t, lines, string(text))
 }

@@ -25,6 +25,9 @@ func TestCheckConfigWarnsOfProbableMistakes(t *testing.T) {
 		"listen: unix:/none/x\nauth: {basic: {users: [{username: a, password: b, networks: [10.0.0.0/8]}]}}": "auth.basic.users[0].networks: a caller over the unix socket of listen has no IP address, so this user can never call there",
 		"listen: unix:/none/x\nauth: {basic: {users: [{username: a, password: b, bind_ip: true}]}}":          "auth.basic.users[0].bind_ip: a caller over the unix socket of listen has no IP address, so this user can never log in there",
 		"listen: unix:/none/x\nauth: {basic: {users_file: USERS}}":                                           "auth.basic.users_file: a caller over the unix socket of listen has no IP address, so 1 user with networks or bind_ip can never call or log in there",
+		"hash_key: /run/secrets/fraudcheck_hash_key_of_the_shop":                                             "hash_key looks like a path: hash_key_file names the file of a key",
+		"hash_key: secrets/of/the/shop/fraudcheck/hash.key":                                                  "hash_key looks like a path: hash_key_file names the file of a key",
+		"hash_key: /iOqVv0zT4kW9x2LrJc8pN7sYbE3mUdHfGa5QtRwZlo=":                                             "",
 		"auth: {networks: [10.0.0.0/8]}":                                                                     "",
 		"store: {budget: 100ms}":                                                                             "",
 		"rules: [" + rule + "shadow}, {name: b, " + rule[len("{name: a, "):] + "enforce}]":                   "",
@@ -35,7 +38,7 @@ func TestCheckConfigWarnsOfProbableMistakes(t *testing.T) {
 		text = strings.Replace(text, "USERS", users, 1)
 		printed := accepts(t, text)
 		if want == "" {
-			for _, unlike := range []string{"rules: none", "lists.", "auth names", "auth.networks", "store.budget"} {
+			for _, unlike := range []string{"rules: none", "hash_key looks", "lists.", "auth names", "auth.networks", "store.budget"} {
 				assert.NotContains(t, printed, "# warning: "+unlike, text)
 			}
 			continue

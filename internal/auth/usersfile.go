@@ -170,14 +170,17 @@ func (f *UsersFile) Line(name string) int {
 	return 1 + slices.IndexFunc(f.lines, func(l userLine) bool { return l.user.Name == name && name != "" })
 }
 
+// ErrUserExists is the error of adding a name that the file has.
+var ErrUserExists = errors.New("expected a name that is not in the file")
+
 // Takes checks a user that is to be added, apart from its hash; the error says what is
-// expected.
+// expected. It is ErrUserExists for a name that the file has.
 func (f *UsersFile) Takes(u User) error {
 	if err := u.check(); err != nil {
 		return fmt.Errorf("expected %w", err)
 	}
 	if f.Line(u.Name) > 0 {
-		return errors.New("expected a name that is not in the file")
+		return ErrUserExists
 	}
 	return nil
 }

@@ -14,17 +14,24 @@ import (
 func (a *API) logDecision(q *door.Request, s *scratch) {
 	q.LogAttrs = append(q.LogAttrs, slog.String("decision", s.decision.Outcome.String()))
 	a.logAddress(q, s)
-	q.LogAttrs = append(q.LogAttrs, slog.String("rules", reasonsText(&s.decision)))
+	rules := reasonsText(&s.decision)
+	if rules == "list" {
+		rules = s.decision.Outcome.String() + "_list"
+	}
+	q.LogAttrs = append(q.LogAttrs, slog.String("rules", rules))
 	q.LogAttempt(s.fields.Value(velocity.FieldAttemptID))
 	if s.decision.Degraded {
 		q.LogAttrs = append(q.LogAttrs, slog.String("knowledge", "degraded"))
 	}
 }
 
-// logOutcome adds what the issuer answered, the shopper's address, and the short id of
-// the attempt to the log line of the answer.
-func (a *API) logOutcome(q *door.Request, s *scratch, late bool) {
-	q.LogAttrs = append(q.LogAttrs, slog.String("outcome", s.fields.Value(velocity.FieldOutcome)))
+// logOutcome adds what the issuer answered and why it declined, the shopper's address, and
+// the short id of the attempt to the log line of the answer.
+func (a *API) logOutcome(q *door.Request, s *scratch, told velocity.IssuerAnswer, late bool) {
+	q.LogAttrs = append(q.LogAttrs, slog.String("outcome", told.Outcome))
+	if told.Reason != "" {
+		q.LogAttrs = append(q.LogAttrs, slog.String("reason", told.Reason))
+	}
 	a.logAddress(q, s)
 	if late {
 		q.LogAttrs = append(q.LogAttrs, slog.String("counted", "late"))
@@ -43,8 +50,8 @@ func (a *API) logAddress(q *door.Request, s *scratch) {
 
 // reasonsText lists the reasons, separated by blanks; a rule as name=count>limit, with
 // the limit that the count is over: cards_per_ip=6>5; or cards_per_ip=held where it is over
-// none and a hold runs. The reasons that are no rule
-// ("list", "store_failure") stand as they are.
+// none and a hold runs. The reasons that are no rule ("list", "store_failure") stand as they
+// are.
 func reasonsText(d *velocity.Decision) string {
 	var b []byte
 	for _, reason := range d.Reasons {

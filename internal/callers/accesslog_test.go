@@ -34,6 +34,10 @@ func TestARequestLeavesTwoLines(t *testing.T) {
 			map[string]string{"status": "200", "decision": "allow", "address": "2001:db8:1::/48", "rules": "", "scheme": "basic", "caller": "checkout"}},
 		{"an outcome", doortest.Raw("POST /v1/outcomes?outcome=approved", someCard, doortest.AsCheckout), "POST /v1/outcomes",
 			map[string]string{"status": "202", "outcome": "approved", "address": "203.0.113.0/24", "scheme": "basic", "caller": "checkout"}},
+		{"a decline", doortest.Raw("POST /v1/outcomes?outcome=declined&reason=insufficient_funds", someCard, doortest.AsCheckout), "POST /v1/outcomes",
+			map[string]string{"status": "202", "outcome": "declined", "reason": "insufficient_funds", "address": "203.0.113.0/24", "scheme": "basic", "caller": "checkout"}},
+		{"a decline without a reason", doortest.Raw("POST /v1/outcomes?outcome=declined", someCard, doortest.AsCheckout), "POST /v1/outcomes",
+			map[string]string{"status": "202", "outcome": "declined", "reason": "other", "address": "203.0.113.0/24", "scheme": "basic", "caller": "checkout"}},
 		{"a field at fault", doortest.Raw("POST /v1/check?cart=a&cart=b", "", doortest.AsCheckout), "POST /v1/check",
 			map[string]string{"status": "400", "code": "field_repeated", "field": "cart", "scheme": "basic", "caller": "checkout"}},
 		{"a field that is not known", doortest.Raw("POST /v1/check?crad_id=a", "", doortest.AsCheckout), "POST /v1/check",
@@ -99,6 +103,22 @@ func TestALineSaysThatARuleHolds(t *testing.T) {
 	for n, want := range []string{"", "cards_per_ip=2>1", "cards_per_ip=held", "cards_per_ip=2>1"} {
 		d.set(time.Duration(n/2) * 10 * time.Minute)
 		d.Ask(t, check("203.0.113.7", n))
+		lines := d.all.Log.Lines()
+		assert.Equal(t, want, lines[len(lines)-1].Attrs["rules"])
+	}
+}
+
+func TestALineSaysWhichListDecided(t *testing.T) {
+	checker := newChecker(t, velocity.DefaultRule)
+	lists, err := velocity.NewLists([]velocity.Entry{
+		{Net: netip.MustParsePrefix("198.51.100.0/24"), Outcome: velocity.Allow},
+		{Net: netip.MustParsePrefix("192.0.2.0/24"), Outcome: velocity.Block},
+	})
+	require.NoError(t, err)
+	checker.Replace(checker.Plan().With(lists))
+	d := open(t, func(s *doortest.Setup) { s.Checker = checker })
+	for address, want := range map[string]string{"198.51.100.7": "allow_list", "192.0.2.7": "block_list"} {
+		d.Ask(t, check(address, 1))
 		lines := d.all.Log.Lines()
 		assert.Equal(t, want, lines[len(lines)-1].Attrs["rules"])
 	}

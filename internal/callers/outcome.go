@@ -13,6 +13,7 @@ func (a *API) outcome(q *door.Request) *wire.Problem {
 	if p := a.parse(q, s, wire.OutcomeFields); p != nil {
 		return p
 	}
+	told := s.answer
 	late := a.Checker.Answered(&s.attempt, s.answer, a.Now(q.Start), &q.Turn)
 	if late {
 		s.answer = velocity.LateAnswer
@@ -21,7 +22,7 @@ func (a *API) outcome(q *door.Request) *wire.Problem {
 		a.Events.Outcome(s.answer)
 	}
 	if q.Logged {
-		a.logOutcome(q, s, late)
+		a.logOutcome(q, s, told, late)
 	}
 	q.Buffer = append(q.Buffer[:0], `{"attempt_id":`...)
 	q.Buffer = append(wire.AppendString(q.Buffer, s.fields.Value(velocity.FieldAttemptID)), '}')

@@ -53,7 +53,7 @@ func (e *Error) Unwrap() error { return e.Problem }
 // velocity and auth are: it sets File and Line, or Source, of the place that set the key,
 // and Missing where nothing set it. It returns errors that are no *Error, or have a place
 // already, as they are. Where nothing set the key or Needed, the place is the file's
-// first setting.
+// first setting, or of a Problem, which is one of the default, the file.
 func (c *Config) Locate(err error) error {
 	var e *Error
 	if !errors.As(err, &e) || e.File != "" || e.Source != "" {
@@ -67,7 +67,10 @@ func (c *Config) Locate(err error) error {
 	if c.setPosition(e, e.Key) || c.setPosition(e, e.Needed) || c.Path == "" {
 		return err
 	}
-	e.File, e.Line = c.Path, max(c.lines[""], 1)
+	e.File = c.Path
+	if e.Key == "" || e.Problem == nil {
+		e.Line = max(c.lines[""], 1)
+	}
 	return err
 }
 

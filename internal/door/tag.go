@@ -79,6 +79,15 @@ const maxNameDigits = 11
 // but letters, digits and a few marks in quotes, so that it cannot pass for more than
 // one word of its line.
 func (t *Tags) Name(name string) string {
+	if shown, ok := ShownName(name); ok {
+		return shown
+	}
+	return string(t.AppendShortID([]byte("masked:"), "name", name))
+}
+
+// ShownName returns the name as Tags.Name does; false where it may be a card number, which
+// is not shown.
+func ShownName(name string) (string, bool) {
 	digits, plain := 0, name != ""
 	for _, c := range name {
 		switch {
@@ -91,9 +100,9 @@ func (t *Tags) Name(name string) string {
 	}
 	switch {
 	case digits > maxNameDigits:
-		return string(t.AppendShortID([]byte("masked:"), "name", name))
+		return "", false
 	case plain:
-		return name
+		return name, true
 	}
-	return strconv.Quote(name)
+	return strconv.Quote(name), true
 }

@@ -8,7 +8,9 @@ define( 'FRAUDCHECK_URL', $url );
 define( 'FRAUDCHECK_USER', $user );
 define( 'FRAUDCHECK_PROXIES', json_decode( $proxies, true ) );
 
-$hooks = $orders = $notices = $log = $queue = $tokens = [];
+const DAY_IN_SECONDS = 86400;
+
+$hooks = $orders = $notices = $log = $queue = $tokens = $transients = $declared = [];
 
 function add_action( $name, $function, $priority = 10, $arguments = 1 ) {
 	$GLOBALS['hooks'][ $name ][] = [ $function, $arguments ];
@@ -33,6 +35,18 @@ function __( $text, $domain ) {
 function wc_add_notice( $text, $kind ) {
 	$GLOBALS['notices'][] = $text;
 }
+function get_transient( $name ) {
+	return $GLOBALS['transients'][ $name ] ?? false;
+}
+function set_transient( $name, $value, $seconds ) {
+	$GLOBALS['transients'][ $name ] = $value;
+}
+function wp_get_current_user() {
+	return (object) [ 'user_email' => 'customer@example.com' ];
+}
+function get_current_user_id() {
+	return 42;
+}
 function wc_get_order( $id ) {
 	return $GLOBALS['orders'][ $id ] ?? false;
 }
@@ -51,7 +65,7 @@ function wc_get_logger() {
 }
 function WC() {
 	return $GLOBALS['woocommerce'] ??= new class() {
-		public $session;
+		public $session, $cart;
 		public function __construct() {
 			$this->session = new class() {
 				public function get_customer_id() {
@@ -136,6 +150,9 @@ class Order {
 eval( 'namespace Automattic\WooCommerce\StoreApi\Exceptions; class RouteException extends \Exception {
 	public function __construct( public string $name, string $text, int $status ) { parent::__construct( $text, $status ); }
 }' );
+eval( 'namespace Automattic\WooCommerce\Utilities; class FeaturesUtil {
+	public static function declare_compatibility( $feature, $file ) { $GLOBALS["declared"][ $feature ] = basename( $file ); }
+}' );
 
 // Where the gateways that the plugin knows leave a card.
 function leave_card( Order $order, string $where, array $card ) {
@@ -167,6 +184,8 @@ function run_queue( $until ) {
 
 $tokens[] = null; // ids begin at 1
 require $plugin;
+do_action( 'before_woocommerce_init' );
+add_filter( 'woocommerce_cart_needs_payment', fn( $needs ) => $GLOBALS['press']['needs'] ?? $needs );
 
 for ( $number = 1; $line = fgets( STDIN ); $number++ ) {
 	$press   = json_decode( $line, true ) + [ 'order' => 1000 + $number, 'checkout' => 'classic', 'method' => 'card', 'status' => 'processing', 'leaves' => '', 'late' => false, 'wait' => 0 ];
@@ -194,6 +213,13 @@ for ( $number = 1; $line = fgets( STDIN ); $number++ ) {
 			case 'pay page':
 				$_POST['payment_method'] = $press['method'];
 				do_action( 'woocommerce_before_pay_action', $order );
+				break;
+			case 'save card':
+				$_POST['payment_method'] = $press['method'];
+				$valid                   = apply_filters( 'woocommerce_add_payment_method_form_is_valid', true );
+				if ( $valid !== ! $notices ) {
+					throw new Error( 'the page says nothing, or goes on' );
+				}
 		}
 	} catch ( Exception $e ) { // as process_checkout and the Store API do
 		$notices[] = $e->getMessage();
@@ -209,5 +235,5 @@ for ( $number = 1; $line = fgets( STDIN ); $number++ ) {
 		}
 	}
 	run_queue( time() + $press['wait'] );
-	echo json_encode( [ 'sold' => ! $notices, 'ms' => $ms, 'notices' => $notices, 'log' => $log, 'notes' => $order->notes, 'kept' => count( $order->saved['_fraudcheck'] ?? [] ), 'queue' => count( $queue ) ] ), "\n";
+	echo json_encode( [ 'sold' => ! $notices, 'ms' => $ms, 'notices' => $notices, 'log' => $log, 'notes' => $order->notes, 'kept' => count( $order->saved['_fraudcheck'] ?? [] ), 'queue' => count( $queue ), 'declared' => $declared ] ), "\n";
 }
