@@ -125,8 +125,11 @@ func checkConfig(f *flags, stdout io.Writer) error {
 	if _, err := p.makeKeys(); err != nil {
 		return err
 	}
-	// serve refuses all of these; check-config may run on another machine.
-	for _, check := range []func() error{p.checkSnapshotFile, p.checkLogFolder, p.checkSocketFolder} {
+	if err := p.judgeSocketFolder(); err != nil {
+		return err
+	}
+	// serve refuses these; check-config may run on another machine.
+	for _, check := range []func() error{p.checkSnapshotFile, p.checkLogFolder} {
 		if err := check(); err != nil {
 			p.warn("%s", err)
 		}

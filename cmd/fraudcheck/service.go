@@ -60,7 +60,7 @@ func newService(p *policy, stderr io.Writer) (s *service, err error) {
 	s = &service{policy: p, guard: auth.NewGuard(p.authPolicy), clock: velocity.NewClock(time.Now()), closeLog: func() {}, failed: make(chan error, 3)}
 	s.certificate.Store(p.certificate)
 	for _, step := range []func() error{
-		s.checkSnapshotFile, s.makeKeys, s.makeMemory, s.listen,
+		s.checkSnapshotFile, s.checkSocketFolder, s.makeKeys, s.makeMemory, s.listen,
 		func() error { return s.openLog(stderr) },
 		s.makeMetrics, s.openStore, s.openLogins, s.makeDoors, s.loadSnapshot,
 	} {

@@ -25,6 +25,7 @@ func (p *policy) warnOfRulesAndLists() {
 	if !slices.ContainsFunc(s.Rules, enforced) {
 		p.warn("rules: none is in mode enforce, so none blocks")
 	}
+	p.warnOfIdleRules()
 	now := time.Now()
 	for _, list := range p.lists() {
 		for i, e := range list.entries {
@@ -46,6 +47,28 @@ func (p *policy) warnOfRulesAndLists() {
 			}
 		}
 	}
+}
+
+// warnOfIdleRules warns of rules that decide nothing, since another counts the same over the
+// same window, and is over its limits no later and holds no shorter.
+func (p *policy) warnOfIdleRules() {
+	rules := p.settings.Rules
+	for i, r := range rules {
+		for j, other := range rules {
+			// Of two that are alike the second is idle.
+			if i != j && covers(other, r) && (j < i || !covers(r, other)) {
+				p.warn("rules[%d] (%s) decides nothing that rules[%d] (%s) does not: both count the same over the same window", i, r.Name, j, other.Name)
+				break
+			}
+		}
+	}
+}
+
+// covers reports whether a decides whatever b decides.
+func covers(a, b config.Rule) bool {
+	same := a.Per == b.Per && a.Count == b.Count && a.Window == b.Window && a.Retention == b.Retention && a.Mode == b.Mode
+	reviews := b.ReviewOver == 0 || a.BlockOver <= b.ReviewOver || a.ReviewOver != 0 && a.ReviewOver <= b.ReviewOver
+	return same && reviews && a.BlockOver <= b.BlockOver && a.Hold >= b.Hold
 }
 
 // versionOfIP names the version of IP that the network is of.

@@ -66,6 +66,19 @@ func holdsSecrets(s *config.Settings) bool {
 	return false
 }
 
+// judgeSocketFolder is checkSocketFolder for check-config, which other users run too: a
+// folder that only cannot be written is a warning.
+func (p *policy) judgeSocketFolder() error {
+	err := p.checkSocketFolder()
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+		return err
+	}
+	if err != nil {
+		p.warn("%s", err)
+	}
+	return nil
+}
+
 // checkSocketFolder returns why the unix socket of listen cannot be made: its folder has to
 // be there and to be writable.
 func (p *policy) checkSocketFolder() error {
@@ -73,7 +86,10 @@ func (p *policy) checkSocketFolder() error {
 	if !isSocket {
 		return nil
 	}
-	folder := filepath.Dir(path)
+	folder, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return p.config.Locate(&config.Error{Key: "listen", Problem: err})
+	}
 	info, err := os.Stat(folder)
 	var reason error
 	switch {
