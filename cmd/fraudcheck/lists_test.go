@@ -72,7 +72,7 @@ func (l *listing) holds(list string) (entries []string) {
 }
 
 func TestAFileOfNetworksIsRead(t *testing.T) {
-	l := newListing(t, "# partners\n\n198.51.100.7 # our call centre\r\n  2001:db8::/32#ours\n\t\n", "::ffff:192.0.2.1\n192.0.2.0/24")
+	l := newListing(t, "\ufeff# partners\n\n198.51.100.7 # our call centre\r\n  2001:db8::/32#ours\n\t\n", "::ffff:192.0.2.1\n192.0.2.0/24")
 	_, err := l.start()
 	require.NoError(t, err)
 	assert.Equal(t, []string{"198.51.100.7/32 our call centre", "2001:db8::/32 ours"}, l.holds("allow"))
@@ -86,7 +86,10 @@ func TestAWrongFileOfNetworksStopsTheStartWithItsLine(t *testing.T) {
 	const network = "wrong value; expected an address, or a network without host bits such as 198.51.100.0/24"
 	for name, tt := range map[string]struct{ lists, allow, want string }{
 		"a word":              {"", "198.51.100.7\n\nstaple\n", "DIR/allow.txt:3: lists.allow_file: " + network},
-		"two in a line":       {"", "198.51.100.7 198.51.100.8\n", "DIR/allow.txt:1: lists.allow_file: " + network},
+		"two in a line":       {"", "198.51.100.7 198.51.100.8\n", "DIR/allow.txt:1: lists.allow_file: " + network + "; write each on a line of its own"},
+		"an IPv4 network":     {"", "::ffff:198.51.100.0/120\n", "DIR/allow.txt:1: lists.allow_file: " + network + "; did you mean 198.51.100.0/24?"},
+		"one behind NAT64":    {"", "64:ff9b::c633:6400/120\n", "DIR/allow.txt:1: lists.allow_file: " + network + "; did you mean 198.51.100.0/24?"},
+		"all of NAT64":        {"", "64:ff9b::/96\n", "DIR/allow.txt:1: lists.allow_file: " + network + "; did you mean 0.0.0.0/0?"},
 		"host bits":           {"", "# x\n10.0.0.1/8 # y\n", "DIR/allow.txt:2: lists.allow_file: " + network + "; did you mean 10.0.0.0/8?"},
 		"no file":             {"allow_file: nothing.txt", "", "DIR/f.yaml:LAST: lists.allow_file: cannot read DIR/nothing.txt: no such file or directory"},
 		"in both files":       {"", "198.51.100.7\n192.0.2.0/24\n", "DIR/block.txt:2: lists.block_file: wrong value; expected a network that is not listed yet, in either list: line 2 of lists.allow_file has it"},
@@ -130,6 +133,8 @@ func TestAtAReloadAWrongFileOfNetworksStopsNothingElse(t *testing.T) {
 		{"still wrong, with the entries of the last good one", func() {},
 			"DIR/allow.txt:2: lists.allow_file: wrong value; expected an address, or a network without host bits such as 198.51.100.0/24", "198.51.100.8/32", "192.0.2.2/32"},
 		{"empty", func() { l.write("allow.txt", "") },
+			"DIR/f.yaml:LAST: lists.allow_file: it is empty: it may be half written (a line that begins with # says that there is no network)", "198.51.100.8/32", "192.0.2.2/32"},
+		{"blank, as of a feed that failed", func() { l.write("allow.txt", "\r\n \n") },
 			"DIR/f.yaml:LAST: lists.allow_file: it is empty: it may be half written (a line that begins with # says that there is no network)", "198.51.100.8/32", "192.0.2.2/32"},
 		{"gone", func() { require.NoError(t, os.Remove(filepath.Join(l.dir, "allow.txt"))) },
 			"DIR/f.yaml:LAST: lists.allow_file: cannot read DIR/allow.txt: no such file or directory", "198.51.100.8/32", "192.0.2.2/32"},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"net/netip"
 	"strings"
@@ -20,15 +21,16 @@ type networkLine struct {
 }
 
 // readNetworks reads the file of networks that the setting of that key names: one address
-// or network a line, "#" begins a comment. At a reload an empty file is one that is half
-// written; a comment alone says that there is no network. The error is a *config.Error with
+// or network a line, "#" begins a comment. At a reload a file of blank lines alone is one
+// that is half written; a comment alone says that there is no network. The error is a *config.Error with
 // the line at fault.
 func (p *policy) readNetworks(key, path string) ([]networkLine, error) {
 	text, err := p.readNamed(key, path)
 	if err != nil {
 		return nil, err
 	}
-	if p.files == config.RegularFiles && len(text) == 0 {
+	text = bytes.TrimPrefix(text, []byte("\ufeff")) // editors of Windows begin a file with it
+	if p.files == config.RegularFiles && len(bytes.TrimSpace(text)) == 0 {
 		return nil, &config.Error{Key: key, Problem: errors.New("it is empty: it may be half written (a line that begins with # says that there is no network)")}
 	}
 	lines, wrong, hint := parseNetworks(string(text))

@@ -60,8 +60,14 @@ func networkHint(text string) string {
 	meant := func(n netip.Prefix) string {
 		return fmt.Sprintf("; did you mean %s%s?", text[:len(text)-len(bare)], n.Masked())
 	}
-	if n, err := netip.ParsePrefix(bare); err == nil && n != n.Masked() {
-		return meant(n)
+	if n, err := netip.ParsePrefix(bare); err == nil {
+		// The IPv4 addresses inside IPv6 ones count as such.
+		if inside, ok := velocity.ParseAddress(n.Addr().String()); ok && inside.Is4() && n.Addr().Is6() && n.Bits() >= 96 {
+			return meant(netip.PrefixFrom(inside, n.Bits()-96))
+		}
+		if n != n.Masked() {
+			return meant(n)
+		}
 	}
 	address, length, slash := strings.Cut(bare, "/")
 	ip, err := netip.ParseAddr(address)

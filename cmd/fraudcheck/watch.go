@@ -10,24 +10,35 @@ import (
 )
 
 // A fileWatch notices that a file changes which the configuration was last read from. It
-// looks at size and modification time once a second, which works for links, mounted
-// secrets of Kubernetes and network file systems alike; notifications of the kernel do
-// not.
+// looks at the file, its size and modification time once a second, which works for links,
+// mounted secrets of Kubernetes and network file systems alike; notifications of the
+// kernel do not.
 type fileWatch struct {
-	mu   sync.Mutex
-	seen map[string]fileVersion // by path, as of the last look
+	mu      sync.Mutex
+	seen    map[string]os.FileInfo // by path, as of the last look; nil: the file was not there
+	missing map[string]int         // looks in a row that did not find the file
 }
 
-// A fileVersion tells one content of a file from the next; it is zero for a file that
-// does not exist.
-type fileVersion struct{ modified, size int64 } // modified in ns since 1970, size in bytes
+// maxMissing is how many looks in a row may not find a file: it may be one that is being
+// replaced. Then its absence is a change like any other.
+const maxMissing = 10
 
-// versionOf returns the version of the file as it is now.
-func versionOf(path string) (v fileVersion) {
-	if info, err := os.Stat(path); err == nil {
-		v = fileVersion{info.ModTime().UnixNano(), info.Size()}
+// infoOf describes the file as it is now; nil where there is none.
+func infoOf(path string) os.FileInfo {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil
 	}
-	return v
+	return info
+}
+
+// sameVersion reports whether the file has not changed in between. Tools may keep the
+// modification time of a file that they put in place of another.
+func sameVersion(a, b os.FileInfo) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
 // filesOf returns the files that the settings name and a reload reads; empty for those
@@ -48,19 +59,19 @@ func filesOf(s *config.Settings) []string {
 func (w *fileWatch) follow(config string, s *config.Settings) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	seen := make(map[string]fileVersion)
+	seen := make(map[string]os.FileInfo)
 	for _, path := range append(filesOf(s), config) {
 		if path == "" {
 			continue
 		}
 		// See poll: the version of the last reading counts, not that of now.
-		v, known := w.seen[path]
+		info, known := w.seen[path]
 		if !known {
-			v = versionOf(path)
+			info = infoOf(path)
 		}
-		seen[path] = v
+		seen[path] = info
 	}
-	w.seen = seen
+	w.seen, w.missing = seen, make(map[string]int)
 }
 
 // poll reports whether a file has changed since the last call. It is called before the
@@ -69,10 +80,17 @@ func (w *fileWatch) poll() (changed bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for path, before := range w.seen {
-		now := versionOf(path)
-		if now == before || now == (fileVersion{}) { // a file that is being replaced may be missing
+		now := infoOf(path)
+		if sameVersion(now, before) {
+			delete(w.missing, path)
 			continue
 		}
+		if now == nil {
+			if w.missing[path]++; w.missing[path] <= maxMissing {
+				continue
+			}
+		}
+		delete(w.missing, path)
 		changed = true
 		w.seen[path] = now
 	}

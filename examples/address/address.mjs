@@ -4,6 +4,7 @@ import net from 'node:net'
 // the proxies between the shopper and this process, nearest first: for each the networks
 // that its requests come from, or 'unix:' for a unix socket.
 export function behind(proxies) {
+  if (!proxies.every(Array.isArray)) throw new TypeError("proxies is a list of lists, such as [['127.0.0.1', '::1']]")
   const trusted = proxies.map((networks) => {
     const list = new net.BlockList()
     for (const network of networks.filter((n) => n !== 'unix:')) {

@@ -10,6 +10,9 @@
  */
 function shopper_address(string $remote, string $forwarded, array $proxies): string
 {
+    if (array_filter($proxies, 'is_array') !== $proxies) {
+        throw new TypeError("proxies is a list of lists, such as [['127.0.0.1', '::1']]");
+    }
     $plain = '/^\[?(?:(?:::ffff:)?((?:\d+\.){3}\d+)|([\da-f:]+))\]?(?::\d+)?$/i'; // without port and brackets
     $hops = explode(',', ltrim("$forwarded," . ($remote ?: 'unix:'), ','));
     $hops = preg_replace($plain, '$1$2', array_map('trim', $hops));

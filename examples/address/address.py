@@ -8,6 +8,8 @@ def behind(proxies):
     proxies are the proxies between the shopper and this process, nearest first: for each
     the networks that its requests come from, or 'unix:' for a unix socket.
     """
+    if any(isinstance(networks, str) for networks in proxies):
+        raise TypeError("proxies is a list of lists, such as [['127.0.0.1', '::1']]")
     trusted = [([ipaddress.ip_network(n) for n in networks if n != 'unix:'], 'unix:' in networks) for networks in proxies]
 
     def shopper(remote, forwarded):

@@ -51,3 +51,4 @@ const [host, port] = (process.env.LISTEN ?? '127.0.0.1:9000').split(':')
 http.createServer((request, response) => {
   answer(request, response).catch(() => response.destroy()) // no charge for what is no form
 }).listen(Number(port), host)
+process.on('SIGTERM', () => checks.close().then(() => process.exit())) // delivers the outcomes that wait

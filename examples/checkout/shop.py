@@ -2,6 +2,7 @@
 import http.server
 import json
 import pathlib
+import signal
 import sys
 import urllib.parse
 
@@ -64,4 +65,8 @@ class Shop(http.server.BaseHTTPRequestHandler):
 
 if __name__ == '__main__':
     host, port = os.environ.get('LISTEN', '127.0.0.1:9000').split(':')
-    http.server.ThreadingHTTPServer((host, int(port)), Shop).serve_forever()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    try:
+        http.server.ThreadingHTTPServer((host, int(port)), Shop).serve_forever()
+    finally:
+        checks.close()  # delivers the outcomes that wait

@@ -104,13 +104,13 @@ func (e *EntryError) Error() string {
 
 // ParseNetwork reads an address as [ParseAddress] does, or a network in CIDR form (RFC
 // 4632, RFC 4291). It reports false for anything else, a network with bits set beyond
-// its length included.
+// its length and one of addresses that count as IPv4 included.
 func ParseNetwork(text string) (netip.Prefix, bool) {
 	if addr, ok := parseIP(text); ok {
 		return netip.PrefixFrom(addr, addr.BitLen()), true
 	}
 	p, err := netip.ParsePrefix(text)
-	if err != nil || p.Masked() != p || p.Addr().Is4In6() {
+	if err != nil || p.Masked() != p || p.Addr().Is4In6() || nat64.Contains(p.Addr()) {
 		return netip.Prefix{}, false
 	}
 	return p, true

@@ -302,22 +302,22 @@ func TestWooCommerceSellsWhateverTheServiceDoes(t *testing.T) {
 			t.Parallel()
 			last := requireSells(t, openShop(t, misbehave(t, lie.serve), credentials, "[]"))
 			assert.Equal(t, lie.fault, strings.HasPrefix(last.Log[0], "critical"), "%s", last.Log)
+			if name == "stalls" {
+				assert.Contains(t, last.Log[0], "timed out")
+			}
 			assert.Equal(t, lie.fault, last.Queue == 0, "%d outcomes to try again", last.Queue)
 		})
 	}
+	t.Run("is not there", func(t *testing.T) {
+		addr, err := testbed.FreeAddr()
+		require.NoError(t, err)
+		last := requireSells(t, openShop(t, addr, credentials, "[]"))
+		assert.Regexp(t, "^warning /v1/check: status 0 .*(refused|connect to)", last.Log[0])
+	})
 	t.Run("wrong password", func(t *testing.T) {
 		last := requireSells(t, openShop(t, serveWith(t, defaultRule).Addr, "checkout:wrong", "[]"))
 		assert.Equal(t, "critical /v1/check: status 401 credentials_invalid", last.Log[0])
 	})
-}
-
-func TestWooCommerceSaysHowTheServiceIsAway(t *testing.T) {
-	stalls := requireSells(t, openShop(t, misbehave(t, lies["stalls"].serve), credentials, "[]"))
-	assert.Regexp(t, "^warning /v1/check: status 0 .*timed out", stalls.Log[0])
-	addr, err := testbed.FreeAddr()
-	require.NoError(t, err)
-	refuses := requireSells(t, openShop(t, addr, credentials, "[]"))
-	assert.Regexp(t, "^warning /v1/check: status 0 .*(refused|connect to)", refuses.Log[0])
 }
 
 func TestWooCommerceReportsLaterWhatItCouldNot(t *testing.T) {
