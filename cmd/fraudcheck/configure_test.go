@@ -135,7 +135,7 @@ func TestCommandLineAndEnvironmentAreRefusedByTheSettingThatIsWrong(t *testing.T
 		{"--hash-key-file", "FRAUDCHECK_HASH_KEY_FILE", "hash_key_file: cannot read "},
 		{"--config", "FRAUDCHECK_CONFIG", "cannot read /nowhere/at/all: "},
 	} {
-		value := "/nowhere/" + marker
+		value := "/nowhere/" + strings.Repeat(marker, 3) // as long as a key, so it may be one
 		if tt.flag == "--config" {
 			value = "/nowhere/at/all"
 		}
