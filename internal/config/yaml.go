@@ -123,7 +123,10 @@ func isString(v reflect.Value) bool {
 func (c *Config) readStruct(node *yaml.Node, key string, v reflect.Value) error {
 	if node.Kind != yaml.MappingNode {
 		hint := ""
-		if node.Kind == yaml.ScalarNode && strings.Contains(node.Value, ":") {
+		switch {
+		case node.Tag == "!!null":
+			hint = "; indent those lines more than this one"
+		case node.Kind == yaml.ScalarNode && strings.Contains(node.Value, ":"):
 			hint = "; a name is followed by a colon and a blank"
 		}
 		return &Error{Key: key, Missing: node.Tag == "!!null",
@@ -138,6 +141,10 @@ func (c *Config) readStruct(node *yaml.Node, key string, v reflect.Value) error 
 		line := node.Content[i].Line
 		switch {
 		case !ok:
+			if next := node.Content[i+1]; node.Style&yaml.FlowStyle != 0 && next.Tag == "!!null" && next.Value == "" && settingName.MatchString(name) {
+				// What follows a comma in a password without quotes is such a name.
+				return &Error{Key: key, File: c.Path, Line: line, Problem: errors.New("unknown setting, not shown, without a value; put a value that holds a comma in quotes")}
+			}
 			return c.unknown(v, key, node.Content[i])
 		case seen[name]:
 			return &Error{Key: path, File: c.Path, Line: line, Problem: fmt.Errorf("set twice, first in line %d", c.lines[path])}
