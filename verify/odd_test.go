@@ -1,8 +1,11 @@
 package verify
 
 import (
+	"bufio"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -66,10 +69,12 @@ func serveOdd(t *testing.T, parts func(yield func(string) bool)) string {
 			}
 			go func() {
 				defer c.Close()
-				for buf := make([]byte, 8192); ; {
-					if _, err := c.Read(buf); err != nil {
+				for r := bufio.NewReader(c); ; {
+					request, err := http.ReadRequest(r)
+					if err != nil {
 						return
 					}
+					_, _ = io.Copy(io.Discard, request.Body) // it may come after the head
 					for part := range parts {
 						if _, err := c.Write([]byte(part)); err != nil {
 							return
