@@ -63,7 +63,7 @@ var faults = append([]fault{
 	{name: "restarted-fast", promise: throughout, prepare: losingMemory(restartFast)},
 	{name: "flushed", promise: throughout, prepare: losingMemory(flush)},
 	{name: "forgiven-then-lost", promise: throughout, prepare: forgivenThenLost},
-	{name: "record-refused", promise: throughout, prepare: recordRefused},
+	{name: "record-refused", promise: answered | blocked | fast, prepare: recordRefused},
 	{name: "full", promise: throughout | degrades, prepare: full},
 
 	{name: "slowloris", promise: answered | blocked | fast, prepare: slowloris},
