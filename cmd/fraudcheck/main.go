@@ -125,11 +125,9 @@ func checkConfig(f *flags, stdout io.Writer) error {
 	if _, err := p.makeKeys(); err != nil {
 		return err
 	}
-	if err := p.judgeSocketFolder(); err != nil {
-		return err
-	}
-	// serve refuses these; check-config may run on another machine.
-	for _, check := range []func() error{p.checkSnapshotFile, p.checkLogFolder} {
+	// serve refuses these; check-config may run on another machine, as another user, or
+	// before systemd has made a folder.
+	for _, check := range []func() error{p.checkSnapshotFile, p.checkLogFolder, p.checkSocketFolder} {
 		if err := check(); err != nil {
 			p.warn("%s", err)
 		}

@@ -66,19 +66,6 @@ func holdsSecrets(s *config.Settings) bool {
 	return false
 }
 
-// judgeSocketFolder is checkSocketFolder for check-config, which other users run too: a
-// folder that only cannot be written is a warning.
-func (p *policy) judgeSocketFolder() error {
-	err := p.checkSocketFolder()
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
-		return err
-	}
-	if err != nil {
-		p.warn("%s", err)
-	}
-	return nil
-}
-
 // checkSocketFolder returns why the unix socket of listen cannot be made: its folder has to
 // be there and to be writable.
 func (p *policy) checkSocketFolder() error {
