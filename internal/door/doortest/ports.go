@@ -15,6 +15,7 @@ import (
 	"fraudcheck/internal/auth/password"
 	"fraudcheck/internal/callers"
 	"fraudcheck/internal/door"
+	"fraudcheck/internal/event"
 	"fraudcheck/internal/operator"
 	"fraudcheck/internal/server"
 	"fraudcheck/internal/turns"
@@ -63,6 +64,7 @@ type Setup struct {
 	Address       func(netip.Addr) string
 	Profiles      bool
 	AcceptNoIP    bool
+	Watchers      []event.Watcher
 	Metrics       *operator.Metrics
 
 	log    *Log
@@ -137,7 +139,7 @@ func (f *Fraudcheck) open(t testing.TB, s *Setup) {
 		return its
 	}
 	ofCallers := settings("callers")
-	checks := &callers.API{Checker: s.Checker, Now: s.Now, Address: s.Address, AcceptNoIP: s.AcceptNoIP, Events: ofCallers.Events}
+	checks := &callers.API{Checker: s.Checker, Now: s.Now, Address: s.Address, AcceptNoIP: s.AcceptNoIP, Events: ofCallers.Events, Watchers: s.Watchers}
 	looks := &operator.API{Checker: s.Checker, Guard: s.Guard, Metrics: f.Metrics, Now: s.Now, Address: s.Address, Profiles: s.Profiles}
 	ofOperators := settings("operators")
 	ofCallers.Elsewhere, ofCallers.OtherPort = looks.Routes(), "operators' port"
