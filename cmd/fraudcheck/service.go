@@ -131,7 +131,7 @@ func (s *service) openLog(stderr io.Writer) (err error) {
 	var file io.WriteCloser
 	set := s.settings.Log
 	if set.Path != "" {
-		if file, err = logging.OpenFile(set.Path, set.Days, int64(set.MaxBytes), time.Now); err != nil {
+		if file, err = logging.OpenFile(set.Path, "log", set.Days, int64(set.MaxBytes), time.Now); err != nil {
 			return unusable("log.path", err)
 		}
 	}
