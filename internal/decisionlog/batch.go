@@ -21,7 +21,7 @@ type entry struct {
 	degraded       bool             // likewise
 	at             velocity.Time
 	attempt        velocity.Attempt
-	attemptID      string
+	shortAttempt   velocity.ShortID
 	caller         string
 	answer         velocity.IssuerAnswer // of an outcome
 	plan           *velocity.Plan        // of a check
@@ -32,7 +32,7 @@ type entry struct {
 func (b *batch) add(e *event.Event) {
 	b.entries = append(b.entries, entry{})
 	c := &b.entries[len(b.entries)-1]
-	c.kind, c.at, c.attempt, c.attemptID, c.answer = e.Kind, e.Time, *e.Attempt, e.AttemptID, e.Answer
+	c.kind, c.at, c.attempt, c.shortAttempt, c.answer = e.Kind, e.Time, *e.Attempt, e.ShortAttempt, e.Answer
 	if e.Caller != nil {
 		c.caller = e.Caller.Name
 	}

@@ -20,7 +20,7 @@ func (w *writer) appendEvent(e *entry, rules []velocity.RuleResult, reasons []st
 		plan = w.Plan()
 	}
 	b := append(w.chunk, `,"attempt":"`...)
-	b = append(w.Attempt(b, e.attemptID), '"')
+	b = append(e.shortAttempt.AppendTo(b), '"')
 	if word := e.attempt.CardWord(); word != "" {
 		b = append(append(append(b, `,"card":"`...), word...), '"')
 	}
@@ -31,7 +31,7 @@ func (w *writer) appendEvent(e *entry, rules []velocity.RuleResult, reasons []st
 	}
 	b = append(b, `,"subjects":{`...)
 	first := len(b)
-	w.IDs.All(&e.attempt, plan, func(name string, id *velocity.LogID) {
+	w.IDs.All(&e.attempt, plan, func(name string, id velocity.LogID) {
 		if len(b) > first {
 			b = append(b, ',')
 		}

@@ -81,10 +81,7 @@ type Settings struct {
 	IDs      *velocity.LogIDs
 	Now      func() velocity.Time // the instance's clock
 	Plan     func() *velocity.Plan
-	// Attempt appends the short id of an attempt_id; Caller returns the form of a caller's
-	// name that is logged.
-	Attempt func(b []byte, id string) []byte
-	Caller  func(name string) string
+	Caller   func(name string) string // the form of a caller's name that is logged
 	// Failed is called with the error of each write that failed, Panicked with a panic that
 	// was recovered and cost a batch of events; both by one goroutine at a time.
 	Failed   func(error)

@@ -112,7 +112,6 @@ func (w *writer) flush() {
 	whole := len(w.gaps) + w.events
 	if err != nil {
 		whole = bytes.Count(w.chunk[:n], []byte{'\n'})
-		w.failed(err)
 	}
 	for _, lost := range w.gaps[:min(whole, len(w.gaps))] {
 		if lost == unknownLost {
@@ -124,6 +123,9 @@ func (w *writer) flush() {
 	w.drop(w.events - max(0, whole-len(w.gaps)))
 	w.seq = w.chunkFrom + uint64(whole)
 	w.chunk, w.gaps, w.events = w.chunk[:0], w.gaps[:0], 0
+	if err != nil {
+		w.failed(err)
+	}
 }
 
 // drop counts events that are not written.
