@@ -2,11 +2,8 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/sha256"
-	"net"
 	"os"
-	"strconv"
 	"time"
 
 	"fraudcheck/internal/decisionlog"
@@ -66,7 +63,7 @@ func (s *service) openDecisionLog() (err error) {
 	}
 	rarely := atMostEvery(time.Minute)
 	s.decisions, err = decisionlog.Open(decisionlog.Settings{
-		Dir: set.Path, Days: set.Days, MaxBytes: int64(set.MaxBytes), Instance: s.instanceName(),
+		Dir: set.Path, Days: set.Days, MaxBytes: int64(set.MaxBytes), Instance: s.instance,
 		IDs: s.keys.decisions, Now: s.now, Plan: s.checker.Plan, Caller: door.NewTags(s.keys.log).Name,
 		Failed: func(err error) {
 			if rarely() {
@@ -80,19 +77,6 @@ func (s *service) openDecisionLog() (err error) {
 	}
 	s.open.add(s.decisions.Close)
 	return nil
-}
-
-// instanceName is the name of this instance: as configured, or the host name and the port of
-// listen, which a unix socket does not have.
-func (s *service) instanceName() string {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "localhost"
-	}
-	if at, ok := s.callersListen.Addr().(*net.TCPAddr); ok {
-		host = net.JoinHostPort(host, strconv.Itoa(at.Port))
-	}
-	return cmp.Or(s.settings.Instance, host)
 }
 
 // checkDecisionLogFolder returns why no decision log can be kept at decision_log.path, as

@@ -69,7 +69,7 @@ type Settings struct {
 		Days     int      `yaml:"days" min:"1" max:"3650" help:"days that rotated decision logs are kept"`
 		MaxBytes ByteSize `yaml:"max_bytes" min:"1MiB" max:"1TiB" help:"most bytes that all decision logs may have together; whole days leave first, then the first half of the day"`
 	} `yaml:"decision_log"`
-	Instance   string `yaml:"instance" help:"name of this instance in the decision log; by default the host name and the port of listen"`
+	Instance   string `yaml:"instance" like:"web-1" help:"what this instance is called in answers and logs, 1 to 100 of letters, digits and . _ : -, no two alike; by default its host name and the port of listen"`
 	AcceptNoIP bool   `yaml:"accept_no_ip" help:"take checks and outcomes that say with no_ip why they have no shopper's IP address; rules on addresses do not see them"`
 	Auth       struct {
 		Basic struct {
