@@ -37,7 +37,7 @@ type service struct {
 	certificate certificate
 	metrics     *operator.Metrics
 	decisions   *decisionlog.Log // nil without decision_log.path
-	instance    string // the name of this one
+	instance    string           // the name of this one
 
 	// The servers and what they listen on; listening comes first, see newService.
 	callers         *server.Server
