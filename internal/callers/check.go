@@ -26,6 +26,7 @@ import (
 
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/door"
+	"fraudcheck/internal/event"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/wire"
 )
@@ -41,6 +42,8 @@ type API struct {
 	// AcceptNoIP: a shop may say why it has no shopper's address (accept_no_ip).
 	AcceptNoIP bool
 	Events     door.Events
+	Watchers   []event.Watcher // of checks and outcomes
+	ShortIDs   *velocity.ShortIDs
 }
 
 // Routes returns the routes of the callers' port; both need the role checker.
@@ -59,6 +62,9 @@ type scratch struct {
 	attempt  velocity.Attempt
 	answer   velocity.IssuerAnswer // of an outcome
 	decision velocity.Decision
+	event    event.Event
+
+	shortAttempt velocity.ShortID // for log and watchers
 }
 
 // scratchOf returns the memory that the request brings along from an earlier one, or new
@@ -78,8 +84,14 @@ func (a *API) check(q *door.Request) *wire.Problem {
 	if p := a.parse(q, s, wire.CheckFields); p != nil {
 		return p
 	}
-	a.Checker.Check(&s.attempt, a.Now(q.Start), &q.Turn, &s.decision)
+	now := a.Now(q.Start)
+	a.Checker.Check(&s.attempt, now, &q.Turn, &s.decision)
 	q.Decision = &s.decision
+	a.shortenAttempt(q, s)
+	if len(a.Watchers) > 0 {
+		s.event = event.Event{Kind: event.Check, Time: now, Decision: &s.decision, Took: time.Since(q.Start)}
+		a.tell(q, s)
+	}
 	if reason := s.fields.Value(velocity.FieldNoIP); reason != "" && a.Events.NoIP != nil {
 		a.Events.NoIP(reason)
 	}
@@ -89,6 +101,24 @@ func (a *API) check(q *door.Request) *wire.Problem {
 	q.Buffer = wire.AppendDecision(q.Buffer[:0], &s.decision, s.fields.Value(velocity.FieldAttemptID))
 	q.Answer(200, wire.JSON, q.Buffer)
 	return nil
+}
+
+// shortenAttempt makes the short id of the attempt, where log or watchers need it.
+func (a *API) shortenAttempt(q *door.Request, s *scratch) {
+	if q.Logged || len(a.Watchers) > 0 {
+		s.shortAttempt = a.ShortIDs.Attempt(s.fields.Value(velocity.FieldAttemptID))
+	}
+}
+
+// tell tells the watchers of s.event, once it has what checks and outcomes both have.
+func (a *API) tell(q *door.Request, s *scratch) {
+	e := &s.event
+	e.Attempt, e.AttemptID, e.RequestID, e.Caller = &s.attempt, s.fields.Value(velocity.FieldAttemptID), q.ID, q.Caller
+	e.ShortCard, e.ShortAttempt = a.ShortIDs.Card(&s.attempt), s.shortAttempt
+	for _, watch := range a.Watchers {
+		watch(e)
+	}
+	*e = event.Event{} // it points into this request
 }
 
 // parse reads the fields from URL parameters and body into s.fields, and from them the

@@ -2,6 +2,7 @@ package callers
 
 import (
 	"fraudcheck/internal/door"
+	"fraudcheck/internal/event"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/wire"
 )
@@ -14,12 +15,18 @@ func (a *API) outcome(q *door.Request) *wire.Problem {
 		return p
 	}
 	told := s.answer
-	late := a.Checker.Answered(&s.attempt, s.answer, a.Now(q.Start), &q.Turn)
+	now := a.Now(q.Start)
+	late := a.Checker.Answered(&s.attempt, s.answer, now, &q.Turn)
 	if late {
 		s.answer = velocity.LateAnswer
 	}
 	if a.Events.Outcome != nil {
 		a.Events.Outcome(s.answer)
+	}
+	a.shortenAttempt(q, s)
+	if len(a.Watchers) > 0 {
+		s.event = event.Event{Kind: event.Outcome, Time: now, Answer: told}
+		a.tell(q, s)
 	}
 	if q.Logged {
 		a.logOutcome(q, s, told, late)

@@ -16,6 +16,7 @@ import (
 	"fraudcheck/internal/auth/password"
 	"fraudcheck/internal/callers"
 	"fraudcheck/internal/door"
+	"fraudcheck/internal/event"
 	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/testbed"
 	"fraudcheck/internal/velocity"
@@ -55,8 +56,10 @@ func TestAllocationBudgets(t *testing.T) {
 			policy, err := auth.NewPolicy(auth.Settings{Users: []auth.User{{Name: "checkout", Password: "open sesame", Encryption: password.Clear, Roles: auth.Checker}}})
 			require.NoError(t, err)
 			checks := &callers.API{
-				Checker: velocitytest.NewChecker(t, []velocity.Rule{velocity.DefaultRule}, tt.store(local)),
-				Now:     velocity.NewClock(time.Now()).Now,
+				Checker:  velocitytest.NewChecker(t, []velocity.Rule{velocity.DefaultRule}, tt.store(local)),
+				Now:      velocity.NewClock(time.Now()).Now,
+				Watchers: []event.Watcher{func(*event.Event) {}},
+				ShortIDs: velocity.NewShortIDs(make([]byte, velocity.MinHashKey)),
 			}
 			s := New(door.New(door.Settings{
 				Guard: auth.NewGuard(policy), Log: slog.New(slog.DiscardHandler), TagKey: make([]byte, 32), InFlight: 10,

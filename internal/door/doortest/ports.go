@@ -15,6 +15,7 @@ import (
 	"fraudcheck/internal/auth/password"
 	"fraudcheck/internal/callers"
 	"fraudcheck/internal/door"
+	"fraudcheck/internal/event"
 	"fraudcheck/internal/operator"
 	"fraudcheck/internal/server"
 	"fraudcheck/internal/turns"
@@ -38,6 +39,9 @@ var (
 	AsNobody   = Basic("guest", "welcome")   // a caller without any role
 	AsBranch   = Basic("branch", "far away") // an analyst who may not ask from here
 )
+
+// ShortIDs are those of both doors.
+var ShortIDs = velocity.NewShortIDs([]byte("the hash key of a Setup, 32 bytes"))
 
 // NewPolicy lets in the users above, by Basic, from the networks of callers.
 func NewPolicy(t testing.TB, callers, proxies []string) *auth.Policy {
@@ -63,6 +67,7 @@ type Setup struct {
 	Address       func(netip.Addr) string
 	Profiles      bool
 	AcceptNoIP    bool
+	Watchers      []event.Watcher
 	Metrics       *operator.Metrics
 
 	log    *Log
@@ -114,7 +119,7 @@ func Open(t testing.TB, change ...func(*Setup)) *Fraudcheck {
 	f.Checker = s.Checker
 	if f.Metrics = s.Metrics; f.Metrics == nil {
 		f.Metrics = operator.NewMetrics(s.Checker.Plan(), nil, operator.Sources{
-			Memory: memory.Stats, LogDropped: func() uint64 { return 0 }, ClockAhead: func() time.Duration { return 0 },
+			Memory: memory.Stats, LogDropped: func() uint64 { return 0 }, DecisionLogDropped: func() uint64 { return 0 }, ClockAhead: func() time.Duration { return 0 },
 			Waits: (*turns.Queue)(nil).Waits,
 		})
 	}
@@ -137,7 +142,8 @@ func (f *Fraudcheck) open(t testing.TB, s *Setup) {
 		return its
 	}
 	ofCallers := settings("callers")
-	checks := &callers.API{Checker: s.Checker, Now: s.Now, Address: s.Address, AcceptNoIP: s.AcceptNoIP, Events: ofCallers.Events}
+	checks := &callers.API{Checker: s.Checker, Now: s.Now, Address: s.Address, AcceptNoIP: s.AcceptNoIP, Events: ofCallers.Events, Watchers: s.Watchers,
+		ShortIDs: ShortIDs}
 	looks := &operator.API{Checker: s.Checker, Guard: s.Guard, Metrics: f.Metrics, Now: s.Now, Address: s.Address, Profiles: s.Profiles}
 	ofOperators := settings("operators")
 	ofCallers.Elsewhere, ofCallers.OtherPort = looks.Routes(), "operators' port"
