@@ -74,8 +74,8 @@ func WriteExplained(w io.Writer, j *Judged, rules int) error {
 			b.WriteString(" shadow")
 		}
 	}
-	if j.Judgement.Listed {
-		b.WriteString("  decided by a list")
+	if j.Judgement.Above {
+		b.WriteString("  decided by an override or a list")
 	}
 	b.WriteByte('\n')
 	_, err := io.WriteString(w, b.String())

@@ -95,9 +95,9 @@ func (m *meter) add(r *row, part int, j *velocity.Judgement, result *velocity.Ru
 	}
 	var running []velocity.Time
 	if m.holds != nil {
-		running = m.holds.update(subject, r.at, reached, j.Listed && j.Outcome == velocity.Allow)
+		running = m.holds.update(subject, r.at, reached, j.Above && j.Outcome == velocity.Allow)
 	}
-	if j.Listed { // the rule does not decide
+	if j.Above { // the rule does not decide
 		m.rows[part][class][0]++
 		return
 	}

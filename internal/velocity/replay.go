@@ -138,8 +138,8 @@ type Judgement struct {
 	// Results are by the plan's rules; one without a Rule was skipped, as the attempt lacks
 	// its subject.
 	Results []RuleResult
-	// Listed: the lists of networks decided.
-	Listed bool
+	// Above: an override or a list of networks decided, and no rule.
+	Above bool
 }
 
 // Check records the attempt at now under all rules and decides, as [Checker.Check] does.
@@ -147,15 +147,21 @@ type Judgement struct {
 func (r *Replay) Check(t *Trace, now Time, j *Judgement) {
 	j.reset(r.plan)
 	j.Results = append(j.Results[:0], make([]RuleResult, len(r.plan.rules))...)
-	j.Listed = t.listed != nil
 	u := &r.update
-	u.letThrough = j.Listed && t.listed.Outcome == Allow
+	u.letThrough = t.listed != nil && t.listed.Outcome == Allow
+	var override *Outcome
 	for i := range r.plan.subjects {
 		s := &r.plan.subjects[i]
 		if t.keys[i] == (Key{}) {
 			continue
 		}
 		r.apply(i, t, now)
+		if i == 0 {
+			if outcome, inForce := u.result.known.override(now); inForce {
+				override = &outcomes[outcome]
+				u.letThrough = outcome == Allow
+			}
+		}
 		for k := range s.rules {
 			j.Results[s.rules[k].index] = u.ruleResult(k)
 		}
@@ -165,7 +171,8 @@ func (r *Replay) Check(t *Trace, now Time, j *Judgement) {
 			j.Rules = append(j.Rules, j.Results[i])
 		}
 	}
-	j.judge(t.listed, nil)
+	j.judge(override, t.listed, nil)
+	j.Above = override != nil || t.listed != nil
 }
 
 // Answered records what the issuer answered, heard at now, as [Checker.Answered] does.
