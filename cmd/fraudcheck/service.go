@@ -16,6 +16,7 @@ import (
 	"fraudcheck/internal/logging"
 	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/operator"
+	"fraudcheck/internal/peers"
 	"fraudcheck/internal/server"
 	"fraudcheck/internal/turns"
 	"fraudcheck/internal/velocity"
@@ -35,6 +36,8 @@ type service struct {
 	guard       *auth.Guard
 	certificate certificate
 	metrics     *operator.Metrics
+	instance    string       // what this instance is called
+	peers       *peers.Peers // nil without operator_peers
 
 	// The servers and what they listen on; listening comes first, see newService.
 	callers         *server.Server
@@ -62,7 +65,7 @@ func newService(p *policy, stderr io.Writer) (s *service, err error) {
 	for _, step := range []func() error{
 		s.checkSnapshotFile, s.checkSocketFolder, s.makeKeys, s.makeMemory, s.listen,
 		func() error { return s.openLog(stderr) },
-		s.makeMetrics, s.openStore, s.openLogins, s.makeDoors, s.loadSnapshot,
+		s.makeMetrics, s.openStore, s.openLogins, s.openPeers, s.makeDoors, s.loadSnapshot,
 	} {
 		if err := step(); err != nil {
 			s.close()

@@ -27,6 +27,7 @@ func (p *policy) warnOfFiles() {
 		{"hash_key_file", s.HashKeyFile, true},
 		{"hash_key_previous_file", s.HashKeyPreviousFile, true},
 		{"tls.key_file", s.TLS.KeyFile, true},
+		{"tls.peer_ca_file", s.TLS.PeerCAFile, false},
 		{"lists.allow_file", s.Lists.AllowFile, false},
 		{"lists.block_file", s.Lists.BlockFile, false},
 		{"auth.basic.users_file", s.Auth.Basic.UsersFile, true},

@@ -26,7 +26,9 @@ type Settings struct {
 	TLS                 struct {
 		CertFile string `yaml:"cert_file" path:"file" help:"PEM file with the certificate of both ports, followed by those of its issuers; with key_file, they speak TLS 1.2 and later only"`
 		KeyFile  string `yaml:"key_file" path:"file" help:"PEM file with the certificate's private key"`
-		InFront  bool   `yaml:"in_front" help:"a proxy ends TLS: what comes from trusted_proxies, and only that, counts as sent over TLS (cookie with Secure, origins with https)"`
+		// PeerCAFile is for operator_peers with https.
+		PeerCAFile string `yaml:"peer_ca_file" path:"file" help:"PEM file with the certificates of the authorities that certificates of operator_peers are verified with; none: the system's"`
+		InFront    bool   `yaml:"in_front" help:"a proxy ends TLS: what comes from trusted_proxies, and only that, counts as sent over TLS (cookie with Secure, origins with https)"`
 	} `yaml:"tls"`
 	Limits struct {
 		InFlight    int           `yaml:"in_flight" min:"1" max:"1000000" help:"requests served at once; more get 503"`
@@ -63,8 +65,10 @@ type Settings struct {
 		AllowFile string      `yaml:"allow_file" path:"file" help:"file of further networks that are always allowed, one a line; what changes is in force within three seconds"`
 		BlockFile string      `yaml:"block_file" path:"file" help:"the same of networks that are always blocked"`
 	} `yaml:"lists"`
-	AcceptNoIP bool `yaml:"accept_no_ip" help:"take checks and outcomes that say with no_ip why they have no shopper's IP address; rules on addresses do not see them"`
-	Auth       struct {
+	OperatorPeers []string `yaml:"operator_peers" help:"operators' ports of the other instances, host:port or https://host:port; a name stands for all its addresses; needs a configured hash key, see below"`
+	Instance      string   `yaml:"instance" like:"web-1" help:"what this instance is called in answers and logs, 1 to 100 of letters, digits and . _ : -, no two alike; by default its host name and the port of listen"`
+	AcceptNoIP    bool     `yaml:"accept_no_ip" help:"take checks and outcomes that say with no_ip why they have no shopper's IP address; rules on addresses do not see them"`
+	Auth          struct {
 		Basic struct {
 			Users     []User `yaml:"users" help:"see below; without users, users_file and jwt, one is made at the start and printed"`
 			UsersFile string `yaml:"users_file" path:"file" help:"file of further users, in the lines of htpasswd, bcrypt or argon2id; fraudcheck user edits it, and what changes is in force within a second"`
