@@ -1,4 +1,4 @@
-.PHONY: help build check test verify k6 prometheus bench bench-parts bench-peers faults fuzz
+.PHONY: help build check test verify k6 k6-all prometheus bench bench-parts bench-peers faults fuzz
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
@@ -45,7 +45,7 @@ test: ## everything that must hold, in about four minutes on two processors
 	@files=$$(grep -rl --include='*_test.go' 'testbed\.SkipRace(' internal); \
 	tests=$$(awk '/^func (Test|Fuzz)/ { gsub(/^func |\(.*/, ""); name = $$0 } /testbed\.SkipRace\(/ { print name }' $$files | sort -u | paste -sd '|' -); set -x; \
 	go test -shuffle=on -count=1 -run "^($$tests)$$" $$(dirname $$files | sort -u | sed 's|^|./|') & first=$$!; \
-	go test -shuffle=on -count=1 -parallel 4 ./cmd/... ./bench ./internal/testbed ./verify; second=$$?; \
+	go test -shuffle=on -count=1 -parallel 4 ./cmd/... ./bench ./internal/testbed ./verify ./loadtest/lab; second=$$?; \
 	wait $$first && exit $$second # side by side: the program's tests wait more than they compute
 	go test -count=1 -parallel 8 ./loadtest # alone: its load wants the machine
 
@@ -66,6 +66,9 @@ verify: ## what make test leaves out, with the tools of others, each of which mu
 
 k6: ## k6 against the real program: a smoke run, and an attack on two instances
 	./k6/run.sh
+
+k6-all: ## every k6 script, in about 35 minutes; summaries as text and JSON in k6/summaries
+	SUMMARIES=k6/summaries ./k6/run.sh smoke attack steady checkout botnet ramp soak
 
 prometheus: ## the same attack, and what Prometheus saw of it
 	./deploy/prometheus/run.sh

@@ -248,6 +248,11 @@ lists:
     allow_file: ""
     block_file: ""
 operator_peers: []
+decision_log:
+    path: ""
+    key_file: ""
+    days: 30
+    max_bytes: 10GiB
 instance: ""
 accept_no_ip: false
 auth:

@@ -1,26 +1,20 @@
 package main
 
 import (
-	"cmp"
 	"crypto/x509"
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 
-	"fraudcheck/internal/config"
 	"fraudcheck/internal/peers"
 )
 
-// makePeers checks the form of operator_peers and of instance, and reads the certificates
-// that peers are verified with. The error is a *config.Error.
+// makePeers checks the form of operator_peers, and reads the certificates that peers are
+// verified with. The error is a *config.Error.
 func (p *policy) makePeers() error {
 	s := p.settings
-	if s.Instance != "" && !peers.IsInstance(s.Instance) {
-		return expected("instance", fmt.Sprintf("1 to %d letters, digits and . _ : - such as web-1", peers.MaxInstance))
-	}
 	secure := false
 	for i, name := range s.OperatorPeers {
 		key := fmt.Sprintf("operator_peers[%d]", i)
@@ -88,7 +82,6 @@ func (p *policy) warnOfPeer(key, host string) {
 // openPeers makes the client of the other instances, where there are any, and has the guard
 // admit them.
 func (s *service) openPeers() error {
-	s.instance = instanceOf(s.settings, s.callersListen.Addr(), s.operatorsListen.Addr())
 	if len(s.settings.OperatorPeers) == 0 {
 		return nil
 	}
@@ -106,26 +99,4 @@ func (s *service) openPeers() error {
 	s.open.add(s.peers.Close)
 	s.guard.Peers = s.keys.peers
 	return nil
-}
-
-// instanceOf returns the id of this instance: the one that is configured, or the host name
-// and the port where callers connect; over a unix socket, where operators do.
-func instanceOf(s *config.Settings, callers, operators net.Addr) string {
-	if s.Instance != "" {
-		return s.Instance
-	}
-	name, _ := os.Hostname()
-	port := ""
-	for _, at := range []net.Addr{callers, operators} {
-		if tcp, ok := at.(*net.TCPAddr); ok && port == "" {
-			port = fmt.Sprintf(":%d", tcp.Port)
-		}
-	}
-	name = strings.Map(func(c rune) rune {
-		if peers.IsInstance(string(c)) {
-			return c
-		}
-		return '-'
-	}, cmp.Or(name, "localhost"))
-	return name[:min(len(name), peers.MaxInstance-len(port))] + port
 }

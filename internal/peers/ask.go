@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -159,19 +160,11 @@ func (p *Peers) send(ctx context.Context, each *peer, at string, q Question) (*h
 // readInstance reads how an instance names itself.
 func readInstance(h http.Header) (id, run string, ok bool) {
 	id, run, ok = strings.Cut(h.Get(proof.InstanceHeader), " ")
-	return id, run, ok && IsInstance(id) && IsInstance(run)
+	return id, run, ok && instanceName.MatchString(id) && instanceName.MatchString(run)
 }
 
-// MaxInstance bounds the id of an instance, in bytes.
-const MaxInstance = 100
-
-// IsInstance reports whether the text may be the id of an instance: letters, digits and a
-// few marks, so that it can stand anywhere.
-func IsInstance(id string) bool {
-	return id != "" && len(id) <= MaxInstance && !strings.ContainsFunc(id, func(c rune) bool {
-		return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune("._:-", c))
-	})
-}
+// instanceName is what the setting instance may be, so that it can stand anywhere.
+var instanceName = regexp.MustCompile("^[A-Za-z0-9._:-]{1,100}$")
 
 // others drops the answers of this instance, and of two from one instance the second. An
 // answer that bears this instance's id and is not its own is not merged: everything that is
