@@ -13,9 +13,12 @@ type Report struct {
 	// KnownCard and NewCard are what the enforced rules would decide now for a card
 	// that the subject has shown already, and for another card.
 	KnownCard, NewCard Outcome
-	Blocking           []string // what would block another card: names of enforced rules, or "list"
-	Listed             *Entry   // the entry of the network lists that decides for the address; nil for none
-	Degraded           bool     // some record came from this instance's own knowledge only, or its clock is off
+	// Suspect is why the attempt's address is hardly a shopper's, so that rules on it do not
+	// block; that a check comes over a connection from there is not known before.
+	Suspect  Suspicion
+	Blocking []string // what would block another card: names of enforced rules, or "list"
+	Listed   *Entry   // the entry of the network lists that decides for the address; nil for none
+	Degraded bool     // some record came from this instance's own knowledge only, or its clock is off
 }
 
 // Inspect reports on the attempt's subjects of the kinds named in per at now. It
@@ -25,6 +28,8 @@ func (c *Checker) Inspect(a *Attempt, per []string, now Time) (r Report) {
 	defer c.calls.Put(v)
 	u := &v.update
 	v.begin(c.Plan())
+	r.Suspect = v.plan.Suspect(a.Address, a.Peer)
+	v.suspect = r.Suspect != NotSuspect
 	r.Degraded = c.clockIsOff()
 	for i := range v.plan.subjects {
 		s := &v.plan.subjects[i]
@@ -42,6 +47,7 @@ func (c *Checker) Inspect(a *Attempt, per []string, now Time) (r Report) {
 			v.results[s.rules[j].index] = result
 			if result.Rule.Mode == Enforce {
 				known, fresh := s.next(j, result)
+				known, fresh = u.lower(known), u.lower(fresh)
 				r.KnownCard, r.NewCard = max(r.KnownCard, known), max(r.NewCard, fresh)
 				if fresh == Block {
 					r.Blocking = append(r.Blocking, result.Rule.Name)
