@@ -22,6 +22,7 @@ type keys struct {
 	previous *velocity.Keys // of the records under hash_key_previous_file; nil without that
 	logins   *session.Keys
 	log      []byte // 32 bytes; hashes callers and addresses
+	short    *velocity.ShortIDs
 
 	hashKeySum [sha256.Size]byte // tells whether the hash key was changed
 }
@@ -53,6 +54,7 @@ func (p *policy) makeKeys() (k *keys, err error) {
 	if k.logins, err = session.NewKeys(loginKey); err != nil {
 		return nil, &config.Error{Key: key, Problem: err}
 	}
+	k.short = velocity.NewShortIDs(hashKey)
 	if err := p.makePreviousKeys(k, hashKey); err != nil {
 		return nil, err
 	}

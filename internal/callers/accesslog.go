@@ -19,7 +19,7 @@ func (a *API) logDecision(q *door.Request, s *scratch) {
 		rules = s.decision.Outcome.String() + "_list"
 	}
 	q.LogAttrs = append(q.LogAttrs, slog.String("rules", rules))
-	q.LogAttempt(s.fields.Value(velocity.FieldAttemptID))
+	q.LogAttempt(s.shortAttempt)
 	if s.decision.Degraded {
 		q.LogAttrs = append(q.LogAttrs, slog.String("knowledge", "degraded"))
 	}
@@ -36,7 +36,7 @@ func (a *API) logOutcome(q *door.Request, s *scratch, told velocity.IssuerAnswer
 	if late {
 		q.LogAttrs = append(q.LogAttrs, slog.String("counted", "late"))
 	}
-	q.LogAttempt(s.fields.Value(velocity.FieldAttemptID))
+	q.LogAttempt(s.shortAttempt)
 }
 
 // logAddress adds the shopper's address in the form of log.ip, or why there is none.

@@ -43,6 +43,7 @@ type API struct {
 	AcceptNoIP bool
 	Events     door.Events
 	Watchers   []event.Watcher // of checks and outcomes
+	ShortIDs   *velocity.ShortIDs
 }
 
 // Routes returns the routes of the callers' port; both need the role checker.
@@ -62,6 +63,8 @@ type scratch struct {
 	answer   velocity.IssuerAnswer // of an outcome
 	decision velocity.Decision
 	event    event.Event
+
+	shortAttempt velocity.ShortID // for log and watchers
 }
 
 // scratchOf returns the memory that the request brings along from an earlier one, or new
@@ -84,6 +87,7 @@ func (a *API) check(q *door.Request) *wire.Problem {
 	now := a.Now(q.Start)
 	a.Checker.Check(&s.attempt, now, &q.Turn, &s.decision)
 	q.Decision = &s.decision
+	a.shortenAttempt(q, s)
 	if len(a.Watchers) > 0 {
 		s.event = event.Event{Kind: event.Check, Time: now, Decision: &s.decision, Took: time.Since(q.Start)}
 		a.tell(q, s)
@@ -99,10 +103,18 @@ func (a *API) check(q *door.Request) *wire.Problem {
 	return nil
 }
 
+// shortenAttempt makes the short id of the attempt, where log or watchers need it.
+func (a *API) shortenAttempt(q *door.Request, s *scratch) {
+	if q.Logged || len(a.Watchers) > 0 {
+		s.shortAttempt = a.ShortIDs.Attempt(s.fields.Value(velocity.FieldAttemptID))
+	}
+}
+
 // tell tells the watchers of s.event, once it has what checks and outcomes both have.
 func (a *API) tell(q *door.Request, s *scratch) {
 	e := &s.event
 	e.Attempt, e.AttemptID, e.RequestID, e.Caller = &s.attempt, s.fields.Value(velocity.FieldAttemptID), q.ID, q.Caller
+	e.ShortCard, e.ShortAttempt = a.ShortIDs.Card(&s.attempt), s.shortAttempt
 	for _, watch := range a.Watchers {
 		watch(e)
 	}

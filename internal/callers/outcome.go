@@ -23,6 +23,7 @@ func (a *API) outcome(q *door.Request) *wire.Problem {
 	if a.Events.Outcome != nil {
 		a.Events.Outcome(s.answer)
 	}
+	a.shortenAttempt(q, s)
 	if len(a.Watchers) > 0 {
 		s.event = event.Event{Kind: event.Outcome, Time: now, Answer: s.answer}
 		a.tell(q, s)

@@ -1,6 +1,7 @@
 package callers_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -31,4 +32,11 @@ func TestWatchersAreToldOfChecksAndOutcomes(t *testing.T) {
 	assert.Equal(t, event.Outcome, told[1].Kind)
 	assert.Equal(t, "declined", told[1].Answer.Outcome)
 	assert.Equal(t, "checkout", told[1].Caller.Name)
+	lines := p.all.Log.Lines()
+	for _, e := range told {
+		assert.NotZero(t, e.ShortCard)
+		assert.Equal(t, told[0].ShortCard, e.ShortCard)
+		assert.Equal(t, doortest.ShortIDs.Attempt("order-1"), e.ShortAttempt)
+		assert.True(t, slices.ContainsFunc(lines, func(l doortest.Line) bool { return l.Attrs["attempt"] == e.ShortAttempt.String() }), "the same as in the log")
+	}
 }

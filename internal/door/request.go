@@ -131,10 +131,8 @@ func (q *Request) Reset() {
 	q.attempt, q.text, q.conversation = attempt, text, conversation
 }
 
-// LogAttempt notes the attempt_id for the log line, where its short id will stand.
-func (q *Request) LogAttempt(id string) {
-	q.attempt = q.door.tags.AppendShortID(q.attempt[:0], "attempt", id)
-}
+// LogAttempt notes the short id of the attempt_id for the log line.
+func (q *Request) LogAttempt(id velocity.ShortID) { q.attempt = id.AppendTo(q.attempt[:0]) }
 
 // Answer sets status, Content-Type and body of the answer. body must stay as it is until
 // the answer is written; q.Buffer is memory for it.

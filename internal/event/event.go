@@ -30,6 +30,9 @@ type Event struct {
 	RequestID []byte
 	Caller    *auth.Caller
 	Took      time.Duration // of a check, from the request to the decision
+
+	// Short ids of the card, 0 where it is not known, and of the attempt_id.
+	ShortCard, ShortAttempt velocity.ShortID
 }
 
 // A Watcher is called for every event on the request's path, before the request is

@@ -59,6 +59,7 @@ func TestAllocationBudgets(t *testing.T) {
 				Checker:  velocitytest.NewChecker(t, []velocity.Rule{velocity.DefaultRule}, tt.store(local)),
 				Now:      velocity.NewClock(time.Now()).Now,
 				Watchers: []event.Watcher{func(*event.Event) {}},
+				ShortIDs: velocity.NewShortIDs(make([]byte, velocity.MinHashKey)),
 			}
 			s := New(door.New(door.Settings{
 				Guard: auth.NewGuard(policy), Log: slog.New(slog.DiscardHandler), TagKey: make([]byte, 32), InFlight: 10,

@@ -40,6 +40,9 @@ var (
 	AsBranch   = Basic("branch", "far away") // an analyst who may not ask from here
 )
 
+// ShortIDs are those of both doors.
+var ShortIDs = velocity.NewShortIDs([]byte("the hash key of a Setup, 32 bytes"))
+
 // NewPolicy lets in the users above, by Basic, from the networks of callers.
 func NewPolicy(t testing.TB, callers, proxies []string) *auth.Policy {
 	t.Helper()
@@ -139,7 +142,8 @@ func (f *Fraudcheck) open(t testing.TB, s *Setup) {
 		return its
 	}
 	ofCallers := settings("callers")
-	checks := &callers.API{Checker: s.Checker, Now: s.Now, Address: s.Address, AcceptNoIP: s.AcceptNoIP, Events: ofCallers.Events, Watchers: s.Watchers}
+	checks := &callers.API{Checker: s.Checker, Now: s.Now, Address: s.Address, AcceptNoIP: s.AcceptNoIP, Events: ofCallers.Events, Watchers: s.Watchers,
+		ShortIDs: ShortIDs}
 	looks := &operator.API{Checker: s.Checker, Guard: s.Guard, Metrics: f.Metrics, Now: s.Now, Address: s.Address, Profiles: s.Profiles}
 	ofOperators := settings("operators")
 	ofCallers.Elsewhere, ofCallers.OtherPort = looks.Routes(), "operators' port"
