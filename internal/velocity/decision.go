@@ -13,6 +13,9 @@ const (
 	Block
 )
 
+// outcomes are all of them, each at its own index.
+var outcomes = [...]Outcome{Allow, Review, Block}
+
 // String returns the outcome as the contract spells it.
 func (o Outcome) String() string { return [...]string{"allow", "review", "block"}[o] }
 
@@ -20,7 +23,7 @@ func (o Outcome) String() string { return [...]string{"allow", "review", "block"
 type Decision struct {
 	Outcome Outcome
 	// Reasons are the names of the enforced rules whose outcome is the decision, none
-	// for Allow; or "list" alone, or "store_failure" alone.
+	// for Allow; or "override" alone, or "list", or "store_failure".
 	Reasons []string
 	// Rules are the results of all rules for which the attempt has the subject, in
 	// configuration order.
@@ -35,7 +38,7 @@ type Decision struct {
 	// counts attempts: nothing bounds how many such checks pass before their cards are told.
 	UnboundedLater bool
 	// Suspect is why the attempt's address is hardly a shopper's, so that rules on it do not
-	// block; Settled says that it did not come to that: a list decided.
+	// block; Settled says that it did not come to that: a list or an override decided.
 	Suspect Suspicion
 	Settled bool
 }
@@ -59,12 +62,15 @@ func (r RuleResult) boundsLater() bool {
 	return r.Rule.Mode == Enforce && !r.Suspect && kindNamed(r.Rule.Count, elementName).grows == byAttempt
 }
 
-// judge sets the outcome and its reasons. The first of these decides: the entry of the
-// network lists; onFailure, where it is set and the store failed; the enforced rules.
-func (d *Decision) judge(listed *Entry, onFailure *Outcome) {
-	d.Settled = listed != nil
+// judge sets the outcome and its reasons. The first of these decides: an override in
+// force; the entry of the network lists; onFailure, where it is set and the store failed;
+// the enforced rules.
+func (d *Decision) judge(override *Outcome, listed *Entry, onFailure *Outcome) {
+	d.Settled = override != nil || listed != nil
 	switch {
-	case d.Settled:
+	case override != nil:
+		d.Outcome, d.Reasons = *override, append(d.Reasons[:0], "override")
+	case listed != nil:
 		d.Outcome, d.Reasons = listed.Outcome, append(d.Reasons[:0], "list")
 	case d.StoreFailed && onFailure != nil:
 		d.Outcome, d.Reasons = *onFailure, append(d.Reasons[:0], "store_failure")
