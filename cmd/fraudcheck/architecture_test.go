@@ -68,6 +68,8 @@ var forbidden = map[string][]string{
 	"internal/server": {prometheus, "internal/callers", "internal/operator"},
 	// The description of both ports: a file.
 	"api": {"net", fasthttp, prometheus, "log", ours},
+	// Files of what happened.
+	"internal/decisionlog": {fasthttp, prometheus, "internal/door", "internal/server", "internal/callers", "internal/operator"},
 	// What happened, whoever watches.
 	"internal/event": {"net/http", fasthttp, prometheus, "log", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator"},
 	// What is asked, whatever library read it.

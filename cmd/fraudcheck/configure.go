@@ -36,6 +36,8 @@ type policy struct {
 	fileUsers         int    // how many users the users file holds, for check-config
 	generatedUser     string // name of the credential that was made, when no user is configured; else empty
 	generatedPassword string
+
+	decisionKey []byte // of decision_log.key_file; nil where there is none, or it was not read
 }
 
 // configure reads the settings (flags before environment before file before defaults) and

@@ -30,6 +30,9 @@ func (s *service) makeDoors() error {
 	callersAPI := &callers.API{Checker: s.checker, Now: s.clock.Now, Address: address, AcceptNoIP: s.settings.AcceptNoIP, Events: forCallers.Events,
 		ShortIDs: s.keys.short}
 	callersAPI.Watchers = append(callersAPI.Watchers, suspects(s.log, address))
+	if s.decisions != nil {
+		callersAPI.Watchers = append(callersAPI.Watchers, s.decisions.Watch)
+	}
 	operatorsAPI := &operator.API{Checker: s.checker, Guard: s.guard, Metrics: s.metrics, Now: s.clock.Now, Address: address, Profiles: s.settings.Debug.PProf}
 	forCallers.Elsewhere, forCallers.OtherPort = operatorsAPI.Routes(), "operators' port (operator_listen)"
 	forOperators.Elsewhere, forOperators.OtherPort = callersAPI.Routes(), "callers' port (listen)"

@@ -24,7 +24,9 @@ type keys struct {
 	log      []byte // 32 bytes; hashes callers and addresses
 	short    *velocity.ShortIDs
 
-	hashKeySum [sha256.Size]byte // tells whether the hash key was changed
+	decisions *velocity.LogIDs
+
+	hashKeySum, decisionKeySum [sha256.Size]byte // tell whether the key was changed
 }
 
 // makeKeys reads the hash key and derives the others. Where none is configured, it makes
@@ -43,6 +45,10 @@ func (p *policy) makeKeys() (k *keys, err error) {
 	if len(hashKey) < velocity.MinHashKey {
 		return nil, expected(key, longEnough(hashKey)+": head -c 32 /dev/urandom | base64 makes such a key"+pathHint(key, hashKey))
 	}
+	decisionKey, err := p.decisionLogKey(hashKey)
+	if err != nil {
+		return nil, err
+	}
 	p.warnOfSecrets(key, hashKey)
 	if hint, is := strings.CutPrefix(pathHint(key, hashKey), "; it"); is {
 		p.warn("%s%s", key, hint)
@@ -55,6 +61,10 @@ func (p *policy) makeKeys() (k *keys, err error) {
 		return nil, &config.Error{Key: key, Problem: err}
 	}
 	k.short = velocity.NewShortIDs(hashKey)
+	k.decisionKeySum = sha256.Sum256(decisionKey)
+	if k.decisions, err = velocity.NewLogIDs(decisionKey); err != nil {
+		return nil, &config.Error{Key: "decision_log.key_file", Problem: err}
+	}
 	if err := p.makePreviousKeys(k, hashKey); err != nil {
 		return nil, err
 	}

@@ -30,7 +30,8 @@
 // # Files
 //
 // Each file of this command is one step of that: configure, callers, certificate, plan
-// and keys compile settings; service, store, logins, doors and snapshot open what runs;
+// and keys compile settings; service, store, logins, decision_log, doors and snapshot open
+// what runs;
 // serve, reload, watch and stop are its life; user and password are commands of their
 // own.
 package main
@@ -127,7 +128,7 @@ func checkConfig(f *flags, stdout io.Writer) error {
 	}
 	// serve refuses these; check-config may run on another machine, as another user, or
 	// before systemd has made a folder.
-	for _, check := range []func() error{p.checkSnapshotFile, p.checkLogFolder, p.checkSocketFolder} {
+	for _, check := range []func() error{p.checkSnapshotFile, p.checkLogFolder, p.checkDecisionLogFolder, p.checkSocketFolder} {
 		if err := check(); err != nil {
 			p.warn("%s", err)
 		}

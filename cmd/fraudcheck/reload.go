@@ -80,6 +80,7 @@ func (r *reloader) compile() (*policy, error) {
 		err = r.keepCallers(next)
 	}
 	if err == nil {
+		next.warnOfDecisionLogKey(r.service.keys.decisionKeySum)
 		next.warnOfKeys(r.service.keys.hashKeySum)
 	}
 	return next, err

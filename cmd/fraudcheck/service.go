@@ -12,6 +12,7 @@ import (
 
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/config"
+	"fraudcheck/internal/decisionlog"
 	"fraudcheck/internal/listener"
 	"fraudcheck/internal/logging"
 	"fraudcheck/internal/memcached"
@@ -35,7 +36,8 @@ type service struct {
 	guard       *auth.Guard
 	certificate certificate
 	metrics     *operator.Metrics
-	instance    string // the name of this one
+	decisions   *decisionlog.Log // nil without decision_log.path
+	instance    string           // the name of this one
 
 	// The servers and what they listen on; listening comes first, see newService.
 	callers         *server.Server
@@ -63,7 +65,7 @@ func newService(p *policy, stderr io.Writer) (s *service, err error) {
 	for _, step := range []func() error{
 		s.checkSnapshotFile, s.checkSocketFolder, s.makeKeys, s.makeMemory, s.listen, s.nameInstance,
 		func() error { return s.openLog(stderr) },
-		s.makeMetrics, s.openStore, s.openLogins, s.makeDoors, s.loadSnapshot,
+		s.makeMetrics, s.openStore, s.openLogins, s.openDecisionLog, s.makeDoors, s.loadSnapshot,
 	} {
 		if err := step(); err != nil {
 			s.close()
@@ -132,7 +134,7 @@ func (s *service) openLog(stderr io.Writer) (err error) {
 	var file io.WriteCloser
 	set := s.settings.Log
 	if set.Path != "" {
-		if file, err = logging.OpenFile(set.Path, set.Days, int64(set.MaxBytes), time.Now); err != nil {
+		if file, err = logging.OpenFile(set.Path, "log", set.Days, int64(set.MaxBytes), time.Now); err != nil {
 			return unusable("log.path", err)
 		}
 	}
@@ -149,7 +151,8 @@ func (s *service) makeMetrics() error {
 	}
 	s.metrics = operator.NewMetrics(s.plan, servers, operator.Sources{
 		Memory: s.memoryStats, LogDropped: s.logsDropped, ClockAhead: s.clock.Ahead,
-		Waits: func() turns.Waits { return s.turns.Waits() }, // the queue is made later
+		DecisionLogDropped: func() uint64 { return s.decisions.Dropped() }, // it is opened later
+		Waits:              func() turns.Waits { return s.turns.Waits() },  // the queue is made later
 	})
 	if s.policy.certificate != nil {
 		s.metrics.RegisterTLS(listener.TLSReasons, s.certificate.expiry)

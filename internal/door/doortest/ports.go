@@ -119,7 +119,7 @@ func Open(t testing.TB, change ...func(*Setup)) *Fraudcheck {
 	f.Checker = s.Checker
 	if f.Metrics = s.Metrics; f.Metrics == nil {
 		f.Metrics = operator.NewMetrics(s.Checker.Plan(), nil, operator.Sources{
-			Memory: memory.Stats, LogDropped: func() uint64 { return 0 }, ClockAhead: func() time.Duration { return 0 },
+			Memory: memory.Stats, LogDropped: func() uint64 { return 0 }, DecisionLogDropped: func() uint64 { return 0 }, ClockAhead: func() time.Duration { return 0 },
 			Waits: (*turns.Queue)(nil).Waits,
 		})
 	}
