@@ -246,6 +246,11 @@ lists:
     block: []
     allow_file: ""
     block_file: ""
+decision_log:
+    path: ""
+    key_file: ""
+    days: 30
+    max_bytes: 10GiB
 instance: ""
 accept_no_ip: false
 auth:
