@@ -60,7 +60,7 @@ verify: ## what make test leaves out, with the tools of others, each of which mu
 	go test -tags verify -count=1 ./verify/...
 	cd api/contract && go test -count=1 .
 	./k6/run.sh
-	promtool test rules deploy/prometheus/alerts_test.yaml
+	go test -tags verify -count=1 ./deploy
 	./deploy/prometheus/run.sh
 	go run ./loadtest
 
