@@ -50,6 +50,8 @@ var forbidden = map[string][]string{
 	"internal/memcached": {"net/http", fasthttp, prometheus, "log", ours},
 	// Who may ask a store, whatever is asked.
 	"internal/turns": {"net", fasthttp, prometheus, "log", ours},
+	// A history judged again: files and velocity alone.
+	"internal/replay": {"net/http", fasthttp, prometheus, "log", "internal/auth", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator", "internal/config"},
 	// Bytes in memory, whatever they mean: it knows no package of this project.
 	"internal/slab": {"net", fasthttp, prometheus, "log", "internal/velocity", "internal/auth", "internal/memcached", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator"},
 	// Log lines, whatever they say.

@@ -5,6 +5,7 @@
 //	fraudcheck check-config   say what would run, or the one line that is wrong
 //	fraudcheck hash-password  read a password, print its hash for the configuration
 //	fraudcheck user           add, remove and list the users of the users file
+//	fraudcheck replay         say what the rules would have decided on your own history
 //	fraudcheck version        say which version this is, also --version
 //	fraudcheck help           say how it, or a command, is used, also --help
 //
@@ -94,6 +95,8 @@ func (f *flags) run(command string, parser *kong.Kong, stdout, stderr io.Writer)
 		err = f.User.remove(f, stdout)
 	case command == "user list":
 		err = f.User.list(f, stdout)
+	case command == "replay <file>":
+		err = f.Replay.run(f, os.Stdin, stdout, os.Stderr)
 	}
 	return err
 }
