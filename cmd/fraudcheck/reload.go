@@ -95,6 +95,10 @@ func (r *reloader) apply(next *policy, by string) {
 		}
 		r.running.TLS = next.settings.TLS
 	}
+	if s.peers != nil {
+		s.peers.SetRoots(next.peerRoots)
+		r.running.TLS.PeerCAFile = next.settings.TLS.PeerCAFile
+	}
 	r.running.TLS.InFront = next.settings.TLS.InFront
 	for _, key := range needRestart(&r.running, next.settings) {
 		s.log.Warn("Configuration: " + key + " was changed and needs a restart")

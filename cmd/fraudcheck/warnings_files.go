@@ -28,6 +28,7 @@ func (p *policy) warnOfFiles() {
 		{"hash_key_previous_file", s.HashKeyPreviousFile, true},
 		{"decision_log.key_file", s.DecisionLog.KeyFile, true},
 		{"tls.key_file", s.TLS.KeyFile, true},
+		{"tls.peer_ca_file", s.TLS.PeerCAFile, false},
 		{"lists.allow_file", s.Lists.AllowFile, false},
 		{"lists.block_file", s.Lists.BlockFile, false},
 		{"auth.basic.users_file", s.Auth.Basic.UsersFile, true},
