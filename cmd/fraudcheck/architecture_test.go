@@ -45,6 +45,7 @@ var forbidden = map[string][]string{
 	"internal/auth/password": {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator", only("internal/auth")},
 	"internal/auth/jwt":      {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator", only("internal/auth")},
 	"internal/auth/httpsig":  {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator", only("internal/auth")},
+	"internal/auth/proof":    {"net", fasthttp, prometheus, "log", ours},
 	"internal/auth/session":  {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator", only("internal/auth")},
 	// The client of memcached, whatever is stored there.
 	"internal/memcached": {"net/http", fasthttp, prometheus, "log", ours},
@@ -60,6 +61,8 @@ var forbidden = map[string][]string{
 	"internal/logging": {"net/http", fasthttp, prometheus, ours},
 	// It must be initialized before anything else.
 	"internal/hangup": {"net", "fmt", fasthttp, prometheus, "log", ours},
+	// Questions to other instances, whatever is asked.
+	"internal/peers": {fasthttp, prometheus, "log/slog", "internal/velocity", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator"},
 	// Settings as plain values; cmd/fraudcheck compiles them.
 	"internal/config": {"net/http", fasthttp, prometheus, "log", ours},
 	// net/http gives it the titles of problems: see below.
