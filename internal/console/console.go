@@ -91,7 +91,7 @@ func Routes() (routes []door.Route) {
 	for _, p := range pages {
 		routes = append(routes, door.Route{Methods: "GET, HEAD", Path: p, Handle: page})
 	}
-	return append(routes, door.Route{Methods: "GET, HEAD", Path: "/console/a/" + folder + "/{file}", Handle: file})
+	return append(routes, door.Route{Methods: "GET, HEAD", Path: "/console/a/" + folder + "/{file}", Name: "/console/a/{hash}/{file}", Handle: file})
 }
 
 // page answers with the shell. It is asked for each time, so a new version shows at once.
