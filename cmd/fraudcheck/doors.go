@@ -32,7 +32,7 @@ func (s *service) makeDoors() error {
 	if s.decisions != nil {
 		callersAPI.Watchers = append(callersAPI.Watchers, s.decisions.Watch)
 	}
-	operatorsAPI := &operator.API{Checker: s.checker, Guard: s.guard, Metrics: s.metrics, Now: s.clock.Now, Address: address, Profiles: s.settings.Debug.PProf, Peers: s.peers}
+	operatorsAPI := &operator.API{Checker: s.checker, Guard: s.guard, Metrics: s.metrics, Now: s.clock.Now, Address: address, Profiles: s.settings.Debug.PProf, Peers: s.peers, Self: s.self()}
 	forCallers.Elsewhere, forCallers.OtherPort = operatorsAPI.Routes(), "operators' port (operator_listen)"
 	forOperators.Elsewhere, forOperators.OtherPort = callersAPI.Routes(), "callers' port (listen)"
 	callersDoor := door.New(forCallers, callersAPI.Routes()...)
