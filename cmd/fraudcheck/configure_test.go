@@ -246,6 +246,8 @@ lists:
     block: []
     allow_file: ""
     block_file: ""
+decisions:
+    keep: 10000
 instance: ""
 accept_no_ip: false
 auth:

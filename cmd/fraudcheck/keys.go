@@ -22,6 +22,7 @@ type keys struct {
 	previous *velocity.Keys // of the records under hash_key_previous_file; nil without that
 	logins   *session.Keys
 	log      []byte // 32 bytes; hashes callers and addresses
+	cursors  []byte // 32 bytes; seals where lists of decisions go on
 	short    *velocity.ShortIDs
 
 	hashKeySum [sha256.Size]byte // tells whether the hash key was changed
@@ -58,7 +59,10 @@ func (p *policy) makeKeys() (k *keys, err error) {
 	if err := p.makePreviousKeys(k, hashKey); err != nil {
 		return nil, err
 	}
-	k.log, err = hkdf.Key(sha256.New, hashKey, nil, "fraudcheck log", sha256.Size)
+	if k.log, err = hkdf.Key(sha256.New, hashKey, nil, "fraudcheck log", sha256.Size); err != nil {
+		return nil, err
+	}
+	k.cursors, err = hkdf.Key(sha256.New, hashKey, nil, "fraudcheck cursor", sha256.Size)
 	return k, err
 }
 
