@@ -206,6 +206,7 @@ hash_key_previous_file: ""
 tls:
     cert_file: ""
     key_file: ""
+    peer_ca_file: ""
     in_front: false
 limits:
     in_flight: 2048
@@ -248,6 +249,12 @@ lists:
     block_file: ""
 decisions:
     keep: 10000
+operator_peers: []
+decision_log:
+    path: ""
+    key_file: ""
+    days: 30
+    max_bytes: 10GiB
 instance: ""
 accept_no_ip: false
 auth:

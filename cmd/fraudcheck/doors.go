@@ -29,10 +29,13 @@ func (s *service) makeDoors() error {
 	address := addressForm(s.settings.Log.IP, s.keys.log)
 	callersAPI := &callers.API{Checker: s.checker, Now: s.clock.Now, Address: address, AcceptNoIP: s.settings.AcceptNoIP, Events: forCallers.Events,
 		ShortIDs: s.keys.short}
-	operatorsAPI := &operator.API{Checker: s.checker, Guard: s.guard, Metrics: s.metrics, Now: s.clock.Now, Address: address, Profiles: s.settings.Debug.PProf,
+	operatorsAPI := &operator.API{Checker: s.checker, Guard: s.guard, Metrics: s.metrics, Now: s.clock.Now, Address: address, Profiles: s.settings.Debug.PProf, Peers: s.peers,
 		Ring: s.ring, Instance: s.instance, ShortIDs: s.keys.short, CursorKey: s.keys.cursors}
 	if s.ring != nil {
 		callersAPI.Watchers = append(callersAPI.Watchers, s.ring.Watch)
+	}
+	if s.decisions != nil {
+		callersAPI.Watchers = append(callersAPI.Watchers, s.decisions.Watch)
 	}
 	forCallers.Elsewhere, forCallers.OtherPort = operatorsAPI.Routes(), "operators' port (operator_listen)"
 	forOperators.Elsewhere, forOperators.OtherPort = callersAPI.Routes(), "callers' port (listen)"
@@ -53,6 +56,7 @@ func (s *service) makeDoors() error {
 func (s *service) doorSettings(port string) door.Settings {
 	return door.Settings{
 		Guard: s.guard, CORS: s.cors, TLS: s.policy.certificate != nil, Log: s.log, TagKey: s.keys.log, InFlight: s.settings.Limits.InFlight,
+		Instance: s.peers.Header(),
 		Events: door.Events{
 			Request: s.metrics.Request, Decision: decided(s.metrics, s.log), Outcome: s.metrics.Outcome, NoIP: s.metrics.NoIP, PANLike: s.metrics.PANLike,
 			AcceptFailed: acceptFailed(s.metrics, s.log, port), MadeRoom: madeRoom(s.metrics, s.log, port),

@@ -30,6 +30,8 @@ func Defaults() *Settings {
 		ReviewOver: 3, BlockOver: 5, Retention: "sliding", Mode: "enforce",
 	}}
 	s.Decisions.Keep = 10_000
+	s.DecisionLog.Days = 30
+	s.DecisionLog.MaxBytes = 10 << 30
 	s.Log.Level = "INFO"
 	s.Log.Format = "canister"
 	s.Log.IP = "prefix"

@@ -1,7 +1,6 @@
 package operator
 
 import (
-	"encoding/json"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -30,11 +29,30 @@ type decisionsQuery struct {
 	thisOnly bool             // scope=this
 }
 
-// A placedDecision is one on its way into a list, with its place among those of all
-// instances.
-type placedDecision struct {
-	recent.Position
-	wire.ListedDecision
+// A listedDecision is a decision as lists and streams show it.
+type listedDecision struct {
+	Time      moment       `json:"time"`
+	Instance  string       `json:"instance"`
+	IP        *string      `json:"ip"`   // null: no_ip was sent
+	Card      *string      `json:"card"` // null: not known
+	Decision  string       `json:"decision"`
+	Reasons   list[string] `json:"reasons"`
+	Rules     []listedRule `json:"rules"`
+	Degraded  bool         `json:"degraded"`
+	Caller    string       `json:"caller"`
+	Attempt   string       `json:"attempt"`
+	RequestID string       `json:"request_id"`
+	More      int          `json:"more,omitempty"` // decisions on the IP address without an entry
+
+	place recent.Position // among the decisions of all instances
+}
+
+// A listedRule is what one rule found.
+type listedRule struct {
+	Name    string        `json:"name"`
+	Outcome string        `json:"outcome"`
+	Mode    velocity.Mode `json:"mode"`
+	Count   int           `json:"count"`
 }
 
 // listDecisions answers GET /v1/decisions: the newest first.
@@ -46,58 +64,50 @@ func (a *API) listDecisions(q *door.Request) *wire.Problem {
 	if p != nil {
 		return p
 	}
-	page := a.decisionsPage(query, a.ownDecisions(q, query))
-	b, err := json.Marshal(page)
-	if err != nil { // of plain values
-		panic(err)
-	}
-	q.Answer(200, wire.JSON, b)
+	answerJSON(q, a.decisionsPage(query, a.ownDecisions(q, query)))
 	return nil
 }
 
 // A decisionsPage is the answer to GET /v1/decisions.
 type decisionsPage struct {
-	Decisions   []placedDecision `json:"decisions"`
-	Next        *string          `json:"next"` // where the list goes on; null at its end
-	Unreachable []string         `json:"unreachable"`
+	Decisions   list[listedDecision] `json:"decisions"`
+	Next        *string              `json:"next"` // where the list goes on; null at its end
+	Unreachable []string             `json:"unreachable"`
 }
-
-// MarshalJSON leaves out the place.
-func (d placedDecision) MarshalJSON() ([]byte, error) { return json.Marshal(d.ListedDecision) }
 
 // decisionsPage makes a page of decisions, in any order: of each instance those that come
 // first behind query.before, up to one more than query.limit.
-func (a *API) decisionsPage(query *decisionsQuery, all []placedDecision) decisionsPage {
-	slices.SortFunc(all, func(x, y placedDecision) int { return x.Compare(y.Position) })
+func (a *API) decisionsPage(query *decisionsQuery, all []listedDecision) decisionsPage {
+	slices.SortFunc(all, func(x, y listedDecision) int { return x.place.Compare(y.place) })
 	page := decisionsPage{Decisions: all, Unreachable: []string{}}
 	if len(all) > query.limit {
 		page.Decisions = all[:query.limit]
-		next := a.cursor(all[query.limit-1].Position)
+		next := a.cursor(all[query.limit-1].place)
 		page.Next = &next
 	}
 	return page
 }
 
 // ownDecisions returns this instance's, up to one more than the limit.
-func (a *API) ownDecisions(q *door.Request, query *decisionsQuery) []placedDecision {
+func (a *API) ownDecisions(q *door.Request, query *decisionsQuery) []listedDecision {
 	found := a.Ring.Before(query.before, &query.Filter, query.limit+1)
-	placed := make([]placedDecision, len(found))
+	listed := make([]listedDecision, len(found))
 	for i := range found {
-		placed[i] = placedDecision{found[i].Position, a.listed(q, &found[i])}
+		listed[i] = a.listed(q, &found[i])
 	}
-	return placed
+	return listed
 }
 
 // listed returns the decision as answers show it. A caller's name that may be a card number
 // is masked, as in the log.
-func (a *API) listed(q *door.Request, d *recent.Decision) wire.ListedDecision {
-	l := wire.ListedDecision{
-		Time: time.UnixMilli(int64(d.Time)).UTC().Format(wire.TimeForm), Instance: a.Instance,
-		Decision: d.Outcome.String(), Reasons: append([]string{}, d.Reasons...), Rules: make([]wire.ListedRule, len(d.Rules)),
-		Degraded: d.Degraded, Caller: d.Caller, Attempt: d.Attempt.String(), RequestID: d.RequestID, More: d.More,
+func (a *API) listed(q *door.Request, d *recent.Decision) listedDecision {
+	l := listedDecision{
+		Time: moment{time.UnixMilli(int64(d.Time))}, Instance: a.Instance,
+		Decision: d.Outcome.String(), Reasons: append([]string{}, d.Reasons...), Rules: make([]listedRule, len(d.Rules)),
+		Degraded: d.Degraded, Caller: d.Caller, Attempt: d.Attempt.String(), RequestID: d.RequestID, More: d.More, place: d.Position,
 	}
 	for i, r := range d.Rules {
-		l.Rules[i] = wire.ListedRule{Name: r.Rule.Name, Outcome: r.Outcome.String(), Mode: r.Rule.Mode, Count: r.Count}
+		l.Rules[i] = listedRule{Name: r.Rule.Name, Outcome: r.Outcome.String(), Mode: r.Rule.Mode, Count: r.Count}
 	}
 	if d.Address.IsValid() {
 		ip := d.Address.String()
