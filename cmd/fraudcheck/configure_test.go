@@ -284,6 +284,10 @@ auth:
 trusted_proxies: []
 cors:
     origins: []
+collapse_guard:
+    private: review
+    networks: []
+    networks_file: ""
 log:
     level: INFO
     format: canister
