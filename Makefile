@@ -100,6 +100,7 @@ fuzz: ## a minute of random input for each parser and codec
 	go test -run '^$$' -fuzz FuzzMailbox -fuzztime 1m -fuzzminimizetime 200x ./internal/velocity
 	go test -run '^$$' -fuzz FuzzExpiry -fuzztime 1m -fuzzminimizetime 200x ./internal/velocity
 	go test -run '^$$' -fuzz FuzzCardID -fuzztime 1m -fuzzminimizetime 200x ./internal/velocity
+	go test -run '^$$' -fuzz FuzzLines -fuzztime 1m -fuzzminimizetime 200x ./internal/decisionlog
 	go test -run '^$$' -fuzz FuzzConfigurationFile -fuzztime 1m -fuzzminimizetime 200x ./internal/config
 	go test -run '^$$' -fuzz FuzzBearer -fuzztime 1m -fuzzminimizetime 200x ./internal/auth
 	go test -run '^$$' -fuzz FuzzUsersFile -fuzztime 1m -fuzzminimizetime 200x ./internal/auth

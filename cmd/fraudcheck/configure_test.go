@@ -247,6 +247,8 @@ lists:
     block: []
     allow_file: ""
     block_file: ""
+decisions:
+    keep: 10000
 operator_peers: []
 decision_log:
     path: ""
@@ -282,6 +284,10 @@ auth:
 trusted_proxies: []
 cors:
     origins: []
+collapse_guard:
+    private: review
+    networks: []
+    networks_file: ""
 log:
     level: INFO
     format: canister

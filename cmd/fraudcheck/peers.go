@@ -104,7 +104,7 @@ func (s *service) openPeers() error {
 
 // self is what this instance tells others of itself.
 func (s *service) self() operator.Self {
-	self := operator.Self{Instance: s.instance, Version: version(), Since: s.since, Store: s.settings.Store.Kind, HashKey: s.keys.records.ID()}
+	self := operator.Self{Version: version(), Since: s.since, Store: s.settings.Store.Kind, HashKey: s.keys.records.ID()}
 	if s.keys.previous != nil {
 		self.HashKeyPrevious = s.keys.previous.ID()
 	}

@@ -65,6 +65,9 @@ type Settings struct {
 		AllowFile string      `yaml:"allow_file" path:"file" help:"file of further networks that are always allowed, one a line; what changes is in force within three seconds"`
 		BlockFile string      `yaml:"block_file" path:"file" help:"the same of networks that are always blocked"`
 	} `yaml:"lists"`
+	Decisions struct {
+		Keep int `yaml:"keep" min:"0" max:"1000000" help:"last decisions that are kept in memory for GET /v1/decisions, about 300 bytes each; 0: none"`
+	} `yaml:"decisions"`
 	OperatorPeers []string `yaml:"operator_peers" help:"operators' ports of the other instances, host:port or https://host:port; a name stands for all its addresses; needs a configured hash key, see below"`
 	DecisionLog   struct {
 		Path     string   `yaml:"path" path:"folder" help:"folder of the decision log, of this instance alone: decisions, rotated at midnight UTC to decisions.YYYY-MM-DD; none: there is no such log"`
@@ -106,6 +109,11 @@ type Settings struct {
 	CORS           struct {
 		Origins []string `yaml:"origins" help:"origins whose pages may call from a browser, as in https://desk.example; exactly these"`
 	} `yaml:"cors"`
+	CollapseGuard struct {
+		Private      string   `yaml:"private" oneof:"review,enforce,allow" help:"what rules on an IP address that is hardly a shopper's do in place of a block, see docs/guard.md; enforce: they block it like any other"`
+		Networks     []string `yaml:"networks" help:"addresses and networks of your proxies, or of your CDN: hardly shoppers' either"`
+		NetworksFile string   `yaml:"networks_file" path:"file" help:"file of further such networks, one a line; what changes is in force within three seconds"`
+	} `yaml:"collapse_guard"`
 	Log struct {
 		Level    string   `yaml:"level" oneof:"DISABLED,DEBUG,INFO,WARNING,ERROR,CRITICAL" help:"the least level that is logged"`
 		Format   string   `yaml:"format" oneof:"canister,json" help:"form of a line"`

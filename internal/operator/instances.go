@@ -11,7 +11,6 @@ import (
 
 // Self is what an instance tells of itself, and does not change while it runs.
 type Self struct {
-	Instance        string // its name
 	Version         string // of the program
 	Since           time.Time
 	Store           string // memory or memcached
@@ -72,7 +71,7 @@ func (a *API) listInstances(q *door.Request) *wire.Problem {
 func (a *API) self(now time.Time) instance {
 	s := a.Self
 	rules, lists := a.planIDs.of(a.Checker.Plan())
-	i := instance{ID: &s.Instance, Reachable: true, Version: &s.Version, Since: &moment{s.Since}, Time: &moment{now}, Store: &s.Store,
+	i := instance{ID: &a.Instance, Reachable: true, Version: &s.Version, Since: &moment{s.Since}, Time: &moment{now}, Store: &s.Store,
 		Rules: &rules, Lists: &lists, HashKey: &s.HashKey}
 	if s.HashKeyPrevious != "" {
 		i.HashKeyPrevious = &s.HashKeyPrevious

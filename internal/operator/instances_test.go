@@ -41,7 +41,7 @@ func TestInstancesShowWhatTheyMustHaveAlike(t *testing.T) {
 func TestAnInstanceTellsOfItself(t *testing.T) {
 	since := time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC)
 	d := open(t, nil, func(s *doortest.Setup) {
-		s.Self = operator.Self{Instance: "web-1", Version: "fraudcheck 2", Since: since, Store: "memory", HashKey: "AAAAAAAA"}
+		s.Self = operator.Self{Version: "fraudcheck 2", Since: since, Store: "memory", HashKey: "AAAAAAAA"}
 	})
 	a := d.anonymous(t, "GET", "/v1/instances?scope=this", "", doortest.AsOperator)
 	require.Equal(t, 200, a.Status, a.Body)

@@ -14,7 +14,9 @@ import (
 func TestPlansThatDecideAlikeHaveTheSameIDs(t *testing.T) {
 	other := DefaultRule
 	other.BlockOver++
-	entry := func(net, note string, o Outcome) Entry { return Entry{Net: netip.MustParsePrefix(net), Outcome: o, Note: note} }
+	entry := func(net, note string, o Outcome) Entry {
+		return Entry{Net: netip.MustParsePrefix(net), Outcome: o, Note: note}
+	}
 	ids := func(prefix int, rules []Rule, entries ...Entry) [2]string {
 		p, err := NewPlan(rules, prefix)
 		require.NoError(t, err)
