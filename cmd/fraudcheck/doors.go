@@ -29,7 +29,7 @@ func (s *service) makeDoors() error {
 	address := addressForm(s.settings.Log.IP, s.keys.log)
 	callersAPI := &callers.API{Checker: s.checker, Now: s.clock.Now, Address: address, AcceptNoIP: s.settings.AcceptNoIP, Events: forCallers.Events,
 		ShortIDs: s.keys.short}
-	callersAPI.Watchers = append(callersAPI.Watchers, suspects(s.log, address))
+	callersAPI.Watchers = append(callersAPI.Watchers, suspects(s.log, address), s.traffic.Watch)
 	if s.decisions != nil {
 		callersAPI.Watchers = append(callersAPI.Watchers, s.decisions.Watch)
 	}

@@ -30,6 +30,7 @@ func Defaults() *Settings {
 		ReviewOver: 3, BlockOver: 5, Retention: "sliding", Mode: "enforce",
 	}}
 	s.CollapseGuard.Private = "review"
+	s.CollapseGuard.Share = 0.3
 	s.DecisionLog.Days = 30
 	s.DecisionLog.MaxBytes = 10 << 30
 	s.Log.Level = "INFO"

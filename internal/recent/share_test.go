@@ -110,9 +110,8 @@ func TestWhatIsCountedAsAShare(t *testing.T) {
 		c.Watch(&event.Event{Kind: event.Outcome, Time: c.now, Attempt: new(velocity.Attempt)})
 	}
 	assert.Equal(t, Top{Address: netip.MustParseAddr("2001:db8:0:1::"), Attempts: 200, Of: 800}, c.Top(c.now))
-	addresses, cards := c.Distinct(c.now)
-	assert.InDelta(t, 2, addresses, 0.1)
-	assert.InDelta(t, 200, cards, 6)
+	assert.InDelta(t, 2, c.Addresses(c.now), 0.1)
+	assert.InDelta(t, 200, c.Cards(c.now), 6)
 }
 
 func TestSubjectsAreCutAsTheyCount(t *testing.T) {

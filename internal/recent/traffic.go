@@ -99,8 +99,9 @@ func (t *Traffic) Top(now velocity.Time) Top {
 	return all.top()
 }
 
-// Distinct estimates how many different addresses (of IPv6 networks, as they count) and cards
-// came in the ten minutes before now, within 3 %.
-func (t *Traffic) Distinct(now velocity.Time) (addresses, cards float64) {
-	return t.addresses.within(window, now), t.cards.within(window, now)
-}
+// Addresses estimates how many different addresses (of IPv6 networks, as they count) came in
+// the ten minutes before now, within 3 %.
+func (t *Traffic) Addresses(now velocity.Time) float64 { return t.addresses.within(window, now) }
+
+// Cards estimates how many different cards came in the ten minutes before now, within 3 %.
+func (t *Traffic) Cards(now velocity.Time) float64 { return t.cards.within(window, now) }
