@@ -12,13 +12,13 @@ import (
 
 const (
 	sliceTime = 30_000 // milliseconds
-	slices    = 20     // ten minutes, the present slice included
+	inWindow  = 20     // ten minutes, the present slice included
 	buckets   = 8      // of counters, an address has one bucket: a look at all would cost more
 	perBucket = 8
 )
 
 // shares are the sketches of ten minutes.
-type shares [slices]sketch
+type shares [inWindow]sketch
 
 // A sketch is what came in one slice of time.
 type sketch struct {
@@ -43,7 +43,7 @@ func (s subject) addr() netip.Addr { return netip.AddrFrom16(s).Unmap() }
 // hash chooses the bucket and must be keyed: who knows it can fill one.
 func (s *shares) add(address subject, hash uint64, counted bool, now velocity.Time) {
 	slice := int64(now) / sliceTime
-	k := &s[slice%slices]
+	k := &s[slice%inWindow]
 	if k.slice != slice {
 		if k.slice > slice {
 			return // by a clock that was set back: ten minutes late
@@ -108,7 +108,7 @@ func (t *tally) add(s *shares, now velocity.Time) {
 	slice := int64(now) / sliceTime
 	for i := range s {
 		k := &s[i]
-		if k.slice <= slice-slices {
+		if k.slice <= slice-inWindow {
 			continue
 		}
 		t.Of += k.attempts

@@ -1,6 +1,3 @@
-// Package recent is what happened at this instance lately, in memory of a fixed size: who
-// sends most of the attempts, how many different addresses and cards come, what was decided
-// minute by minute. Nothing of it is ever written to a disk or a store.
 package recent
 
 import (
