@@ -32,6 +32,10 @@ func (s *service) makeDoors() error {
 	operatorsAPI := &operator.API{Checker: s.checker, Guard: s.guard, Metrics: s.metrics, Now: s.clock.Now, Address: address, Profiles: s.settings.Debug.PProf}
 	forCallers.Elsewhere, forCallers.OtherPort = operatorsAPI.Routes(), "operators' port (operator_listen)"
 	forOperators.Elsewhere, forOperators.OtherPort = callersAPI.Routes(), "callers' port (listen)"
+	s.watchers, operatorsAPI.Watchers = callersAPI.Watchers, callersAPI.Watchers
+	if s.memcached != nil {
+		operatorsAPI.LocalFor = velocity.LocalFor
+	}
 	callersDoor := door.New(forCallers, callersAPI.Routes()...)
 	s.callers = s.serverOf(callersDoor, ofCallers)
 

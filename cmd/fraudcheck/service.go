@@ -12,6 +12,7 @@ import (
 
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/config"
+	"fraudcheck/internal/event"
 	"fraudcheck/internal/listener"
 	"fraudcheck/internal/logging"
 	"fraudcheck/internal/memcached"
@@ -35,7 +36,8 @@ type service struct {
 	guard       *auth.Guard
 	certificate certificate
 	metrics     *operator.Metrics
-	instance    string // the name of this one
+	watchers    []event.Watcher // of what happens at this instance
+	instance    string          // the name of this one
 
 	// The servers and what they listen on; listening comes first, see newService.
 	callers         *server.Server

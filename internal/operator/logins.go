@@ -45,7 +45,7 @@ func (a *API) listLogins(q *door.Request) *wire.Problem {
 			name string
 			at   time.Time
 		}{{"since", l.Since}, {"last_used", l.Used}, {"until", l.Until}} {
-			b = wire.AppendString(append(append(append(b, `,"`...), t.name...), `":`...), t.at.UTC().Format("2006-01-02T15:04:05.000Z07:00"))
+			b = wire.AppendString(append(append(append(b, `,"`...), t.name...), `":`...), instantText(t.at))
 		}
 		b = append(b, '}')
 	}
