@@ -13,7 +13,7 @@ import (
 	"fraudcheck/internal/logging"
 )
 
-// A reloader puts a changed configuration in force without a restart: rules, lists,
+// A reloader puts a changed configuration in force without a restart: rules, lists, collapse guard,
 // callers, trusted proxies and the certificate. The policy is compiled whole and then
 // replaced; when anything is wrong with it, the one in force stays. What else has changed
 // is logged as needing a restart. One goroutine runs it.
@@ -81,6 +81,7 @@ func (r *reloader) compile() (*policy, error) {
 		err = r.keepCallers(next)
 	}
 	if err == nil {
+		next.warnOfDecisionLogKey(r.service.keys.decisionKeySum)
 		next.warnOfKeys(r.service.keys.hashKeySum)
 	}
 	return next, err
@@ -94,6 +95,10 @@ func (r *reloader) apply(next *policy, by string) {
 			s.log.Error("Configuration: tls.cert_file " + refused + "; the one before it stays in force")
 		}
 		r.running.TLS = next.settings.TLS
+	}
+	if s.peers != nil {
+		s.peers.SetRoots(next.peerRoots)
+		r.running.TLS.PeerCAFile = next.settings.TLS.PeerCAFile
 	}
 	r.running.TLS.InFront = next.settings.TLS.InFront
 	for _, key := range needRestart(&r.running, next.settings) {
@@ -125,6 +130,7 @@ func (r *reloader) apply(next *policy, by string) {
 	// Only these are in force now: another reload compares with what runs, not with what
 	// was read.
 	r.running.Rules, r.running.Lists, r.lists = next.settings.Rules, next.settings.Lists, next.listFiles
+	r.running.CollapseGuard = next.settings.CollapseGuard
 	r.running.Auth, r.running.TrustedProxies = next.settings.Auth, next.settings.TrustedProxies
 }
 
@@ -144,7 +150,7 @@ func (r *reloader) keepCallers(next *policy) (err error) {
 func needRestart(running, next *config.Settings) (keys []string) {
 	for _, key := range config.Changed(running, next) {
 		switch section, _, _ := strings.Cut(key, "."); section {
-		case "rules", "lists", "auth", "trusted_proxies":
+		case "rules", "lists", "collapse_guard", "auth", "trusted_proxies":
 		default:
 			keys = append(keys, key)
 		}

@@ -33,6 +33,12 @@
 // GET /v1/logins lists who is logged in, and DELETE /v1/logins/{id} ends one, for
 // operators.
 //
+// # Peers
+//
+// Where the configuration names other instances (operator_peers), the answers to some
+// questions are those of all: see ofAll. To add such a route: Peers in its line of Routes, a
+// struct of what one instance answers, and how the answers of several become one.
+//
 // # Refusals
 //
 // An e-mail address, a card or another subject that is no address is taken from the body
@@ -47,6 +53,7 @@ import (
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/door"
 	"fraudcheck/internal/event"
+	"fraudcheck/internal/peers"
 	"fraudcheck/internal/turns"
 	"fraudcheck/internal/velocity"
 )
@@ -65,15 +72,18 @@ type API struct {
 	// LocalFor is how long other instances may go on answering by what they knew before a
 	// change: see [velocity.LocalFor]. 0 where there are none.
 	LocalFor time.Duration
-	Profiles bool // whether operators may profile the process
+	Peers    *peers.Peers // the other instances; nil for none
+	Profiles bool         // whether operators may profile the process
 
 	scrapes scrapes
 }
 
-// The paths of one address and of its override.
+// The paths of the operators' port that are used in more than one place.
 const (
-	addresses        = "/v1/addresses/{ip}"
+	addresses        = "/v1/addresses/{ip}" // of one address
 	addressOverrides = addresses + "/override"
+	overridesPath    = "/v1/overrides"
+	loginsPath       = "/v1/logins"
 )
 
 // Routes returns the routes of the operators' port. /metrics needs no credentials, as
@@ -87,10 +97,10 @@ func (a *API) Routes() []door.Route {
 		{Methods: "DELETE", Path: addresses, Needs: auth.Analyst, Turn: turns.Change, Handle: a.forgetAddress},
 		{Methods: "PUT", Path: addressOverrides, Needs: auth.Analyst, Turn: turns.Change, Handle: a.setOverride},
 		{Methods: "DELETE", Path: addressOverrides, Needs: auth.Analyst, Turn: turns.Change, Handle: a.removeOverride},
-		{Methods: "GET", Path: "/v1/overrides", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.listOverrides},
+		{Methods: "GET", Path: overridesPath, Needs: auth.Analyst, Peers: true, Turn: turns.LookUp, Handle: a.listOverrides},
 		{Methods: "POST", Path: "/v1/subjects/read", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.readSubject},
 		{Methods: "POST", Path: "/v1/subjects/forget", Needs: auth.Analyst, Turn: turns.Change, Handle: a.forgetSubject},
-		{Methods: "GET", Path: "/v1/logins", Needs: auth.Operator, Turn: turns.LookUp, Handle: a.listLogins},
+		{Methods: "GET", Path: loginsPath, Needs: auth.Operator, Peers: true, Turn: turns.LookUp, Handle: a.listLogins},
 		{Methods: "DELETE", Path: "/v1/logins/{id}", Needs: auth.Operator, Turn: turns.Change, Handle: a.endLogin},
 	}
 	if a.Profiles {

@@ -1,8 +1,12 @@
 package operator
 
 import (
+	"cmp"
+	"encoding/json"
 	"log/slog"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"fraudcheck/internal/auth"
@@ -41,9 +45,10 @@ func (a *API) setOverride(q *door.Request) *wire.Problem {
 	if !shared {
 		return overriddenHere
 	}
-	b := wire.AppendString([]byte(`{"subject":`), a.Checker.Subject(attempt.Address))
-	b = appendOverride(append(b, `,"override":{`...), &set)
-	q.Answer(200, wire.JSON, append(b, "}}"...))
+	answerJSON(q, struct {
+		Subject  string         `json:"subject"`
+		Override *shownOverride `json:"override"`
+	}{a.Checker.Subject(attempt.Address), shown(&set)})
 	return nil
 }
 
@@ -101,42 +106,75 @@ func wrongField(fields map[string]string, name, expected string) *wire.Problem {
 	return &wire.Problem{Status: 400, Code: code, Field: name, Detail: expected}
 }
 
-// listOverrides answers GET /v1/overrides: those in force that this instance set or met,
-// the newest first.
+// overrides is the answer of one instance, or of all.
+type overrides struct {
+	Overrides   list[listedOverride] `json:"overrides"`
+	Unreachable []string             `json:"unreachable"`
+}
+
+// A listedOverride is an entry of it.
+type listedOverride struct {
+	Subject string `json:"subject"`
+	shownOverride
+}
+
+// A shownOverride is an override as answers show it.
+type shownOverride struct {
+	Decision string `json:"decision"`
+	By       string `json:"by"`
+	Since    moment `json:"since"`
+	Until    moment `json:"until"`
+	Reason   string `json:"reason"`
+}
+
+func shown(o *velocity.Override) *shownOverride {
+	if o == nil {
+		return nil
+	}
+	return &shownOverride{o.Outcome.String(), o.By, momentOf(o.Since), momentOf(o.Until), o.Reason}
+}
+
+func momentOf(t velocity.Time) moment { return moment{time.UnixMilli(int64(t))} }
+
+// listOverrides answers GET /v1/overrides: those in force that this instance or another set
+// or met, the newest first.
 func (a *API) listOverrides(q *door.Request) *wire.Problem {
 	if len(q.Query) > 0 && string(q.Query) != "scope=this" {
 		return noFilter
 	}
-	b := []byte(`{"overrides":[`)
-	for i, o := range a.Checker.Overrides(a.Now(q.Start)) {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = wire.AppendString(append(b, `{"subject":`...), o.Subject)
-		b = append(appendOverride(append(b, ','), &o.Override), '}')
+	all := overrides{Overrides: list[listedOverride]{}}
+	for _, o := range a.Checker.Overrides(a.Now(q.Start)) {
+		all.Overrides = append(all.Overrides, listedOverride{o.Subject, *shown(&o.Override)})
 	}
-	q.Answer(200, wire.JSON, append(b, `],"unreachable":[]}`...))
+	others, unreachable := ofAll[overrides](a, q, overridesPath, nil, len(q.Query) > 0)
+	for _, other := range others {
+		all.merge(other.said.Overrides)
+	}
+	all.Unreachable = unreachable
+	answerJSON(q, all)
 	return nil
 }
 
-// appendOverride appends the members of an override as JSON.
-func appendOverride(b []byte, o *velocity.Override) []byte {
-	b = append(append(append(b, `"decision":"`...), o.Outcome.String()...), '"')
-	b = wire.AppendString(append(b, `,"by":`...), o.By)
-	b = wire.AppendString(append(b, `,"since":`...), timeText(o.Since))
-	b = wire.AppendString(append(b, `,"until":`...), timeText(o.Until))
-	return wire.AppendString(append(b, `,"reason":`...), o.Reason)
+// merge adds the overrides that another instance knows. Of one subject the one that was set
+// later holds.
+func (o *overrides) merge(others list[listedOverride]) {
+	all := append(o.Overrides, others...)
+	slices.SortStableFunc(all, func(a, b listedOverride) int {
+		return cmp.Or(strings.Compare(a.Subject, b.Subject), b.Since.Compare(a.Since.Time))
+	})
+	all = slices.CompactFunc(all, func(a, b listedOverride) bool { return a.Subject == b.Subject })
+	slices.SortStableFunc(all, func(a, b listedOverride) int { return b.Since.Compare(a.Since.Time) })
+	o.Overrides = all
 }
 
 // overrideJSON is the override as a JSON object; null for none.
 func overrideJSON(o *velocity.Override) string {
-	if o == nil {
-		return "null"
+	text, err := json.Marshal(shown(o))
+	if err != nil {
+		panic("operator: " + err.Error()) // only for times far from now
 	}
-	return string(append(appendOverride([]byte{'{'}, o), '}'))
+	return string(text)
 }
 
-// timeText is a time as answers and audit lines show it (RFC 3339, with milliseconds).
-func timeText(t velocity.Time) string { return instantText(time.UnixMilli(int64(t))) }
-
-func instantText(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z07:00") }
+// timeText is a time as audit lines show it.
+func timeText(t velocity.Time) string { return momentOf(t).UTC().Format(momentForm) }

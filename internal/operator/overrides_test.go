@@ -185,16 +185,16 @@ func TestElementsHaveIDsOfTheirSubjectAlone(t *testing.T) {
 		d.check(t, "ip=203.0.113.8", fmt.Sprint("card_id=card ", n%3))
 	}
 	d.set(40*time.Second + 999*time.Millisecond)
-	type shown = map[string]any
+	type object = map[string]any
 	elementsOf := func(address string) (all [][]any) {
 		for _, r := range d.ask(t, "GET", "/v1/addresses/"+address, "").JSON["rules"].([]any) {
-			all = append(all, r.(shown)["elements"].([]any))
+			all = append(all, r.(object)["elements"].([]any))
 		}
 		return all
 	}
 	ages := func(elements []any) (all []float64) {
 		for _, e := range elements {
-			all = append(all, e.(shown)["age_seconds"].(float64))
+			all = append(all, e.(object)["age_seconds"].(float64))
 		}
 		return all
 	}
@@ -206,7 +206,7 @@ func TestElementsHaveIDsOfTheirSubjectAlone(t *testing.T) {
 	seen := map[string]bool{}
 	for _, elements := range [][]any{first[0], first[1], first[2], second[0], second[1]} {
 		for _, e := range elements {
-			id := e.(shown)["id"].(string)
+			id := e.(object)["id"].(string)
 			assert.Regexp(t, `^[a-z2-7]{8}$`, id)
 			assert.False(t, seen[id], "another subject's, or another kind's")
 			seen[id] = true

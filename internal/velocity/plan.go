@@ -20,6 +20,7 @@ type Plan struct {
 	subjects   []subjectPlan
 	ipv6Prefix int
 	lists      *Lists
+	guard      *guard // nil: none
 }
 
 // A subjectPlan is the part of the plan for one kind of subject.
@@ -92,6 +93,16 @@ func (p *Plan) With(lists *Lists) *Plan {
 	with := *p
 	with.lists = lists
 	return &with
+}
+
+// WithRules returns a plan of other rules, with the network lists and the prefix length of
+// this one. The error is a *RuleError.
+func (p *Plan) WithRules(rules []Rule) (*Plan, error) {
+	with, err := NewPlan(rules, p.ipv6Prefix)
+	if err != nil {
+		return nil, err
+	}
+	return with.With(p.lists), nil
 }
 
 // Rules returns a copy of the plan's rules, in configuration order.
