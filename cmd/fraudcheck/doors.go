@@ -34,7 +34,7 @@ func (s *service) makeDoors() error {
 	if s.ring != nil {
 		callersAPI.Watchers = append(callersAPI.Watchers, s.ring.Watch)
 	}
-	callersAPI.Watchers = append(callersAPI.Watchers, suspects(s.log, address))
+	callersAPI.Watchers = append(callersAPI.Watchers, suspects(s.log, address), s.traffic.Watch)
 	if s.decisions != nil {
 		callersAPI.Watchers = append(callersAPI.Watchers, s.decisions.Watch)
 	}
