@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	chunkSize  = 256 << 10 // bytes of whole rows that are judged together
+	chunkSize  = 64 << 10 // bytes of whole rows that are judged together
 	longestRow = 4 << 20   // bytes
 )
 
