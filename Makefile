@@ -60,7 +60,7 @@ verify: ## what make test leaves out, with the tools of others, each of which mu
 	go test -tags verify -count=1 ./verify/...
 	cd api/contract && go test -count=1 .
 	./k6/run.sh
-	promtool test rules deploy/prometheus/alerts_test.yaml
+	go test -tags verify -count=1 ./deploy
 	./deploy/prometheus/run.sh
 	go run ./loadtest
 
@@ -100,6 +100,7 @@ fuzz: ## a minute of random input for each parser and codec
 	go test -run '^$$' -fuzz FuzzMailbox -fuzztime 1m -fuzzminimizetime 200x ./internal/velocity
 	go test -run '^$$' -fuzz FuzzExpiry -fuzztime 1m -fuzzminimizetime 200x ./internal/velocity
 	go test -run '^$$' -fuzz FuzzCardID -fuzztime 1m -fuzzminimizetime 200x ./internal/velocity
+	go test -run '^$$' -fuzz FuzzLines -fuzztime 1m -fuzzminimizetime 200x ./internal/decisionlog
 	go test -run '^$$' -fuzz FuzzConfigurationFile -fuzztime 1m -fuzzminimizetime 200x ./internal/config
 	go test -run '^$$' -fuzz FuzzBearer -fuzztime 1m -fuzzminimizetime 200x ./internal/auth
 	go test -run '^$$' -fuzz FuzzUsersFile -fuzztime 1m -fuzzminimizetime 200x ./internal/auth

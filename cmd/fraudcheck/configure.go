@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,7 +29,8 @@ type policy struct {
 	certificate  *tls.Certificate // nil: without TLS
 	authSettings auth.Settings    // what authPolicy is compiled from
 	authPolicy   *auth.Policy
-	cors         *door.CORS // nil: no origin may
+	cors         *door.CORS     // nil: no origin may
+	peerRoots    *x509.CertPool // of tls.peer_ca_file; nil: the system's
 
 	listFiles listFiles // in force; while the policy is compiled, those before it
 	refused   []error   // what a reload leaves as it is, because a file is wrong
@@ -63,7 +65,7 @@ func configureAfter(f *flags, files config.Files, inForce listFiles) (*policy, e
 	}
 	// Each step compiles a part of the settings, and the first error ends it. Callers
 	// come after rules only for the order of the messages.
-	for _, step := range []func() error{p.checkAddresses, p.checkInstance, p.makeCertificate, p.makePlan, p.makeCallers, p.makeCORS} {
+	for _, step := range []func() error{p.checkAddresses, p.checkInstance, p.makeCertificate, p.makePlan, p.makeCallers, p.makeCORS, p.makePeers} {
 		if err := step(); err != nil {
 			return p, c.Locate(err)
 		}

@@ -17,6 +17,7 @@ import (
 	"fraudcheck/internal/logging"
 	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/operator"
+	"fraudcheck/internal/peers"
 	"fraudcheck/internal/server"
 	"fraudcheck/internal/turns"
 	"fraudcheck/internal/velocity"
@@ -38,6 +39,7 @@ type service struct {
 	metrics     *operator.Metrics
 	decisions   *decisionlog.Log // nil without decision_log.path
 	instance    string           // the name of this one
+	peers       *peers.Peers     // nil without operator_peers
 
 	// The servers and what they listen on; listening comes first, see newService.
 	callers         *server.Server
@@ -65,7 +67,7 @@ func newService(p *policy, stderr io.Writer) (s *service, err error) {
 	for _, step := range []func() error{
 		s.checkSnapshotFile, s.checkSocketFolder, s.makeKeys, s.makeMemory, s.listen, s.nameInstance,
 		func() error { return s.openLog(stderr) },
-		s.makeMetrics, s.openStore, s.openLogins, s.openDecisionLog, s.makeDoors, s.loadSnapshot,
+		s.makeMetrics, s.openStore, s.openLogins, s.openDecisionLog, s.openPeers, s.makeDoors, s.loadSnapshot,
 	} {
 		if err := step(); err != nil {
 			s.close()

@@ -26,7 +26,9 @@ type Settings struct {
 	TLS                 struct {
 		CertFile string `yaml:"cert_file" path:"file" help:"PEM file with the certificate of both ports, followed by those of its issuers; with key_file, they speak TLS 1.2 and later only"`
 		KeyFile  string `yaml:"key_file" path:"file" help:"PEM file with the certificate's private key"`
-		InFront  bool   `yaml:"in_front" help:"a proxy ends TLS: what comes from trusted_proxies, and only that, counts as sent over TLS (cookie with Secure, origins with https)"`
+		// PeerCAFile is for operator_peers with https.
+		PeerCAFile string `yaml:"peer_ca_file" path:"file" help:"PEM file with the certificates of the authorities that certificates of operator_peers are verified with; none: the system's"`
+		InFront    bool   `yaml:"in_front" help:"a proxy ends TLS: what comes from trusted_proxies, and only that, counts as sent over TLS (cookie with Secure, origins with https)"`
 	} `yaml:"tls"`
 	Limits struct {
 		InFlight    int           `yaml:"in_flight" min:"1" max:"1000000" help:"requests served at once; more get 503"`
@@ -63,7 +65,8 @@ type Settings struct {
 		AllowFile string      `yaml:"allow_file" path:"file" help:"file of further networks that are always allowed, one a line; what changes is in force within three seconds"`
 		BlockFile string      `yaml:"block_file" path:"file" help:"the same of networks that are always blocked"`
 	} `yaml:"lists"`
-	DecisionLog struct {
+	OperatorPeers []string `yaml:"operator_peers" help:"operators' ports of the other instances, host:port or https://host:port; a name stands for all its addresses; needs a configured hash key, see below"`
+	DecisionLog   struct {
 		Path     string   `yaml:"path" path:"folder" help:"folder of the decision log, of this instance alone: decisions, rotated at midnight UTC to decisions.YYYY-MM-DD; none: there is no such log"`
 		KeyFile  string   `yaml:"key_file" path:"file" help:"file that holds a secret of at least 32 bytes to make the ids of the decision log with, in place of the hash key; line breaks at its end are ignored"`
 		Days     int      `yaml:"days" min:"1" max:"3650" help:"days that rotated decision logs are kept"`
@@ -103,6 +106,11 @@ type Settings struct {
 	CORS           struct {
 		Origins []string `yaml:"origins" help:"origins whose pages may call from a browser, as in https://desk.example; exactly these"`
 	} `yaml:"cors"`
+	CollapseGuard struct {
+		Private      string   `yaml:"private" oneof:"review,enforce,allow" help:"what rules on an IP address that is hardly a shopper's do in place of a block, see docs/guard.md; enforce: they block it like any other"`
+		Networks     []string `yaml:"networks" help:"addresses and networks of your proxies, or of your CDN: hardly shoppers' either"`
+		NetworksFile string   `yaml:"networks_file" path:"file" help:"file of further such networks, one a line; what changes is in force within three seconds"`
+	} `yaml:"collapse_guard"`
 	Log struct {
 		Level    string   `yaml:"level" oneof:"DISABLED,DEBUG,INFO,WARNING,ERROR,CRITICAL" help:"the least level that is logged"`
 		Format   string   `yaml:"format" oneof:"canister,json" help:"form of a line"`

@@ -47,16 +47,20 @@ const unknownLost = ^uint64(0)
 // newWriter opens the file and finds out how the last run ended.
 func newWriter(s Settings, dropped *atomic.Uint64) (*writer, error) {
 	w := &writer{Settings: s, dropped: dropped, latest: s.Now()}
-	file, err := logging.OpenFile(s.Dir, FileName, s.Days, s.MaxBytes, func() time.Time { return time.UnixMilli(int64(w.latest)) })
-	if err != nil {
+	var err error
+	if w.file, err = openFile(&s, &w.latest); err != nil {
 		return nil, err
 	}
-	w.file = file
 	w.seq, w.unknown = lastRun(s.Dir)
 	w.instance = string(wire.AppendString([]byte(`,"instance":`), s.Instance))
 	w.key = `,"key":"` + s.IDs.KeyName() + `"`
 	w.tell()
 	return w, nil
+}
+
+// openFile opens the file that lines are appended to. latest says what day it is.
+func openFile(s *Settings, latest *velocity.Time) (io.WriteCloser, error) {
+	return logging.OpenFile(s.Dir, FileName, s.Days, s.MaxBytes, func() time.Time { return time.UnixMilli(int64(*latest)) })
 }
 
 // write writes the batch. A panic costs the events that are not written yet, and not the
@@ -112,6 +116,9 @@ func (w *writer) flush() {
 	whole := len(w.gaps) + w.events
 	if err != nil {
 		whole = bytes.Count(w.chunk[:n], []byte{'\n'})
+		if n < len(w.chunk) && w.chunk[n] == '\n' { // the file completes this line once it can
+			whole++
+		}
 	}
 	for _, lost := range w.gaps[:min(whole, len(w.gaps))] {
 		if lost == unknownLost {

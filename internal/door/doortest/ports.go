@@ -17,6 +17,7 @@ import (
 	"fraudcheck/internal/door"
 	"fraudcheck/internal/event"
 	"fraudcheck/internal/operator"
+	"fraudcheck/internal/peers"
 	"fraudcheck/internal/server"
 	"fraudcheck/internal/turns"
 	"fraudcheck/internal/velocity"
@@ -66,6 +67,7 @@ type Setup struct {
 	Now           func(time.Time) velocity.Time
 	Address       func(netip.Addr) string
 	Profiles      bool
+	Peers         *peers.Peers // of the operators' port
 	AcceptNoIP    bool
 	Watchers      []event.Watcher
 	Metrics       *operator.Metrics
@@ -144,7 +146,7 @@ func (f *Fraudcheck) open(t testing.TB, s *Setup) {
 	ofCallers := settings("callers")
 	checks := &callers.API{Checker: s.Checker, Now: s.Now, Address: s.Address, AcceptNoIP: s.AcceptNoIP, Events: ofCallers.Events, Watchers: s.Watchers,
 		ShortIDs: ShortIDs}
-	looks := &operator.API{Checker: s.Checker, Guard: s.Guard, Metrics: f.Metrics, Now: s.Now, Address: s.Address, Profiles: s.Profiles}
+	looks := &operator.API{Checker: s.Checker, Guard: s.Guard, Metrics: f.Metrics, Now: s.Now, Address: s.Address, Profiles: s.Profiles, Peers: s.Peers}
 	ofOperators := settings("operators")
 	ofCallers.Elsewhere, ofCallers.OtherPort = looks.Routes(), "operators' port"
 	ofOperators.Elsewhere, ofOperators.OtherPort = checks.Routes(), "callers' port"
