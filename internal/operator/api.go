@@ -18,6 +18,11 @@
 // in this instance and answered 503 store_unreachable, which says that other instances
 // have not heard.
 //
+// # Decisions
+//
+// GET /v1/decisions lists the last checks of this instance, from memory, with short ids of
+// cards and attempts.
+//
 // # Logins
 //
 // GET /v1/logins lists who is logged in, and DELETE /v1/logins/{id} ends one, for
@@ -43,6 +48,7 @@ import (
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/door"
 	"fraudcheck/internal/peers"
+	"fraudcheck/internal/recent"
 	"fraudcheck/internal/turns"
 	"fraudcheck/internal/velocity"
 )
@@ -58,6 +64,11 @@ type API struct {
 	Address  func(netip.Addr) string
 	Peers    *peers.Peers // the other instances; nil for none
 	Profiles bool         // whether operators may profile the process
+
+	Ring      *recent.Ring       // of the last decisions; nil: none are kept
+	Instance  string             // the name of this one
+	ShortIDs  *velocity.ShortIDs // those of the ring
+	CursorKey []byte             // seals where a list of decisions goes on
 
 	scrapes scrapes
 }
@@ -78,6 +89,7 @@ func (a *API) Routes() []door.Route {
 		{Methods: "DELETE", Path: addresses, Needs: auth.Analyst, Turn: turns.Change, Handle: a.forgetAddress},
 		{Methods: "POST", Path: "/v1/subjects/read", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.readSubject},
 		{Methods: "POST", Path: "/v1/subjects/forget", Needs: auth.Analyst, Turn: turns.Change, Handle: a.forgetSubject},
+		{Methods: "GET", Path: "/v1/decisions", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.listDecisions},
 		{Methods: "GET", Path: loginsPath, Needs: auth.Operator, Peers: true, Turn: turns.LookUp, Handle: a.listLogins},
 		{Methods: "DELETE", Path: "/v1/logins/{id}", Needs: auth.Operator, Turn: turns.Change, Handle: a.endLogin},
 	}

@@ -18,6 +18,7 @@ import (
 	"fraudcheck/internal/event"
 	"fraudcheck/internal/operator"
 	"fraudcheck/internal/peers"
+	"fraudcheck/internal/recent"
 	"fraudcheck/internal/server"
 	"fraudcheck/internal/turns"
 	"fraudcheck/internal/velocity"
@@ -71,6 +72,7 @@ type Setup struct {
 	AcceptNoIP    bool
 	Watchers      []event.Watcher
 	Metrics       *operator.Metrics
+	Ring          *recent.Ring // of 1,000 decisions; nil: they are not kept
 
 	log    *Log
 	memory *velocity.Memory
@@ -115,8 +117,12 @@ func Open(t testing.TB, change ...func(*Setup)) *Fraudcheck {
 	}
 	s.Settings.Log = f.Log.Logger()
 	s.Store(t, []velocity.Rule{velocity.DefaultRule}, func(local *velocity.Memory) velocity.Store { return local })
+	s.Ring = recent.NewRing(recent.RingSettings{Keep: 1000, Rules: 1, IPv6Prefix: 64, Instance: "web-1", Start: f.Now()})
 	for _, c := range change {
 		c(&s)
+	}
+	if s.Ring != nil {
+		s.Watchers = append(s.Watchers, s.Ring.Watch)
 	}
 	f.Checker = s.Checker
 	if f.Metrics = s.Metrics; f.Metrics == nil {
@@ -146,7 +152,8 @@ func (f *Fraudcheck) open(t testing.TB, s *Setup) {
 	ofCallers := settings("callers")
 	checks := &callers.API{Checker: s.Checker, Now: s.Now, Address: s.Address, AcceptNoIP: s.AcceptNoIP, Events: ofCallers.Events, Watchers: s.Watchers,
 		ShortIDs: ShortIDs}
-	looks := &operator.API{Checker: s.Checker, Guard: s.Guard, Metrics: f.Metrics, Now: s.Now, Address: s.Address, Profiles: s.Profiles, Peers: s.Peers}
+	looks := &operator.API{Checker: s.Checker, Guard: s.Guard, Metrics: f.Metrics, Now: s.Now, Address: s.Address, Profiles: s.Profiles, Peers: s.Peers,
+		Ring: s.Ring, Instance: "web-1", ShortIDs: ShortIDs, CursorKey: []byte("a key for the tests")}
 	ofOperators := settings("operators")
 	ofCallers.Elsewhere, ofCallers.OtherPort = looks.Routes(), "operators' port"
 	ofOperators.Elsewhere, ofOperators.OtherPort = checks.Routes(), "callers' port"

@@ -1,0 +1,10 @@
+// Package recent keeps in memory what happened lately at this instance, for those who
+// watch: each part is told of every check ([event.Watcher]), takes constant memory, and
+// costs a check next to nothing.
+//
+// # Decisions
+//
+// [Ring] is the last decisions, with their addresses in clear and short ids of cards and
+// attempts ([velocity.ShortID]): it never holds a card's digits or expiry, an attempt_id or
+// any other field.
+package recent
