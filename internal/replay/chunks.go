@@ -15,7 +15,7 @@ import (
 
 const (
 	chunkSize  = 64 << 10 // bytes of whole rows that are judged together
-	longestRow = 4 << 20   // bytes
+	longestRow = 4 << 20  // bytes
 )
 
 // A format says how the rows of a file are written.
