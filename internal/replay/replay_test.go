@@ -80,6 +80,15 @@ func TestEveryCellEqualsASingleRun(t *testing.T) {
 				}
 			}
 		}
+		planOf := func(t require.TestingT, rules []velocity.Rule) *velocity.Plan { return planOf(t, rules) }
+		if rapid.Bool().Draw(t, "guard") {
+			guard := velocity.CollapseGuard{AtMost: rapid.SampledFrom([]velocity.Outcome{velocity.Review, velocity.Allow}).Draw(t, "at most"),
+				Networks: []netip.Prefix{netip.MustParsePrefix("203.0.113.8/32")}}
+			without := planOf
+			planOf = func(t require.TestingT, rules []velocity.Rule) *velocity.Plan {
+				return without(t, rules).WithGuard(guard)
+			}
+		}
 		result, decisions := replayed(t, Options{Plan: planOf(t, rules), Columns: columns, Stdin: strings.NewReader(csvOf(rows)), Sweeps: []string{sweep}})
 		_, alone := replayed(t, Options{Plan: planOf(t, rules), Columns: columns, Stdin: strings.NewReader(csvOf(rows))})
 		require.Equal(t, alone, decisions, "a sweep changes no decision of the configuration")

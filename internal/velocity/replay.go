@@ -55,16 +55,18 @@ func (r *Replay) Records() int { return r.memory.table.Stats().Records }
 // A Trace is what the rules of one Replay need to know of an attempt, or of an outcome. It
 // holds nothing of the attempt's text. Its memory is reused when it is filled again.
 type Trace struct {
-	listed *Entry
-	verb   verb
-	keys   []Key   // by the plan's subjects; zero where the attempt has none
-	shown  []shown // by the lists of all subjects
+	listed  *Entry
+	suspect Suspicion
+	verb    verb
+	keys    []Key   // by the plan's subjects; zero where the attempt has none
+	shown   []shown // by the lists of all subjects
 }
 
 // TraceCheck fills t with what the attempt shows when it is checked at now.
 func (r *Replay) TraceCheck(a *Attempt, now Time, t *Trace) {
 	r.trace(a, now, observe, t)
 	t.listed = r.plan.lists.find(a.Address, now)
+	t.suspect = r.plan.Suspect(a.Address, a.Peer)
 }
 
 // TraceOutcome fills t with what the issuer's answer adds when it is heard at now. It
@@ -80,7 +82,7 @@ func (r *Replay) TraceOutcome(a *Attempt, answer IssuerAnswer, now Time, t *Trac
 
 // trace is to a Replay what Checker.begin and call.shown are to a Checker.
 func (r *Replay) trace(a *Attempt, now Time, v verb, t *Trace) {
-	t.verb, t.listed = v, nil
+	t.verb, t.listed, t.suspect = v, nil, NotSuspect
 	t.keys = append(t.keys[:0], make([]Key, len(r.plan.subjects))...)
 	t.shown = append(t.shown[:0], make([]shown, r.lists)...)
 	for i := range r.plan.subjects {
@@ -144,6 +146,8 @@ type Judgement struct {
 	Results []RuleResult
 	// Above: an override or a list of networks decided, and no rule.
 	Above bool
+	// AtMost is the strictest outcome of a result that is Suspect: see [CollapseGuard].
+	AtMost Outcome
 }
 
 // Check records the attempt at now under all rules and decides, as [Checker.Check] does.
@@ -159,6 +163,9 @@ func (r *Replay) Decide(t *Trace, j *Judgement) { r.decide(t, nil, j) }
 
 func (r *Replay) decide(t *Trace, override *Outcome, j *Judgement) {
 	j.reset(r.plan)
+	if j.Suspect, j.AtMost = t.suspect, Block; t.suspect != NotSuspect {
+		j.AtMost = r.plan.guard.atMost
+	}
 	for i := range j.Results {
 		if j.Results[i].Rule != nil {
 			j.Rules = append(j.Rules, j.Results[i])
@@ -230,7 +237,9 @@ func (p *ReplayPart) has(t *Trace, i int) bool {
 // apply updates the record of the i-th of the plan's subjects.
 func (p *ReplayPart) apply(i int, t *Trace, now Time) {
 	u := &p.update
-	u.begin(p.plan, &p.plan.subjects[i], t.keys[i], now, t.verb)
+	s := &p.plan.subjects[i]
+	u.begin(p.plan, s, t.keys[i], now, t.verb)
+	u.suspect = t.suspect != NotSuspect && s.kind.from.address
 	copy(u.shown, p.ofSubject(i, t))
 	p.memory.Update(u)
 }
