@@ -10,6 +10,7 @@ import (
 
 	"fraudcheck/internal/callers"
 	"fraudcheck/internal/door"
+	"fraudcheck/internal/event"
 	"fraudcheck/internal/listener"
 	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/operator"
@@ -26,10 +27,12 @@ func (s *service) makeDoors() error {
 		return err
 	}
 	forCallers, forOperators := s.doorSettings("callers"), s.doorSettings("operators")
+	blocked := s.makeBlocked()
 	address := addressForm(s.settings.Log.IP, s.keys.log)
 	callersAPI := &callers.API{Checker: s.checker, Now: s.clock.Now, Address: address, AcceptNoIP: s.settings.AcceptNoIP, Events: forCallers.Events,
-		ShortIDs: s.keys.short}
-	operatorsAPI := &operator.API{Checker: s.checker, Guard: s.guard, Metrics: s.metrics, Now: s.clock.Now, Address: address, Profiles: s.settings.Debug.PProf}
+		ShortIDs: s.keys.short, Watchers: []event.Watcher{blocked.Watch}}
+	operatorsAPI := &operator.API{Checker: s.checker, Guard: s.guard, Metrics: s.metrics, Now: s.clock.Now, Address: address, Profiles: s.settings.Debug.PProf,
+		Blocked: blocked, Firewall: s.firewall()}
 	forCallers.Elsewhere, forCallers.OtherPort = operatorsAPI.Routes(), "operators' port (operator_listen)"
 	forOperators.Elsewhere, forOperators.OtherPort = callersAPI.Routes(), "callers' port (listen)"
 	callersDoor := door.New(forCallers, callersAPI.Routes()...)

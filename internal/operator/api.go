@@ -18,6 +18,11 @@
 // in this instance and answered 503 store_unreachable, which says that other instances
 // have not heard.
 //
+// # Who is blocked
+//
+// GET /v1/blocked lists the IP addresses that are blocked now and were seen trying, as JSON,
+// or as text for a firewall, which never holds an address that it might be wrong to drop.
+//
 // # Logins
 //
 // GET /v1/logins lists who is logged in, and DELETE /v1/logins/{id} ends one, for
@@ -36,6 +41,7 @@ import (
 
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/door"
+	"fraudcheck/internal/recent"
 	"fraudcheck/internal/turns"
 	"fraudcheck/internal/velocity"
 )
@@ -50,6 +56,8 @@ type API struct {
 	// Address is how the log shows an IP address (the setting log.ip); empty for not at all.
 	Address  func(netip.Addr) string
 	Profiles bool // whether operators may profile the process
+	Blocked  *recent.Blocked
+	Firewall Firewall
 
 	scrapes scrapes
 }
@@ -68,6 +76,7 @@ func (a *API) Routes() []door.Route {
 		{Methods: "DELETE", Path: addresses, Needs: auth.Analyst, Turn: turns.Change, Handle: a.forgetAddress},
 		{Methods: "POST", Path: "/v1/subjects/read", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.readSubject},
 		{Methods: "POST", Path: "/v1/subjects/forget", Needs: auth.Analyst, Turn: turns.Change, Handle: a.forgetSubject},
+		{Methods: "GET", Path: "/v1/blocked", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.blocked},
 		{Methods: "GET", Path: "/v1/logins", Needs: auth.Operator, Turn: turns.LookUp, Handle: a.listLogins},
 		{Methods: "DELETE", Path: "/v1/logins/{id}", Needs: auth.Operator, Turn: turns.Change, Handle: a.endLogin},
 	}

@@ -112,8 +112,18 @@ func (c *Checker) Subject(addr netip.Addr) string {
 	if addr.Is4() {
 		return addr.String()
 	}
-	network, _ := addr.Prefix(c.Plan().ipv6Prefix) // the plan checked its length
-	return network.String()
+	return c.Plan().Subject(addr).String()
+}
+
+// Subject returns the "ip" subject of a valid address: an IPv4 address with all its bits,
+// of an IPv6 address the network of ipv6_prefix bits.
+func (p *Plan) Subject(addr netip.Addr) netip.Prefix {
+	bits := p.ipv6Prefix
+	if addr.Is4() {
+		bits = addr.BitLen()
+	}
+	network, _ := addr.Prefix(bits) // the plan checked its length
+	return network
 }
 
 // ParseSubject judges the fields by which an analyst names a subject: per, and value or

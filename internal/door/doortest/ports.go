@@ -17,6 +17,7 @@ import (
 	"fraudcheck/internal/door"
 	"fraudcheck/internal/event"
 	"fraudcheck/internal/operator"
+	"fraudcheck/internal/recent"
 	"fraudcheck/internal/server"
 	"fraudcheck/internal/turns"
 	"fraudcheck/internal/velocity"
@@ -69,6 +70,7 @@ type Setup struct {
 	AcceptNoIP    bool
 	Watchers      []event.Watcher
 	Metrics       *operator.Metrics
+	Firewall      operator.Firewall
 
 	log    *Log
 	memory *velocity.Memory
@@ -142,9 +144,14 @@ func (f *Fraudcheck) open(t testing.TB, s *Setup) {
 		return its
 	}
 	ofCallers := settings("callers")
-	checks := &callers.API{Checker: s.Checker, Now: s.Now, Address: s.Address, AcceptNoIP: s.AcceptNoIP, Events: ofCallers.Events, Watchers: s.Watchers,
+	blocked := recent.NewBlocked(s.Checker)
+	f.Metrics.RegisterBlocked(func() int { return blocked.Count(f.Now()) }, blocked.Evicted)
+	if s.Firewall.Infrastructure == nil {
+		s.Firewall.Infrastructure = func() ([]netip.Prefix, error) { return s.Guard.TrustedProxies(), nil }
+	}
+	checks := &callers.API{Checker: s.Checker, Now: s.Now, Address: s.Address, AcceptNoIP: s.AcceptNoIP, Events: ofCallers.Events, Watchers: append(s.Watchers, blocked.Watch),
 		ShortIDs: ShortIDs}
-	looks := &operator.API{Checker: s.Checker, Guard: s.Guard, Metrics: f.Metrics, Now: s.Now, Address: s.Address, Profiles: s.Profiles}
+	looks := &operator.API{Checker: s.Checker, Guard: s.Guard, Metrics: f.Metrics, Now: s.Now, Address: s.Address, Profiles: s.Profiles, Blocked: blocked, Firewall: s.Firewall}
 	ofOperators := settings("operators")
 	ofCallers.Elsewhere, ofCallers.OtherPort = looks.Routes(), "operators' port"
 	ofOperators.Elsewhere, ofOperators.OtherPort = checks.Routes(), "callers' port"
