@@ -45,7 +45,7 @@ test: ## everything that must hold, in about four minutes on two processors
 	@files=$$(grep -rl --include='*_test.go' 'testbed\.SkipRace(' internal); \
 	tests=$$(awk '/^func (Test|Fuzz)/ { gsub(/^func |\(.*/, ""); name = $$0 } /testbed\.SkipRace\(/ { print name }' $$files | sort -u | paste -sd '|' -); set -x; \
 	go test -shuffle=on -count=1 -run "^($$tests)$$" $$(dirname $$files | sort -u | sed 's|^|./|') & first=$$!; \
-	go test -shuffle=on -count=1 -parallel 4 ./cmd/... ./bench ./internal/testbed ./verify; second=$$?; \
+	go test -shuffle=on -count=1 -parallel 4 ./cmd/... ./bench ./internal/testbed ./verify ./loadtest/lab; second=$$?; \
 	wait $$first && exit $$second # side by side: the program's tests wait more than they compute
 	go test -count=1 -parallel 8 ./loadtest # alone: its load wants the machine
 

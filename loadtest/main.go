@@ -63,6 +63,10 @@
 // The mixes: honest shoppers, each from an address (2001:db8::/32) of its own; an
 // attack, a few addresses (203.0.113.0/24) that show a new card every time; or
 // mixed, one call in five of the attack. What is judged supposes the default rule.
+//
+// # Attacks on virtual time
+//
+// "go run ./loadtest lab" scores rules against attacks and honest trade: see package lab.
 package main
 
 import (
@@ -78,6 +82,8 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+
+	"fraudcheck/loadtest/lab"
 )
 
 var (
@@ -104,6 +110,13 @@ type options struct {
 }
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "lab" {
+		if err := lab.Main(os.Args[2:], os.Stdout, os.Stderr); err != nil {
+			fmt.Fprintln(os.Stderr, "loadtest lab:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	var o options
 	kong.Parse(&o, kong.Description("Load and faults for the real fraudcheck program."))
 	if o.Seconds < 0 || o.Rate < 0 {

@@ -61,7 +61,7 @@ func configureAfter(f *flags, files config.Files, inForce listFiles) (*policy, e
 	}
 	// Each step compiles a part of the settings, and the first error ends it. Callers
 	// come after rules only for the order of the messages.
-	for _, step := range []func() error{p.checkAddresses, p.makeCertificate, p.makePlan, p.makeCallers, p.makeCORS} {
+	for _, step := range []func() error{p.checkAddresses, p.checkInstance, p.makeCertificate, p.makePlan, p.makeCallers, p.makeCORS} {
 		if err := step(); err != nil {
 			return p, c.Locate(err)
 		}

@@ -246,6 +246,7 @@ lists:
     block: []
     allow_file: ""
     block_file: ""
+instance: ""
 accept_no_ip: false
 auth:
     basic:

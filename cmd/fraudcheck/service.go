@@ -35,6 +35,7 @@ type service struct {
 	guard       *auth.Guard
 	certificate certificate
 	metrics     *operator.Metrics
+	instance    string // the name of this one
 
 	// The servers and what they listen on; listening comes first, see newService.
 	callers         *server.Server
@@ -60,7 +61,7 @@ func newService(p *policy, stderr io.Writer) (s *service, err error) {
 	s = &service{policy: p, guard: auth.NewGuard(p.authPolicy), clock: velocity.NewClock(time.Now()), closeLog: func() {}, failed: make(chan error, 3)}
 	s.certificate.Store(p.certificate)
 	for _, step := range []func() error{
-		s.checkSnapshotFile, s.checkSocketFolder, s.makeKeys, s.makeMemory, s.listen,
+		s.checkSnapshotFile, s.checkSocketFolder, s.makeKeys, s.makeMemory, s.listen, s.nameInstance,
 		func() error { return s.openLog(stderr) },
 		s.makeMetrics, s.openStore, s.openLogins, s.makeDoors, s.loadSnapshot,
 	} {

@@ -229,6 +229,9 @@ func TestSilenceOfInstancesThatShare(t *testing.T) {
 	needles, told := map[needle]bool{}, 0
 	for _, s := range scenarios {
 		for i := range s.Steps {
+			if s.Steps[i].Change != nil {
+				continue
+			}
 			values := disguised(t, s.Name, i, &s.Steps[i].Fields)
 			instances[told%2].tell(t, told/2, values)
 			needlesIn(t, values, needles)

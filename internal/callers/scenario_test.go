@@ -28,6 +28,10 @@ func TestScenariosThroughTheDoor(t *testing.T) {
 		t.Cleanup(http.DefaultClient.CloseIdleConnections) // before the port's own
 		return func(t *testing.T, step *velocitytest.Step) *velocitytest.Answer {
 			now = step.At
+			if step.Change != nil { // is asked for at the other port
+				step.Change.Make(t, p.all.Checker, now)
+				return nil
+			}
 			path, status := "/v1/check", http.StatusOK
 			if step.Want == nil {
 				path, status = "/v1/outcomes", http.StatusAccepted

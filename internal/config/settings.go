@@ -63,7 +63,8 @@ type Settings struct {
 		AllowFile string      `yaml:"allow_file" path:"file" help:"file of further networks that are always allowed, one a line; what changes is in force within three seconds"`
 		BlockFile string      `yaml:"block_file" path:"file" help:"the same of networks that are always blocked"`
 	} `yaml:"lists"`
-	AcceptNoIP bool `yaml:"accept_no_ip" help:"take checks and outcomes that say with no_ip why they have no shopper's IP address; rules on addresses do not see them"`
+	Instance   string `yaml:"instance" like:"web-1" help:"what this instance is called in answers and logs, 1 to 100 of letters, digits and . _ : -, no two alike; by default its host name and the port of listen"`
+	AcceptNoIP bool   `yaml:"accept_no_ip" help:"take checks and outcomes that say with no_ip why they have no shopper's IP address; rules on addresses do not see them"`
 	Auth       struct {
 		Basic struct {
 			Users     []User `yaml:"users" help:"see below; without users, users_file and jwt, one is made at the start and printed"`

@@ -21,7 +21,7 @@ type BlockedAddress struct {
 	Reasons             []string
 	FirstBlocked, Tried velocity.Time // its first blocked attempt since it is blocked, and its last
 	// ClearsIn is in how many seconds it is blocked no more if nothing more is shown; 0
-	// where a list blocks it without end.
+	// where a list does so without end.
 	ClearsIn int
 	Attempts uint64 // that were blocked, at this instance
 }
@@ -176,35 +176,21 @@ func (b *Blocked) snapshot() (entries []asked, sorted []order) {
 // ask asks the record of the entry's subject whether it is blocked at now. reasons are
 // those of the entry asked for before: most have the same.
 func (b *Blocked) ask(e *asked, now, within velocity.Time, reasons *[]string) {
-	a := velocity.Attempt{Address: netip.AddrFrom16(e.addr).Unmap()}
-	r := b.checker.Inspect(&a, addressKinds, now)
-	e.done, e.degraded = true, r.Degraded
-	subject := b.checker.Plan().Subject(a.Address)
-	if subject != e.key.subject() { // ipv6_prefix is another now
-		return
-	}
+	address, plan := netip.AddrFrom16(e.addr).Unmap(), b.checker.Plan()
 	var names [8]string
-	because, clears := names[:0], 0
-	switch {
-	case r.Listed == nil:
-		for i := range r.Rules {
-			if rule := &r.Rules[i]; blocksAddress(rule) {
-				because, clears = append(because, rule.Rule.Name), max(clears, rule.ClearsIn)
-			}
-		}
-	case r.Listed.Outcome == velocity.Block && now-e.last < within:
-		because = append(because, "list")
-		if until := r.Listed.Until; !until.IsZero() {
-			clears = int((velocity.TimeOf(until) - now + 999) / 1000)
-		}
-	}
-	if e.blocked = len(because) > 0; !e.blocked {
+	by := b.checker.Blocking(address, now, names[:0])
+	e.done, e.degraded = true, by.Degraded
+	e.blocked = len(by.Reasons) > 0 && (by.ByRules || now-e.last < within) &&
+		plan.Subject(address) == e.key.subject() // ipv6_prefix may be another now
+	if !e.blocked {
 		return
 	}
-	if !slices.Equal(because, *reasons) {
-		*reasons = slices.Clone(because)
+	if !slices.Equal(by.Reasons, *reasons) {
+		*reasons = slices.Clone(by.Reasons)
 	}
-	e.address = BlockedAddress{Subject: subject, Reasons: *reasons, FirstBlocked: e.first, Tried: e.last, ClearsIn: clears, Attempts: e.attempts}
+	e.address = BlockedAddress{
+		Subject: e.key.subject(), Reasons: *reasons, FirstBlocked: e.first, Tried: e.last, ClearsIn: by.ClearsIn, Attempts: e.attempts,
+	}
 }
 
 // clear takes out the entries that are blocked no more, unless they were tried meanwhile.

@@ -16,7 +16,7 @@ import (
 const maxBacklog = 10_000
 
 // A backlog is the records that a server is to be told of soon, by itself: those of
-// subjects that a degraded answer found blocked or that were forgotten, and what was
+// subjects that a degraded answer found blocked or that an analyst changed, and what was
 // answered from the copy and could not be written. The rest waits for the subject's next
 // update.
 type backlog struct {
@@ -32,12 +32,12 @@ type backlogged struct {
 	key     Key
 	network uint32
 	now     Time
-	forgot  bool
+	analyst bool // what an analyst changed, told first
 }
 
 // add notes that the server is to be told of u's record.
 func (b *backlog) add(u *Update) {
-	b.put(backlogged{plan: u.plan, subject: u.subject, key: u.key, network: u.network, now: u.now, forgot: u.verb == forget})
+	b.put(backlogged{plan: u.plan, subject: u.subject, key: u.key, network: u.network, now: u.now, analyst: u.verb.byAnalyst()})
 }
 
 func (b *backlog) put(l backlogged) {
@@ -52,7 +52,7 @@ func (b *backlog) put(l backlogged) {
 	case b.of == nil:
 		b.of = make(map[Key]backlogged)
 	}
-	l.forgot = l.forgot || known.forgot
+	l.analyst = l.analyst || known.analyst
 	b.of[l.key] = l
 }
 
@@ -64,7 +64,7 @@ func (b *backlog) overflow() {
 	b.waiting.Store(true)
 }
 
-// take empties the backlog, what was forgotten first, then the newest. With over, more
+// take empties the backlog, what an analyst changed first, then the newest. With over, more
 // than that is to be told.
 func (b *backlog) take() (records []backlogged, over bool) {
 	if !b.waiting.Load() {
@@ -76,7 +76,7 @@ func (b *backlog) take() (records []backlogged, over bool) {
 		records = append(records, l)
 	}
 	slices.SortFunc(records, func(a, b backlogged) int {
-		return cmp.Or(compareBool(b.forgot, a.forgot), cmp.Compare(b.now, a.now))
+		return cmp.Or(compareBool(b.analyst, a.analyst), cmp.Compare(b.now, a.now))
 	})
 	over = b.over
 	b.of, b.over = nil, false

@@ -12,8 +12,9 @@ import (
 type Store interface {
 	// Update applies u to the record of its subject, atomically among all updates of
 	// that subject, and keeps the record at least as long as the longest window of its
-	// lists, and as a hold may run. It never fails: when the store cannot learn in time what other instances
-	// know, it answers from what this instance knows and marks the result degraded.
+	// lists, and as a hold or an override may last. It never fails: when the store cannot
+	// learn in time what other instances know, it answers from what this instance knows and
+	// marks the result degraded.
 	Update(u *Update)
 }
 
@@ -25,7 +26,8 @@ type Checker struct {
 	store Store
 	calls sync.Pool // *call
 
-	previous *previous // of the hash key, while that is changed: see rotation.go
+	previous  *previous // of the hash key, while that is changed: see rotation.go
+	overrides metOverrides
 
 	clockOff func() bool // nil: never
 
@@ -90,10 +92,19 @@ func (c *Checker) Check(a *Attempt, now Time, turn *turns.Turn, d *Decision) {
 	d.reset(plan)
 	d.ClockOff = c.clockIsOff()
 	d.Degraded = d.ClockOff
+	var override *Outcome
 	for i := range plan.subjects {
 		r := c.check(v, &plan.subjects[i], a, now)
 		d.Degraded = d.Degraded || r.degraded
 		d.StoreFailed = d.StoreFailed || r.degraded && !r.waited
+		if len(r.known.marks) == 0 || i > 0 {
+			continue
+		}
+		c.met(v, a)
+		if outcome, inForce := r.known.override(now); inForce {
+			override = &outcomes[outcome]
+			v.update.letThrough = outcome == Allow
+		}
 	}
 	for i := range v.results {
 		if v.results[i].Rule != nil {
@@ -101,7 +112,7 @@ func (c *Checker) Check(a *Attempt, now Time, turn *turns.Turn, d *Decision) {
 		}
 	}
 	d.UnboundedLater = a.later() && !slices.ContainsFunc(d.Rules, RuleResult.boundsLater)
-	d.judge(listed, c.onFailure)
+	d.judge(override, listed, c.onFailure)
 }
 
 // OnFailure makes o the decision whenever the shared store does not answer in time, in

@@ -68,6 +68,7 @@ func (w *waiter) copyFrom(u *Update, deadline time.Time) {
 	w.update.shown = append(own.shown[:0], u.shown...)
 	w.update.result.tallies = append(own.result.tallies[:0], u.result.tallies...)
 	w.update.result.known = own.result.known
+	w.update.result.elements = nil
 	w.update.other = own.other
 	w.update.other.copyMarks(&u.other)
 }
@@ -82,6 +83,7 @@ func (w *waiter) wait(u *Update, budget time.Duration) memcached.Result {
 	case result := <-w.done:
 		copy(u.result.tallies, w.update.result.tallies)
 		u.result.known.copyMarks(&w.update.result.known)
+		u.result.elements = w.update.result.elements
 		waiterPool.Put(w)
 		return result
 	case <-timer.C:

@@ -13,6 +13,9 @@ const (
 	Block
 )
 
+// outcomes are all of them, each at its own index.
+var outcomes = [...]Outcome{Allow, Review, Block}
+
 // String returns the outcome as the contract spells it.
 func (o Outcome) String() string { return [...]string{"allow", "review", "block"}[o] }
 
@@ -20,7 +23,7 @@ func (o Outcome) String() string { return [...]string{"allow", "review", "block"
 type Decision struct {
 	Outcome Outcome
 	// Reasons are the names of the enforced rules whose outcome is the decision, none
-	// for Allow; or "list" alone, or "store_failure" alone.
+	// for Allow; or "override" alone, or "list", or "store_failure".
 	Reasons []string
 	// Rules are the results of all rules for which the attempt has the subject, in
 	// configuration order.
@@ -52,10 +55,13 @@ func (r RuleResult) boundsLater() bool {
 	return r.Rule.Mode == Enforce && kindNamed(r.Rule.Count, elementName).grows == byAttempt
 }
 
-// judge sets the outcome and its reasons. The first of these decides: the entry of the
-// network lists; onFailure, where it is set and the store failed; the enforced rules.
-func (d *Decision) judge(listed *Entry, onFailure *Outcome) {
+// judge sets the outcome and its reasons. The first of these decides: an override in
+// force; the entry of the network lists; onFailure, where it is set and the store failed;
+// the enforced rules.
+func (d *Decision) judge(override *Outcome, listed *Entry, onFailure *Outcome) {
 	switch {
+	case override != nil:
+		d.Outcome, d.Reasons = *override, append(d.Reasons[:0], "override")
 	case listed != nil:
 		d.Outcome, d.Reasons = listed.Outcome, append(d.Reasons[:0], "list")
 	case d.StoreFailed && onFailure != nil:

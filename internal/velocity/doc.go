@@ -24,8 +24,8 @@
 // The outcome of a rule is block when the count is over block_over, else review when it
 // is over review_over, else allow (rule.go). A rule with a hold blocks, too, for that long
 // after the last attempt that it found over block_over (hold.go). All rules are recorded
-// and reported. The
-// strictest enforced rule decides; shadow rules have no effect (decision.go).
+// and reported. An analyst's override decides first (override.go), then the network lists,
+// then the strictest enforced rule; shadow rules have no effect (decision.go).
 //
 // Declines and declined cards are recorded by [Checker.Answered] only, at the time when the
 // issuer answered, or else at the time of the call; a check counts them and adds none. Attempts are told apart by attempt_id and card
@@ -47,8 +47,8 @@
 // least".
 //
 // Beside its lists a record has marks (mark.go): a key, a time, and at most 1 KiB that
-// only marks of that kind give a meaning: the time from which a rule holds the subject,
-// for instance. It reads, merges and writes those of kinds that it does not know, too.
+// only marks of that kind give a meaning: the time from which a rule holds the subject, or
+// an analyst's override of it. It reads, merges and writes those of kinds that it does not know, too.
 //
 // Records merge. Of two generations the higher one replaces the other; only marks that
 // survive forgetting are kept. Equal generations give the union of the elements with
@@ -84,7 +84,8 @@
 //
 // Stores see only keyed hashes (keys.go): without the hash key, last four digits and
 // expiry have too few values to be hidden by hashing. The hash of an element covers its
-// subject too, so one card cannot be followed from address to address.
+// subject too, so one card cannot be followed from address to address. Who set an override
+// and why is encrypted (override_keys.go).
 //
 // While the hash key is changed a checker keeps each record under two keys, and the
 // stricter answer holds (rotation.go).

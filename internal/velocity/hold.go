@@ -9,7 +9,7 @@ import "slices"
 // the times of elements, and forgetting ends it.
 //
 // Only an enforced rule writes the mark, for an attempt that was checked, and not for one
-// that a list let through. Every rule with a hold reads it.
+// that a list or an override let through. Every rule with a hold reads it.
 
 // A holdPlan is a mark that the rules of a subject write, and the longest of their holds.
 type holdPlan struct {
@@ -40,7 +40,8 @@ func (s *subjectPlan) life(key markKey) span {
 	return markLife
 }
 
-// hasForeignMarks reports whether the record has marks that no rule here reads.
+// hasForeignMarks reports whether the record has marks that no rule here reads: overrides,
+// and those of other instances.
 func (r *Record) hasForeignMarks(s *subjectPlan) bool {
 	return slices.ContainsFunc(r.marks, func(m mark) bool {
 		return !slices.ContainsFunc(s.holds, func(h holdPlan) bool { return h.key == m.key })
@@ -49,7 +50,7 @@ func (r *Record) hasForeignMarks(s *subjectPlan) bool {
 
 // markHolds writes the marks of the rules that find the attempt over block_over.
 func (u *Update) markHolds(r *Record) {
-	if len(u.subject.holds) == 0 || u.verb != observe || u.letThrough {
+	if len(u.subject.holds) == 0 || u.verb != observe || u.passes(r) {
 		return
 	}
 	for i := range u.subject.rules {

@@ -10,12 +10,22 @@ import (
 type Report struct {
 	Watched bool         // some rule watches such subjects; otherwise nothing is known of any
 	Rules   []RuleResult // of the rules on this subject, in configuration order
+	// Elements are what each of the Rules counts, newest first; where its count is
+	// block_over + 1 there may be older ones.
+	Elements [][]Element
 	// KnownCard and NewCard are what the enforced rules would decide now for a card
 	// that the subject has shown already, and for another card.
 	KnownCard, NewCard Outcome
-	Blocking           []string // what would block another card: names of enforced rules, or "list"
-	Listed             *Entry   // the entry of the network lists that decides for the address; nil for none
-	Degraded           bool     // some record came from this instance's own knowledge only, or its clock is off
+	Blocking           []string  // what would block another card: names of enforced rules, or "list" or "override"
+	Listed             *Entry    // the entry of the network lists for the address, which decides unless there is an Override; nil for none
+	Override           *Override // the one in force on the address, which decides; nil for none
+	Degraded           bool      // some record came from this instance's own knowledge only, or its clock is off
+}
+
+// An Element is something that a subject has shown and a rule counts.
+type Element struct {
+	ID  string // a short id: it tells the elements of one subject apart, and means nothing outside it
+	Age int    // whole seconds since it was last shown
 }
 
 // Inspect reports on the attempt's subjects of the kinds named in per at now. It
@@ -26,20 +36,27 @@ func (c *Checker) Inspect(a *Attempt, per []string, now Time) (r Report) {
 	u := &v.update
 	v.begin(c.Plan())
 	r.Degraded = c.clockIsOff()
+	elements := make([][]Element, len(v.results))
 	for i := range v.plan.subjects {
 		s := &v.plan.subjects[i]
 		if !slices.Contains(per, s.kind.subject) {
 			continue
 		}
-		r.Watched = true
+		r.Watched = r.Watched || len(s.rules) > 0
 		if !c.beginSubject(v, s, a, now, read) {
 			continue
 		}
+		u.detailed = true
 		c.update(v, a)
 		r.Degraded = r.Degraded || u.result.degraded
+		if i == 0 {
+			c.met(v, a)
+			r.Override = c.openOverride(v, now)
+		}
 		for j := range s.rules {
 			result := u.ruleResult(j)
 			v.results[s.rules[j].index] = result
+			elements[s.rules[j].index] = c.elements(u, u.result.elements[j])
 			if result.Rule.Mode == Enforce {
 				known, fresh := s.next(j, result)
 				r.KnownCard, r.NewCard = max(r.KnownCard, known), max(r.NewCard, fresh)
@@ -49,18 +66,34 @@ func (c *Checker) Inspect(a *Attempt, per []string, now Time) (r Report) {
 			}
 		}
 	}
-	for _, result := range v.results {
+	for i, result := range v.results {
 		if result.Rule != nil {
-			r.Rules = append(r.Rules, result)
+			r.Rules, r.Elements = append(r.Rules, result), append(r.Elements, elements[i])
 		}
 	}
 	if r.Listed = v.plan.lists.find(a.Address, now); r.Listed != nil {
-		r.KnownCard, r.NewCard, r.Blocking = r.Listed.Outcome, r.Listed.Outcome, nil
-		if r.Listed.Outcome == Block {
-			r.Blocking = []string{"list"}
-		}
+		r.decided(r.Listed.Outcome, "list")
+	}
+	if r.Override != nil {
+		r.decided(r.Override.Outcome, "override")
 	}
 	return r
+}
+
+// decided makes o what the address would hear whatever the rules find; by is the reason.
+func (r *Report) decided(o Outcome, by string) {
+	r.KnownCard, r.NewCard, r.Blocking = o, o, nil
+	if o == Block {
+		r.Blocking = []string{by}
+	}
+}
+
+// elements are those of one rule as they are shown.
+func (c *Checker) elements(u *Update, counted []element) (all []Element) {
+	for _, e := range counted {
+		all = append(all, Element{c.keys.elementID(u.key, e.fingerprint), int(u.now.age(e.seen) / second)})
+	}
+	return all
 }
 
 // next returns what the rule would find for the subject's next attempt, with a card
@@ -112,19 +145,12 @@ func (c *Checker) Subject(addr netip.Addr) string {
 	if addr.Is4() {
 		return addr.String()
 	}
-	return c.Plan().Subject(addr).String()
+	return subjectOf(addr, c.Plan()).String()
 }
 
 // Subject returns the "ip" subject of a valid address: an IPv4 address with all its bits,
 // of an IPv6 address the network of ipv6_prefix bits.
-func (p *Plan) Subject(addr netip.Addr) netip.Prefix {
-	bits := p.ipv6Prefix
-	if addr.Is4() {
-		bits = addr.BitLen()
-	}
-	network, _ := addr.Prefix(bits) // the plan checked its length
-	return network
-}
+func (p *Plan) Subject(addr netip.Addr) netip.Prefix { return subjectOf(addr, p) }
 
 // ParseSubject judges the fields by which an analyst names a subject: per, and value or
 // a card's own fields. It returns the kind's name and an attempt that has this subject

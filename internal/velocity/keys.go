@@ -4,6 +4,7 @@ import (
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/base32"
 	"encoding/binary"
 	"errors"
 	"hash"
@@ -29,6 +30,8 @@ type Key [16]byte
 type Keys struct {
 	subject, element, record []byte
 	snapshot                 []byte
+	shown                    []byte    // for the short ids of elements
+	override, overrideNonce  []byte    // see sealOverride
 	id                       [6]byte   // part of item keys: which hash key a record was made with
 	macs                     sync.Pool // *macs
 }
@@ -53,7 +56,8 @@ func NewKeys(hashKey []byte) (*Keys, error) {
 		}
 		return key
 	}
-	k := &Keys{subject: derive("subject"), element: derive("element"), record: derive("record"), snapshot: derive("snapshot")}
+	k := &Keys{subject: derive("subject"), element: derive("element"), record: derive("record"), snapshot: derive("snapshot"),
+		shown: derive("shown element"), override: derive("override"), overrideNonce: derive("override nonce")}
 	copy(k.id[:], derive("key id"))
 	k.macs.New = func() any {
 		return &macs{
@@ -85,4 +89,15 @@ func (m *macs) key(k *kind, id *identity) (key Key) {
 func (m *macs) fingerprint(subject *Key, k *kind, id *identity) uint64 {
 	m.in = append(append(append(m.in[:0], k.id), subject[:]...), id[:]...)
 	return binary.BigEndian.Uint64(m.sum(m.element))
+}
+
+// elementIDs is an alphabet that a person can read out.
+var elementIDs = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+
+// elementID returns the eight characters by which an analyst tells apart the elements of
+// the subject with that key. They show nothing of the fingerprint.
+func (k *Keys) elementID(subject Key, fingerprint uint64) string {
+	mac := hmac.New(sha256.New, k.shown)
+	mac.Write(binary.BigEndian.AppendUint64(subject[:], fingerprint))
+	return elementIDs.EncodeToString(mac.Sum(nil)[:5])
 }

@@ -22,6 +22,9 @@ func TestDerivedKeysAreTheSameInAllVersions(t *testing.T) {
 		"b5abbbca066e7d919de9d8847afd0d0ae6c9b1758804fe2c59b34e32b171ecfe": k.element,
 		"336f4437c67efb36022258e123094cb711b2abbe906624d0ec778bcc40c4237b": k.record,
 		"7865252f392ed1ad77f689306f624b26340f9c59ee172530a6b745ddabe2c357": k.snapshot,
+		"3b9a7a8c7d48a5fd710f6355cc7ab03640e1590f7b192effd1634ff6f5824069": k.shown,
+		"0b2aa9c26f9fbf5866e326071845b944b86609b2394a4fe1ba2290cb33e9d531": k.override,
+		"b00f51db13bce85628114985531f41febbcbe85dadee630b14ef825e4e657257": k.overrideNonce,
 		"29fedb304f99": k.id[:],
 	} {
 		require.Equal(t, purpose, hex.EncodeToString(got))

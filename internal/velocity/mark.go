@@ -34,8 +34,8 @@ const (
 	// markHold is the time of the last attempt that an enforced rule with this list, window
 	// and block_over found over block_over: see hold.go. It has no data.
 	markHold = 1
-	// markOverride is an analyst's decision about the subject, or its removal. It is
-	// lasting; its key has nothing else.
+	// markOverride is an analyst's decision about the subject, or its removal: see
+	// override.go. It is lasting; its key has nothing else.
 	markOverride = 2
 )
 

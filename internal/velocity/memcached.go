@@ -103,7 +103,7 @@ func (m *Memcached) Update(u *Update) {
 	if !shared {
 		u.result.degraded = true
 		m.Local.Update(u)
-		if u.changes() && (u.verb == forget || u.blocks()) {
+		if u.changes() && (u.verb.byAnalyst() || u.blocks()) {
 			m.backlogOf(s).add(u)
 		}
 	} else if attempt {
@@ -131,7 +131,7 @@ func (m *Memcached) inTurn(u *Update) (shared, late bool) {
 // class is what an update is that has no check's turn.
 func (v verb) class() turns.Class {
 	switch v {
-	case forget:
+	case forget, override:
 		return turns.Change
 	case reseed:
 		return turns.Write

@@ -14,8 +14,8 @@ const MinMemoryBytes = slab.MinBytes
 // itself.
 //
 // A record is kept until its rules' longest window has passed since it was last
-// written, and while a hold may run. Only when the bound is reached are records evicted before, and counted:
-// those of the kind of subject that takes most memory, and among these the ones that
+// written, and while a hold or an override may last. Only when the bound is reached are
+// records evicted before, and counted: those of the kind of subject that takes most memory, and among these the ones that
 // no rule blocks, or is about to block, before the others. See package slab.
 type Memory struct {
 	table   *slab.Table
@@ -147,8 +147,8 @@ const (
 	// An enforced rule blocks the subject, or an analyst had it forgotten within the
 	// longest window or hold, which an older copy elsewhere must not undo.
 	rankBlocked
-	// A hold runs, or the record has marks that only others read: it is kept longer than
-	// those of other ranks, and the records of one rank end about in order.
+	// A hold runs, or the record has an override or marks that only others read: it is kept
+	// longer than those of other ranks, and the records of one rank end about in order.
 	rankMarked
 )
 

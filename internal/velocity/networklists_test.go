@@ -96,10 +96,10 @@ func TestALookUpInTheListsAllocatesNothing(t *testing.T) {
 func TestAListDecidesBeforeAFailureDoes(t *testing.T) {
 	block := Block
 	d := Decision{Degraded: true, StoreFailed: true}
-	d.judge(&Entry{Outcome: Allow}, &block)
+	d.judge(nil, &Entry{Outcome: Allow}, &block)
 	require.Equal(t, Allow, d.Outcome)
 	require.Equal(t, []string{"list"}, d.Reasons)
-	d.judge(nil, &block)
+	d.judge(nil, nil, &block)
 	require.Equal(t, Block, d.Outcome)
 	require.Equal(t, []string{"store_failure"}, d.Reasons)
 }

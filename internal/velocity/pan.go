@@ -1,6 +1,8 @@
 package velocity
 
 import (
+	"regexp"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -52,6 +54,29 @@ func hasPAN(text string) bool {
 		even, odd = odd+d, even+doubled
 	}
 	return even%10 == 0
+}
+
+var digitGroups = regexp.MustCompile(`\pN+`)
+
+// holdsPAN reports whether free text may have a card number in it: 12 digits in a row, or
+// groups of digits with one blank, hyphen or full stop between them that together have its
+// check digit.
+func holdsPAN(text string) bool {
+	groups := digitGroups.FindAllStringIndex(text, -1)
+	for i, first := range groups {
+		if utf8.RuneCountInString(text[first[0]:first[1]]) >= minPAN {
+			return true
+		}
+		for j := i + 1; j < len(groups); j++ {
+			if gap := text[groups[j-1][1]:groups[j][0]]; len(gap) != 1 || !strings.Contains(" -.", gap) {
+				break
+			}
+			if hasPAN(text[first[0]:groups[j][1]]) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // digitValue returns the value of a decimal digit. Every script's digits are ten

@@ -61,6 +61,9 @@ type rulePlan struct {
 // error is a *RuleError.
 func NewPlan(rules []Rule, ipv6Prefix int) (*Plan, error) {
 	p := &Plan{rules: slices.Clone(rules), ipv6Prefix: ipv6Prefix}
+	// The first, so that what an override lets through is known before other records are
+	// updated; and always there, because an override needs no rule.
+	p.subject(overridden)
 	names := make(map[string]int) // to the rule
 	for i := range p.rules {
 		r := &p.rules[i]
@@ -191,6 +194,9 @@ func (s *subjectPlan) reads(key listKey) bool {
 func (s *subjectPlan) worstSize() int {
 	const header, perList, perElement = 48, 64, 8 + 5
 	size := header + len(s.holds)*maxMarkSize
+	if s.kind == overridden {
+		size += maxMarkSize + maxMarkData
+	}
 	for i := range s.lists {
 		size += perList + s.lists[i].bound*perElement
 	}

@@ -168,7 +168,7 @@ func TestTheStrictestEnforcedRuleDecides(t *testing.T) {
 		}, Review, []string{"a"}},
 	} {
 		d := Decision{Rules: c.results, Reasons: []string{"stale"}}
-		d.judge(nil, nil)
+		d.judge(nil, nil, nil)
 		require.Equal(t, c.outcome, d.Outcome)
 		require.ElementsMatch(t, c.reasons, d.Reasons)
 	}

@@ -37,11 +37,20 @@ func (c *Checker) update(v *call, a *Attempt) {
 	u, p := &v.update, &v.previous.update
 	v.previous.plan, p.turn, p.letThrough = v.plan, u.turn, u.letThrough
 	c.begin(v.previous, u.subject, a, u.now, u.verb) // it has the subject, as v.update is of it
+	p.detailed = u.detailed
+	if u.verb == override {
+		var r Record
+		r.setMark(&mark{key: overrideKey, at: u.now, data: u.override})
+		resealOverride(&r, c.keys, u.key, c.previous.keys, p.key)
+		p.override = r.marks[0].data
+	}
 	c.previous.store.Update(p)
 	u.other.copyMarks(&p.result.known)
+	resealOverride(&u.other, c.previous.keys, p.key, c.keys, u.key)
 	c.store.Update(u)
 	if u.result.known.generation > p.result.known.generation {
 		p.other.copyMarks(&u.result.known)
+		resealOverride(&p.other, c.keys, u.key, c.previous.keys, p.key)
 		c.previous.store.Update(p)
 	}
 	u.result.join(&p.result)
@@ -63,6 +72,11 @@ func (r *updateResult) join(o *updateResult) {
 		t := &r.tallies[i]
 		t.count, t.clearsIn = max(t.count, o.tallies[i].count), max(t.clearsIn, o.tallies[i].clearsIn)
 		t.held = t.held || o.tallies[i].held
+	}
+	for i := range r.elements {
+		if len(o.elements[i]) > len(r.elements[i]) {
+			r.elements[i] = o.elements[i]
+		}
 	}
 	switch {
 	case r.degraded && o.degraded:

@@ -47,6 +47,23 @@ func (r *rotation) start(key, previous string) *velocity.Checker {
 	return c
 }
 
+// startWith is start with the names of both keys in one text.
+func (r *rotation) startWith(keys string) *velocity.Checker {
+	r.t.Helper()
+	key, previous, _ := strings.Cut(keys, " ")
+	return r.start(key, previous)
+}
+
+// sideBySide are the instances that may run at once in a rotation: the one that an analyst
+// asks, and another.
+var sideBySide = []struct{ name, asked, other string }{
+	{"at an instance with the old key alone", "old", "new old"},
+	{"at one with both keys, among the old", "new old", "old"},
+	{"at one with both keys, among such", "new old", "new old"},
+	{"at one with both keys, among the new", "new old", "new"},
+	{"at an instance with the new key alone", "new", "new old"},
+}
+
 // onEachStore runs the test with the embedded store, where one instance follows another,
 // and with memcached.
 func onEachStore(t *testing.T, rules []velocity.Rule, test func(t *testing.T, r *rotation)) {
@@ -127,21 +144,11 @@ func TestARotationLetsNobodyOff(t *testing.T) {
 
 // Forgiven stays forgiven, whichever instance an analyst asks, and which key that has.
 func TestForgettingHoldsAcrossARotation(t *testing.T) {
-	for _, tt := range []struct{ name, asked, other string }{
-		{"at an instance with the old key alone", "old", "new old"},
-		{"at one with both keys, among the old", "new old", "old"},
-		{"at one with both keys, among such", "new old", "new old"},
-		{"at one with both keys, among the new", "new old", "new"},
-		{"at an instance with the new key alone", "new", "new old"},
-	} {
+	for _, tt := range sideBySide {
 		t.Run(tt.name, func(t *testing.T) {
 			onEachStore(t, []velocity.Rule{rotated}, func(t *testing.T, r *rotation) {
-				start := func(keys string) *velocity.Checker {
-					key, previous, _ := strings.Cut(keys, " ")
-					return r.start(key, previous)
-				}
 				const ip = "203.0.113.7"
-				asked, other, both := start(tt.asked), start(tt.other), start("new old")
+				asked, other, both := r.startWith(tt.asked), r.startWith(tt.other), r.startWith("new old")
 				for card := range 6 {
 					decide(t, both, ip, card, 0)
 				}

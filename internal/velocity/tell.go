@@ -12,9 +12,9 @@ import (
 )
 
 // A server that lost its memory, or was out of reach, is told what matters of what this
-// instance knows, before it is believed again: first the records that were forgotten
-// within their longest window or hold, so that no other instance's copy brings back what
-// an analyst forgave; then those that an enforced rule blocks, by its count or its hold, so
+// instance knows, before it is believed again: first the records with an override; then
+// those that were forgotten within their longest window or hold, so that no other
+// instance's copy brings back what an analyst forgave; then those that an enforced rule blocks, by its count or its hold, so
 // that no attacker is let off; each newest first, and of one network not all at once (urgent.go). That ends after
 // tellFor: ordinary traffic tells the rest.
 const (

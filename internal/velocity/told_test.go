@@ -57,13 +57,20 @@ func TestWhatWasLearnedWhileAServerHungIsToldWhenItIsWellAgain(t *testing.T) {
 	}
 }
 
-func TestWhatWasForgottenWhileAServerHungIsToldWhenItIsWellAgain(t *testing.T) {
+// hungAfterBlocking starts two instances. One finds addresses blocked; then the server
+// hangs, and the other, which does not know them, gives it up.
+func hungAfterBlocking(t *testing.T) (server *testbed.TestMemcached, a, b *instance) {
 	testbed.SkipShort(t, "waits for a server to be given up or trusted again")
-	server := testbed.StartMemcached(t)
-	a, b := newInstance(t, 50*time.Millisecond, server.Addr), newInstance(t, patient, server.Addr) // only a is to give up
+	server = testbed.StartMemcached(t)
+	a, b = newInstance(t, 50*time.Millisecond, server.Addr), newInstance(t, patient, server.Addr) // only a is to give up
 	b.block(addresses())
 	server.Hang()
 	require.Eventually(t, func() bool { a.show("192.0.2.1", 1); return velocity.GivenUp(a.store) }, patient, time.Millisecond)
+	return server, a, b
+}
+
+func TestWhatWasForgottenWhileAServerHungIsToldWhenItIsWellAgain(t *testing.T) {
+	server, a, b := hungAfterBlocking(t)
 	for _, ip := range addresses() {
 		attempt := velocitytest.Attempt(t, ip, 0)
 		require.False(t, a.Forget(&attempt, "ip", a.now()))

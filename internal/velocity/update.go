@@ -16,8 +16,12 @@ const (
 	complete                     // records the card of an attempt whose check did not know it
 	completeDeclined             // records both
 	forget                       // empties the record, for good: see Record.generation
+	override                     // sets an analyst's override, or removes it
 	reseed                       // writes what is known to the shared store and adds nothing
 )
+
+// byAnalyst reports whether it changes what is decided of a subject, and records nothing.
+func (v verb) byAnalyst() bool { return v == forget || v == override }
 
 // An Update is one change to the record of one subject, or one look at it, and what the
 // rules then find there. A store may apply it several times, each time to the record as
@@ -32,9 +36,12 @@ type Update struct {
 	network uint32      // of the subject's IP address: see networkTag; 0 for none
 	turn    *turns.Turn // of its check; nil: one of its own
 	shown   []shown     // the elements to add, by the subject's lists
-	// letThrough: a list allows the attempt, whatever the rules find.
+	// letThrough: a list, or an override in another record, allows the attempt, whatever the
+	// rules find.
 	letThrough bool
-	clockOff   bool // now is of a clock that is off: see Clock
+	override   []byte // the data of the mark that it writes; never changed
+	detailed   bool   // the result has the elements that count
+	clockOff   bool   // now is of a clock that is off: see Clock
 	// other is what is known of the subject under the other hash key, its generation and
 	// marks: see rotation.go.
 	other Record
@@ -49,6 +56,9 @@ type updateResult struct {
 	degraded bool    // the store answered from this instance's own knowledge
 	waited   bool    // because there was no turn in time; otherwise because of the store
 	known    Record  // its generation and marks
+	// elements are, by the subject's rules, those that count, newest first; only for an
+	// update that is detailed.
+	elements [][]element
 }
 
 // shown is the element of one list; present is false where the attempt lacks it.
@@ -71,7 +81,7 @@ func (u *Update) begin(p *Plan, s *subjectPlan, key Key, now Time, v verb) {
 	u.plan, u.subject, u.key, u.now, u.at, u.verb, u.network = p, s, key, now, now, v, 0
 	u.shown = append(u.shown[:0], make([]shown, len(s.lists))...)
 	u.result.tallies = append(u.result.tallies[:0], make([]tally, len(s.rules))...)
-	u.result.degraded, u.marked = false, false
+	u.result.degraded, u.marked, u.override, u.detailed, u.result.elements = false, false, nil, false, nil
 	u.other.reset()
 }
 
@@ -81,7 +91,7 @@ func (u *Update) changes() bool {
 	switch u.verb {
 	case observe, decline, complete, completeDeclined:
 		return u.marked || slices.ContainsFunc(u.shown, func(e shown) bool { return e.present })
-	case forget, reseed:
+	case forget, override, reseed:
 		return true
 	}
 	return false
@@ -96,12 +106,29 @@ func (u *Update) apply(r *Record) {
 		u.observe(r)
 	case forget:
 		r.forget(max(u.now, Time(u.other.generation)))
+	case override:
+		u.setOverride(r)
 	}
 	u.markHolds(r)
 	u.result.known.copyMarks(r)
 	for i := range u.subject.rules {
 		u.result.tallies[i] = u.tally(r, &u.subject.rules[i])
 	}
+	if u.detailed {
+		u.result.elements = u.counted(r)
+	}
+}
+
+// counted are the elements that each rule counts, newest first, as many as it reports.
+func (u *Update) counted(r *Record) [][]element {
+	all := make([][]element, len(u.subject.rules))
+	for i := range all {
+		rp := &u.subject.rules[i]
+		if n := u.result.tallies[i].count; n > 0 {
+			all[i] = slices.Clone(r.list(u.subject.lists[rp.list].key).elements[:n])
+		}
+	}
+	return all
 }
 
 // prune prunes the record. An instance whose clock is off sets back nobody's times: they

@@ -8,6 +8,11 @@
 //	list allow|block NETWORK [until CLOCK]
 //	CLOCK check ADDRESS CARD [field=value ...] -> DECISION COUNT ...
 //	CLOCK declined|approved|error ADDRESS CARD [field=value ...]
+//	CLOCK override ADDRESS allow|block D
+//	CLOCK remove-override ADDRESS
+//	CLOCK forget ADDRESS
+//
+// The last three are what an analyst does; an override is in force for D.
 //
 // CLOCK is the time since the scenario began; 0s+30s*100 stands for a hundred
 // lines, 30 s apart. ADDRESS may be no_ip:REASON. CARD is 4242/1230 (last four
@@ -56,6 +61,30 @@ type Step struct {
 	At     velocity.Time
 	Fields velocity.Fields
 	Want   *Answer // nil for an outcome
+	Change *Change // what an analyst does in place of a call; nil for none
+}
+
+// A Change is what an analyst does to an address.
+type Change struct {
+	verb    string
+	attempt velocity.Attempt // has the address only
+	set     velocity.Override
+}
+
+// Make makes the change at the checker's instance.
+func (c *Change) Make(t testing.TB, checker *velocity.Checker, at velocity.Time) {
+	shared := true
+	switch c.verb {
+	case "override":
+		o := c.set
+		o.Until += at
+		_, shared = checker.SetOverride(&c.attempt, o, at)
+	case "remove-override":
+		shared = checker.RemoveOverride(&c.attempt, at)
+	case "forget":
+		shared = checker.Forget(&c.attempt, "ip", at)
+	}
+	require.True(t, shared)
 }
 
 // An Answer is the expected answer to a check.
@@ -194,6 +223,9 @@ func parseSteps(t *testing.T, line int, words []string) (steps []Step) {
 			break
 		}
 	}
+	if verb == "override" || verb == "remove-override" || verb == "forget" {
+		return []Step{{Line: line, At: Start + velocity.Time(at.Milliseconds()), Change: parseChange(t, verb, rest)}}
+	}
 	require.Equal(t, verb == "check", want != nil, "line %d: a check says what it expects", line)
 	for i := range n {
 		s := Step{Line: line, At: Start + velocity.Time((at + time.Duration(i)*step).Milliseconds())}
@@ -205,6 +237,19 @@ func parseSteps(t *testing.T, line int, words []string) (steps []Step) {
 		steps = append(steps, s)
 	}
 	return steps
+}
+
+func parseChange(t *testing.T, verb string, words []string) *Change {
+	address, ok := velocity.ParseAddress(words[0])
+	require.True(t, ok, words[0])
+	c := &Change{verb: verb, attempt: velocity.Attempt{Address: address}}
+	if verb == "override" {
+		c.set = velocity.Override{By: "ana", Reason: "a story", Until: velocity.Time(duration(t, words[2]).Milliseconds())}
+		if words[1] == "block" {
+			c.set.Outcome = velocity.Block
+		}
+	}
+	return c
 }
 
 func fill(t *testing.T, f *velocity.Fields, verb string, words []string, repetition int) {
@@ -277,6 +322,10 @@ func CheckerDriver(t *testing.T, plan *velocity.Plan, store velocity.Store) Driv
 	c := velocity.NewChecker(plan, NewKeys(t), store)
 	attempts := 0
 	return func(t *testing.T, step *Step) *Answer {
+		if step.Change != nil {
+			step.Change.Make(t, c, step.At)
+			return nil
+		}
 		f := step.Fields
 		if !f.Has(velocity.FieldAttemptID) {
 			attempts++
