@@ -52,6 +52,7 @@ var samples = map[op]sample{
 	"DELETE /v1/addresses/{ip}":  {target: "/v1/addresses/203.0.113.201", as: asDesk},
 	"POST /v1/subjects/read":     {body: someSubject, as: asDesk},
 	"POST /v1/subjects/forget":   {body: someSubject, as: asDesk},
+	"GET /v1/blocked":            {as: asDesk},
 	"GET /v1/logins":             {as: asChief},
 	"DELETE /v1/logins/{id}":     {target: "/v1/logins/Uu2IkKhVZ3xkq8Yb7c1m0Q", as: asChief},
 	"GET /debug/pprof/":          {as: asChief},
@@ -195,6 +196,9 @@ func (d *drive) driveChecks(i *testbed.Instance) {
 	c := d.sampleOf(o)
 	c.body = `{"ip":"198.51.100.9","card_id":"pm_1"}`
 	d.taken(i, o, c, 200)
+	two := d.sampleOf("GET /v1/blocked")
+	two.target += "?limit=2"
+	d.taken(i, "GET /v1/blocked", two, 200)
 	c.body = `{"ip":"203.0.113.79","card_id":"pm_1","email":"eve@example.com"}`
 	d.taken(i, o, c, 200)
 	c = d.sampleOf(o)
@@ -279,6 +283,16 @@ func (d *drive) driveOperators(i *testbed.Instance) {
 	d.taken(i, forget, at(forget, "/v1/addresses/198.51.100.9"), 200)
 	d.refused(i, read, at(read, "/v1/addresses/nowhere"))
 	d.refused(i, forget, at(forget, "/v1/addresses/nowhere"))
+
+	const blocked = op("GET /v1/blocked")
+	for _, filters := range []string{"?limit=x", "?decision=block"} {
+		d.refused(i, blocked, at(blocked, "/v1/blocked"+filters))
+	}
+	d.ask(i, blocked, at(blocked, "/v1/blocked?limit=1&limit=2"), 400)
+	d.taken(i, blocked, at(blocked, "/v1/blocked?limit=9&scope=this"), 200)
+	young := at(blocked, "/v1/blocked?networks=1")
+	young.headers = append(young.headers, "Accept: text/plain")
+	d.taken(i, blocked, young, 503)
 
 	eve := d.sampleOf("POST /v1/subjects/read")
 	eve.body = `{"per":"email","value":"eve@example.com"}`

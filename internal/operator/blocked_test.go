@@ -155,6 +155,10 @@ func TestTheListForFirewalls(t *testing.T) {
 			e.Until = doortest.Morning.Add(time.Minute)
 			d.list(t, e)
 		}, want: lines(v4)},
+		{name: "overridden", then: func(d *port) {
+			a := velocity.Attempt{Address: netip.MustParseAddr(v4)}
+			d.checker.SetOverride(&a, velocity.Override{Outcome: velocity.Block, Reason: "a test", Until: d.now() + 60_000}, d.now())
+		}, query: "?networks=1", want: lines("2001:db8:0:1::/64")},
 		{name: "what the service needs", setup: needs("203.0.113.0/28"), query: "?networks=1", want: lines("2001:db8:0:1::/64")},
 		{name: "what it needs in a network", setup: needs("2001:db8:0:1::53/128", "0.0.0.0/8"), query: "?networks=1", want: lines(v4)},
 		{name: "a suspect address", setup: func(s *doortest.Setup) {

@@ -11,7 +11,7 @@ import (
 	"fraudcheck/internal/velocity"
 )
 
-// MaxBlocked is how many subjects a [Blocked] keeps at most: 11 MB.
+// MaxBlocked is how many subjects a [Blocked] keeps at most, in 9 MB.
 const MaxBlocked = 100_000
 
 // Blocked is which IP addresses, and IPv6 networks that count as one, were blocked lately.

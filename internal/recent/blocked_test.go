@@ -95,6 +95,13 @@ func (s *shop) forget(t testing.TB, address string) {
 	require.True(t, s.checker.Forget(&a, "ip", s.now()))
 }
 
+func (s *shop) override(t testing.TB, address string, o velocity.Outcome, last time.Duration) {
+	t.Helper()
+	a := velocity.Attempt{Address: netip.MustParseAddr(address)}
+	_, shared := s.checker.SetOverride(&a, velocity.Override{Outcome: o, Reason: "a test", Until: s.now() + velocity.Time(last.Milliseconds())}, s.now())
+	require.True(t, shared)
+}
+
 // blocked are the subjects that are blocked, in order.
 func (s *shop) blocked() (subjects []string) {
 	for _, b := range s.List(recent.MaxBlocked, s.now()).Blocked {
@@ -158,6 +165,7 @@ func TestWhatIsBlockedNoMoreIsNotListed(t *testing.T) {
 	}{
 		{"its window is over", func(s *shop) { s.at = time.Hour; s.block(t, other) }},
 		{"forgotten", func(s *shop) { s.forget(t, address) }},
+		{"overridden", func(s *shop) { s.override(t, address, velocity.Allow, time.Minute) }},
 		{"on an allow list", func(s *shop) { s.replace(t, entry(address+"/32", velocity.Allow), overOne) }},
 		{"its rule is in shadow", func(s *shop) { s.replace(t, entry(other+"/32", velocity.Block), shadow) }},
 		{"its rule is gone", func(s *shop) {
@@ -241,6 +249,15 @@ func TestTheListedAndTheHeldAreBlocked(t *testing.T) {
 	}, s.List(10, s.now()).Blocked)
 	s.at = time.Hour
 	assert.Empty(t, s.blocked(), "the list blocks it, but it has not tried for a window")
+
+	s = newShop(t, 10)
+	s.override(t, "203.0.113.7", velocity.Block, time.Minute)
+	s.check(t, "203.0.113.7", "")
+	assert.Equal(t, []recent.BlockedAddress{{
+		Subject: netip.MustParsePrefix("203.0.113.7/32"), Reasons: []string{"override"}, FirstBlocked: morning, Tried: morning, ClearsIn: 60, Attempts: 1,
+	}}, s.List(10, s.now()).Blocked)
+	s.at = time.Minute
+	assert.Empty(t, s.blocked(), "the override has ended")
 
 	held := overOne
 	held.Hold = 24 * time.Hour

@@ -5,7 +5,7 @@ import "net/netip"
 // A Blocking is what blocks an IP address.
 type Blocking struct {
 	// Reasons are the names of the enforced rules on the address or its network that block
-	// it, where no list and no override decides; otherwise "list" or "override" alone, and
+	// it, in configuration order, where no list and no override decides; otherwise "list" or "override" alone, and
 	// none where that lets it in.
 	Reasons  []string
 	ByRules  bool // they are names of rules
@@ -46,10 +46,13 @@ func (c *Checker) Blocking(addr netip.Addr, now Time, reasons []string) (b Block
 			}
 		}
 		for j := range s.rules {
-			if r := u.ruleResult(j); r.Rule.Mode == Enforce && r.Outcome == Block {
-				b.Reasons, b.ByRules = append(b.Reasons, r.Rule.Name), true
-				b.ClearsIn = max(b.ClearsIn, r.ClearsIn)
-			}
+			v.results[s.rules[j].index] = u.ruleResult(j)
+		}
+	}
+	for _, r := range v.results {
+		if r.Rule != nil && r.Rule.Mode == Enforce && r.Outcome == Block {
+			b.Reasons, b.ByRules = append(b.Reasons, r.Rule.Name), true
+			b.ClearsIn = max(b.ClearsIn, r.ClearsIn)
 		}
 	}
 	switch listed := v.plan.lists.find(addr, now); {
