@@ -1,4 +1,4 @@
-.PHONY: help build check test verify k6 prometheus bench bench-parts bench-peers faults fuzz
+.PHONY: help build check test verify k6 k6-all prometheus bench bench-parts bench-peers faults fuzz
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
@@ -60,12 +60,15 @@ verify: ## what make test leaves out, with the tools of others, each of which mu
 	go test -tags verify -count=1 ./verify/...
 	cd api/contract && go test -count=1 .
 	./k6/run.sh
-	promtool test rules deploy/prometheus/alerts_test.yaml
+	go test -tags verify -count=1 ./deploy
 	./deploy/prometheus/run.sh
 	go run ./loadtest
 
 k6: ## k6 against the real program: a smoke run, and an attack on two instances
 	./k6/run.sh
+
+k6-all: ## every k6 script, in about 35 minutes; summaries as text and JSON in k6/summaries
+	SUMMARIES=k6/summaries ./k6/run.sh smoke attack steady checkout botnet ramp soak
 
 prometheus: ## the same attack, and what Prometheus saw of it
 	./deploy/prometheus/run.sh
@@ -97,6 +100,7 @@ fuzz: ## a minute of random input for each parser and codec
 	go test -run '^$$' -fuzz FuzzMailbox -fuzztime 1m -fuzzminimizetime 200x ./internal/velocity
 	go test -run '^$$' -fuzz FuzzExpiry -fuzztime 1m -fuzzminimizetime 200x ./internal/velocity
 	go test -run '^$$' -fuzz FuzzCardID -fuzztime 1m -fuzzminimizetime 200x ./internal/velocity
+	go test -run '^$$' -fuzz FuzzLines -fuzztime 1m -fuzzminimizetime 200x ./internal/decisionlog
 	go test -run '^$$' -fuzz FuzzConfigurationFile -fuzztime 1m -fuzzminimizetime 200x ./internal/config
 	go test -run '^$$' -fuzz FuzzBearer -fuzztime 1m -fuzzminimizetime 200x ./internal/auth
 	go test -run '^$$' -fuzz FuzzUsersFile -fuzztime 1m -fuzzminimizetime 200x ./internal/auth

@@ -5,7 +5,8 @@
 import http from 'k6/http';
 import exec from 'k6/execution';
 import { Counter } from 'k6/metrics';
-import { basic, card, decides, holds, honestAddress, json, params } from './service.js';
+import { card, honestAddress } from './data.js';
+import { basic, decides, holds, json, params } from './service.js';
 
 const { BASE_URLS, USERNAME, PASSWORD } = __ENV;
 

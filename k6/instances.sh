@@ -6,6 +6,12 @@
 # Settings in the environment must not reach the program.
 unset "${!FRAUDCHECK_@}" "${!K6_@}"
 
+# What the caller says of how hard and how long: see k6/options.js.
+k6_env=()
+for name in RATE DURATION MOST; do
+  if [[ ${!name-} ]]; then k6_env+=(-e "$name=${!name}"); fi
+done
+
 k6_version=v1.8.1
 gobin=$(go env GOPATH)/bin
 PATH=$PATH:$gobin
@@ -76,15 +82,24 @@ start_two() {
   done
 }
 
-# run_k6 SCRIPT: writes k6's numbers to $dir/summary.json.
+# run_k6 SCRIPT: writes k6's numbers to $dir/summary.json, and leaves them with k6's text in
+# $SUMMARIES, where that is set.
 run_k6() {
-  local urls
+  local urls operator_urls name code=0
   urls=$(IFS=,; echo "${base_urls[*]}")
+  operator_urls=$(IFS=,; echo "${operators[*]/#/http://}")
   # In the background it does not hold up the trap.
   k6 run --quiet --no-usage-report --address '' --summary-export "$dir/summary.json" \
-    -e BASE_URL="${base_urls[0]}" -e BASE_URLS="$urls" -e USERNAME=shop -e PASSWORD="$password" \
-    -e ANALYST_USERNAME=analyst -e ANALYST_PASSWORD="$analyst_password" "$1" &
-  wait $!
+    -e BASE_URL="${base_urls[0]}" -e BASE_URLS="$urls" -e OPERATOR_URLS="$operator_urls" -e USERNAME=shop -e PASSWORD="$password" \
+    -e ANALYST_USERNAME=analyst -e ANALYST_PASSWORD="$analyst_password" "${k6_env[@]}" "$1" > >(tee "$dir/summary.txt") &
+  wait $! || code=$?
+  if [[ ${SUMMARIES-} ]]; then
+    name=$(basename "$1" .js)
+    mkdir -p "$SUMMARIES"
+    cp "$dir/summary.json" "$SUMMARIES/$name.json"
+    cp "$dir/summary.txt" "$SUMMARIES/$name.txt"
+  fi
+  return $code
 }
 
 # stop PID: returns its exit code.
@@ -132,14 +147,18 @@ trap 'exit 143' TERM
 password=$(random)
 analyst_password=$(random)
 go build -o "$dir/fraudcheck" ./cmd/fraudcheck
-# Without rules the default rule is in force. The budget is long, so that a busy machine
-# does not make answers degraded.
-cat >"$dir/config.yaml" <<END_OF_CONFIG
+# Without rules the default rule is in force. smoke and attack do not judge latency: there the
+# budget is long, so that a busy machine does not make answers degraded.
+budget=5s
+write_config() {
+  cat >"$dir/config.yaml" <<END_OF_CONFIG
 listen: 127.0.0.1:0
-store: {budget: 5s}
+store: {budget: $budget}
 auth:
   basic:
     users:
       - {username: shop, password: "$password", roles: [checker]}
       - {username: analyst, password: "$analyst_password", roles: [analyst]}
 END_OF_CONFIG
+}
+write_config

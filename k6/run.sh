@@ -1,10 +1,18 @@
 #!/usr/bin/env bash
 # Runs k6 scripts, each against programs of its own.
 #
-#   k6/run.sh [smoke|attack]...    those named, or all
+#   k6/run.sh [SCRIPT]...      those named; without a name, smoke and attack
 #
-#   smoke     one instance, on the embedded store
-#   attack    two instances that share a memcached
+#   smoke      one instance, embedded store: every promise of one call
+#   attack     two instances, memcached: exactly block_over pass
+#   steady     two instances: a constant rate; p99 below 100 ms, nothing lost
+#   checkout   two instances: a whole checkout, with retries and outcomes
+#   botnet     one instance: a card per address; what the metrics see of it
+#   ramp       two instances: more and more; where the knee is
+#   soak       two instances: half an hour; nothing grows
+#
+# RATE is checks a second, DURATION such as 30s (ramp: of each step), MOST ramp's last step.
+# SUMMARIES is a folder for each script's summary, as text and JSON.
 #
 # Ends at the first failure with k6's exit code, or with 1 when a program did not
 # stop cleanly.
@@ -13,7 +21,7 @@ cd "$(dirname "$0")/.."
 
 (($#)) || set -- smoke attack
 for script; do
-  [[ $script =~ ^(smoke|attack)$ ]] || {
+  [[ $script =~ ^(smoke|attack|steady|checkout|botnet|ramp|soak)$ ]] || {
     echo "no such script: $script" >&2
     exit 2
   }
@@ -22,9 +30,15 @@ done
 . k6/instances.sh
 
 for script; do
+  echo "$script"
   case $script in
-    smoke) start_instance ;;
-    attack) start_two ;;
+    smoke | attack) budget=5s ;;
+    *) budget=50ms ;; # the default
+  esac
+  write_config
+  case $script in
+    smoke | botnet) start_instance ;;
+    *) start_two ;;
   esac
   run_k6 "k6/$script.js"
   stop_all

@@ -9,13 +9,6 @@ export const basic = (user, password) => ({ Authorization: `Basic ${encoding.b64
 
 export const params = (headers) => ({ headers, timeout: '10s', tags: { name: '/v1/check' } });
 
-// Cards whose numbers are less than 10000 apart differ.
-export const card = (i) => ({ last4: String(i % 10000).padStart(4, '0'), exp_month: 1 + (i % 12), exp_year: 2030 });
-
-// An honest shopper's address: a subject of its own for each i below 65536, within
-// 198.18.0.0/16 and 2001:db8::/48, where a script's others must not be.
-export const honestAddress = (i) => (i % 2 ? `2001:db8:0:${i.toString(16)}::1` : `198.18.${i >> 8}.${i & 255}`);
-
 // longest is the maximum of clears_in_seconds.
 export function decides(res, decision, count, longest = 3600) {
   const { attempt_id, ...answer } = res.json();
@@ -54,4 +47,15 @@ export function holds(what, res, expected) {
   if (ok || told) return;
   told = true;
   console.error(`${what}: got ${res.status} ${res.body || res.error}`);
+}
+
+// sum adds the samples of a metric, on a page of metrics, that have all of these labels, each
+// written as in what="cards"; undefined where there is none.
+export function sum(page, metric, ...labels) {
+  let total;
+  for (const line of page.split('\n')) {
+    const [, name, braces = '', value] = /^([a-z_:]+)(\{.*\})? (\S+)$/.exec(line) || [];
+    if (name === metric && labels.every((label) => braces.includes(label))) total = (total || 0) + Number(value);
+  }
+  return total;
 }

@@ -4,7 +4,8 @@
 import http from 'k6/http';
 import exec from 'k6/execution';
 import { Counter } from 'k6/metrics';
-import { basic, card, decides, holds, honestAddress, json, params, same } from './service.js';
+import { card, honestAddress } from './data.js';
+import { basic, decides, holds, json, params, same } from './service.js';
 
 const { BASE_URL, USERNAME, PASSWORD, ANALYST_USERNAME, ANALYST_PASSWORD } = __ENV;
 

@@ -51,6 +51,9 @@ func (s *service) announce(stdout io.Writer) {
 	}
 	s.log.Info(fmt.Sprintf("Listening on %s (store %s)", at, store))
 	s.log.Info(fmt.Sprintf("Operators on %s", s.operatorsListen.Addr()))
+	if s.peers != nil {
+		s.log.Info(fmt.Sprintf("Instance %s asks %s for what operators see", s.instance, plural(len(s.settings.OperatorPeers), "peer")))
+	}
 	if s.generatedUser == "" {
 		return
 	}

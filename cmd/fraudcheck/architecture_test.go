@@ -45,17 +45,22 @@ var forbidden = map[string][]string{
 	"internal/auth/password": {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator", only("internal/auth")},
 	"internal/auth/jwt":      {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator", only("internal/auth")},
 	"internal/auth/httpsig":  {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator", only("internal/auth")},
+	"internal/auth/proof":    {"net", fasthttp, prometheus, "log", ours},
 	"internal/auth/session":  {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator", only("internal/auth")},
 	// The client of memcached, whatever is stored there.
 	"internal/memcached": {"net/http", fasthttp, prometheus, "log", ours},
 	// Who may ask a store, whatever is asked.
 	"internal/turns": {"net", fasthttp, prometheus, "log", ours},
+	// A history judged again: files and velocity alone.
+	"internal/replay": {"net/http", fasthttp, prometheus, "log", "internal/auth", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator", "internal/config"},
 	// Bytes in memory, whatever they mean: it knows no package of this project.
 	"internal/slab": {"net", fasthttp, prometheus, "log", "internal/velocity", "internal/auth", "internal/memcached", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator"},
 	// Log lines, whatever they say.
 	"internal/logging": {"net/http", fasthttp, prometheus, ours},
 	// It must be initialized before anything else.
 	"internal/hangup": {"net", "fmt", fasthttp, prometheus, "log", ours},
+	// Questions to other instances, whatever is asked.
+	"internal/peers": {fasthttp, prometheus, "log/slog", "internal/velocity", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator"},
 	// Settings as plain values; cmd/fraudcheck compiles them.
 	"internal/config": {"net/http", fasthttp, prometheus, "log", ours},
 	// net/http gives it the titles of problems: see below.
@@ -68,6 +73,8 @@ var forbidden = map[string][]string{
 	"internal/server": {prometheus, "internal/callers", "internal/operator"},
 	// The description of both ports: a file.
 	"api": {"net", fasthttp, prometheus, "log", ours},
+	// Files of what happened.
+	"internal/decisionlog": {fasthttp, prometheus, "internal/door", "internal/server", "internal/callers", "internal/operator"},
 	// What happened, whoever watches.
 	"internal/event": {"net/http", fasthttp, prometheus, "log", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator"},
 	// What happened lately, whoever asks.

@@ -29,10 +29,13 @@ func (s *service) firewall() operator.Firewall {
 	return operator.Firewall{Began: s.now(), Infrastructure: s.infrastructure}
 }
 
-// infrastructure returns the addresses that the service itself needs: trusted proxies, as
-// they are now, and the servers of memcached, whose names it resolves.
+// infrastructure returns the addresses that the service itself needs: trusted proxies and
+// other instances, as they are now, and the servers of memcached, whose names it resolves.
 func (s *service) infrastructure() ([]netip.Prefix, error) {
 	networks := append([]netip.Prefix(nil), s.guard.TrustedProxies()...)
+	for _, a := range s.peers.Addresses() {
+		networks = append(networks, single(a))
+	}
 	if s.settings.Store.Kind == "memcached" {
 		servers, err := addressesOf(s.settings.Store.Memcached.Servers)
 		if err != nil {
@@ -61,9 +64,14 @@ func addressesOf(servers []string) (networks []netip.Prefix, err error) {
 			return nil, fmt.Errorf("%s does not resolve", host)
 		}
 		for _, a := range addresses {
-			a = a.Unmap().WithZone("")
-			networks = append(networks, netip.PrefixFrom(a, a.BitLen()))
+			networks = append(networks, single(a))
 		}
 	}
 	return networks, nil
+}
+
+// single is the network of the address alone.
+func single(a netip.Addr) netip.Prefix {
+	a = a.Unmap().WithZone("")
+	return netip.PrefixFrom(a, a.BitLen())
 }

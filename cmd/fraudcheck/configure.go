@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,7 +29,8 @@ type policy struct {
 	certificate  *tls.Certificate // nil: without TLS
 	authSettings auth.Settings    // what authPolicy is compiled from
 	authPolicy   *auth.Policy
-	cors         *door.CORS // nil: no origin may
+	cors         *door.CORS     // nil: no origin may
+	peerRoots    *x509.CertPool // of tls.peer_ca_file; nil: the system's
 
 	listFiles listFiles // in force; while the policy is compiled, those before it
 	refused   []error   // what a reload leaves as it is, because a file is wrong
@@ -36,6 +38,8 @@ type policy struct {
 	fileUsers         int    // how many users the users file holds, for check-config
 	generatedUser     string // name of the credential that was made, when no user is configured; else empty
 	generatedPassword string
+
+	decisionKey []byte // of decision_log.key_file; nil where there is none, or it was not read
 }
 
 // configure reads the settings (flags before environment before file before defaults) and
@@ -61,7 +65,7 @@ func configureAfter(f *flags, files config.Files, inForce listFiles) (*policy, e
 	}
 	// Each step compiles a part of the settings, and the first error ends it. Callers
 	// come after rules only for the order of the messages.
-	for _, step := range []func() error{p.checkAddresses, p.checkInstance, p.makeCertificate, p.makePlan, p.makeCallers, p.makeCORS} {
+	for _, step := range []func() error{p.checkAddresses, p.checkInstance, p.makeCertificate, p.makePlan, p.makeCallers, p.makeCORS, p.makePeers} {
 		if err := step(); err != nil {
 			return p, c.Locate(err)
 		}

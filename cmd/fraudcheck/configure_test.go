@@ -206,6 +206,7 @@ hash_key_previous_file: ""
 tls:
     cert_file: ""
     key_file: ""
+    peer_ca_file: ""
     in_front: false
 limits:
     in_flight: 2048
@@ -246,6 +247,12 @@ lists:
     block: []
     allow_file: ""
     block_file: ""
+operator_peers: []
+decision_log:
+    path: ""
+    key_file: ""
+    days: 30
+    max_bytes: 10GiB
 instance: ""
 accept_no_ip: false
 auth:

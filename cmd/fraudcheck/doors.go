@@ -31,7 +31,10 @@ func (s *service) makeDoors() error {
 	address := addressForm(s.settings.Log.IP, s.keys.log)
 	callersAPI := &callers.API{Checker: s.checker, Now: s.clock.Now, Address: address, AcceptNoIP: s.settings.AcceptNoIP, Events: forCallers.Events,
 		ShortIDs: s.keys.short, Watchers: []event.Watcher{blocked.Watch}}
-	operatorsAPI := &operator.API{Checker: s.checker, Guard: s.guard, Metrics: s.metrics, Now: s.clock.Now, Address: address, Profiles: s.settings.Debug.PProf,
+	if s.decisions != nil {
+		callersAPI.Watchers = append(callersAPI.Watchers, s.decisions.Watch)
+	}
+	operatorsAPI := &operator.API{Checker: s.checker, Guard: s.guard, Metrics: s.metrics, Now: s.clock.Now, Address: address, Profiles: s.settings.Debug.PProf, Peers: s.peers,
 		Blocked: blocked, Firewall: s.firewall()}
 	forCallers.Elsewhere, forCallers.OtherPort = operatorsAPI.Routes(), "operators' port (operator_listen)"
 	forOperators.Elsewhere, forOperators.OtherPort = callersAPI.Routes(), "callers' port (listen)"
@@ -52,6 +55,7 @@ func (s *service) makeDoors() error {
 func (s *service) doorSettings(port string) door.Settings {
 	return door.Settings{
 		Guard: s.guard, CORS: s.cors, TLS: s.policy.certificate != nil, Log: s.log, TagKey: s.keys.log, InFlight: s.settings.Limits.InFlight,
+		Instance: s.peers.Header(),
 		Events: door.Events{
 			Request: s.metrics.Request, Decision: decided(s.metrics, s.log), Outcome: s.metrics.Outcome, NoIP: s.metrics.NoIP, PANLike: s.metrics.PANLike,
 			AcceptFailed: acceptFailed(s.metrics, s.log, port), MadeRoom: madeRoom(s.metrics, s.log, port),

@@ -26,11 +26,12 @@ type flags struct {
 	LogLevel         *string `help:"DISABLED, DEBUG, INFO, WARNING, ERROR or CRITICAL." env:"FRAUDCHECK_LOG_LEVEL" placeholder:"LEVEL"`
 
 	// Commands. A new one is a field here and a case in flags.run.
-	Serve        struct{}     `cmd:"" default:"1" help:"Serve (also when no command is given)."`
-	CheckConfig  struct{}     `cmd:"" help:"Say what would run, or the one line that is wrong."`
-	HashPassword struct{}     `cmd:"" help:"Read a password, print its hash for the configuration."`
-	User         userCommands `cmd:"" help:"Add, remove and list the users of the users file."`
-	Version      struct{}     `cmd:"" help:"Say which version this is."`
+	Serve        struct{}      `cmd:"" default:"1" help:"Serve (also when no command is given)."`
+	CheckConfig  struct{}      `cmd:"" help:"Say what would run, or the one line that is wrong."`
+	HashPassword struct{}      `cmd:"" help:"Read a password, print its hash for the configuration."`
+	User         userCommands  `cmd:"" help:"Add, remove and list the users of the users file."`
+	Replay       replayCommand `cmd:"" help:"Say what the rules would have decided on your own history."`
+	Version      struct{}      `cmd:"" help:"Say which version this is."`
 	Help         struct {
 		Command []string `arg:"" optional:"" help:"Such as user add."`
 	} `cmd:"" help:"Say how the program, or a command, is used."`

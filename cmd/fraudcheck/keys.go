@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"fraudcheck/internal/auth/proof"
 	"fraudcheck/internal/auth/session"
 	"fraudcheck/internal/config"
 	"fraudcheck/internal/velocity"
@@ -21,10 +22,13 @@ type keys struct {
 	records  *velocity.Keys
 	previous *velocity.Keys // of the records under hash_key_previous_file; nil without that
 	logins   *session.Keys
-	log      []byte // 32 bytes; hashes callers and addresses
+	log      []byte      // 32 bytes; hashes callers and addresses
+	peers    *proof.Keys // nil without operator_peers
 	short    *velocity.ShortIDs
 
-	hashKeySum [sha256.Size]byte // tells whether the hash key was changed
+	decisions *velocity.LogIDs
+
+	hashKeySum, decisionKeySum [sha256.Size]byte // tell whether the key was changed
 }
 
 // makeKeys reads the hash key and derives the others. Where none is configured, it makes
@@ -43,6 +47,10 @@ func (p *policy) makeKeys() (k *keys, err error) {
 	if len(hashKey) < velocity.MinHashKey {
 		return nil, expected(key, longEnough(hashKey)+": head -c 32 /dev/urandom | base64 makes such a key"+pathHint(key, hashKey))
 	}
+	decisionKey, err := p.decisionLogKey(hashKey)
+	if err != nil {
+		return nil, err
+	}
 	p.warnOfSecrets(key, hashKey)
 	if hint, is := strings.CutPrefix(pathHint(key, hashKey), "; it"); is {
 		p.warn("%s%s", key, hint)
@@ -55,45 +63,56 @@ func (p *policy) makeKeys() (k *keys, err error) {
 		return nil, &config.Error{Key: key, Problem: err}
 	}
 	k.short = velocity.NewShortIDs(hashKey)
-	if err := p.makePreviousKeys(k, hashKey); err != nil {
+	k.decisionKeySum = sha256.Sum256(decisionKey)
+	if k.decisions, err = velocity.NewLogIDs(decisionKey); err != nil {
+		return nil, &config.Error{Key: "decision_log.key_file", Problem: err}
+	}
+	previous, err := p.makePreviousKeys(k, hashKey)
+	if err != nil {
 		return nil, err
+	}
+	if len(p.settings.OperatorPeers) > 0 {
+		if k.peers, err = proof.NewKeys(hashKey, previous); err != nil {
+			return nil, &config.Error{Key: key, Problem: err}
+		}
 	}
 	k.log, err = hkdf.Key(sha256.New, hashKey, nil, "fraudcheck log", sha256.Size)
 	return k, err
 }
 
-// makePreviousKeys adds the keys of hash_key_previous_file, if it is set.
-func (p *policy) makePreviousKeys(k *keys, hashKey []byte) error {
+// makePreviousKeys adds the keys of hash_key_previous_file, if it is set, and returns the
+// hash key there.
+func (p *policy) makePreviousKeys(k *keys, hashKey []byte) (previous []byte, err error) {
 	const key = "hash_key_previous_file"
 	if p.settings.HashKeyPreviousFile == "" {
-		return nil
+		return nil, nil
 	}
 	if p.settings.HashKey == "" && p.settings.HashKeyFile == "" {
-		return &config.Error{Key: "hash_key_file", Needed: key, Missing: true, Expected: "the new hash key, where hash_key_previous_file names the one before it"}
+		return nil, &config.Error{Key: "hash_key_file", Needed: key, Missing: true, Expected: "the new hash key, where hash_key_previous_file names the one before it"}
 	}
 	text, err := p.readNamed(key, p.settings.HashKeyPreviousFile)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	previous := bytes.TrimRight(text, "\r\n")
+	previous = bytes.TrimRight(text, "\r\n")
 	switch {
 	case len(previous) < velocity.MinHashKey:
-		return expected(key, longEnough(previous))
+		return nil, expected(key, longEnough(previous))
 	case bytes.Equal(previous, hashKey):
-		return expected(key, "another key than the hash key")
+		return nil, expected(key, "another key than the hash key")
 	}
 	if k.previous, err = velocity.NewKeys(previous); err != nil {
-		return &config.Error{Key: key, Problem: err}
+		return nil, &config.Error{Key: key, Problem: err}
 	}
 	if p.settings.Store.Kind != "memcached" {
-		return nil // logins end with the process
+		return previous, nil // logins end with the process
 	}
 	logins, err := session.NewKeys(previous)
 	if err != nil {
-		return &config.Error{Key: key, Problem: err}
+		return nil, &config.Error{Key: key, Problem: err}
 	}
 	k.logins.AlsoUnder(logins)
-	return nil
+	return previous, nil
 }
 
 // longEnough says how long a hash key has to be, and how long the one is that is too short.
@@ -150,6 +169,10 @@ func (p *policy) hashKey() (key string, hashKey []byte, err error) {
 	case s.Store.Memory.SnapshotFile != "":
 		return "", nil, &config.Error{Key: "hash_key_file", Needed: "store.memory.snapshot_file",
 			Expected: "a hash key, the same at every start, where store.memory.snapshot_file is set"}
+	}
+	if len(s.OperatorPeers) > 0 {
+		return "", nil, &config.Error{Key: "hash_key_file", Needed: "operator_peers",
+			Expected: "a hash key, the same on all instances, where operator_peers is set"}
 	}
 	return "hash_key", randomKey(), nil
 }

@@ -5,6 +5,7 @@
 //	fraudcheck check-config   say what would run, or the one line that is wrong
 //	fraudcheck hash-password  read a password, print its hash for the configuration
 //	fraudcheck user           add, remove and list the users of the users file
+//	fraudcheck replay         say what the rules would have decided on your own history
 //	fraudcheck version        say which version this is, also --version
 //	fraudcheck help           say how it, or a command, is used, also --help
 //
@@ -30,7 +31,8 @@
 // # Files
 //
 // Each file of this command is one step of that: configure, callers, certificate, plan
-// and keys compile settings; service, store, logins, doors and snapshot open what runs;
+// and keys compile settings; service, store, logins, decision_log, doors and snapshot open
+// what runs;
 // serve, reload, watch and stop are its life; user and password are commands of their
 // own.
 package main
@@ -93,6 +95,8 @@ func (f *flags) run(command string, parser *kong.Kong, stdout, stderr io.Writer)
 		err = f.User.remove(f, stdout)
 	case command == "user list":
 		err = f.User.list(f, stdout)
+	case command == "replay <file>":
+		err = f.Replay.run(f, os.Stdin, stdout, os.Stderr)
 	}
 	return err
 }
@@ -127,7 +131,7 @@ func checkConfig(f *flags, stdout io.Writer) error {
 	}
 	// serve refuses these; check-config may run on another machine, as another user, or
 	// before systemd has made a folder.
-	for _, check := range []func() error{p.checkSnapshotFile, p.checkLogFolder, p.checkSocketFolder} {
+	for _, check := range []func() error{p.checkSnapshotFile, p.checkLogFolder, p.checkDecisionLogFolder, p.checkSocketFolder} {
 		if err := check(); err != nil {
 			p.warn("%s", err)
 		}

@@ -105,6 +105,11 @@ var logTag = regexp.MustCompile(`(["\[])127\.0\.0\.1-[\w-]{6}(["\]])`)
 
 func untagged(log string) string { return logTag.ReplaceAllString(log, "${1}caller$2") }
 
+// ownNumbers match what a line of the decision log counts: its number, time and counts.
+var ownNumbers = regexp.MustCompile(`"(seq|count|time)":"?[\dT:.Z-]+"?`)
+
+func withoutNumbers(decisions string) string { return ownNumbers.ReplaceAllString(decisions, `"$1":0`) }
+
 // names are the samples of /metrics without their values: a value counts, and
 // cannot tell what was counted.
 func names(metrics string) string {

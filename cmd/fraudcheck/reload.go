@@ -80,6 +80,7 @@ func (r *reloader) compile() (*policy, error) {
 		err = r.keepCallers(next)
 	}
 	if err == nil {
+		next.warnOfDecisionLogKey(r.service.keys.decisionKeySum)
 		next.warnOfKeys(r.service.keys.hashKeySum)
 	}
 	return next, err
@@ -93,6 +94,10 @@ func (r *reloader) apply(next *policy, by string) {
 			s.log.Error("Configuration: tls.cert_file " + refused + "; the one before it stays in force")
 		}
 		r.running.TLS = next.settings.TLS
+	}
+	if s.peers != nil {
+		s.peers.SetRoots(next.peerRoots)
+		r.running.TLS.PeerCAFile = next.settings.TLS.PeerCAFile
 	}
 	r.running.TLS.InFront = next.settings.TLS.InFront
 	for _, key := range needRestart(&r.running, next.settings) {

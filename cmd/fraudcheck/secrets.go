@@ -96,6 +96,7 @@ func (p *policy) warnOfSecrets(hashKeySetting string, hashKey []byte) {
 		secrets = append(secrets, s)
 	}
 	add(hashKeySetting, hashKey)
+	add("decision_log.key_file", p.decisionKey)
 	set := p.settings.Auth
 	if jwt := p.authSettings.JWT; jwt != nil {
 		add(eitherKey("auth.jwt.secret", set.JWT.SecretFile), []byte(jwt.Secret))

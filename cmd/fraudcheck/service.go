@@ -12,10 +12,12 @@ import (
 
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/config"
+	"fraudcheck/internal/decisionlog"
 	"fraudcheck/internal/listener"
 	"fraudcheck/internal/logging"
 	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/operator"
+	"fraudcheck/internal/peers"
 	"fraudcheck/internal/server"
 	"fraudcheck/internal/turns"
 	"fraudcheck/internal/velocity"
@@ -35,7 +37,9 @@ type service struct {
 	guard       *auth.Guard
 	certificate certificate
 	metrics     *operator.Metrics
-	instance    string // the name of this one
+	decisions   *decisionlog.Log // nil without decision_log.path
+	instance    string           // the name of this one
+	peers       *peers.Peers     // nil without operator_peers
 
 	// The servers and what they listen on; listening comes first, see newService.
 	callers         *server.Server
@@ -63,7 +67,7 @@ func newService(p *policy, stderr io.Writer) (s *service, err error) {
 	for _, step := range []func() error{
 		s.checkSnapshotFile, s.checkSocketFolder, s.makeKeys, s.makeMemory, s.listen, s.nameInstance,
 		func() error { return s.openLog(stderr) },
-		s.makeMetrics, s.openStore, s.openLogins, s.makeDoors, s.loadSnapshot,
+		s.makeMetrics, s.openStore, s.openLogins, s.openDecisionLog, s.openPeers, s.makeDoors, s.loadSnapshot,
 	} {
 		if err := step(); err != nil {
 			s.close()
@@ -132,7 +136,7 @@ func (s *service) openLog(stderr io.Writer) (err error) {
 	var file io.WriteCloser
 	set := s.settings.Log
 	if set.Path != "" {
-		if file, err = logging.OpenFile(set.Path, set.Days, int64(set.MaxBytes), time.Now); err != nil {
+		if file, err = logging.OpenFile(set.Path, "log", set.Days, int64(set.MaxBytes), time.Now); err != nil {
 			return unusable("log.path", err)
 		}
 	}
@@ -149,7 +153,8 @@ func (s *service) makeMetrics() error {
 	}
 	s.metrics = operator.NewMetrics(s.plan, servers, operator.Sources{
 		Memory: s.memoryStats, LogDropped: s.logsDropped, ClockAhead: s.clock.Ahead,
-		Waits: func() turns.Waits { return s.turns.Waits() }, // the queue is made later
+		DecisionLogDropped: func() uint64 { return s.decisions.Dropped() }, // it is opened later
+		Waits:              func() turns.Waits { return s.turns.Waits() },  // the queue is made later
 	})
 	if s.policy.certificate != nil {
 		s.metrics.RegisterTLS(listener.TLSReasons, s.certificate.expiry)

@@ -235,7 +235,7 @@ func TestEveryFileThatAReloadReadsIsFollowed(t *testing.T) {
 		}
 	}
 	name(reflect.ValueOf(s), "")
-	atTheStart := []string{"hash_key_file", "hash_key_previous_file", "store.memory.snapshot_file"}
+	atTheStart := []string{"hash_key_file", "hash_key_previous_file", "decision_log.key_file", "store.memory.snapshot_file"}
 	followed := filesOf(s)
 	require.Greater(t, len(named), len(atTheStart)+5)
 	for _, path := range named {

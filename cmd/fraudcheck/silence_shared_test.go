@@ -223,7 +223,7 @@ func TestSilenceOfInstancesThatShare(t *testing.T) {
 	for _, format := range []string{"canister", "json"} {
 		folder := filepath.Join(t.TempDir(), "logs")
 		folders = append(folders, folder)
-		instances = append(instances, start(t, settings+"log: {level: DEBUG, format: "+format+", ip: hash, path: "+folder+"}\n"))
+		instances = append(instances, start(t, settings+"log: {level: DEBUG, format: "+format+", ip: hash, path: "+folder+"}\ndecision_log: {path: "+folder+"}\n"))
 	}
 
 	needles, told := map[needle]bool{}, 0
@@ -286,6 +286,10 @@ func TestSilenceOfInstancesThatShare(t *testing.T) {
 		file, err := os.ReadFile(filepath.Join(folders[i], "log"))
 		require.NoError(t, err)
 		assert.Equal(t, p.stderr.String(), string(file), "the file holds the same lines")
+		decisions, err := os.ReadFile(filepath.Join(folders[i], "decisions"))
+		require.NoError(t, err)
+		require.Greater(t, strings.Count(string(decisions), "\n"), told/4)
+		silent(t, haystack{"decision log", withoutNumbers(string(decisions)), false}, all)
 	}
 	assert.Greater(t, logged, told, "nothing was left out of the log")
 }

@@ -26,7 +26,9 @@ func (p *policy) warnOfFiles() {
 		{"the configuration", p.config.Path, holdsSecrets(s)},
 		{"hash_key_file", s.HashKeyFile, true},
 		{"hash_key_previous_file", s.HashKeyPreviousFile, true},
+		{"decision_log.key_file", s.DecisionLog.KeyFile, true},
 		{"tls.key_file", s.TLS.KeyFile, true},
+		{"tls.peer_ca_file", s.TLS.PeerCAFile, false},
 		{"lists.allow_file", s.Lists.AllowFile, false},
 		{"lists.block_file", s.Lists.BlockFile, false},
 		{"auth.basic.users_file", s.Auth.Basic.UsersFile, true},
@@ -94,9 +96,12 @@ func (p *policy) checkSocketFolder() error {
 }
 
 // checkLogFolder returns why no log file can be kept at log.path, as far as that is found
-// without changing anything: a start makes the folder where there is none.
-func (p *policy) checkLogFolder() error {
-	path := p.settings.Log.Path
+// without changing anything.
+func (p *policy) checkLogFolder() error { return p.checkFolder("log.path", p.settings.Log.Path) }
+
+// checkFolder returns why no file can be kept in the folder that the setting of that key
+// names, if any: a start makes the folder where there is none.
+func (p *policy) checkFolder(key, path string) error {
 	if path == "" {
 		return nil
 	}
@@ -114,7 +119,7 @@ func (p *policy) checkLogFolder() error {
 			}
 		}
 		if err != nil {
-			return p.config.Locate(&config.Error{Key: "log.path", Problem: err})
+			return p.config.Locate(&config.Error{Key: key, Problem: err})
 		}
 		return nil
 	}

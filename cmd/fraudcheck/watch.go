@@ -44,7 +44,7 @@ func sameVersion(a, b os.FileInfo) bool {
 // filesOf returns the files that the settings name and a reload reads; empty for those
 // that are not set.
 func filesOf(s *config.Settings) []string {
-	files := []string{s.TLS.CertFile, s.TLS.KeyFile, s.Auth.Basic.UsersFile, s.Auth.JWT.PublicKeyFile, s.Auth.JWT.JWKSFile,
+	files := []string{s.TLS.CertFile, s.TLS.KeyFile, s.TLS.PeerCAFile, s.Auth.Basic.UsersFile, s.Auth.JWT.PublicKeyFile, s.Auth.JWT.JWKSFile,
 		s.Auth.JWT.SecretFile, s.Auth.JWT.PreviousSecretFile, s.Lists.AllowFile, s.Lists.BlockFile}
 	for _, u := range s.Auth.Basic.Users {
 		files = append(files, u.SigningKeyFile)

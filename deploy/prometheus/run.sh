@@ -29,7 +29,7 @@ becomes() {
 
 start_two
 sed -e "s/127.0.0.1:8081/${operators[0]}/; s/127.0.0.1:8181/${operators[1]}/" \
-  -e 's/scrape_interval: .*/scrape_interval: 1s/' -e "s|\[alerts.yaml\]|[$PWD/deploy/prometheus/alerts.yaml]|" deploy/prometheus/prometheus.yml >"$dir/prometheus.yml"
+  -e 's/scrape_interval: .*/scrape_interval: 1s/' -e "s|\[recordings.yaml, alerts.yaml\]|[$PWD/deploy/prometheus/recordings.yaml, $PWD/deploy/prometheus/alerts.yaml]|" deploy/prometheus/prometheus.yml >"$dir/prometheus.yml"
 prometheus --config.file="$dir/prometheus.yml" --storage.tsdb.path="$dir/prometheus" \
   --web.listen-address=127.0.0.1:0 >"$dir/prometheus.log" 2>&1 &
 server=http://$(await $! "$dir/prometheus.log" 's/.*msg="Listening on" address=//p')

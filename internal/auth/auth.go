@@ -3,8 +3,8 @@
 //
 // A [Guard] works under a [Policy], which is compiled whole from [Settings] and replaced
 // at once by a reload. Each way to authenticate is a scheme: Basic, access tokens and
-// sessions of our own, JSON Web Tokens, signed requests. The packages below do their
-// work: password, session, jwt and httpsig. The kind of credentials in a request decides
+// sessions of our own, JSON Web Tokens, signed requests, proofs of other instances. The
+// packages below do their work: password, session, jwt, httpsig and proof. The kind of credentials in a request decides
 // which scheme judges it; no other scheme is tried.
 //
 // # Order
@@ -73,9 +73,14 @@ type Caller struct {
 	Roles   Roles
 	Profile []byte // JSON object of claims of its token; nil where none are asked for
 
+	peer     bool      // another instance of this service asks, for a caller of that name
 	issuer   string    // of its token, any text; empty for a user of ours
 	networks *networks // that it may call from, beside those for all
 }
+
+// IsPeer reports whether another instance of this service asks. Name is then that of the
+// caller for whom it asks, and its Roles are none: it may read what is for peers.
+func (c *Caller) IsPeer() bool { return c.peer }
 
 // A Failure is why a request was not authenticated. Its values are the codes of the
 // problems that are answered.

@@ -7,6 +7,7 @@ import (
 
 	"fraudcheck/internal/auth/httpsig"
 	"fraudcheck/internal/auth/password"
+	"fraudcheck/internal/auth/proof"
 	"fraudcheck/internal/auth/session"
 	"fraudcheck/internal/turns"
 )
@@ -25,14 +26,17 @@ type Guard struct {
 	// SharedNonces remembers those of signed requests for all instances. Where it is
 	// nil or does not answer, each nonce is good once per instance.
 	SharedNonces session.Store
+	// Peers verify what other instances of this service show; nil: there are none.
+	Peers *proof.Keys
 	// Now returns the time of a request whose At is zero. It is time.Now, unless it is
 	// changed before the first use.
 	Now func() time.Time
 
-	nonces   *httpsig.NonceMemory
-	throttle *throttle
-	hasher   *password.Hasher
-	inForce  atomic.Pointer[inForce]
+	nonces     *httpsig.NonceMemory
+	peerNonces *httpsig.NonceMemory
+	throttle   *throttle
+	hasher     *password.Hasher
+	inForce    atomic.Pointer[inForce]
 }
 
 // inForce is a policy and what was verified under it.
@@ -43,7 +47,7 @@ type inForce struct {
 
 // NewGuard makes a guard that begins with the policy.
 func NewGuard(p *Policy) *Guard {
-	g := &Guard{Now: time.Now, nonces: httpsig.NewNonceMemory(httpsig.MaxNonces), throttle: newThrottle(), hasher: password.NewHasher()}
+	g := &Guard{Now: time.Now, nonces: httpsig.NewNonceMemory(httpsig.MaxNonces), peerNonces: httpsig.NewNonceMemory(maxPeerNonces), throttle: newThrottle(), hasher: password.NewHasher()}
 	g.inForce.Store(p.nextInForce(&inForce{Policy: new(Policy)}))
 	return g
 }

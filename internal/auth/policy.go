@@ -142,8 +142,11 @@ func (p *Policy) compileProxies(proxies []string) error {
 	return nil
 }
 
-// IsEmpty reports whether no scheme is configured: then every request is refused.
-func (p *Policy) IsEmpty() bool { return len(p.schemes) == 0 }
+// IsEmpty reports whether no scheme for callers is configured: then every request but
+// those of other instances is refused.
+func (p *Policy) IsEmpty() bool {
+	return !slices.ContainsFunc(p.schemes, func(s schemeOfKind) bool { return s.name != peerKind.name })
+}
 
 // challengeOf joins the challenges of the schemes, each once; those of fallback schemes
 // only where there is no other.
@@ -170,6 +173,10 @@ func (p *Policy) admit(c *Caller, r *Request) error {
 	case p.outside(c, r):
 		r.Grant = Grant{}
 		return NetworkRefused
+	case c.peer:
+		if !r.ForPeers {
+			return RoleMissing
+		}
 	case r.Needs != 0 && !c.Roles.Permit(r.Needs):
 		return RoleMissing
 	}

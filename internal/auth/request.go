@@ -28,6 +28,8 @@ type Request struct {
 	// TooLarge says that the body was not read. A caller that is found all the same may
 	// be told so, and nothing else may be done.
 	TooLarge bool
+	// ForPeers says that other instances of this service may ask this: it only reads.
+	ForPeers bool
 	// ListedOrigin says that Origin is configured: its pages may call from a browser.
 	ListedOrigin bool
 

@@ -47,7 +47,7 @@ type kind struct {
 // request's credentials, and that of the challenges: a signature beside an
 // Authorization header is the signature's to refuse, a token of our own is not a JSON
 // Web Token's.
-var kinds = [...]*kind{&signatureKind, &basicKind, &tokenKind, &bearerKind, &sessionKind}
+var kinds = [...]*kind{&signatureKind, &basicKind, &tokenKind, &bearerKind, &peerKind, &sessionKind}
 
 // The results that are no failures: see [Guard.Observe].
 const (

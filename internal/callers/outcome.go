@@ -25,7 +25,7 @@ func (a *API) outcome(q *door.Request) *wire.Problem {
 	}
 	a.shortenAttempt(q, s)
 	if len(a.Watchers) > 0 {
-		s.event = event.Event{Kind: event.Outcome, Time: now, Answer: s.answer}
+		s.event = event.Event{Kind: event.Outcome, Time: now, Answer: told}
 		a.tell(q, s)
 	}
 	if q.Logged {

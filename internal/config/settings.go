@@ -26,7 +26,9 @@ type Settings struct {
 	TLS                 struct {
 		CertFile string `yaml:"cert_file" path:"file" help:"PEM file with the certificate of both ports, followed by those of its issuers; with key_file, they speak TLS 1.2 and later only"`
 		KeyFile  string `yaml:"key_file" path:"file" help:"PEM file with the certificate's private key"`
-		InFront  bool   `yaml:"in_front" help:"a proxy ends TLS: what comes from trusted_proxies, and only that, counts as sent over TLS (cookie with Secure, origins with https)"`
+		// PeerCAFile is for operator_peers with https.
+		PeerCAFile string `yaml:"peer_ca_file" path:"file" help:"PEM file with the certificates of the authorities that certificates of operator_peers are verified with; none: the system's"`
+		InFront    bool   `yaml:"in_front" help:"a proxy ends TLS: what comes from trusted_proxies, and only that, counts as sent over TLS (cookie with Secure, origins with https)"`
 	} `yaml:"tls"`
 	Limits struct {
 		InFlight    int           `yaml:"in_flight" min:"1" max:"1000000" help:"requests served at once; more get 503"`
@@ -63,6 +65,13 @@ type Settings struct {
 		AllowFile string      `yaml:"allow_file" path:"file" help:"file of further networks that are always allowed, one a line; what changes is in force within three seconds"`
 		BlockFile string      `yaml:"block_file" path:"file" help:"the same of networks that are always blocked"`
 	} `yaml:"lists"`
+	OperatorPeers []string `yaml:"operator_peers" help:"operators' ports of the other instances, host:port or https://host:port; a name stands for all its addresses; needs a configured hash key, see below"`
+	DecisionLog   struct {
+		Path     string   `yaml:"path" path:"folder" help:"folder of the decision log, of this instance alone: decisions, rotated at midnight UTC to decisions.YYYY-MM-DD; none: there is no such log"`
+		KeyFile  string   `yaml:"key_file" path:"file" help:"file that holds a secret of at least 32 bytes to make the ids of the decision log with, in place of the hash key; line breaks at its end are ignored"`
+		Days     int      `yaml:"days" min:"1" max:"3650" help:"days that rotated decision logs are kept"`
+		MaxBytes ByteSize `yaml:"max_bytes" min:"1MiB" max:"1TiB" help:"most bytes that all decision logs may have together; whole days leave first, then the first half of the day"`
+	} `yaml:"decision_log"`
 	Instance   string `yaml:"instance" like:"web-1" help:"what this instance is called in answers and logs, 1 to 100 of letters, digits and . _ : -, no two alike; by default its host name and the port of listen"`
 	AcceptNoIP bool   `yaml:"accept_no_ip" help:"take checks and outcomes that say with no_ip why they have no shopper's IP address; rules on addresses do not see them"`
 	Auth       struct {

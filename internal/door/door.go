@@ -38,6 +38,7 @@ import (
 	"time"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/auth/proof"
 	"fraudcheck/internal/turns"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/wire"
@@ -55,6 +56,9 @@ type Settings struct {
 	// second; what is beyond is counted, and one line says how many. 0 for 10.
 	RefusalLines int
 
+	// Instance is what this instance calls itself to others of this service, in the
+	// proof.InstanceHeader of its answers to them.
+	Instance string
 	// InFlight requests are served at once; more are refused with 503, except those
 	// that are open to everybody and change nothing. 0 for any number.
 	InFlight int
@@ -204,7 +208,7 @@ func (d *Door) answer(q *Request, inFlight int64) *wire.Problem {
 	tooLarge := q.In.Unread != nil || len(q.In.Body) > wire.MaxBody
 	q.Turn.Class = r.Turn
 	if r.Needs != 0 {
-		q.auth.Needs, q.auth.Body, q.auth.TooLarge = r.Needs, q.In.Body, tooLarge
+		q.auth.Needs, q.auth.ForPeers, q.auth.Body, q.auth.TooLarge = r.Needs, r.Peers, q.In.Body, tooLarge
 		if p := d.authenticate(q); p != nil {
 			return p
 		}
@@ -233,7 +237,9 @@ func (d *Door) authenticate(q *Request) *wire.Problem {
 	if err != nil {
 		return d.unauthenticated(q, err)
 	}
-	q.Caller = caller
+	if q.Caller = caller; caller.IsPeer() {
+		q.Out.Set(proof.InstanceHeader, d.Instance)
+	}
 	return nil
 }
 

@@ -16,6 +16,7 @@ type Route struct {
 	Path    string      // may have one {name}, which stands for one segment
 	Methods string      // as the Allow field lists them, such as "GET, HEAD"
 	Needs   auth.Roles  // one of them; 0: open to everybody
+	Peers   bool        // other instances may ask it too; it only reads
 	Turn    turns.Class // of what it asks the store
 	Handle  func(*Request) *wire.Problem
 }

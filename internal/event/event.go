@@ -25,7 +25,7 @@ type Event struct {
 	Time      velocity.Time // of the request, by the instance's clock
 	Attempt   *velocity.Attempt
 	Decision  *velocity.Decision    // of a check; otherwise nil
-	Answer    velocity.IssuerAnswer // of an outcome
+	Answer    velocity.IssuerAnswer // of an outcome, as it was told: it may have been too late to count
 	AttemptID string                // as the shop sent it, or as it was made here
 	RequestID []byte
 	Caller    *auth.Caller

@@ -10,14 +10,11 @@ import (
 	"time"
 )
 
-const (
-	fileName = "log"
+const rotateAgain = time.Minute // after a rotation that failed
 
-	rotateAgain = time.Minute // after a rotation that failed
-)
-
-// dailyFile is the file "log" in a folder. The first Write of a day (UTC) renames the
-// file with the lines of an earlier day to log.YYYY-MM-DD, after the day of its lines.
+// dailyFile is a file of lines in a folder, such as "log". The first Write of a day (UTC)
+// renames the file with the lines of an earlier day to log.YYYY-MM-DD, after the day of its
+// lines.
 // When the file or its folder is removed, the next Write creates it again, and a Write
 // that failed does not make the next one fail. It is for one goroutine at a time and
 // starts none.
@@ -25,7 +22,8 @@ const (
 // It is not timberjack, which names its files log-<time of rotation>-<reason> and does
 // not notice that its file was removed.
 type dailyFile struct {
-	dir, path string
+	dir, name string
+	path      string
 	days      int   // that rotated files are kept
 	maxBytes  int64 // of all files
 	now       func() time.Time
@@ -39,11 +37,11 @@ type dailyFile struct {
 	closed bool
 }
 
-// OpenFile opens the log file in the folder dir, which it creates when it does not
+// OpenFile opens the file of that name in the folder dir, which it creates when it does not
 // exist. It keeps rotated files for that many days, all files together within maxBytes,
-// and goes by the clock now.
-func OpenFile(dir string, days int, maxBytes int64, now func() time.Time) (io.WriteCloser, error) {
-	f := &dailyFile{dir: dir, path: filepath.Join(dir, fileName), days: days, maxBytes: maxBytes, now: now}
+// and goes by the clock now. A Write may have at most half of maxBytes.
+func OpenFile(dir, name string, days int, maxBytes int64, now func() time.Time) (io.WriteCloser, error) {
+	f := &dailyFile{dir: dir, name: name, path: filepath.Join(dir, name), days: days, maxBytes: maxBytes, now: now}
 	if err := f.ready(); err != nil {
 		return nil, err
 	}

@@ -55,7 +55,7 @@ func (d *testFile) open() {
 		require.NoError(d.t, d.file.Close())
 	}
 	var err error
-	d.file, err = OpenFile(d.dir, d.days, d.max, func() time.Time { return d.now })
+	d.file, err = OpenFile(d.dir, "log", d.days, d.max, func() time.Time { return d.now })
 	require.NoError(d.t, err)
 }
 
@@ -294,7 +294,7 @@ func TestOpenFileSaysWhatItCannotMake(t *testing.T) {
 	} {
 		dir := filepath.Join(t.TempDir(), "logs")
 		require.NoError(t, spoil(dir))
-		file, err := OpenFile(dir, 30, 1<<20, time.Now)
+		file, err := OpenFile(dir, "log", 30, 1<<20, time.Now)
 		assert.ErrorContains(t, err, want)
 		assert.ErrorContains(t, err, dir)
 		assert.Nil(t, file)
@@ -409,7 +409,7 @@ func TestBurstOverManyDays(t *testing.T) {
 	const callers, each = 16, 500 // fewer than the queue holds: nothing is dropped
 	dir := filepath.Join(t.TempDir(), "logs")
 	day := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
-	file, err := OpenFile(dir, callers*each, 1<<30, func() time.Time {
+	file, err := OpenFile(dir, "log", callers*each, 1<<30, func() time.Time {
 		day = day.Add(12 * time.Hour) // it is asked at least once a batch
 		return day
 	})

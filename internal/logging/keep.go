@@ -44,7 +44,7 @@ func (f *dailyFile) removeOld(more int64) {
 	var rotated []fs.FileInfo
 	f.others = 0
 	for _, e := range entries {
-		day, ok := strings.CutPrefix(e.Name(), fileName+".")
+		day, ok := strings.CutPrefix(e.Name(), f.name+".")
 		if _, err := time.Parse(time.DateOnly, day); !ok || err != nil || e.IsDir() {
 			continue
 		}

@@ -28,6 +28,12 @@
 // GET /v1/logins lists who is logged in, and DELETE /v1/logins/{id} ends one, for
 // operators.
 //
+// # Peers
+//
+// Where the configuration names other instances (operator_peers), the answers to some
+// questions are those of all: see ofAll. To add such a route: Peers in its line of Routes, a
+// struct of what one instance answers, and how the answers of several become one.
+//
 // # Refusals
 //
 // An e-mail address, a card or another subject that is no address is taken from the body
@@ -41,6 +47,7 @@ import (
 
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/door"
+	"fraudcheck/internal/peers"
 	"fraudcheck/internal/recent"
 	"fraudcheck/internal/turns"
 	"fraudcheck/internal/velocity"
@@ -55,15 +62,18 @@ type API struct {
 	Now     func(time.Time) velocity.Time // the instance's time at a reading of the clock
 	// Address is how the log shows an IP address (the setting log.ip); empty for not at all.
 	Address  func(netip.Addr) string
-	Profiles bool // whether operators may profile the process
 	Blocked  *recent.Blocked
 	Firewall Firewall
+	Peers    *peers.Peers // the other instances; nil for none
+	Profiles bool         // whether operators may profile the process
 
 	scrapes scrapes
 }
 
-// addresses is the path of one address.
-const addresses = "/v1/addresses/{ip}"
+const (
+	addresses  = "/v1/addresses/{ip}" // the path of one address
+	loginsPath = "/v1/logins"
+)
 
 // Routes returns the routes of the operators' port. /metrics needs no credentials, as
 // Prometheus shows none by default: it holds no address, card or name. /openapi.yaml is the
@@ -77,7 +87,7 @@ func (a *API) Routes() []door.Route {
 		{Methods: "POST", Path: "/v1/subjects/read", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.readSubject},
 		{Methods: "POST", Path: "/v1/subjects/forget", Needs: auth.Analyst, Turn: turns.Change, Handle: a.forgetSubject},
 		{Methods: "GET", Path: "/v1/blocked", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.blocked},
-		{Methods: "GET", Path: "/v1/logins", Needs: auth.Operator, Turn: turns.LookUp, Handle: a.listLogins},
+		{Methods: "GET", Path: loginsPath, Needs: auth.Operator, Peers: true, Turn: turns.LookUp, Handle: a.listLogins},
 		{Methods: "DELETE", Path: "/v1/logins/{id}", Needs: auth.Operator, Turn: turns.Change, Handle: a.endLogin},
 	}
 	if a.Profiles {

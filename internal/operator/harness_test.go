@@ -78,7 +78,7 @@ func openOver(t testing.TB, rules []velocity.Rule, store func(*velocity.Memory) 
 func sources(memory *velocity.Memory) operator.Sources {
 	return operator.Sources{
 		Memory:     memory.Stats,
-		LogDropped: func() uint64 { return 0 },
+		LogDropped: func() uint64 { return 0 }, DecisionLogDropped: func() uint64 { return 0 },
 		ClockAhead: func() time.Duration { return 0 },
 		Waits:      (*turns.Queue)(nil).Waits,
 	}

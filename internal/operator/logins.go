@@ -3,7 +3,7 @@ package operator
 import (
 	"errors"
 	"log/slog"
-	"time"
+	"slices"
 
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/door"
@@ -17,40 +17,73 @@ var (
 	noFilter          = &wire.Problem{Status: 400, Code: "field_unknown", Detail: "expected no filter but scope=this"}
 )
 
+// logins is the answer of one instance, or of all.
+type logins struct {
+	Logins      list[login] `json:"logins"`
+	Unreachable []string    `json:"unreachable"`
+}
+
+// A login is an entry of it.
+type login struct {
+	ID       string  `json:"id"`
+	Username string  `json:"username"`
+	Tag      string  `json:"tag"`
+	From     *string `json:"from"` // nil where it is not known
+	Since    moment  `json:"since"`
+	LastUsed moment  `json:"last_used"`
+	Until    moment  `json:"until"`
+}
+
 // listLogins answers GET /v1/logins: who is logged in, the newest first.
 func (a *API) listLogins(q *door.Request) *wire.Problem {
 	if len(q.Query) > 0 && string(q.Query) != "scope=this" {
 		return noFilter
 	}
-	logins, err := a.Guard.ListLogins(q.Start)
+	known, err := a.Guard.ListLogins(q.Start)
 	if err != nil {
 		return loginsUnreachable
 	}
-	b := []byte(`{"logins":[`)
-	for i := range logins {
-		if i > 0 {
-			b = append(b, ',')
+	all := logins{Logins: list[login]{}}
+	for i := range known {
+		l := &known[i]
+		next := login{
+			ID: auth.LoginText(l.ID), Username: l.User, Tag: q.ConversationTag(auth.AppendLoginConversation(nil, l.ID)),
+			Since: moment{l.Since}, LastUsed: moment{l.Used}, Until: moment{l.Until},
 		}
-		l := &logins[i]
-		b = wire.AppendString(append(b, `{"id":`...), auth.LoginText(l.ID))
-		b = wire.AppendString(append(b, `,"username":`...), l.User)
-		b = wire.AppendString(append(b, `,"tag":`...), q.ConversationTag(auth.AppendLoginConversation(nil, l.ID)))
-		b = append(b, `,"from":`...)
 		if l.From.IsValid() {
-			b = wire.AppendString(b, l.From.String())
-		} else {
-			b = append(b, "null"...)
+			from := l.From.String()
+			next.From = &from
 		}
-		for _, t := range []struct {
-			name string
-			at   time.Time
-		}{{"since", l.Since}, {"last_used", l.Used}, {"until", l.Until}} {
-			b = wire.AppendString(append(append(append(b, `,"`...), t.name...), `":`...), t.at.UTC().Format("2006-01-02T15:04:05.000Z07:00"))
-		}
-		b = append(b, '}')
+		all.Logins = append(all.Logins, next)
 	}
-	q.Answer(200, wire.JSON, append(b, `],"unreachable":[]}`...))
+	others, unreachable := ofAll[logins](a, q, loginsPath, nil, len(q.Query) > 0)
+	for _, other := range others {
+		all.merge(other.said.Logins)
+	}
+	all.Unreachable = unreachable
+	answerJSON(q, all)
 	return nil
+}
+
+// merge adds the logins that another instance knows. On a shared store that are the same
+// ones, used last at one of the instances.
+func (l *logins) merge(others list[login]) {
+	at := make(map[string]int, len(l.Logins))
+	for i := range l.Logins {
+		at[l.Logins[i].ID] = i
+	}
+	for _, other := range others {
+		i, known := at[other.ID]
+		if !known {
+			at[other.ID] = len(l.Logins)
+			l.Logins = append(l.Logins, other)
+			continue
+		}
+		if other.LastUsed.After(l.Logins[i].LastUsed.Time) {
+			l.Logins[i].LastUsed = other.LastUsed
+		}
+	}
+	slices.SortStableFunc(l.Logins, func(a, b login) int { return b.Since.Compare(a.Since.Time) })
 }
 
 // endLogin answers DELETE /v1/logins/{id}: it ends a login, here at once and at every

@@ -91,6 +91,8 @@ type Sources struct {
 	LogDropped func() uint64        // lines, since the start
 	ClockAhead func() time.Duration // of the machine's clock before the instance's
 	Waits      func() turns.Waits   // of checks for their turns
+
+	DecisionLogDropped func() uint64 // events without a line, since the start
 }
 
 // bucketBounds are the bounds of the classic histograms, in seconds: 0.25 ms to 1 s. A
@@ -268,6 +270,8 @@ func (m *Metrics) registerSources(from Sources) {
 		func() float64 { return float64(from.Memory().Bytes) }, nil)
 	counter("fraudcheck_log_dropped_total", "Log lines dropped because nobody took them in time.",
 		func() float64 { return float64(from.LogDropped()) })
+	counter("fraudcheck_decision_log_dropped_total", "Checks and outcomes that the decision log has no line for: its queue was full, or it could not be written.",
+		func() float64 { return float64(from.DecisionLogDropped()) })
 	gauge("fraudcheck_clock_ahead_seconds", "How far the machine's clock is ahead of the one that windows go by.",
 		func() float64 { return from.ClockAhead().Seconds() }, nil)
 	gauge("fraudcheck_checks_waiting", "Checks that wait for their turn to ask the shared store.",

@@ -45,23 +45,25 @@ func TestStoreOperationsAreCounted(t *testing.T) {
 
 func TestSourcesAreReadAtEachScrape(t *testing.T) {
 	var from struct {
-		evicted, dropped uint64
-		ahead            time.Duration
-		waits            turns.Waits
+		evicted, dropped, decisionsDropped uint64
+		ahead                              time.Duration
+		waits                              turns.Waits
 	}
 	m := operator.NewMetrics(planOf(t, threeRules), nil, operator.Sources{
 		Memory:     func() velocity.MemoryStats { return velocity.MemoryStats{EvictedInWindow: from.evicted} },
-		LogDropped: func() uint64 { return from.dropped },
+		LogDropped: func() uint64 { return from.dropped }, DecisionLogDropped: func() uint64 { return from.decisionsDropped },
 		ClockAhead: func() time.Duration { return from.ahead },
 		Waits:      func() turns.Waits { return from.waits },
 	})
 	for n := range 3 {
 		from.evicted, from.dropped, from.ahead = uint64(n), uint64(10*n), -time.Duration(n)*1500*time.Millisecond
+		from.decisionsDropped = 100 * uint64(n)
 		from.waits = turns.Waits{Waiting: n, Count: 4 * uint64(n), Sum: 2 * time.Duration(n) * time.Second}
 		from.waits.Buckets[0], from.waits.Buckets[len(turns.WaitBounds)-1] = uint64(n), 2*uint64(n)
 		have := scrape(t, m)
 		assert.EqualValues(t, n, have["fraudcheck_store_evicted_in_window_total"])
 		assert.EqualValues(t, 10*n, have["fraudcheck_log_dropped_total"])
+		assert.EqualValues(t, 100*n, have["fraudcheck_decision_log_dropped_total"])
 		assert.InDelta(t, -1.5*float64(n), have["fraudcheck_clock_ahead_seconds"], 1e-9)
 		assert.EqualValues(t, n, have["fraudcheck_checks_waiting"])
 		assert.EqualValues(t, 4*n, have["fraudcheck_check_wait_seconds_count"])

@@ -229,6 +229,7 @@ fraudcheck_outcomes_total{outcome,reason}
 fraudcheck_log_dropped_total{}
 fraudcheck_clock_ahead_seconds{}
 fraudcheck_config_reloads_total{result}
+fraudcheck_decision_log_dropped_total{}
 fraudcheck_build_info{goversion,version}`
 	m := newMetrics(t)
 	m.Auth("basic", "ok")

@@ -81,14 +81,14 @@ func (b *Blocked) Watch(e *event.Event) {
 	case byRule && d.Outcome == velocity.Block:
 		b.note(e, e.Time+velocity.Time(clears)*1000)
 	case !byRule && b.count.Load() > 0: // byRule: something lets this attempt through, and perhaps not the next
-		b.passed(d.Plan.Subject(e.Attempt.Address))
+		b.passed(d.Plan.AddressSubject(e.Attempt.Address))
 	}
 }
 
 // note notes a blocked attempt. Where the block before it had ended by itself, it is the
 // first one again.
 func (b *Blocked) note(e *event.Event, until velocity.Time) {
-	key := keyOf(e.Decision.Plan.Subject(e.Attempt.Address))
+	key := keyOf(e.Decision.Plan.AddressSubject(e.Attempt.Address))
 	hash := b.table.hash(&key)
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -181,7 +181,7 @@ func (b *Blocked) ask(e *asked, now, within velocity.Time, reasons *[]string) {
 	by := b.checker.Blocking(address, now, names[:0])
 	e.done, e.degraded = true, by.Degraded
 	e.blocked = len(by.Reasons) > 0 && (by.ByRules || now-e.last < within) &&
-		plan.Subject(address) == e.key.subject() // ipv6_prefix may be another now
+		plan.AddressSubject(address) == e.key.subject() // ipv6_prefix may be another now
 	if !e.blocked {
 		return
 	}

@@ -186,6 +186,15 @@ func (f *Fields) Set(field Field, text string) bool {
 	return true
 }
 
+// Without takes out fields, as if they had not been sent.
+func (f *Fields) Without(fields ...Field) {
+	for _, field := range fields {
+		f.values[field] = ""
+		f.given &^= 1 << field
+		f.present &^= 1 << field
+	}
+}
+
 // Given reports whether the field was sent, be it empty.
 func (f *Fields) Given(field Field) bool { return f.given&(1<<field) != 0 }
 

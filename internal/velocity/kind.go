@@ -11,6 +11,7 @@ type kind struct {
 	id      byte    // in store keys and records: not 0, never changed, never reused
 	subject string  // the name after "per:"; empty for a kind that cannot be watched
 	element string  // the name after "count:"; empty for a kind that cannot be counted
+	logged  string  // the name in the decision log of a kind that cannot be watched; empty for one that is not in it
 	from    *source // where in an attempt it is
 	grows   growth  // which attempts add to the count
 	// declines: an element is added when the issuer declined, never by a check.
@@ -39,7 +40,7 @@ var kinds = [...]kind{
 	{id: 9, element: "declined_cards", from: fromCard, declines: true},
 	// Every rule on declines has this list, so that an outcome delivered twice counts once.
 	{id: declinesID, element: "declines", from: fromAttempt, declines: true},
-	{id: 11, element: "expiries", from: fromExpiry},
+	{id: 11, element: "expiries", logged: "expiry", from: fromExpiry},
 	// The attempts whose card an outcome has told, so that it counts once too. No rule can
 	// name them.
 	{id: completedID, from: fromAttempt, completes: true},

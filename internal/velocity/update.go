@@ -47,7 +47,10 @@ type Update struct {
 	other Record
 
 	marked bool // the record has got a later mark
-	result updateResult
+	// mayDiffer: with fewer rules on the subject the result might have been another: see
+	// Replay.Differs.
+	mayDiffer bool
+	result    updateResult
 }
 
 // An updateResult is what came of an update.
@@ -151,8 +154,11 @@ func (u *Update) observe(r *Record) {
 			continue
 		}
 		list := r.listFor(l.key)
-		if e.earlier != 0 && list.index(e.fingerprint) < 0 && list.index(e.earlier) >= 0 {
-			e.fingerprint = e.earlier
+		if e.earlier != 0 && list.index(e.fingerprint) < 0 {
+			if at := list.index(e.earlier); at >= 0 {
+				e.fingerprint = e.earlier
+				u.mayDiffer = u.mayDiffer || u.shorterMayLack(i, at, list.elements[at].seen)
+			}
 		}
 		list.observe(e.fingerprint, u.at, l.bound)
 	}

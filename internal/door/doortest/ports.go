@@ -17,6 +17,7 @@ import (
 	"fraudcheck/internal/door"
 	"fraudcheck/internal/event"
 	"fraudcheck/internal/operator"
+	"fraudcheck/internal/peers"
 	"fraudcheck/internal/recent"
 	"fraudcheck/internal/server"
 	"fraudcheck/internal/turns"
@@ -67,6 +68,7 @@ type Setup struct {
 	Now           func(time.Time) velocity.Time
 	Address       func(netip.Addr) string
 	Profiles      bool
+	Peers         *peers.Peers // of the operators' port
 	AcceptNoIP    bool
 	Watchers      []event.Watcher
 	Metrics       *operator.Metrics
@@ -121,7 +123,7 @@ func Open(t testing.TB, change ...func(*Setup)) *Fraudcheck {
 	f.Checker = s.Checker
 	if f.Metrics = s.Metrics; f.Metrics == nil {
 		f.Metrics = operator.NewMetrics(s.Checker.Plan(), nil, operator.Sources{
-			Memory: memory.Stats, LogDropped: func() uint64 { return 0 }, ClockAhead: func() time.Duration { return 0 },
+			Memory: memory.Stats, LogDropped: func() uint64 { return 0 }, DecisionLogDropped: func() uint64 { return 0 }, ClockAhead: func() time.Duration { return 0 },
 			Waits: (*turns.Queue)(nil).Waits,
 		})
 	}
@@ -151,7 +153,8 @@ func (f *Fraudcheck) open(t testing.TB, s *Setup) {
 	}
 	checks := &callers.API{Checker: s.Checker, Now: s.Now, Address: s.Address, AcceptNoIP: s.AcceptNoIP, Events: ofCallers.Events, Watchers: append(s.Watchers, blocked.Watch),
 		ShortIDs: ShortIDs}
-	looks := &operator.API{Checker: s.Checker, Guard: s.Guard, Metrics: f.Metrics, Now: s.Now, Address: s.Address, Profiles: s.Profiles, Blocked: blocked, Firewall: s.Firewall}
+	looks := &operator.API{Checker: s.Checker, Guard: s.Guard, Metrics: f.Metrics, Now: s.Now, Address: s.Address, Profiles: s.Profiles, Peers: s.Peers,
+		Blocked: blocked, Firewall: s.Firewall}
 	ofOperators := settings("operators")
 	ofCallers.Elsewhere, ofCallers.OtherPort = looks.Routes(), "operators' port"
 	ofOperators.Elsewhere, ofOperators.OtherPort = checks.Routes(), "callers' port"

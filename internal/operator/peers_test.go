@@ -1,0 +1,155 @@
+package operator_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/auth/proof"
+	"fraudcheck/internal/door/doortest"
+	"fraudcheck/internal/peers"
+	"fraudcheck/internal/velocity"
+)
+
+func peerKeys(t testing.TB) *proof.Keys {
+	t.Helper()
+	k, err := proof.NewKeys(bytes.Repeat([]byte("k"), 32), nil)
+	require.NoError(t, err)
+	return k
+}
+
+// answering is the operators' port of another instance, which answers every question so.
+func answering(t testing.TB, instance, body string) (addr string, asked func() []string) {
+	t.Helper()
+	var mu sync.Mutex
+	var targets []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		targets = append(targets, r.RequestURI)
+		mu.Unlock()
+		w.Header().Set(proof.InstanceHeader, instance+" 1")
+		_, _ = io.WriteString(w, body)
+	}))
+	t.Cleanup(server.Close)
+	return server.Listener.Addr().String(), func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return targets
+	}
+}
+
+// openAmong opens the operators' port of an instance with these peers.
+func openAmong(t testing.TB, names ...string) *port {
+	t.Helper()
+	return open(t, []velocity.Rule{velocity.DefaultRule}, func(s *doortest.Setup) {
+		s.Peers = peers.New(peers.Settings{Peers: names, Instance: "here", Keys: peerKeys(t)})
+		t.Cleanup(s.Peers.Close)
+		s.Guard.Peers, s.Settings.Instance = peerKeys(t), s.Peers.Header()
+	})
+}
+
+// withProof is the header of another instance's request.
+func withProof(t testing.TB, method, target string) string {
+	t.Helper()
+	return "Authorization: " + peerKeys(t).Make(method, target, "ana", time.Now())
+}
+
+func TestWhoIsLoggedInAtAnyInstance(t *testing.T) {
+	entry := func(id, since, used string) string {
+		return fmt.Sprintf(`{"id":"%s","username":"ana","tag":"VJ8zq5","from":"10.0.0.5","since":"%s","last_used":"%s","until":"2026-11-29T12:00:00.000Z"}`, id, since, used)
+	}
+	early, late := "2026-11-28T12:00:00.000Z", "2026-11-28T13:00:00.000Z"
+	// Of a shared store two instances tell the same login.
+	first, askedFirst := answering(t, "first", `{"logins":[`+entry("a", early, early)+`,`+entry("a", early, early)+`],"unreachable":[]}`)
+	second, _ := answering(t, "second", `{"logins":[`+entry("b", late, late)+`,`+entry("a", early, late)+`],"unreachable":["never repeated"]}`)
+	d := openAmong(t, first, second)
+	a := d.anonymous(t, "GET", "/v1/logins", "", doortest.AsOperator)
+	requireJSON(t, `{"logins":[`+entry("b", late, late)+`,`+entry("a", early, late)+`],"unreachable":[]}`, a)
+	assert.Equal(t, []string{"/v1/logins?scope=this"}, askedFirst())
+
+	requireJSON(t, `{"logins":[],"unreachable":[]}`, d.anonymous(t, "GET", "/v1/logins?scope=this", "", doortest.AsOperator))
+	assert.Len(t, askedFirst(), 1, "this instance only")
+}
+
+// Otherwise two instances would ask each other for ever.
+func TestAPeersQuestionAsksNobody(t *testing.T) {
+	other, asked := answering(t, "other", `{}`)
+	d := openAmong(t, other)
+	for _, target := range []string{"/v1/logins?scope=this", "/v1/logins"} {
+		a := d.anonymous(t, "GET", target, "", withProof(t, "GET", target))
+		requireJSON(t, `{"logins":[],"unreachable":[]}`, a)
+		assert.Regexp(t, `^here \S+$`, a.Header.Get(proof.InstanceHeader))
+	}
+	assert.Empty(t, asked())
+	assert.Empty(t, d.anonymous(t, "GET", "/v1/logins?scope=this", "", doortest.AsOperator).Header.Get(proof.InstanceHeader), "nobody else is told")
+	assert.Regexp(t, `Response: map\[caller:ana [^]]* scheme:peer`, d.all.Log.Text())
+}
+
+func TestAPeerReadsOnlyWhatIsForPeers(t *testing.T) {
+	d := openAmong(t, "127.0.0.1:1")
+	for _, r := range []string{"GET /v1/addresses/203.0.113.7", "DELETE /v1/addresses/203.0.113.7", "POST /v1/subjects/read", "POST /v1/subjects/forget",
+		"DELETE /v1/logins/Uu2IkKhVZ3xkq8Yb7c1m0Q", "GET /v1/me"} {
+		method, target, _ := strings.Cut(r, " ")
+		doortest.RequireProblem(t, d.anonymous(t, method, target, "", withProof(t, method, target)), 403, "role_missing", "")
+	}
+	target := "/v1/check"
+	doortest.RequireProblem(t, d.all.Callers.Ask(t, doortest.Raw("POST "+target, "", withProof(t, "POST", target))), 403, "role_missing", "")
+
+	shown := withProof(t, "GET", "/v1/logins")
+	require.Equal(t, 200, d.anonymous(t, "GET", "/v1/logins", "", shown).Status)
+	doortest.RequireProblem(t, d.anonymous(t, "GET", "/v1/logins", "", shown), 401, "token_invalid", "")
+	doortest.RequireProblem(t, d.anonymous(t, "GET", "/v1/logins", "", withProof(t, "GET", "/v1/blocked")), 401, "credentials_invalid", "")
+	old := "Authorization: " + peerKeys(t).Make("GET", "/v1/logins", "ana", time.Now().Add(-11*time.Second))
+	doortest.RequireProblem(t, d.anonymous(t, "GET", "/v1/logins", "", old), 401, "token_expired", "")
+}
+
+// A peer may run another version, or be taken over.
+func TestWhatAPeerAnswersIsJudged(t *testing.T) {
+	for name, tt := range map[string]struct {
+		body    string
+		ids     []any
+		refused bool
+	}{
+		"nothing known":        {body: `{"logins":[]}`},
+		"null":                 {body: `{"logins":null}`},
+		"none of the members":  {body: `{}`},
+		"more than we know":    {body: `{"logins":[{"id":"a","device":{"x":[1]}}],"since":7}`, ids: []any{"a"}},
+		"less than we know":    {body: `{"logins":[{"id":"a"}]}`, ids: []any{"a"}},
+		"another type":         {body: `{"logins":[{"id":7}]}`, refused: true},
+		"no list":              {body: `{"logins":{"id":"a"}}`, refused: true},
+		"no time":              {body: `{"logins":[{"since":"now"}]}`, refused: true},
+		"half of it":           {body: `{"logins":[{"id":"a"}`, refused: true},
+		"no JSON":              {body: `<html>`, refused: true},
+		"nothing":              {body: ``, refused: true},
+		"two answers":          {body: `{"logins":[]}{}`, refused: true},
+		"as deep as may be":    {body: strings.Repeat("[", 4<<20), refused: true},
+		"millions of entries":  {body: `{"logins":[{}` + strings.Repeat(",{}", 100_000) + `]}`, refused: true},
+		"as many as there are": {body: `{"logins":[{"id":"a"}` + strings.Repeat(`,{"id":"a"}`, 99_999) + `]}`, ids: []any{"a"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			hostile, _ := answering(t, "hostile", tt.body)
+			honest, _ := answering(t, "honest", `{"logins":[{"id":"z"}]}`)
+			a := openAmong(t, hostile, honest).anonymous(t, "GET", "/v1/logins", "", doortest.AsOperator)
+			require.Equal(t, 200, a.Status, a.Body)
+			var ids []any
+			for _, l := range a.JSON["logins"].([]any) {
+				ids = append(ids, l.(map[string]any)["id"])
+			}
+			assert.Equal(t, append(tt.ids, "z"), ids)
+			unreachable := []any{}
+			if tt.refused {
+				unreachable = append(unreachable, hostile)
+			}
+			assert.Equal(t, unreachable, a.JSON["unreachable"])
+		})
+	}
+}

@@ -1,0 +1,381 @@
+package replay
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+
+	"fraudcheck/internal/velocity"
+)
+
+// Options say what to replay, and what is wanted of it.
+type Options struct {
+	Plan    *velocity.Plan // rules and lists
+	Columns Columns
+	Files   []string // in the order of time; "-" is standard input
+	Stdin   io.Reader
+	Sort    bool     // the rows are in no order, and memory holds them
+	Sweeps  []string // as in "cards_per_ip block_over=1..10 window=10m,1h"
+	Explain *Subject // whose attempts are marked; nil for none
+
+	// Each, if set, is told every row that was judged, in order; what it is given is valid
+	// until it returns.
+	Each func(*Judged) error
+	// Progress, if set, is told now and then how many rows were read, and the time of the
+	// last.
+	Progress func(rows int64, at velocity.Time)
+}
+
+// A Judged is a row that was judged.
+type Judged struct {
+	Row       int64 // its number, from 1
+	At        velocity.Time
+	Judgement *velocity.Judgement
+	Subjects  []velocity.Key // by the rules of the configuration: hashes that stand for the subjects; zero for none
+	Explained bool           // it is an attempt of Options.Explain
+	Fraud     bool           // it is labelled
+	Amount    int64          // in millionths
+}
+
+// keptFaults is how many malformed rows a Result names.
+const keptFaults = 20
+
+// A history is one run of a replay.
+type history struct {
+	Options
+	layout
+	lanes   []*lane
+	explain *Subject
+	stdin   *openFile // opened already; nil where it is not
+	held    *held     // nil where rows are not held
+	passes  int
+	pending pending
+	events  []event
+	pans    []panCount // by field
+
+	boundary velocity.Time // from here on rows are reported; 0 for none
+	last     velocity.Time
+	began    bool // last is set
+	rows     int64
+	result   Result
+	judged   Judged
+}
+
+// An event is a row, or an outcome that is heard.
+type event struct {
+	at    velocity.Time
+	row   *row
+	heard *heard
+}
+
+// Run replays the history. Every error is for people, and shows nothing that a row holds.
+func Run(o Options) (*Result, error) {
+	h := &history{Options: o, explain: o.Explain, pans: make([]panCount, velocity.FieldAt+1)}
+	h.plan, h.rules = o.Plan, o.Plan.Rules()
+	total := 0
+	for _, text := range o.Sweeps {
+		s, err := parseSweep(text, o.Plan)
+		if err != nil {
+			return nil, fmt.Errorf("--sweep: %w", err)
+		}
+		if total += len(s.cells); total > maxCells {
+			return nil, fmt.Errorf("--sweep: expected at most %d combinations in all", maxCells)
+		}
+		h.sweeps = append(h.sweeps, s)
+		h.result.InvalidCells += s.invalid
+	}
+	if err := h.prepare(); err != nil {
+		return nil, err
+	}
+	var err error
+	if h.lanes, err = h.layout.lanes(); err != nil {
+		return nil, err
+	}
+	main := h.lanes[0]
+	if err := h.pass(); err != nil {
+		return nil, err
+	}
+	if err := h.countAgain(); err != nil {
+		return nil, err
+	}
+	if h.result.Judged == 0 {
+		return nil, h.nothingJudged()
+	}
+	h.result.finish(h, main.meters[:len(h.rules)])
+	return &h.result, nil
+}
+
+// countAgain counts the sweeps of which some cell might need records of its own: see lane.
+func (h *history) countAgain() error {
+	var again []*lane
+	for _, l := range h.lanes {
+		if l.sweep != nil && l.engine.Differs() {
+			own, err := h.ownLanes(l.sweep, true)
+			if err != nil {
+				return err
+			}
+			again = append(again, own...)
+		}
+	}
+	if again == nil {
+		return nil
+	}
+	h.lanes = again
+	return h.pass()
+}
+
+// prepare finds out what the history has, and reads it once where it must be read twice.
+func (h *history) prepare() error {
+	f, err := openHistory(h.Files[0], h.Stdin)
+	if err != nil {
+		return err
+	}
+	m, err := h.Columns.find(f.format.header, f.format.delimiter == 0)
+	if err != nil {
+		f.close()
+		return fmt.Errorf("%s: %w", f.name, err)
+	}
+	if h.Files[0] == "-" {
+		h.stdin = f
+	} else {
+		f.close()
+	}
+	h.scores, h.retries = m.Label != "", m.Fields[velocity.FieldAttemptID] != ""
+	twice := h.scores || h.retries && slices.ContainsFunc(h.sweeps, func(s sweep) bool { return h.rules[s.rule].Count == "attempts" })
+	if h.Sort || twice && slices.Contains(h.Files, "-") {
+		h.held = new(held)
+	}
+	if h.held == nil && !h.scores {
+		return nil
+	}
+	return h.readTimes()
+}
+
+// nothingJudged returns the error of a history of which no row could be judged.
+func (h *history) nothingJudged() error {
+	if len(h.result.Faults) > 0 {
+		return fmt.Errorf("no row could be judged: %w", &h.result.Faults[0])
+	}
+	return errors.New("expected at least one row")
+}
+
+// pass judges the whole history on the lanes.
+func (h *history) pass() error {
+	h.passes++
+	h.rows, h.began, h.last, h.pending = 0, false, 0, pending{}
+	clear(h.pans)
+	if err := run(h.produce, workers(h.newParser), h.judge); err != nil {
+		return err
+	}
+	return h.refusePANs(true)
+}
+
+// produce makes jobs of the history.
+func (h *history) produce(emit func(job) bool) error {
+	if h.held == nil {
+		return h.readFiles(emit)
+	}
+	for rows := range slices.Chunk(h.held.rows, 4096) {
+		if !emit(job{held: rows}) {
+			break
+		}
+	}
+	return nil
+}
+
+// readFiles makes jobs of the files.
+func (h *history) readFiles(emit func(job) bool) error {
+	for _, name := range h.Files {
+		if more, err := h.readFile(name, emit); err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
+func (h *history) readFile(name string, emit func(job) bool) (more bool, err error) {
+	f := h.stdin
+	if h.stdin = nil; name != "-" || f == nil {
+		if f, err = openHistory(name, h.Stdin); err != nil {
+			return false, err
+		}
+	}
+	defer f.close()
+	m, err := h.Columns.find(f.format.header, f.format.delimiter == 0)
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", name, err)
+	}
+	f.use(m)
+	for {
+		c, err := f.next()
+		if errors.Is(err, io.EOF) {
+			return true, nil
+		}
+		if err != nil || !emit(job{chunk: c}) {
+			return false, err
+		}
+	}
+}
+
+// newParser returns what parses the rows of jobs.
+func (h *history) newParser() func(*job) {
+	p := &parser{history: h}
+	var values []string
+	return func(j *job) {
+		if cap(j.pans) == 0 {
+			j.pans = make([]panCount, velocity.FieldAt+1)
+		}
+		clear(j.pans)
+		p.pans = j.pans
+		if j.chunk != nil {
+			j.chunk.records(func(r *record) {
+				p.parse(j.chunk.file.mapping, r, j.number<<32+int64(j.used), j.next())
+			})
+			return
+		}
+		for i := range j.held {
+			var m *mapping
+			m, values = h.held.values(&j.held[i], values)
+			r := j.next()
+			p.parse(m, &record{values: values}, j.held[i].number, r)
+			r.number = j.held[i].number
+		}
+	}
+}
+
+// judge judges the rows of a job, and the outcomes that are heard between them.
+func (h *history) judge(j *job) error {
+	for f := range h.pans {
+		h.pans[f].values += j.pans[f].values
+		h.pans[f].numbers += j.pans[f].numbers
+	}
+	if err := h.refusePANs(false); err != nil {
+		return err
+	}
+	h.events = h.events[:0]
+	for i := range j.rows[:j.used] {
+		r := &j.rows[i]
+		h.rows++
+		if h.held == nil {
+			r.number = h.rows
+		}
+		if r.fault != nil {
+			h.note(r)
+			continue
+		}
+		if h.began && r.at < h.last {
+			return outOfOrder(r.number)
+		}
+		h.last, h.began = r.at, true
+		for heard := h.pending.next(r.at); heard != nil; heard = h.pending.next(r.at) {
+			h.events = append(h.events, event{at: heard.at, heard: heard})
+		}
+		h.events = append(h.events, event{at: r.at, row: r})
+		if r.hears {
+			h.pending.add(r)
+		}
+	}
+	err := h.judgeEvents()
+	for i := range h.events {
+		if heard := h.events[i].heard; heard != nil {
+			h.pending.done(heard)
+		}
+	}
+	if h.Progress != nil {
+		h.Progress(h.rows, h.last)
+	}
+	return err
+}
+
+func outOfOrder(row int64) error {
+	return fmt.Errorf("row %d is before the row above it in time: give --sort, and all rows are sorted, in memory", row)
+}
+
+// note counts a malformed row, and names the first ones.
+func (h *history) note(r *row) {
+	if h.passes > 1 {
+		return
+	}
+	h.result.Malformed++
+	if r.fault.Row = r.number; len(h.result.Faults) < keptFaults {
+		h.result.Faults = append(h.result.Faults, *r.fault)
+	}
+}
+
+// judgeEvents applies the events to all lanes, each on a goroutine.
+func (h *history) judgeEvents() error {
+	var group sync.WaitGroup
+	var err error
+	for i := range h.lanes[1:] {
+		group.Go(func() { _ = h.judgeOn(i+1, nil) })
+	}
+	each := h.countRow
+	if h.passes > 1 {
+		each = nil
+	}
+	err = h.judgeOn(0, each)
+	group.Wait()
+	return err
+}
+
+// judgeOn applies the events to the i-th lane.
+func (h *history) judgeOn(i int, each func(*row, *velocity.Judgement) error) error {
+	l := h.lanes[i]
+	for _, e := range h.events {
+		if e.heard != nil {
+			l.engine.Answered(&e.heard.outcomes[i], e.at)
+			continue
+		}
+		r, part := e.row, tuning
+		if h.scores && r.at >= h.boundary {
+			part = reporting
+		}
+		l.engine.Check(&r.checks[i], r.at, &l.judgement)
+		for k, m := range l.meters {
+			if m != nil {
+				m.add(r, part, &l.judgement, &l.judgement.Results[k], l.engine.Subject(&r.checks[i], k))
+			}
+		}
+		if each != nil {
+			if err := each(r, &l.judgement); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// countRow counts a row that was judged by the configuration, and tells it.
+func (h *history) countRow(r *row, j *velocity.Judgement) error {
+	result := &h.result
+	if result.Judged == 0 {
+		result.From = r.at
+	}
+	result.To = r.at
+	result.Judged++
+	result.Decisions[j.Outcome]++
+	if h.Each == nil {
+		return nil
+	}
+	h.judged.Row, h.judged.At, h.judged.Judgement = r.number, r.at, j
+	h.judged.Explained, h.judged.Fraud, h.judged.Amount = r.subject, r.fraud, r.amount
+	h.judged.Subjects = h.judged.Subjects[:0]
+	for k := range h.rules {
+		h.judged.Subjects = append(h.judged.Subjects, h.lanes[0].engine.Subject(&r.checks[0], k))
+	}
+	return h.Each(&h.judged)
+}
+
+// refusePANs returns the error of a column that holds whole card numbers.
+func (h *history) refusePANs(ended bool) error {
+	for f := range h.pans {
+		if field := velocity.Field(f); h.pans[f].refuses(field, ended) {
+			return fmt.Errorf("--%s: the column holds whole card numbers, or digits alone that look like them, and is refused: "+
+				"give one that holds the card's last four digits or the payment provider's fingerprint, with a prefix such as tok_ where that is digits alone",
+				flagOf(field))
+		}
+	}
+	return nil
+}
