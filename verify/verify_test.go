@@ -15,7 +15,8 @@ import (
 
 func TestMain(m *testing.M) { testbed.Main(m) }
 
-// start starts the program with a caller who may do everything that these tests do.
+// start starts the program with a caller who may do everything that these tests do. Their
+// shoppers have addresses of the loopback, which a collapse guard would not block.
 func start(t *testing.T) *testbed.Instance {
 	t.Helper()
 	config := filepath.Join(t.TempDir(), "fraudcheck.yaml")
@@ -24,6 +25,7 @@ listen: 127.0.0.1:0
 operator_listen: 127.0.0.1:0
 hash_key: staple-0123456789-0123456789-0123456789
 auth: {basic: {users: [{username: checkout, password: correct-horse-battery, roles: [checker, analyst]}]}}
+collapse_guard: {private: enforce}
 `), 0o600))
 	cmd := exec.Command(testbed.Program(t), "--config", config)
 	i, err := testbed.StartInstance(t.Context(), t.TempDir(), cmd)

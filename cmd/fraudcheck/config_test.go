@@ -165,7 +165,7 @@ func TestConfigurationRefusesAnUnknownSettingByName(t *testing.T) {
 		"rule", "Listen", "limits.in-flight", "store.size", "store.memory.max", "rules[0].windw", "auth.password", "auth.basic.user",
 		"auth.basic.users[0].role", "log.colour", "store.memcached.server", "auth.jwt.algorithm",
 		// Not there yet.
-		"collapse_guard", "debug.trace",
+		"collapse_guard.decay", "debug.trace",
 	} {
 		refuses(t, nested(key, marker), key+": unknown setting; ")
 	}

@@ -282,6 +282,10 @@ auth:
 trusted_proxies: []
 cors:
     origins: []
+collapse_guard:
+    private: review
+    networks: []
+    networks_file: ""
 log:
     level: INFO
     format: canister

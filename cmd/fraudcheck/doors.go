@@ -10,7 +10,6 @@ import (
 
 	"fraudcheck/internal/callers"
 	"fraudcheck/internal/door"
-	"fraudcheck/internal/event"
 	"fraudcheck/internal/listener"
 	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/operator"
@@ -30,7 +29,8 @@ func (s *service) makeDoors() error {
 	blocked := s.makeBlocked()
 	address := addressForm(s.settings.Log.IP, s.keys.log)
 	callersAPI := &callers.API{Checker: s.checker, Now: s.clock.Now, Address: address, AcceptNoIP: s.settings.AcceptNoIP, Events: forCallers.Events,
-		ShortIDs: s.keys.short, Watchers: []event.Watcher{blocked.Watch}}
+		ShortIDs: s.keys.short}
+	callersAPI.Watchers = append(callersAPI.Watchers, suspects(s.log, address), blocked.Watch)
 	if s.decisions != nil {
 		callersAPI.Watchers = append(callersAPI.Watchers, s.decisions.Watch)
 	}

@@ -29,7 +29,10 @@ type listPart struct {
 // lists are the settings of each list.
 func (p *policy) lists() []listSettings {
 	s := &p.settings.Lists
-	return []listSettings{{"allow", velocity.Allow, s.Allow, s.AllowFile}, {"block", velocity.Block, s.Block, s.BlockFile}}
+	return []listSettings{
+		{"allow", velocity.Allow, s.Allow, s.AllowFile, "lists.allow_file"},
+		{"block", velocity.Block, s.Block, s.BlockFile, "lists.block_file"},
+	}
 }
 
 // listSettings are the settings of one list.
@@ -38,6 +41,7 @@ type listSettings struct {
 	outcome velocity.Outcome
 	entries []config.ListEntry
 	file    string
+	key     string // of file
 }
 
 // makeLists compiles both lists and their files into one, as the most specific network of
@@ -141,7 +145,7 @@ func listEntry(key string, s config.ListEntry, outcome velocity.Outcome) (e velo
 
 // readListFile reads the file of the list. The error is a *config.Error.
 func (p *policy) readListFile(list listSettings) (*listFile, error) {
-	read, err := p.readNetworks("lists."+list.name+"_file", list.file)
+	read, err := p.readNetworks(list.key, list.file)
 	if err != nil {
 		return nil, err
 	}

@@ -148,6 +148,9 @@ func checkConfig(f *flags, stdout io.Writer) error {
 			text = fmt.Appendf(text, "# lists.%s_file holds %s\n", list.name, plural(len(file.entries), "network"))
 		}
 	}
+	if file := p.listFiles[guardFile]; file != nil {
+		text = fmt.Appendf(text, "# collapse_guard.networks_file holds %s\n", plural(len(file.entries), "network"))
+	}
 	if p.settings.HashKeyPreviousFile != "" {
 		text = fmt.Appendf(text, "# hash_key_previous_file may be taken out once every instance has run with it for %s\n", p.previousKeyUntil())
 	}

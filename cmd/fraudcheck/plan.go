@@ -45,12 +45,13 @@ func (p *policy) makePlan() error {
 	if err != nil {
 		return err
 	}
+	networks := p.listFiles[guardFile]
 	lists, err := p.makeLists()
 	if err != nil {
 		return err
 	}
-	p.plan = plan.With(lists)
-	return nil
+	p.plan, err = p.withGuard(plan.With(lists), networks)
+	return err
 }
 
 // networkHint returns advice, after a semicolon, on text that is no network, as in "; did

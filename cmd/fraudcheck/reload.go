@@ -12,7 +12,7 @@ import (
 	"fraudcheck/internal/logging"
 )
 
-// A reloader puts a changed configuration in force without a restart: rules, lists,
+// A reloader puts a changed configuration in force without a restart: rules, lists, collapse guard,
 // callers, trusted proxies and the certificate. The policy is compiled whole and then
 // replaced; when anything is wrong with it, the one in force stays. What else has changed
 // is logged as needing a restart. One goroutine runs it.
@@ -126,6 +126,7 @@ func (r *reloader) apply(next *policy, by string) {
 	// Only these are in force now: another reload compares with what runs, not with what
 	// was read.
 	r.running.Rules, r.running.Lists, r.lists = next.settings.Rules, next.settings.Lists, next.listFiles
+	r.running.CollapseGuard = next.settings.CollapseGuard
 	r.running.Auth, r.running.TrustedProxies = next.settings.Auth, next.settings.TrustedProxies
 }
 
@@ -145,7 +146,7 @@ func (r *reloader) keepCallers(next *policy) (err error) {
 func needRestart(running, next *config.Settings) (keys []string) {
 	for _, key := range config.Changed(running, next) {
 		switch section, _, _ := strings.Cut(key, "."); section {
-		case "rules", "lists", "auth", "trusted_proxies":
+		case "rules", "lists", "collapse_guard", "auth", "trusted_proxies":
 		default:
 			keys = append(keys, key)
 		}

@@ -31,6 +31,7 @@ func (p *policy) warnOfFiles() {
 		{"tls.peer_ca_file", s.TLS.PeerCAFile, false},
 		{"lists.allow_file", s.Lists.AllowFile, false},
 		{"lists.block_file", s.Lists.BlockFile, false},
+		{"collapse_guard.networks_file", s.CollapseGuard.NetworksFile, false},
 		{"auth.basic.users_file", s.Auth.Basic.UsersFile, true},
 		{"auth.jwt.public_key_file", s.Auth.JWT.PublicKeyFile, false},
 		{"auth.jwt.jwks_file", s.Auth.JWT.JWKSFile, false},

@@ -45,7 +45,7 @@ func sameVersion(a, b os.FileInfo) bool {
 // that are not set.
 func filesOf(s *config.Settings) []string {
 	files := []string{s.TLS.CertFile, s.TLS.KeyFile, s.TLS.PeerCAFile, s.Auth.Basic.UsersFile, s.Auth.JWT.PublicKeyFile, s.Auth.JWT.JWKSFile,
-		s.Auth.JWT.SecretFile, s.Auth.JWT.PreviousSecretFile, s.Lists.AllowFile, s.Lists.BlockFile}
+		s.Auth.JWT.SecretFile, s.Auth.JWT.PreviousSecretFile, s.Lists.AllowFile, s.Lists.BlockFile, s.CollapseGuard.NetworksFile}
 	for _, u := range s.Auth.Basic.Users {
 		files = append(files, u.SigningKeyFile)
 	}

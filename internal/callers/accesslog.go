@@ -19,6 +19,9 @@ func (a *API) logDecision(q *door.Request, s *scratch) {
 		rules = s.decision.Outcome.String() + "_list"
 	}
 	q.LogAttrs = append(q.LogAttrs, slog.String("rules", rules))
+	if s.decision.Suspect != velocity.NotSuspect && !s.decision.Settled {
+		q.LogAttrs = append(q.LogAttrs, slog.String("subject", "suspect_subject"))
+	}
 	q.LogAttempt(s.shortAttempt)
 	if s.decision.Degraded {
 		q.LogAttrs = append(q.LogAttrs, slog.String("knowledge", "degraded"))
@@ -49,7 +52,8 @@ func (a *API) logAddress(q *door.Request, s *scratch) {
 }
 
 // reasonsText lists the reasons, separated by blanks; a rule as name=count>limit, with
-// the limit that the count is over: cards_per_ip=6>5; or cards_per_ip=held where it is over
+// the limit that the count is over: cards_per_ip=6>5, also where a collapse guard made a
+// review of it; or cards_per_ip=held where it is over
 // none and a hold runs. The reasons that are no rule ("list", "store_failure") stand as they
 // are.
 func reasonsText(d *velocity.Decision) string {
@@ -69,7 +73,7 @@ func reasonsText(d *velocity.Decision) string {
 				continue
 			}
 			over := r.Rule.BlockOver
-			if r.Outcome == velocity.Review {
+			if r.Outcome == velocity.Review && r.Count <= over {
 				over = r.Rule.ReviewOver
 			}
 			b = strconv.AppendInt(append(b, '='), int64(r.Count), 10)

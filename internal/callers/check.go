@@ -85,6 +85,7 @@ func (a *API) check(q *door.Request) *wire.Problem {
 		return p
 	}
 	now := a.Now(q.Start)
+	s.attempt.Peer = q.In.Peer.Unmap()
 	a.Checker.Check(&s.attempt, now, &q.Turn, &s.decision)
 	q.Decision = &s.decision
 	a.shortenAttempt(q, s)

@@ -106,6 +106,11 @@ type Settings struct {
 	CORS           struct {
 		Origins []string `yaml:"origins" help:"origins whose pages may call from a browser, as in https://desk.example; exactly these"`
 	} `yaml:"cors"`
+	CollapseGuard struct {
+		Private      string   `yaml:"private" oneof:"review,enforce,allow" help:"what rules on an IP address that is hardly a shopper's do in place of a block, see docs/guard.md; enforce: they block it like any other"`
+		Networks     []string `yaml:"networks" help:"addresses and networks of your proxies, or of your CDN: hardly shoppers' either"`
+		NetworksFile string   `yaml:"networks_file" path:"file" help:"file of further such networks, one a line; what changes is in force within three seconds"`
+	} `yaml:"collapse_guard"`
 	Log struct {
 		Level    string   `yaml:"level" oneof:"DISABLED,DEBUG,INFO,WARNING,ERROR,CRITICAL" help:"the least level that is logged"`
 		Format   string   `yaml:"format" oneof:"canister,json" help:"form of a line"`

@@ -289,3 +289,21 @@ func TestAnAddressThatARuleWatchesSaysNothingOfThat(t *testing.T) {
 		assert.NotContains(t, d.ask(t, "GET", "/v1/addresses/203.0.113.7", "").JSON, "watched", per)
 	}
 }
+
+// next is what the address would really hear, and what would still block it nothing.
+func TestASuspectAddressIsReportedAsSuch(t *testing.T) {
+	d := open(t, nil)
+	d.checker.Replace(d.checker.Plan().WithGuard(velocity.CollapseGuard{AtMost: velocity.Review}))
+	for _, address := range []string{"10.0.0.5", "203.0.113.7"} {
+		d.show(t, address, 6)
+	}
+	a := d.ask(t, "GET", "/v1/addresses/10.0.0.5", "")
+	assert.Equal(t, `{"subject":"10.0.0.5",`+
+		`"rules":[{"name":"cards_per_ip","outcome":"review","mode":"enforce","count":6,"review_over":3,"block_over":5,"window_seconds":3600,"clears_in_seconds":3600,"suspect_subject":true}],`+
+		`"list":null,"override":null,"suspect":"private","next":{"known_card":"review","new_card":"review"},"degraded":false}`, a.Body)
+	assert.Equal(t, d.check(t, "ip=10.0.0.5", "card_id=new").Outcome.String(), nextOf(t, a)[1])
+
+	a = d.ask(t, "GET", "/v1/addresses/203.0.113.7", "")
+	assert.NotContains(t, a.Body, "suspect")
+	assert.Equal(t, [2]string{"block", "block"}, nextOf(t, a))
+}

@@ -32,6 +32,7 @@ type Metrics struct {
 	noIP     map[string]prometheus.Counter // by reason
 	later    prometheus.Counter            // checks without a card that nothing bounds
 	issuer   map[velocity.IssuerAnswer]prometheus.Counter
+	suspect  []prometheus.Counter // by velocity.Suspicion; the first is nil
 
 	requests  *prometheus.CounterVec
 	routes    map[string]*routeMetrics
@@ -106,6 +107,7 @@ func NewMetrics(plan *velocity.Plan, servers []string, from Sources) *Metrics {
 	m := &Metrics{Registry: prometheus.NewRegistry()}
 	m.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.registerChecks(plan)
+	m.registerGuard()
 	m.registerRequests()
 	m.registerConnections()
 	m.registerStore(servers)
@@ -343,6 +345,7 @@ func (m *Metrics) Decision(d *velocity.Decision, took time.Duration) {
 	if d.UnboundedLater {
 		m.later.Inc()
 	}
+	m.suspected(d)
 	// A decision that began before a reload belongs to the plan before: its counters are
 	// made again, which is rare.
 	p := m.plan.Load()

@@ -12,6 +12,7 @@ import (
 
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/door/doortest"
+	"fraudcheck/internal/velocity"
 )
 
 func TestAuthenticationsAreCounted(t *testing.T) {
@@ -109,6 +110,7 @@ func TestUnknownPathsMakeNoSeries(t *testing.T) {
 		"reason":   {"", "invalid_number", "invalid_credentials", "insufficient_funds", "other", "store", "wait", "clock", "renewal", "phone", "unknown"},
 		"mode":     {"enforce", "shadow"},
 		"rule":     {"cards_per_ip", "cards_per_email", "cards_per_device"},
+		"kind":     velocity.Suspicions(),
 		"scheme":   nil, // of auth, as are its results
 		"result":   {"ok", "error"},
 		"code":     {"200", "202", "204", "400", "401", "403", "404", "405", "408", "413", "415", "417", "429", "431", "500", "501", "503", "505"},

@@ -164,6 +164,7 @@ func TestEverySeriesIsThereFromTheStart(t *testing.T) {
 	add(`fraudcheck_connections_closed_for_room_total{door="*"}`, []string{"callers", "operators"})
 	add("fraudcheck_pan_like_input_total")
 	add("fraudcheck_unbounded_later_total")
+	add(`fraudcheck_suspect_subject_total{kind="*"}`, []string{"private", "loopback", "link_local", "unique_local", "unspecified", "multicast", "carrier_nat", "network", "connection"})
 	add(`fraudcheck_checks_without_ip_total{reason="*"}`, []string{"renewal", "phone", "unknown"})
 	add(`fraudcheck_outcomes_total{outcome="*"}`, []string{
 		`late",reason="`,
@@ -224,6 +225,7 @@ fraudcheck_tls_failures_total{door,reason}
 fraudcheck_tls_certificate_expiry_timestamp_seconds{}
 fraudcheck_pan_like_input_total{}
 fraudcheck_unbounded_later_total{}
+fraudcheck_suspect_subject_total{kind}
 fraudcheck_checks_without_ip_total{reason}
 fraudcheck_outcomes_total{outcome,reason}
 fraudcheck_log_dropped_total{}

@@ -27,7 +27,7 @@ func (a *API) readAddress(q *door.Request) *wire.Problem {
 	}
 	b := append([]byte(`{"subject":`), strconv.Quote(a.Checker.Subject(attempt.Address))...)
 	r := a.Checker.Inspect(attempt, addressKinds, a.Now(q.Start))
-	return answerReport(q, b, `,"list":`+entryJSON(r.Listed)+`,"override":null`, r)
+	return answerReport(q, b, `,"list":`+entryJSON(r.Listed)+`,"override":null`+suspectJSON(r.Suspect), r)
 }
 
 // forgetAddress answers DELETE /v1/addresses/{ip}: it forgets the record of the address
@@ -48,6 +48,15 @@ func addressOf(q *door.Request) (*velocity.Attempt, *wire.Problem) {
 		return nil, &wire.Problem{Status: 400, Code: "field_invalid", Field: "ip", Detail: "expected an IPv4 or IPv6 address such as 203.0.113.7 or 2001:db8::7"}
 	}
 	return &velocity.Attempt{Address: address}, nil
+}
+
+// suspectJSON returns the member that says why the address is hardly a shopper's; nothing
+// for one that is not suspect.
+func suspectJSON(s velocity.Suspicion) string {
+	if s == velocity.NotSuspect {
+		return ""
+	}
+	return `,"suspect":"` + s.String() + `"`
 }
 
 // entryJSON returns the list entry that decides for an address, as JSON; null for none.

@@ -9,6 +9,9 @@ import (
 // only: nothing of the request's memory but what the fields hold.
 type Attempt struct {
 	Address netip.Addr // the shopper's, an IPv4 address inside an IPv6 one as IPv4; not valid where there is none
+	// Peer is the other end of the connection that a check came over; not valid where that
+	// is not known. It is nobody's subject: see [Plan.Suspect].
+	Peer netip.Addr
 
 	card identity // unknown where it is known later
 	// month and year are the expiry shown beside a card_id, of one card now this one and

@@ -42,6 +42,7 @@ type call struct {
 	macs    *macs
 	update  Update
 	results []RuleResult // by the plan's rules; without a Rule: not evaluated
+	suspect bool         // the attempt's address is hardly a shopper's
 	aged    bool         // some element is not in update: it was shown a whole window ago
 
 	previous *call // for the records under the previous hash key; nil where there is none
@@ -51,7 +52,7 @@ type call struct {
 func (v *call) begin(plan *Plan) {
 	v.plan = plan
 	v.results = append(v.results[:0], make([]RuleResult, len(plan.rules))...)
-	v.update.turn, v.update.letThrough = nil, false
+	v.update.turn, v.update.letThrough, v.suspect = nil, false, false
 }
 
 // NewChecker returns a Checker that evaluates the plan's rules on records in the store.
@@ -90,6 +91,8 @@ func (c *Checker) Check(a *Attempt, now Time, turn *turns.Turn, d *Decision) {
 	listed := plan.lists.find(a.Address, now)
 	v.update.turn, v.update.letThrough = turn, listed != nil && listed.Outcome == Allow
 	d.reset(plan)
+	d.Suspect = plan.Suspect(a.Address, a.Peer)
+	v.suspect = d.Suspect != NotSuspect
 	d.ClockOff = c.clockIsOff()
 	d.Degraded = d.ClockOff
 	var override *Outcome
@@ -211,6 +214,7 @@ func (c *Checker) beginSubject(v *call, s *subjectPlan, a *Attempt, now Time, ve
 	}
 	v.update.begin(v.plan, s, v.macs.key(s.kind, &id), now, verb)
 	v.update.clockOff = c.clockIsOff()
+	v.update.suspect = v.suspect && s.kind.from.address
 	if s.kind.from.address {
 		v.update.network = networkTag(a.Address)
 	}

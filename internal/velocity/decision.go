@@ -37,6 +37,10 @@ type Decision struct {
 	// UnboundedLater says that the card is not known before the charge and no enforced rule
 	// counts attempts: nothing bounds how many such checks pass before their cards are told.
 	UnboundedLater bool
+	// Suspect is why the attempt's address is hardly a shopper's, so that rules on it do not
+	// block; Settled says that it did not come to that: a list or an override decided.
+	Suspect Suspicion
+	Settled bool
 }
 
 // A RuleResult is what one rule found.
@@ -48,17 +52,21 @@ type RuleResult struct {
 	// there is no review stage, and no hold runs.
 	ClearsIn int
 	Held     bool // the rule's hold runs, and so it blocks whatever the count
+	// Suspect: the subject is hardly a shopper's address, and the rule is not enforced there:
+	// Outcome is at most what the [CollapseGuard] says.
+	Suspect bool
 }
 
 // boundsLater reports whether the rule blocks attempts whose card is not known.
 func (r RuleResult) boundsLater() bool {
-	return r.Rule.Mode == Enforce && kindNamed(r.Rule.Count, elementName).grows == byAttempt
+	return r.Rule.Mode == Enforce && !r.Suspect && kindNamed(r.Rule.Count, elementName).grows == byAttempt
 }
 
 // judge sets the outcome and its reasons. The first of these decides: an override in
 // force; the entry of the network lists; onFailure, where it is set and the store failed;
 // the enforced rules.
 func (d *Decision) judge(override *Outcome, listed *Entry, onFailure *Outcome) {
+	d.Settled = override != nil || listed != nil
 	switch {
 	case override != nil:
 		d.Outcome, d.Reasons = *override, append(d.Reasons[:0], "override")

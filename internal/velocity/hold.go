@@ -9,7 +9,8 @@ import "slices"
 // the times of elements, and forgetting ends it.
 //
 // Only an enforced rule writes the mark, for an attempt that was checked, and not for one
-// that a list or an override let through. Every rule with a hold reads it.
+// that a list or an override let through, or whose subject is suspect. Every rule with a
+// hold reads it.
 
 // A holdPlan is a mark that the rules of a subject write, and the longest of their holds.
 type holdPlan struct {
@@ -50,7 +51,7 @@ func (r *Record) hasForeignMarks(s *subjectPlan) bool {
 
 // markHolds writes the marks of the rules that find the attempt over block_over.
 func (u *Update) markHolds(r *Record) {
-	if len(u.subject.holds) == 0 || u.verb != observe || u.passes(r) {
+	if len(u.subject.holds) == 0 || u.verb != observe || u.suspect || u.passes(r) {
 		return
 	}
 	for i := range u.subject.rules {

@@ -16,10 +16,13 @@ type Report struct {
 	// KnownCard and NewCard are what the enforced rules would decide now for a card
 	// that the subject has shown already, and for another card.
 	KnownCard, NewCard Outcome
-	Blocking           []string  // what would block another card: names of enforced rules, or "list" or "override"
-	Listed             *Entry    // the entry of the network lists for the address, which decides unless there is an Override; nil for none
-	Override           *Override // the one in force on the address, which decides; nil for none
-	Degraded           bool      // some record came from this instance's own knowledge only, or its clock is off
+	// Suspect is why the attempt's address is hardly a shopper's, so that rules on it do not
+	// block; that a check comes over a connection from there is not known before.
+	Suspect  Suspicion
+	Blocking []string  // what would block another card: names of enforced rules, or "list" or "override"
+	Listed   *Entry    // the entry of the network lists for the address, which decides unless there is an Override; nil for none
+	Override *Override // the one in force on the address, which decides; nil for none
+	Degraded bool      // some record came from this instance's own knowledge only, or its clock is off
 }
 
 // An Element is something that a subject has shown and a rule counts.
@@ -35,6 +38,8 @@ func (c *Checker) Inspect(a *Attempt, per []string, now Time) (r Report) {
 	defer c.calls.Put(v)
 	u := &v.update
 	v.begin(c.Plan())
+	r.Suspect = v.plan.Suspect(a.Address, a.Peer)
+	v.suspect = r.Suspect != NotSuspect
 	r.Degraded = c.clockIsOff()
 	elements := make([][]Element, len(v.results))
 	for i := range v.plan.subjects {
@@ -59,6 +64,7 @@ func (c *Checker) Inspect(a *Attempt, per []string, now Time) (r Report) {
 			elements[s.rules[j].index] = c.elements(u, u.result.elements[j])
 			if result.Rule.Mode == Enforce {
 				known, fresh := s.next(j, result)
+				known, fresh = u.lower(known), u.lower(fresh)
 				r.KnownCard, r.NewCard = max(r.KnownCard, known), max(r.NewCard, fresh)
 				if fresh == Block {
 					r.Blocking = append(r.Blocking, result.Rule.Name)

@@ -150,7 +150,7 @@ func (m *Memcached) writeLocal(l *localAnswer, plan *Plan, now Time) {
 
 // allowLocal lets u's subject be answered from the copy where that may be.
 func (m *Memcached) allowLocal(u *Update) {
-	if u.blocks() && m.watched.Load() && !m.behind.Load() {
+	if u.blocks() && !u.suspect && m.watched.Load() && !m.behind.Load() {
 		m.localsOf(u.key).allow(u)
 	}
 }

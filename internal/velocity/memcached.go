@@ -90,7 +90,7 @@ func (m *Memcached) backlogOf(s *memcached.Server) *backlog { return &m.backlogs
 // Update implements Store.
 func (m *Memcached) Update(u *Update) {
 	attempt := u.verb == observe
-	if locals := m.localsOf(u.key); attempt && m.watched.Load() && locals.allows(u) {
+	if locals := m.localsOf(u.key); attempt && !u.suspect && m.watched.Load() && locals.allows(u) {
 		if m.Local.Update(u); u.blocks() && (!u.changes() || locals.use(u.key)) {
 			return
 		}

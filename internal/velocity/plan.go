@@ -20,6 +20,7 @@ type Plan struct {
 	subjects   []subjectPlan
 	ipv6Prefix int
 	lists      *Lists
+	guard      *guard // nil: none
 }
 
 // A subjectPlan is the part of the plan for one kind of subject.

@@ -35,7 +35,7 @@ func (c *Checker) update(v *call, a *Attempt) {
 		return
 	}
 	u, p := &v.update, &v.previous.update
-	v.previous.plan, p.turn, p.letThrough = v.plan, u.turn, u.letThrough
+	v.previous.plan, v.previous.suspect, p.turn, p.letThrough = v.plan, v.suspect, u.turn, u.letThrough
 	c.begin(v.previous, u.subject, a, u.now, u.verb) // it has the subject, as v.update is of it
 	p.detailed = u.detailed
 	if u.verb == override {

@@ -39,6 +39,7 @@ type Update struct {
 	// letThrough: a list, or an override in another record, allows the attempt, whatever the
 	// rules find.
 	letThrough bool
+	suspect    bool   // the subject is an address that is hardly a shopper's: see CollapseGuard
 	override   []byte // the data of the mark that it writes; never changed
 	detailed   bool   // the result has the elements that count
 	clockOff   bool   // now is of a clock that is off: see Clock
@@ -176,17 +177,22 @@ func (u *Update) recognised(r *Record, i int) bool {
 // ruleResult is the result of the i-th of the subject's rules.
 func (u *Update) ruleResult(i int) RuleResult {
 	rule, t := &u.plan.rules[u.subject.rules[i].index], u.result.tallies[i]
-	outcome := rule.outcome(t.count)
-	if t.held {
-		outcome = Block
-	}
-	return RuleResult{Rule: rule, Outcome: outcome, Count: t.count, ClearsIn: t.clearsIn, Held: t.held}
+	return RuleResult{Rule: rule, Outcome: u.lower(t.outcome(rule)), Count: t.count, ClearsIn: t.clearsIn, Held: t.held, Suspect: u.suspect}
 }
 
-// blocks reports whether an enforced rule blocks the subject.
+// outcome is what the rule that counts the tally finds.
+func (t tally) outcome(rule *Rule) Outcome {
+	if t.held {
+		return Block
+	}
+	return rule.outcome(t.count)
+}
+
+// blocks reports whether an enforced rule blocks the subject: attempts that come with it
+// and are not suspect.
 func (u *Update) blocks() bool {
-	for i := range u.result.tallies {
-		if r := u.ruleResult(i); r.Rule.Mode == Enforce && r.Outcome == Block {
+	for i, t := range u.result.tallies {
+		if rule := &u.plan.rules[u.subject.rules[i].index]; rule.Mode == Enforce && t.outcome(rule) == Block {
 			return true
 		}
 	}

@@ -58,6 +58,9 @@ func appendResult(b []byte, r *velocity.RuleResult) []byte {
 	if r.Held {
 		b = append(b, `,"held":true`...)
 	}
+	if r.Suspect {
+		b = append(b, `,"suspect_subject":true`...)
+	}
 	return append(b, '}')
 }
 

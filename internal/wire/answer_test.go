@@ -53,6 +53,12 @@ func TestARuleThatHoldsSaysSo(t *testing.T) {
 		string(AppendRules(nil, []velocity.RuleResult{{Rule: &hourly, Outcome: velocity.Block, Count: 1, ClearsIn: 86400, Held: true}})))
 }
 
+func TestARuleOnASuspectAddressSaysSo(t *testing.T) {
+	assert.Equal(t, `[{"name":"cards_per_ip","outcome":"review","mode":"enforce","count":6,"review_over":3,"block_over":5,`+
+		`"window_seconds":3600,"clears_in_seconds":1,"suspect_subject":true}]`,
+		string(AppendRules(nil, []velocity.RuleResult{{Rule: &hourly, Outcome: velocity.Review, Count: 6, ClearsIn: 1, Suspect: true}})))
+}
+
 func TestAppendStringRoundTrips(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.OneOf(rapid.String(), rapid.StringMatching(`[ -~]*`), rapid.StringOf(rapid.RuneFrom([]rune("\"\\/<>&\x00\x1f\x7f\u0080\u2028é😀a")))).Draw(t, "text")

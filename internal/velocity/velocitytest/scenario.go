@@ -6,6 +6,7 @@
 //	# a comment; those on top tell the story
 //	rule NAME PER COUNT WINDOW [review N] block N [hold D] [idle] [shadow]
 //	list allow|block NETWORK [until CLOCK]
+//	guard review|allow [NETWORK ...]
 //	CLOCK check ADDRESS CARD [field=value ...] -> DECISION COUNT ...
 //	CLOCK declined|approved|error ADDRESS CARD [field=value ...]
 //	CLOCK override ADDRESS allow|block D
@@ -43,15 +44,19 @@ type Scenario struct {
 	Name    string
 	Rules   []velocity.Rule
 	Entries []velocity.Entry
+	Guard   *velocity.CollapseGuard // nil: none
 	Steps   []Step
 }
 
-// Plan returns the plan of the scenario's rules and lists.
+// Plan returns the plan of the scenario's rules, lists and guard.
 func (s *Scenario) Plan(t testing.TB) *velocity.Plan {
 	plan, err := velocity.NewPlan(s.Rules, 64)
 	require.NoError(t, err)
 	lists, err := velocity.NewLists(s.Entries)
 	require.NoError(t, err)
+	if s.Guard != nil {
+		plan = plan.WithGuard(*s.Guard)
+	}
 	return plan.With(lists)
 }
 
@@ -165,6 +170,10 @@ func parse(t *testing.T, file string) *Scenario {
 			s.Entries = append(s.Entries, parseEntry(t, words[1:]))
 			continue
 		}
+		if words[0] == "guard" {
+			s.Guard = parseGuard(t, words[1:])
+			continue
+		}
 		s.Steps = append(s.Steps, parseSteps(t, i+1, words)...)
 	}
 	require.NotEmpty(t, s.Rules, file)
@@ -192,6 +201,16 @@ func parseRule(t *testing.T, words []string) velocity.Rule {
 		}
 	}
 	return r
+}
+
+func parseGuard(t *testing.T, words []string) *velocity.CollapseGuard {
+	g := &velocity.CollapseGuard{AtMost: map[string]velocity.Outcome{"review": velocity.Review, "allow": velocity.Allow}[words[0]]}
+	for _, text := range words[1:] {
+		network, ok := velocity.ParseNetwork(text)
+		require.True(t, ok, text)
+		g.Networks = append(g.Networks, network)
+	}
+	return g
 }
 
 func parseEntry(t *testing.T, words []string) velocity.Entry {
