@@ -19,9 +19,6 @@ type Firewall struct {
 	// trusted proxies, other instances, servers of memcached. It fails where a name does
 	// not resolve.
 	Infrastructure func() ([]netip.Prefix, error)
-	// Suspect reports whether the address may be that of a proxy through which all shoppers
-	// come, and not of one of them; nil for never.
-	Suspect func(netip.Addr) bool
 }
 
 // firewallList returns the list for firewalls: a line for each address that an enforced
@@ -38,7 +35,7 @@ func (a *API) firewallList(view *blockedView, networks bool, now velocity.Time) 
 	if err != nil {
 		return nil, notWhole("an address that must never be in the list is not known: " + err.Error())
 	}
-	never := newRanges(append(kept, plan.Allowed(now)...))
+	never := newRanges(slices.Concat(kept, plan.Allowed(now), plan.SuspectNetworks(), nobodys))
 	rules := enforcedOnAddress(plan)
 	b, n := make([]byte, 0, 16*len(view.Blocked)+16), 0
 	for i := range view.Blocked {
@@ -49,7 +46,6 @@ func (a *API) firewallList(view *blockedView, networks bool, now velocity.Time) 
 		// An override, or a list, decides in place of the rules: then there is no rule's name.
 		case !slices.ContainsFunc(e.Reasons, func(name string) bool { return rules[name] }):
 		case never.overlap(subject):
-		case a.Firewall.Suspect != nil && a.Firewall.Suspect(subject.Addr()):
 		default:
 			b = append(appendSubject(b, subject), '\n')
 			n++
@@ -57,6 +53,20 @@ func (a *API) firewallList(view *blockedView, networks bool, now velocity.Time) 
 	}
 	return fmt.Appendf(b, "# end %d\n", n), nil
 }
+
+// nobodys are the networks that no shopper comes from: private, shared, local to a machine
+// or a link, multicast, reserved (RFC 6890). The collapse guard calls such addresses
+// suspect; a firewall must not drop them where the guard is set to let rules block them
+// either.
+var nobodys = func() (networks []netip.Prefix) {
+	for _, n := range []string{
+		"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16", "224.0.0.0/3",
+		"::/127", "fc00::/7", "fe80::/10", "ff00::/8",
+	} {
+		networks = append(networks, netip.MustParsePrefix(n))
+	}
+	return networks
+}()
 
 // noFirewallList returns why there is no list now; nil where there is one.
 func (a *API) noFirewallList(view *blockedView, plan *velocity.Plan, now velocity.Time) *wire.Problem {

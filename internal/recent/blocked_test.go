@@ -166,6 +166,9 @@ func TestWhatIsBlockedNoMoreIsNotListed(t *testing.T) {
 		{"its window is over", func(s *shop) { s.at = time.Hour; s.block(t, other) }},
 		{"forgotten", func(s *shop) { s.forget(t, address) }},
 		{"overridden", func(s *shop) { s.override(t, address, velocity.Allow, time.Minute) }},
+		{"suspect", func(s *shop) {
+			s.checker.Replace(s.checker.Plan().WithGuard(velocity.CollapseGuard{AtMost: velocity.Review, Networks: []netip.Prefix{netip.MustParsePrefix(address + "/32")}}))
+		}},
 		{"on an allow list", func(s *shop) { s.replace(t, entry(address+"/32", velocity.Allow), overOne) }},
 		{"its rule is in shadow", func(s *shop) { s.replace(t, entry(other+"/32", velocity.Block), shadow) }},
 		{"its rule is gone", func(s *shop) {

@@ -20,6 +20,7 @@ func (c *Checker) Blocking(addr netip.Addr, now Time, reasons []string) (b Block
 	defer c.calls.Put(v)
 	u, a := &v.update, Attempt{Address: addr}
 	v.begin(c.Plan())
+	v.suspect = v.plan.Suspect(addr, netip.Addr{}) != NotSuspect
 	b.Reasons, b.Degraded = reasons, c.clockIsOff()
 	byName := func(name string, o Outcome, until Time) {
 		b.Reasons, b.ByRules, b.ClearsIn = reasons, false, 0
