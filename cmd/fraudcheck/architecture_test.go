@@ -53,6 +53,8 @@ var forbidden = map[string][]string{
 	"internal/turns": {"net", fasthttp, prometheus, "log", ours},
 	// A history judged again: files and velocity alone.
 	"internal/replay": {"net/http", fasthttp, prometheus, "log", "internal/auth", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator", "internal/config"},
+	// What came of a replay, as a page.
+	"internal/replay/report": {"net/http", fasthttp, prometheus, "log", "internal/auth", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator", "internal/config"},
 	// Bytes in memory, whatever they mean: it knows no package of this project.
 	"internal/slab": {"net", fasthttp, prometheus, "log", "internal/velocity", "internal/auth", "internal/memcached", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator"},
 	// Log lines, whatever they say.

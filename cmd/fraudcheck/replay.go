@@ -12,6 +12,7 @@ import (
 
 	"fraudcheck/internal/config"
 	"fraudcheck/internal/replay"
+	"fraudcheck/internal/replay/report"
 	"fraudcheck/internal/velocity"
 )
 
@@ -39,6 +40,7 @@ type replayCommand struct {
 	Sweep        []string      `help:"Values of a rule to try, as in 'cards_per_ip block_over=1..10 window=10m,1h,24h'. May be given again." placeholder:"RULE KEY=VALUES" sep:"none"`
 	Decisions    string        `help:"Write the decision of each row to this file, as CSV." placeholder:"FILE"`
 	JSON         string        `name:"json" help:"Write the result to this file, as JSON." placeholder:"FILE"`
+	HTML         string        `name:"html" help:"Write a report to this file, as one HTML page." placeholder:"FILE"`
 	Explain      string        `help:"Show the attempts of one subject line by line, as in account=42." placeholder:"KIND=VALUE"`
 	Sort         bool          `help:"The rows are in no order: sort them, in memory."`
 
@@ -94,6 +96,12 @@ func (r *replayCommand) run(f *flags, stdin io.Reader, stdout io.Writer, stderr 
 		return fmt.Errorf("--json: %w", err)
 	}
 	defer json.drop()
+	html, err := newOutput(r.HTML)
+	if err != nil {
+		return fmt.Errorf("--html: %w", err)
+	}
+	defer html.drop()
+	collector := report.NewCollector()
 	writer := replay.NewDecisionWriter(decisions)
 	rules := len(p.plan.Rules())
 	options.Each = func(j *replay.Judged) error {
@@ -101,6 +109,9 @@ func (r *replayCommand) run(f *flags, stdin io.Reader, stdout io.Writer, stderr 
 			if err := replay.WriteExplained(stdout, j, rules); err != nil {
 				return err
 			}
+		}
+		if r.HTML != "" {
+			collector.Add(j)
 		}
 		if r.Decisions == "" {
 			return nil
@@ -111,10 +122,10 @@ func (r *replayCommand) run(f *flags, stdin io.Reader, stdout io.Writer, stderr 
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(writer.Flush(), result.WriteJSON(json)); err != nil {
+	if err := errors.Join(writer.Flush(), result.WriteJSON(json), report.Write(html, result, collector)); err != nil {
 		return err
 	}
-	if err := errors.Join(decisions.keep(), json.keep()); err != nil {
+	if err := errors.Join(decisions.keep(), json.keep(), html.keep()); err != nil {
 		return err
 	}
 	return result.WriteText(stdout)

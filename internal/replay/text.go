@@ -40,7 +40,7 @@ func (r *Result) WriteText(w io.Writer) error {
 	}
 	_ = t.Flush()
 	r.writeChosen(w)
-	_, err := fmt.Fprint(w, "\n", r.limits())
+	_, err := fmt.Fprintf(w, "\nWhat this cannot know:\n  %s\n", strings.Join(r.Limits(), "\n  "))
 	return err
 }
 
@@ -112,14 +112,14 @@ func interval(s Share) string {
 	return fmt.Sprintf("%.1f %% (%.1f to %.1f)", 100*s.Value(), 100*low, 100*high)
 }
 
-// limits says what a replay cannot know.
-func (r *Result) limits() string {
-	text := `What this cannot know:
-  A row that your shop refused at the time has no issuer's answer, so rules on declines see less than they would have.
-  An attacker who is blocked moves on, to another IP address for instance; the history shows what was done without these rules.
-`
-	if !r.Labelled {
-		text += "  Without labels nobody knows which of these blocks would have been right: there is no precision here.\n"
+// Limits says what a replay cannot know, a sentence each.
+func (r *Result) Limits() []string {
+	limits := []string{
+		"A row that your shop refused at the time has no issuer's answer, so rules on declines see less than they would have.",
+		"An attacker who is blocked moves on, to another IP address for instance; the history shows what was done without these rules.",
 	}
-	return text
+	if !r.Labelled {
+		limits = append(limits, "Without labels nobody knows which of these blocks would have been right: there is no precision here.")
+	}
+	return limits
 }
