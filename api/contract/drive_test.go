@@ -53,6 +53,7 @@ var samples = map[op]sample{
 	"POST /v1/subjects/read":     {body: someSubject, as: asDesk},
 	"POST /v1/subjects/forget":   {body: someSubject, as: asDesk},
 	"GET /v1/blocked":            {as: asDesk},
+	"GET /v1/decisions":          {as: asDesk},
 	"GET /v1/logins":             {as: asChief},
 	"DELETE /v1/logins/{id}":     {target: "/v1/logins/Uu2IkKhVZ3xkq8Yb7c1m0Q", as: asChief},
 	"GET /debug/pprof/":          {as: asChief},
@@ -293,6 +294,7 @@ func (d *drive) driveOperators(i *testbed.Instance) {
 	young := at(blocked, "/v1/blocked?networks=1")
 	young.headers = append(young.headers, "Accept: text/plain")
 	d.taken(i, blocked, young, 503)
+	d.driveDecisions(i)
 
 	eve := d.sampleOf("POST /v1/subjects/read")
 	eve.body = `{"per":"email","value":"eve@example.com"}`
@@ -312,6 +314,30 @@ func (d *drive) driveOperators(i *testbed.Instance) {
 	tag := d.taken(i, document, d.sampleOf(document), 200).header.Get("ETag")
 	for _, o := range []op{document, "HEAD /openapi.yaml"} {
 		d.taken(i, o, d.sampleOf(o, "If-None-Match: "+tag), 304)
+	}
+}
+
+// driveDecisions lists decisions by every filter.
+func (d *drive) driveDecisions(i *testbed.Instance) {
+	const list = op("GET /v1/decisions")
+	ask := func(query string) *call {
+		c := d.sampleOf(list)
+		c.target += "?" + query
+		return c
+	}
+	page := d.taken(i, list, ask("ip=203.0.113.77&limit=1"), 200)
+	id := page.json["decisions"].([]any)[0].(map[string]any)["request_id"].(string)
+	for _, query := range []string{
+		"before=" + page.json["next"].(string), "decision=block&rule=cards_per_ip", "decision=&rule=&ip=&attempt_id=&request_id=&since=&scope=&before=",
+		"ip=203.0.113.0/24", "request_id=" + id, "since=2026-11-28T13:00:00Z", "since=1795870800.5", "attempt_id=order-1001-1", "scope=this", "ip=198.51.100.250",
+	} {
+		d.taken(i, list, ask(query), 200)
+	}
+	for _, query := range []string{"decision=deny", "rule=Cards", "ip=nowhere", "limit=1001", "before=7", "scope=all", "request_id=%2F"} {
+		d.refused(i, list, ask(query))
+	}
+	for _, query := range []string{"card=k7qm2xpz", "ip=203.0.113.77&ip=203.0.113.77", "since=yesterday"} { // the document cannot say it
+		d.ask(i, list, ask(query), 400)
 	}
 }
 

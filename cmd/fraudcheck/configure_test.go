@@ -247,6 +247,8 @@ lists:
     block: []
     allow_file: ""
     block_file: ""
+decisions:
+    keep: 10000
 operator_peers: []
 decision_log:
     path: ""

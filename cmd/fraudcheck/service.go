@@ -18,6 +18,7 @@ import (
 	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/operator"
 	"fraudcheck/internal/peers"
+	"fraudcheck/internal/recent"
 	"fraudcheck/internal/server"
 	"fraudcheck/internal/turns"
 	"fraudcheck/internal/velocity"
@@ -40,6 +41,7 @@ type service struct {
 	decisions   *decisionlog.Log // nil without decision_log.path
 	instance    string           // the name of this one
 	peers       *peers.Peers     // nil without operator_peers
+	ring        *recent.Ring     // nil with decisions.keep: 0
 
 	// The servers and what they listen on; listening comes first, see newService.
 	callers         *server.Server
@@ -67,7 +69,7 @@ func newService(p *policy, stderr io.Writer) (s *service, err error) {
 	for _, step := range []func() error{
 		s.checkSnapshotFile, s.checkSocketFolder, s.makeKeys, s.makeMemory, s.listen, s.nameInstance,
 		func() error { return s.openLog(stderr) },
-		s.makeMetrics, s.openStore, s.openLogins, s.openDecisionLog, s.openPeers, s.makeDoors, s.loadSnapshot,
+		s.makeMetrics, s.openStore, s.openLogins, s.openDecisionLog, s.openPeers, s.makeRing, s.makeDoors, s.loadSnapshot,
 	} {
 		if err := step(); err != nil {
 			s.close()
@@ -161,6 +163,16 @@ func (s *service) makeMetrics() error {
 	}
 	// The guard was made before the metrics, which need the log's counters.
 	s.guard.Observe = s.metrics.Auth
+	return nil
+}
+
+// makeRing makes the ring of the last decisions.
+func (s *service) makeRing() error {
+	if keep := s.settings.Decisions.Keep; keep > 0 {
+		s.ring = recent.NewRing(recent.RingSettings{
+			Keep: keep, Rules: len(s.settings.Rules), IPv6Prefix: s.settings.IPv6Prefix, Instance: s.instance, Start: s.now(),
+		})
+	}
 	return nil
 }
 

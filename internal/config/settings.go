@@ -65,6 +65,9 @@ type Settings struct {
 		AllowFile string      `yaml:"allow_file" path:"file" help:"file of further networks that are always allowed, one a line; what changes is in force within three seconds"`
 		BlockFile string      `yaml:"block_file" path:"file" help:"the same of networks that are always blocked"`
 	} `yaml:"lists"`
+	Decisions struct {
+		Keep int `yaml:"keep" min:"0" max:"1000000" help:"last decisions that are kept in memory for GET /v1/decisions, about 300 bytes each; 0: none"`
+	} `yaml:"decisions"`
 	OperatorPeers []string `yaml:"operator_peers" help:"operators' ports of the other instances, host:port or https://host:port; a name stands for all its addresses; needs a configured hash key, see below"`
 	DecisionLog   struct {
 		Path     string   `yaml:"path" path:"folder" help:"folder of the decision log, of this instance alone: decisions, rotated at midnight UTC to decisions.YYYY-MM-DD; none: there is no such log"`

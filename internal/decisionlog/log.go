@@ -117,6 +117,9 @@ func Open(s Settings) (*Log, error) {
 
 // Watch is an event.Watcher. It copies the event and never waits for the disk.
 func (l *Log) Watch(e *event.Event) {
+	if e.Kind > event.Outcome {
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n := len(l.pending.entries)

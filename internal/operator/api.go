@@ -22,6 +22,10 @@
 //
 // GET /v1/blocked lists the IP addresses that are blocked now and were seen trying, as JSON,
 // or as text for a firewall, which never holds an address that it might be wrong to drop.
+// # Decisions
+//
+// GET /v1/decisions lists the last checks of this instance, from memory, with short ids of
+// cards and attempts.
 //
 // # Logins
 //
@@ -67,6 +71,11 @@ type API struct {
 	Peers    *peers.Peers // the other instances; nil for none
 	Profiles bool         // whether operators may profile the process
 
+	Ring      *recent.Ring       // of the last decisions; nil: none are kept
+	Instance  string             // the name of this one
+	ShortIDs  *velocity.ShortIDs // those of the ring
+	CursorKey []byte             // seals where a list of decisions goes on
+
 	scrapes scrapes
 }
 
@@ -87,6 +96,7 @@ func (a *API) Routes() []door.Route {
 		{Methods: "POST", Path: "/v1/subjects/read", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.readSubject},
 		{Methods: "POST", Path: "/v1/subjects/forget", Needs: auth.Analyst, Turn: turns.Change, Handle: a.forgetSubject},
 		{Methods: "GET", Path: "/v1/blocked", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.blocked},
+		{Methods: "GET", Path: "/v1/decisions", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.listDecisions},
 		{Methods: "GET", Path: loginsPath, Needs: auth.Operator, Peers: true, Turn: turns.LookUp, Handle: a.listLogins},
 		{Methods: "DELETE", Path: "/v1/logins/{id}", Needs: auth.Operator, Turn: turns.Change, Handle: a.endLogin},
 	}

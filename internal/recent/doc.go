@@ -7,4 +7,10 @@
 // [Blocked] is which IP addresses were blocked and are still trying. What it notes at a
 // check is only whom to ask for: the answer comes from the records, which know what was
 // forgotten, overridden or changed since.
+//
+// # Decisions
+//
+// [Ring] is the last decisions, with their addresses in clear and short ids of cards and
+// attempts ([velocity.ShortID]): it never holds a card's digits or expiry, an attempt_id or
+// any other field.
 package recent

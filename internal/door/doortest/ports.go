@@ -73,6 +73,7 @@ type Setup struct {
 	Watchers      []event.Watcher
 	Metrics       *operator.Metrics
 	Firewall      operator.Firewall
+	Ring          *recent.Ring // of 1,000 decisions; nil: they are not kept
 
 	log    *Log
 	memory *velocity.Memory
@@ -117,8 +118,12 @@ func Open(t testing.TB, change ...func(*Setup)) *Fraudcheck {
 	}
 	s.Settings.Log = f.Log.Logger()
 	s.Store(t, []velocity.Rule{velocity.DefaultRule}, func(local *velocity.Memory) velocity.Store { return local })
+	s.Ring = recent.NewRing(recent.RingSettings{Keep: 1000, Rules: 1, IPv6Prefix: 64, Instance: "web-1", Start: f.Now()})
 	for _, c := range change {
 		c(&s)
+	}
+	if s.Ring != nil {
+		s.Watchers = append(s.Watchers, s.Ring.Watch)
 	}
 	f.Checker = s.Checker
 	if f.Metrics = s.Metrics; f.Metrics == nil {
@@ -154,6 +159,7 @@ func (f *Fraudcheck) open(t testing.TB, s *Setup) {
 	checks := &callers.API{Checker: s.Checker, Now: s.Now, Address: s.Address, AcceptNoIP: s.AcceptNoIP, Events: ofCallers.Events, Watchers: append(s.Watchers, blocked.Watch),
 		ShortIDs: ShortIDs}
 	looks := &operator.API{Checker: s.Checker, Guard: s.Guard, Metrics: f.Metrics, Now: s.Now, Address: s.Address, Profiles: s.Profiles, Peers: s.Peers,
+		Ring: s.Ring, Instance: "web-1", ShortIDs: ShortIDs, CursorKey: []byte("a key for the tests"),
 		Blocked: blocked, Firewall: s.Firewall}
 	ofOperators := settings("operators")
 	ofCallers.Elsewhere, ofCallers.OtherPort = looks.Routes(), "operators' port"
