@@ -30,9 +30,8 @@ func (s *service) makeDoors() error {
 	address := addressForm(s.settings.Log.IP, s.keys.log)
 	callersAPI := &callers.API{Checker: s.checker, Now: s.clock.Now, Address: address, AcceptNoIP: s.settings.AcceptNoIP, Events: forCallers.Events,
 		ShortIDs: s.keys.short}
-	operatorsAPI := &operator.API{Checker: s.checker, Guard: s.guard, Metrics: s.metrics, Now: s.clock.Now, Address: address, Profiles: s.settings.Debug.PProf, Peers: s.peers,
-		Ring: s.ring, Instance: s.instance, ShortIDs: s.keys.short, CursorKey: s.keys.cursors,
-		Blocked: blocked, Firewall: s.firewall()}
+	operatorsAPI := &operator.API{Checker: s.checker, Guard: s.guard, Metrics: s.metrics, Now: s.clock.Now, Address: address, Profiles: s.settings.Debug.PProf, Peers: s.peers, Self: s.self(),
+		Ring: s.ring, Instance: s.instance, ShortIDs: s.keys.short, CursorKey: s.keys.cursors}
 	if s.ring != nil {
 		callersAPI.Watchers = append(callersAPI.Watchers, s.ring.Watch)
 	}
@@ -40,6 +39,7 @@ func (s *service) makeDoors() error {
 	if s.decisions != nil {
 		callersAPI.Watchers = append(callersAPI.Watchers, s.decisions.Watch)
 	}
+	operatorsAPI.Blocked, operatorsAPI.Firewall = blocked, s.firewall()
 	forCallers.Elsewhere, forCallers.OtherPort = operatorsAPI.Routes(), "operators' port (operator_listen)"
 	forOperators.Elsewhere, forOperators.OtherPort = callersAPI.Routes(), "callers' port (listen)"
 	callersDoor := door.New(forCallers, callersAPI.Routes()...)
