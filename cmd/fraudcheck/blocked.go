@@ -8,25 +8,22 @@ import (
 	"strings"
 	"time"
 
+	"fraudcheck/internal/callers"
 	"fraudcheck/internal/operator"
 	"fraudcheck/internal/recent"
 )
 
-// makeBlocked makes the memory of blocked addresses, and its metrics. A list asks memcached
-// for as many records as it can in a part of a second.
-func (s *service) makeBlocked() *recent.Blocked {
+// watchBlocked has checks tell which addresses are blocked, and operators see them. With
+// memcached a list asks for as many records as it can in a part of a second.
+func (s *service) watchBlocked(checks *callers.API, looks *operator.API) {
 	blocked := recent.NewBlocked(s.checker)
 	blocked.Panicked = func(fault any) { logPanic(s.log, "panic in the list of blocked addresses", fault) }
 	if s.memcached != nil {
 		blocked.ListFor = 400 * time.Millisecond
 	}
 	s.metrics.RegisterBlocked(func() int { return blocked.Count(s.now()) }, blocked.Evicted)
-	return blocked
-}
-
-// firewall is what keeps an address out of the list for firewalls.
-func (s *service) firewall() operator.Firewall {
-	return operator.Firewall{Began: s.now(), Infrastructure: s.infrastructure}
+	checks.Watchers = append(checks.Watchers, blocked.Watch)
+	looks.Blocked, looks.Firewall = blocked, operator.Firewall{Began: s.now(), Infrastructure: s.infrastructure}
 }
 
 // infrastructure returns the addresses that the service itself needs: trusted proxies and

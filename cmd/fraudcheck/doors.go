@@ -26,7 +26,6 @@ func (s *service) makeDoors() error {
 		return err
 	}
 	forCallers, forOperators := s.doorSettings("callers"), s.doorSettings("operators")
-	blocked := s.makeBlocked()
 	address := addressForm(s.settings.Log.IP, s.keys.log)
 	callersAPI := &callers.API{Checker: s.checker, Now: s.clock.Now, Address: address, AcceptNoIP: s.settings.AcceptNoIP, Events: forCallers.Events,
 		ShortIDs: s.keys.short}
@@ -35,11 +34,11 @@ func (s *service) makeDoors() error {
 	if s.ring != nil {
 		callersAPI.Watchers = append(callersAPI.Watchers, s.ring.Watch)
 	}
-	callersAPI.Watchers = append(callersAPI.Watchers, suspects(s.log, address), blocked.Watch)
+	callersAPI.Watchers = append(callersAPI.Watchers, suspects(s.log, address), s.traffic.Watch)
 	if s.decisions != nil {
 		callersAPI.Watchers = append(callersAPI.Watchers, s.decisions.Watch)
 	}
-	operatorsAPI.Blocked, operatorsAPI.Firewall = blocked, s.firewall()
+	s.watchBlocked(callersAPI, operatorsAPI)
 	forCallers.Elsewhere, forCallers.OtherPort = operatorsAPI.Routes(), "operators' port (operator_listen)"
 	forOperators.Elsewhere, forOperators.OtherPort = callersAPI.Routes(), "callers' port (listen)"
 	callersDoor := door.New(forCallers, callersAPI.Routes()...)

@@ -126,6 +126,7 @@ func (r *reloader) apply(next *policy, by string) {
 	// Only these are in force now: another reload compares with what runs, not with what
 	// was read.
 	r.running.Rules, r.running.Lists, r.lists = next.settings.Rules, next.settings.Lists, next.listFiles
+	s.topShare.limit(next.settings)
 	r.running.CollapseGuard = next.settings.CollapseGuard
 	r.running.Auth, r.running.TrustedProxies = next.settings.Auth, next.settings.TrustedProxies
 }

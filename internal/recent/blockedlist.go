@@ -101,7 +101,7 @@ type asked struct {
 func (b *Blocked) makeList(limit int, now velocity.Time) (list BlockedList) {
 	began := time.Now()
 	entries, sorted := b.snapshot()
-	within := window(b.checker.Plan())
+	within := longestWindow(b.checker.Plan())
 	var next, found atomic.Int64
 	var asking sync.WaitGroup
 	for range min(listers, len(entries)) {
@@ -209,8 +209,8 @@ func (b *Blocked) clear(entries []asked) {
 	}
 }
 
-// window is the longest window of the plan's rules.
-func window(plan *velocity.Plan) (longest velocity.Time) {
+// longestWindow is the longest window of the plan's rules.
+func longestWindow(plan *velocity.Plan) (longest velocity.Time) {
 	for _, r := range plan.Rules() {
 		longest = max(longest, velocity.Time(r.Window.Milliseconds()))
 	}

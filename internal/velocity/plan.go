@@ -105,6 +105,9 @@ func (p *Plan) WithRules(rules []Rule) (*Plan, error) {
 	return with.With(p.lists), nil
 }
 
+// IPv6Prefix returns the number of bits of an IPv6 address that make one "ip" subject.
+func (p *Plan) IPv6Prefix() int { return p.ipv6Prefix }
+
 // Rules returns a copy of the plan's rules, in configuration order.
 func (p *Plan) Rules() []Rule { return slices.Clone(p.rules) }
 
