@@ -152,16 +152,11 @@ func (f *Fraudcheck) open(t testing.TB, s *Setup) {
 		return its
 	}
 	ofCallers := settings("callers")
-	blocked := recent.NewBlocked(s.Checker)
-	f.Metrics.RegisterBlocked(func() int { return blocked.Count(f.Now()) }, blocked.Evicted)
-	if s.Firewall.Infrastructure == nil {
-		s.Firewall.Infrastructure = func() ([]netip.Prefix, error) { return s.Guard.TrustedProxies(), nil }
-	}
-	checks := &callers.API{Checker: s.Checker, Now: s.Now, Address: s.Address, AcceptNoIP: s.AcceptNoIP, Events: ofCallers.Events, Watchers: append(s.Watchers, blocked.Watch),
+	checks := &callers.API{Checker: s.Checker, Now: s.Now, Address: s.Address, AcceptNoIP: s.AcceptNoIP, Events: ofCallers.Events, Watchers: s.Watchers,
 		ShortIDs: ShortIDs}
 	looks := &operator.API{Checker: s.Checker, Guard: s.Guard, Metrics: f.Metrics, Now: s.Now, Address: s.Address, Profiles: s.Profiles, Peers: s.Peers, Self: s.Self,
-		Ring: s.Ring, Instance: "web-1", ShortIDs: ShortIDs, CursorKey: []byte("a key for the tests")}
-	looks.Blocked, looks.Firewall = blocked, s.Firewall
+		Ring: s.Ring, Instance: "web-1", ShortIDs: ShortIDs, CursorKey: []byte("a key for the tests"), Watchers: s.Watchers}
+	f.watchBlocked(s, checks, looks)
 	ofOperators := settings("operators")
 	ofCallers.Elsewhere, ofCallers.OtherPort = looks.Routes(), "operators' port"
 	ofOperators.Elsewhere, ofOperators.OtherPort = checks.Routes(), "callers' port"
@@ -185,6 +180,17 @@ func (f *Fraudcheck) open(t testing.TB, s *Setup) {
 		}
 		stopping.Wait()
 	})
+}
+
+// watchBlocked has checks tell which addresses are blocked, and operators see them.
+func (f *Fraudcheck) watchBlocked(s *Setup, checks *callers.API, looks *operator.API) {
+	blocked := recent.NewBlocked(s.Checker)
+	f.Metrics.RegisterBlocked(func() int { return blocked.Count(f.Now()) }, blocked.Evicted)
+	if s.Firewall.Infrastructure == nil {
+		s.Firewall.Infrastructure = func() ([]netip.Prefix, error) { return s.Guard.TrustedProxies(), nil }
+	}
+	checks.Watchers = append(checks.Watchers, blocked.Watch)
+	looks.Blocked, looks.Firewall = blocked, s.Firewall
 }
 
 // Ports are both ports by name.
