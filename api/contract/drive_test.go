@@ -293,19 +293,8 @@ func (d *drive) driveOperators(i *testbed.Instance) {
 	d.refused(i, read, at(read, "/v1/addresses/nowhere"))
 	d.refused(i, forget, at(forget, "/v1/addresses/nowhere"))
 
-<<<<<<< HEAD
-	const blocked = op("GET /v1/blocked")
-	for _, filters := range []string{"?limit=x", "?decision=block"} {
-		d.refused(i, blocked, at(blocked, "/v1/blocked"+filters))
-	}
-	d.ask(i, blocked, at(blocked, "/v1/blocked?limit=1&limit=2"), 400)
-	d.taken(i, blocked, at(blocked, "/v1/blocked?limit=9&scope=this"), 200)
-	young := at(blocked, "/v1/blocked?networks=1")
-	young.headers = append(young.headers, "Accept: text/plain")
-	d.taken(i, blocked, young, 503)
-=======
+	d.driveBlocked(i)
 	d.driveOverrides(i)
->>>>>>> main
 	d.driveDecisions(i)
 
 	eve := d.sampleOf("POST /v1/subjects/read")
