@@ -82,6 +82,21 @@ func findData(t *testing.T, callers, operators []string) {
 	assert.Contains(t, health, `"health":"ok"`)
 }
 
+// Alerts and recordings ask for metrics that the program has.
+func TestAlertsAskForMetricsThatAreThere(t *testing.T) {
+	_, operators := pair(t)
+	there := make(map[string]bool)
+	for _, m := range regexp.MustCompile(`(?m)^\w+`).FindAllString(get(t, operators[0]+"/metrics")+get(t, operators[1]+"/metrics"), -1) {
+		there[m] = true
+	}
+	names := regexp.MustCompile(`(?:^|[^:\w])(fraudcheck_\w+)`)
+	for _, r := range append(rules(t, "prometheus/recordings.yaml"), rules(t, "prometheus/alerts.yaml")...) {
+		for _, m := range names.FindAllStringSubmatch(r.Expr, -1) {
+			assert.True(t, there[m[1]], "%s: there is no metric %s", r.Expr, m[1])
+		}
+	}
+}
+
 func TestPromtoolFindsNoFaultWithTheMetrics(t *testing.T) {
 	_, operators := pair(t)
 	check := exec.CommandContext(t.Context(), "promtool", "check", "metrics")
