@@ -21,7 +21,7 @@
 // # Decisions
 //
 // GET /v1/decisions lists the last checks of this instance, from memory, with short ids of
-// cards and attempts.
+// cards and attempts. GET /v1/decisions/stream sends them as they are made.
 //
 // # Logins
 //
@@ -71,6 +71,7 @@ type API struct {
 	CursorKey []byte             // seals where a list of decisions goes on
 
 	scrapes scrapes
+	streams streams
 }
 
 const (
@@ -90,6 +91,7 @@ func (a *API) Routes() []door.Route {
 		{Methods: "POST", Path: "/v1/subjects/read", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.readSubject},
 		{Methods: "POST", Path: "/v1/subjects/forget", Needs: auth.Analyst, Turn: turns.Change, Handle: a.forgetSubject},
 		{Methods: "GET", Path: "/v1/decisions", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.listDecisions},
+		{Methods: "GET, HEAD", Path: "/v1/decisions/stream", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.streamDecisions},
 		{Methods: "GET", Path: loginsPath, Needs: auth.Operator, Peers: true, Turn: turns.LookUp, Handle: a.listLogins},
 		{Methods: "DELETE", Path: "/v1/logins/{id}", Needs: auth.Operator, Turn: turns.Change, Handle: a.endLogin},
 	}
