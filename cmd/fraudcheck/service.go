@@ -13,6 +13,7 @@ import (
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/config"
 	"fraudcheck/internal/decisionlog"
+	"fraudcheck/internal/event"
 	"fraudcheck/internal/listener"
 	"fraudcheck/internal/logging"
 	"fraudcheck/internal/memcached"
@@ -38,10 +39,14 @@ type service struct {
 	guard       *auth.Guard
 	certificate certificate
 	metrics     *operator.Metrics
+	watchers    []event.Watcher // of what happens at this instance
+	traffic     *recent.Traffic
+	topShare    topShare
 	decisions   *decisionlog.Log // nil without decision_log.path
-	instance    string           // the name of this one
-	peers       *peers.Peers     // nil without operator_peers
-	ring        *recent.Ring     // nil with decisions.keep: 0
+	since       time.Time
+	instance    string       // the name of this one
+	peers       *peers.Peers // nil without operator_peers
+	ring        *recent.Ring // nil with decisions.keep: 0
 
 	// The servers and what they listen on; listening comes first, see newService.
 	callers         *server.Server
@@ -64,7 +69,7 @@ type service struct {
 func newService(p *policy, stderr io.Writer) (s *service, err error) {
 	// failed has room for both ports and the credential: no sender may wait for a
 	// receiver.
-	s = &service{policy: p, guard: auth.NewGuard(p.authPolicy), clock: velocity.NewClock(time.Now()), closeLog: func() {}, failed: make(chan error, 3)}
+	s = &service{policy: p, guard: auth.NewGuard(p.authPolicy), clock: velocity.NewClock(time.Now()), since: time.Now(), closeLog: func() {}, failed: make(chan error, 3)}
 	s.certificate.Store(p.certificate)
 	for _, step := range []func() error{
 		s.checkSnapshotFile, s.checkSocketFolder, s.makeKeys, s.makeMemory, s.listen, s.nameInstance,
@@ -158,6 +163,10 @@ func (s *service) makeMetrics() error {
 		DecisionLogDropped: func() uint64 { return s.decisions.Dropped() }, // it is opened later
 		Waits:              func() turns.Waits { return s.turns.Waits() },  // the queue is made later
 	})
+	s.traffic = recent.NewTraffic()
+	s.topShare.limit(s.settings)
+	s.metrics.RegisterTraffic(func() float64 { return s.traffic.Top(s.now()).Share() },
+		func() float64 { return s.traffic.Addresses(s.now()) }, func() float64 { return s.traffic.Cards(s.now()) })
 	if s.policy.certificate != nil {
 		s.metrics.RegisterTLS(listener.TLSReasons, s.certificate.expiry)
 	}
@@ -201,6 +210,7 @@ func (s *service) start(stdout io.Writer) {
 	go serve(s.operators.Serve, s.operatorsListen)
 	s.open.add(watchClock(s.clock, s.log))
 	s.open.add(s.certificate.watch(s.log))
+	s.open.add(s.watchTraffic())
 	s.announce(stdout)
 }
 

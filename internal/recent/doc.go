@@ -7,4 +7,9 @@
 // [Ring] is the last decisions, with their addresses in clear and short ids of cards and
 // attempts ([velocity.ShortID]): it never holds a card's digits or expiry, an attempt_id or
 // any other field.
+//
+// # Traffic
+//
+// [Traffic] is who sends most of the last ten minutes' checks, and how many different
+// addresses and cards came, estimated in sketches under a key of this process.
 package recent
