@@ -35,8 +35,8 @@
 //
 // # Decisions
 //
-// GET /v1/decisions lists the last checks of this instance, from memory, with short ids of
-// cards and attempts. GET /v1/decisions/stream sends them as they are made.
+// GET /v1/decisions lists the last checks of all instances, from memory, with short ids of
+// cards and attempts. GET /v1/decisions/stream sends those of this instance as they are made.
 //
 // # Logins
 //
@@ -106,6 +106,7 @@ const (
 	addresses        = "/v1/addresses/{ip}" // of one address
 	addressOverrides = addresses + "/override"
 	overridesPath    = "/v1/overrides"
+	decisionsPath    = "/v1/decisions"
 	loginsPath       = "/v1/logins"
 	instancesPath    = "/v1/instances"
 )
@@ -125,7 +126,7 @@ func (a *API) Routes() []door.Route {
 		{Methods: "POST", Path: "/v1/subjects/read", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.readSubject},
 		{Methods: "POST", Path: "/v1/subjects/forget", Needs: auth.Analyst, Turn: turns.Change, Handle: a.forgetSubject},
 		{Methods: "GET", Path: "/v1/blocked", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.blocked},
-		{Methods: "GET", Path: "/v1/decisions", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.listDecisions},
+		{Methods: "GET", Path: decisionsPath, Needs: auth.Analyst, Peers: true, Turn: turns.LookUp, Handle: a.listDecisions},
 		{Methods: "GET, HEAD", Path: "/v1/decisions/stream", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.streamDecisions},
 		{Methods: "GET", Path: loginsPath, Needs: auth.Operator, Peers: true, Turn: turns.LookUp, Handle: a.listLogins},
 		{Methods: "GET", Path: instancesPath, Needs: auth.Operator, Peers: true, Turn: turns.LookUp, Handle: a.listInstances},
