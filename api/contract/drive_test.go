@@ -54,6 +54,7 @@ var samples = map[op]sample{
 	"POST /v1/subjects/forget":   {body: someSubject, as: asDesk},
 	"GET /v1/decisions":          {as: asDesk},
 	"GET /v1/logins":             {as: asChief},
+	"GET /v1/instances":          {as: asChief},
 	"DELETE /v1/logins/{id}":     {target: "/v1/logins/Uu2IkKhVZ3xkq8Yb7c1m0Q", as: asChief},
 	"GET /debug/pprof/":          {as: asChief},
 	"GET /debug/pprof/{profile}": {target: "/debug/pprof/heap", as: asChief},
@@ -427,11 +428,14 @@ func (d *drive) driveCallers(i *testbed.Instance) {
 	}
 	d.login(i)
 	d.taken(i, "GET /v1/logins", d.sampleOf("GET /v1/logins"), 200) // one, as in the example
-	filtered := d.sampleOf("GET /v1/logins")
-	filtered.target += "?scope=this"
-	d.taken(i, "GET /v1/logins", filtered, 200)
-	filtered.target = "/v1/logins?user=checkout"
-	d.refused(i, "GET /v1/logins", filtered)
+	d.taken(i, "GET /v1/instances", d.sampleOf("GET /v1/instances"), 200)
+	for _, o := range []op{"GET /v1/logins", "GET /v1/instances"} {
+		filtered := d.sampleOf(o)
+		filtered.target += "?scope=this"
+		d.taken(i, o, filtered, 200)
+		filtered.target = o.path() + "?user=checkout"
+		d.refused(i, o, filtered)
+	}
 }
 
 // driveGuessing asks each operation after too many wrong credentials, of a program whose

@@ -122,6 +122,20 @@ func TestThreeInstancesAnswerAsOne(t *testing.T) {
 		logins, _ = loggedInAt(t, p, "?scope=this")
 		assert.Equal(t, 1, logins)
 	}
+	a, err := instances[0].try(instances[0].operators, "GET", "/v1/instances", "")
+	require.NoError(t, err)
+	var said struct {
+		Instances []struct{ ID, Version, Rules, Lists, Store string }
+	}
+	require.NoError(t, json.Unmarshal([]byte(a.body), &said), a.body)
+	require.Len(t, said.Instances, 3, a.body)
+	for i, each := range said.Instances {
+		assert.Equal(t, fmt.Sprintf("web-%d", i+1), each.ID)
+		alike := said.Instances[0]
+		alike.ID = each.ID
+		assert.Equal(t, alike, each)
+		assert.NotContains(t, []string{each.Version, each.Rules, each.Lists, each.Store}, "")
+	}
 	instances[0].await(t, instances[0].stderr, `Instance web-1 asks 3 peers`)
 	instances[1].await(t, instances[1].stderr, `Response: 200 .* peer checkout request=`)
 

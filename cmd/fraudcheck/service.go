@@ -39,9 +39,10 @@ type service struct {
 	certificate certificate
 	metrics     *operator.Metrics
 	decisions   *decisionlog.Log // nil without decision_log.path
-	instance    string           // the name of this one
-	peers       *peers.Peers     // nil without operator_peers
-	ring        *recent.Ring     // nil with decisions.keep: 0
+	since       time.Time
+	instance    string       // the name of this one
+	peers       *peers.Peers // nil without operator_peers
+	ring        *recent.Ring // nil with decisions.keep: 0
 
 	// The servers and what they listen on; listening comes first, see newService.
 	callers         *server.Server
@@ -64,7 +65,7 @@ type service struct {
 func newService(p *policy, stderr io.Writer) (s *service, err error) {
 	// failed has room for both ports and the credential: no sender may wait for a
 	// receiver.
-	s = &service{policy: p, guard: auth.NewGuard(p.authPolicy), clock: velocity.NewClock(time.Now()), closeLog: func() {}, failed: make(chan error, 3)}
+	s = &service{policy: p, guard: auth.NewGuard(p.authPolicy), clock: velocity.NewClock(time.Now()), since: time.Now(), closeLog: func() {}, failed: make(chan error, 3)}
 	s.certificate.Store(p.certificate)
 	for _, step := range []func() error{
 		s.checkSnapshotFile, s.checkSocketFolder, s.makeKeys, s.makeMemory, s.listen, s.nameInstance,

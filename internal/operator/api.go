@@ -30,6 +30,7 @@
 //
 // # Peers
 //
+// GET /v1/instances lists this instance and its peers, and what they have to have alike.
 // Where the configuration names other instances (operator_peers), the answers to some
 // questions are those of all: see ofAll. To add such a route: Peers in its line of Routes, a
 // struct of what one instance answers, and how the answers of several become one.
@@ -63,7 +64,8 @@ type API struct {
 	// Address is how the log shows an IP address (the setting log.ip); empty for not at all.
 	Address  func(netip.Addr) string
 	Peers    *peers.Peers // the other instances; nil for none
-	Profiles bool         // whether operators may profile the process
+	Self     Self
+	Profiles bool // whether operators may profile the process
 
 	Ring      *recent.Ring       // of the last decisions; nil: none are kept
 	Instance  string             // the name of this one
@@ -71,11 +73,13 @@ type API struct {
 	CursorKey []byte             // seals where a list of decisions goes on
 
 	scrapes scrapes
+	planIDs planIDs
 }
 
 const (
-	addresses  = "/v1/addresses/{ip}" // the path of one address
-	loginsPath = "/v1/logins"
+	addresses     = "/v1/addresses/{ip}" // the path of one address
+	loginsPath    = "/v1/logins"
+	instancesPath = "/v1/instances"
 )
 
 // Routes returns the routes of the operators' port. /metrics needs no credentials, as
@@ -91,6 +95,7 @@ func (a *API) Routes() []door.Route {
 		{Methods: "POST", Path: "/v1/subjects/forget", Needs: auth.Analyst, Turn: turns.Change, Handle: a.forgetSubject},
 		{Methods: "GET", Path: "/v1/decisions", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.listDecisions},
 		{Methods: "GET", Path: loginsPath, Needs: auth.Operator, Peers: true, Turn: turns.LookUp, Handle: a.listLogins},
+		{Methods: "GET", Path: instancesPath, Needs: auth.Operator, Peers: true, Turn: turns.LookUp, Handle: a.listInstances},
 		{Methods: "DELETE", Path: "/v1/logins/{id}", Needs: auth.Operator, Turn: turns.Change, Handle: a.endLogin},
 	}
 	if a.Profiles {

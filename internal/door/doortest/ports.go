@@ -69,6 +69,7 @@ type Setup struct {
 	Address       func(netip.Addr) string
 	Profiles      bool
 	Peers         *peers.Peers // of the operators' port
+	Self          operator.Self
 	AcceptNoIP    bool
 	Watchers      []event.Watcher
 	Metrics       *operator.Metrics
@@ -152,7 +153,7 @@ func (f *Fraudcheck) open(t testing.TB, s *Setup) {
 	ofCallers := settings("callers")
 	checks := &callers.API{Checker: s.Checker, Now: s.Now, Address: s.Address, AcceptNoIP: s.AcceptNoIP, Events: ofCallers.Events, Watchers: s.Watchers,
 		ShortIDs: ShortIDs}
-	looks := &operator.API{Checker: s.Checker, Guard: s.Guard, Metrics: f.Metrics, Now: s.Now, Address: s.Address, Profiles: s.Profiles, Peers: s.Peers,
+	looks := &operator.API{Checker: s.Checker, Guard: s.Guard, Metrics: f.Metrics, Now: s.Now, Address: s.Address, Profiles: s.Profiles, Peers: s.Peers, Self: s.Self,
 		Ring: s.Ring, Instance: "web-1", ShortIDs: ShortIDs, CursorKey: []byte("a key for the tests")}
 	ofOperators := settings("operators")
 	ofCallers.Elsewhere, ofCallers.OtherPort = looks.Routes(), "operators' port"
