@@ -111,6 +111,7 @@ func (r *recorder) take(pairs ...string) { r.log.Watch(r.event(pairs...)) }
 func (r *recorder) stop() {
 	r.t.Helper()
 	r.log.Close()
+	r.log.AwaitEnd()
 	now := time.UnixMilli(r.now.Load())
 	require.NoError(r.t, os.Chtimes(filepath.Join(r.dir, "decisions"), now, now))
 }
@@ -214,7 +215,7 @@ func TestALateLineOpensNoFinishedDay(t *testing.T) {
 	r.at("2026-11-29T00:00:00Z")
 	r.take("ip=203.0.113.7", "card_id=b")
 	r.log.Watch(late)
-	r.log.Close()
+	r.stop()
 	require.Equal(t, 3, strings.Count(r.text("decisions"), "\n"))
 }
 
@@ -246,7 +247,7 @@ func TestAfterAKillTheFirstLineSaysThatTheEndIsNotKnown(t *testing.T) {
 			r.killed(torn)
 			r.open()
 			r.take("ip=203.0.113.7", "card_id=b")
-			r.log.Close()
+			r.stop()
 			text := r.text("decisions")
 			if torn != "" {
 				require.Contains(t, text, "}\n"+torn+"\n{", "the torn line stays alone")
