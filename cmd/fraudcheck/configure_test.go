@@ -286,6 +286,7 @@ cors:
     origins: []
 collapse_guard:
     private: review
+    share: 0.3
     networks: []
     networks_file: ""
 log:

@@ -34,12 +34,17 @@ func (s *service) makeDoors() error {
 	if s.ring != nil {
 		callersAPI.Watchers = append(callersAPI.Watchers, s.ring.Watch)
 	}
-	callersAPI.Watchers = append(callersAPI.Watchers, suspects(s.log, address))
+	callersAPI.Watchers = append(callersAPI.Watchers, suspects(s.log, address), s.traffic.Watch)
 	if s.decisions != nil {
 		callersAPI.Watchers = append(callersAPI.Watchers, s.decisions.Watch)
 	}
+	s.watchBlocked(callersAPI, operatorsAPI)
 	forCallers.Elsewhere, forCallers.OtherPort = operatorsAPI.Routes(), "operators' port (operator_listen)"
 	forOperators.Elsewhere, forOperators.OtherPort = callersAPI.Routes(), "callers' port (listen)"
+	s.watchers, operatorsAPI.Watchers = callersAPI.Watchers, callersAPI.Watchers
+	if s.memcached != nil {
+		operatorsAPI.LocalFor = velocity.LocalFor
+	}
 	callersDoor := door.New(forCallers, callersAPI.Routes()...)
 	s.callers = s.serverOf(callersDoor, ofCallers)
 

@@ -13,6 +13,7 @@ import (
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/config"
 	"fraudcheck/internal/decisionlog"
+	"fraudcheck/internal/event"
 	"fraudcheck/internal/listener"
 	"fraudcheck/internal/logging"
 	"fraudcheck/internal/memcached"
@@ -38,6 +39,9 @@ type service struct {
 	guard       *auth.Guard
 	certificate certificate
 	metrics     *operator.Metrics
+	watchers    []event.Watcher // of what happens at this instance
+	traffic     *recent.Traffic
+	topShare    topShare
 	decisions   *decisionlog.Log // nil without decision_log.path
 	since       time.Time
 	instance    string       // the name of this one
@@ -159,6 +163,10 @@ func (s *service) makeMetrics() error {
 		DecisionLogDropped: func() uint64 { return s.decisions.Dropped() }, // it is opened later
 		Waits:              func() turns.Waits { return s.turns.Waits() },  // the queue is made later
 	})
+	s.traffic = recent.NewTraffic()
+	s.topShare.limit(s.settings)
+	s.metrics.RegisterTraffic(func() float64 { return s.traffic.Top(s.now()).Share() },
+		func() float64 { return s.traffic.Addresses(s.now()) }, func() float64 { return s.traffic.Cards(s.now()) })
 	if s.policy.certificate != nil {
 		s.metrics.RegisterTLS(listener.TLSReasons, s.certificate.expiry)
 	}
@@ -202,6 +210,7 @@ func (s *service) start(stdout io.Writer) {
 	go serve(s.operators.Serve, s.operatorsListen)
 	s.open.add(watchClock(s.clock, s.log))
 	s.open.add(s.certificate.watch(s.log))
+	s.open.add(s.watchTraffic())
 	s.announce(stdout)
 }
 

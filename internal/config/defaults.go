@@ -31,6 +31,7 @@ func Defaults() *Settings {
 	}}
 	s.Decisions.Keep = 10_000
 	s.CollapseGuard.Private = "review"
+	s.CollapseGuard.Share = 0.3
 	s.DecisionLog.Days = 30
 	s.DecisionLog.MaxBytes = 10 << 30
 	s.Log.Level = "INFO"

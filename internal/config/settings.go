@@ -111,6 +111,7 @@ type Settings struct {
 	} `yaml:"cors"`
 	CollapseGuard struct {
 		Private      string   `yaml:"private" oneof:"review,enforce,allow" help:"what rules on an IP address that is hardly a shopper's do in place of a block, see docs/guard.md; enforce: they block it like any other"`
+		Share        float64  `yaml:"share" min:"0.01" max:"1" help:"one address with a larger share of the last ten minutes' checks, at least 200, is warned of; that changes no decision"`
 		Networks     []string `yaml:"networks" help:"addresses and networks of your proxies, or of your CDN: hardly shoppers' either"`
 		NetworksFile string   `yaml:"networks_file" path:"file" help:"file of further such networks, one a line; what changes is in force within three seconds"`
 	} `yaml:"collapse_guard"`

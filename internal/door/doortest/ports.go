@@ -73,6 +73,7 @@ type Setup struct {
 	AcceptNoIP    bool
 	Watchers      []event.Watcher
 	Metrics       *operator.Metrics
+	Firewall      operator.Firewall
 	Ring          *recent.Ring // of 1,000 decisions; nil: they are not kept
 
 	log    *Log
@@ -154,7 +155,8 @@ func (f *Fraudcheck) open(t testing.TB, s *Setup) {
 	checks := &callers.API{Checker: s.Checker, Now: s.Now, Address: s.Address, AcceptNoIP: s.AcceptNoIP, Events: ofCallers.Events, Watchers: s.Watchers,
 		ShortIDs: ShortIDs}
 	looks := &operator.API{Checker: s.Checker, Guard: s.Guard, Metrics: f.Metrics, Now: s.Now, Address: s.Address, Profiles: s.Profiles, Peers: s.Peers, Self: s.Self,
-		Ring: s.Ring, Instance: "web-1", ShortIDs: ShortIDs, CursorKey: []byte("a key for the tests")}
+		Ring: s.Ring, Instance: "web-1", ShortIDs: ShortIDs, CursorKey: []byte("a key for the tests"), Watchers: s.Watchers}
+	f.watchBlocked(s, checks, looks)
 	ofOperators := settings("operators")
 	ofCallers.Elsewhere, ofCallers.OtherPort = looks.Routes(), "operators' port"
 	ofOperators.Elsewhere, ofOperators.OtherPort = checks.Routes(), "callers' port"
@@ -178,6 +180,17 @@ func (f *Fraudcheck) open(t testing.TB, s *Setup) {
 		}
 		stopping.Wait()
 	})
+}
+
+// watchBlocked has checks tell which addresses are blocked, and operators see them.
+func (f *Fraudcheck) watchBlocked(s *Setup, checks *callers.API, looks *operator.API) {
+	blocked := recent.NewBlocked(s.Checker)
+	f.Metrics.RegisterBlocked(func() int { return blocked.Count(f.Now()) }, blocked.Evicted)
+	if s.Firewall.Infrastructure == nil {
+		s.Firewall.Infrastructure = func() ([]netip.Prefix, error) { return s.Guard.TrustedProxies(), nil }
+	}
+	checks.Watchers = append(checks.Watchers, blocked.Watch)
+	looks.Blocked, looks.Firewall = blocked, s.Firewall
 }
 
 // Ports are both ports by name.
