@@ -32,6 +32,7 @@ const (
 	hot         = "four instances on one memcached: one address, 256 connections"
 	byCards     = "memcached tcp, one address that shows its cards again: by cards shown"
 	byRules     = "memcached tcp, one address that shows its card again: by rules"
+	byLog       = "the decision log: embedded store, without it and with it"
 	bySchemes   = "schemes: embedded store, credentials verified before, compared with a password in clear"
 	otherStacks = "other stacks, the same calls"
 )
@@ -98,6 +99,10 @@ func ownCells() (all []cell) {
 		ruled := setup{logLevel: "WARNING", store: "tcp", instances: 1, rules: rulesOf(n)}.start
 		add(cell{table: byRules, target: fmt.Sprintf("rules: %d", n), start: ruled, from: func() *traffic { return shown(1, 64) },
 			does: "retry", conns: 64, base: "rules: 1 retry 64"})
+	}
+	for _, name := range []string{"no decision log", "decision log"} {
+		logged := setup{logLevel: "WARNING", store: "memory", instances: 1, decisionLog: name == "decision log"}.start
+		add(cell{table: byLog, target: name, start: logged, from: honest, does: "honest", conns: 64, base: "no decision log honest 64"})
 	}
 	for _, g := range schemes {
 		guarded := setup{logLevel: "WARNING", store: "memory", instances: 1, scheme: g.scheme}.start

@@ -126,6 +126,8 @@ type setup struct {
 	rules     string // empty for the default
 	scheme    scheme // nil for a user with a hashed password
 	storeMiB  int    // what memcached, or the embedded store, may take; 0: enough for the tables
+
+	decisionLog bool // it is written
 }
 
 // startFraudcheck writes a configuration, starts memcached where the setup needs one, and
@@ -146,6 +148,9 @@ func (l *lab) startFraudcheck(ctx context.Context, t *target, s setup) error {
 	}
 	if s.rules != "" {
 		config += "rules:\n" + s.rules
+	}
+	if s.decisionLog {
+		config += "decision_log: {path: " + l.file("decisions") + ", max_bytes: 1GiB}\n"
 	}
 	// Room for all addresses of all rounds; taken as it is needed.
 	store, memcachedMiB := "memory: {max_bytes: 4GiB}", 1024

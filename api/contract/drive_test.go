@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"maps"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -30,6 +32,10 @@ type sample struct {
 const (
 	someCheck   = `{"ip":"203.0.113.200","card_id":"pm_200"}`
 	someSubject = `{"per":"email","value":"ada@example.com"}`
+
+	setOverride    = op("PUT /v1/addresses/{ip}/override")
+	removeOverride = op("DELETE /v1/addresses/{ip}/override")
+	someOverride   = `{"decision":"allow","for":"24h","reason":"shared office, ticket 4711"}`
 )
 
 // samples are of all operations; a test holds that none is missing.
@@ -50,9 +56,17 @@ var samples = map[op]sample{
 	"HEAD /openapi.yaml":         {},
 	"GET /v1/addresses/{ip}":     {target: "/v1/addresses/203.0.113.201", as: asDesk},
 	"DELETE /v1/addresses/{ip}":  {target: "/v1/addresses/203.0.113.201", as: asDesk},
+	setOverride:                  {target: "/v1/addresses/203.0.113.202/override", body: someOverride, as: asDesk},
+	removeOverride:               {target: "/v1/addresses/203.0.113.202/override", as: asDesk},
+	"GET /v1/overrides":          {as: asDesk},
 	"POST /v1/subjects/read":     {body: someSubject, as: asDesk},
 	"POST /v1/subjects/forget":   {body: someSubject, as: asDesk},
+	"GET /v1/blocked":            {as: asDesk},
+	"GET /v1/decisions":          {as: asDesk},
+	"GET /v1/decisions/stream":   {as: asDesk},
+	"HEAD /v1/decisions/stream":  {as: asDesk},
 	"GET /v1/logins":             {as: asChief},
+	"GET /v1/instances":          {as: asChief},
 	"DELETE /v1/logins/{id}":     {target: "/v1/logins/Uu2IkKhVZ3xkq8Yb7c1m0Q", as: asChief},
 	"GET /debug/pprof/":          {as: asChief},
 	"GET /debug/pprof/{profile}": {target: "/debug/pprof/heap", as: asChief},
@@ -140,6 +154,7 @@ func TestEveryOperationAndErrorIsAsDocumented(t *testing.T) {
 	d.driveHTTP(plain)
 	d.driveCallers(plain)
 	d.driveFields(plain)
+	d.driveStreams(plain)
 	d.driveGuessing(start(t, "  tokens: {ttl: 1s, refresh_ttl: 1s}\n"))
 	d.driveBusy(start(t, busySettings))
 	d.driveAway()
@@ -195,6 +210,9 @@ func (d *drive) driveChecks(i *testbed.Instance) {
 	c := d.sampleOf(o)
 	c.body = `{"ip":"198.51.100.9","card_id":"pm_1"}`
 	d.taken(i, o, c, 200)
+	two := d.sampleOf("GET /v1/blocked")
+	two.target += "?limit=2"
+	d.taken(i, "GET /v1/blocked", two, 200)
 	c.body = `{"ip":"203.0.113.79","card_id":"pm_1","email":"eve@example.com"}`
 	d.taken(i, o, c, 200)
 	c = d.sampleOf(o)
@@ -280,6 +298,10 @@ func (d *drive) driveOperators(i *testbed.Instance) {
 	d.refused(i, read, at(read, "/v1/addresses/nowhere"))
 	d.refused(i, forget, at(forget, "/v1/addresses/nowhere"))
 
+	d.driveBlocked(i)
+	d.driveOverrides(i)
+	d.driveDecisions(i)
+
 	eve := d.sampleOf("POST /v1/subjects/read")
 	eve.body = `{"per":"email","value":"eve@example.com"}`
 	d.taken(i, "POST /v1/subjects/read", eve, 200)
@@ -299,6 +321,94 @@ func (d *drive) driveOperators(i *testbed.Instance) {
 	for _, o := range []op{document, "HEAD /openapi.yaml"} {
 		d.taken(i, o, d.sampleOf(o, "If-None-Match: "+tag), 304)
 	}
+}
+
+// driveOverrides sets an override, meets it in every answer that shows one, and removes it.
+func (d *drive) driveOverrides(i *testbed.Instance) {
+	const read, forget, list = op("GET /v1/addresses/{ip}"), op("DELETE /v1/addresses/{ip}"), op("GET /v1/overrides")
+	d.taken(i, setOverride, d.sampleOf(setOverride), 200)
+	for _, o := range []op{read, forget} {
+		c := d.sampleOf(o)
+		c.target = "/v1/addresses/203.0.113.202"
+		require.NotNil(d, d.taken(i, o, c, 200).json["override"])
+	}
+	require.NotEmpty(d, d.taken(i, list, d.sampleOf(list), 200).json["overrides"])
+	filtered := d.sampleOf(list)
+	filtered.target += "?scope=this"
+	d.taken(i, list, filtered, 200)
+	filtered.target = "/v1/overrides?by=ana"
+	d.refused(i, list, filtered)
+	d.taken(i, removeOverride, d.sampleOf(removeOverride), 200)
+
+	for _, body := range []string{
+		`{"for":"24h","reason":"x"}`, `{"decision":"allow","for":"24h","reason":"x","until":"x"}`, `{"decision":"review","for":"24h","reason":"x"}`,
+	} {
+		c := d.sampleOf(setOverride)
+		c.body = body
+		d.refused(i, setOverride, c)
+	}
+	twice := d.sampleOf(setOverride)
+	twice.body = `{"decision":"allow","for":"24h","reason":"x","reason":"y"}`
+	d.ask(i, setOverride, twice, 400) // a schema sees the last one only
+	long := d.sampleOf(setOverride)
+	long.body = strings.Replace(someOverride, "24h", "48h", 1)
+	d.taken(i, setOverride, long, 403)
+	for _, o := range []op{setOverride, removeOverride} {
+		c := d.sampleOf(o)
+		c.target = "/v1/addresses/nowhere/override"
+		d.refused(i, o, c)
+	}
+}
+
+// driveDecisions lists decisions by every filter.
+func (d *drive) driveDecisions(i *testbed.Instance) {
+	const list = op("GET /v1/decisions")
+	ask := func(query string) *call {
+		c := d.sampleOf(list)
+		c.target += "?" + query
+		return c
+	}
+	page := d.taken(i, list, ask("ip=203.0.113.77&limit=1"), 200)
+	id := page.json["decisions"].([]any)[0].(map[string]any)["request_id"].(string)
+	for _, query := range []string{
+		"before=" + page.json["next"].(string), "decision=block&rule=cards_per_ip", "decision=&rule=&ip=&attempt_id=&request_id=&since=&scope=&before=",
+		"ip=203.0.113.0/24", "request_id=" + id, "since=2026-11-28T13:00:00Z", "since=1795870800.5", "attempt_id=order-1001-1", "scope=this", "ip=198.51.100.250",
+	} {
+		d.taken(i, list, ask(query), 200)
+	}
+	for _, query := range []string{"decision=deny", "rule=Cards", "ip=nowhere", "limit=1001", "before=7", "scope=all", "request_id=%2F"} {
+		d.refused(i, list, ask(query))
+	}
+	for _, query := range []string{"card=k7qm2xpz", "ip=203.0.113.77&ip=203.0.113.77", "since=yesterday"} { // the document cannot say it
+		d.ask(i, list, ask(query), 400)
+	}
+}
+
+// driveStreams opens more streams of decisions than there may be.
+func (d *drive) driveStreams(i *testbed.Instance) {
+	const stream = op("GET /v1/decisions/stream")
+	for _, query := range []string{"?decision=block&rule=cards_per_ip", "?since=2026-11-28T13:00:00Z", "?ip=203.0.113.0/24&scope=this"} {
+		c := d.sampleOf(stream)
+		c.target += query
+		a := d.taken(i, stream, c, 200)
+		assert.True(d, strings.HasPrefix(string(a.body), ": "), "%s", a.body)
+	}
+	for _, query := range []string{"?decision=no", "?card=k7qm2xpz", "?ip=203.0.113.7&ip=203.0.113.7"} {
+		c := d.sampleOf(stream)
+		c.target += query
+		d.ask(i, stream, c, 400)
+	}
+	for range 64 {
+		conn, err := net.Dial("tcp", i.Operators)
+		require.NoError(d, err)
+		defer conn.Close()
+		c := d.sampleOf(stream)
+		_, err = io.WriteString(conn, c.head())
+		require.NoError(d, err)
+		_, err = io.ReadFull(conn, make([]byte, len("HTTP/1.1 200")))
+		require.NoError(d, err)
+	}
+	d.ask(i, stream, d.sampleOf(stream), 503)
 }
 
 // driveHTTP asks each operation as HTTP should not be spoken, and each GET and HEAD as it
@@ -352,6 +462,7 @@ func (d *drive) driveHTTP(i *testbed.Instance) {
 		"POST /v1/login":    {body: "username=checkout", media: "application/json"},
 		"POST /v1/refresh":  {body: `{"refresh_token":"fc_r_x"} x`},
 		"POST /v1/outcomes": {body: "[]"}, "POST /v1/logout": {body: "[]"},
+		setOverride:              {body: "[]"},
 		"POST /v1/subjects/read": {body: "[]"}, "POST /v1/subjects/forget": {body: "[]"},
 	} {
 		bad := d.sampleOf(o)
@@ -400,11 +511,14 @@ func (d *drive) driveCallers(i *testbed.Instance) {
 	}
 	d.login(i)
 	d.taken(i, "GET /v1/logins", d.sampleOf("GET /v1/logins"), 200) // one, as in the example
-	filtered := d.sampleOf("GET /v1/logins")
-	filtered.target += "?scope=this"
-	d.taken(i, "GET /v1/logins", filtered, 200)
-	filtered.target = "/v1/logins?user=checkout"
-	d.refused(i, "GET /v1/logins", filtered)
+	d.taken(i, "GET /v1/instances", d.sampleOf("GET /v1/instances"), 200)
+	for _, o := range []op{"GET /v1/logins", "GET /v1/instances"} {
+		filtered := d.sampleOf(o)
+		filtered.target += "?scope=this"
+		d.taken(i, o, filtered, 200)
+		filtered.target = o.path() + "?user=checkout"
+		d.refused(i, o, filtered)
+	}
 }
 
 // driveGuessing asks each operation after too many wrong credentials, of a program whose
@@ -517,7 +631,7 @@ func (d *drive) driveAway() {
 			d.ask(i, o, d.anonymous(o, cookie(issued), "Sec-Fetch-Site: same-origin"), 503)
 		}
 	}
-	for _, o := range []op{"DELETE /v1/addresses/{ip}", "POST /v1/subjects/forget", "GET /v1/logins"} {
+	for _, o := range []op{"DELETE /v1/addresses/{ip}", setOverride, removeOverride, "POST /v1/subjects/forget", "GET /v1/logins"} {
 		d.ask(i, o, d.sampleOf(o), 503)
 	}
 	refresh := d.sampleOf("POST /v1/refresh")

@@ -79,6 +79,8 @@ var forbidden = map[string][]string{
 	"internal/decisionlog": {fasthttp, prometheus, "internal/door", "internal/server", "internal/callers", "internal/operator"},
 	// What happened, whoever watches.
 	"internal/event": {"net/http", fasthttp, prometheus, "log", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator"},
+	// What happened lately, whoever asks.
+	"internal/recent": {"net/http", fasthttp, prometheus, "log", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator"},
 	// What is asked, whatever library read it.
 	"internal/callers":  {fasthttp, prometheus, "internal/listener", "internal/server", "internal/operator"},
 	"internal/operator": {fasthttp, "internal/listener", "internal/server", "internal/callers"},

@@ -247,6 +247,8 @@ lists:
     block: []
     allow_file: ""
     block_file: ""
+decisions:
+    keep: 10000
 operator_peers: []
 decision_log:
     path: ""
@@ -284,6 +286,7 @@ cors:
     origins: []
 collapse_guard:
     private: review
+    share: 0.3
     networks: []
     networks_file: ""
 log:

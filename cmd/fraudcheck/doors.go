@@ -30,13 +30,22 @@ func (s *service) makeDoors() error {
 	address := addressForm(s.settings.Log.IP, s.keys.log)
 	callersAPI := &callers.API{Checker: s.checker, Now: s.clock.Now, Address: address, AcceptNoIP: s.settings.AcceptNoIP, Events: forCallers.Events,
 		ShortIDs: s.keys.short}
-	callersAPI.Watchers = append(callersAPI.Watchers, suspects(s.log, address))
+	operatorsAPI := &operator.API{Checker: s.checker, Guard: s.guard, Metrics: s.metrics, Now: s.clock.Now, Address: address, Profiles: s.settings.Debug.PProf, Peers: s.peers, Self: s.self(),
+		Ring: s.ring, Instance: s.instance, ShortIDs: s.keys.short, CursorKey: s.keys.cursors}
+	if s.ring != nil {
+		callersAPI.Watchers = append(callersAPI.Watchers, s.ring.Watch)
+	}
+	callersAPI.Watchers = append(callersAPI.Watchers, suspects(s.log, address), s.traffic.Watch)
 	if s.decisions != nil {
 		callersAPI.Watchers = append(callersAPI.Watchers, s.decisions.Watch)
 	}
-	operatorsAPI := &operator.API{Checker: s.checker, Guard: s.guard, Metrics: s.metrics, Now: s.clock.Now, Address: address, Profiles: s.settings.Debug.PProf, Peers: s.peers}
+	s.watchBlocked(callersAPI, operatorsAPI)
 	forCallers.Elsewhere, forCallers.OtherPort = operatorsAPI.Routes(), "operators' port (operator_listen)"
 	forOperators.Elsewhere, forOperators.OtherPort = callersAPI.Routes(), "callers' port (listen)"
+	s.watchers, operatorsAPI.Watchers = callersAPI.Watchers, callersAPI.Watchers
+	if s.memcached != nil {
+		operatorsAPI.LocalFor = velocity.LocalFor
+	}
 	callersDoor := door.New(forCallers, callersAPI.Routes()...)
 	s.callers = s.serverOf(callersDoor, ofCallers)
 

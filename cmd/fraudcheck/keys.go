@@ -24,6 +24,7 @@ type keys struct {
 	logins   *session.Keys
 	log      []byte      // 32 bytes; hashes callers and addresses
 	peers    *proof.Keys // nil without operator_peers
+	cursors  []byte      // 32 bytes; seals where lists of decisions go on
 	short    *velocity.ShortIDs
 
 	decisions *velocity.LogIDs
@@ -76,7 +77,10 @@ func (p *policy) makeKeys() (k *keys, err error) {
 			return nil, &config.Error{Key: key, Problem: err}
 		}
 	}
-	k.log, err = hkdf.Key(sha256.New, hashKey, nil, "fraudcheck log", sha256.Size)
+	if k.log, err = hkdf.Key(sha256.New, hashKey, nil, "fraudcheck log", sha256.Size); err != nil {
+		return nil, err
+	}
+	k.cursors, err = hkdf.Key(sha256.New, hashKey, nil, "fraudcheck cursor", sha256.Size)
 	return k, err
 }
 

@@ -182,7 +182,7 @@ func TestAMistakeIsAnsweredWithWhatMendsIt(t *testing.T) {
 		{"a list in place of a value", "drain: [5s]\n", "DIR/f.yaml:1: drain: wrong value; expected a duration in h, m, s or ms, such as 500ms, 30s or 24h (one day), from 0s to 1h"},
 		{"a truth in quotes", "debug: {pprof: \"true\"}\n", "DIR/f.yaml:1: debug.pprof: wrong value; expected true or false; without quotes"},
 		{"an instance that is no name", "instance: web 1\n", "DIR/f.yaml:1: instance: wrong value; expected 1 to 100 of letters, digits and . _ : -"},
-		{"an anchor for common settings", "base: &b {read: 1s}\nlimits: *b\n", "DIR/f.yaml:1: base: unknown setting; there are listen, operator_listen, hash_key, hash_key_file, hash_key_previous_file, tls, limits, drain_delay, drain, store, ipv6_prefix, rules, lists, operator_peers, decision_log, instance, accept_no_ip, auth, trusted_proxies, cors, collapse_guard, log, debug"},
+		{"an anchor for common settings", "base: &b {read: 1s}\nlimits: *b\n", "DIR/f.yaml:1: base: unknown setting; there are listen, operator_listen, hash_key, hash_key_file, hash_key_previous_file, tls, limits, drain_delay, drain, store, ipv6_prefix, rules, lists, decisions, operator_peers, decision_log, instance, accept_no_ip, auth, trusted_proxies, cors, collapse_guard, log, debug"},
 		{"a merge key inside", "limits:\n  <<: {read: 1s}\n", "DIR/f.yaml:2: limits: merge keys (<<) are not taken: write each setting where it belongs"},
 		{"a key twice in one section", "limits:\n  read: 1s\n  read: 2s\n", "DIR/f.yaml:3: limits.read: set twice, first in line 2"},
 		{"a section twice", "store: {kind: memory}\nlog: {level: INFO}\nstore: {budget: 1s}\n", "DIR/f.yaml:3: store: set twice, first in line 1"},

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"fraudcheck/internal/operator"
 	"fraudcheck/internal/peers"
 )
 
@@ -99,4 +100,13 @@ func (s *service) openPeers() error {
 	s.open.add(s.peers.Close)
 	s.guard.Peers = s.keys.peers
 	return nil
+}
+
+// self is what this instance tells others of itself.
+func (s *service) self() operator.Self {
+	self := operator.Self{Version: version(), Since: s.since, Store: s.settings.Store.Kind, HashKey: s.keys.records.ID()}
+	if s.keys.previous != nil {
+		self.HashKeyPrevious = s.keys.previous.ID()
+	}
+	return self
 }

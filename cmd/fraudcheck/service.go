@@ -13,11 +13,13 @@ import (
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/config"
 	"fraudcheck/internal/decisionlog"
+	"fraudcheck/internal/event"
 	"fraudcheck/internal/listener"
 	"fraudcheck/internal/logging"
 	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/operator"
 	"fraudcheck/internal/peers"
+	"fraudcheck/internal/recent"
 	"fraudcheck/internal/server"
 	"fraudcheck/internal/turns"
 	"fraudcheck/internal/velocity"
@@ -37,9 +39,14 @@ type service struct {
 	guard       *auth.Guard
 	certificate certificate
 	metrics     *operator.Metrics
+	watchers    []event.Watcher // of what happens at this instance
+	traffic     *recent.Traffic
+	topShare    topShare
 	decisions   *decisionlog.Log // nil without decision_log.path
-	instance    string           // the name of this one
-	peers       *peers.Peers     // nil without operator_peers
+	since       time.Time
+	instance    string       // the name of this one
+	peers       *peers.Peers // nil without operator_peers
+	ring        *recent.Ring // nil with decisions.keep: 0
 
 	// The servers and what they listen on; listening comes first, see newService.
 	callers         *server.Server
@@ -62,12 +69,12 @@ type service struct {
 func newService(p *policy, stderr io.Writer) (s *service, err error) {
 	// failed has room for both ports and the credential: no sender may wait for a
 	// receiver.
-	s = &service{policy: p, guard: auth.NewGuard(p.authPolicy), clock: velocity.NewClock(time.Now()), closeLog: func() {}, failed: make(chan error, 3)}
+	s = &service{policy: p, guard: auth.NewGuard(p.authPolicy), clock: velocity.NewClock(time.Now()), since: time.Now(), closeLog: func() {}, failed: make(chan error, 3)}
 	s.certificate.Store(p.certificate)
 	for _, step := range []func() error{
 		s.checkSnapshotFile, s.checkSocketFolder, s.makeKeys, s.makeMemory, s.listen, s.nameInstance,
 		func() error { return s.openLog(stderr) },
-		s.makeMetrics, s.openStore, s.openLogins, s.openDecisionLog, s.openPeers, s.makeDoors, s.loadSnapshot,
+		s.makeMetrics, s.openStore, s.openLogins, s.openDecisionLog, s.openPeers, s.makeRing, s.makeDoors, s.loadSnapshot,
 	} {
 		if err := step(); err != nil {
 			s.close()
@@ -156,11 +163,25 @@ func (s *service) makeMetrics() error {
 		DecisionLogDropped: func() uint64 { return s.decisions.Dropped() }, // it is opened later
 		Waits:              func() turns.Waits { return s.turns.Waits() },  // the queue is made later
 	})
+	s.traffic = recent.NewTraffic()
+	s.topShare.limit(s.settings)
+	s.metrics.RegisterTraffic(func() float64 { return s.traffic.Top(s.now()).Share() },
+		func() float64 { return s.traffic.Addresses(s.now()) }, func() float64 { return s.traffic.Cards(s.now()) })
 	if s.policy.certificate != nil {
 		s.metrics.RegisterTLS(listener.TLSReasons, s.certificate.expiry)
 	}
 	// The guard was made before the metrics, which need the log's counters.
 	s.guard.Observe = s.metrics.Auth
+	return nil
+}
+
+// makeRing makes the ring of the last decisions.
+func (s *service) makeRing() error {
+	if keep := s.settings.Decisions.Keep; keep > 0 {
+		s.ring = recent.NewRing(recent.RingSettings{
+			Keep: keep, Rules: len(s.settings.Rules), IPv6Prefix: s.settings.IPv6Prefix, Instance: s.instance, Start: s.now(),
+		})
+	}
 	return nil
 }
 
@@ -189,6 +210,7 @@ func (s *service) start(stdout io.Writer) {
 	go serve(s.operators.Serve, s.operatorsListen)
 	s.open.add(watchClock(s.clock, s.log))
 	s.open.add(s.certificate.watch(s.log))
+	s.open.add(s.watchTraffic())
 	s.announce(stdout)
 }
 

@@ -29,7 +29,9 @@ func Defaults() *Settings {
 		Name: "cards_per_ip", Per: "ip", Count: "cards", Window: time.Hour,
 		ReviewOver: 3, BlockOver: 5, Retention: "sliding", Mode: "enforce",
 	}}
+	s.Decisions.Keep = 10_000
 	s.CollapseGuard.Private = "review"
+	s.CollapseGuard.Share = 0.3
 	s.DecisionLog.Days = 30
 	s.DecisionLog.MaxBytes = 10 << 30
 	s.Log.Level = "INFO"

@@ -9,7 +9,7 @@ import (
 )
 
 // assign sets v from the text and reports whether the text is of v's type: a duration, a
-// byte size, a whole number, true or false, or a string. It does not look at the range:
+// byte size, a whole number, a fraction, true or false, or a string. It does not look at the range:
 // see allowed. A secret that reads as Hidden is refused: a configuration that
 // check-config printed must be filled in again.
 func assign(text string, v reflect.Value) bool {
@@ -25,6 +25,10 @@ func assign(text string, v reflect.Value) bool {
 	case *int:
 		n, err := strconv.Atoi(text)
 		*p = n
+		return err == nil
+	case *float64:
+		f, err := strconv.ParseFloat(text, 64)
+		*p = f
 		return err == nil
 	case *bool:
 		*p = text == "true"
@@ -48,6 +52,9 @@ func allowed(v reflect.Value, tag reflect.StructTag) bool {
 	least, most := reflect.New(v.Type()).Elem(), reflect.New(v.Type()).Elem()
 	assign(tag.Get("min"), least)
 	assign(tag.Get("max"), most)
+	if v.CanFloat() {
+		return least.Float() <= v.Float() && v.Float() <= most.Float()
+	}
 	return least.Int() <= v.Int() && v.Int() <= most.Int()
 }
 
@@ -67,6 +74,8 @@ func expectedValue(v reflect.Value, tag reflect.StructTag) string {
 		what = "a size in KiB, MiB, GiB or TiB, such as 64MiB"
 	case int:
 		what = "a whole number"
+	case float64:
+		what = "a fraction such as 0.3"
 	case bool:
 		what = "true or false"
 	default:

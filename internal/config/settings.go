@@ -65,6 +65,9 @@ type Settings struct {
 		AllowFile string      `yaml:"allow_file" path:"file" help:"file of further networks that are always allowed, one a line; what changes is in force within three seconds"`
 		BlockFile string      `yaml:"block_file" path:"file" help:"the same of networks that are always blocked"`
 	} `yaml:"lists"`
+	Decisions struct {
+		Keep int `yaml:"keep" min:"0" max:"1000000" help:"last decisions that are kept in memory for GET /v1/decisions, about 300 bytes each; 0: none"`
+	} `yaml:"decisions"`
 	OperatorPeers []string `yaml:"operator_peers" help:"operators' ports of the other instances, host:port or https://host:port; a name stands for all its addresses; needs a configured hash key, see below"`
 	DecisionLog   struct {
 		Path     string   `yaml:"path" path:"folder" help:"folder of the decision log, of this instance alone: decisions, rotated at midnight UTC to decisions.YYYY-MM-DD; none: there is no such log"`
@@ -108,6 +111,7 @@ type Settings struct {
 	} `yaml:"cors"`
 	CollapseGuard struct {
 		Private      string   `yaml:"private" oneof:"review,enforce,allow" help:"what rules on an IP address that is hardly a shopper's do in place of a block, see docs/guard.md; enforce: they block it like any other"`
+		Share        float64  `yaml:"share" min:"0.01" max:"1" help:"one address with a larger share of the last ten minutes' checks, at least 200, is warned of; that changes no decision"`
 		Networks     []string `yaml:"networks" help:"addresses and networks of your proxies, or of your CDN: hardly shoppers' either"`
 		NetworksFile string   `yaml:"networks_file" path:"file" help:"file of further such networks, one a line; what changes is in force within three seconds"`
 	} `yaml:"collapse_guard"`

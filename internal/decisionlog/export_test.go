@@ -20,6 +20,9 @@ func (l *Log) Waiting() int {
 	return len(l.pending.entries)
 }
 
+// AwaitEnd waits until a closed log has written everything, however long that takes.
+func (l *Log) AwaitEnd() { <-l.done }
+
 // A Writer is the writer of a log without its queue.
 type Writer struct {
 	t       testing.TB
@@ -50,10 +53,13 @@ func (w *Writer) Open() io.WriteCloser {
 }
 
 // Write writes the events as one batch.
-func (w *Writer) Write(events ...*event.Event) {
+func (w *Writer) Write(events ...*event.Event) { w.Batch(events...)() }
+
+// Batch returns what writes the events as one batch, again and again.
+func (w *Writer) Batch(events ...*event.Event) (write func()) {
 	var b batch
 	for _, e := range events {
 		b.add(e)
 	}
-	w.w.write(&b)
+	return func() { w.w.write(&b) }
 }

@@ -1,6 +1,6 @@
 // Package operator answers what is asked at the operators' port: metrics for Prometheus,
 // profiles of the process, and for the analyst what is known of an address or another
-// subject, and the means to forget it.
+// subject, and the means to forget it, or to override what is decided of an address.
 //
 // # The document
 //
@@ -14,9 +14,29 @@
 // # Forgetting
 //
 // DELETE /v1/addresses/{ip} and POST /v1/subjects/forget empty the record, and name the
-// rules that would still block. When the shared store does not answer, the change is made
-// in this instance and answered 503 store_unreachable, which says that other instances
-// have not heard.
+// rules that would still block.
+//
+// # Overrides
+//
+// PUT /v1/addresses/{ip}/override allows or blocks an address for some time, whatever lists
+// and rules say; DELETE ends that. GET /v1/overrides lists those in force that this
+// instance knows of.
+//
+// # Changes
+//
+// A change, forgetting or an override, has an audit line, and is answered when every
+// instance honours it. When the shared store does not answer, it is made in this instance
+// and answered 503 store_unreachable, which says that other instances have not heard.
+//
+// # Who is blocked
+//
+// GET /v1/blocked lists the IP addresses that are blocked now and were seen trying, as JSON,
+// or as text for a firewall, which never holds an address that it might be wrong to drop.
+//
+// # Decisions
+//
+// GET /v1/decisions lists the last checks of all instances, from memory, with short ids of
+// cards and attempts. GET /v1/decisions/stream sends those of this instance as they are made.
 //
 // # Logins
 //
@@ -25,6 +45,7 @@
 //
 // # Peers
 //
+// GET /v1/instances lists this instance and its peers, and what they have to have alike.
 // Where the configuration names other instances (operator_peers), the answers to some
 // questions are those of all: see ofAll. To add such a route: Peers in its line of Routes, a
 // struct of what one instance answers, and how the answers of several become one.
@@ -42,7 +63,9 @@ import (
 
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/door"
+	"fraudcheck/internal/event"
 	"fraudcheck/internal/peers"
+	"fraudcheck/internal/recent"
 	"fraudcheck/internal/turns"
 	"fraudcheck/internal/velocity"
 )
@@ -55,16 +78,38 @@ type API struct {
 	Metrics *Metrics
 	Now     func(time.Time) velocity.Time // the instance's time at a reading of the clock
 	// Address is how the log shows an IP address (the setting log.ip); empty for not at all.
-	Address  func(netip.Addr) string
+	Address func(netip.Addr) string
+	// Watchers are told of changes that are made at this port: forget and override.
+	Watchers []event.Watcher
+	// LocalFor is how long other instances may go on answering by what they knew before a
+	// change: see [velocity.LocalFor]. 0 where there are none.
+	LocalFor time.Duration
 	Peers    *peers.Peers // the other instances; nil for none
-	Profiles bool         // whether operators may profile the process
+	Self     Self
+	Profiles bool // whether operators may profile the process
+
+	Ring      *recent.Ring       // of the last decisions; nil: none are kept
+	Instance  string             // the name of this one
+	ShortIDs  *velocity.ShortIDs // those of the ring
+	CursorKey []byte             // seals where a list of decisions goes on
+
+	Blocked  *recent.Blocked
+	Firewall Firewall // of the list of the blocked for firewalls
 
 	scrapes scrapes
+	streams streams
+	planIDs planIDs
 }
 
+// The paths of the operators' port that are used in more than one place.
 const (
-	addresses  = "/v1/addresses/{ip}" // the path of one address
-	loginsPath = "/v1/logins"
+	addresses        = "/v1/addresses/{ip}" // of one address
+	addressOverrides = addresses + "/override"
+	overridesPath    = "/v1/overrides"
+	blockedPath      = "/v1/blocked"
+	decisionsPath    = "/v1/decisions"
+	loginsPath       = "/v1/logins"
+	instancesPath    = "/v1/instances"
 )
 
 // Routes returns the routes of the operators' port. /metrics needs no credentials, as
@@ -76,9 +121,16 @@ func (a *API) Routes() []door.Route {
 		{Methods: "GET, HEAD", Path: "/openapi.yaml", Handle: a.document},
 		{Methods: "GET", Path: addresses, Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.readAddress},
 		{Methods: "DELETE", Path: addresses, Needs: auth.Analyst, Turn: turns.Change, Handle: a.forgetAddress},
+		{Methods: "PUT", Path: addressOverrides, Needs: auth.Analyst, Turn: turns.Change, Handle: a.setOverride},
+		{Methods: "DELETE", Path: addressOverrides, Needs: auth.Analyst, Turn: turns.Change, Handle: a.removeOverride},
+		{Methods: "GET", Path: overridesPath, Needs: auth.Analyst, Peers: true, Turn: turns.LookUp, Handle: a.listOverrides},
 		{Methods: "POST", Path: "/v1/subjects/read", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.readSubject},
 		{Methods: "POST", Path: "/v1/subjects/forget", Needs: auth.Analyst, Turn: turns.Change, Handle: a.forgetSubject},
+		{Methods: "GET", Path: blockedPath, Needs: auth.Analyst, Peers: true, Turn: turns.LookUp, Handle: a.blocked},
+		{Methods: "GET", Path: decisionsPath, Needs: auth.Analyst, Peers: true, Turn: turns.LookUp, Handle: a.listDecisions},
+		{Methods: "GET, HEAD", Path: "/v1/decisions/stream", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.streamDecisions},
 		{Methods: "GET", Path: loginsPath, Needs: auth.Operator, Peers: true, Turn: turns.LookUp, Handle: a.listLogins},
+		{Methods: "GET", Path: instancesPath, Needs: auth.Operator, Peers: true, Turn: turns.LookUp, Handle: a.listInstances},
 		{Methods: "DELETE", Path: "/v1/logins/{id}", Needs: auth.Operator, Turn: turns.Change, Handle: a.endLogin},
 	}
 	if a.Profiles {

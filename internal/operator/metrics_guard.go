@@ -15,6 +15,21 @@ func (m *Metrics) registerGuard() {
 	}
 }
 
+// RegisterTraffic makes the metrics of the last ten minutes' checks: the largest share of one
+// address, 0 for too few checks, and estimates of how many different addresses and cards came.
+// It is called before the metrics are used.
+func (m *Metrics) RegisterTraffic(topShare, addresses, cards func() float64) {
+	m.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "fraudcheck_top_subject_share", Help: "Largest share of one IP address in the checks of the last ten minutes, 0 to 1; 0 for fewer than 200 checks.",
+	}, topShare))
+	for what, distinct := range map[string]func() float64{"addresses": addresses, "cards": cards} {
+		m.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "fraudcheck_recent_distinct", Help: "Different IP addresses and cards in the checks of the last ten minutes, estimated within 3 %.",
+			ConstLabels: prometheus.Labels{"what": what},
+		}, distinct))
+	}
+}
+
 // suspected counts a check whose address is suspect, unless a list or an override decided: then
 // somebody knows the address.
 func (m *Metrics) suspected(d *velocity.Decision) {

@@ -33,9 +33,12 @@ func newMetrics(t testing.TB) *operator.Metrics {
 	t.Helper()
 	m := operator.NewMetrics(planOf(t, threeRules), twoServers, sources(newMemory(t)))
 	m.AddRoutes(routesOf(t))
+	m.RegisterTraffic(zero, zero, zero)
 	m.RegisterTLS([]string{"plain_text"}, func() time.Time { return time.Unix(1_800_000_000, 0) })
 	return m
 }
+
+func zero() float64 { return 0 }
 
 // routesOf are the routes of both ports.
 func routesOf(t testing.TB) []string {
@@ -164,6 +167,8 @@ func TestEverySeriesIsThereFromTheStart(t *testing.T) {
 	add(`fraudcheck_connections_closed_for_room_total{door="*"}`, []string{"callers", "operators"})
 	add("fraudcheck_pan_like_input_total")
 	add("fraudcheck_unbounded_later_total")
+	add("fraudcheck_top_subject_share")
+	add(`fraudcheck_recent_distinct{what="*"}`, []string{"addresses", "cards"})
 	add(`fraudcheck_suspect_subject_total{kind="*"}`, []string{"private", "loopback", "link_local", "unique_local", "unspecified", "multicast", "carrier_nat", "network", "connection"})
 	add(`fraudcheck_checks_without_ip_total{reason="*"}`, []string{"renewal", "phone", "unknown"})
 	add(`fraudcheck_outcomes_total{outcome="*"}`, []string{
@@ -226,6 +231,8 @@ fraudcheck_tls_certificate_expiry_timestamp_seconds{}
 fraudcheck_pan_like_input_total{}
 fraudcheck_unbounded_later_total{}
 fraudcheck_suspect_subject_total{kind}
+fraudcheck_top_subject_share{}
+fraudcheck_recent_distinct{what}
 fraudcheck_checks_without_ip_total{reason}
 fraudcheck_outcomes_total{outcome,reason}
 fraudcheck_log_dropped_total{}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/url"
 	"time"
 
 	"fraudcheck/internal/door"
@@ -19,27 +20,55 @@ type told[T any] struct {
 }
 
 // ofAll asks all peers what this instance was asked, with the query less its scope, and
-// returns what they answered, and which did not. It asks none where the request says
-// scope=this, or another instance asks: nothing loops.
+// returns what they answered, and which did not.
 //
 // T is the answer of one instance, as encoding/json reads it: a member that it does not
 // know is passed over, and one that another version does not write is zero. Its lists are of
 // the type list, which bounds what a peer can make this instance hold.
 func ofAll[T any](a *API, q *door.Request, path string, query []byte, scopeThis bool) (answers []told[T], unreachable []string) {
 	unreachable = []string{} // in JSON: [], not null
-	if scopeThis || q.Caller.IsPeer() {
-		return nil, unreachable
-	}
-	question := peers.Question{Target: peers.Target(path, query), Caller: q.Caller.Name, RequestID: string(q.ID)}
-	for _, answer := range a.Peers.Ask(context.Background(), question) {
-		next := told[T]{instance: answer.Instance}
-		if answer.Why != "" || json.Unmarshal(answer.Body, &next.said) != nil {
+	for _, answer := range a.askPeers(q, path, query, scopeThis) {
+		said, why := readPeer[T](answer)
+		if why != "" {
 			unreachable = append(unreachable, answer.Peer)
 			continue
 		}
-		answers = append(answers, next)
+		answers = append(answers, told[T]{answer.Instance, said})
 	}
 	return answers, unreachable
+}
+
+// askPeers asks all peers. It asks none where the request says scope=this, or another
+// instance asks: nothing loops.
+func (a *API) askPeers(q *door.Request, path string, query []byte, scopeThis bool) []peers.Answer {
+	if scopeThis || q.Caller.IsPeer() {
+		return nil
+	}
+	return a.Peers.Ask(context.Background(), peers.Question{Target: peers.Target(path, query), Caller: q.Caller.Name, RequestID: string(q.ID)})
+}
+
+// withoutScope returns a query that was parsed, without its scope.
+func withoutScope(query []byte) []byte {
+	values, err := url.ParseQuery(string(query))
+	if err != nil {
+		return nil
+	}
+	values.Del("scope")
+	return []byte(values.Encode())
+}
+
+// otherForm is why an answer that is there is of no use.
+const otherForm = "answers in another form than this version reads"
+
+// readPeer reads a peer's answer; why is why there is none.
+func readPeer[T any](answer peers.Answer) (said T, why string) {
+	if answer.Why != "" {
+		return said, answer.Why
+	}
+	if json.Unmarshal(answer.Body, &said) != nil {
+		return said, otherForm
+	}
+	return said, ""
 }
 
 // maxListed is how many entries of one list an instance takes from another.

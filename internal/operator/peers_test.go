@@ -30,6 +30,12 @@ func peerKeys(t testing.TB) *proof.Keys {
 // answering is the operators' port of another instance, which answers every question so.
 func answering(t testing.TB, instance, body string) (addr string, asked func() []string) {
 	t.Helper()
+	return answeringBy(t, instance, func(string) string { return body })
+}
+
+// answeringBy answers each path in its own way.
+func answeringBy(t testing.TB, instance string, body func(path string) string) (addr string, asked func() []string) {
+	t.Helper()
 	var mu sync.Mutex
 	var targets []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -37,7 +43,7 @@ func answering(t testing.TB, instance, body string) (addr string, asked func() [
 		targets = append(targets, r.RequestURI)
 		mu.Unlock()
 		w.Header().Set(proof.InstanceHeader, instance+" 1")
-		_, _ = io.WriteString(w, body)
+		_, _ = io.WriteString(w, body(r.URL.Path))
 	}))
 	t.Cleanup(server.Close)
 	return server.Listener.Addr().String(), func() []string {
@@ -78,6 +84,20 @@ func TestWhoIsLoggedInAtAnyInstance(t *testing.T) {
 
 	requireJSON(t, `{"logins":[],"unreachable":[]}`, d.anonymous(t, "GET", "/v1/logins?scope=this", "", doortest.AsOperator))
 	assert.Len(t, askedFirst(), 1, "this instance only")
+}
+
+// Of a subject that several know, the override that was set last is the one in force.
+func TestOverridesOfAllInstances(t *testing.T) {
+	entry := func(subject, by string, second int) string {
+		return fmt.Sprintf(`{"subject":"%s","decision":"block","by":"%s","since":"2026-11-21T08:00:%02d.000Z","until":"2026-11-29T12:00:00.000Z","reason":"known"}`, subject, by, second)
+	}
+	first, asked := answering(t, "first", `{"overrides":[`+entry("203.0.113.1", "eve", 3)+`,`+entry("203.0.113.2", "eve", 1)+`]}`)
+	second, _ := answering(t, "second", `{"overrides":[`+entry("203.0.113.2", "ian", 2)+`,`+entry("203.0.113.1", "eve", 3)+`]}`)
+	d := openAmong(t, first, second, "127.0.0.1:1")
+	requireJSON(t, `{"overrides":[`+entry("203.0.113.1", "eve", 3)+`,`+entry("203.0.113.2", "ian", 2)+`],"unreachable":["127.0.0.1:1"]}`,
+		d.ask(t, "GET", "/v1/overrides", ""))
+	requireJSON(t, `{"overrides":[],"unreachable":[]}`, d.ask(t, "GET", "/v1/overrides?scope=this", ""))
+	assert.Equal(t, []string{"/v1/overrides?scope=this"}, asked())
 }
 
 // Otherwise two instances would ask each other for ever.
@@ -152,4 +172,91 @@ func TestWhatAPeerAnswersIsJudged(t *testing.T) {
 			assert.Equal(t, unreachable, a.JSON["unreachable"])
 		})
 	}
+}
+
+// decided is a decision as another instance tells it.
+func decided(at string, number int, more string) string {
+	return fmt.Sprintf(`{"time":"2026-11-21T%s.000Z","instance":"a lie","ip":"203.0.113.9","decision":"allow","reasons":null,"caller":"shop","attempt":"k7qm2xpz","request_id":"r%d","number":%d%s}`, at, number, number, more)
+}
+
+func TestDecisionsOfAllInstancesAreMergedByTime(t *testing.T) {
+	second, asked := answering(t, "web-2", `{"decisions":[`+decided("09:00:02", 7, `,"mood":1`)+`,`+decided("08:59:59", 6, "")+`],"next":null}`)
+	third, _ := answering(t, "web-3", `{"decisions":[`+decided("09:00:03", 9, "")+`],"next":"there is more"}`)
+	old, _ := answering(t, "web-4", `{"decisions":[{"time":"2026-11-21T09:00:05.000Z"}]}`) // it tells no place
+	d := openAmong(t, second, third, old)
+	d.checkOver(t, `{"ip":"203.0.113.7","card_id":"a"}`, "X-Request-ID: own")
+	ask := func(query string) (ids []string, a doortest.Answer) {
+		a = d.ask(t, "GET", "/v1/decisions"+query, "")
+		require.Equal(t, 200, a.Status, a.Body)
+		for _, each := range listOf(a) {
+			assert.NotContains(t, each, "number")
+			assert.NotContains(t, each, "mood")
+			assert.IsType(t, []any{}, each["reasons"])
+			ids = append(ids, each["instance"].(string)+" "+each["request_id"].(string))
+		}
+		assert.Equal(t, []any{}, a.JSON["unreachable"])
+		return ids, a
+	}
+	ids, a := ask("?ip=203.0.113.0/24&scope=")
+	assert.Equal(t, []string{"web-3 r9", "web-2 r7", "web-1 own", "web-2 r6"}, ids)
+	assert.NotNil(t, a.JSON["next"], "the third has more")
+	assert.Equal(t, "/v1/decisions?scope=this&ip=203.0.113.0%2F24", asked()[0])
+
+	ids, a = ask("?limit=2")
+	assert.Equal(t, []string{"web-3 r9", "web-2 r7"}, ids)
+	ids, _ = ask("?limit=2&before=" + a.JSON["next"].(string))
+	assert.Equal(t, []string{"web-1 own", "web-2 r6"}, ids, "what a peer repeats is passed over")
+	ids, _ = ask("?scope=this")
+	assert.Equal(t, []string{"web-1 own"}, ids)
+
+	target := "/v1/decisions?scope=this"
+	assert.Regexp(t, `"request_id":"own","number":\d+\}`, d.anonymous(t, "GET", target, "", withProof(t, "GET", target)).Body)
+}
+
+func TestWhoIsBlockedAtAnyInstance(t *testing.T) {
+	entry := func(ip, reasons, first, last, clears string, attempts int) string {
+		return fmt.Sprintf(`{"ip":"%s","reasons":%s,"first_blocked":"2026-11-21T%s.000Z","last_tried":"2026-11-21T%s.000Z","clears_in_seconds":%s,"attempts":%d}`, ip, reasons, first, last, clears, attempts)
+	}
+	const rules = `["cards_per_ip"]`
+	second, asked := answeringBy(t, "web-2", func(path string) string {
+		if path == "/v1/overrides" {
+			return `{"overrides":[{"subject":"203.0.113.10","decision":"allow"},{"subject":"203.0.113.11","decision":"block"}]}`
+		}
+		return `{"blocked":[` + entry("203.0.113.11", rules, "09:59:58", "09:59:59", "60", 2) + `,` + entry("203.0.113.7", `["cards_per_ip","other"]`, "08:59:00", "09:00:01", "9999", 3) + `],"degraded":false,"left_out":4}`
+	})
+	third, _ := answeringBy(t, "web-3", func(path string) string {
+		if path == "/v1/overrides" {
+			return `{}`
+		}
+		return `{"blocked":[` + entry("203.0.113.10", rules, "09:59:56", "09:59:57", "null", 1) + `,{}]}`
+	})
+	hostile, _ := answering(t, "web-4", `{"blocked":[{"ip":"everybody"}],"overrides":[]}`)
+	setup := func(names ...string) *port {
+		return open(t, []velocity.Rule{overOne}, func(s *doortest.Setup) {
+			s.Peers = peers.New(peers.Settings{Peers: names, Instance: "web-1", Keys: peerKeys(t)})
+			t.Cleanup(s.Peers.Close)
+		})
+	}
+	d := setup(second, third)
+	d.block(t, "203.0.113.7")
+	own := d.ask(t, "GET", "/v1/blocked?scope=this", "").JSON["blocked"].([]any)
+	require.Len(t, own, 1)
+	requireJSON(t, `{"blocked":[`+
+		entry("203.0.113.11", rules, "09:59:58", "09:59:59", "60", 2)+`,`+
+		entry("203.0.113.10", rules, "09:59:56", "09:59:57", "null", 1)+`,`+
+		entry("203.0.113.7", `["cards_per_ip","other"]`, "08:59:00", "09:00:01", "9999", 4)+
+		`],"unreachable":[],"degraded":false,"left_out":4}`, d.ask(t, "GET", "/v1/blocked", ""))
+	assert.Equal(t, "/v1/blocked?scope=this&limit=25000", asked()[0])
+	assert.Len(t, d.ask(t, "GET", "/v1/blocked?limit=2", "").JSON["blocked"], 2)
+
+	d.set(2 * time.Hour) // long enough for a firewall's list
+	a := d.ask(t, "GET", "/v1/blocked", "", text)
+	assert.Equal(t, "203.0.113.11\n203.0.113.7\n# end 2\n", a.Body, "an override at any instance lets an address go")
+	assert.NotContains(t, d.ask(t, "GET", "/v1/blocked?scope=this", "", text).Body, "203.0.113.11")
+
+	d = setup(third, hostile)
+	d.set(2 * time.Hour)
+	assert.Equal(t, []any{hostile}, d.ask(t, "GET", "/v1/blocked", "").JSON["unreachable"])
+	doortest.RequireProblem(t, d.ask(t, "GET", "/v1/blocked", "", text), 503, "store_unreachable", "")
+	assert.Equal(t, 200, d.ask(t, "GET", "/v1/blocked?scope=this", "", text).Status)
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"sync"
 
 	"fraudcheck/internal/velocity"
 )
@@ -177,7 +176,7 @@ func (h *history) produce(emit func(job) bool) error {
 	if h.held == nil {
 		return h.readFiles(emit)
 	}
-	for rows := range slices.Chunk(h.held.rows, 4096) {
+	for rows := range slices.Chunk(h.held.rows, 1024) {
 		if !emit(job{held: rows}) {
 			break
 		}
@@ -243,129 +242,6 @@ func (h *history) newParser() func(*job) {
 			r.number = j.held[i].number
 		}
 	}
-}
-
-// judge judges the rows of a job, and the outcomes that are heard between them.
-func (h *history) judge(j *job) error {
-	for f := range h.pans {
-		h.pans[f].values += j.pans[f].values
-		h.pans[f].numbers += j.pans[f].numbers
-	}
-	if err := h.refusePANs(false); err != nil {
-		return err
-	}
-	h.events = h.events[:0]
-	for i := range j.rows[:j.used] {
-		r := &j.rows[i]
-		h.rows++
-		if h.held == nil {
-			r.number = h.rows
-		}
-		if r.fault != nil {
-			h.note(r)
-			continue
-		}
-		if h.began && r.at < h.last {
-			return outOfOrder(r.number)
-		}
-		h.last, h.began = r.at, true
-		for heard := h.pending.next(r.at); heard != nil; heard = h.pending.next(r.at) {
-			h.events = append(h.events, event{at: heard.at, heard: heard})
-		}
-		h.events = append(h.events, event{at: r.at, row: r})
-		if r.hears {
-			h.pending.add(r)
-		}
-	}
-	err := h.judgeEvents()
-	for i := range h.events {
-		if heard := h.events[i].heard; heard != nil {
-			h.pending.done(heard)
-		}
-	}
-	if h.Progress != nil {
-		h.Progress(h.rows, h.last)
-	}
-	return err
-}
-
-func outOfOrder(row int64) error {
-	return fmt.Errorf("row %d is before the row above it in time: give --sort, and all rows are sorted, in memory", row)
-}
-
-// note counts a malformed row, and names the first ones.
-func (h *history) note(r *row) {
-	if h.passes > 1 {
-		return
-	}
-	h.result.Malformed++
-	if r.fault.Row = r.number; len(h.result.Faults) < keptFaults {
-		h.result.Faults = append(h.result.Faults, *r.fault)
-	}
-}
-
-// judgeEvents applies the events to all lanes, each on a goroutine.
-func (h *history) judgeEvents() error {
-	var group sync.WaitGroup
-	var err error
-	for i := range h.lanes[1:] {
-		group.Go(func() { _ = h.judgeOn(i+1, nil) })
-	}
-	each := h.countRow
-	if h.passes > 1 {
-		each = nil
-	}
-	err = h.judgeOn(0, each)
-	group.Wait()
-	return err
-}
-
-// judgeOn applies the events to the i-th lane.
-func (h *history) judgeOn(i int, each func(*row, *velocity.Judgement) error) error {
-	l := h.lanes[i]
-	for _, e := range h.events {
-		if e.heard != nil {
-			l.engine.Answered(&e.heard.outcomes[i], e.at)
-			continue
-		}
-		r, part := e.row, tuning
-		if h.scores && r.at >= h.boundary {
-			part = reporting
-		}
-		l.engine.Check(&r.checks[i], r.at, &l.judgement)
-		for k, m := range l.meters {
-			if m != nil {
-				m.add(r, part, &l.judgement, &l.judgement.Results[k], l.engine.Subject(&r.checks[i], k))
-			}
-		}
-		if each != nil {
-			if err := each(r, &l.judgement); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// countRow counts a row that was judged by the configuration, and tells it.
-func (h *history) countRow(r *row, j *velocity.Judgement) error {
-	result := &h.result
-	if result.Judged == 0 {
-		result.From = r.at
-	}
-	result.To = r.at
-	result.Judged++
-	result.Decisions[j.Outcome]++
-	if h.Each == nil {
-		return nil
-	}
-	h.judged.Row, h.judged.At, h.judged.Judgement = r.number, r.at, j
-	h.judged.Explained, h.judged.Fraud, h.judged.Amount = r.subject, r.fraud, r.amount
-	h.judged.Subjects = h.judged.Subjects[:0]
-	for k := range h.rules {
-		h.judged.Subjects = append(h.judged.Subjects, h.lanes[0].engine.Subject(&r.checks[0], k))
-	}
-	return h.Each(&h.judged)
 }
 
 // refusePANs returns the error of a column that holds whole card numbers.

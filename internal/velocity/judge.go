@@ -114,6 +114,16 @@ func judgeTime(text string) (value, bool) {
 	return value{number: int(max(t.UnixMilli(), 1))}, err == nil && rfc3339.MatchString(text)
 }
 
+// IsAttemptID reports whether a caller may send the text as attempt_id.
+func IsAttemptID(text string) bool { return isOfLength(text, maxID) }
+
+// ParseTime reads a time as the field "at" of an outcome is read: RFC 3339, or Unix time in
+// seconds or milliseconds.
+func ParseTime(text string) (Time, bool) {
+	v, ok := judgeTime(text)
+	return Time(v.number), ok
+}
+
 // rfc3339 is the form of a time; time.Parse takes a few others.
 var rfc3339 = regexp.MustCompile(`^[0-9-]{10}T[0-9]{2}:[0-9:]{5}([.][0-9]+)?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`)
 

@@ -72,6 +72,7 @@ type source struct {
 	name func(*Attempt, *Fields) error
 	// address: the shopper's address alone makes the identity.
 	address bool
+	field   Field // whose text alone makes the identity; 0 for none
 }
 
 var (
@@ -121,6 +122,7 @@ func fromField(name string, of func(text string) identity) *source {
 		panic(fmt.Sprintf("velocity: the table of fields has no %q", name))
 	}
 	return &source{
+		field:    field,
 		identity: func(a *Attempt, _ *Plan) identity { return of(a.texts[field]) },
 		name: func(a *Attempt, f *Fields) error {
 			v, err := subjectValue(f, field)

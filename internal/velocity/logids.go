@@ -1,6 +1,7 @@
 package velocity
 
 import (
+	"cmp"
 	"crypto/hkdf"
 	"crypto/sha256"
 	"encoding/binary"
@@ -44,19 +45,31 @@ func (k *LogIDs) KeyName() string { return k.name.String() }
 // watch or count: ip, network, card, email, device, cart, account, and the expiry beside a
 // card_id. The plan says how long the network of an IPv6 address is.
 func (k *LogIDs) All(a *Attempt, p *Plan, yield func(name string, id LogID)) {
-	for i := range kinds {
-		of := &kinds[i]
-		name := of.subject
-		if name == "" {
-			name = of.logged
-		}
-		if name == "" {
-			continue
+	for i := range logged {
+		of := &logged[i]
+		if of.from.field > 0 && a.texts[of.from.field] == "" {
+			continue // as most are, so it is worth a look
 		}
 		if id := of.from.identity(a, p); id.known() {
-			yield(name, k.id(of, &id))
+			yield(of.name, k.id(of.kind, &id))
 		}
 	}
+}
+
+// logged are the kinds that stand in the decision log, by the names that they have there.
+var logged = func() (all []loggedKind) {
+	for i := range kinds {
+		k := &kinds[i]
+		if name := cmp.Or(k.subject, k.logged); name != "" {
+			all = append(all, loggedKind{k, name})
+		}
+	}
+	return all
+}()
+
+type loggedKind struct {
+	*kind
+	name string
 }
 
 // id returns the id of an identity, whose width is fixed.

@@ -68,7 +68,7 @@ func NewMemcached(settings MemcachedSettings) (*Memcached, error) {
 
 // itemPrefix names the hash key, in short.
 func (k *Keys) itemPrefix() string {
-	return "fraudcheck:" + base64.RawURLEncoding.EncodeToString(k.id[:]) + ":"
+	return "fraudcheck:" + k.ID() + ":"
 }
 
 // CanaryKey is the key of the item that names a server's memory: see package memcached.

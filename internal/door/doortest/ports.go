@@ -18,6 +18,7 @@ import (
 	"fraudcheck/internal/event"
 	"fraudcheck/internal/operator"
 	"fraudcheck/internal/peers"
+	"fraudcheck/internal/recent"
 	"fraudcheck/internal/server"
 	"fraudcheck/internal/turns"
 	"fraudcheck/internal/velocity"
@@ -68,9 +69,12 @@ type Setup struct {
 	Address       func(netip.Addr) string
 	Profiles      bool
 	Peers         *peers.Peers // of the operators' port
+	Self          operator.Self
 	AcceptNoIP    bool
 	Watchers      []event.Watcher
 	Metrics       *operator.Metrics
+	Firewall      operator.Firewall
+	Ring          *recent.Ring // of 1,000 decisions; nil: they are not kept
 
 	log    *Log
 	memory *velocity.Memory
@@ -115,8 +119,12 @@ func Open(t testing.TB, change ...func(*Setup)) *Fraudcheck {
 	}
 	s.Settings.Log = f.Log.Logger()
 	s.Store(t, []velocity.Rule{velocity.DefaultRule}, func(local *velocity.Memory) velocity.Store { return local })
+	s.Ring = recent.NewRing(recent.RingSettings{Keep: 1000, Rules: 1, IPv6Prefix: 64, Instance: "web-1", Start: f.Now()})
 	for _, c := range change {
 		c(&s)
+	}
+	if s.Ring != nil {
+		s.Watchers = append(s.Watchers, s.Ring.Watch)
 	}
 	f.Checker = s.Checker
 	if f.Metrics = s.Metrics; f.Metrics == nil {
@@ -146,7 +154,9 @@ func (f *Fraudcheck) open(t testing.TB, s *Setup) {
 	ofCallers := settings("callers")
 	checks := &callers.API{Checker: s.Checker, Now: s.Now, Address: s.Address, AcceptNoIP: s.AcceptNoIP, Events: ofCallers.Events, Watchers: s.Watchers,
 		ShortIDs: ShortIDs}
-	looks := &operator.API{Checker: s.Checker, Guard: s.Guard, Metrics: f.Metrics, Now: s.Now, Address: s.Address, Profiles: s.Profiles, Peers: s.Peers}
+	looks := &operator.API{Checker: s.Checker, Guard: s.Guard, Metrics: f.Metrics, Now: s.Now, Address: s.Address, Profiles: s.Profiles, Peers: s.Peers, Self: s.Self,
+		Ring: s.Ring, Instance: "web-1", ShortIDs: ShortIDs, CursorKey: []byte("a key for the tests"), Watchers: s.Watchers}
+	f.watchBlocked(s, checks, looks)
 	ofOperators := settings("operators")
 	ofCallers.Elsewhere, ofCallers.OtherPort = looks.Routes(), "operators' port"
 	ofOperators.Elsewhere, ofOperators.OtherPort = checks.Routes(), "callers' port"
@@ -170,6 +180,17 @@ func (f *Fraudcheck) open(t testing.TB, s *Setup) {
 		}
 		stopping.Wait()
 	})
+}
+
+// watchBlocked has checks tell which addresses are blocked, and operators see them.
+func (f *Fraudcheck) watchBlocked(s *Setup, checks *callers.API, looks *operator.API) {
+	blocked := recent.NewBlocked(s.Checker)
+	f.Metrics.RegisterBlocked(func() int { return blocked.Count(f.Now()) }, blocked.Evicted)
+	if s.Firewall.Infrastructure == nil {
+		s.Firewall.Infrastructure = func() ([]netip.Prefix, error) { return s.Guard.TrustedProxies(), nil }
+	}
+	checks.Watchers = append(checks.Watchers, blocked.Watch)
+	looks.Blocked, looks.Firewall = blocked, s.Firewall
 }
 
 // Ports are both ports by name.
