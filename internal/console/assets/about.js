@@ -1,15 +1,33 @@
 import { get } from './api.js';
-import { h, show } from './dom.js';
+import { h } from './dom.js';
 import { time } from './format.js';
-import { load, table, unreachable } from './parts.js';
+import { notice, refresh, table } from './parts.js';
 
 export async function about(main, { signal, who }) {
-  const body = h('div', {});
-  show(main, h('h1', { tabindex: '-1' }, 'About'), h('p', {}, 'fraudcheck answers one question: how many different cards has this IP address shown lately?'),
-    h('p', {}, `You are ${who.name}, with the role ${who.roles.join(', ') || 'none'}.`), h('h2', {}, 'Instances'), body,
-    h('h2', {}, 'Licences'), h('p', {}, 'fraudcheck is under the MIT licence. ', h('a', { href: '/console/licences.txt' }, 'The licences of what it is built with')),
-    h('h2', {}, 'More'), h('p', {}, h('a', { href: '/openapi.yaml' }, 'The API that this page uses (OpenAPI)'), ', ', h('a', { href: '/metrics' }, 'metrics')));
-  await load(body, () => get('/v1/instances', signal), (answer) => [unreachable(answer.unreachable),
-    table('Instances', ['Instance', 'Version', 'Since', 'Store', 'Answers'], answer.instances.map((i) => h('tr', {}, h('th', { scope: 'row' }, i.id), h('td', {}, i.version || '–'),
-      h('td', {}, i.since ? time(i.since) : '–'), h('td', {}, i.store || '–'), h('td', {}, i.reachable === false ? `no: ${i.reason || 'does not answer'}` : 'yes'))))]);
+  const trouble = h('div', { class: 'troubles' });
+  const list = table('Instances', ['Instance', 'Answers', 'Version', 'Since', 'Store', 'Rules', 'Lists', 'Hash key'], (i) => `${i.id} ${i.peer}`, row);
+  const differ = notice('warn', '');
+  list.element.hidden = true;
+  differ.hidden = true;
+  main.append(h('p', {}, 'fraudcheck answers one question: how many different cards has this IP address shown lately?'),
+    h('p', {}, 'You are ', h('strong', {}, who.name), who.roles.length ? `, with the role ${who.roles.join(', ')}.` : ', without a role.'),
+    h('h2', {}, 'Instances'), who.roles.includes('operator') ? null : h('p', {}, 'Operators see here which instances there are, and their versions.'), trouble, differ, list.element,
+    h('h2', {}, 'More'), h('ul', { class: 'plain' },
+      h('li', {}, h('a', { href: '/console/licences.txt' }, 'Licences'), ' of fraudcheck and of what it is built with'),
+      h('li', {}, h('a', { href: '/openapi.yaml' }, 'The API'), ' that these pages use, in OpenAPI')));
+  if (!who.roles.includes('operator')) return;
+  await refresh(15000, signal, trouble, () => get('/v1/instances', signal), (answer) => {
+    const alive = answer.instances.filter((i) => i.reachable);
+    const unlike = ['version', 'rules', 'lists', 'hash_key'].filter((what) => new Set(alive.map((i) => i[what])).size > 1);
+    differ.textContent = `They differ in: ${unlike.map((what) => what.replace('_', ' ')).join(', ')}.`;
+    differ.hidden = !unlike.length;
+    list.update(answer.instances.map(({ time: now, ...i }) => i));
+    list.element.hidden = false;
+  });
+}
+
+function row(i) {
+  const mono = (text) => h('td', { class: 'mono' }, text || '–');
+  return h('tr', {}, h('th', { scope: 'row', class: 'word' }, i.id || i.peer, i.peer ? null : ' (this one)'), h('td', {}, i.reachable ? 'yes' : `no: ${i.why}`), h('td', {}, i.version || '–'),
+    h('td', {}, i.since ? time(i.since) : '–'), h('td', {}, i.store || '–'), mono(i.rules), mono(i.lists), mono(i.hash_key));
 }

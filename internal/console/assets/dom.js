@@ -37,11 +37,60 @@ export function show(element, ...children) {
   add(element, children);
 }
 
+// renew makes the children of an element those of the items, and leaves alone what has not
+// changed: focus, selection and what a screen reader is reading stay. make returns the
+// element of an item; an item is known again by key, and has changed when its JSON has.
+export function renew(parent, items, key, make) {
+  const before = new Map([...parent.children].map((child) => [child.key, child]));
+  let next = parent.firstElementChild;
+  for (const item of items) {
+    const id = key(item);
+    const version = JSON.stringify(item);
+    let child = before.get(id);
+    if (!child || child.version !== version) {
+      const made = make(item);
+      Object.assign(made, { key: id, version });
+      if (child) replace(child, made);
+      if (child === next) next = made;
+      child = made;
+    }
+    before.delete(id);
+    if (child === next) next = next.nextElementSibling;
+    else parent.insertBefore(child, next);
+  }
+  while (next) {
+    const gone = next;
+    next = next.nextElementSibling;
+    gone.remove();
+  }
+}
+
+// replace puts one element in place of another, and the focus at what is like that which had
+// it; what was open stays open.
+function replace(old, made) {
+  const open = old.querySelector('details[open]');
+  if (open && made.querySelector('details')) made.querySelector('details').open = true;
+  const what = 'a, button, input, select, summary';
+  const at = [...old.querySelectorAll(what)].indexOf(document.activeElement);
+  old.replaceWith(made);
+  const heir = made.querySelectorAll(what)[at];
+  if (heir) heir.focus({ preventScroll: true });
+}
+
 let saying;
 
 // say has a screen reader speak the text, once it has spoken what it speaks now. Of several
-// within a second it speaks the last.
+// within a third of a second it speaks the last.
 export function say(text) {
   clearTimeout(saying);
   saying = setTimeout(() => { document.getElementById('say').textContent = text; }, 300);
 }
+
+// pause ends after so many ms, or when the signal is aborted.
+export const pause = (ms, signal) => new Promise((over) => {
+  const timer = setTimeout(over, ms);
+  signal.addEventListener('abort', () => {
+    clearTimeout(timer);
+    over();
+  });
+});

@@ -1,50 +1,54 @@
 // Decisions as they come. A browser has one stream, however many of its tabs are open: one
-// tab reads it and hands on what comes. Where browsers allow no such sharing (a page that is
-// not secure), each tab has a stream.
+// tab reads it and hands on what comes. Where a browser allows no such sharing (a page that
+// is not secure), each tab has a stream.
+import { pause } from './dom.js';
+import { stream } from './api.js';
 
 const channel = 'BroadcastChannel' in window ? new BroadcastChannel('fraudcheck decisions') : null;
+const again = 10000; // ms until a stream is asked for again
+const silent = 40000; // ms without a comment after which a stream is given up
 
 // follow calls on.decision, on.dropped and on.state until the signal is aborted. The state is
-// "live", "connecting" or "full": all streams are in use, so the page has to ask by itself.
-export function follow(on, signal) {
-  const hear = ({ data: [what, value] }) => on[what](value);
+// "connecting", "live", or "polling", with the reason: there is no stream, so the page has to
+// ask by itself. since is the time from which decisions are wanted; some may come twice.
+export function follow(on, since, signal) {
+  const hear = (what, value) => { if (on[what] && !signal.aborted) on[what](value); };
   if (!channel || !navigator.locks) {
-    read(hear, signal);
+    read(hear, since, signal);
     return;
   }
-  channel.addEventListener('message', hear);
-  signal.addEventListener('abort', () => channel.removeEventListener('message', hear));
-  const tell = (message) => {
-    hear(message);
-    channel.postMessage(message.data);
+  let state; // of the stream that this tab reads
+  const listener = ({ data: [what, value] }) => {
+    if (what !== 'hello') hear(what, value);
+    else if (state) channel.postMessage(['state', state]);
   };
-  // Who has the lock reads; the next one has it once this tab leaves the page.
-  navigator.locks.request('fraudcheck decisions', { signal }, () => new Promise((left) => {
-    signal.addEventListener('abort', left);
-    read(tell, signal);
-  })).catch(() => {});
+  channel.addEventListener('message', listener);
+  signal.addEventListener('abort', () => channel.removeEventListener('message', listener));
+  channel.postMessage(['hello']);
+  const tell = (what, value) => {
+    if (what === 'state') state = value;
+    hear(what, value);
+    channel.postMessage([what, value]);
+  };
+  // The tab that has the lock reads; once it leaves the page, the next one does.
+  navigator.locks.request('fraudcheck decisions', { signal }, () => read(tell, since, signal)).catch(() => {});
 }
 
-function read(tell, signal) {
-  const send = (what, value) => tell({ data: [what, value] });
-  let source;
-  let retry;
-  const open = () => {
-    send('state', 'connecting');
-    source = new EventSource('/v1/decisions/stream');
-    source.addEventListener('open', () => send('state', 'live'));
-    source.addEventListener('decision', (event) => send('decision', JSON.parse(event.data)));
-    source.addEventListener('dropped', (event) => send('dropped', JSON.parse(event.data)));
-    source.addEventListener('error', () => {
-      // A browser tries again by itself, unless the answer was no stream: a 503, or a session
-      // that has ended, which the next call of the page finds out.
-      send('state', source.readyState === EventSource.CLOSED ? 'full' : 'connecting');
-      if (source.readyState === EventSource.CLOSED) retry = setTimeout(open, 15000);
-    });
-  };
-  open();
-  signal.addEventListener('abort', () => {
-    clearTimeout(retry);
-    source.close();
-  });
+async function read(tell, since, signal) {
+  let last = since;
+  while (!signal.aborted) {
+    tell('state', { name: 'connecting' });
+    try {
+      const url = `/v1/decisions/stream${last ? `?since=${encodeURIComponent(last)}` : ''}`;
+      await stream(url, signal, silent, () => tell('state', { name: 'live' }), (event, data) => {
+        if (event === 'decision') last = data.time;
+        tell(event, data);
+      });
+      await pause(1000, signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      tell('state', { name: 'polling', why: error.message });
+      await pause(again, signal);
+    }
+  }
 }

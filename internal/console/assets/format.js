@@ -9,25 +9,23 @@ const percents = new Intl.NumberFormat(undefined, { style: 'percent', maximumFra
 
 export const number = (n) => plain.format(n);
 export const percent = (share) => percents.format(share);
+export const timeOfDay = (date) => shortClock.format(date);
 
 const utc = (date) => `${date.toISOString().replace('T', ' ').replace(/\.\d+Z$/, '')} UTC`;
+const isToday = (date) => date.toDateString() === new Date().toDateString();
+
+function instant(date, ofToday) {
+  if (Number.isNaN(date.getTime())) return h('span', {}, '–');
+  return h('time', { datetime: date.toISOString(), title: utc(date) }, (isToday(date) ? ofToday : dayAndClock).format(date));
+}
 
 // time is an instant: the time of day, with the day where that is another one.
-export function time(instant) {
-  const date = new Date(instant);
-  if (Number.isNaN(date.getTime())) return h('span', {}, '–');
-  const today = date.toDateString() === new Date().toDateString();
-  return h('time', { datetime: date.toISOString(), title: utc(date) }, (today ? clock : dayAndClock).format(date));
-}
+export const time = (at) => instant(new Date(at), clock);
 
-// timeAfter is the instant in so many seconds.
-export function timeAfter(seconds) {
-  const date = new Date(Date.now() + seconds * 1000);
-  const today = date.toDateString() === new Date().toDateString();
-  return h('time', { datetime: date.toISOString(), title: utc(date) }, (today ? shortClock : dayAndClock).format(date));
-}
+// timeAfter is the instant in so many seconds, to the minute.
+export const timeAfter = (seconds) => instant(new Date(Date.now() + seconds * 1000), shortClock);
 
-// duration is seconds in words, the two greatest units of them.
+// duration is seconds in words: minutes and more in the two greatest units.
 export function duration(seconds) {
   const left = Math.max(0, Math.ceil(seconds));
   const units = [[86400, 'd'], [3600, 'h'], [60, 'min'], [1, 's']];

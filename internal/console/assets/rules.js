@@ -1,19 +1,23 @@
 import { get } from './api.js';
-import { h, show } from './dom.js';
+import { h } from './dom.js';
 import { duration, number } from './format.js';
-import { every, load, table, unreachable } from './parts.js';
+import { refresh, table } from './parts.js';
 
 export async function rules(main, { signal }) {
-  const body = h('div', {});
-  show(main, h('h1', { tabindex: '-1' }, 'Rules'), h('p', {}, 'What each rule found in the last hour. A rule in shadow decides nothing: its numbers say what it would have done.'), body);
-  await every(10000, signal, () => load(body, () => get('/v1/rules', signal), (answer) => [unreachable(answer.unreachable),
-    table('Rules, with their last hour', ['Rule', 'Question', 'Limits', 'Mode', 'Allowed', 'Reviewed', 'Blocked', 'Skipped'], answer.rules.map(row))]));
+  const trouble = h('div', { class: 'troubles' });
+  const list = table('Rules, with their last hour', ['Rule', 'Counts', 'Limits', 'Mode', { n: 'Allowed' }, { n: 'Reviewed' }, { n: 'Blocked' }, { n: 'Skipped' }], (r) => `${r.name} ${r.mode}`, row);
+  list.element.hidden = true;
+  main.append(h('p', {}, 'What each rule said of the checks of the last hour, at the instance that serves this page. A rule in shadow decides nothing: its numbers say what it would have done. A rule skips a check that lacks what it watches.'), trouble, list.element);
+  await refresh(10000, signal, trouble, () => get('/v1/rules', signal), (answer) => {
+    list.update(answer.rules);
+    list.element.hidden = false;
+  });
 }
 
-function row(r) {
-  const hour = r.last_hour || {};
-  const n = (value) => h('td', { class: 'n' }, value === undefined ? '–' : number(value));
-  return h('tr', {}, h('th', { scope: 'row' }, r.name), h('td', {}, `${r.count} per ${r.per} in ${duration(r.window_seconds)}`),
-    h('td', {}, r.review_over ? `review over ${r.review_over}, ` : '', `block over ${r.block_over}`),
-    h('td', {}, h('span', { class: `chip small ${r.mode}` }, r.mode)), n(hour.allow), n(hour.review), n(hour.block), n(hour.skipped));
+function row({ last_hour: hour, ...r }) {
+  const shadow = r.mode === 'shadow';
+  const n = (value, outcome) => h('td', { class: 'n' }, value && outcome ? h('a', { href: `/console?rule=${encodeURIComponent(r.name)}` }, number(value)) : number(value));
+  return h('tr', {}, h('th', { scope: 'row', class: 'word' }, r.name), h('td', {}, `${r.count.replace('_', ' ')} per ${r.per}, ${duration(r.window_seconds)}`),
+    h('td', {}, r.review_over ? `review over ${r.review_over}, ` : '', `block over ${r.block_over}`, r.hold_seconds ? `, held ${duration(r.hold_seconds)}` : ''),
+    h('td', {}, h('span', { class: `chip small ${r.mode}` }, shadow ? 'shadow: would have' : r.mode)), n(hour.allow), n(hour.review, 'review'), n(hour.block, 'block'), n(hour.skipped));
 }

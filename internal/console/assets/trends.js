@@ -1,23 +1,26 @@
 import { get } from './api.js';
 import { h, show } from './dom.js';
-import { every, load, plot, unreachable } from './parts.js';
-
-const minuteOfDay = new Intl.DateTimeFormat(undefined, { timeStyle: 'short' });
+import { percent } from './format.js';
+import { address, notice, plot, refresh } from './parts.js';
 
 export async function trends(main, { signal }) {
-  const body = h('div', { class: 'grid' });
-  show(main, h('h1', { tabindex: '-1' }, 'Trends'), h('p', {}, 'The last hour, minute by minute.'), body);
-  await every(15000, signal, () => {
-    if (body.contains(document.activeElement)) return undefined; // who reads a table is not disturbed
-    return load(body, () => get('/v1/trends', signal), (answer) => {
-      const minutes = answer.minutes.map((m) => ({ ...m, label: minuteOfDay.format(new Date(m.time)) }));
-      return [unreachable(answer.unreachable),
-        plot('Decisions', minutes, [
-          { name: 'allow', label: 'allowed', of: (m) => m.allow }, { name: 'review', label: 'reviewed', of: (m) => m.review }, { name: 'block', label: 'blocked', of: (m) => m.block }]),
-        plot('Degraded', minutes, [{ name: 'review', label: 'degraded', of: (m) => m.degraded }]),
-        plot('Different IP addresses', minutes, [{ name: 'one', label: 'IP addresses', of: (m) => m.addresses }]),
-        plot('Different cards', minutes, [{ name: 'one', label: 'cards', of: (m) => m.cards }]),
-        plot('Slowest of a hundred checks (99 % are quicker), in microseconds', minutes, [{ name: 'one', label: 'p99', of: (m) => Math.round((m.p99_seconds || 0) * 1e6) }])];
-    });
+  const trouble = h('div', { class: 'troubles' });
+  const top = h('div', { class: 'troubles' });
+  const plots = [
+    plot('Decisions', [{ name: 'allow', label: 'allowed', of: (m) => m.allow }, { name: 'review', label: 'reviewed', of: (m) => m.review }, { name: 'block', label: 'blocked', of: (m) => m.block }]),
+    plot('Time to a decision that 99 % of checks stay below', [{ name: 'one', label: 'ms', of: (m) => m.p99_ms }], 'ms'),
+    plot('Different IP addresses', [{ name: 'one', label: 'IP addresses', of: (m) => m.addresses }]),
+    plot('Different cards', [{ name: 'one', label: 'cards', of: (m) => m.cards }]),
+    plot('Degraded: decided without the shared store', [{ name: 'review', label: 'degraded', of: (m) => m.degraded }]),
+  ];
+  const grid = h('div', { class: 'grid' }, plots.map((p) => p.element));
+  grid.hidden = true;
+  main.append(h('p', {}, 'The last hour, minute by minute; the last minute is not over.'), trouble, top, grid);
+  await refresh(15000, signal, trouble, () => get('/v1/trends', signal), (answer) => {
+    const most = answer.top;
+    show(top, most ? h('p', {}, 'Of the last ten minutes, ', address(most.ip), ` sent the largest part: ${percent(most.share)} of all checks.`) : null);
+    plots.forEach((p) => p.update(answer.minutes));
+    grid.hidden = false;
+    if (!answer.minutes.length) show(top, notice('warn', 'Nothing is known yet.'));
   });
 }
