@@ -53,6 +53,8 @@ var samples = map[op]sample{
 	"POST /v1/subjects/read":     {body: someSubject, as: asDesk},
 	"POST /v1/subjects/forget":   {body: someSubject, as: asDesk},
 	"GET /v1/decisions":          {as: asDesk},
+	"GET /v1/rules":              {as: asDesk},
+	"GET /v1/trends":             {as: asDesk},
 	"GET /v1/logins":             {as: asChief},
 	"GET /v1/instances":          {as: asChief},
 	"DELETE /v1/logins/{id}":     {target: "/v1/logins/Uu2IkKhVZ3xkq8Yb7c1m0Q", as: asChief},
@@ -429,7 +431,10 @@ func (d *drive) driveCallers(i *testbed.Instance) {
 	d.login(i)
 	d.taken(i, "GET /v1/logins", d.sampleOf("GET /v1/logins"), 200) // one, as in the example
 	d.taken(i, "GET /v1/instances", d.sampleOf("GET /v1/instances"), 200)
-	for _, o := range []op{"GET /v1/logins", "GET /v1/instances"} {
+	rules := d.sampleOf("GET /v1/rules")
+	rules.target += "?scope=this"
+	d.refused(i, "GET /v1/rules", rules)
+	for _, o := range []op{"GET /v1/logins", "GET /v1/instances", "GET /v1/trends"} {
 		filtered := d.sampleOf(o)
 		filtered.target += "?scope=this"
 		d.taken(i, o, filtered, 200)
