@@ -30,6 +30,10 @@ type sample struct {
 const (
 	someCheck   = `{"ip":"203.0.113.200","card_id":"pm_200"}`
 	someSubject = `{"per":"email","value":"ada@example.com"}`
+
+	setOverride    = op("PUT /v1/addresses/{ip}/override")
+	removeOverride = op("DELETE /v1/addresses/{ip}/override")
+	someOverride   = `{"decision":"allow","for":"24h","reason":"shared office, ticket 4711"}`
 )
 
 // samples are of all operations; a test holds that none is missing.
@@ -50,6 +54,9 @@ var samples = map[op]sample{
 	"HEAD /openapi.yaml":         {},
 	"GET /v1/addresses/{ip}":     {target: "/v1/addresses/203.0.113.201", as: asDesk},
 	"DELETE /v1/addresses/{ip}":  {target: "/v1/addresses/203.0.113.201", as: asDesk},
+	setOverride:                  {target: "/v1/addresses/203.0.113.202/override", body: someOverride, as: asDesk},
+	removeOverride:               {target: "/v1/addresses/203.0.113.202/override", as: asDesk},
+	"GET /v1/overrides":          {as: asDesk},
 	"POST /v1/subjects/read":     {body: someSubject, as: asDesk},
 	"POST /v1/subjects/forget":   {body: someSubject, as: asDesk},
 	"GET /v1/decisions":          {as: asDesk},
@@ -284,6 +291,7 @@ func (d *drive) driveOperators(i *testbed.Instance) {
 	d.refused(i, read, at(read, "/v1/addresses/nowhere"))
 	d.refused(i, forget, at(forget, "/v1/addresses/nowhere"))
 
+	d.driveOverrides(i)
 	d.driveDecisions(i)
 
 	eve := d.sampleOf("POST /v1/subjects/read")
@@ -304,6 +312,43 @@ func (d *drive) driveOperators(i *testbed.Instance) {
 	tag := d.taken(i, document, d.sampleOf(document), 200).header.Get("ETag")
 	for _, o := range []op{document, "HEAD /openapi.yaml"} {
 		d.taken(i, o, d.sampleOf(o, "If-None-Match: "+tag), 304)
+	}
+}
+
+// driveOverrides sets an override, meets it in every answer that shows one, and removes it.
+func (d *drive) driveOverrides(i *testbed.Instance) {
+	const read, forget, list = op("GET /v1/addresses/{ip}"), op("DELETE /v1/addresses/{ip}"), op("GET /v1/overrides")
+	d.taken(i, setOverride, d.sampleOf(setOverride), 200)
+	for _, o := range []op{read, forget} {
+		c := d.sampleOf(o)
+		c.target = "/v1/addresses/203.0.113.202"
+		require.NotNil(d, d.taken(i, o, c, 200).json["override"])
+	}
+	require.NotEmpty(d, d.taken(i, list, d.sampleOf(list), 200).json["overrides"])
+	filtered := d.sampleOf(list)
+	filtered.target += "?scope=this"
+	d.taken(i, list, filtered, 200)
+	filtered.target = "/v1/overrides?by=ana"
+	d.refused(i, list, filtered)
+	d.taken(i, removeOverride, d.sampleOf(removeOverride), 200)
+
+	for _, body := range []string{
+		`{"for":"24h","reason":"x"}`, `{"decision":"allow","for":"24h","reason":"x","until":"x"}`, `{"decision":"review","for":"24h","reason":"x"}`,
+	} {
+		c := d.sampleOf(setOverride)
+		c.body = body
+		d.refused(i, setOverride, c)
+	}
+	twice := d.sampleOf(setOverride)
+	twice.body = `{"decision":"allow","for":"24h","reason":"x","reason":"y"}`
+	d.ask(i, setOverride, twice, 400) // a schema sees the last one only
+	long := d.sampleOf(setOverride)
+	long.body = strings.Replace(someOverride, "24h", "48h", 1)
+	d.taken(i, setOverride, long, 403)
+	for _, o := range []op{setOverride, removeOverride} {
+		c := d.sampleOf(o)
+		c.target = "/v1/addresses/nowhere/override"
+		d.refused(i, o, c)
 	}
 }
 
@@ -382,6 +427,7 @@ func (d *drive) driveHTTP(i *testbed.Instance) {
 		"POST /v1/login":    {body: "username=checkout", media: "application/json"},
 		"POST /v1/refresh":  {body: `{"refresh_token":"fc_r_x"} x`},
 		"POST /v1/outcomes": {body: "[]"}, "POST /v1/logout": {body: "[]"},
+		setOverride:              {body: "[]"},
 		"POST /v1/subjects/read": {body: "[]"}, "POST /v1/subjects/forget": {body: "[]"},
 	} {
 		bad := d.sampleOf(o)
@@ -553,7 +599,7 @@ func (d *drive) driveAway() {
 			d.ask(i, o, d.anonymous(o, cookie(issued), "Sec-Fetch-Site: same-origin"), 503)
 		}
 	}
-	for _, o := range []op{"DELETE /v1/addresses/{ip}", "POST /v1/subjects/forget", "GET /v1/logins"} {
+	for _, o := range []op{"DELETE /v1/addresses/{ip}", setOverride, removeOverride, "POST /v1/subjects/forget", "GET /v1/logins"} {
 		d.ask(i, o, d.sampleOf(o), 503)
 	}
 	refresh := d.sampleOf("POST /v1/refresh")

@@ -40,6 +40,10 @@ func (s *service) makeDoors() error {
 	}
 	forCallers.Elsewhere, forCallers.OtherPort = operatorsAPI.Routes(), "operators' port (operator_listen)"
 	forOperators.Elsewhere, forOperators.OtherPort = callersAPI.Routes(), "callers' port (listen)"
+	s.watchers, operatorsAPI.Watchers = callersAPI.Watchers, callersAPI.Watchers
+	if s.memcached != nil {
+		operatorsAPI.LocalFor = velocity.LocalFor
+	}
 	callersDoor := door.New(forCallers, callersAPI.Routes()...)
 	s.callers = s.serverOf(callersDoor, ofCallers)
 

@@ -31,6 +31,7 @@ type flags struct {
 	HashPassword struct{}      `cmd:"" help:"Read a password, print its hash for the configuration."`
 	User         userCommands  `cmd:"" help:"Add, remove and list the users of the users file."`
 	Replay       replayCommand `cmd:"" help:"Say what the rules would have decided on your own history."`
+	Healthcheck  struct{}      `cmd:"" help:"Ask the running instance, where its configuration says, whether it is ready."`
 	Version      struct{}      `cmd:"" help:"Say which version this is."`
 	Help         struct {
 		Command []string `arg:"" optional:"" help:"Such as user add."`

@@ -9,6 +9,7 @@ import (
 
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/config"
+	"fraudcheck/internal/event"
 	"fraudcheck/internal/logging"
 )
 
@@ -122,6 +123,9 @@ func (r *reloader) apply(next *policy, by string) {
 		text += "; exact for what is shown from now on, and for old records after one window: " + strings.Join(raised, ", ")
 	}
 	s.log.Log(context.Background(), logging.LevelAudit, "Audit: reload", "by=", by)
+	for _, watch := range s.watchers {
+		watch(&event.Event{Kind: event.Reload, Time: s.now(), What: by})
+	}
 	s.log.Info(text)
 	// Only these are in force now: another reload compares with what runs, not with what
 	// was read.

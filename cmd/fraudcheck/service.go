@@ -13,6 +13,7 @@ import (
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/config"
 	"fraudcheck/internal/decisionlog"
+	"fraudcheck/internal/event"
 	"fraudcheck/internal/listener"
 	"fraudcheck/internal/logging"
 	"fraudcheck/internal/memcached"
@@ -38,6 +39,7 @@ type service struct {
 	guard       *auth.Guard
 	certificate certificate
 	metrics     *operator.Metrics
+	watchers    []event.Watcher // of what happens at this instance
 	traffic     *recent.Traffic
 	minutes     *recent.Minutes
 	topShare    topShare

@@ -1,6 +1,6 @@
 // Package operator answers what is asked at the operators' port: metrics for Prometheus,
 // profiles of the process, and for the analyst what is known of an address or another
-// subject, and the means to forget it.
+// subject, and the means to forget it, or to override what is decided of an address.
 //
 // # The document
 //
@@ -14,9 +14,19 @@
 // # Forgetting
 //
 // DELETE /v1/addresses/{ip} and POST /v1/subjects/forget empty the record, and name the
-// rules that would still block. When the shared store does not answer, the change is made
-// in this instance and answered 503 store_unreachable, which says that other instances
-// have not heard.
+// rules that would still block.
+//
+// # Overrides
+//
+// PUT /v1/addresses/{ip}/override allows or blocks an address for some time, whatever lists
+// and rules say; DELETE ends that. GET /v1/overrides lists those in force that this
+// instance knows of.
+//
+// # Changes
+//
+// A change, forgetting or an override, has an audit line, and is answered when every
+// instance honours it. When the shared store does not answer, it is made in this instance
+// and answered 503 store_unreachable, which says that other instances have not heard.
 //
 // # Decisions
 //
@@ -53,6 +63,7 @@ import (
 
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/door"
+	"fraudcheck/internal/event"
 	"fraudcheck/internal/peers"
 	"fraudcheck/internal/recent"
 	"fraudcheck/internal/turns"
@@ -67,7 +78,12 @@ type API struct {
 	Metrics *Metrics
 	Now     func(time.Time) velocity.Time // the instance's time at a reading of the clock
 	// Address is how the log shows an IP address (the setting log.ip); empty for not at all.
-	Address  func(netip.Addr) string
+	Address func(netip.Addr) string
+	// Watchers are told of changes that are made at this port: forget and override.
+	Watchers []event.Watcher
+	// LocalFor is how long other instances may go on answering by what they knew before a
+	// change: see [velocity.LocalFor]. 0 where there are none.
+	LocalFor time.Duration
 	Peers    *peers.Peers // the other instances; nil for none
 	Self     Self
 	Profiles bool // whether operators may profile the process
@@ -82,11 +98,14 @@ type API struct {
 	planIDs planIDs
 }
 
+// The paths of the operators' port that are used in more than one place.
 const (
-	addresses     = "/v1/addresses/{ip}" // the path of one address
-	loginsPath    = "/v1/logins"
-	instancesPath = "/v1/instances"
-	trendsPath    = "/v1/trends"
+	addresses        = "/v1/addresses/{ip}" // of one address
+	addressOverrides = addresses + "/override"
+	overridesPath    = "/v1/overrides"
+	loginsPath       = "/v1/logins"
+	instancesPath    = "/v1/instances"
+	trendsPath       = "/v1/trends"
 )
 
 // Routes returns the routes of the operators' port. /metrics needs no credentials, as
@@ -98,6 +117,9 @@ func (a *API) Routes() []door.Route {
 		{Methods: "GET, HEAD", Path: "/openapi.yaml", Handle: a.document},
 		{Methods: "GET", Path: addresses, Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.readAddress},
 		{Methods: "DELETE", Path: addresses, Needs: auth.Analyst, Turn: turns.Change, Handle: a.forgetAddress},
+		{Methods: "PUT", Path: addressOverrides, Needs: auth.Analyst, Turn: turns.Change, Handle: a.setOverride},
+		{Methods: "DELETE", Path: addressOverrides, Needs: auth.Analyst, Turn: turns.Change, Handle: a.removeOverride},
+		{Methods: "GET", Path: overridesPath, Needs: auth.Analyst, Peers: true, Turn: turns.LookUp, Handle: a.listOverrides},
 		{Methods: "POST", Path: "/v1/subjects/read", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.readSubject},
 		{Methods: "POST", Path: "/v1/subjects/forget", Needs: auth.Analyst, Turn: turns.Change, Handle: a.forgetSubject},
 		{Methods: "GET", Path: "/v1/decisions", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.listDecisions},

@@ -26,6 +26,9 @@ func TestEachRouteNeedsItsRole(t *testing.T) {
 	for _, guarded := range []struct{ method, path, body string }{
 		{"GET", someone, ""},
 		{"DELETE", someone, ""},
+		{"PUT", someone + "/override", "{"},
+		{"DELETE", someone + "/override", ""},
+		{"GET", "/v1/overrides", ""},
 		{"GET", "/v1/addresses/localhost", ""},
 		{"POST", "/v1/subjects/read", someEmail},
 		{"POST", "/v1/subjects/forget", someEmail},
@@ -117,6 +120,7 @@ func TestTheOrderOfRefusals(t *testing.T) {
 		{"nor is readiness", "PUT", "/readyz", "", nil, 405, "method", "GET, HEAD"},
 		{"an address is no POST", "POST", someone, "", []string{doortest.AsOperator}, 405, "method", "GET, DELETE"},
 		{"methods have letter case", "get", someone, "", []string{doortest.AsOperator}, 405, "method", "GET, DELETE"},
+		{"an override is no GET", "GET", someone + "/override", "", []string{doortest.AsOperator}, 405, "method", "PUT, DELETE"},
 		{"a subject is no GET", "GET", "/v1/subjects/read", "", []string{doortest.AsOperator}, 405, "method", "POST"},
 		{"nor a DELETE", "DELETE", "/v1/subjects/forget", "", []string{doortest.AsOperator}, 405, "method", "POST"},
 		{"405 before 401", "PUT", someone, "", nil, 405, "method", "GET, DELETE"},

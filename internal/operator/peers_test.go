@@ -80,6 +80,20 @@ func TestWhoIsLoggedInAtAnyInstance(t *testing.T) {
 	assert.Len(t, askedFirst(), 1, "this instance only")
 }
 
+// Of a subject that several know, the override that was set last is the one in force.
+func TestOverridesOfAllInstances(t *testing.T) {
+	entry := func(subject, by string, second int) string {
+		return fmt.Sprintf(`{"subject":"%s","decision":"block","by":"%s","since":"2026-11-21T08:00:%02d.000Z","until":"2026-11-29T12:00:00.000Z","reason":"known"}`, subject, by, second)
+	}
+	first, asked := answering(t, "first", `{"overrides":[`+entry("203.0.113.1", "eve", 3)+`,`+entry("203.0.113.2", "eve", 1)+`]}`)
+	second, _ := answering(t, "second", `{"overrides":[`+entry("203.0.113.2", "ian", 2)+`,`+entry("203.0.113.1", "eve", 3)+`]}`)
+	d := openAmong(t, first, second, "127.0.0.1:1")
+	requireJSON(t, `{"overrides":[`+entry("203.0.113.1", "eve", 3)+`,`+entry("203.0.113.2", "ian", 2)+`],"unreachable":["127.0.0.1:1"]}`,
+		d.ask(t, "GET", "/v1/overrides", ""))
+	requireJSON(t, `{"overrides":[],"unreachable":[]}`, d.ask(t, "GET", "/v1/overrides?scope=this", ""))
+	assert.Equal(t, []string{"/v1/overrides?scope=this"}, asked())
+}
+
 // Otherwise two instances would ask each other for ever.
 func TestAPeersQuestionAsksNobody(t *testing.T) {
 	other, asked := answering(t, "other", `{}`)

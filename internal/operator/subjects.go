@@ -2,12 +2,12 @@ package operator
 
 import (
 	"fmt"
-	"log/slog"
 	"strconv"
 	"strings"
 	"time"
 
 	"fraudcheck/internal/door"
+	"fraudcheck/internal/event"
 	"fraudcheck/internal/velocity"
 	"fraudcheck/internal/wire"
 )
@@ -27,7 +27,7 @@ func (a *API) readAddress(q *door.Request) *wire.Problem {
 	}
 	b := append([]byte(`{"subject":`), strconv.Quote(a.Checker.Subject(attempt.Address))...)
 	r := a.Checker.Inspect(attempt, addressKinds, a.Now(q.Start))
-	return answerReport(q, b, `,"list":`+entryJSON(r.Listed)+`,"override":null`+suspectJSON(r.Suspect), r)
+	return answerReport(q, b, `,"list":`+entryJSON(r.Listed)+`,"override":`+overrideJSON(r.Override)+suspectJSON(r.Suspect), r)
 }
 
 // forgetAddress answers DELETE /v1/addresses/{ip}: it forgets the record of the address
@@ -128,21 +128,15 @@ func (a *API) parseSubject(q *door.Request) (per, id string, attempt velocity.At
 // kinds would still block, and the enforced rules on other kinds, which forgetting does
 // not change. object is how the log names the subject.
 func (a *API) forget(q *door.Request, attempt *velocity.Attempt, per, object string, kinds []string) *wire.Problem {
-	now := a.Now(q.Start)
-	shared := a.Checker.Forget(attempt, per, now)
-	var where []slog.Attr // nothing, where every instance forgets it
-	if !shared {
-		where = append(where, slog.String("where", "(this instance only)"))
-	}
-	q.Audit("forget", strings.TrimSpace(per+" "+object), where...)
+	shared := a.Checker.Forget(attempt, per, a.Now(q.Start))
+	a.changed(q, change{
+		audit: "forget", object: strings.TrimSpace(per + " " + object), shared: shared,
+		event: event.Event{Kind: event.Forget, Attempt: attempt, What: per},
+	})
 	if !shared {
 		return storeUnreachable
 	}
-	left := a.Checker.Inspect(attempt, kinds, now)
-	b := appendNames([]byte(`{"still_blocked_by":`), left.Blocking)
-	b = appendNames(append(b, `,"depends_on":`...), a.Checker.Others(kinds))
-	q.Answer(200, wire.JSON, append(b, '}'))
-	return nil
+	return a.answerLeft(q, attempt, kinds)
 }
 
 // answerReport completes the JSON object that b begins, with the rules, then the members
@@ -151,7 +145,7 @@ func answerReport(q *door.Request, b []byte, more string, r velocity.Report) *wi
 	if !r.Watched {
 		b = append(b, `,"watched":false`...)
 	}
-	b = wire.AppendRules(append(b, `,"rules":`...), r.Rules)
+	b = wire.AppendReportedRules(append(b, `,"rules":`...), r.Rules, r.Elements)
 	b = append(append(append(b, more...), `,"next":{"known_card":"`...), r.KnownCard.String()...)
 	b = append(append(b, `","new_card":"`...), r.NewCard.String()...)
 	b = strconv.AppendBool(append(b, `"},"degraded":`...), r.Degraded)

@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	chunkSize  = 256 << 10 // bytes of whole rows that are judged together
-	longestRow = 4 << 20   // bytes
+	chunkSize  = 64 << 10 // bytes of whole rows that are judged together
+	longestRow = 4 << 20  // bytes
 )
 
 // A format says how the rows of a file are written.

@@ -2,6 +2,7 @@ package replay
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -28,6 +29,9 @@ type lane struct {
 	sweep  *sweep               // the one that is counted again where the records differ; nil for none
 	tables map[string]*subjects // by kind of subject
 
+	// parts judge the records at once where there are many, each for some subjects.
+	parts     []*velocity.ReplayPart
+	results   []velocity.RuleResult // of the parts, by events and rules
 	judgement velocity.Judgement
 }
 
@@ -64,7 +68,7 @@ func (l *layout) lanes() (lanes []*lane, err error) {
 		s := &l.sweeps[i]
 		var own []*lane
 		switch r := &l.rules[s.rule]; {
-		case l.retries && strings.HasPrefix(r.Count, "decline"):
+		case l.retries && isOfDeclines(r):
 			own, err = l.ownLanes(s, false)
 		case l.retries && r.Count == "attempts":
 			var together *lane
@@ -84,7 +88,12 @@ func (l *layout) lanes() (lanes []*lane, err error) {
 		}
 		lanes = append(lanes, own...)
 	}
-	main.engine, err = l.engine(wide)
+	if main.engine, err = l.engine(wide); err == nil && slices.ContainsFunc(wide, func(r velocity.Rule) bool { return r.Per != wide[0].Per }) {
+		n := min(runtime.GOMAXPROCS(0), 4)
+		for i := range n {
+			main.parts = append(main.parts, main.engine.Part(i, n))
+		}
+	}
 	return lanes, err
 }
 
@@ -123,7 +132,7 @@ func (l *layout) together(s *sweep) (*lane, error) {
 }
 
 // ownLanes returns a lane for each group of the sweep, or for each cell: with the other
-// rules on its subject, which may share lists with it, and no others.
+// rules that may share lists with it, and no others.
 func (l *layout) ownLanes(s *sweep, eachCell bool) (lanes []*lane, err error) {
 	s.meters = nil
 	for _, cells := range l.groups(s, eachCell) {
@@ -132,7 +141,7 @@ func (l *layout) ownLanes(s *sweep, eachCell bool) (lanes []*lane, err error) {
 			switch {
 			case i == s.rule:
 				s.meters = append(s.meters, l.meter(own, r.Per, cells, true))
-			case r.Per == cells[0].Per:
+			case r.Per == cells[0].Per && (r.Count == cells[0].Count || isOfDeclines(&r) && isOfDeclines(&cells[0])):
 				own.meters = append(own.meters, nil)
 			default:
 				continue
@@ -159,7 +168,7 @@ func (l *layout) groups(s *sweep, eachCell bool) (groups [][]velocity.Rule) {
 	const recognised = 63
 	for i, c := range s.cells {
 		k := key{window: c.Window}
-		if eachCell || l.retries && strings.HasPrefix(c.Count, "decline") && c.BlockOver > recognised {
+		if eachCell || l.retries && isOfDeclines(&c) && c.BlockOver > recognised {
 			k.alone = i + 1
 		}
 		g, found := at[k]
@@ -190,6 +199,8 @@ func (l *layout) engine(rules []velocity.Rule) (*velocity.Replay, error) {
 	}
 	return velocity.NewReplay(plan)
 }
+
+func isOfDeclines(r *velocity.Rule) bool { return strings.HasPrefix(r.Count, "decline") }
 
 // unusedName returns a name that no rule has.
 func unusedName(rules []velocity.Rule) string {

@@ -31,6 +31,7 @@ type meter struct {
 	value   [parts][]int64          // of honest rows that the issuer approved, in millionths
 	holds   *holds                  // of cells with a hold; nil where there is none
 	held    [][parts]heldRows       // by cell: rows that only the hold blocks
+	lowered [][parts]int64          // by cell: rows that the collapse guard has reviewed in place of blocked, or reviewed
 	skipped int64                   // rows without the subject
 
 	subjects *subjects // nil where the history has no labels
@@ -46,7 +47,7 @@ type heldRows struct {
 }
 
 func newMeter(cells []velocity.Rule, byCount bool, subjects *subjects) *meter {
-	m := &meter{rules: cells, byCount: byCount, subjects: subjects, held: make([][parts]heldRows, len(cells)), heldOf: map[uint32][]uint8{}}
+	m := &meter{rules: cells, byCount: byCount, subjects: subjects, held: make([][parts]heldRows, len(cells)), lowered: make([][parts]int64, len(cells)), heldOf: map[uint32][]uint8{}}
 	most := int(velocity.Block)
 	if byCount {
 		for _, c := range cells {
@@ -95,9 +96,13 @@ func (m *meter) add(r *row, part int, j *velocity.Judgement, result *velocity.Ru
 	}
 	var running []velocity.Time
 	if m.holds != nil {
-		running = m.holds.update(subject, r.at, reached, j.Above && j.Outcome == velocity.Allow)
+		running = m.holds.update(subject, r.at, reached, result.Suspect || j.Above && j.Outcome == velocity.Allow)
 	}
-	if j.Above { // the rule does not decide
+	lowered := m.byCount && result.Suspect
+	if lowered && !j.Above && j.AtMost == velocity.Review {
+		m.addLowered(part, reached, running, r.at)
+	}
+	if j.Above || lowered { // the rule blocks nobody
 		m.rows[part][class][0]++
 		return
 	}
@@ -113,6 +118,16 @@ func (m *meter) add(r *row, part int, j *velocity.Judgement, result *velocity.Ru
 	}
 	if running != nil {
 		m.addHeld(r, part, class, reached, running, who)
+	}
+}
+
+// addLowered counts a row of a suspect subject, which a cell reviews where it would block.
+func (m *meter) addLowered(part, reached int, running []velocity.Time, now velocity.Time) {
+	for i := range m.rules {
+		c := &m.rules[i]
+		if reached > c.BlockOver || c.ReviewOver > 0 && reached > c.ReviewOver || running != nil && m.holds.runs(c, running, now) {
+			m.lowered[i][part]++
+		}
 	}
 }
 

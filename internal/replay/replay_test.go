@@ -80,6 +80,15 @@ func TestEveryCellEqualsASingleRun(t *testing.T) {
 				}
 			}
 		}
+		planOf := func(t require.TestingT, rules []velocity.Rule) *velocity.Plan { return planOf(t, rules) }
+		if rapid.Bool().Draw(t, "guard") {
+			guard := velocity.CollapseGuard{AtMost: rapid.SampledFrom([]velocity.Outcome{velocity.Review, velocity.Allow}).Draw(t, "at most"),
+				Networks: []netip.Prefix{netip.MustParsePrefix("203.0.113.8/32")}}
+			without := planOf
+			planOf = func(t require.TestingT, rules []velocity.Rule) *velocity.Plan {
+				return without(t, rules).WithGuard(guard)
+			}
+		}
 		result, decisions := replayed(t, Options{Plan: planOf(t, rules), Columns: columns, Stdin: strings.NewReader(csvOf(rows)), Sweeps: []string{sweep}})
 		_, alone := replayed(t, Options{Plan: planOf(t, rules), Columns: columns, Stdin: strings.NewReader(csvOf(rows))})
 		require.Equal(t, alone, decisions, "a sweep changes no decision of the configuration")
@@ -93,7 +102,51 @@ func TestEveryCellEqualsASingleRun(t *testing.T) {
 	})
 }
 
-func TestTheRowsOfTheIssue(t *testing.T) {
+// The histories in which a longer list tells another count: see lane.
+func TestCellsThatNeedRecordsOfTheirOwn(t *testing.T) {
+	declined := func(at int64, attempt string) testRow {
+		return testRow{at: at, ip: "203.0.113.7", cardID: "c" + attempt, attemptID: attempt, outcome: "declined"}
+	}
+	later := func(at int64) testRow { return testRow{at: at, ip: "203.0.113.7", attemptID: "t"} }
+	// An outcome of each of 64 others comes before the first one comes again.
+	many := []testRow{declined(1000, "again")}
+	for i := range 64 {
+		many = append(many, declined(1001, fmt.Sprint(i)))
+	}
+	many = append(many, declined(6000, "again"), declined(7000, "other"), testRow{at: 12_000, ip: "203.0.113.7", cardID: "c"})
+	for _, tt := range []struct {
+		name, count, sweep string
+		rows               []testRow
+	}{
+		{"a decline heard again after a short window", "declines", "block_over=1 window=2s,60s",
+			[]testRow{declined(0, "a"), declined(1, "b"), declined(5000, "a"), declined(5001, "b"), {at: 5500, ip: "203.0.113.7", cardID: "c"}}},
+		{"a declined card heard again after a short window", "declined_cards", "block_over=1 window=2s,60s",
+			[]testRow{declined(0, "a"), declined(1, "b"), declined(5000, "a"), declined(5001, "b"), {at: 5500, ip: "203.0.113.7", cardID: "c"}}},
+		{"a decline heard again after many others", "declines", "block_over=1,100 window=10s", many},
+		{"an attempt without a card that comes again in the next second", "attempts", "block_over=1 window=1s,60s",
+			[]testRow{later(0), later(1100), later(2000)}},
+		{"an attempt without a card that comes again behind two others", "attempts", "block_over=1..5 window=1s",
+			[]testRow{later(900), declined(901, "a"), declined(902, "b"), declined(903, "c"), later(1100), later(2000)}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for i := range tt.rows {
+				tt.rows[i].at += 1_800_000_000_000
+			}
+			rules := []velocity.Rule{{Name: "swept", Per: "ip", Count: tt.count, Window: time.Second, BlockOver: 1, Retention: velocity.Sliding, Mode: velocity.Enforce}}
+			columns := testColumns
+			columns.OutcomeAfter = time.Millisecond
+			o := Options{Columns: columns, Plan: planOf(t, rules), Sweeps: []string{"swept " + tt.sweep}, Stdin: strings.NewReader(csvOf(tt.rows))}
+			result, _ := replayed(t, o)
+			for _, cell := range result.Cells {
+				o.Sweeps, o.Plan, o.Stdin = nil, planOf(t, []velocity.Rule{cell.Rule}), strings.NewReader(csvOf(tt.rows))
+				one, _ := replayed(t, o)
+				require.Equal(t, one.Rules[0], cell)
+			}
+		})
+	}
+}
+
+func TestSixCardsOfOneAddress(t *testing.T) {
 	rule := velocity.DefaultRule
 	rule.Window = time.Hour
 	var b strings.Builder

@@ -177,7 +177,7 @@ func (h *history) produce(emit func(job) bool) error {
 	if h.held == nil {
 		return h.readFiles(emit)
 	}
-	for rows := range slices.Chunk(h.held.rows, 4096) {
+	for rows := range slices.Chunk(h.held.rows, 1024) {
 		if !emit(job{held: rows}) {
 			break
 		}
@@ -304,35 +304,78 @@ func (h *history) note(r *row) {
 	}
 }
 
-// judgeEvents applies the events to all lanes, each on a goroutine.
+// judgeEvents applies the events to all lanes, each on a goroutine, the first one on several.
 func (h *history) judgeEvents() error {
 	var group sync.WaitGroup
-	var err error
-	for i := range h.lanes[1:] {
-		group.Go(func() { _ = h.judgeOn(i+1, nil) })
+	for i := range h.lanes {
+		if i > 0 {
+			group.Go(func() { _ = h.judgeOn(i, h.lanes[i].check, nil) })
+		}
 	}
 	each := h.countRow
 	if h.passes > 1 {
 		each = nil
 	}
-	err = h.judgeOn(0, each)
+	err := h.judgeFirst(each)
 	group.Wait()
 	return err
 }
 
-// judgeOn applies the events to the i-th lane.
-func (h *history) judgeOn(i int, each func(*row, *velocity.Judgement) error) error {
+// judgeFirst applies the events to the first lane.
+func (h *history) judgeFirst(each eachRow) error {
+	l := h.lanes[0]
+	if len(l.parts) < 2 {
+		return h.judgeOn(0, l.check, each)
+	}
+	rules := len(l.meters)
+	l.results = append(l.results[:0], make([]velocity.RuleResult, len(h.events)*rules)...)
+	of := func(i int) []velocity.RuleResult { return l.results[i*rules:][:rules] }
+	var group sync.WaitGroup
+	for _, p := range l.parts {
+		group.Go(func() {
+			for i := range h.events {
+				if e := &h.events[i]; e.heard != nil {
+					p.Answered(&e.heard.outcomes[0], e.at)
+				} else {
+					p.Check(&e.row.checks[0], e.at, of(i))
+				}
+			}
+		})
+	}
+	group.Wait()
+	return h.judgeOn(0, func(i int, e *event, t *velocity.Trace) {
+		if e.heard == nil {
+			l.judgement.Results = of(i)
+			l.engine.Decide(t, &l.judgement)
+		}
+	}, each)
+}
+
+// check applies an event to the lane.
+func (l *lane) check(_ int, e *event, t *velocity.Trace) {
+	if e.heard != nil {
+		l.engine.Answered(t, e.at)
+	} else {
+		l.engine.Check(t, e.at, &l.judgement)
+	}
+}
+
+type eachRow func(*row, *velocity.Judgement) error
+
+// judgeOn has the events applied to the i-th lane, and counts what it finds about rows.
+func (h *history) judgeOn(i int, apply func(i int, e *event, t *velocity.Trace), each eachRow) error {
 	l := h.lanes[i]
-	for _, e := range h.events {
+	for n := range h.events {
+		e := &h.events[n]
 		if e.heard != nil {
-			l.engine.Answered(&e.heard.outcomes[i], e.at)
+			apply(n, e, &e.heard.outcomes[i])
 			continue
 		}
 		r, part := e.row, tuning
 		if h.scores && r.at >= h.boundary {
 			part = reporting
 		}
-		l.engine.Check(&r.checks[i], r.at, &l.judgement)
+		apply(n, e, &r.checks[i])
 		for k, m := range l.meters {
 			if m != nil {
 				m.add(r, part, &l.judgement, &l.judgement.Results[k], l.engine.Subject(&r.checks[i], k))

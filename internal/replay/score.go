@@ -116,6 +116,7 @@ func (m *meter) score(cell, part int) (s Score) {
 		}
 	}
 	s.ValueLost += held.value
+	s.WouldReview += m.lowered[cell][part]
 	s.WouldBlock = blocked[honest] + blocked[fraud]
 	if m.subjects == nil {
 		return s

@@ -4,7 +4,6 @@ import (
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha256"
-	"encoding/base32"
 	"encoding/binary"
 	"errors"
 	"hash"
@@ -91,13 +90,10 @@ func (m *macs) fingerprint(subject *Key, k *kind, id *identity) uint64 {
 	return binary.BigEndian.Uint64(m.sum(m.element))
 }
 
-// elementIDs is an alphabet that a person can read out.
-var elementIDs = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
-
 // elementID returns the eight characters by which an analyst tells apart the elements of
 // the subject with that key. They show nothing of the fingerprint.
 func (k *Keys) elementID(subject Key, fingerprint uint64) string {
 	mac := hmac.New(sha256.New, k.shown)
 	mac.Write(binary.BigEndian.AppendUint64(subject[:], fingerprint))
-	return elementIDs.EncodeToString(mac.Sum(nil)[:5])
+	return shortIDs.EncodeToString(mac.Sum(nil)[:5])
 }

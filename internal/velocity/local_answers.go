@@ -27,6 +27,10 @@ const (
 	maxLocal   = 1024                  // subjects of each of the 64 parts; others do without
 )
 
+// LocalFor is how long after a change of a record another instance may answer by what it
+// knew before: a local answer, by a clock that is slewed.
+const LocalFor = (localFor + 50) * time.Millisecond
+
 // localAnswers are the subjects that may be answered from the copy, of one part of the
 // keys.
 type localAnswers struct {

@@ -116,7 +116,8 @@ func (u *Update) passes(r *Record) bool {
 // when only this instance has it: the shared store did not answer in time.
 func (c *Checker) SetOverride(a *Attempt, o Override, now Time) (set Override, shared bool) {
 	o.By, o.Since = cutText(o.By, MaxOverrideBy), now
-	return o, c.changeOverride(a, &o, now)
+	shared = c.changeOverride(a, &o, now)
+	return o, shared
 }
 
 // RemoveOverride ends the override on the subject of the attempt's IP address. It reports
@@ -137,6 +138,9 @@ func (c *Checker) changeOverride(a *Attempt, o *Override, now Time) (shared bool
 	}
 	c.update(v, a)
 	c.met(v, a)
+	if m := v.update.result.known.mark(overrideKey); m != nil && o != nil && bytes.Equal(m.data, v.update.override) {
+		o.Since = m.at
+	}
 	return !v.update.result.degraded
 }
 

@@ -95,14 +95,15 @@ func (p *Plan) With(lists *Lists) *Plan {
 	return &with
 }
 
-// WithRules returns a plan of other rules, with the network lists and the prefix length of
-// this one. The error is a *RuleError.
+// WithRules returns a plan of other rules, with all else of this one. The error is a
+// *RuleError.
 func (p *Plan) WithRules(rules []Rule) (*Plan, error) {
 	with, err := NewPlan(rules, p.ipv6Prefix)
 	if err != nil {
 		return nil, err
 	}
-	return with.With(p.lists), nil
+	with.lists, with.guard = p.lists, p.guard
+	return with, nil
 }
 
 // IPv6Prefix returns the number of bits of an IPv6 address that make one "ip" subject.

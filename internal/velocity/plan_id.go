@@ -35,5 +35,5 @@ func (p *Plan) IDs() (rules, lists string) {
 
 func planID(text string) string {
 	sum := sha256.Sum256([]byte(text))
-	return elementIDs.EncodeToString(sum[:5])
+	return shortIDs.EncodeToString(sum[:5])
 }

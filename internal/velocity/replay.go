@@ -24,7 +24,7 @@ type Replay struct {
 	memory  *Memory
 	subject [2]maphash.Seed // of the halves of a Key
 	element maphash.Seed
-	update  Update
+	whole   *ReplayPart
 	from    []int // where the lists of each of the plan's subjects begin in Trace.shown
 	lists   int
 	rules   []int // of each rule, the index of its subject in the plan's
@@ -38,6 +38,7 @@ func NewReplay(plan *Plan) (*Replay, error) {
 		return nil, err
 	}
 	r := &Replay{plan: plan, memory: memory, element: maphash.MakeSeed(), subject: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}}
+	r.whole = r.Part(0, 1)
 	for i := range plan.subjects {
 		r.from = append(r.from, r.lists)
 		r.lists += len(plan.subjects[i].lists)
@@ -54,16 +55,18 @@ func (r *Replay) Records() int { return r.memory.table.Stats().Records }
 // A Trace is what the rules of one Replay need to know of an attempt, or of an outcome. It
 // holds nothing of the attempt's text. Its memory is reused when it is filled again.
 type Trace struct {
-	listed *Entry
-	verb   verb
-	keys   []Key   // by the plan's subjects; zero where the attempt has none
-	shown  []shown // by the lists of all subjects
+	listed  *Entry
+	suspect Suspicion
+	verb    verb
+	keys    []Key   // by the plan's subjects; zero where the attempt has none
+	shown   []shown // by the lists of all subjects
 }
 
 // TraceCheck fills t with what the attempt shows when it is checked at now.
 func (r *Replay) TraceCheck(a *Attempt, now Time, t *Trace) {
 	r.trace(a, now, observe, t)
 	t.listed = r.plan.lists.find(a.Address, now)
+	t.suspect = r.plan.Suspect(a.Address, a.Peer)
 }
 
 // TraceOutcome fills t with what the issuer's answer adds when it is heard at now. It
@@ -79,11 +82,14 @@ func (r *Replay) TraceOutcome(a *Attempt, answer IssuerAnswer, now Time, t *Trac
 
 // trace is to a Replay what Checker.begin and call.shown are to a Checker.
 func (r *Replay) trace(a *Attempt, now Time, v verb, t *Trace) {
-	t.verb, t.listed = v, nil
+	t.verb, t.listed, t.suspect = v, nil, NotSuspect
 	t.keys = append(t.keys[:0], make([]Key, len(r.plan.subjects))...)
 	t.shown = append(t.shown[:0], make([]shown, r.lists)...)
 	for i := range r.plan.subjects {
 		s := &r.plan.subjects[i]
+		if len(s.rules) == 0 {
+			continue // nobody asks
+		}
 		id := s.kind.from.identity(a, r.plan)
 		if !id.known() {
 			continue
@@ -140,31 +146,25 @@ type Judgement struct {
 	Results []RuleResult
 	// Above: an override or a list of networks decided, and no rule.
 	Above bool
+	// AtMost is the strictest outcome of a result that is Suspect: see [CollapseGuard].
+	AtMost Outcome
 }
 
 // Check records the attempt at now under all rules and decides, as [Checker.Check] does.
 // Check overwrites j and reuses its memory.
 func (r *Replay) Check(t *Trace, now Time, j *Judgement) {
-	j.reset(r.plan)
 	j.Results = append(j.Results[:0], make([]RuleResult, len(r.plan.rules))...)
-	u := &r.update
-	u.letThrough = t.listed != nil && t.listed.Outcome == Allow
-	var override *Outcome
-	for i := range r.plan.subjects {
-		s := &r.plan.subjects[i]
-		if t.keys[i] == (Key{}) {
-			continue
-		}
-		r.apply(i, t, now)
-		if i == 0 {
-			if outcome, inForce := u.result.known.override(now); inForce {
-				override = &outcomes[outcome]
-				u.letThrough = outcome == Allow
-			}
-		}
-		for k := range s.rules {
-			j.Results[s.rules[k].index] = u.ruleResult(k)
-		}
+	override := r.whole.check(t, now, j.Results)
+	r.decide(t, override, j)
+}
+
+// Decide decides about an attempt that all parts have recorded: j.Results is what they found.
+func (r *Replay) Decide(t *Trace, j *Judgement) { r.decide(t, nil, j) }
+
+func (r *Replay) decide(t *Trace, override *Outcome, j *Judgement) {
+	j.reset(r.plan)
+	if j.Suspect, j.AtMost = t.suspect, Block; t.suspect != NotSuspect {
+		j.AtMost = r.plan.guard.atMost
 	}
 	for i := range j.Results {
 		if j.Results[i].Rule != nil {
@@ -176,22 +176,72 @@ func (r *Replay) Check(t *Trace, now Time, j *Judgement) {
 }
 
 // Answered records what the issuer answered, heard at now, as [Checker.Answered] does.
-func (r *Replay) Answered(t *Trace, now Time) {
-	r.update.letThrough = false
-	for i := range r.plan.subjects {
-		adds := slices.ContainsFunc(r.ofSubject(i, t), func(e shown) bool { return e.present })
-		if t.keys[i] != (Key{}) && adds {
-			r.apply(i, t, now)
+func (r *Replay) Answered(t *Trace, now Time) { r.whole.Answered(t, now) }
+
+// A ReplayPart is the part of a Replay that one goroutine judges, at the side of others: the
+// records of some of the subjects, by their hashes. No record depends on another, so the
+// parts need not wait for each other. Overrides are for a Replay that is judged whole.
+type ReplayPart struct {
+	*Replay
+	update   Update
+	part, of byte
+}
+
+// Part returns the part with that index of so many.
+func (r *Replay) Part(part, of int) *ReplayPart {
+	return &ReplayPart{Replay: r, part: byte(part), of: byte(of)}
+}
+
+// Check records the attempt at now for the part's subjects, and sets what the rules on them
+// find in results, which is by the plan's rules.
+func (p *ReplayPart) Check(t *Trace, now Time, results []RuleResult) { p.check(t, now, results) }
+
+func (p *ReplayPart) check(t *Trace, now Time, results []RuleResult) (override *Outcome) {
+	u := &p.update
+	u.letThrough = t.listed != nil && t.listed.Outcome == Allow
+	for i := range p.plan.subjects {
+		s := &p.plan.subjects[i]
+		if !p.has(t, i) {
+			continue
+		}
+		p.apply(i, t, now)
+		if i == 0 {
+			if outcome, inForce := u.result.known.override(now); inForce {
+				override = &outcomes[outcome]
+				u.letThrough = outcome == Allow
+			}
+		}
+		for k := range s.rules {
+			results[s.rules[k].index] = u.ruleResult(k)
+		}
+	}
+	return override
+}
+
+// Answered records what the issuer answered for the part's subjects.
+func (p *ReplayPart) Answered(t *Trace, now Time) {
+	p.update.letThrough = false
+	for i := range p.plan.subjects {
+		if p.has(t, i) && slices.ContainsFunc(p.ofSubject(i, t), func(e shown) bool { return e.present }) {
+			p.apply(i, t, now)
 		}
 	}
 }
 
+// has reports whether the attempt has the i-th of the plan's subjects, and it is the part's.
+func (p *ReplayPart) has(t *Trace, i int) bool {
+	key := &t.keys[i]
+	return *key != (Key{}) && (p.of == 1 || key[4]%p.of == p.part)
+}
+
 // apply updates the record of the i-th of the plan's subjects.
-func (r *Replay) apply(i int, t *Trace, now Time) {
-	u := &r.update
-	u.begin(r.plan, &r.plan.subjects[i], t.keys[i], now, t.verb)
-	copy(u.shown, r.ofSubject(i, t))
-	r.memory.Update(u)
+func (p *ReplayPart) apply(i int, t *Trace, now Time) {
+	u := &p.update
+	s := &p.plan.subjects[i]
+	u.begin(p.plan, s, t.keys[i], now, t.verb)
+	u.suspect = t.suspect != NotSuspect && s.kind.from.address
+	copy(u.shown, p.ofSubject(i, t))
+	p.memory.Update(u)
 }
 
 // ofSubject are the elements shown to the i-th of the plan's subjects.
@@ -207,7 +257,7 @@ func (r *Replay) Subject(t *Trace, rule int) Key { return t.keys[r.rules[rule]] 
 // rules or shorter lists. It is false unless an attempt whose card is known later came again
 // within the next second, and a list as short as any rule can need had lost it by then: to
 // such a list it would be another attempt.
-func (r *Replay) Differs() bool { return r.update.mayDiffer }
+func (r *Replay) Differs() bool { return r.whole.update.mayDiffer }
 
 // shorterMayLack reports whether a list of the shortest bound, or of the window of another
 // rule that reads the i-th list, may lack the element that is at that index.

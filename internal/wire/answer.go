@@ -35,12 +35,33 @@ func AppendRules(b []byte, rules []velocity.RuleResult) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendResult(b, &rules[i])
+		b = append(appendResult(b, &rules[i]), '}')
 	}
 	return append(b, ']')
 }
 
-// appendResult appends one rule's result. Names and modes come from the configuration,
+// AppendReportedRules appends what AppendRules does, and in each object the elements that
+// its rule counts.
+func AppendReportedRules(b []byte, rules []velocity.RuleResult, elements [][]velocity.Element) []byte {
+	b = append(b, '[')
+	for i := range rules {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(appendResult(b, &rules[i]), `,"elements":[`...)
+		for j, e := range elements[i] {
+			if j > 0 {
+				b = append(b, ',')
+			}
+			b = append(append(b, `{"id":"`...), e.ID...)
+			b = append(strconv.AppendInt(append(b, `","age_seconds":`...), int64(e.Age), 10), '}')
+		}
+		b = append(b, "]}"...)
+	}
+	return append(b, ']')
+}
+
+// appendResult appends one rule's result without the brace that ends it. Names and modes come from the configuration,
 // which allows no character in them that JSON would escape.
 func appendResult(b []byte, r *velocity.RuleResult) []byte {
 	number := func(name string, n int) {
@@ -61,7 +82,7 @@ func appendResult(b []byte, r *velocity.RuleResult) []byte {
 	if r.Suspect {
 		b = append(b, `,"suspect_subject":true`...)
 	}
-	return append(b, '}')
+	return b
 }
 
 // AppendString appends text as a JSON string. Printable ASCII, nearly all there is, is

@@ -157,7 +157,7 @@ func (f *Fraudcheck) open(t testing.TB, s *Setup) {
 	checks := &callers.API{Checker: s.Checker, Now: s.Now, Address: s.Address, AcceptNoIP: s.AcceptNoIP, Events: ofCallers.Events, Watchers: s.Watchers,
 		ShortIDs: ShortIDs}
 	looks := &operator.API{Checker: s.Checker, Guard: s.Guard, Metrics: f.Metrics, Now: s.Now, Address: s.Address, Profiles: s.Profiles, Peers: s.Peers, Self: s.Self,
-		Minutes: s.Minutes, Ring: s.Ring, Instance: "web-1", ShortIDs: ShortIDs, CursorKey: []byte("a key for the tests")}
+		Minutes: s.Minutes, Ring: s.Ring, Instance: "web-1", ShortIDs: ShortIDs, CursorKey: []byte("a key for the tests"), Watchers: s.Watchers}
 	ofOperators := settings("operators")
 	ofCallers.Elsewhere, ofCallers.OtherPort = looks.Routes(), "operators' port"
 	ofOperators.Elsewhere, ofOperators.OtherPort = checks.Routes(), "callers' port"
