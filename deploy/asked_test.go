@@ -33,22 +33,34 @@ import (
 
 func TestMain(m *testing.M) { testbed.Main(m) }
 
-// Each expression of the dashboards finds data in a real Prometheus that scrapes two real
-// instances, one of them with TLS, which share a memcached and are asked a little.
+// Each expression of the dashboards finds data in a real Prometheus that scrapes real
+// instances which are asked a little: two that share a memcached, one of them with TLS, and
+// one with the embedded store.
 func TestDashboardsFindData(t *testing.T) {
-	callers, operators := instances(t)
+	t.Run("memcached", func(t *testing.T) {
+		callers, operators := pair(t)
+		findData(t, callers, operators)
+	})
+	t.Run("embedded", func(t *testing.T) {
+		callers, operators := instance(t, "", "http")
+		findData(t, []string{callers}, []string{operators})
+	})
+}
+
+func findData(t *testing.T, callers, operators []string) {
+	t.Helper()
 	server := scrape(t, operators)
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	go func() {
 		for n := 0; ctx.Err() == nil; n++ {
-			ask(ctx, callers[n%2], n)
+			ask(ctx, callers[n%len(callers)], n)
 			_ = testbed.Pause(ctx, 20*time.Millisecond)
 		}
 	}()
 	for file, d := range dashboards(t) {
 		for _, v := range []string{"fraudcheck_build_info", `fraudcheck_build_info{job="fraudcheck"}`} {
-			assert.Len(t, queried(t, server, v), 2, "%s: what its variables ask", file)
+			assert.Len(t, queried(t, server, v), len(operators), "%s: what its variables ask", file)
 		}
 		for _, p := range d.Panels {
 			for _, q := range p.Targets {
@@ -70,8 +82,23 @@ func TestDashboardsFindData(t *testing.T) {
 	assert.Contains(t, health, `"health":"ok"`)
 }
 
+// Alerts and recordings ask for metrics that the program has.
+func TestAlertsAskForMetricsThatAreThere(t *testing.T) {
+	_, operators := pair(t)
+	there := make(map[string]bool)
+	for _, m := range regexp.MustCompile(`(?m)^\w+`).FindAllString(get(t, operators[0]+"/metrics")+get(t, operators[1]+"/metrics"), -1) {
+		there[m] = true
+	}
+	names := regexp.MustCompile(`(?:^|[^:\w])(fraudcheck_\w+)`)
+	for _, r := range append(rules(t, "prometheus/recordings.yaml"), rules(t, "prometheus/alerts.yaml")...) {
+		for _, m := range names.FindAllStringSubmatch(r.Expr, -1) {
+			assert.True(t, there[m[1]], "%s: there is no metric %s", r.Expr, m[1])
+		}
+	}
+}
+
 func TestPromtoolFindsNoFaultWithTheMetrics(t *testing.T) {
-	_, operators := instances(t)
+	_, operators := pair(t)
 	check := exec.CommandContext(t.Context(), "promtool", "check", "metrics")
 	check.Stdin = strings.NewReader(get(t, operators[0]+"/metrics"))
 	out, err := check.CombinedOutput()
@@ -79,32 +106,37 @@ func TestPromtoolFindsNoFaultWithTheMetrics(t *testing.T) {
 	assert.Empty(t, string(out))
 }
 
-// instances starts two that share a memcached, and returns the URLs of their ports. The
-// second one speaks TLS.
-func instances(t *testing.T) (callers, operators []string) {
+// pair starts two instances that share a memcached, and returns the URLs of their ports.
+// The second one speaks TLS.
+func pair(t *testing.T) (callers, operators []string) {
 	t.Helper()
-	memcached := testbed.StartMemcached(t)
+	store := fmt.Sprintf("hash_key: staple-0123456789-0123456789-0123456789\nstore: {kind: memcached, memcached: {servers: [%q]}}\n", testbed.StartMemcached(t).Addr)
 	for _, scheme := range []string{"http", "https"} {
-		dir := t.TempDir()
-		config := fmt.Sprintf(`
-listen: 127.0.0.1:0
-operator_listen: 127.0.0.1:0
-hash_key: staple-0123456789-0123456789-0123456789
-store: {kind: memcached, memcached: {servers: [%q]}}
-auth: {basic: {users: [{username: checkout, password: correct-horse-battery, roles: [checker]}]}}
-`, memcached.Addr)
-		if scheme == "https" {
-			certificate(t, filepath.Join(dir, "certificate.pem"), filepath.Join(dir, "key.pem"))
-			config += "tls: {cert_file: certificate.pem, key_file: key.pem}\n"
-		}
-		path := filepath.Join(dir, "fraudcheck.yaml")
-		require.NoError(t, os.WriteFile(path, []byte(config), 0o600))
-		i, err := testbed.StartInstance(t.Context(), dir, exec.Command(testbed.Program(t), "--config", path))
-		require.NoError(t, err)
-		t.Cleanup(i.Kill)
-		callers, operators = append(callers, scheme+"://"+i.Addr), append(operators, scheme+"://"+i.Operators)
+		caller, operator := instance(t, store, scheme)
+		callers, operators = append(callers, caller), append(operators, operator)
 	}
 	return callers, operators
+}
+
+// instance starts one with that store, and returns the URLs of its ports.
+func instance(t *testing.T, store, scheme string) (callers, operators string) {
+	t.Helper()
+	dir := t.TempDir()
+	config := `
+listen: 127.0.0.1:0
+operator_listen: 127.0.0.1:0
+auth: {basic: {users: [{username: checkout, password: correct-horse-battery, roles: [checker]}]}}
+` + store
+	if scheme == "https" {
+		certificate(t, filepath.Join(dir, "certificate.pem"), filepath.Join(dir, "key.pem"))
+		config += "tls: {cert_file: certificate.pem, key_file: key.pem}\n"
+	}
+	path := filepath.Join(dir, "fraudcheck.yaml")
+	require.NoError(t, os.WriteFile(path, []byte(config), 0o600))
+	i, err := testbed.StartInstance(t.Context(), dir, exec.Command(testbed.Program(t), "--config", path))
+	require.NoError(t, err)
+	t.Cleanup(i.Kill)
+	return scheme + "://" + i.Addr, scheme + "://" + i.Operators
 }
 
 // certificate writes a certificate of 127.0.0.1 that signs itself, and its key.
@@ -146,7 +178,7 @@ func scrape(t *testing.T, operators []string) string {
 	_, err = p.AwaitOutput(t.Context(), p.Stderr, regexp.MustCompile("Server is ready"))
 	require.NoError(t, err)
 	server := "http://" + found[1]
-	require.Eventually(t, func() bool { return len(queried(t, server, "up == 1")) == 2 }, 2*testbed.Prompt, 250*time.Millisecond, p.Stderr)
+	require.Eventually(t, func() bool { return len(queried(t, server, "up == 1")) == len(operators) }, 2*testbed.Prompt, 250*time.Millisecond, p.Stderr)
 	return server
 }
 

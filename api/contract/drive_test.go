@@ -59,6 +59,7 @@ var samples = map[op]sample{
 	"GET /v1/overrides":          {as: asDesk},
 	"POST /v1/subjects/read":     {body: someSubject, as: asDesk},
 	"POST /v1/subjects/forget":   {body: someSubject, as: asDesk},
+	"GET /v1/blocked":            {as: asDesk},
 	"GET /v1/decisions":          {as: asDesk},
 	"GET /v1/rules":              {as: asDesk},
 	"GET /v1/trends":             {as: asDesk},
@@ -206,6 +207,9 @@ func (d *drive) driveChecks(i *testbed.Instance) {
 	c := d.sampleOf(o)
 	c.body = `{"ip":"198.51.100.9","card_id":"pm_1"}`
 	d.taken(i, o, c, 200)
+	two := d.sampleOf("GET /v1/blocked")
+	two.target += "?limit=2"
+	d.taken(i, "GET /v1/blocked", two, 200)
 	c.body = `{"ip":"203.0.113.79","card_id":"pm_1","email":"eve@example.com"}`
 	d.taken(i, o, c, 200)
 	c = d.sampleOf(o)
@@ -291,6 +295,7 @@ func (d *drive) driveOperators(i *testbed.Instance) {
 	d.refused(i, read, at(read, "/v1/addresses/nowhere"))
 	d.refused(i, forget, at(forget, "/v1/addresses/nowhere"))
 
+	d.driveBlocked(i)
 	d.driveOverrides(i)
 	d.driveDecisions(i)
 

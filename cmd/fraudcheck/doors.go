@@ -38,6 +38,7 @@ func (s *service) makeDoors() error {
 	if s.decisions != nil {
 		callersAPI.Watchers = append(callersAPI.Watchers, s.decisions.Watch)
 	}
+	s.watchBlocked(callersAPI, operatorsAPI)
 	forCallers.Elsewhere, forCallers.OtherPort = operatorsAPI.Routes(), "operators' port (operator_listen)"
 	forOperators.Elsewhere, forOperators.OtherPort = callersAPI.Routes(), "callers' port (listen)"
 	s.watchers, operatorsAPI.Watchers = callersAPI.Watchers, callersAPI.Watchers

@@ -25,6 +25,10 @@ func (g *Guard) OverTLS(peer netip.Addr) bool {
 	return p.tlsInFront && p.trusts(peer.Unmap().WithZone(""))
 }
 
+// TrustedProxies returns the trusted proxies of the policy in force. The caller does not
+// change them.
+func (g *Guard) TrustedProxies() []netip.Prefix { return g.inForce.Load().proxies }
+
 // locate sets r.from once: one request is judged under one policy.
 func (r *Request) locate(p *Policy) {
 	if !r.located {

@@ -28,6 +28,11 @@
 // instance honours it. When the shared store does not answer, it is made in this instance
 // and answered 503 store_unreachable, which says that other instances have not heard.
 //
+// # Who is blocked
+//
+// GET /v1/blocked lists the IP addresses that are blocked now and were seen trying, as JSON,
+// or as text for a firewall, which never holds an address that it might be wrong to drop.
+//
 // # Decisions
 //
 // GET /v1/decisions lists the last checks of this instance, from memory, with short ids of
@@ -94,6 +99,9 @@ type API struct {
 	ShortIDs  *velocity.ShortIDs // those of the ring
 	CursorKey []byte             // seals where a list of decisions goes on
 
+	Blocked  *recent.Blocked
+	Firewall Firewall // of the list of the blocked for firewalls
+
 	scrapes scrapes
 	planIDs planIDs
 }
@@ -122,6 +130,7 @@ func (a *API) Routes() []door.Route {
 		{Methods: "GET", Path: overridesPath, Needs: auth.Analyst, Peers: true, Turn: turns.LookUp, Handle: a.listOverrides},
 		{Methods: "POST", Path: "/v1/subjects/read", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.readSubject},
 		{Methods: "POST", Path: "/v1/subjects/forget", Needs: auth.Analyst, Turn: turns.Change, Handle: a.forgetSubject},
+		{Methods: "GET", Path: "/v1/blocked", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.blocked},
 		{Methods: "GET", Path: "/v1/decisions", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.listDecisions},
 		{Methods: "GET", Path: "/v1/rules", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.listRules},
 		{Methods: "GET", Path: trendsPath, Needs: auth.Analyst, Peers: true, Turn: turns.LookUp, Handle: a.listTrends},

@@ -286,6 +286,17 @@ func (m *Metrics) registerSources(from Sources) {
 	gauge("fraudcheck_build_info", "What is running; always 1.", func() float64 { return 1 }, build)
 }
 
+// RegisterBlocked makes the metrics of blocked addresses. Both functions are called at each
+// scrape: how many are blocked now, and how many left the list of them since the start,
+// while they were blocked, because there were too many.
+func (m *Metrics) RegisterBlocked(blocked func() int, evicted func() uint64) {
+	m.Registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "fraudcheck_blocked_addresses", Help: "IP addresses, IPv6 networks for such, that are blocked now and were seen trying at this instance."},
+			func() float64 { return float64(blocked()) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "fraudcheck_blocked_addresses_evicted_total", Help: "Blocked IP addresses, untried longest, that are not listed any more because there are more than 100,000."},
+			func() float64 { return float64(evicted()) }))
+}
+
 // counters registers counters with these labels.
 func (m *Metrics) counters(name, help string, labels ...string) *prometheus.CounterVec {
 	v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)

@@ -2,6 +2,12 @@
 // watch: each part is told of every check ([event.Watcher]), takes constant memory, and
 // costs a check next to nothing.
 //
+// # Blocked
+//
+// [Blocked] is which IP addresses were blocked and are still trying. What it notes at a
+// check is only whom to ask for: the answer comes from the records, which know what was
+// forgotten, overridden or changed since.
+//
 // # Decisions
 //
 // [Ring] is the last decisions, with their addresses in clear and short ids of cards and

@@ -89,6 +89,17 @@ func (p *Plan) Suspect(addr, peer netip.Addr) Suspicion {
 	return NotSuspect
 }
 
+// SuspectNetworks returns the networks of the plan's guard.
+func (p *Plan) SuspectNetworks() (networks []netip.Prefix) {
+	if p.guard == nil {
+		return nil
+	}
+	for i := range p.guard.networks.entries {
+		networks = append(networks, p.guard.networks.entries[i].Net)
+	}
+	return networks
+}
+
 var carrierNAT = netip.MustParsePrefix("100.64.0.0/10")
 
 // lower lowers what a rule on the update's subject found, where that subject is suspect.

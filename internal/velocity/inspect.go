@@ -154,6 +154,10 @@ func (c *Checker) Subject(addr netip.Addr) string {
 	return subjectOf(addr, c.Plan()).String()
 }
 
+// AddressSubject returns the "ip" subject of a valid address: an IPv4 address with all its bits,
+// of an IPv6 address the network of ipv6_prefix bits.
+func (p *Plan) AddressSubject(addr netip.Addr) netip.Prefix { return subjectOf(addr, p) }
+
 // ParseSubject judges the fields by which an analyst names a subject: per, and value or
 // a card's own fields. It returns the kind's name and an attempt that has this subject
 // only. The error is a *FieldError.

@@ -136,3 +136,16 @@ func (l *Lists) find(addr netip.Addr, now Time) *Entry {
 	}
 	return nil
 }
+
+// Allowed returns the networks of the plan's lists that are allowed at now.
+func (p *Plan) Allowed(now Time) (networks []netip.Prefix) {
+	if p.lists == nil {
+		return nil
+	}
+	for i := range p.lists.entries {
+		if e := &p.lists.entries[i]; e.Outcome == Allow && (e.Until.IsZero() || now < TimeOf(e.Until)) {
+			networks = append(networks, e.Net)
+		}
+	}
+	return networks
+}

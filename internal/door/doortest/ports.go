@@ -74,6 +74,7 @@ type Setup struct {
 	Watchers      []event.Watcher
 	Metrics       *operator.Metrics
 	Minutes       *recent.Minutes
+	Firewall      operator.Firewall
 	Ring          *recent.Ring // of 1,000 decisions; nil: they are not kept
 
 	log    *Log
@@ -158,6 +159,7 @@ func (f *Fraudcheck) open(t testing.TB, s *Setup) {
 		ShortIDs: ShortIDs}
 	looks := &operator.API{Checker: s.Checker, Guard: s.Guard, Metrics: f.Metrics, Now: s.Now, Address: s.Address, Profiles: s.Profiles, Peers: s.Peers, Self: s.Self,
 		Minutes: s.Minutes, Ring: s.Ring, Instance: "web-1", ShortIDs: ShortIDs, CursorKey: []byte("a key for the tests"), Watchers: s.Watchers}
+	f.watchBlocked(s, checks, looks)
 	ofOperators := settings("operators")
 	ofCallers.Elsewhere, ofCallers.OtherPort = looks.Routes(), "operators' port"
 	ofOperators.Elsewhere, ofOperators.OtherPort = checks.Routes(), "callers' port"
@@ -181,6 +183,17 @@ func (f *Fraudcheck) open(t testing.TB, s *Setup) {
 		}
 		stopping.Wait()
 	})
+}
+
+// watchBlocked has checks tell which addresses are blocked, and operators see them.
+func (f *Fraudcheck) watchBlocked(s *Setup, checks *callers.API, looks *operator.API) {
+	blocked := recent.NewBlocked(s.Checker)
+	f.Metrics.RegisterBlocked(func() int { return blocked.Count(f.Now()) }, blocked.Evicted)
+	if s.Firewall.Infrastructure == nil {
+		s.Firewall.Infrastructure = func() ([]netip.Prefix, error) { return s.Guard.TrustedProxies(), nil }
+	}
+	checks.Watchers = append(checks.Watchers, blocked.Watch)
+	looks.Blocked, looks.Firewall = blocked, s.Firewall
 }
 
 // Ports are both ports by name.

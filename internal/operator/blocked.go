@@ -1,0 +1,147 @@
+package operator
+
+import (
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"fraudcheck/internal/door"
+	"fraudcheck/internal/recent"
+	"fraudcheck/internal/velocity"
+	"fraudcheck/internal/wire"
+)
+
+// A blockedView is who is blocked, at this instance or several, as the answers show it.
+type blockedView struct {
+	recent.BlockedList
+	Unreachable []string // instances that did not answer
+}
+
+// blockedQuery is what may be asked of GET /v1/blocked.
+type blockedQuery struct {
+	limit    int
+	networks bool // in the text form
+}
+
+// blocked answers GET /v1/blocked: who is blocked now, as JSON or for a firewall.
+func (a *API) blocked(q *door.Request) *wire.Problem {
+	text := prefersText(q.In.Header.Values("Accept"))
+	query, p := parseBlockedQuery(string(q.Query), text)
+	if p != nil {
+		return p
+	}
+	now := a.Now(q.Start)
+	view := blockedView{BlockedList: a.Blocked.List(query.limit, now)}
+	if !text {
+		q.Answer(200, wire.JSON, view.appendJSON(nil))
+		return nil
+	}
+	body, p := a.firewallList(&view, query.networks, now)
+	if p == nil {
+		q.Answer(200, "text/plain; charset=utf-8", body)
+	}
+	return p
+}
+
+// parseBlockedQuery reads the query.
+func parseBlockedQuery(query string, text bool) (b blockedQuery, p *wire.Problem) {
+	wrong := func(code, field, detail string) (blockedQuery, *wire.Problem) {
+		return b, &wire.Problem{Status: 400, Code: code, Field: field, Detail: detail}
+	}
+	b.limit = recent.MaxBlocked
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return wrong("body_invalid", "", "expected a query of name=value")
+	}
+	for name, all := range values {
+		if len(all) > 1 {
+			return wrong("field_repeated", name, "expected each filter once")
+		}
+		switch value := all[0]; {
+		case name == "scope":
+			if value != "this" {
+				return wrong("field_invalid", name, "expected this")
+			}
+		case name == "limit" && !text:
+			if b.limit, err = strconv.Atoi(value); err != nil || b.limit < 1 || b.limit > recent.MaxBlocked {
+				return wrong("field_invalid", name, "expected a number from 1 to 100000")
+			}
+		case name == "networks" && text:
+			if b.networks = value == "1"; !b.networks {
+				return wrong("field_invalid", name, "expected 1")
+			}
+		case text:
+			return wrong("field_unknown", "", "expected no filter but networks=1 and scope=this, as text")
+		default:
+			return wrong("field_unknown", "", "expected no filter but limit and scope=this; networks=1 is for Accept: text/plain")
+		}
+	}
+	return b, nil
+}
+
+// prefersText reports whether the Accept header (RFC 9110, 12.5.1) names text/plain, with
+// a greater weight than application/json if it names both. The program that lists both is
+// an HTTP library; a firewall's job names the one.
+func prefersText(accept [][]byte) bool {
+	text, json := 0.0, 0.0
+	for _, line := range accept {
+		for media := range strings.SplitSeq(string(line), ",") {
+			name, parameters, _ := strings.Cut(media, ";")
+			weight := 1.0
+			for parameter := range strings.SplitSeq(parameters, ";") {
+				if key, value, _ := strings.Cut(strings.TrimSpace(parameter), "="); strings.EqualFold(key, "q") {
+					weight, _ = strconv.ParseFloat(value, 64) // what is no number weighs nothing
+				}
+			}
+			switch strings.ToLower(strings.TrimSpace(name)) {
+			case "text/plain":
+				text = max(text, weight)
+			case wire.JSON:
+				json = max(json, weight)
+			}
+		}
+	}
+	return text > json
+}
+
+// appendJSON appends the view as the JSON answer.
+func (v *blockedView) appendJSON(b []byte) []byte {
+	b = slices.Grow(b, 200*len(v.Blocked)+100)
+	b = append(b, `{"blocked":[`...)
+	for i := range v.Blocked {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		e := &v.Blocked[i]
+		b = append(appendSubject(append(b, `{"ip":"`...), e.Subject), `","reasons":`...)
+		b = appendTime(append(appendNames(b, e.Reasons), `,"first_blocked":`...), e.FirstBlocked)
+		b = appendTime(append(b, `,"last_tried":`...), e.Tried)
+		b = append(b, `,"clears_in_seconds":`...)
+		if e.ClearsIn > 0 {
+			b = strconv.AppendInt(b, int64(e.ClearsIn), 10)
+		} else {
+			b = append(b, "null"...)
+		}
+		b = append(strconv.AppendUint(append(b, `,"attempts":`...), e.Attempts, 10), '}')
+	}
+	b = appendNames(append(b, `],"unreachable":`...), v.Unreachable)
+	b = strconv.AppendBool(append(b, `,"degraded":`...), v.Degraded)
+	return append(strconv.AppendInt(append(b, `,"left_out":`...), int64(v.LeftOut), 10), '}')
+}
+
+// appendSubject appends an address, or a network in CIDR form.
+func appendSubject(b []byte, subject netip.Prefix) []byte {
+	if subject.IsSingleIP() {
+		return subject.Addr().AppendTo(b)
+	}
+	return subject.AppendTo(b)
+}
+
+// appendTime appends a time as in RFC 3339, in UTC with milliseconds, as a JSON string.
+func appendTime(b []byte, t velocity.Time) []byte {
+	b = time.UnixMilli(int64(t)).UTC().AppendFormat(append(b, '"'), "2006-01-02T15:04:05.000Z07:00")
+	return append(b, '"')
+}
