@@ -62,7 +62,8 @@ var faults = append([]fault{
 	{name: "learned-while-hung", promise: throughout | degrades, prepare: learnedWhileHung},
 	{name: "restarted-fast", promise: throughout, prepare: losingMemory(restartFast)},
 	{name: "flushed", promise: throughout, prepare: losingMemory(flush)},
-	{name: "forgiven-then-lost", promise: throughout, prepare: forgivenThenLost},
+	{name: "forgiven-then-lost", promise: throughout, prepare: letGoThenLost((*trial).forget)},
+	{name: "overridden-then-lost", promise: throughout, prepare: letGoThenLost((*trial).override)},
 	{name: "record-refused", promise: answered | blocked | fast, prepare: recordRefused},
 	{name: "full", promise: throughout | degrades, prepare: full},
 

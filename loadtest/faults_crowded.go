@@ -145,7 +145,7 @@ func (s *trial) disturbed(v *verdict, begin, end func() error) (*stage, error) {
 }
 
 // forgotten: in the middle of the flood an analyst forgets a blocked address. It passes
-// within a second.
+// once that is answered.
 func forgotten(s *trial, v *verdict) (*stage, error) {
 	i, err := s.startForCrowds(true, "")
 	if err != nil {
@@ -202,8 +202,8 @@ func forgotten(s *trial, v *verdict) (*stage, error) {
 	v.note("%s; forgetting answered after %d ms, blocked for %d", st, answered.Milliseconds(), blockedLast.Milliseconds())
 	v.answered(st, x.crowd, false)
 	v.untroubled(st)
-	if blockedLast > time.Second {
-		v.missed(st, 0, "still blocked after %d ms", blockedLast.Milliseconds())
+	if blockedLast > answered {
+		v.missed(st, 0, "still blocked after %d ms, once forgetting was answered", blockedLast.Milliseconds())
 	}
 	if answered > 1500*time.Millisecond {
 		v.missed(st, 0, "forgetting answered after %d ms", answered.Milliseconds())

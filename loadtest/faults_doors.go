@@ -106,7 +106,7 @@ func scraped(s *trial) error {
 				for second := time.Now(); time.Now().Before(over); _ = testbed.Pause(s.ctx, time.Until(second)) {
 					second = second.Add(time.Second)
 					for _, path := range paths {
-						if err := s.asAnalyst(i, http.MethodGet, path); err != nil {
+						if err := s.asAnalyst(i, http.MethodGet, path, ""); err != nil {
 							failed <- err
 							return
 						}

@@ -5,7 +5,10 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"fraudcheck/internal/testbed"
 )
@@ -190,55 +193,75 @@ func flush(_ *trial, m *testbed.Memcached) error {
 	return err
 }
 
-// forgivenThenLost: addresses that both instances know as blocked are forgotten at
-// one of them, and then memcached loses its memory. They stay forgiven.
-func forgivenThenLost(s *trial) error {
-	m, err := s.twoInstances()
-	ips := watchedAddresses(watched)
-	s.begin = func() error {
-		if err := s.blockAt(s.instances[0], ips); err != nil {
+// letGoThenLost: an analyst lets addresses go at one instance that both know as blocked,
+// and then memcached loses its memory. They stay let go.
+func letGoThenLost(letGo func(*trial, *testbed.Instance, string) error) func(*trial) error {
+	return func(s *trial) error {
+		m, err := s.twoInstances()
+		ips := watchedAddresses(watched)
+		s.begin = func() error {
+			if err := s.blockAt(s.instances[0], ips); err != nil {
+				return err
+			}
+			if seen, err := s.show(s.instances[1], ips); err != nil || seen.blocked < len(ips) {
+				return fmt.Errorf("the other instance does not know the blocked: %+v %v", seen, err)
+			}
+			var all errgroup.Group // each is answered when every instance honours it
+			for _, ip := range ips {
+				all.Go(func() error { return letGo(s, s.instances[0], ip) })
+			}
+			if err := all.Wait(); err != nil {
+				return err
+			}
+			for _, i := range s.instances {
+				if seen, err := s.show(i, ips); err != nil || seen.blocked > 0 {
+					return brokenPromise(fmt.Sprintf("still blocked once that was answered: %+v %v", seen, err))
+				}
+			}
+			return restartFast(s, m)
+		}
+		s.check = func() error { return s.passEverywhere(ips) }
+		return err
+	}
+}
+
+// passEverywhere shows a card from each address at both instances: none may be blocked.
+func (s *trial) passEverywhere(ips []string) error {
+	// The other first: asked by the one that knows, memcached would know too.
+	for n, i := range slices.Backward(s.instances) {
+		if err := s.awaitUndegraded(i); err != nil {
 			return err
 		}
-		if seen, err := s.show(s.instances[1], ips); err != nil || seen.blocked < len(ips) {
-			return fmt.Errorf("the other instance does not know the blocked: %+v %v", seen, err)
+		seen, err := s.show(i, ips)
+		if err != nil {
+			return err
 		}
-		for _, ip := range ips {
-			if err := s.forget(s.instances[0], ip); err != nil {
-				return err
-			}
+		s.note("%d of %d pass at instance %d", seen.passed, len(ips), n)
+		if seen.blocked > 0 {
+			return brokenPromise(fmt.Sprintf("%d of %d addresses that were let go are blocked again at instance %d", seen.blocked, len(ips), n))
 		}
-		return restartFast(s, m)
 	}
-	s.check = func() error {
-		// The other first: asked by the one that knows, memcached would know too.
-		for n, i := range slices.Backward(s.instances) {
-			if err := s.awaitUndegraded(i); err != nil {
-				return err
-			}
-			seen, err := s.show(i, ips)
-			if err != nil {
-				return err
-			}
-			s.note("%d of %d pass at instance %d", seen.passed, len(ips), n)
-			if seen.blocked > 0 {
-				return brokenPromise(fmt.Sprintf("%d of %d forgotten addresses are blocked again at instance %d", seen.blocked, len(ips), n))
-			}
-		}
-		return nil
-	}
-	return err
+	return nil
 }
 
 // forget has an analyst forget the address at the instance.
 func (s *trial) forget(i *testbed.Instance, ip string) error {
-	return s.asAnalyst(i, http.MethodDelete, "/v1/addresses/"+ip)
+	return s.asAnalyst(i, http.MethodDelete, "/v1/addresses/"+ip, "")
+}
+
+// override has an analyst allow the address at the instance for an hour.
+func (s *trial) override(i *testbed.Instance, ip string) error {
+	return s.asAnalyst(i, http.MethodPut, "/v1/addresses/"+ip+"/override", `{"decision":"allow","for":"1h","reason":"a trial"}`)
 }
 
 // asAnalyst asks the operators' port, which must answer 200.
-func (s *trial) asAnalyst(i *testbed.Instance, method, path string) error {
-	r, err := http.NewRequestWithContext(s.ctx, method, "http://"+i.Operators+path, nil)
+func (s *trial) asAnalyst(i *testbed.Instance, method, path, body string) error {
+	r, err := http.NewRequestWithContext(s.ctx, method, "http://"+i.Operators+path, strings.NewReader(body))
 	if err != nil {
 		return err
+	}
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
 	}
 	r.SetBasicAuth("analyst", s.password)
 	answer, err := http.DefaultClient.Do(r)

@@ -139,11 +139,49 @@ func TestThreeInstancesAnswerAsOne(t *testing.T) {
 	instances[0].await(t, instances[0].stderr, `Instance web-1 asks 3 peers`)
 	instances[1].await(t, instances[1].stderr, `Response: 200 .* peer checkout request=`)
 
+	// Decisions, page by page, each once and the newest first.
+	for i := range 9 {
+		require.Equal(t, 200, instances[i%3].send(t, "POST", "/v1/check", attempt(fmt.Sprintf("203.0.113.%d", i), "4242")).status)
+	}
+	var met []string
+	last := time.Now().Add(time.Minute)
+	for next := ""; ; {
+		a, err := instances[1].try(instances[1].operators, "GET", "/v1/decisions?limit=2&before="+next, "")
+		require.NoError(t, err)
+		var page struct {
+			Decisions []struct {
+				Instance, IP string
+				Time         time.Time
+			}
+			Next        string
+			Unreachable []string
+		}
+		require.NoError(t, json.Unmarshal([]byte(a.body), &page), a.body)
+		assert.Empty(t, page.Unreachable)
+		for _, d := range page.Decisions {
+			assert.False(t, d.Time.After(last), "the newest first")
+			met, last = append(met, d.Instance+" "+d.IP), d.Time
+		}
+		if next = page.Next; next == "" {
+			break
+		}
+	}
+	var want []string
+	for i := range 9 {
+		want = append(want, fmt.Sprintf("web-%d 203.0.113.%d", i%3+1, i))
+	}
+	assert.ElementsMatch(t, want, met)
+
 	// One that hangs costs a second, one that is gone less.
 	instances[2].signal(t, syscall.SIGSTOP)
-	began := time.Now()
-	logins, unreachable := loggedInAt(t, instances[0], "")
-	assert.Less(t, time.Since(began), 5*time.Second)
+	var logins int
+	var unreachable []string
+	require.Eventually(t, func() bool { // a signal takes a moment to stop all threads
+		began := time.Now()
+		logins, unreachable = loggedInAt(t, instances[0], "")
+		assert.Less(t, time.Since(began), 5*time.Second)
+		return len(unreachable) > 0
+	}, prompt, time.Millisecond)
 	assert.Equal(t, 2, logins)
 	assert.Equal(t, ports[2:], unreachable)
 	instances[0].await(t, instances[0].stderr, `WARNING .*A peer is missing in answers to operators: `+ports[2]+` does not answer within a second`)

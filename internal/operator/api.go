@@ -35,7 +35,7 @@
 //
 // # Decisions
 //
-// GET /v1/decisions lists the last checks of this instance, from memory, with short ids of
+// GET /v1/decisions lists the last checks of all instances, from memory, with short ids of
 // cards and attempts.
 //
 // # Logins
@@ -111,6 +111,7 @@ const (
 	addresses        = "/v1/addresses/{ip}" // of one address
 	addressOverrides = addresses + "/override"
 	overridesPath    = "/v1/overrides"
+	decisionsPath    = "/v1/decisions"
 	loginsPath       = "/v1/logins"
 	instancesPath    = "/v1/instances"
 	trendsPath       = "/v1/trends"
@@ -131,7 +132,7 @@ func (a *API) Routes() []door.Route {
 		{Methods: "POST", Path: "/v1/subjects/read", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.readSubject},
 		{Methods: "POST", Path: "/v1/subjects/forget", Needs: auth.Analyst, Turn: turns.Change, Handle: a.forgetSubject},
 		{Methods: "GET", Path: "/v1/blocked", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.blocked},
-		{Methods: "GET", Path: "/v1/decisions", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.listDecisions},
+		{Methods: "GET", Path: decisionsPath, Needs: auth.Analyst, Peers: true, Turn: turns.LookUp, Handle: a.listDecisions},
 		{Methods: "GET", Path: "/v1/rules", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.listRules},
 		{Methods: "GET", Path: trendsPath, Needs: auth.Analyst, Peers: true, Turn: turns.LookUp, Handle: a.listTrends},
 		{Methods: "GET", Path: loginsPath, Needs: auth.Operator, Peers: true, Turn: turns.LookUp, Handle: a.listLogins},

@@ -31,18 +31,20 @@ type decisionsQuery struct {
 
 // A listedDecision is a decision as lists and streams show it.
 type listedDecision struct {
-	Time      moment       `json:"time"`
-	Instance  string       `json:"instance"`
-	IP        *string      `json:"ip"`   // null: no_ip was sent
-	Card      *string      `json:"card"` // null: not known
-	Decision  string       `json:"decision"`
-	Reasons   list[string] `json:"reasons"`
-	Rules     []listedRule `json:"rules"`
-	Degraded  bool         `json:"degraded"`
-	Caller    string       `json:"caller"`
-	Attempt   string       `json:"attempt"`
-	RequestID string       `json:"request_id"`
-	More      int          `json:"more,omitempty"` // decisions on the IP address without an entry
+	Time      moment           `json:"time"`
+	Instance  string           `json:"instance"`
+	IP        *string          `json:"ip"`   // null: no_ip was sent
+	Card      *string          `json:"card"` // null: not known
+	Decision  string           `json:"decision"`
+	Reasons   list[string]     `json:"reasons"`
+	Rules     list[listedRule] `json:"rules"`
+	Degraded  bool             `json:"degraded"`
+	Caller    string           `json:"caller"`
+	Attempt   string           `json:"attempt"`
+	RequestID string           `json:"request_id"`
+	More      int              `json:"more,omitempty"` // decisions on the IP address without an entry
+	// Number is told to other instances alone, which put the decision in its place by it.
+	Number *uint64 `json:"number,omitempty"`
 
 	place recent.Position // among the decisions of all instances
 }
@@ -64,8 +66,39 @@ func (a *API) listDecisions(q *door.Request) *wire.Problem {
 	if p != nil {
 		return p
 	}
-	answerJSON(q, a.decisionsPage(query, a.ownDecisions(q, query)))
+	all, more := a.ownDecisions(q, query), false
+	others, unreachable := ofAll[decisionsPage](a, q, decisionsPath, withoutScope(q.Query), query.thisOnly)
+	for _, other := range others {
+		theirs := placed(other, query)
+		all, more = append(all, theirs...), more || len(theirs) > 0 && other.said.Next != nil
+	}
+	page := a.decisionsPage(query, all, more)
+	page.Unreachable = unreachable
+	answerJSON(q, page)
 	return nil
+}
+
+// placed returns the decisions of another instance, at most query.limit, in their places
+// behind query.before. What it names itself, and no other, it is taken for.
+func placed(of told[decisionsPage], query *decisionsQuery) (found []listedDecision) {
+	for _, d := range of.said.Decisions[:min(query.limit, len(of.said.Decisions))] {
+		if d.Number == nil {
+			continue
+		}
+		d.place = recent.Position{Time: velocity.TimeOf(d.Time.Time), Instance: recent.InstanceNumber(of.instance), Number: *d.Number}
+		if query.before != nil && d.place.Compare(*query.before) <= 0 {
+			continue
+		}
+		d.Instance, d.Number = of.instance, nil
+		if d.Reasons == nil {
+			d.Reasons = list[string]{}
+		}
+		if d.Rules == nil {
+			d.Rules = list[listedRule]{}
+		}
+		found = append(found, d)
+	}
+	return found
 }
 
 // A decisionsPage is the answer to GET /v1/decisions.
@@ -76,13 +109,15 @@ type decisionsPage struct {
 }
 
 // decisionsPage makes a page of decisions, in any order: of each instance those that come
-// first behind query.before, up to one more than query.limit.
-func (a *API) decisionsPage(query *decisionsQuery, all []listedDecision) decisionsPage {
+// first behind query.before, up to query.limit or one more. more: there are others.
+func (a *API) decisionsPage(query *decisionsQuery, all []listedDecision, more bool) decisionsPage {
 	slices.SortFunc(all, func(x, y listedDecision) int { return x.place.Compare(y.place) })
 	page := decisionsPage{Decisions: all, Unreachable: []string{}}
 	if len(all) > query.limit {
-		page.Decisions = all[:query.limit]
-		next := a.cursor(all[query.limit-1].place)
+		page.Decisions, more = all[:query.limit], true
+	}
+	if more {
+		next := a.cursor(page.Decisions[len(page.Decisions)-1].place)
 		page.Next = &next
 	}
 	return page
@@ -103,7 +138,7 @@ func (a *API) ownDecisions(q *door.Request, query *decisionsQuery) []listedDecis
 func (a *API) listed(q *door.Request, d *recent.Decision) listedDecision {
 	l := listedDecision{
 		Time: moment{time.UnixMilli(int64(d.Time))}, Instance: a.Instance,
-		Decision: d.Outcome.String(), Reasons: append([]string{}, d.Reasons...), Rules: make([]listedRule, len(d.Rules)),
+		Decision: d.Outcome.String(), Reasons: append([]string{}, d.Reasons...), Rules: make(list[listedRule], len(d.Rules)),
 		Degraded: d.Degraded, Caller: d.Caller, Attempt: d.Attempt.String(), RequestID: d.RequestID, More: d.More, place: d.Position,
 	}
 	for i, r := range d.Rules {
@@ -116,6 +151,9 @@ func (a *API) listed(q *door.Request, d *recent.Decision) listedDecision {
 	if d.Card != 0 {
 		card := d.Card.String()
 		l.Card = &card
+	}
+	if q.Caller.IsPeer() {
+		l.Number = &d.Number
 	}
 	if _, shown := door.ShownName(d.Caller); !shown {
 		l.Caller = q.Name(d.Caller)

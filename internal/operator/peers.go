@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/url"
 	"time"
 
 	"fraudcheck/internal/door"
@@ -44,6 +45,16 @@ func (a *API) askPeers(q *door.Request, path string, query []byte, scopeThis boo
 		return nil
 	}
 	return a.Peers.Ask(context.Background(), peers.Question{Target: peers.Target(path, query), Caller: q.Caller.Name, RequestID: string(q.ID)})
+}
+
+// withoutScope returns a query that was parsed, without its scope.
+func withoutScope(query []byte) []byte {
+	values, err := url.ParseQuery(string(query))
+	if err != nil {
+		return nil
+	}
+	values.Del("scope")
+	return []byte(values.Encode())
 }
 
 // otherForm is why an answer that is there is of no use.

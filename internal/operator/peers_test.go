@@ -167,3 +167,42 @@ func TestWhatAPeerAnswersIsJudged(t *testing.T) {
 		})
 	}
 }
+
+// decided is a decision as another instance tells it.
+func decided(at string, number int, more string) string {
+	return fmt.Sprintf(`{"time":"2026-11-21T%s.000Z","instance":"a lie","ip":"203.0.113.9","decision":"allow","reasons":null,"caller":"shop","attempt":"k7qm2xpz","request_id":"r%d","number":%d%s}`, at, number, number, more)
+}
+
+func TestDecisionsOfAllInstancesAreMergedByTime(t *testing.T) {
+	second, asked := answering(t, "web-2", `{"decisions":[`+decided("09:00:02", 7, `,"mood":1`)+`,`+decided("08:59:59", 6, "")+`],"next":null}`)
+	third, _ := answering(t, "web-3", `{"decisions":[`+decided("09:00:03", 9, "")+`],"next":"there is more"}`)
+	old, _ := answering(t, "web-4", `{"decisions":[{"time":"2026-11-21T09:00:05.000Z"}]}`) // it tells no place
+	d := openAmong(t, second, third, old)
+	d.checkOver(t, `{"ip":"203.0.113.7","card_id":"a"}`, "X-Request-ID: own")
+	ask := func(query string) (ids []string, a doortest.Answer) {
+		a = d.ask(t, "GET", "/v1/decisions"+query, "")
+		require.Equal(t, 200, a.Status, a.Body)
+		for _, each := range listOf(a) {
+			assert.NotContains(t, each, "number")
+			assert.NotContains(t, each, "mood")
+			assert.IsType(t, []any{}, each["reasons"])
+			ids = append(ids, each["instance"].(string)+" "+each["request_id"].(string))
+		}
+		assert.Equal(t, []any{}, a.JSON["unreachable"])
+		return ids, a
+	}
+	ids, a := ask("?ip=203.0.113.0/24&scope=")
+	assert.Equal(t, []string{"web-3 r9", "web-2 r7", "web-1 own", "web-2 r6"}, ids)
+	assert.NotNil(t, a.JSON["next"], "the third has more")
+	assert.Equal(t, "/v1/decisions?scope=this&ip=203.0.113.0%2F24", asked()[0])
+
+	ids, a = ask("?limit=2")
+	assert.Equal(t, []string{"web-3 r9", "web-2 r7"}, ids)
+	ids, _ = ask("?limit=2&before=" + a.JSON["next"].(string))
+	assert.Equal(t, []string{"web-1 own", "web-2 r6"}, ids, "what a peer repeats is passed over")
+	ids, _ = ask("?scope=this")
+	assert.Equal(t, []string{"web-1 own"}, ids)
+
+	target := "/v1/decisions?scope=this"
+	assert.Regexp(t, `"request_id":"own","number":\d+\}`, d.anonymous(t, "GET", target, "", withProof(t, "GET", target)).Body)
+}

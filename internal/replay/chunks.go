@@ -5,10 +5,13 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/csv"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -98,6 +101,7 @@ func (f *openFile) readFormat() error {
 		return err
 	}
 	if first[0] == '{' {
+		f.format.header = f.firstNames()
 		return nil
 	}
 	line, err := f.in.ReadString('\n')
@@ -120,6 +124,18 @@ func (f *openFile) readFormat() error {
 		f.format.header[i] = strings.Trim(name, " \t")
 	}
 	return nil
+}
+
+// firstNames returns the names of the first line of NDJSON, without reading it; none where
+// it is long, or no object.
+func (f *openFile) firstNames() []string {
+	ahead, _ := f.in.Peek(chunkSize)
+	line, _, _ := bytes.Cut(ahead, []byte("\n"))
+	var members map[string]json.RawMessage
+	if json.Unmarshal(line, &members) != nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(members))
 }
 
 // use sets the mapping, by which the values of the rows are picked.

@@ -29,9 +29,14 @@ var rowFields = []velocity.Field{
 	velocity.FieldOutcome, velocity.FieldReason,
 }
 
+// textFields are those of them that name a subject by their text.
+var textFields = []velocity.Field{velocity.FieldEmail, velocity.FieldDevice, velocity.FieldCart, velocity.FieldAccount}
+
 // withDefaults returns the columns, or where none was named all those of the header that have
-// the name of a part: time, ip, card_id, ... and label, amount and outcome_time.
-func (c *Columns) withDefaults(header []string) Columns {
+// the name of a part: time, ip, card_id, ... and label, amount and outcome_time. The first
+// line of NDJSON, which is its header, may lack what later lines have; but which form an
+// expiry has, and whether there are outcomes and labels, it must tell.
+func (c *Columns) withDefaults(header []string, open bool) Columns {
 	named := *c
 	if named.Time+named.OutcomeTime+named.Label+named.Amount != "" || len(named.Fields) > 0 {
 		return named
@@ -45,7 +50,11 @@ func (c *Columns) withDefaults(header []string) Columns {
 	named.Time, named.OutcomeTime, named.Label, named.Amount = own("time"), own("outcome_time"), own("label"), own("amount")
 	named.Fields = map[velocity.Field]string{}
 	for _, f := range rowFields {
-		if name := own(f.String()); name != "" {
+		name := own(f.String())
+		if open && (f == velocity.FieldIP || f == velocity.FieldCardID || f == velocity.FieldAttemptID || slices.Contains(textFields, f)) {
+			name = f.String()
+		}
+		if name != "" {
 			named.Fields[f] = name
 		}
 	}
@@ -84,7 +93,10 @@ func (e *ColumnError) Error() string { return e.Part + ": " + e.Problem }
 // find returns the mapping of the columns among the names of a history. open says that the
 // names are not all there are: those of NDJSON are known only when they are met.
 func (c *Columns) find(header []string, open bool) (*mapping, error) {
-	m := &mapping{Columns: c.withDefaults(header)}
+	m := &mapping{Columns: c.withDefaults(header, open)}
+	if m.Time == "" {
+		return nil, &ColumnError{"--time", "missing; expected the column that holds the time of each row" + listed(header)}
+	}
 	take := func(what, column, joint string) (part, error) {
 		p := part{name: column, joint: joint}
 		if column == "" {
@@ -118,9 +130,6 @@ func (c *Columns) find(header []string, open bool) (*mapping, error) {
 			return nil, err
 		}
 	}
-	if m.Time == "" {
-		return nil, &ColumnError{"--time", "missing; expected the column that holds the time of each row" + listed(header)}
-	}
 	for _, f := range rowFields {
 		if m.Fields[f] == "" {
 			continue
@@ -130,6 +139,9 @@ func (c *Columns) find(header []string, open bool) (*mapping, error) {
 			return nil, err
 		}
 		m.fields = append(m.fields, fieldPart{f, p})
+	}
+	if len(m.names) > 64 { // a bit for each in scanner.given
+		return nil, &ColumnError{"columns", "expected at most 64 in use"}
 	}
 	return m, m.check()
 }

@@ -20,7 +20,7 @@
 //
 // One goroutine cuts the files into chunks of whole rows (chunks.go). Others split and judge
 // the fields of a chunk each and hash what the rules ask for (parse.go). The last one takes
-// the chunks in order and applies them to the records (run.go). Records that are outside
+// the chunks in order and applies them to the records (judge.go). Records that are outside
 // their windows leave, so memory does not grow with the history; where rows must be sorted,
 // or standard input read twice, the columns in use are held in memory (held.go).
 //

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"fraudcheck/internal/velocity"
 )
@@ -59,7 +60,7 @@ func (r *Result) table(t *tabwriter.Writer, cells []Cell) {
 	for i := range cells {
 		c := &cells[i]
 		line := []string{
-			c.Name, c.Window.String(), fmt.Sprint(c.ReviewOver), fmt.Sprint(c.BlockOver), c.Hold.String(),
+			c.Name, shortSpan(c.Window), fmt.Sprint(c.ReviewOver), fmt.Sprint(c.BlockOver), shortSpan(c.Hold),
 			fmt.Sprint(c.Whole.WouldBlock), fmt.Sprint(c.Whole.WouldReview),
 		}
 		if s := &c.Whole; r.Labelled {
@@ -83,10 +84,21 @@ func (r *Result) writeChosen(w io.Writer) {
 		return
 	}
 	c, s := r.Chosen, &r.Chosen.Reported
-	fmt.Fprintf(w, "  %s window=%s block_over=%d hold=%s\n", c.Name, c.Window, c.BlockOver, c.Hold)
+	fmt.Fprintf(w, "  %s window=%s block_over=%d hold=%s\n", c.Name, shortSpan(c.Window), c.BlockOver, shortSpan(c.Hold))
 	fmt.Fprintf(w, "  caught %d, missed %d; precision %s, recall %s\n", s.Caught, s.Fraud-s.Caught, interval(s.Precision()), interval(s.Recall()))
 	fmt.Fprintf(w, "  false blocks per 10,000 honest attempts %s, per 10,000 honest subjects %s; approved value lost %.2f\n",
 		tenThousand(s.FalsePerAttempts()), tenThousand(s.FalsePerSubjects()), money(s.ValueLost))
+}
+
+// shortSpan is a span as it is configured: 1h in place of 1h0m0s.
+func shortSpan(d time.Duration) string {
+	text := d.String()
+	for _, zero := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, zero) {
+			text = text[:len(text)-2]
+		}
+	}
+	return text
 }
 
 func tenThousand(s Share) string {
