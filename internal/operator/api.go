@@ -36,7 +36,7 @@
 // # Decisions
 //
 // GET /v1/decisions lists the last checks of all instances, from memory, with short ids of
-// cards and attempts.
+// cards and attempts. GET /v1/decisions/stream sends those of this instance as they are made.
 //
 // # Logins
 //
@@ -103,6 +103,7 @@ type API struct {
 	Firewall Firewall // of the list of the blocked for firewalls
 
 	scrapes scrapes
+	streams streams
 	planIDs planIDs
 }
 
@@ -135,6 +136,7 @@ func (a *API) Routes() []door.Route {
 		{Methods: "GET", Path: decisionsPath, Needs: auth.Analyst, Peers: true, Turn: turns.LookUp, Handle: a.listDecisions},
 		{Methods: "GET", Path: "/v1/rules", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.listRules},
 		{Methods: "GET", Path: trendsPath, Needs: auth.Analyst, Peers: true, Turn: turns.LookUp, Handle: a.listTrends},
+		{Methods: "GET, HEAD", Path: "/v1/decisions/stream", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.streamDecisions},
 		{Methods: "GET", Path: loginsPath, Needs: auth.Operator, Peers: true, Turn: turns.LookUp, Handle: a.listLogins},
 		{Methods: "GET", Path: instancesPath, Needs: auth.Operator, Peers: true, Turn: turns.LookUp, Handle: a.listInstances},
 		{Methods: "DELETE", Path: "/v1/logins/{id}", Needs: auth.Operator, Turn: turns.Change, Handle: a.endLogin},
