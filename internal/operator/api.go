@@ -106,6 +106,7 @@ const (
 	addresses        = "/v1/addresses/{ip}" // of one address
 	addressOverrides = addresses + "/override"
 	overridesPath    = "/v1/overrides"
+	blockedPath      = "/v1/blocked"
 	decisionsPath    = "/v1/decisions"
 	loginsPath       = "/v1/logins"
 	instancesPath    = "/v1/instances"
@@ -125,7 +126,7 @@ func (a *API) Routes() []door.Route {
 		{Methods: "GET", Path: overridesPath, Needs: auth.Analyst, Peers: true, Turn: turns.LookUp, Handle: a.listOverrides},
 		{Methods: "POST", Path: "/v1/subjects/read", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.readSubject},
 		{Methods: "POST", Path: "/v1/subjects/forget", Needs: auth.Analyst, Turn: turns.Change, Handle: a.forgetSubject},
-		{Methods: "GET", Path: "/v1/blocked", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.blocked},
+		{Methods: "GET", Path: blockedPath, Needs: auth.Analyst, Peers: true, Turn: turns.LookUp, Handle: a.blocked},
 		{Methods: "GET", Path: decisionsPath, Needs: auth.Analyst, Peers: true, Turn: turns.LookUp, Handle: a.listDecisions},
 		{Methods: "GET, HEAD", Path: "/v1/decisions/stream", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.streamDecisions},
 		{Methods: "GET", Path: loginsPath, Needs: auth.Operator, Peers: true, Turn: turns.LookUp, Handle: a.listLogins},
