@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"maps"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -61,6 +63,10 @@ var samples = map[op]sample{
 	"POST /v1/subjects/forget":   {body: someSubject, as: asDesk},
 	"GET /v1/blocked":            {as: asDesk},
 	"GET /v1/decisions":          {as: asDesk},
+	"GET /v1/rules":              {as: asDesk},
+	"GET /v1/trends":             {as: asDesk},
+	"GET /v1/decisions/stream":   {as: asDesk},
+	"HEAD /v1/decisions/stream":  {as: asDesk},
 	"GET /v1/logins":             {as: asChief},
 	"GET /v1/instances":          {as: asChief},
 	"DELETE /v1/logins/{id}":     {target: "/v1/logins/Uu2IkKhVZ3xkq8Yb7c1m0Q", as: asChief},
@@ -150,6 +156,7 @@ func TestEveryOperationAndErrorIsAsDocumented(t *testing.T) {
 	d.driveHTTP(plain)
 	d.driveCallers(plain)
 	d.driveFields(plain)
+	d.driveStreams(plain)
 	d.driveGuessing(start(t, "  tokens: {ttl: 1s, refresh_ttl: 1s}\n"))
 	d.driveBusy(start(t, busySettings))
 	d.driveAway()
@@ -379,6 +386,33 @@ func (d *drive) driveDecisions(i *testbed.Instance) {
 	}
 }
 
+// driveStreams opens more streams of decisions than there may be.
+func (d *drive) driveStreams(i *testbed.Instance) {
+	const stream = op("GET /v1/decisions/stream")
+	for _, query := range []string{"?decision=block&rule=cards_per_ip", "?since=2026-11-28T13:00:00Z", "?ip=203.0.113.0/24&scope=this"} {
+		c := d.sampleOf(stream)
+		c.target += query
+		a := d.taken(i, stream, c, 200)
+		assert.True(d, strings.HasPrefix(string(a.body), ": "), "%s", a.body)
+	}
+	for _, query := range []string{"?decision=no", "?card=k7qm2xpz", "?ip=203.0.113.7&ip=203.0.113.7"} {
+		c := d.sampleOf(stream)
+		c.target += query
+		d.ask(i, stream, c, 400)
+	}
+	for range 64 {
+		conn, err := net.Dial("tcp", i.Operators)
+		require.NoError(d, err)
+		defer conn.Close()
+		c := d.sampleOf(stream)
+		_, err = io.WriteString(conn, c.head())
+		require.NoError(d, err)
+		_, err = io.ReadFull(conn, make([]byte, len("HTTP/1.1 200")))
+		require.NoError(d, err)
+	}
+	d.ask(i, stream, d.sampleOf(stream), 503)
+}
+
 // driveHTTP asks each operation as HTTP should not be spoken, and each GET and HEAD as it
 // should.
 func (d *drive) driveHTTP(i *testbed.Instance) {
@@ -480,7 +514,10 @@ func (d *drive) driveCallers(i *testbed.Instance) {
 	d.login(i)
 	d.taken(i, "GET /v1/logins", d.sampleOf("GET /v1/logins"), 200) // one, as in the example
 	d.taken(i, "GET /v1/instances", d.sampleOf("GET /v1/instances"), 200)
-	for _, o := range []op{"GET /v1/logins", "GET /v1/instances"} {
+	rules := d.sampleOf("GET /v1/rules")
+	rules.target += "?scope=this"
+	d.refused(i, "GET /v1/rules", rules)
+	for _, o := range []op{"GET /v1/logins", "GET /v1/instances", "GET /v1/trends"} {
 		filtered := d.sampleOf(o)
 		filtered.target += "?scope=this"
 		d.taken(i, o, filtered, 200)

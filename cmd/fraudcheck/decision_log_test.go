@@ -88,6 +88,52 @@ func TestTheDecisionLogHoldsWhatWasDecidedOverAKill(t *testing.T) {
 	}
 }
 
+// A subject's ids are those that its lines have, whatever form it is written in.
+func TestLogIDsAreThoseOfTheLog(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	config := guarded + "decision_log: {path: " + folder + "}\n"
+	p := start(t, config)
+	p.send(t, "POST", "/v1/check", `{"ip":"2001:db8::7","card_id":"tok_1","expiry":"12/30","email":"ana@example.com","cart":"c"}`)
+	line := awaitDecisions(t, folder, 1)[0]
+	idsOf := func(subject string) (said decisionLine) {
+		stdout, stderr, code := typed(t, subject+"\n", "log-ids", "--config", p.config)
+		require.Equal(t, 0, code, stderr)
+		require.NoError(t, json.Unmarshal([]byte(stdout), &said))
+		return said
+	}
+	for subject, names := range map[string][]string{
+		`{"per":"ip","value":"2001:db8::9"}`:                    {"ip", "network"},
+		`{"per":"network","value":"[2001:db8::7]:443"}`:         {"ip", "network"},
+		`{"per":"email","value":" Ana+x@Example.com"}`:          {"email"},
+		`{"per":"cart","value":"c"}`:                            {"cart"},
+		`{"per":"card","card_id":"tok_1"}`:                      {"card"},
+		`{"per":"card","card_id":"tok_1","expiry":"12 / 2030"}`: {"card", "expiry"},
+	} {
+		said := idsOf(subject)
+		assert.Equal(t, line.Key, said.Key)
+		assert.Len(t, said.Subjects, len(names), subject)
+		for _, name := range names {
+			assert.Equal(t, line.Subjects[name], said.Subjects[name], subject)
+		}
+	}
+	for subject, want := range map[string]string{
+		`{"per":"ip","value":"hidden"}`:  "standard input: value is invalid: expected an IPv4 or IPv6 address",
+		`{"per":"card","last4":"42421"}`: "standard input: last4 is invalid: expected the card's last four digits",
+		`hidden`:                         "standard input: ",
+	} {
+		stdout, stderr, code := typed(t, subject, "log-ids", "--config", p.config)
+		assert.Equal(t, 1, code)
+		assert.Empty(t, stdout)
+		assert.Contains(t, stderr, want)
+		assert.NotContains(t, stderr, "hidden")
+		assert.NotContains(t, stderr, "42421")
+	}
+	_, stderr, code := typed(t, `{"per":"ip","value":"203.0.113.7"}`, "log-ids")
+	assert.Equal(t, 1, code)
+	assert.Contains(t, stderr, "no key is configured")
+}
+
 // What is decided last is written before the program ends.
 func TestAStopWritesTheDecisionLogToItsEnd(t *testing.T) {
 	t.Parallel()

@@ -31,6 +31,7 @@ type flags struct {
 	HashPassword struct{}      `cmd:"" help:"Read a password, print its hash for the configuration."`
 	User         userCommands  `cmd:"" help:"Add, remove and list the users of the users file."`
 	Replay       replayCommand `cmd:"" help:"Say what the rules would have decided on your own history."`
+	LogIDs       struct{}      `cmd:"" name:"log-ids" help:"Read a subject as JSON, print its ids in the decision log."`
 	Healthcheck  struct{}      `cmd:"" help:"Ask the running instance, where its configuration says, whether it is ready."`
 	Version      struct{}      `cmd:"" help:"Say which version this is."`
 	Help         struct {

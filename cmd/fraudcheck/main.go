@@ -6,6 +6,7 @@
 //	fraudcheck hash-password  read a password, print its hash for the configuration
 //	fraudcheck user           add, remove and list the users of the users file
 //	fraudcheck replay         say what the rules would have decided on your own history
+//	fraudcheck log-ids        read a subject, print its ids in the decision log
 //	fraudcheck healthcheck    ask the running instance whether it is ready; exit 0 or 1
 //	fraudcheck version        say which version this is, also --version
 //	fraudcheck help           say how it, or a command, is used, also --help
@@ -96,6 +97,8 @@ func (f *flags) run(command string, parser *kong.Kong, stdout, stderr io.Writer)
 		err = f.User.remove(f, stdout)
 	case command == "user list":
 		err = f.User.list(f, stdout)
+	case command == "log-ids":
+		err = printLogIDs(f, os.Stdin, stdout)
 	case command == "healthcheck":
 		err = healthCheck(f)
 	case command == "replay <file>":

@@ -12,6 +12,10 @@ type scheme interface {
 	owns(g *Guard, r *Request) bool
 	// authenticate finds the caller; the error is a Failure or wraps one.
 	authenticate(c call) (*Caller, error)
+	// recheck finds the caller again, of a request that it has authenticated, perhaps under
+	// an earlier policy; it leaves no trace: no charge, no use, no nonce. The error is a
+	// Failure or wraps one.
+	recheck(c call) (*Caller, error)
 }
 
 // A rememberer is a scheme that remembers in call.verified what it found good.

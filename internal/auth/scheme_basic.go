@@ -156,3 +156,31 @@ func (s *basicScheme) confirm(v *verification) *verification {
 	}
 	return &verification{caller: &user.caller, hash: &user.hash}
 }
+
+// recheck implements scheme. Credentials that are not known any more are not hashed again,
+// but for a user whose hash, perhaps of the same password, is another one now.
+func (s *basicScheme) recheck(c call) (*Caller, error) {
+	user := s.accounts.passwords[c.caller]
+	if user == nil {
+		return nil, Invalid
+	}
+	id := c.verified.id(c.authorization.value)
+	switch _, age := c.verified.find(&id, c.At); {
+	case age == fresh:
+		return &user.caller, nil
+	case age == unknown && user.hash.IsSlow():
+		return nil, Invalid
+	}
+	credentials, err := base64.StdEncoding.Strict().DecodeString(string(c.authorization.value))
+	_, secret, found := bytes.Cut(credentials, []byte(":"))
+	if err != nil || !found {
+		return nil, Invalid
+	}
+	if user.hash.IsSlow() {
+		return s.verifySlow(c, user, id, c.caller, string(secret), expired)
+	}
+	if !user.hash.MatchesFast(secret) {
+		return nil, Invalid
+	}
+	return &user.caller, nil
+}

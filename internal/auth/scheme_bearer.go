@@ -132,3 +132,15 @@ func callerName(subject string) string {
 	}
 	return subject
 }
+
+// recheck implements scheme.
+func (s *bearerScheme) recheck(c call) (*Caller, error) {
+	token, err := s.Verify(c.authorization.value)
+	if err != nil {
+		return nil, TokenInvalid
+	}
+	if v := s.verification(token); v.age(c.At) == fresh {
+		return v.caller, nil
+	}
+	return nil, TokenExpired
+}

@@ -27,6 +27,15 @@ func (s *sessionScheme) owns(g *Guard, r *Request) bool {
 	return found
 }
 
+// recheck implements scheme.
+func (s *sessionScheme) recheck(c call) (*Caller, error) {
+	shown, err := c.Logins.Session(c.policy.logins, c.cookie, c.from, c.At, c.Turn)
+	if err != nil {
+		return nil, failureOf(err)
+	}
+	return &s.accounts.passwords[shown.User.Name].caller, nil
+}
+
 // authenticate implements scheme. Only a request that is let in prolongs the session.
 func (s *sessionScheme) authenticate(c call) (*Caller, error) {
 	shown, err := c.Logins.Session(c.policy.logins, c.cookie, c.from, c.At, c.Turn)

@@ -113,3 +113,11 @@ func (r *Request) Signed() bool { return r.answer.Signs() }
 func (r *Request) SignAnswer(status int, body []byte) (contentDigest, signatureInput, signature string) {
 	return r.answer.Sign(status, body)
 }
+
+// recheck implements scheme: the user must still have the key.
+func (s *signatureScheme) recheck(c call) (*Caller, error) {
+	if key := s.accounts.keys[c.caller]; key == nil || !c.answer.IsOf(key) {
+		return nil, Invalid
+	}
+	return s.accounts.signers[c.caller], nil
+}

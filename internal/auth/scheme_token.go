@@ -40,3 +40,12 @@ func (s *tokenScheme) authenticate(c call) (*Caller, error) {
 	c.Grant = Grant{Expires: shown.Expires, Fresh: shown.Fresh, Local: shown.Local}
 	return &s.accounts.passwords[shown.User.Name].caller, nil
 }
+
+// recheck implements scheme.
+func (s *tokenScheme) recheck(c call) (*Caller, error) {
+	shown, err := c.Logins.PeekAccess(c.policy.logins, c.authorization.value, c.from, c.At, c.Turn)
+	if err != nil {
+		return nil, failureOf(err)
+	}
+	return &s.accounts.passwords[shown.User.Name].caller, nil
+}

@@ -24,6 +24,8 @@ type entry struct {
 	shortAttempt   velocity.ShortID
 	caller         string
 	answer         velocity.IssuerAnswer // of an outcome
+	what           string                // of a change
+	until          velocity.Time         // of an override
 	plan           *velocity.Plan        // of a check
 	rules, reasons int                   // where those of this entry end
 }
@@ -32,7 +34,10 @@ type entry struct {
 func (b *batch) add(e *event.Event) {
 	b.entries = append(b.entries, entry{})
 	c := &b.entries[len(b.entries)-1]
-	c.kind, c.at, c.attempt, c.shortAttempt, c.answer = e.Kind, e.Time, *e.Attempt, e.ShortAttempt, e.Answer
+	c.kind, c.at, c.shortAttempt, c.answer, c.what, c.until = e.Kind, e.Time, e.ShortAttempt, e.Answer, e.What, e.Until
+	if e.Attempt != nil {
+		c.attempt = *e.Attempt
+	}
 	if e.Caller != nil {
 		c.caller = e.Caller.Name
 	}

@@ -10,24 +10,47 @@ import (
 	"fraudcheck/internal/wire"
 )
 
+// kindNames are the kinds of events as lines have them.
+var kindNames = [...]string{event.Check: "check", event.Outcome: "outcome", event.Forget: "forget", event.Override: "override", event.Reload: "reload"}
+
 // appendEvent appends the line of an event to the chunk.
 func (w *writer) appendEvent(e *entry, rules []velocity.RuleResult, reasons []string) {
-	plan := e.plan
-	if e.kind == event.Check {
-		w.head("check", e.at)
-	} else {
-		w.head("outcome", e.at)
-		plan = w.Plan()
+	w.head(kindNames[e.kind], e.at)
+	b := w.chunk
+	switch e.kind {
+	case event.Check:
+		b = appendDecision(appendAttempt(b, e), e, rules, reasons)
+	case event.Outcome:
+		b = w.appendAnswer(appendAttempt(b, e), e)
+	default:
+		b = wire.AppendString(append(b, `,"what":`...), e.what)
+		if e.until > 0 {
+			b = append(b, `,"until":"`...)
+			b = append(w.second.appendTime(b, e.until), '"')
+		}
 	}
-	b := append(w.chunk, `,"attempt":"`...)
+	if e.kind != event.Reload {
+		b = w.appendSubjects(b, e)
+	}
+	w.chunk = append(b, "}\n"...)
+}
+
+// appendAttempt appends what names the attempt of a check or an outcome.
+func appendAttempt(b []byte, e *entry) []byte {
+	b = append(b, `,"attempt":"`...)
 	b = append(e.shortAttempt.AppendTo(b), '"')
 	if word := e.attempt.CardWord(); word != "" {
 		b = append(append(append(b, `,"card":"`...), word...), '"')
 	}
-	if e.kind == event.Check {
-		b = appendDecision(b, e, rules, reasons)
-	} else {
-		b = w.appendAnswer(b, e)
+	return b
+}
+
+// appendSubjects appends the ids of what the request showed, the name of their key, and the
+// caller.
+func (w *writer) appendSubjects(b []byte, e *entry) []byte {
+	plan := e.plan
+	if plan == nil {
+		plan = w.Plan()
 	}
 	b = append(b, `,"subjects":{`...)
 	first := len(b)
@@ -39,9 +62,7 @@ func (w *writer) appendEvent(e *entry, rules []velocity.RuleResult, reasons []st
 		b = append(base64.RawURLEncoding.AppendEncode(b, id[:]), '"')
 	})
 	b = append(append(b, '}'), w.key...)
-	b = append(b, `,"caller":`...)
-	b = append(b, w.callerJSON(e.caller)...)
-	w.chunk = append(b, "}\n"...)
+	return append(append(b, `,"caller":`...), w.callerJSON(e.caller)...)
 }
 
 // head appends what begins every line.

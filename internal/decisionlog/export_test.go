@@ -20,6 +20,9 @@ func (l *Log) Waiting() int {
 	return len(l.pending.entries)
 }
 
+// AwaitEnd waits until a closed log has written everything, however long that takes.
+func (l *Log) AwaitEnd() { <-l.done }
+
 // A Writer is the writer of a log without its queue.
 type Writer struct {
 	t       testing.TB

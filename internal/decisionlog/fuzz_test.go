@@ -57,6 +57,7 @@ func FuzzLines(f *testing.F) {
 		require.NoError(t, err)
 		log.Watch(&one)
 		log.Close()
+		log.AwaitEnd()
 
 		written, err := os.ReadFile(filepath.Join(set.Dir, "decisions"))
 		require.NoError(t, err)

@@ -16,9 +16,10 @@
 //	seq       a number of the line: one more than that of the line before it, over restarts too
 //	time      when the request came, by the instance's clock: RFC 3339, UTC, milliseconds
 //	instance  the name of the instance
-//	kind      check, outcome or gap
+//	kind      check, outcome, forget, override, reload or gap
 //
-// A check and an outcome have:
+// A check and an outcome have all of these; a forget and an override subjects, key and
+// caller:
 //
 //	attempt   the short id of the attempt_id, the same as in the program's log
 //	card      "later" or "now" where the request said it, otherwise absent
@@ -32,6 +33,9 @@
 // A check has, before subjects, decision, reasons, rules (of each that was evaluated name,
 // outcome, mode and count) and degraded, as its answer had them. An outcome has outcome,
 // reason where it was declined, and at where it was told: when the issuer answered.
+//
+// A forget has what, the kind of the subject that was forgotten, among subjects; an override
+// what, allow, block or remove, and until where it was set; a reload what, SIGHUP or file.
 //
 // A gap has lost: how many events were not written since the line before it. null says that
 // nobody knows: the run before did not end cleanly. A run that ends cleanly ends with a gap
@@ -117,9 +121,6 @@ func Open(s Settings) (*Log, error) {
 
 // Watch is an event.Watcher. It copies the event and never waits for the disk.
 func (l *Log) Watch(e *event.Event) {
-	if e.Kind > event.Outcome {
-		return
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n := len(l.pending.entries)

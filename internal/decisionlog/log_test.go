@@ -111,6 +111,7 @@ func (r *recorder) take(pairs ...string) { r.log.Watch(r.event(pairs...)) }
 func (r *recorder) stop() {
 	r.t.Helper()
 	r.log.Close()
+	r.log.AwaitEnd()
 	now := time.UnixMilli(r.now.Load())
 	require.NoError(r.t, os.Chtimes(filepath.Join(r.dir, "decisions"), now, now))
 }
@@ -156,6 +157,30 @@ func TestLinesSayWhatWasDecided(t *testing.T) {
 	assert.Equal(t, `{"v":1,"seq":9,`+head+`"outcome","attempt":"h23ywca2","card":"now","outcome":"approved",`+
 		address+`"card":"hpNNgR_ZDDeydnV7MINe3A","device":"XbtcheMaiHwdILhEIRQcUw","account":"MtQxQhjv2qBo66KW0TT-FQ"`+end, lines[8])
 	assert.Equal(t, `{"v":1,"seq":10,`+head+`"gap","lost":0}`+"\n", lines[9])
+}
+
+func TestChangesHaveLines(t *testing.T) {
+	r := newRecorder(t)
+	r.open()
+	subject := func(pairs ...string) *velocity.Attempt {
+		f := fieldsOf(t, pairs)
+		_, a, err := velocity.ParseSubject(&f)
+		require.NoError(t, err)
+		return &a
+	}
+	now, analyst := velocity.Time(r.now.Load()), &auth.Caller{Name: "ana"}
+	r.log.Watch(&event.Event{Kind: event.Forget, Time: now, Attempt: subject("per=email", "value=ana@example.com"), Caller: analyst, What: "email"})
+	r.log.Watch(&event.Event{Kind: event.Override, Time: now, Attempt: subject("per=ip", "value=203.0.113.7"), Caller: analyst, What: "allow", Until: now + 3600_000})
+	r.log.Watch(&event.Event{Kind: event.Override, Time: now, Attempt: subject("per=ip", "value=203.0.113.7"), Caller: analyst, What: "remove"})
+	r.log.Watch(&event.Event{Kind: event.Reload, Time: now, What: "SIGHUP"})
+	require.Equal(t, []string{"forget", "override", "override", "reload", "gap 0"}, kinds(r.lines()))
+	const head = `"time":"2026-11-28T13:00:00.123Z","instance":"web-1","kind":`
+	const address = `"subjects":{"ip":"d2igsqUIiqItGM1qOhheXg","network":"WeViyjtvuw4NGys-1N5h_Q"},"key":"uekb4474","caller":"ana"}` + "\n"
+	lines := strings.SplitAfter(r.text("decisions"), "\n")
+	assert.Equal(t, `{"v":1,"seq":1,`+head+`"forget","what":"email","subjects":{"email":"OAydHtC0BaNj85C0NEmy8g"},"key":"uekb4474","caller":"ana"}`+"\n", lines[0])
+	assert.Equal(t, `{"v":1,"seq":2,`+head+`"override","what":"allow","until":"2026-11-28T14:00:00.123Z",`+address, lines[1])
+	assert.Equal(t, `{"v":1,"seq":3,`+head+`"override","what":"remove",`+address, lines[2])
+	assert.Equal(t, `{"v":1,"seq":4,`+head+`"reload","what":"SIGHUP"}`+"\n", lines[3])
 }
 
 // What rules count as one has one id, and no other has.
@@ -214,7 +239,7 @@ func TestALateLineOpensNoFinishedDay(t *testing.T) {
 	r.at("2026-11-29T00:00:00Z")
 	r.take("ip=203.0.113.7", "card_id=b")
 	r.log.Watch(late)
-	r.log.Close()
+	r.stop()
 	require.Equal(t, 3, strings.Count(r.text("decisions"), "\n"))
 }
 
@@ -246,7 +271,7 @@ func TestAfterAKillTheFirstLineSaysThatTheEndIsNotKnown(t *testing.T) {
 			r.killed(torn)
 			r.open()
 			r.take("ip=203.0.113.7", "card_id=b")
-			r.log.Close()
+			r.stop()
 			text := r.text("decisions")
 			if torn != "" {
 				require.Contains(t, text, "}\n"+torn+"\n{", "the torn line stays alone")

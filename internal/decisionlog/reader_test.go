@@ -42,6 +42,8 @@ type line struct {
 	Subjects map[string]string `json:"subjects"`
 	Key      string            `json:"key"`
 	Caller   *string           `json:"caller"`
+	What     string            `json:"what"`
+	Until    string            `json:"until"`
 	Lost     *uint64           `json:"lost"`
 }
 
@@ -66,16 +68,20 @@ func decode(text []byte) (l line, err error) {
 	}
 	has := func(name string) bool { _, ok := names[name]; return ok }
 	_, badTime := time.Parse(time.RFC3339, l.Time)
-	isEvent := l.Kind == "check" || l.Kind == "outcome"
+	isEvent, isChange := l.Kind == "check" || l.Kind == "outcome", l.Kind == "forget" || l.Kind == "override"
 	switch {
 	case l.V != 1 || l.Seq == 0 || !timeForm.MatchString(l.Time) || badTime != nil || l.Instance == "":
 		return l, fmt.Errorf("wrong head")
-	case !isEvent && l.Kind != "gap":
+	case !isEvent && !isChange && l.Kind != "gap" && l.Kind != "reload":
 		return l, fmt.Errorf("kind %q", l.Kind)
 	case l.Kind == "gap" && (len(names) != 6 || !has("lost")):
 		return l, fmt.Errorf("a gap with something else")
 	case isEvent && (!shortID.MatchString(l.Attempt) || !shortID.MatchString(l.Key) || l.Subjects == nil || l.Caller == nil || has("lost")):
 		return l, fmt.Errorf("an event without something")
+	case isChange && (l.What == "" || !shortID.MatchString(l.Key) || l.Subjects == nil || l.Caller == nil || has("attempt") || has("lost")):
+		return l, fmt.Errorf("a change without something")
+	case l.Kind == "reload" && (len(names) != 6 || l.What == ""):
+		return l, fmt.Errorf("a reload with something else")
 	case l.Kind == "check" && (!slices.Contains([]string{"allow", "review", "block"}, l.Decision) || l.Reasons == nil || l.Rules == nil || l.Degraded == nil || has("outcome")):
 		return l, fmt.Errorf("wrong check")
 	case l.Kind == "outcome" && (!slices.Contains([]string{"approved", "declined", "error"}, l.Outcome) || has("decision") || has("rules") || has("degraded") || (l.Outcome == "declined") != (l.Reason != "")):

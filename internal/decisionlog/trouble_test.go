@@ -113,7 +113,7 @@ func TestABlockedDiskFillsTheQueueAndNothingElse(t *testing.T) {
 		return bytes.HasSuffix(text, []byte(`"lost":0}`+"\n"))
 	}, patience, 10*time.Millisecond)
 	all := kinds(read(t, r.dir))
-	require.Len(t, all, 1+room+1+1)
+	require.Equal(t, 1+room+1+1, len(all))
 	require.Equal(t, []string{"gap 1", "check"}, all[:2])
 	require.Equal(t, []string{"check", "gap 101", "gap 0"}, all[room:])
 }
@@ -137,7 +137,7 @@ func TestManyCallersLoseNothing(t *testing.T) {
 	wg.Wait()
 	lines := r.lines()
 	require.Zero(t, r.log.Dropped())
-	require.Len(t, lines, callers*each+1)
+	require.Equal(t, callers*each+1, len(lines))
 }
 
 // Files stay within their bytes, the oldest leave first.

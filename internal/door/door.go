@@ -249,15 +249,22 @@ func (d *Door) authenticate(q *Request) *wire.Problem {
 func (d *Door) end(q *Request) {
 	fault := recover()
 	q.Turn.Release()
+	if q.Out.Stream != nil && !q.streaming && fault == nil {
+		q.Out.Close = true
+		return // Stream completes it
+	}
 	if fault != nil {
 		// The value may quote a request; its type and the stack do not.
 		d.Log.Error("panic in a handler", "tag", string(d.appendTag(nil, q)), "type", fmt.Sprintf("%T", fault), "stack", string(debug.Stack()))
+		q.Out.Stream = nil
 		q.refuse(wire.Internal)
 	}
 	if d.draining.Load() || q.In.mustClose() {
 		q.Out.Close = true
 	}
-	q.sign()
+	if !q.streaming {
+		q.sign()
+	}
 	took := time.Since(q.Start)
 	d.logRequest(q, took)
 	path := "none"

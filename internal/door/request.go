@@ -44,6 +44,9 @@ type Output struct {
 	Body   []byte
 	Close  bool // the connection is to be closed
 	Full   bool // refused because too many requests are in flight
+	// Stream, where it is set, writes the body as it comes, and Body is not sent. The
+	// listener calls [Door.Stream] once it can, and not from within Serve.
+	Stream func(*Stream)
 }
 
 // A Field of an answer's header.
@@ -89,6 +92,7 @@ type Request struct {
 	routed    bool   // it was read and believed
 	problem   *wire.Problem
 	door      *Door
+	streaming bool        // Out.Stream has begun
 	attrs     []slog.Attr // memory for the log line
 	text      []byte      // likewise
 

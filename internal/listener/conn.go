@@ -182,6 +182,14 @@ func (c *Conn) Close() error {
 	return c.Conn.Close()
 }
 
+// LimitUnsent bounds, in bytes, about how much the system keeps of what was written and has
+// not left yet: so a caller that does not read is soon noticed. By default it is megabytes.
+func (c *Conn) LimitUnsent(bytes int) {
+	if socket, _ := c.layers(); socket != nil {
+		control(socket, func(fd int) { _ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, bytes) })
+	}
+}
+
 // forget notes that one connection less is open.
 func (l *Listener) forget() {
 	l.number.Add(-1)

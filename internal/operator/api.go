@@ -36,12 +36,17 @@
 // # Decisions
 //
 // GET /v1/decisions lists the last checks of all instances, from memory, with short ids of
-// cards and attempts.
+// cards and attempts. GET /v1/decisions/stream sends those of this instance as they are made.
 //
 // # Logins
 //
 // GET /v1/logins lists who is logged in, and DELETE /v1/logins/{id} ends one, for
 // operators.
+//
+// # The last hour
+//
+// GET /v1/rules lists the rules in force with what each said, and GET /v1/trends what was
+// decided minute by minute.
 //
 // # Peers
 //
@@ -88,6 +93,7 @@ type API struct {
 	Self     Self
 	Profiles bool // whether operators may profile the process
 
+	Minutes   *recent.Minutes    // the last hour
 	Ring      *recent.Ring       // of the last decisions; nil: none are kept
 	Instance  string             // the name of this one
 	ShortIDs  *velocity.ShortIDs // those of the ring
@@ -97,6 +103,7 @@ type API struct {
 	Firewall Firewall // of the list of the blocked for firewalls
 
 	scrapes scrapes
+	streams streams
 	planIDs planIDs
 }
 
@@ -105,9 +112,11 @@ const (
 	addresses        = "/v1/addresses/{ip}" // of one address
 	addressOverrides = addresses + "/override"
 	overridesPath    = "/v1/overrides"
+	blockedPath      = "/v1/blocked"
 	decisionsPath    = "/v1/decisions"
 	loginsPath       = "/v1/logins"
 	instancesPath    = "/v1/instances"
+	trendsPath       = "/v1/trends"
 )
 
 // Routes returns the routes of the operators' port. /metrics needs no credentials, as
@@ -124,8 +133,11 @@ func (a *API) Routes() []door.Route {
 		{Methods: "GET", Path: overridesPath, Needs: auth.Analyst, Peers: true, Turn: turns.LookUp, Handle: a.listOverrides},
 		{Methods: "POST", Path: "/v1/subjects/read", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.readSubject},
 		{Methods: "POST", Path: "/v1/subjects/forget", Needs: auth.Analyst, Turn: turns.Change, Handle: a.forgetSubject},
-		{Methods: "GET", Path: "/v1/blocked", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.blocked},
+		{Methods: "GET", Path: blockedPath, Needs: auth.Analyst, Peers: true, Turn: turns.LookUp, Handle: a.blocked},
 		{Methods: "GET", Path: decisionsPath, Needs: auth.Analyst, Peers: true, Turn: turns.LookUp, Handle: a.listDecisions},
+		{Methods: "GET", Path: "/v1/rules", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.listRules},
+		{Methods: "GET", Path: trendsPath, Needs: auth.Analyst, Peers: true, Turn: turns.LookUp, Handle: a.listTrends},
+		{Methods: "GET, HEAD", Path: "/v1/decisions/stream", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.streamDecisions},
 		{Methods: "GET", Path: loginsPath, Needs: auth.Operator, Peers: true, Turn: turns.LookUp, Handle: a.listLogins},
 		{Methods: "GET", Path: instancesPath, Needs: auth.Operator, Peers: true, Turn: turns.LookUp, Handle: a.listInstances},
 		{Methods: "DELETE", Path: "/v1/logins/{id}", Needs: auth.Operator, Turn: turns.Change, Handle: a.endLogin},

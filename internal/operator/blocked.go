@@ -22,8 +22,9 @@ type blockedView struct {
 
 // blockedQuery is what may be asked of GET /v1/blocked.
 type blockedQuery struct {
-	limit    int
-	networks bool // in the text form
+	limit     int
+	networks  bool // in the text form
+	scopeThis bool
 }
 
 // blocked answers GET /v1/blocked: who is blocked now, as JSON or for a firewall.
@@ -35,10 +36,12 @@ func (a *API) blocked(q *door.Request) *wire.Problem {
 	}
 	now := a.Now(q.Start)
 	view := blockedView{BlockedList: a.Blocked.List(query.limit, now)}
+	a.ofAllBlocked(q, &view, query.limit, query.scopeThis)
 	if !text {
 		q.Answer(200, wire.JSON, view.appendJSON(nil))
 		return nil
 	}
+	a.withoutAllowed(q, &view, query.scopeThis, now)
 	body, p := a.firewallList(&view, query.networks, now)
 	if p == nil {
 		q.Answer(200, "text/plain; charset=utf-8", body)
@@ -62,7 +65,7 @@ func parseBlockedQuery(query string, text bool) (b blockedQuery, p *wire.Problem
 		}
 		switch value := all[0]; {
 		case name == "scope":
-			if value != "this" {
+			if b.scopeThis = value == "this"; !b.scopeThis {
 				return wrong("field_invalid", name, "expected this")
 			}
 		case name == "limit" && !text:

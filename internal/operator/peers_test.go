@@ -30,6 +30,12 @@ func peerKeys(t testing.TB) *proof.Keys {
 // answering is the operators' port of another instance, which answers every question so.
 func answering(t testing.TB, instance, body string) (addr string, asked func() []string) {
 	t.Helper()
+	return answeringBy(t, instance, func(string) string { return body })
+}
+
+// answeringBy answers each path in its own way.
+func answeringBy(t testing.TB, instance string, body func(path string) string) (addr string, asked func() []string) {
+	t.Helper()
 	var mu sync.Mutex
 	var targets []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -37,7 +43,7 @@ func answering(t testing.TB, instance, body string) (addr string, asked func() [
 		targets = append(targets, r.RequestURI)
 		mu.Unlock()
 		w.Header().Set(proof.InstanceHeader, instance+" 1")
-		_, _ = io.WriteString(w, body)
+		_, _ = io.WriteString(w, body(r.URL.Path))
 	}))
 	t.Cleanup(server.Close)
 	return server.Listener.Addr().String(), func() []string {
@@ -205,4 +211,52 @@ func TestDecisionsOfAllInstancesAreMergedByTime(t *testing.T) {
 
 	target := "/v1/decisions?scope=this"
 	assert.Regexp(t, `"request_id":"own","number":\d+\}`, d.anonymous(t, "GET", target, "", withProof(t, "GET", target)).Body)
+}
+
+func TestWhoIsBlockedAtAnyInstance(t *testing.T) {
+	entry := func(ip, reasons, first, last, clears string, attempts int) string {
+		return fmt.Sprintf(`{"ip":"%s","reasons":%s,"first_blocked":"2026-11-21T%s.000Z","last_tried":"2026-11-21T%s.000Z","clears_in_seconds":%s,"attempts":%d}`, ip, reasons, first, last, clears, attempts)
+	}
+	const rules = `["cards_per_ip"]`
+	second, asked := answeringBy(t, "web-2", func(path string) string {
+		if path == "/v1/overrides" {
+			return `{"overrides":[{"subject":"203.0.113.10","decision":"allow"},{"subject":"203.0.113.11","decision":"block"}]}`
+		}
+		return `{"blocked":[` + entry("203.0.113.11", rules, "09:59:58", "09:59:59", "60", 2) + `,` + entry("203.0.113.7", `["cards_per_ip","other"]`, "08:59:00", "09:00:01", "9999", 3) + `],"degraded":false,"left_out":4}`
+	})
+	third, _ := answeringBy(t, "web-3", func(path string) string {
+		if path == "/v1/overrides" {
+			return `{}`
+		}
+		return `{"blocked":[` + entry("203.0.113.10", rules, "09:59:56", "09:59:57", "null", 1) + `,{}]}`
+	})
+	hostile, _ := answering(t, "web-4", `{"blocked":[{"ip":"everybody"}],"overrides":[]}`)
+	setup := func(names ...string) *port {
+		return open(t, []velocity.Rule{overOne}, func(s *doortest.Setup) {
+			s.Peers = peers.New(peers.Settings{Peers: names, Instance: "web-1", Keys: peerKeys(t)})
+			t.Cleanup(s.Peers.Close)
+		})
+	}
+	d := setup(second, third)
+	d.block(t, "203.0.113.7")
+	own := d.ask(t, "GET", "/v1/blocked?scope=this", "").JSON["blocked"].([]any)
+	require.Len(t, own, 1)
+	requireJSON(t, `{"blocked":[`+
+		entry("203.0.113.11", rules, "09:59:58", "09:59:59", "60", 2)+`,`+
+		entry("203.0.113.10", rules, "09:59:56", "09:59:57", "null", 1)+`,`+
+		entry("203.0.113.7", `["cards_per_ip","other"]`, "08:59:00", "09:00:01", "9999", 4)+
+		`],"unreachable":[],"degraded":false,"left_out":4}`, d.ask(t, "GET", "/v1/blocked", ""))
+	assert.Equal(t, "/v1/blocked?scope=this&limit=25000", asked()[0])
+	assert.Len(t, d.ask(t, "GET", "/v1/blocked?limit=2", "").JSON["blocked"], 2)
+
+	d.set(2 * time.Hour) // long enough for a firewall's list
+	a := d.ask(t, "GET", "/v1/blocked", "", text)
+	assert.Equal(t, "203.0.113.11\n203.0.113.7\n# end 2\n", a.Body, "an override at any instance lets an address go")
+	assert.NotContains(t, d.ask(t, "GET", "/v1/blocked?scope=this", "", text).Body, "203.0.113.11")
+
+	d = setup(third, hostile)
+	d.set(2 * time.Hour)
+	assert.Equal(t, []any{hostile}, d.ask(t, "GET", "/v1/blocked", "").JSON["unreachable"])
+	doortest.RequireProblem(t, d.ask(t, "GET", "/v1/blocked", "", text), 503, "store_unreachable", "")
+	assert.Equal(t, 200, d.ask(t, "GET", "/v1/blocked?scope=this", "", text).Status)
 }

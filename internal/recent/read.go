@@ -115,40 +115,6 @@ func (r *Ring) before(next uint64, p *Position, f *Filter, limit int, found []De
 	return found, next, false
 }
 
-// After returns the decisions with numbers from next on, the oldest first, at most limit that
-// the filter takes, and the number from which to go on. missed is how many there were, with
-// any filter, that have left since.
-func (r *Ring) After(next uint64, f *Filter, limit int) (found []Decision, goOn uint64, missed int) {
-	for {
-		r.mu.Lock()
-		for range atOnce {
-			if next >= r.next || len(found) == limit {
-				r.mu.Unlock()
-				return found, next, missed
-			}
-			if next < r.oldest {
-				missed += int(r.oldest - next)
-				next = r.oldest
-			}
-			at := r.order[next&r.mask()]
-			next++
-			if at == none {
-				missed++
-			} else if s := &r.slots[at]; f.takes(s) {
-				found = append(found, r.decision(s))
-			}
-		}
-		r.mu.Unlock()
-	}
-}
-
-// Next returns the number of the next decision.
-func (r *Ring) Next() uint64 {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.next
-}
-
 func (r *Ring) position(s *slot) Position { return Position{s.time, r.instance, s.seq} }
 
 // decision copies an entry.

@@ -56,7 +56,9 @@ func TestFilters(t *testing.T) {
 		"none":             {recent.Filter{Attempt: 9}, nil},
 	} {
 		assert.Equal(t, tt.want, idsOf(r.Before(nil, &tt.filter, 10)), name)
-		forward, _, _ := r.After(0, &tt.filter, 10)
+		since := tt.filter
+		since.Since = max(1, since.Since)
+		forward, _ := r.Subscribe(since).Read(10)
 		assert.Len(t, forward, len(tt.want), name)
 	}
 }
@@ -107,14 +109,14 @@ func TestAPageBehindAnotherInstancesDecision(t *testing.T) {
 
 func TestWhoFollowsSeesEachDecisionOnce(t *testing.T) {
 	r := newRing(100)
-	next := r.Next()
+	s := r.Subscribe(recent.Filter{})
 	var seen []string
 	for n := range 1000 {
 		r.Watch(check{from: honest(n), id: fmt.Sprint(n)}.event())
 		if n%30 == 0 {
-			found, goOn, missed := r.After(next, new(recent.Filter), 1000)
+			found, missed := s.Read(1000)
 			assert.Zero(t, missed)
-			seen, next = append(seen, idsOf(found)...), goOn
+			seen = append(seen, idsOf(found)...)
 		}
 	}
 	require.Len(t, seen, 991)
@@ -125,15 +127,15 @@ func TestWhoFollowsSeesEachDecisionOnce(t *testing.T) {
 
 func TestWhoFollowsTooSlowlyIsToldHowManyItMissed(t *testing.T) {
 	r := newRing(100)
-	next := r.Next()
+	s := r.Subscribe(recent.Filter{})
 	for n := range 250 {
 		r.Watch(check{from: honest(n), id: fmt.Sprint(n)}.event())
 	}
-	found, next, missed := r.After(next, new(recent.Filter), 40)
+	found, missed := s.Read(40)
 	assert.Equal(t, 150, missed)
 	require.Len(t, found, 40)
 	assert.Equal(t, "150", found[0].RequestID)
-	found, _, missed = r.After(next, new(recent.Filter), 1000)
+	found, missed = s.Read(1000)
 	assert.Zero(t, missed)
 	require.Len(t, found, 60)
 	assert.Equal(t, "190", found[0].RequestID)

@@ -222,7 +222,7 @@ func TestManyGoroutinesLoseNothing(t *testing.T) {
 				r.Watch(check{from: honest(n % (g + 3)), at: time.Duration(n) * time.Millisecond}.event())
 				if n%64 == 0 {
 					r.Before(nil, new(recent.Filter), 10)
-					r.After(0, new(recent.Filter), 10)
+					r.Subscribe(recent.Filter{Since: 1}).Read(10)
 				}
 			}
 		})

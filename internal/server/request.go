@@ -37,6 +37,10 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx, unread *wire.Problem) {
 	readInput(&q.In, ctx)
 	q.In.Unread = unread
 	s.door.Serve(q)
+	if q.Out.Stream != nil {
+		s.stream(ctx, q)
+		return
+	}
 	writeOutput(ctx, q)
 	if c, ours := ctx.Conn().(*listener.Conn); ours && !q.Out.Close {
 		in := &q.In

@@ -207,6 +207,9 @@ type AnswerSigner struct {
 // Signs reports whether there is a signed request to answer.
 func (a *AnswerSigner) Signs() bool { return a.key != nil }
 
+// IsOf reports whether the request was signed with that key.
+func (a *AnswerSigner) IsOf(key *Key) bool { return a.key != nil && a.key.sum() == key.sum() }
+
 // Sign returns the values of the fields Content-Digest, Signature-Input and Signature for
 // an answer with that status and body. They cover the status, the body, and the request's
 // signature: the answer is to this request and no other.

@@ -23,6 +23,15 @@ type Shown struct {
 // its time are needed; where the store answers, or has within a second, the login must
 // not be revoked there. turn is the request's. The error is [ErrInvalid] or [ErrExpired].
 func (l *Logins) Access(p *Policy, text []byte, from netip.Addr, at time.Time, turn *turns.Turn) (Shown, error) {
+	shown, err := l.PeekAccess(p, text, from, at, turn)
+	if err == nil {
+		shown.known.shown.Store(toMs(at))
+	}
+	return shown, err
+}
+
+// PeekAccess is Access, and no use of the login.
+func (l *Logins) PeekAccess(p *Policy, text []byte, from netip.Addr, at time.Time, turn *turns.Turn) (Shown, error) {
 	l.noteTTL(p)
 	signer := l.keys.signer()
 	defer l.keys.signers.Put(signer)
@@ -42,8 +51,7 @@ func (l *Logins) Access(p *Policy, text []byte, from netip.Addr, at time.Time, t
 	if view.found && (view.record.Revoked || view.record.Password != user.Password) {
 		return shown, ErrInvalid
 	}
-	known.shown.Store(now)
-	shown.User, shown.Expires, shown.Local = user, fromMs(t.expires), view.local()
+	shown.User, shown.Expires, shown.Local, shown.known = user, fromMs(t.expires), view.local(), known
 	// Only a token whose login the store confirms is prolonged.
 	if p.Sliding && view.found && !view.local() && now-t.issued >= (t.expires-t.issued)/2 && t.expires < t.ends {
 		shown.Fresh, _ = signer.issue(p, &accessToken{login: t.login, ends: t.ends, from: t.from, name: []byte(user.Name)}, now)

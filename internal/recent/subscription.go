@@ -1,0 +1,56 @@
+package recent
+
+// A Subscription is the decisions that come in, for one goroutine that asks for them now and
+// then. The ring is its memory: it costs checks nothing, and a reader that is too slow misses
+// what has left the ring.
+type Subscription struct {
+	ring   *Ring
+	filter Filter
+	next   uint64 // the number of the decision to go on with
+}
+
+// Subscribe begins with the next decision; where the filter says since when, with the oldest
+// that is kept of those.
+func (r *Ring) Subscribe(f Filter) *Subscription {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := &Subscription{ring: r, filter: f, next: r.next}
+	if f.Since != 0 {
+		s.next = r.oldest
+	}
+	return s
+}
+
+// Read returns the next decisions that the filter takes, the oldest first, at most limit; none
+// where there are none yet. missed is how many there were meanwhile, whatever the filter, that
+// have left the ring.
+func (s *Subscription) Read(limit int) (found []Decision, missed int) {
+	for ended := false; !ended; {
+		found, missed, ended = s.read(limit, found, missed)
+	}
+	return found, missed
+}
+
+// read looks at atOnce numbers.
+func (s *Subscription) read(limit int, found []Decision, missed int) (_ []Decision, _ int, ended bool) {
+	r := s.ring
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for range atOnce {
+		if s.next >= r.next || len(found) == limit {
+			return found, missed, true
+		}
+		if s.next < r.oldest {
+			missed += int(r.oldest - s.next)
+			s.next = r.oldest
+		}
+		at := r.order[s.next&r.mask()]
+		s.next++
+		if at == none {
+			missed++
+		} else if e := &r.slots[at]; s.filter.takes(e) {
+			found = append(found, r.decision(e))
+		}
+	}
+	return found, missed, false
+}
