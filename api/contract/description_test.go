@@ -237,7 +237,7 @@ func (d *description) judge(o op, sent *http.Request, a answer) (faults []string
 
 // passing are the members whose value is another each time.
 var passing = []string{"request_id", "token", "refresh_token", "expires_in", "clears_in_seconds", "id", "tag", "since", "last_used",
-	"time", "instance", "card", "attempt", "next", "age_seconds",
+	"minutes", "top", "last_hour", "time", "instance", "card", "attempt", "next", "age_seconds",
 	"first_blocked", "last_tried",
 	"version", "store", "rules", "lists", "hash_key"} // of instances
 

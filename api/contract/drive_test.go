@@ -63,6 +63,8 @@ var samples = map[op]sample{
 	"POST /v1/subjects/forget":   {body: someSubject, as: asDesk},
 	"GET /v1/blocked":            {as: asDesk},
 	"GET /v1/decisions":          {as: asDesk},
+	"GET /v1/rules":              {as: asDesk},
+	"GET /v1/trends":             {as: asDesk},
 	"GET /v1/decisions/stream":   {as: asDesk},
 	"HEAD /v1/decisions/stream":  {as: asDesk},
 	"GET /v1/logins":             {as: asChief},
@@ -512,7 +514,10 @@ func (d *drive) driveCallers(i *testbed.Instance) {
 	d.login(i)
 	d.taken(i, "GET /v1/logins", d.sampleOf("GET /v1/logins"), 200) // one, as in the example
 	d.taken(i, "GET /v1/instances", d.sampleOf("GET /v1/instances"), 200)
-	for _, o := range []op{"GET /v1/logins", "GET /v1/instances"} {
+	rules := d.sampleOf("GET /v1/rules")
+	rules.target += "?scope=this"
+	d.refused(i, "GET /v1/rules", rules)
+	for _, o := range []op{"GET /v1/logins", "GET /v1/instances", "GET /v1/trends"} {
 		filtered := d.sampleOf(o)
 		filtered.target += "?scope=this"
 		d.taken(i, o, filtered, 200)

@@ -41,6 +41,7 @@ type service struct {
 	metrics     *operator.Metrics
 	watchers    []event.Watcher // of what happens at this instance
 	traffic     *recent.Traffic
+	minutes     *recent.Minutes
 	topShare    topShare
 	decisions   *decisionlog.Log // nil without decision_log.path
 	since       time.Time
@@ -164,6 +165,7 @@ func (s *service) makeMetrics() error {
 		Waits:              func() turns.Waits { return s.turns.Waits() },  // the queue is made later
 	})
 	s.traffic = recent.NewTraffic()
+	s.minutes = recent.NewMinutes(s.traffic, s.metrics.Counts, s.now())
 	s.topShare.limit(s.settings)
 	s.metrics.RegisterTraffic(func() float64 { return s.traffic.Top(s.now()).Share() },
 		func() float64 { return s.traffic.Addresses(s.now()) }, func() float64 { return s.traffic.Cards(s.now()) })

@@ -55,6 +55,7 @@ func (s *service) watchTraffic() (stop func()) {
 	operators := scheme + s.operatorsListen.Addr().String()
 	go every(ctx, time.Second, func(time.Time) {
 		now := s.now()
+		s.minutes.Tick(now)
 		top := s.traffic.Top(now)
 		if text := s.topShare.look(top, now, shownAddress(top.Address, form), operators); text != "" {
 			s.log.Warn(text)

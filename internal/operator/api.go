@@ -43,6 +43,11 @@
 // GET /v1/logins lists who is logged in, and DELETE /v1/logins/{id} ends one, for
 // operators.
 //
+// # The last hour
+//
+// GET /v1/rules lists the rules in force with what each said, and GET /v1/trends what was
+// decided minute by minute.
+//
 // # Peers
 //
 // GET /v1/instances lists this instance and its peers, and what they have to have alike.
@@ -88,6 +93,7 @@ type API struct {
 	Self     Self
 	Profiles bool // whether operators may profile the process
 
+	Minutes   *recent.Minutes    // the last hour
 	Ring      *recent.Ring       // of the last decisions; nil: none are kept
 	Instance  string             // the name of this one
 	ShortIDs  *velocity.ShortIDs // those of the ring
@@ -110,6 +116,7 @@ const (
 	decisionsPath    = "/v1/decisions"
 	loginsPath       = "/v1/logins"
 	instancesPath    = "/v1/instances"
+	trendsPath       = "/v1/trends"
 )
 
 // Routes returns the routes of the operators' port. /metrics needs no credentials, as
@@ -128,6 +135,8 @@ func (a *API) Routes() []door.Route {
 		{Methods: "POST", Path: "/v1/subjects/forget", Needs: auth.Analyst, Turn: turns.Change, Handle: a.forgetSubject},
 		{Methods: "GET", Path: blockedPath, Needs: auth.Analyst, Peers: true, Turn: turns.LookUp, Handle: a.blocked},
 		{Methods: "GET", Path: decisionsPath, Needs: auth.Analyst, Peers: true, Turn: turns.LookUp, Handle: a.listDecisions},
+		{Methods: "GET", Path: "/v1/rules", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.listRules},
+		{Methods: "GET", Path: trendsPath, Needs: auth.Analyst, Peers: true, Turn: turns.LookUp, Handle: a.listTrends},
 		{Methods: "GET, HEAD", Path: "/v1/decisions/stream", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.streamDecisions},
 		{Methods: "GET", Path: loginsPath, Needs: auth.Operator, Peers: true, Turn: turns.LookUp, Handle: a.listLogins},
 		{Methods: "GET", Path: instancesPath, Needs: auth.Operator, Peers: true, Turn: turns.LookUp, Handle: a.listInstances},

@@ -2,7 +2,9 @@ package operator
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
+	"fraudcheck/internal/recent"
 	"fraudcheck/internal/velocity"
 )
 
@@ -36,4 +38,31 @@ func (m *Metrics) suspected(d *velocity.Decision) {
 	if d.Suspect != velocity.NotSuspect && !d.Settled {
 		m.suspect[d.Suspect].Inc()
 	}
+}
+
+// Counts returns what was decided since the start, and what each rule of the plan in force
+// said, for [recent.Minutes].
+func (m *Metrics) Counts() recent.Counts {
+	all := recent.Counts{Degraded: total(m.degraded.store) + total(m.degraded.wait) + total(m.degraded.clock)}
+	for o := range m.checks {
+		all.By[o] = total(m.checks[o])
+	}
+	p := m.plan.Load()
+	for i, rule := range p.plan.Rules() {
+		of := &p.rules[i]
+		r := recent.RuleCounts{RuleKey: recent.RuleKey{Name: rule.Name, Mode: rule.Mode}, Skipped: total(of.skipped)}
+		for o := range of.by {
+			r.By[o] = total(of.by[o])
+		}
+		all.Rules = append(all.Rules, r)
+	}
+	return all
+}
+
+func total(c prometheus.Counter) uint64 {
+	var is dto.Metric
+	if c.Write(&is) != nil {
+		return 0 // no counter of the library fails
+	}
+	return uint64(is.GetCounter().GetValue())
 }

@@ -43,7 +43,7 @@ type BlockedList struct {
 const (
 	listers  = 4                      // records asked for at once
 	shareFor = 800 * time.Millisecond // from its beginning; what was let go is to leave within a second
-	costly   = 20 * time.Millisecond  // lists that took less are not shared
+	costly   = 1000                   // records; lists that ask for fewer are not shared
 )
 
 // lists makes one list at a time.
@@ -53,7 +53,7 @@ type lists struct {
 	plan   *velocity.Plan
 	limit  int
 	began  time.Time
-	took   time.Duration
+	asked  int // records
 }
 
 // List returns who is blocked at now, at most limit of them, those tried last. Each record
@@ -62,15 +62,15 @@ type lists struct {
 // rules in force, is not in it. An entry that is blocked no more is taken out.
 //
 // A list takes at most ListFor; what it did not come to is left out and counted. Lists are
-// made one at a time, and one that took long is shared by all who ask within 0.8 s.
+// made one at a time, and one that asked for 1,000 records or more is shared by all who ask
+// within 0.8 s.
 func (b *Blocked) List(limit int, now velocity.Time) BlockedList {
 	l := &b.lists
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.took < costly || time.Since(l.began) >= shareFor || l.limit < limit || l.plan != b.checker.Plan() {
+	if l.asked < costly || time.Since(l.began) >= shareFor || l.limit < limit || l.plan != b.checker.Plan() {
 		l.began, l.limit, l.plan = time.Now(), limit, b.checker.Plan()
-		l.latest = b.makeList(limit, now)
-		l.took = time.Since(l.began)
+		l.latest, l.asked = b.makeList(limit, now)
 	}
 	list := l.latest
 	list.Blocked = list.Blocked[:min(limit, len(list.Blocked)):min(limit, len(list.Blocked))]
@@ -97,8 +97,8 @@ type asked struct {
 }
 
 // makeList asks for the entries, those tried last first, until limit are found blocked or
-// the time for a list is over.
-func (b *Blocked) makeList(limit int, now velocity.Time) (list BlockedList) {
+// the time for a list is over. It returns how many it asked for, too.
+func (b *Blocked) makeList(limit int, now velocity.Time) (list BlockedList, asked int) {
 	began := time.Now()
 	entries, sorted := b.snapshot()
 	within := longestWindow(b.checker.Plan())
@@ -134,7 +134,7 @@ func (b *Blocked) makeList(limit int, now velocity.Time) (list BlockedList) {
 		}
 	}
 	b.clear(entries)
-	return list
+	return list, min(int(next.Load()), len(entries))
 }
 
 // recover ends a panic of a goroutine that asks for records: nothing else would.

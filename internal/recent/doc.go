@@ -18,4 +18,8 @@
 //
 // [Traffic] is who sends most of the last ten minutes' checks, and how many different
 // addresses and cards came, estimated in sketches under a key of this process.
+//
+// # Minutes
+//
+// [Minutes] is the last hour, minute by minute: what was decided, and what each rule said.
 package recent

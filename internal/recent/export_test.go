@@ -6,4 +6,4 @@ import "fraudcheck/internal/velocity"
 func NewBlockedOf(checker *velocity.Checker, limit int) *Blocked { return newBlocked(checker, limit) }
 
 // NotShared has the next list made anew.
-func (b *Blocked) NotShared() { b.lists.took = 0 }
+func (b *Blocked) NotShared() { b.lists.asked = 0 }

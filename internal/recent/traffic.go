@@ -102,3 +102,15 @@ func (t *Traffic) Addresses(now velocity.Time) float64 { return t.addresses.with
 
 // Cards estimates how many different cards came in the ten minutes before now, within 3 %.
 func (t *Traffic) Cards(now velocity.Time) float64 { return t.cards.within(window, now) }
+
+// totalTook is how long all checks took.
+func (t *Traffic) totalTook() (all histogram) {
+	for _, p := range t.parts {
+		p.mu.Lock()
+		for i, n := range p.took {
+			all[i] += n
+		}
+		p.mu.Unlock()
+	}
+	return all
+}

@@ -73,6 +73,7 @@ type Setup struct {
 	AcceptNoIP    bool
 	Watchers      []event.Watcher
 	Metrics       *operator.Metrics
+	Minutes       *recent.Minutes
 	Firewall      operator.Firewall
 	Ring          *recent.Ring // of 1,000 decisions; nil: they are not kept
 
@@ -133,6 +134,8 @@ func Open(t testing.TB, change ...func(*Setup)) *Fraudcheck {
 			Waits: (*turns.Queue)(nil).Waits,
 		})
 	}
+	s.Minutes = recent.NewMinutes(recent.NewTraffic(), f.Metrics.Counts, f.Now())
+	s.Watchers = append(s.Watchers, s.Minutes.Traffic.Watch)
 	s.Guard.Observe = f.Metrics.Auth
 	f.open(t, &s)
 	return f
@@ -155,7 +158,7 @@ func (f *Fraudcheck) open(t testing.TB, s *Setup) {
 	checks := &callers.API{Checker: s.Checker, Now: s.Now, Address: s.Address, AcceptNoIP: s.AcceptNoIP, Events: ofCallers.Events, Watchers: s.Watchers,
 		ShortIDs: ShortIDs}
 	looks := &operator.API{Checker: s.Checker, Guard: s.Guard, Metrics: f.Metrics, Now: s.Now, Address: s.Address, Profiles: s.Profiles, Peers: s.Peers, Self: s.Self,
-		Ring: s.Ring, Instance: "web-1", ShortIDs: ShortIDs, CursorKey: []byte("a key for the tests"), Watchers: s.Watchers}
+		Minutes: s.Minutes, Ring: s.Ring, Instance: "web-1", ShortIDs: ShortIDs, CursorKey: []byte("a key for the tests"), Watchers: s.Watchers}
 	f.watchBlocked(s, checks, looks)
 	ofOperators := settings("operators")
 	ofCallers.Elsewhere, ofCallers.OtherPort = looks.Routes(), "operators' port"
