@@ -30,7 +30,7 @@ import (
 	"fraudcheck/internal/wire"
 )
 
-//go:embed assets shell.html
+//go:embed assets shell.html licences.txt
 var files embed.FS
 
 // policy is for every answer of the console. Styles that scripts set are not inline ones.
@@ -39,6 +39,13 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 
 // types are the media types of the assets.
 var types = map[string]string{".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
+
+// A document is what is asked for each time, so that a new version shows at once.
+type document struct {
+	media string
+	text  []byte
+	tag   string // entity tag (RFC 9110 section 8.8.3)
+}
 
 // An asset is a file that a page loads.
 type asset struct {
@@ -49,8 +56,8 @@ type asset struct {
 var (
 	assets = map[string]asset{} // by file name
 	folder string               // their hash
-	shell  []byte               // every page
-	tag    string               // the entity tag of the shell (RFC 9110 section 8.8.3)
+	shell  document             // every page
+	terms  document             // the licences
 )
 
 func init() {
@@ -70,12 +77,19 @@ func init() {
 		all.Write(text)
 	}
 	folder = name(all.Sum(nil))
-	if shell, err = files.ReadFile("shell.html"); err != nil {
+	shell = read("shell.html", "text/html; charset=utf-8")
+	terms = read("licences.txt", "text/plain; charset=utf-8")
+}
+
+// read returns an embedded document, with the name of the folder in it.
+func read(file, media string) document {
+	text, err := files.ReadFile(file)
+	if err != nil {
 		panic(err)
 	}
-	shell = bytes.ReplaceAll(shell, []byte("HASH"), []byte(folder))
-	sum := sha256.Sum256(shell)
-	tag = `"` + name(sum[:]) + `"`
+	text = bytes.ReplaceAll(text, []byte("HASH"), []byte(folder))
+	sum := sha256.Sum256(text)
+	return document{media, text, `"` + name(sum[:]) + `"`}
 }
 
 // name is the first 80 bits of a hash, as a name.
@@ -87,23 +101,27 @@ func name(sum []byte) string {
 var pages = []string{"/console", "/console/{page}", "/console/address/{ip}"}
 
 // Routes returns the routes of the console. They are open: what is behind them is the API's.
-func Routes() (routes []door.Route) {
-	for _, p := range pages {
-		routes = append(routes, door.Route{Methods: "GET, HEAD", Path: p, Handle: page})
+func Routes() []door.Route {
+	routes := []door.Route{
+		{Methods: "GET, HEAD", Path: "/console/licences.txt", Handle: terms.answer},
+		{Methods: "GET, HEAD", Path: "/console/a/" + folder + "/{file}", Name: "/console/a/{hash}/{file}", Handle: file},
 	}
-	return append(routes, door.Route{Methods: "GET, HEAD", Path: "/console/a/" + folder + "/{file}", Name: "/console/a/{hash}/{file}", Handle: file})
+	for _, p := range pages {
+		routes = append(routes, door.Route{Methods: "GET, HEAD", Path: p, Handle: shell.answer})
+	}
+	return routes
 }
 
-// page answers with the shell. It is asked for each time, so a new version shows at once.
-func page(q *door.Request) *wire.Problem {
+// answer answers with the document, or that the browser has it.
+func (d *document) answer(q *door.Request) *wire.Problem {
 	secure(q)
 	q.Out.Set("Cache-Control", "no-cache")
-	q.Out.Set("ETag", tag)
-	if slices.ContainsFunc(q.In.Header.Values("If-None-Match"), func(line []byte) bool { return strings.Contains(string(line), tag) }) {
+	q.Out.Set("ETag", d.tag)
+	if slices.ContainsFunc(q.In.Header.Values("If-None-Match"), func(line []byte) bool { return strings.Contains(string(line), d.tag) }) {
 		q.Out.Status = 304
 		return nil
 	}
-	q.Answer(200, "text/html; charset=utf-8", shell)
+	q.Answer(200, d.media, d.text)
 	return nil
 }
 

@@ -11,7 +11,7 @@ import (
 )
 
 func TestTheConsoleIsSmall(t *testing.T) {
-	size := len(shell)
+	size := len(shell.text) + len(terms.text)
 	for _, a := range assets {
 		size += len(a.text)
 	}
@@ -40,7 +40,7 @@ func TestPagesLoadOnlyWhatIsThere(t *testing.T) {
 			used[file] = true
 		}
 	}
-	for _, m := range regexp.MustCompile(`(?:src|href)="([^"#]*)"`).FindAllStringSubmatch(string(shell), -1) {
+	for _, m := range regexp.MustCompile(`(?:src|href)="([^"#]*)"`).FindAllStringSubmatch(string(shell.text), -1) {
 		file, ours := strings.CutPrefix(m[1], "/console/a/"+folder+"/")
 		require.True(t, ours, m[1])
 		require.Contains(t, assets, file)
@@ -56,6 +56,6 @@ func TestScriptsMakeNoMarkupOfText(t *testing.T) {
 			assert.NotContains(t, string(a.text), forbidden, name)
 		}
 	}
-	assert.NotContains(t, string(shell), "style=")
-	assert.NotRegexp(t, `<script(?: type="module")?>`, string(shell), "no script stands in the page")
+	assert.NotContains(t, string(shell.text), "style=")
+	assert.NotRegexp(t, `<script(?: type="module")?>`, string(shell.text), "no script stands in the page")
 }

@@ -1,7 +1,7 @@
 import { get } from './api.js';
-import { h, say } from './dom.js';
-import { number, things, time } from './format.js';
-import { address, chip, clears, notice, refresh, table } from './parts.js';
+import { h, put, say } from './dom.js';
+import { duration, number, things, time, timeAfter } from './format.js';
+import { address, chip, notice, refresh, table } from './parts.js';
 
 const page = 200; // rows at once
 const most = 5000; // that are asked for
@@ -37,7 +37,7 @@ export async function blocked(main, { signal, query, replace }) {
   } }, c.label)));
   const list = table('Blocked IP addresses', heads, (b) => b.ip, row);
 
-  main.append(h('div', { class: 'troubles' }, trouble, partly), h('div', { class: 'head' }, h('label', { for: 'search', class: 'heard' }, 'Search'), search, count), list.element, more);
+  put(main, h('div', { class: 'troubles' }, trouble, partly), h('div', { class: 'head' }, h('label', { for: 'search', class: 'heard' }, 'Search'), search, count), list.element, more);
   partly.hidden = true;
   list.element.hidden = true;
   more.hidden = true;
@@ -79,5 +79,5 @@ export async function blocked(main, { signal, query, replace }) {
 
 function row(b) {
   return h('tr', {}, h('td', {}, address(b.ip)), h('td', {}, b.reasons.map(chip)), h('td', {}, time(b.first_blocked)), h('td', {}, time(b.last_tried)),
-    h('td', { class: 'n' }, number(b.attempts)), h('td', {}, b.clears_in_seconds === null ? 'no end' : clears(b.clears_in_seconds)));
+    h('td', { class: 'n' }, number(b.attempts)), h('td', {}, b.clears_in_seconds === null ? 'no end' : [timeAfter(b.clears_in_seconds), h('span', { class: 'hint' }, ` in ${duration(b.clears_in_seconds)}`)]));
 }

@@ -31,6 +31,9 @@ function add(element, children) {
   }
 }
 
+// put adds children to what the element holds.
+export const put = (element, ...children) => add(element, children);
+
 // show puts children in place of what the element holds.
 export function show(element, ...children) {
   element.replaceChildren();

@@ -135,7 +135,7 @@ export function recentOf(ip, signal) {
   list.element.hidden = true;
   const update = async () => {
     try {
-      const { decisions, unreachable: away } = await get(`/v1/decisions?limit=20&ip=${encodeURIComponent(ip)}`, signal);
+      const { decisions, unreachable: away } = await get(`/v1/decisions?limit=12&ip=${encodeURIComponent(ip)}`, signal);
       show(body, unreachable(away));
       list.update(decisions);
       list.element.hidden = !decisions.length;

@@ -40,13 +40,24 @@ export function bar(count, rule) {
 // clears says when a rule clears: a time of day and how long that is.
 export const clears = (seconds) => (seconds > 0 ? ['clears at ', timeAfter(seconds), ` (in ${duration(seconds)})`] : 'clear');
 
-// table is a table with a caption that is heard and not seen. update shows items in it.
+// table is a table of items; update shows items in it.
 export function table(caption, heads, key, row) {
-  const rows = h('tbody', {});
+  const rows = h('tbody', { role: 'rowgroup' });
+  const cells = heads.map((head) => (head instanceof Element ? head : h('th', { scope: 'col', class: head.n ? 'n' : null }, head.n || head)));
+  cells.forEach((cell) => cell.setAttribute('role', 'columnheader'));
   const element = h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': caption },
-    h('table', {}, h('caption', { class: 'heard' }, caption),
-      h('thead', {}, h('tr', {}, heads.map((head) => (head instanceof Element ? head : h('th', { scope: 'col', class: head.n ? 'n' : null }, head.n || head))))), rows));
-  return { element, rows, update: (items) => renew(rows, items, key, row) };
+    h('table', { role: 'table', 'aria-label': caption }, h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, cells)), rows));
+  // On a narrow screen a row is a block of cells with labels. Roles keep it a table there.
+  const make = (item) => {
+    const made = row(item);
+    made.setAttribute('role', 'row');
+    [...made.children].forEach((cell, i) => {
+      cell.setAttribute('role', cell.tagName === 'TH' ? 'rowheader' : 'cell');
+      cell.dataset.label = cells[i].textContent;
+    });
+    return made;
+  };
+  return { element, update: (items) => renew(rows, items, key, make) };
 }
 
 // plot is a plot of numbers by minute, newest last, with a table beside it. Series are

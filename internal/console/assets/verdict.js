@@ -36,7 +36,7 @@ function verdict(report) {
 export function reportView() {
   const sentence = h('p', { class: 'verdict' });
   const decided = h('div', { class: 'troubles' });
-  const rules = h('div', { class: 'troubles' });
+  const rules = h('div', { class: 'grid' });
   let said = '';
   const update = (report) => {
     const { worst, short, words } = verdict(report);
@@ -63,13 +63,13 @@ function deciders(report) {
 }
 
 const suspects = {
-  private: 'it is no public one', network: 'it is in a network of the collapse guard\'s list', peer: 'it is the other end of the connection',
+  network: 'it is in a network that the configuration names as one of proxies', connection: 'it is the other end of a connection over which checks come', carrier_nat: 'it is one of a carrier, for many',
 };
 
 const deciderOf = {
   degraded: () => notice('warn', 'The shared store does not answer. This is what this instance knows.'),
   unwatched: () => notice('warn', 'No rule watches such subjects, so nothing is known of any.'),
-  suspect: ({ why }) => notice('warn', `This is hardly a shopper's IP address: ${suspects[why] || why}. Rules on it review and do not block.`),
+  suspect: ({ why }) => notice('warn', `This is hardly a shopper's IP address: ${suspects[why] || `it is ${why.replace('_', ' ')}`}. Rules on it review and do not block.`),
   override: (o) => h('section', { class: 'card' }, h('h2', {}, 'Override: ', badge(o.decision)),
     h('p', {}, 'by ', h('strong', {}, o.by), ', since ', time(o.since), ', until ', time(o.until), '. Lists and rules do not decide.'), h('p', {}, 'Reason: ', h('q', {}, o.reason))),
   list: (l) => h('section', { class: 'card' }, h('h2', {}, 'List of the configuration: ', badge(l.decision)),
