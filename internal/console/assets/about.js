@@ -1,5 +1,5 @@
 import { get } from './api.js';
-import { h, put } from './dom.js';
+import { append, h } from './dom.js';
 import { time } from './format.js';
 import { notice, refresh, table } from './parts.js';
 
@@ -9,7 +9,7 @@ export async function about(main, { signal, who }) {
   const differ = notice('warn', '');
   list.element.hidden = true;
   differ.hidden = true;
-  put(main, h('p', {}, 'fraudcheck answers one question: how many different cards has this IP address shown lately?'),
+  append(main, h('p', {}, 'fraudcheck answers one question: how many different cards has this IP address shown lately?'),
     h('p', {}, 'You are ', h('strong', {}, who.name), who.roles.length ? `, with the role ${who.roles.join(', ')}.` : ', without a role.'),
     h('h2', {}, 'Instances'), who.roles.includes('operator') ? null : h('p', {}, 'Operators see here which instances there are, and their versions.'), trouble, differ, list.element,
     h('h2', {}, 'More'), h('ul', { class: 'plain' },

@@ -1,7 +1,7 @@
 import { about } from './about.js';
 import { get, onSignedOut, post } from './api.js';
 import { blocked } from './blocked.js';
-import { h, put, say, show } from './dom.js';
+import { append, h, say, show } from './dom.js';
 import { live } from './live.js';
 import { overrides } from './overrides.js';
 import { failed, mayAct, notice } from './parts.js';
@@ -49,12 +49,12 @@ async function draw(focus) {
   show(main, h('h1', { tabindex: '-1', class: context.ip ? 'mono' : null }, page.name));
   window.scrollTo(0, 0);
   if (!page.open && !mayAct(who)) {
-    put(main, notice('warn', `Your role does not allow this: you are ${who.name}, ${who.roles.length ? `with the role ${who.roles.join(', ')}` : 'without a role'}. These pages need the role analyst or operator.`));
+    append(main, notice('warn', `Your role does not allow this: you are ${who.name}, ${who.roles.length ? `with the role ${who.roles.join(', ')}` : 'without a role'}. These pages need the role analyst or operator.`));
     page.show = async () => {};
   }
   const shown = page.show(main, context).catch((error) => {
     if (signal.aborted || error.name === 'AbortError') return;
-    put(main, failed(error));
+    append(main, failed(error));
   });
   const target = focus && (main.querySelector(focus) || main.querySelector('h1'));
   if (target) (target.matches('.chips') ? target.querySelector('[aria-pressed=true]') || target.firstElementChild : target).focus();

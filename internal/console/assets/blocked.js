@@ -1,5 +1,5 @@
 import { get } from './api.js';
-import { h, put, say } from './dom.js';
+import { append, h, say } from './dom.js';
 import { duration, number, things, time, timeAfter } from './format.js';
 import { address, chip, notice, refresh, table } from './parts.js';
 
@@ -37,7 +37,7 @@ export async function blocked(main, { signal, query, replace }) {
   } }, c.label)));
   const list = table('Blocked IP addresses', heads, (b) => b.ip, row);
 
-  put(main, h('div', { class: 'troubles' }, trouble, partly), h('div', { class: 'head' }, h('label', { for: 'search', class: 'heard' }, 'Search'), search, count), list.element, more);
+  append(main, h('div', { class: 'troubles' }, trouble, partly), h('div', { class: 'head' }, h('label', { for: 'search', class: 'heard' }, 'Search'), search, count), list.element, more);
   partly.hidden = true;
   list.element.hidden = true;
   more.hidden = true;

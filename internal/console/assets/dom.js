@@ -31,8 +31,8 @@ function add(element, children) {
   }
 }
 
-// put adds children to what the element holds.
-export const put = (element, ...children) => add(element, children);
+// append adds children to what the element holds.
+export const append = (element, ...children) => add(element, children);
 
 // show puts children in place of what the element holds.
 export function show(element, ...children) {

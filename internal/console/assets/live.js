@@ -131,7 +131,7 @@ export function recentOf(ip, signal) {
   const body = h('div', { class: 'troubles' });
   const list = table('Recent decisions', heads, id, row);
   const none = h('p', { class: 'hint' }, 'None that is remembered.');
-  const element = h('section', { class: 'group', 'aria-labelledby': 'recent' }, h('h2', { id: 'recent' }, 'Recent decisions'), body, none, list.element);
+  const element = h('section', { class: 'group' }, h('h2', {}, 'Recent decisions'), body, none, list.element);
   list.element.hidden = true;
   const update = async () => {
     try {

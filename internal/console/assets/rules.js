@@ -1,5 +1,5 @@
 import { get } from './api.js';
-import { h, put } from './dom.js';
+import { append, h } from './dom.js';
 import { duration, number } from './format.js';
 import { refresh, table } from './parts.js';
 
@@ -7,7 +7,7 @@ export async function rules(main, { signal }) {
   const trouble = h('div', { class: 'troubles' });
   const list = table('Rules, with their last hour', ['Rule', 'Counts', 'Limits', 'Mode', { n: 'Allowed' }, { n: 'Reviewed' }, { n: 'Blocked' }, { n: 'Skipped' }], (r) => `${r.name} ${r.mode}`, row);
   list.element.hidden = true;
-  put(main, h('p', {}, 'What each rule said of the checks of the last hour, at the instance that serves this page. A rule in shadow decides nothing: its numbers say what it would have done. A rule skips a check that lacks what it watches.'), trouble, list.element);
+  append(main, h('p', {}, 'What each rule said of the checks of the last hour, at the instance that serves this page. A rule in shadow decides nothing: its numbers say what it would have done. A rule skips a check that lacks what it watches.'), trouble, list.element);
   await refresh(10000, signal, trouble, () => get('/v1/rules', signal), (answer) => {
     list.update(answer.rules);
     list.element.hidden = false;

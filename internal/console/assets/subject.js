@@ -1,5 +1,5 @@
 import { get, post, put, remove } from './api.js';
-import { h, put, say, show } from './dom.js';
+import { append, h, say, show } from './dom.js';
 import { recentOf } from './live.js';
 import { every, failed, mayAct, notice } from './parts.js';
 import { reportView } from './verdict.js';
@@ -22,7 +22,7 @@ export async function address(main, { ip, signal, who }) {
   counted.hidden = true;
   view.sentence.hidden = true;
   recent.element.hidden = true;
-  put(main, counted, trouble, view.sentence, result, actions, elsewhere, ...view.details, recent.element);
+  append(main, counted, trouble, view.sentence, result, actions, elsewhere, ...view.details, recent.element);
 
   const may = mayAct(who) ? forms(who, { forget: () => act(() => remove(path), 'What was counted is forgotten, at every instance.'),
     override: (body) => act(() => put(`${path}/override`, body), 'The override is in force at every instance.'),
@@ -151,6 +151,6 @@ export async function other(main, { who, signal }) {
     }
   };
   shape();
-  put(main, h('p', {}, 'A card, an e-mail address or the like. What you type is sent in the body of a request: it stands in no URL and no log.'),
+  append(main, h('p', {}, 'A card, an e-mail address or the like. What you type is sent in the body of a request: it stands in no URL and no log.'),
     h('form', { class: 'card lookup', onsubmit: (event) => { event.preventDefault(); lookUp(); } }, h('span', { class: 'field' }, h('label', { for: 'per' }, 'What'), kind), fields, h('button', { class: 'main', type: 'submit' }, 'Look up')), trouble, result);
 }
