@@ -1,4 +1,4 @@
-.PHONY: help build check test verify k6 k6-all prometheus bench bench-parts bench-peers faults fuzz
+.PHONY: help build check test verify console-test k6 k6-all prometheus bench bench-parts bench-peers faults fuzz
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
@@ -50,7 +50,7 @@ test: ## everything that must hold, in about four minutes on two processors
 	go test -count=1 -parallel 8 ./loadtest # alone: its load wants the machine
 
 # tools are what verify needs beside Go and memcached.
-tools = memcached curl nft unshare ip ab wrk nginx haproxy python3 node php java k6 prometheus promtool sqlite3
+tools = memcached chromium npm curl nft unshare ip ab wrk nginx haproxy python3 node php java k6 prometheus promtool sqlite3
 
 verify: export PATH := $(PATH):/usr/sbin:$(shell go env GOPATH 2>/dev/null)/bin
 verify: ## what make test leaves out, with the tools of others, each of which must be there; in half an hour
@@ -61,8 +61,12 @@ verify: ## what make test leaves out, with the tools of others, each of which mu
 	cd api/contract && go test -count=1 .
 	./k6/run.sh
 	go test -tags verify -count=1 ./deploy
+	$(MAKE) console-test
 	./deploy/prometheus/run.sh
 	go run ./loadtest
+
+console-test: ## the console in a real browser: chromium, and what npm has for tests of pages
+	cd internal/console/browser && npm ci --silent --no-audit --no-fund --ignore-scripts && go test -count=1 .
 
 k6: ## k6 against the real program: a smoke run, and an attack on two instances
 	./k6/run.sh
