@@ -1,7 +1,7 @@
-.PHONY: help build check test verify k6 k6-all prometheus bench bench-parts bench-peers faults fuzz
+.PHONY: help build check test verify release verify-release k6 k6-all prometheus bench bench-parts bench-peers faults fuzz
 
 help: ## this list
-	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 16
 
 # need_go stops with one line where Go is missing or too old to read go.mod: Debian's
 # says "invalid go version".
@@ -63,6 +63,19 @@ verify: ## what make test leaves out, with the tools of others, each of which mu
 	go test -tags verify -count=1 ./deploy
 	./deploy/prometheus/run.sh
 	go run ./loadtest
+
+# in_release runs deploy/release with the toolchain that go.mod names. It clears the
+# settings of Go itself; those that go run heeds are set here.
+in_release = @[ -n "$(VERSION)" ] || { echo "say which: make $@ VERSION=1.0.0"; exit 1; }; \
+	GOTOOLCHAIN=$$(sed -n 's/^toolchain //p' go.mod) GOFLAGS=-mod=readonly GOWORK=off GOOS= GOARCH= CGO_ENABLED=0 \
+	go run -C deploy/release . $(1)
+
+release: ## archives of VERSION for each platform, their checksums and contents (CycloneDX), from the last commit, in dist
+	$(call in_release,$(VERSION) "$(CURDIR)/dist")
+
+SUMS = dist/SHA256SUMS
+verify-release: ## build VERSION again from the last commit, and compare with SUMS, the published SHA256SUMS
+	$(call in_release,-against "$(abspath $(SUMS))" $(VERSION))
 
 k6: ## k6 against the real program: a smoke run, and an attack on two instances
 	./k6/run.sh

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+)
+
+var toolchainLine = regexp.MustCompile(`(?m)^toolchain (\S+)$`)
+
+// where are the variables that say where Go finds and keeps things. No other setting of Go
+// reaches the build, whether it is in the environment or was made with go env -w.
+var where = []string{"GOPATH", "GOMODCACHE", "GOCACHE", "GOTMPDIR", "GOPROXY", "GONOPROXY", "GOSUMDB", "GONOSUMDB", "GOPRIVATE", "GOAUTH"}
+
+// pinGo clears the settings of Go and refuses any toolchain but that of go.mod, in the
+// go command and in this program, which compresses the archives.
+func (r *release) pinGo() error {
+	text, err := os.ReadFile(filepath.Join(r.source, "go.mod"))
+	if err != nil {
+		return err
+	}
+	line := toolchainLine.FindSubmatch(text)
+	if line == nil {
+		return fmt.Errorf("go.mod names no toolchain")
+	}
+	want := string(line[1])
+	found, err := output("", "go", append([]string{"env", "-json"}, where...)...)
+	if err != nil {
+		return err
+	}
+	var kept map[string]string
+	if err := json.NewDecoder(bytes.NewReader([]byte(found))).Decode(&kept); err != nil {
+		return err
+	}
+	for _, variable := range os.Environ() {
+		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "GO") || strings.HasPrefix(name, "CGO_") {
+			os.Unsetenv(name)
+		}
+	}
+	for name, value := range kept {
+		os.Setenv(name, value)
+	}
+	os.Setenv("GOENV", "off")
+	os.Setenv("GOWORK", "off")
+	os.Setenv("CGO_ENABLED", "0")
+	os.Setenv("GOTOOLCHAIN", want)
+	have, err := output("", "go", "env", "GOVERSION")
+	if err != nil {
+		return err
+	}
+	for _, version := range []string{have, runtime.Version()} {
+		if version != want {
+			return fmt.Errorf("releases are built with %s, this is %s", want, version)
+		}
+	}
+	return nil
+}
