@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,19 +13,28 @@ import (
 
 	cdx "github.com/CycloneDX/cyclonedx-go"
 	"github.com/CycloneDX/cyclonedx-gomod/pkg/generate/bin"
-	"github.com/CycloneDX/cyclonedx-gomod/pkg/licensedetect/local"
+	"github.com/google/licensecheck"
 	"github.com/rs/zerolog"
 )
 
 // A part is a module that the program is built from, or Go's library.
 type part struct {
-	name    string // as the bill calls it
+	name    string // as the bill calls it, then @ and the version
 	dir     string
-	licence string              // its SPDX identifier
-	texts   map[string]struct{} // paths of its licences
+	texts   []text // of its licences
+	licence string // an SPDX expression
 }
 
-var licenceFile = regexp.MustCompile(`(?i)^(licen[cs]e|copying|copyright|notice|patents)([.-].*)?$`)
+// A text is a file in which a part speaks of rights.
+type text struct {
+	name string // from the folder of the part
+	data []byte
+}
+
+var (
+	rightsFile  = regexp.MustCompile(`(?i)^(licen[cs]e|copying|copyright|notice|patents)([.-].*)?$`)
+	licenceFile = regexp.MustCompile(`(?i)^(licen[cs]e|copying|copyright)`)
+)
 
 // modules returns what the program of this platform is built from, the program itself
 // first, the others in the order of their names. A part without a licence is an error.
@@ -39,7 +49,7 @@ func (r *release) modules() ([]*part, error) {
 		return nil, err
 	}
 	own, standard := &part{name: "fraudcheck", dir: r.source}, &part{name: "std", dir: goroot}
-	byName := map[string]*part{}
+	byName, dirs := map[string]*part{}, map[*part][]string{}
 	for line := range strings.Lines(list) {
 		columns := strings.Split(strings.TrimRight(line, "\n"), "\t")
 		if len(columns) != 3 { // Go's library, or this module
@@ -52,78 +62,63 @@ func (r *release) modules() ([]*part, error) {
 		}
 		// A package may have a licence of its own, within that of its module.
 		for dir := columns[2]; len(dir) > len(p.dir); dir = filepath.Dir(dir) {
-			if err := p.find(dir); err != nil {
-				return nil, err
-			}
+			dirs[p] = append(dirs[p], dir)
 		}
 	}
-	parts := []*part{own, standard}
-	for _, p := range byName {
-		parts = append(parts, p)
-	}
-	slices.SortFunc(parts[2:], func(a, b *part) int { return strings.Compare(a.name, b.name) })
+	parts := slices.SortedFunc(maps.Values(byName), func(a, b *part) int { return strings.Compare(a.name, b.name) })
+	parts = append([]*part{own, standard}, parts...)
 	for _, p := range parts {
-		if err := p.find(p.dir); err != nil {
-			return nil, err
-		}
-		if err := p.detect(); err != nil {
+		if err := p.identify(append(dirs[p], p.dir)); err != nil {
 			return nil, err
 		}
 	}
 	return parts, nil
 }
 
-// find adds the licences in the folder.
-func (p *part) find(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	if p.texts == nil {
-		p.texts = map[string]struct{}{}
-	}
-	for _, e := range entries {
-		if e.Type().IsRegular() && licenceFile.MatchString(e.Name()) && filepath.Ext(e.Name()) != ".go" {
-			p.texts[filepath.Join(dir, e.Name())] = struct{}{}
+// identify reads the licences in the folders and says which they are.
+func (p *part) identify(dirs []string) error {
+	slices.Sort(dirs)
+	var ids []string
+	for _, dir := range slices.Compact(dirs) {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			return err
 		}
-	}
-	return nil
-}
-
-var detected = map[string]string{} // by name of the part: platforms share most
-
-func (p *part) detect() error {
-	if p.licence = detected[p.name]; p.licence != "" {
-		return nil
-	}
-	found, err := local.NewDetector(zerolog.Nop()).Detect(p.name, "", p.dir)
-	if err != nil {
-		return fmt.Errorf("licence of %s: %w", p.name, err)
-	}
-	if len(found) == 0 || len(p.texts) == 0 {
-		return fmt.Errorf("no licence of %s is known", p.name)
-	}
-	p.licence = found[0].ID
-	detected[p.name] = p.licence
-	return nil
-}
-
-// licenceTexts returns the licences of what is not ours, which ask to be passed on.
-func licenceTexts(parts []*part) []byte {
-	var b bytes.Buffer
-	for _, p := range parts[1:] {
-		paths := make([]string, 0, len(p.texts))
-		for path := range p.texts {
-			paths = append(paths, path)
-		}
-		slices.Sort(paths)
-		for _, path := range paths {
-			text, err := os.ReadFile(path)
-			if err != nil {
+		for _, e := range entries {
+			if !e.Type().IsRegular() || !rightsFile.MatchString(e.Name()) || filepath.Ext(e.Name()) == ".go" {
 				continue
 			}
-			name, _ := filepath.Rel(p.dir, path)
-			fmt.Fprintf(&b, "%s\n%s, %s\n%[1]s\n\n%s\n\n", strings.Repeat("=", 80), p.name, filepath.ToSlash(name), bytes.TrimSpace(text))
+			data, err := os.ReadFile(filepath.Join(dir, e.Name()))
+			if err != nil {
+				return err
+			}
+			name, err := filepath.Rel(p.dir, filepath.Join(dir, e.Name()))
+			if err != nil {
+				return err
+			}
+			p.texts = append(p.texts, text{filepath.ToSlash(name), data})
+			if licenceFile.MatchString(e.Name()) {
+				for _, m := range licensecheck.Scan(data).Match {
+					ids = append(ids, m.ID)
+				}
+			}
+		}
+	}
+	if len(ids) == 0 {
+		return fmt.Errorf("the licence of %s is not known", p.name)
+	}
+	slices.Sort(ids)
+	p.licence = strings.Join(slices.Compact(ids), " AND ")
+	return nil
+}
+
+// licenceTexts returns the licences of what is not ours: most ask to be passed on.
+func licenceTexts(parts []*part) []byte {
+	var b bytes.Buffer
+	rule := strings.Repeat("=", 80)
+	for _, p := range parts[1:] {
+		for _, t := range p.texts {
+			fmt.Fprintf(&b, "%s\n%s, %s\n%s\n\n%s\n\n", rule, p.name, t.name, rule, bytes.TrimSpace(t.data))
 		}
 	}
 	return b.Bytes()
@@ -149,9 +144,13 @@ func (r *release) bill(program string, parts []*part) ([]byte, error) {
 	licence := func(c *cdx.Component) error {
 		id := licences[c.Name]
 		if id == "" {
-			return fmt.Errorf("no licence of %s is known", c.Name)
+			return fmt.Errorf("the licence of %s is not known", c.Name)
 		}
-		c.Licenses = &cdx.Licenses{{License: &cdx.License{ID: id}}}
+		if strings.Contains(id, " ") {
+			c.Licenses = &cdx.Licenses{{Expression: id}}
+		} else {
+			c.Licenses = &cdx.Licenses{{License: &cdx.License{ID: id}}}
+		}
 		return nil
 	}
 	if err := licence(bom.Metadata.Component); err != nil {
