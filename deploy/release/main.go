@@ -1,7 +1,7 @@
 // Release builds the archives of a version, bit for bit the same wherever it runs:
 //
-//	release VERSION FOLDER [OS/ARCH...]      make them, such as 1.0.0 dist
-//	release -against SHA256SUMS VERSION      make them aside and compare
+//	release VERSION FOLDER [OS/ARCH...]                    make them, such as 1.0.0 dist
+//	release -against SHA256SUMS VERSION [OS/ARCH...]       make them aside and compare
 //
 // For each platform the folder gets fraudcheck_VERSION_OS_ARCH.tar.gz and, beside it, what
 // it is made of (CycloneDX) in fraudcheck_VERSION_OS_ARCH.cdx.json; SHA256SUMS holds the
@@ -55,15 +55,15 @@ func run(against string, args []string) error {
 	defer os.RemoveAll(temp)
 	r := &release{version: args[0], source: filepath.Join(temp, "source"), temp: temp}
 	if against != "" {
-		sums, err := os.ReadFile(against)
+		published, err := os.ReadFile(against)
 		if err != nil {
 			return err
 		}
 		r.folder = filepath.Join(temp, "dist")
-		if err := r.make(platforms); err != nil {
+		if err := r.make(args[1:]); err != nil {
 			return err
 		}
-		return compare(r.sums.String(), string(sums))
+		return compare(r.sums.String(), string(published))
 	}
 	if len(args) < 2 {
 		return errors.New("expected a folder for the archives")
@@ -71,10 +71,7 @@ func run(against string, args []string) error {
 	if r.folder, err = filepath.Abs(args[1]); err != nil {
 		return err
 	}
-	if len(args) > 2 {
-		platforms = args[2:]
-	}
-	return r.make(platforms)
+	return r.make(args[2:])
 }
 
 // A release is one version in the making.
@@ -96,7 +93,8 @@ type file struct {
 	data       []byte
 }
 
-func (r *release) make(platforms []string) error {
+// make makes what belongs to the platforms, or to all where none is named.
+func (r *release) make(only []string) error {
 	if err := r.export(); err != nil {
 		return err
 	}
@@ -107,7 +105,10 @@ func (r *release) make(platforms []string) error {
 		return err
 	}
 	fmt.Printf("fraudcheck %s, commit %s of %s\n", r.version, r.commit, r.time.Format(time.RFC3339))
-	for _, platform := range platforms {
+	if len(only) == 0 {
+		only = platforms
+	}
+	for _, platform := range only {
 		if err := r.platform(platform); err != nil {
 			return fmt.Errorf("%s: %w", platform, err)
 		}
@@ -213,11 +214,12 @@ func (r *release) write(name string, data []byte) error {
 	return os.WriteFile(filepath.Join(r.folder, name), data, 0o644)
 }
 
-// compare says which lines of two SHA256SUMS differ.
+// compare says what was made that is not in the published SHA256SUMS.
 func compare(made, published string) error {
+	lines := slices.Collect(strings.Lines(published))
 	var wrong []string
 	for line := range strings.Lines(made) {
-		if !slices.Contains(slices.Collect(strings.Lines(published)), line) {
+		if !slices.Contains(lines, line) {
 			wrong = append(wrong, strings.Fields(line)[1])
 		}
 	}

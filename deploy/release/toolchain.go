@@ -1,8 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -26,15 +26,18 @@ func (r *release) pinGo() error {
 	}
 	line := toolchainLine.FindSubmatch(text)
 	if line == nil {
-		return fmt.Errorf("go.mod names no toolchain")
+		return errors.New("go.mod names no toolchain")
 	}
 	want := string(line[1])
+	if have := runtime.Version(); have != want { // before the go command looks for that one
+		return wrongToolchain(want, have)
+	}
 	found, err := output("", "go", append([]string{"env", "-json"}, where...)...)
 	if err != nil {
 		return err
 	}
 	var kept map[string]string
-	if err := json.NewDecoder(bytes.NewReader([]byte(found))).Decode(&kept); err != nil {
+	if err := json.Unmarshal([]byte(found), &kept); err != nil {
 		return err
 	}
 	for _, variable := range os.Environ() {
@@ -53,10 +56,12 @@ func (r *release) pinGo() error {
 	if err != nil {
 		return err
 	}
-	for _, version := range []string{have, runtime.Version()} {
-		if version != want {
-			return fmt.Errorf("releases are built with %s, this is %s", want, version)
-		}
+	if have != want {
+		return wrongToolchain(want, have)
 	}
 	return nil
+}
+
+func wrongToolchain(want, have string) error {
+	return fmt.Errorf("releases are built with %s, this is %s", want, have)
 }
