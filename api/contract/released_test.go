@@ -47,6 +47,10 @@ func unnamedBreaks(t *testing.T, before, after []byte, changelog string) (unname
 	localize := checker.NewDefaultLocalizer()
 	rules := checker.NewConfig(checker.GetAllChecks(), checker.WithSeverityLevels(breaking))
 	for _, change := range checker.CheckBackwardCompatibilityUntilLevel(rules, changes, sources, checker.ERR) {
+		// The document says of code that a later version may have more.
+		if change.GetId() == "response-property-enum-value-added" && strings.Contains(change.GetUncolorizedText(localize), "`code` response property") {
+			continue
+		}
 		operation := change.GetOperation() + " " + change.GetPath()
 		named := slices.ContainsFunc(unreleased(changelog), func(line string) bool {
 			return strings.Contains(line, "Breaking") && strings.Contains(line, "`"+operation+"`")

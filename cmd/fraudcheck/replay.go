@@ -44,7 +44,7 @@ type replayCommand struct {
 	Explain      string        `help:"Show the attempts of one subject line by line, as in account=42." placeholder:"KIND=VALUE"`
 	Sort         bool          `help:"The rows are in no order: sort them, in memory."`
 
-	Files []string `arg:"" name:"file" help:"CSV with a header line, or NDJSON; .gz too; - is standard input."`
+	Files []string `arg:"" name:"file" help:"CSV with a header line, NDJSON, or a decision log; .gz too; - is standard input."`
 }
 
 // columns returns the columns that the command line names.

@@ -61,6 +61,7 @@ func (a *API) streamDecisions(q *door.Request) *wire.Problem {
 			return streamsExhausted
 		}
 		decisions := a.Ring.Subscribe(query.Filter)
+		q.Out.Set("X-Accel-Buffering", "no") // nginx would gather events
 		q.Out.Stream = func(s *door.Stream) {
 			if begin() {
 				defer a.streams.release()
@@ -68,7 +69,6 @@ func (a *API) streamDecisions(q *door.Request) *wire.Problem {
 			}
 		}
 	}
-	q.Out.Set("X-Accel-Buffering", "no") // nginx would gather events
 	q.Answer(200, "text/event-stream", nil)
 	return nil
 }

@@ -25,6 +25,7 @@ const (
 type format struct {
 	delimiter byte // of CSV; 0 for NDJSON
 	header    []string
+	logged    bool // a decision log
 }
 
 // A chunk is whole rows of one file.
@@ -102,6 +103,7 @@ func (f *openFile) readFormat() error {
 	}
 	if first[0] == '{' {
 		f.format.header = f.firstNames()
+		f.format.logged = isLog(f.format.header)
 		return nil
 	}
 	line, err := f.in.ReadString('\n')
@@ -136,6 +138,14 @@ func (f *openFile) firstNames() []string {
 		return nil
 	}
 	return slices.Sorted(maps.Keys(members))
+}
+
+// find returns the mapping of the columns in this file.
+func (f *file) find(c *Columns) (*mapping, error) {
+	if f.format.logged {
+		return c.logMapping()
+	}
+	return c.find(f.format.header, f.format.delimiter == 0)
 }
 
 // use sets the mapping, by which the values of the rows are picked.
@@ -222,6 +232,8 @@ type record struct {
 func (c *chunk) records(visit func(*record)) {
 	r := record{values: make([]string, len(c.file.columns))}
 	switch {
+	case c.file.format.logged:
+		c.lines(&r, visit)
 	case c.file.format.delimiter == 0:
 		c.objects(&r, visit)
 	case c.quoted:

@@ -77,7 +77,7 @@ type mapping struct {
 	label  part
 	amount part
 	fields []fieldPart
-	card   bool // whether some column tells the card
+	logged bool // a decision log
 }
 
 type fieldPart struct {
@@ -153,7 +153,6 @@ const jointOfTexts = "\x1f"
 func (m *mapping) check() error {
 	has := func(f velocity.Field) bool { return m.Fields[f] != "" }
 	expiry := has(velocity.FieldExpiry) || has(velocity.FieldExpMonth) && has(velocity.FieldExpYear)
-	m.card = has(velocity.FieldCardID) || has(velocity.FieldLast4) && expiry
 	switch {
 	case has(velocity.FieldExpiry) && (has(velocity.FieldExpMonth) || has(velocity.FieldExpYear)):
 		return &ColumnError{"--expiry", "expected no --exp-month and no --exp-year beside it"}

@@ -27,10 +27,13 @@ func (h *history) judge(j *job) error {
 			h.note(r)
 			continue
 		}
-		if h.began && r.at < h.last {
+		if h.began && r.at < h.last && !h.logged {
 			return outOfOrder(r.number)
 		}
 		h.last, h.began = r.at, true
+		if h.logged && h.noteLogged(r) {
+			continue
+		}
 		for heard := h.pending.next(r.at); heard != nil; heard = h.pending.next(r.at) {
 			h.events = append(h.events, event{at: heard.at, heard: heard})
 		}
@@ -64,6 +67,22 @@ func (h *history) note(r *row) {
 	if r.fault.Row = r.number; len(h.result.Faults) < keptFaults {
 		h.result.Faults = append(h.result.Faults, *r.fault)
 	}
+}
+
+// noteLogged counts what a line of a decision log says beside its attempt. It reports true
+// for a line that is no check, which it makes an event of where it changes something.
+func (h *history) noteLogged(r *row) (done bool) {
+	if h.passes == 1 {
+		h.result.Degraded += one(r.degraded)
+		h.result.Gaps += one(r.lost)
+		h.result.Others += one(r.does != isCheck)
+	}
+	if r.does == isChange {
+		heard := h.pending.of(r)
+		heard.at, heard.forgets = r.at, r.forgets
+		h.events = append(h.events, event{at: r.at, heard: heard})
+	}
+	return r.does != isCheck
 }
 
 // judgeEvents applies the events to all lanes, each on a goroutine, the first one on several.
@@ -130,7 +149,13 @@ func (h *history) judgeOn(i int, apply func(i int, e *event, t *velocity.Trace),
 	for n := range h.events {
 		e := &h.events[n]
 		if e.heard != nil {
-			apply(n, e, &e.heard.outcomes[i])
+			t := &e.heard.outcomes[i]
+			apply(n, e, t)
+			for k, m := range l.meters {
+				if m != nil && m.rules[0].Per == e.heard.forgets {
+					m.holds.forget(l.engine.Subject(t, k))
+				}
+			}
 			continue
 		}
 		r, part := e.row, tuning

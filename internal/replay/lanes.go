@@ -23,6 +23,9 @@ import (
 //     same attempt while a list has it. To a shorter list, which has lost it, it is another
 //     one. So a sweep of attempts has a lane of its own, and where that happens the sweep is
 //     counted again, in another pass, with a lane for each cell.
+//
+// In a decision log, outcomes may tell the card of a check that did not know it. A list tells
+// these when they are heard again, as it does declines, so there every window has a lane.
 type lane struct {
 	engine *velocity.Replay
 	meters []*meter             // by the rules of the lane's plan; nil for one that is not counted
@@ -42,6 +45,7 @@ type layout struct {
 	sweeps  []sweep
 	retries bool // the history has a column of attempt_id
 	scores  bool // the history has labels
+	logged  bool // the history is a decision log
 }
 
 func (l *layout) newLane() *lane { return &lane{tables: map[string]*subjects{}} }
@@ -68,7 +72,7 @@ func (l *layout) lanes() (lanes []*lane, err error) {
 		s := &l.sweeps[i]
 		var own []*lane
 		switch r := &l.rules[s.rule]; {
-		case l.retries && isOfDeclines(r):
+		case l.retries && isOfDeclines(r), l.logged && r.Count != "attempts":
 			own, err = l.ownLanes(s, false)
 		case l.retries && r.Count == "attempts":
 			var together *lane
@@ -88,7 +92,7 @@ func (l *layout) lanes() (lanes []*lane, err error) {
 		}
 		lanes = append(lanes, own...)
 	}
-	if main.engine, err = l.engine(wide); err == nil && slices.ContainsFunc(wide, func(r velocity.Rule) bool { return r.Per != wide[0].Per }) {
+	if main.engine, err = l.engine(wide); err == nil && !l.logged && slices.ContainsFunc(wide, func(r velocity.Rule) bool { return r.Per != wide[0].Per }) {
 		n := min(runtime.GOMAXPROCS(0), 4)
 		for i := range n {
 			main.parts = append(main.parts, main.engine.Part(i, n))
@@ -141,7 +145,7 @@ func (l *layout) ownLanes(s *sweep, eachCell bool) (lanes []*lane, err error) {
 			switch {
 			case i == s.rule:
 				s.meters = append(s.meters, l.meter(own, r.Per, cells, true))
-			case r.Per == cells[0].Per && (r.Count == cells[0].Count || isOfDeclines(&r) && isOfDeclines(&cells[0])):
+			case r.Per == cells[0].Per && (l.logged || r.Count == cells[0].Count || isOfDeclines(&r) && isOfDeclines(&cells[0])):
 				own.meters = append(own.meters, nil)
 			default:
 				continue

@@ -230,6 +230,13 @@ func (h *holds) purge(now velocity.Time) {
 	h.purgeAt = max(1<<12, 2*len(h.began))
 }
 
+// forget ends the holds of the subject.
+func (h *holds) forget(subject velocity.Key) {
+	if h != nil {
+		delete(h.began, subject)
+	}
+}
+
 // runs reports whether the cell holds the subject.
 func (h *holds) runs(c *velocity.Rule, began []velocity.Time, now velocity.Time) bool {
 	if c.Hold == 0 || c.Mode != velocity.Enforce {

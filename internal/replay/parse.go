@@ -40,6 +40,12 @@ type row struct {
 	approved bool  // the issuer approved it
 	amount   int64 // in millionths
 	subject  bool  // it is an attempt of the subject to explain
+
+	// Of a line of a decision log.
+	does     int    // isCheck, ...
+	forgets  string // the kind of subject that is forgotten; empty for none
+	degraded bool
+	lost     bool // lines are missing before it
 }
 
 // A parser judges the values of rows. Each goroutine has one.
@@ -54,8 +60,13 @@ type parser struct {
 // all others of the history.
 func (p *parser) parse(m *mapping, rec *record, id int64, r *row) {
 	r.fault, r.hears, r.fraud, r.approved, r.amount, r.subject = nil, false, false, false, 0, false
+	r.does, r.forgets, r.degraded, r.lost = isCheck, "", false, false
 	r.checks, r.outcomes = grown(r.checks, len(p.lanes)), grown(r.outcomes, len(p.lanes))
-	if r.fault = rec.fault; r.fault == nil {
+	switch r.fault = rec.fault; {
+	case r.fault != nil:
+	case m.logged:
+		r.fault = p.parseLogged(rec.values[0], r)
+	default:
 		r.fault = p.parseValues(m, rec.values, id, r)
 	}
 	if r.fault != nil {

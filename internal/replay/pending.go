@@ -19,18 +19,26 @@ type heard struct {
 	at       velocity.Time
 	number   int64 // in the order of the rows
 	outcomes []velocity.Trace
+	forgets  string // of a decision log: the kind of subject that is forgotten; empty for an outcome
 }
 
-// add adds the outcome of the row. It takes the row's traces and leaves others.
+// add adds the outcome of the row.
 func (p *pending) add(r *row) {
+	o := p.of(r)
+	o.at = r.heardAt
+	heap.Push(&p.queue, o)
+}
+
+// of returns the outcome of the row. It takes the row's traces and leaves others.
+func (p *pending) of(r *row) *heard {
 	o := new(heard)
 	if n := len(p.spare); n > 0 {
 		o, p.spare = p.spare[n-1], p.spare[:n-1]
 	}
 	p.made++
-	o.at, o.number = r.heardAt, p.made
+	o.number, o.forgets = p.made, ""
 	o.outcomes, r.outcomes = r.outcomes, o.outcomes
-	heap.Push(&p.queue, o)
+	return o
 }
 
 // next takes out the next outcome that is heard at now or before; nil where there is none.

@@ -13,6 +13,12 @@ type Result struct {
 	Malformed int64
 	Faults    []Fault // the first malformed rows
 
+	// Of a decision log:
+
+	Others   int64 // lines that are no checks
+	Degraded int64 // checks that were degraded when they were decided
+	Gaps     int64 // times that lines are missing
+
 	From, To     velocity.Time // of the first and the last row that was judged
 	Labelled     bool
 	ReportedFrom velocity.Time // where the last third of the time begins, of a history with labels
@@ -31,7 +37,7 @@ type Result struct {
 
 // finish fills the result with what was counted.
 func (r *Result) finish(h *history, configured []*meter) {
-	r.Rows = r.Judged + r.Malformed
+	r.Rows = r.Judged + r.Malformed + r.Others
 	r.Labelled, r.ReportedFrom = h.scores, h.boundary
 	for _, m := range configured {
 		r.Rules = append(r.Rules, m.cells()...)

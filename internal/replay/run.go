@@ -131,7 +131,7 @@ func (h *history) prepare() error {
 	if err != nil {
 		return err
 	}
-	m, err := h.Columns.find(f.format.header, f.format.delimiter == 0)
+	m, err := f.find(&h.Columns)
 	if err != nil {
 		f.close()
 		return fmt.Errorf("%s: %w", f.name, err)
@@ -141,7 +141,12 @@ func (h *history) prepare() error {
 	} else {
 		f.close()
 	}
-	h.scores, h.retries = m.Label != "", m.Fields[velocity.FieldAttemptID] != ""
+	if h.logged = m.logged; h.logged {
+		if err := h.checkLog(); err != nil {
+			return err
+		}
+	}
+	h.scores, h.retries = m.Label != "", m.logged || m.Fields[velocity.FieldAttemptID] != ""
 	twice := h.scores || h.retries && slices.ContainsFunc(h.sweeps, func(s sweep) bool { return h.rules[s.rule].Count == "attempts" })
 	if h.Sort || twice && slices.Contains(h.Files, "-") {
 		h.held = new(held)
@@ -202,7 +207,7 @@ func (h *history) readFile(name string, emit func(job) bool) (more bool, err err
 		}
 	}
 	defer f.close()
-	m, err := h.Columns.find(f.format.header, f.format.delimiter == 0)
+	m, err := f.find(&h.Columns)
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", name, err)
 	}

@@ -23,6 +23,9 @@ func (r *Result) WriteText(w io.Writer) error {
 			fmt.Fprintf(w, "  %s\n", r.Faults[i].Error())
 		}
 	}
+	if r.Degraded+r.Gaps > 0 {
+		fmt.Fprintf(w, "%d checks were degraded when they were decided, and lines are missing in %d places: near them the log does not tell all\n", r.Degraded, r.Gaps)
+	}
 	fmt.Fprintf(w, "\nThe configuration would have decided: allow %s, review %s, block %s\n\n",
 		r.share(r.Decisions[velocity.Allow]), r.share(r.Decisions[velocity.Review]), r.share(r.Decisions[velocity.Block]))
 	r.table(t, r.Rules)

@@ -58,7 +58,7 @@ func (h *history) timeRows(j *job) {
 	j.page.mapping = m
 	j.chunk.records(func(rec *record) {
 		r := j.next()
-		if r.fault = rec.fault; r.fault == nil {
+		if r.fault = rec.fault; r.fault == nil && !m.logged { // a log is in its own order
 			var ok bool
 			if r.at, ok = parseTime(m.time.value(rec.values)); !ok {
 				r.fault = &Fault{Column: m.time.name, Expected: aTime}

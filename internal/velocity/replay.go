@@ -58,13 +58,15 @@ type Trace struct {
 	listed  *Entry
 	suspect Suspicion
 	verb    verb
+	at      Time    // when what it shows is counted
+	state   []byte  // of an override
 	keys    []Key   // by the plan's subjects; zero where the attempt has none
 	shown   []shown // by the lists of all subjects
 }
 
 // TraceCheck fills t with what the attempt shows when it is checked at now.
 func (r *Replay) TraceCheck(a *Attempt, now Time, t *Trace) {
-	r.trace(a, now, observe, t)
+	r.trace(a, nil, now, observe, t)
 	t.listed = r.plan.lists.find(a.Address, now)
 	t.suspect = r.plan.Suspect(a.Address, a.Peer)
 }
@@ -76,42 +78,43 @@ func (r *Replay) TraceOutcome(a *Attempt, answer IssuerAnswer, now Time, t *Trac
 	if v == read {
 		return false
 	}
-	r.trace(a, now, v, t)
+	r.trace(a, nil, now, v, t)
 	return slices.ContainsFunc(t.shown, func(e shown) bool { return e.present })
 }
 
 // trace is to a Replay what Checker.begin and call.shown are to a Checker.
-func (r *Replay) trace(a *Attempt, now Time, v verb, t *Trace) {
-	t.verb, t.listed, t.suspect = v, nil, NotSuspect
+func (r *Replay) trace(a *Attempt, l *LoggedAttempt, now Time, v verb, t *Trace) {
+	t.verb, t.listed, t.suspect, t.state = v, nil, NotSuspect, nil
+	t.at = a.countedAt(now)
 	t.keys = append(t.keys[:0], make([]Key, len(r.plan.subjects))...)
 	t.shown = append(t.shown[:0], make([]shown, r.lists)...)
 	for i := range r.plan.subjects {
 		s := &r.plan.subjects[i]
-		if len(s.rules) == 0 {
-			continue // nobody asks
+		if len(s.rules) == 0 && l == nil {
+			continue // nobody asks, and there are no overrides
 		}
-		id := s.kind.from.identity(a, r.plan)
+		id := r.identity(s.kind, a, l)
 		if !id.known() {
 			continue
 		}
 		t.keys[i] = r.key(s.kind, &id)
 		for j := range s.lists {
-			l := &s.lists[j]
-			if s.adds(l.kind, v) && now.age(a.countedAt(now)) < l.window {
-				t.shown[r.from[i]+j] = r.shown(l.kind, a, now, v)
+			list := &s.lists[j]
+			if s.adds(list.kind, v) && now.age(t.at) < list.window {
+				t.shown[r.from[i]+j] = r.shown(list.kind, a, l, now, v)
 			}
 		}
 	}
 }
 
 // shown is the attempt's element of that kind.
-func (r *Replay) shown(k *kind, a *Attempt, now Time, v verb) (e shown) {
+func (r *Replay) shown(k *kind, a *Attempt, l *LoggedAttempt, now Time, v verb) (e shown) {
 	if v == observe && a.later() && k.from == fromAttempt {
 		id := a.texts[FieldAttemptID]
 		this, before := laterAttemptIdentity(id, now), laterAttemptIdentity(id, now-second)
 		return shown{r.fingerprint(k, &this), r.fingerprint(k, &before), true}
 	}
-	if id := k.from.identity(a, r.plan); id.known() {
+	if id := r.identity(k, a, l); id.known() {
 		e.fingerprint, e.present = r.fingerprint(k, &id), true
 	}
 	return e
@@ -222,7 +225,7 @@ func (p *ReplayPart) check(t *Trace, now Time, results []RuleResult) (override *
 func (p *ReplayPart) Answered(t *Trace, now Time) {
 	p.update.letThrough = false
 	for i := range p.plan.subjects {
-		if p.has(t, i) && slices.ContainsFunc(p.ofSubject(i, t), func(e shown) bool { return e.present }) {
+		if p.has(t, i) && (t.verb == forget || t.verb == override || slices.ContainsFunc(p.ofSubject(i, t), func(e shown) bool { return e.present })) {
 			p.apply(i, t, now)
 		}
 	}
@@ -239,6 +242,7 @@ func (p *ReplayPart) apply(i int, t *Trace, now Time) {
 	u := &p.update
 	s := &p.plan.subjects[i]
 	u.begin(p.plan, s, t.keys[i], now, t.verb)
+	u.at, u.override = t.at, t.state
 	u.suspect = t.suspect != NotSuspect && s.kind.from.address
 	copy(u.shown, p.ofSubject(i, t))
 	p.memory.Update(u)
