@@ -50,7 +50,7 @@ test: ## everything that must hold, in about four minutes on two processors
 	go test -count=1 -parallel 8 ./loadtest # alone: its load wants the machine
 
 # tools are what verify needs beside Go and memcached.
-tools = git sha256sum memcached curl nft unshare ip ab wrk nginx haproxy python3 node php java k6 prometheus promtool sqlite3
+tools = git sha256sum memcached curl nft unshare nsenter systemd-analyze ip ab wrk nginx haproxy python3 node php java k6 prometheus promtool sqlite3
 
 verify: export PATH := $(PATH):/usr/sbin:$(shell go env GOPATH 2>/dev/null)/bin
 verify: ## what make test leaves out, with the tools of others, each of which must be there; in half an hour
