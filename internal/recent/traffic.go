@@ -24,9 +24,10 @@ type Traffic struct {
 
 // A part is what some of the checks write to, so that processors do not wait for each other.
 type part struct {
-	mu     sync.Mutex
-	shares shares
-	took   histogram
+	mu               sync.Mutex
+	shares           shares
+	took             histogram
+	addresses, cards batch
 }
 
 // window is the time that shares and distinct counts are about, in seconds.
@@ -55,13 +56,15 @@ func (t *Traffic) Watch(e *event.Event) {
 	if known {
 		address = subjectOf(e.Attempt.Address, e.Decision.Plan.IPv6Prefix())
 		hash = maphash.Bytes(t.seed, address[:])
-		t.addresses.add(hash, e.Time)
-	}
-	if e.ShortCard != 0 {
-		t.cards.add(uint64(e.ShortCard), e.Time)
 	}
 	p := t.free.Get().(*part)
 	p.mu.Lock()
+	if known {
+		p.addresses.add(&t.addresses, hash, secondOf(e.Time))
+	}
+	if e.ShortCard != 0 {
+		p.cards.add(&t.cards, uint64(e.ShortCard), secondOf(e.Time))
+	}
 	p.shares.add(address, hash, known && e.Decision.Suspect == velocity.NotSuspect && !e.Decision.Settled, e.Time)
 	p.took.add(e.Took)
 	p.mu.Unlock()
@@ -98,10 +101,21 @@ func (t *Traffic) Top(now velocity.Time) Top {
 
 // Addresses estimates how many different addresses (of IPv6 networks, as they count) came in
 // the ten minutes before now, within 3 %.
-func (t *Traffic) Addresses(now velocity.Time) float64 { return t.addresses.within(window, now) }
+func (t *Traffic) Addresses(now velocity.Time) float64 { return t.within(&t.addresses, window, now) }
 
 // Cards estimates how many different cards came in the ten minutes before now, within 3 %.
-func (t *Traffic) Cards(now velocity.Time) float64 { return t.cards.within(window, now) }
+func (t *Traffic) Cards(now velocity.Time) float64 { return t.within(&t.cards, window, now) }
+
+// within estimates a distinct count of all checks until now, in the last that many seconds.
+func (t *Traffic) within(d *distinct, seconds uint32, now velocity.Time) float64 {
+	for _, p := range t.parts {
+		p.mu.Lock()
+		p.addresses.flush(&t.addresses)
+		p.cards.flush(&t.cards)
+		p.mu.Unlock()
+	}
+	return d.within(seconds, now)
+}
 
 // totalTook is how long all checks took.
 func (t *Traffic) totalTook() (all histogram) {
