@@ -73,6 +73,8 @@ var forbidden = map[string][]string{
 	"internal/door": {fasthttp, prometheus, "internal/listener", "internal/server", "internal/callers", "internal/operator"},
 	// HTTP, whatever is asked.
 	"internal/server": {prometheus, "internal/callers", "internal/operator"},
+	// Pages for a browser, which asks the API itself.
+	"internal/console": {fasthttp, prometheus, "internal/listener", "internal/server", "internal/callers", "internal/operator"},
 	// The description of both ports: a file.
 	"api": {"net", fasthttp, prometheus, "log", ours},
 	// Files of what happened.

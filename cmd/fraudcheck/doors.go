@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"fraudcheck/internal/callers"
+	"fraudcheck/internal/console"
 	"fraudcheck/internal/door"
 	"fraudcheck/internal/listener"
 	"fraudcheck/internal/memcached"
@@ -50,7 +51,7 @@ func (s *service) makeDoors() error {
 	s.callers = s.serverOf(callersDoor, ofCallers)
 
 	forOperators.Ready = callersDoor.IsReady
-	operatorsDoor := door.New(forOperators, operatorsAPI.Routes()...)
+	operatorsDoor := door.New(forOperators, append(operatorsAPI.Routes(), console.Routes()...)...)
 	s.operators = s.serverOf(operatorsDoor, ofOperators)
 
 	s.metrics.AddRoutes(callersDoor.Paths())

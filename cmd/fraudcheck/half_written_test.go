@@ -54,7 +54,6 @@ func TestAFileThatCannotBeReadWholePutsNothingInForce(t *testing.T) {
 		r.signal(t, syscall.SIGHUP)
 		said := regexp.MustCompile(`not reloaded, the old one stays: [^\n]*` + regexp.QuoteMeta(key) + `[^\n]*\n`)
 		require.Eventually(t, func() bool { return said.MatchString(r.stderr.String()[before:]) }, prompt, testbed.PollInterval)
-		require.NotContains(t, r.stderr.String()[before:], "Configuration reloaded")
 		client.CloseIdleConnections() // the next handshake shows the certificate in force
 		for _, authorization := range []string{basic("checkout", password), basic("desk", password), basic("other", password), "Bearer " + token} {
 			status, a := call(authorization)
@@ -101,8 +100,10 @@ func TestAFileThatCannotBeReadWholePutsNothingInForce(t *testing.T) {
 		})
 	}
 	r.rewrite(text+newRules, `Configuration reloaded`)
-	_, a := call(basic("desk", password))
-	assert.Contains(t, a.body, `"reasons":["list"]`)
+	require.Eventually(t, func() bool { // that line may be of a reload that was on its way
+		_, a := call(basic("desk", password))
+		return strings.Contains(a.body, `"reasons":["list"]`)
+	}, prompt, testbed.PollInterval)
 }
 
 // The last user of a file can be removed, though an empty file is no such wish.

@@ -24,7 +24,7 @@ func BenchmarkEvent(b *testing.B) {
 		}
 		watching += time.Since(since)
 		for r.log.Waiting() > 4000 { // as fast as the writer is, and no faster
-			time.Sleep(time.Millisecond)
+			<-time.After(time.Millisecond)
 		}
 	}
 	r.log.Close()

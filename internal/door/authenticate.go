@@ -24,9 +24,19 @@ func (d *Door) unauthenticated(q *Request, err error) *wire.Problem {
 		p.Detail = "this path needs the role " + strings.Join((q.auth.Needs|auth.Operator).Names(), " or ")
 	}
 	if p.Status == 401 {
-		q.Out.Set("WWW-Authenticate", d.Guard.Challenge())
+		q.Out.Set("WWW-Authenticate", d.challenge(q))
 	}
 	return p
+}
+
+// challenge names the schemes. A browser would ask for name and password in a window of its
+// own, before the script that asked hears anything, where the answer to a script names Basic;
+// so that one names the scheme of access tokens alone, which browsers do not know.
+func (d *Door) challenge(q *Request) string {
+	if to := q.In.Header.Values("Sec-Fetch-Dest"); len(to) > 0 && string(to[0]) == "empty" {
+		return `Bearer realm="fraudcheck"`
+	}
+	return d.Guard.Challenge()
 }
 
 // authProblem returns the problem that tells of a failure of authentication. Its code is

@@ -1,6 +1,7 @@
 package door
 
 import (
+	"cmp"
 	"net/url"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 // may have the same path and different methods.
 type Route struct {
 	Path    string      // may have one {name}, which stands for one segment
+	Name    string      // of the path in metrics and log, where it is not the path itself
 	Methods string      // as the Allow field lists them, such as "GET, HEAD"
 	Needs   auth.Roles  // one of them; 0: open to everybody
 	Peers   bool        // other instances may ask it too; it only reads
@@ -34,8 +36,8 @@ func (r *Route) takes(method []byte) bool {
 
 // A resource is what a path stands for: all routes with that path.
 type resource struct {
-	path           string
-	prefix, suffix string // around the {name}
+	path           string // as metrics and log name it
+	prefix, suffix string // around the {name}; without one prefix is all
 	named          bool   // there is one
 	allow          string // the methods of all routes
 	routes         []Route
@@ -47,9 +49,9 @@ type resource struct {
 // compile groups the routes by path, in the order of their first.
 func compile(routes []Route) (resources []resource) {
 	for _, r := range routes {
-		at := slices.IndexFunc(resources, func(p resource) bool { return p.path == r.Path })
+		at := slices.IndexFunc(resources, func(p resource) bool { return p.path == cmp.Or(r.Name, r.Path) })
 		if at < 0 {
-			p := resource{path: r.Path, prefix: r.Path, allow: r.Methods, probe: true}
+			p := resource{path: cmp.Or(r.Name, r.Path), prefix: r.Path, allow: r.Methods, probe: true}
 			if before, after, found := strings.Cut(r.Path, "{"); found {
 				p.named, p.prefix = true, before
 				_, p.suffix, _ = strings.Cut(after, "}")
@@ -83,7 +85,7 @@ func (d *Door) find(path []byte) (p *resource, segment string) {
 func find(resources []resource, path []byte) (p *resource, segment string) {
 	for i := range resources {
 		if p := &resources[i]; !p.named {
-			if p.path == string(path) {
+			if p.prefix == string(path) {
 				return p, ""
 			}
 		} else if segment, ok := p.segment(path); ok {

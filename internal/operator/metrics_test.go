@@ -262,16 +262,26 @@ fraudcheck_build_info{goversion,version}`
 
 // A metric of another name would leave an alert silent.
 func TestAlertsAreOnMetricsThatThereAre(t *testing.T) {
-	text, err := os.ReadFile("../../deploy/prometheus/alerts.yaml")
-	require.NoError(t, err)
 	families, err := newMetrics(t).Registry.Gather()
 	require.NoError(t, err)
 	have := make(map[string]bool)
 	for _, f := range families {
 		have[f.GetName()] = true
+		if f.GetMetric()[0].GetHistogram() != nil {
+			have[f.GetName()+"_bucket"], have[f.GetName()+"_count"] = true, true
+		}
 	}
-	named := regexp.MustCompile(`\bfraudcheck_[a-z_]+`).FindAllString(string(text), -1)
-	require.NotEmpty(t, named)
+	var text []byte
+	for _, file := range []string{"recordings.yaml", "alerts.yaml"} {
+		more, err := os.ReadFile("../../deploy/prometheus/" + file)
+		require.NoError(t, err)
+		text = append(text, more...)
+	}
+	for _, m := range regexp.MustCompile(`record: (\S+)`).FindAllSubmatch(text, -1) {
+		have[string(m[1])] = true
+	}
+	named := regexp.MustCompile(`\b[a-z_]*:?fraudcheck_[a-z_:0-9]+`).FindAllString(string(text), -1)
+	require.Greater(t, len(named), 20)
 	for _, name := range named {
 		assert.True(t, have[name], name)
 	}

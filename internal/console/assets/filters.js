@@ -1,0 +1,51 @@
+import { h } from './dom.js';
+
+const decisions = ['block', 'review', 'allow'];
+const names = ['decision', 'rule', 'ip', 'request_id'];
+
+// feedFilter is what the page's query asks for: as a part of a query for the API, and as a
+// function of a decision for the stream, which several tabs share.
+export function feedFilter(query) {
+  const wanted = Object.fromEntries(names.map((name) => [name, query.get(name)]));
+  const network = wanted.ip && parse(wanted.ip);
+  return {
+    search: names.map((name) => (wanted[name] ? `&${name}=${encodeURIComponent(wanted[name])}` : '')).join(''),
+    takes: (d) => (!wanted.decision || d.decision === wanted.decision)
+      && (!wanted.rule || d.reasons.includes(wanted.rule) || d.rules.some((r) => r.name === wanted.rule && r.outcome !== 'allow'))
+      && (!wanted.request_id || d.request_id === wanted.request_id)
+      && (!network || (d.ip && contains(network, parse(d.ip)))),
+  };
+}
+
+// parse reads an IP address or a network: its bits, and how many of them count.
+function parse(text) {
+  const [ip, length] = text.split('/');
+  let bits = '';
+  if (ip.includes(':')) {
+    const [before, after] = ip.split('::').map((half) => half.split(':').filter(Boolean));
+    const groups = after ? [...before, ...Array(Math.max(0, 8 - before.length - after.length)).fill('0'), ...after] : before;
+    bits = groups.map((group) => parseInt(group, 16).toString(2).padStart(16, '0')).join('');
+  } else {
+    bits = ip.split('.').map((byte) => Number(byte).toString(2).padStart(8, '0')).join('');
+  }
+  return { bits, length: length === undefined ? bits.length : Number(length) };
+}
+
+// contains says whether one network lies in another.
+const contains = (network, other) => network.bits.length === other.bits.length && other.bits.startsWith(network.bits.slice(0, network.length));
+
+// filters are the chips that change the query.
+export function filters(query, change) {
+  const now = query.get('decision');
+  const set = (name, value) => {
+    const next = new URLSearchParams(query);
+    if (value) next.set(name, value);
+    else next.delete(name);
+    change(next);
+  };
+  const chip = (label, on, click, said) => h('button', { type: 'button', class: 'chip', 'aria-pressed': said ? null : String(on), 'aria-label': said, onclick: click }, label);
+  const others = names.slice(1).filter((name) => query.get(name))
+    .map((name) => chip(`${name}: ${query.get(name)} ✕`, true, () => set(name, ''), `Remove the filter ${name}: ${query.get(name)}`));
+  return h('div', { class: 'chips', role: 'group', 'aria-label': 'Filters' }, chip('all', !now, () => set('decision', '')),
+    decisions.map((d) => chip(d, now === d, () => set('decision', now === d ? '' : d))), others);
+}

@@ -1,0 +1,148 @@
+import { get } from './api.js';
+import { h, say, show } from './dom.js';
+import { feedFilter, filters } from './filters.js';
+import { follow } from './feed.js';
+import { number, things, time } from './format.js';
+import { address, badge, chip, every, failed, notice, table, unreachable } from './parts.js';
+
+const kept = 200; // rows that are shown
+const pace = 50; // ms between two changes of the page
+
+const heads = ['Time', 'Decision', 'IP address', 'Why', 'Card', 'Caller'];
+
+export async function live(main, { signal, query, go }) {
+  const state = h('span', { class: 'state' });
+  const counts = h('p', { class: 'counts' });
+  const trouble = h('div', { class: 'troubles' });
+  const noStream = h('div', { class: 'troubles' });
+  const list = table('Decisions, newest first', heads, id, row);
+  const filter = feedFilter(query);
+  const seen = { allow: 0, review: 0, block: 0, missed: 0 };
+  let known = []; // newest first
+  let ids = new Set();
+  let fresh = 0; // while paused
+  let paused = false;
+
+  const pause = h('button', { type: 'button', onclick: () => {
+    paused = !paused;
+    fresh = 0;
+    label();
+    say(paused ? 'Paused' : 'Going on');
+    if (!paused) draw();
+  } });
+  const label = () => { pause.textContent = !paused ? 'Pause' : fresh ? `Go on (${number(fresh)} new)` : 'Go on'; };
+  label();
+
+  show(main, h('div', { class: 'head' }, h('h1', { tabindex: '-1' }, 'Live'), state, pause),
+    filters(query, (next) => go('/console', next, '.chips')), trouble, noStream, counts, list.element);
+
+  const draw = () => {
+    label();
+    if (paused) return;
+    list.update(known);
+    list.element.hidden = !known.length;
+    const came = seen.block + seen.review + seen.allow;
+    show(counts, came ? `Since you came: ${number(seen.block)} blocked, ${number(seen.review)} reviewed, ${number(seen.allow)} allowed` : known.length ? 'None since you came' : 'Nothing of this kind was decided lately. The next decision appears here by itself',
+      seen.missed ? `; ${number(seen.missed)} more came faster than they can be shown` : '', '.');
+  };
+  let planned = false;
+  const plan = () => {
+    if (planned) return;
+    planned = true;
+    setTimeout(() => {
+      planned = false;
+      if (!signal.aborted) draw();
+    }, pace);
+  };
+
+  // take adds decisions, newest first, that are not there yet.
+  const take = (decisions, counted) => {
+    const later = decisions.filter((d) => !ids.has(id(d)));
+    if (!later.length) return;
+    known = [...later, ...known];
+    if (later.length > 1) known.sort((a, b) => (a.time < b.time ? 1 : a.time > b.time ? -1 : 0));
+    known.length = Math.min(known.length, kept);
+    later.forEach((d) => ids.add(id(d)));
+    if (ids.size > 20 * kept) ids = new Set(known.map(id));
+    if (counted) later.forEach((d) => { seen[d.decision] += 1 + (d.more || 0); });
+    if (paused) fresh += later.length;
+    plan();
+  };
+
+  const ask = async (counted) => {
+    try {
+      const answer = await get(`/v1/decisions?limit=100${filter.search}`, signal);
+      show(trouble, unreachable(answer.unreachable));
+      take(answer.decisions, counted);
+      return true;
+    } catch (error) {
+      if (error.name !== 'AbortError') show(trouble, failed(error));
+      return error.status === 0 || error.status >= 500;
+    }
+  };
+  const able = await ask(false);
+  if (signal.aborted) return;
+  draw();
+  say(known.length ? `${things(known.length, 'decision', 'decisions')}, the newest first` : 'No decisions yet');
+  if (!able) return;
+
+  let now = '';
+  every(3000, signal, () => (now === 'polling' ? ask(true) : null));
+  // Others may be away while the stream of this instance goes on.
+  every(15000, signal, () => (now === 'live' ? ask(true) : null));
+  follow({
+    decision: (d) => { if (filter.takes(d)) take([d], true); },
+    dropped({ missed }) {
+      seen.missed += missed;
+      plan();
+    },
+    state({ name, why }) {
+      if (name === now || (name === 'connecting' && now === 'polling')) return;
+      now = name;
+      state.textContent = { live: 'live', connecting: 'connecting …', polling: 'every 3 seconds' }[name];
+      state.className = `state ${name}`;
+      say(name === 'live' ? 'Live' : name === 'polling' ? 'No live connection. This page asks every 3 seconds.' : 'Connecting');
+      show(noStream, name === 'polling' ? notice('warn', `There is no live connection (${why}). This page asks every 3 seconds.`) : null);
+    },
+  }, known[0] && known[0].time, signal);
+}
+
+// id tells decisions apart.
+const id = (d) => `${d.time} ${d.instance} ${d.attempt} ${d.card} ${d.request_id}`;
+
+// row is a decision, as a row of a table.
+function row(d) {
+  return h('tr', { class: d.decision }, h('td', {}, time(d.time)), h('td', {}, badge(d.decision), d.degraded ? h('span', { class: 'hint', title: 'The shared store did not answer in time' }, ' degraded') : null),
+    h('td', {}, d.ip ? address(d.ip) : h('span', { class: 'hint' }, 'none sent')), h('td', {}, why(d), d.more ? h('span', { class: 'hint' }, ` and ${number(d.more)} more`) : null),
+    h('td', { class: 'mono' }, d.card || ''), h('td', { class: 'word' }, d.caller || ''));
+}
+
+// why is what decided: the rules with their counts; where a rule in shadow would have decided
+// otherwise, that too.
+function why(d) {
+  return [d.reasons.map((name) => {
+    const rule = d.rules.find((r) => r.name === name);
+    return chip(rule ? `${name} ${number(rule.count)}` : name);
+  }), d.rules.filter((r) => r.mode === 'shadow' && r.outcome !== 'allow').map((r) => h('span', { class: 'chip small shadow', title: 'In shadow: it decides nothing' }, `${r.name} ${number(r.count)} would ${r.outcome}`))];
+}
+
+// recentOf shows the last decisions about an IP address; update asks again.
+export function recentOf(ip, signal) {
+  const body = h('div', { class: 'troubles' });
+  const list = table('Recent decisions', heads, id, row);
+  const none = h('p', { class: 'hint' }, 'None that is remembered.');
+  const element = h('section', { class: 'group' }, h('h2', {}, 'Recent decisions'), body, none, list.element);
+  list.element.hidden = true;
+  const update = async () => {
+    try {
+      const { decisions, unreachable: away } = await get(`/v1/decisions?limit=12&ip=${encodeURIComponent(ip)}`, signal);
+      show(body, unreachable(away));
+      list.update(decisions);
+      list.element.hidden = !decisions.length;
+      none.hidden = decisions.length > 0;
+    } catch (error) {
+      if (error.name !== 'AbortError') show(body, failed(error));
+    }
+  };
+  return { element, update };
+}
