@@ -112,8 +112,8 @@ func (s *service) connections() (callers, operators int, err error) {
 	return callers, operators, nil
 }
 
-// decided returns what counts decisions and how long they took, and warns at most once a minute of checks without
-// a card that no rule bounds.
+// decided returns what counts decisions and how long they took, and warns at most once a
+// minute of checks without a card that no rule bounds.
 func decided(metrics *operator.Metrics, traffic *recent.Traffic, log *slog.Logger) func(*velocity.Decision, time.Duration) {
 	rarely := atMostEvery(time.Minute)
 	return func(d *velocity.Decision, took time.Duration) {

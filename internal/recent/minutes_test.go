@@ -85,7 +85,7 @@ func TestQuantilesAreThoseOfTheTimes(t *testing.T) {
 	})
 	var h histogram
 	for n := range 1000 {
-		h[bucketOf(time.Duration(n) * time.Millisecond)]++
+		h[bucketOf(time.Duration(n)*time.Millisecond)]++
 	}
 	assert.InEpsilon(t, float64(500*time.Millisecond), float64(Quantile(h[:], 0.5)), 0.05)
 	assert.InEpsilon(t, float64(990*time.Millisecond), float64(Quantile(h[:], 0.99)), 0.05)
