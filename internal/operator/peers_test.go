@@ -262,7 +262,7 @@ func TestWhoIsBlockedAtAnyInstance(t *testing.T) {
 		d.set(2 * time.Hour)
 		a = d.ask(t, "GET", "/v1/blocked", "", text)
 		doortest.RequireProblem(t, a, 503, "overloaded", "")
-		assert.Contains(t, a.JSON["detail"], "instance "+name+" has run for less than the longest window of this one's enforced rules, 1h0m0s")
+		assert.Contains(t, a.JSON["detail"], "instance "+name+" has run for less than the longest window of this one's enforced rules on ip, 1h0m0s")
 		assert.NotEmpty(t, a.Header.Get("Retry-After"))
 		assert.Equal(t, 200, d.ask(t, "GET", "/v1/blocked", "").Status)
 		assert.Equal(t, 200, d.ask(t, "GET", "/v1/blocked?scope=this", "", text).Status)
