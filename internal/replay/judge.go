@@ -30,6 +30,11 @@ func (h *history) judge(j *job) error {
 		if h.began && r.at < h.last && !h.logged {
 			return outOfOrder(r.number)
 		}
+		if h.logged {
+			if err := h.follow(r); err != nil {
+				return err
+			}
+		}
 		h.last, h.began = r.at, true
 		if h.logged && h.noteLogged(r) {
 			continue

@@ -46,6 +46,9 @@ type row struct {
 	forgets  string // the kind of subject that is forgotten; empty for none
 	degraded bool
 	lost     bool // lines are missing before it
+	seq      uint64
+	instance string
+	prefix   int // ipv6_prefix with which its ids were made; 0 where it has none
 }
 
 // A parser judges the values of rows. Each goroutine has one.
@@ -60,7 +63,7 @@ type parser struct {
 // all others of the history.
 func (p *parser) parse(m *mapping, rec *record, id int64, r *row) {
 	r.fault, r.hears, r.fraud, r.approved, r.amount, r.subject = nil, false, false, false, 0, false
-	r.does, r.forgets, r.degraded, r.lost = isCheck, "", false, false
+	r.does, r.forgets, r.degraded, r.lost, r.prefix = isCheck, "", false, false, 0
 	r.checks, r.outcomes = grown(r.checks, len(p.lanes)), grown(r.outcomes, len(p.lanes))
 	switch r.fault = rec.fault; {
 	case r.fault != nil:

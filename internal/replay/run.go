@@ -57,6 +57,8 @@ type history struct {
 	boundary velocity.Time // from here on rows are reported; 0 for none
 	last     velocity.Time
 	began    bool // last is set
+	seq      uint64 // of the last line of a decision log
+	instance string // likewise
 	rows     int64
 	result   Result
 	judged   Judged
