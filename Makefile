@@ -1,4 +1,4 @@
-.PHONY: help build check test verify k6 k6-all prometheus bench bench-parts bench-peers faults fuzz
+.PHONY: help build check test verify image k6 k6-all prometheus bench bench-parts bench-peers faults fuzz
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
@@ -50,7 +50,7 @@ test: ## everything that must hold, in about four minutes on two processors
 	go test -count=1 -parallel 8 ./loadtest # alone: its load wants the machine
 
 # tools are what verify needs beside Go and memcached.
-tools = memcached curl nft unshare nsenter systemd-analyze ip ab wrk nginx haproxy python3 node php java k6 prometheus promtool sqlite3
+tools = memcached curl nft unshare nsenter systemd-analyze umoci ip ab wrk nginx haproxy python3 node php java k6 prometheus promtool sqlite3
 
 verify: export PATH := $(PATH):/usr/sbin:$(shell go env GOPATH 2>/dev/null)/bin
 verify: ## what make test leaves out, with the tools of others, each of which must be there; in half an hour
@@ -59,10 +59,19 @@ verify: ## what make test leaves out, with the tools of others, each of which mu
 	[ -z "$$missing" ] || { echo "make verify needs$$missing"; exit 1; }
 	go test -tags verify -count=1 ./verify/...
 	cd api/contract && go test -count=1 .
+	cd deploy/image && go vet . && go test -count=1 .
 	./k6/run.sh
 	go test -tags verify -count=1 ./deploy
 	./deploy/prometheus/run.sh
 	go run ./loadtest
+
+# The flags leave out of the program what differs between machines.
+image: arch ?= $(shell go env GOARCH 2>/dev/null)
+image: tag ?= latest
+image: ## an OCI image as the folder fraudcheck.oci, without Docker; arch=arm64 tag=v1.0.0 to choose
+	@$(need_go)
+	CGO_ENABLED=0 GOOS=linux GOARCH=$(arch) go build -trimpath -buildvcs=false -ldflags '-s -w -buildid=' -o bin/linux-$(arch)/fraudcheck ./cmd/fraudcheck
+	cd deploy/image && go run . -program ../../bin/linux-$(arch)/fraudcheck -arch $(arch) -tag $(tag) -o ../../fraudcheck.oci
 
 k6: ## k6 against the real program: a smoke run, and an attack on two instances
 	./k6/run.sh

@@ -27,6 +27,7 @@ type decisionsQuery struct {
 	limit    int
 	before   *recent.Position // nil: from the newest on
 	thisOnly bool             // scope=this
+	after    *uint64          // of a peer's stream: the number that it goes on behind
 }
 
 // A listedDecision is a decision as lists and streams show it.
@@ -90,15 +91,20 @@ func placed(of told[decisionsPage], query *decisionsQuery) (found []listedDecisi
 			continue
 		}
 		d.Instance, d.Number = of.instance, nil
-		if d.Reasons == nil {
-			d.Reasons = list[string]{}
-		}
-		if d.Rules == nil {
-			d.Rules = list[listedRule]{}
-		}
+		d.complete()
 		found = append(found, d)
 	}
 	return found
+}
+
+// complete makes lists of those that an answer lacked.
+func (d *listedDecision) complete() {
+	if d.Reasons == nil {
+		d.Reasons = list[string]{}
+	}
+	if d.Rules == nil {
+		d.Rules = list[listedRule]{}
+	}
 }
 
 // A decisionsPage is the answer to GET /v1/decisions.
@@ -165,6 +171,7 @@ func (a *API) listed(q *door.Request, d *recent.Decision) listedDecision {
 var (
 	streamFilters = []string{"decision", "rule", "ip", "attempt_id", "request_id", "since", "scope"}
 	listFilters   = append(slices.Clone(streamFilters), "limit", "before")
+	peerFilters   = []string{"scope", "after"} // of a stream to another instance
 )
 
 var ruleName = regexp.MustCompile(`^[a-z0-9_]{1,40}$`)
@@ -216,6 +223,9 @@ func (q *decisionsQuery) set(a *API, name, value string) (expected string) {
 		expected = "a time such as 2026-11-28T13:00:00Z, or Unix time"
 	case "scope":
 		q.thisOnly, ok, expected = true, value == "this", "this, or no scope"
+	case "after":
+		n, err := strconv.ParseUint(value, 10, 64)
+		q.after, ok, expected = &n, err == nil, "a number"
 	case "limit":
 		n, err := strconv.Atoi(value)
 		q.limit, ok, expected = n, err == nil && 1 <= n && n <= maxDecisions, "1 to 1000"

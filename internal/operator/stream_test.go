@@ -41,10 +41,16 @@ func begun(t testing.TB, c *doortest.Conn) *stream {
 	response, err := http.ReadResponse(c.R, nil)
 	require.NoError(t, err)
 	require.Equal(t, 200, response.StatusCode)
-	s := &stream{c, response.Header, bufio.NewReader(response.Body)}
+	s := begunAfter(t, c, response)
 	name, _ := s.next(t)
 	require.Equal(t, "", name, "a comment says that it has begun")
 	return s
+}
+
+// begunAfter is a stream of which the head was read.
+func begunAfter(t testing.TB, c *doortest.Conn, response *http.Response) *stream {
+	t.Helper()
+	return &stream{c, response.Header, bufio.NewReader(response.Body)}
 }
 
 // next returns the next event, without a name for a comment.

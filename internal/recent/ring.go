@@ -49,6 +49,7 @@ type Ring struct {
 	order  []int32 // the slot of each sequence number, found by its low bits; none: evicted
 	oldest uint64  // sequence number of the oldest entry; next where there is none
 	next   uint64  // of the next entry
+	first  uint64  // of the first entry there was
 
 	addresses addresses
 	over      []int32 // the addresses that have more than their share, fewer than shareOf
@@ -109,7 +110,7 @@ func NewRing(set RingSettings) *Ring {
 	first, longAgo := uint64(set.Start)<<20, set.Start-waiting
 	r := &Ring{
 		keep: keep, share: max(1, keep/shareOf), ipv6Prefix: set.IPv6Prefix, instance: InstanceNumber(set.Instance),
-		slots: make([]slot, keep), order: make([]int32, orders), oldest: first, next: first,
+		slots: make([]slot, keep), order: make([]int32, orders), oldest: first, next: first, first: first,
 		addresses: newAddresses(keep), over: make([]int32, 0, shareOf), modest: longAgo, modestBefore: longAgo,
 	}
 	results, reasons := make([]ruleResult, keep*rules), make([]string, keep)
