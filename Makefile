@@ -60,6 +60,7 @@ verify: ## what make test leaves out, with the tools of others, each of which mu
 	go test -tags verify -count=1 ./verify/...
 	cd api/contract && go test -count=1 .
 	cd deploy/image && go vet . && go test -count=1 .
+	cd deploy/kubernetes/check && go vet . && go test -count=1 .
 	./k6/run.sh
 	go test -tags verify -count=1 ./deploy
 	./deploy/prometheus/run.sh
