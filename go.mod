@@ -2,6 +2,9 @@ module fraudcheck
 
 go 1.26.0
 
+// Releases are built with exactly this one.
+toolchain go1.26.8
+
 // fasthttp asks for v1.3.0, which the public module proxy does not serve.
 replace github.com/molecule-man/go-brrr => github.com/molecule-man/go-brrr v1.0.1
 

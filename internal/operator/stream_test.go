@@ -119,7 +119,7 @@ func TestAStreamBeginsInThePastWhereItIsAskedTo(t *testing.T) {
 }
 
 func TestAStreamSaysHowManyDecisionsItMissed(t *testing.T) {
-	ring := recent.NewRing(recent.RingSettings{Keep: 10, Rules: 1, IPv6Prefix: 64, Instance: "web-1", Start: velocity.TimeOf(doortest.Morning)})
+	ring := recent.NewRing(recent.RingSettings{Keep: 10, Rules: 1, Instance: "web-1", Start: velocity.TimeOf(doortest.Morning)})
 	d := open(t, nil, func(s *doortest.Setup) { s.Ring = ring })
 	s := d.follow(t, "")
 	flood(ring, 5000) // in much less than the time between two looks
@@ -187,7 +187,7 @@ func TestAStopEndsStreams(t *testing.T) {
 
 // A caller that does not read is given up, and costs checks nothing meanwhile.
 func TestACallerThatDoesNotReadIsGivenUp(t *testing.T) {
-	ring := recent.NewRing(recent.RingSettings{Keep: 10_000, Rules: 1, IPv6Prefix: 64, Instance: "web-1", Start: velocity.TimeOf(doortest.Morning)})
+	ring := recent.NewRing(recent.RingSettings{Keep: 10_000, Rules: 1, Instance: "web-1", Start: velocity.TimeOf(doortest.Morning)})
 	d := open(t, nil, func(s *doortest.Setup) { s.Ring, s.Server.Write = ring, 200*time.Millisecond })
 	d.follow(t, "", "X-Request-ID: asleep")
 	require.Eventually(t, func() bool {
