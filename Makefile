@@ -61,6 +61,7 @@ verify: ## what make test leaves out, with the tools of others, each of which mu
 	cd api/contract && go test -count=1 .
 	cd deploy/release && go vet . && go test -count=1 -timeout 30m .
 	cd deploy/image && go vet . && go test -count=1 .
+	cd deploy/kubernetes/check && go vet . && go test -count=1 .
 	./k6/run.sh
 	go test -tags verify -count=1 ./deploy
 	$(MAKE) console-test
