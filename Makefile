@@ -1,7 +1,7 @@
-.PHONY: help build check test verify k6 k6-all prometheus bench bench-parts bench-peers faults fuzz
+.PHONY: help build check test verify release verify-release image k6 k6-all prometheus bench bench-parts bench-peers faults fuzz
 
 help: ## this list
-	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 16
 
 # need_go stops with one line where Go is missing or too old to read go.mod: Debian's
 # says "invalid go version".
@@ -50,7 +50,7 @@ test: ## everything that must hold, in about four minutes on two processors
 	go test -count=1 -parallel 8 ./loadtest # alone: its load wants the machine
 
 # tools are what verify needs beside Go and memcached.
-tools = memcached curl nft unshare ip ab wrk nginx haproxy python3 node php java k6 prometheus promtool sqlite3
+tools = git sha256sum memcached curl nft unshare nsenter systemd-analyze umoci ip ab wrk nginx haproxy python3 node php java k6 prometheus promtool sqlite3
 
 verify: export PATH := $(PATH):/usr/sbin:$(shell go env GOPATH 2>/dev/null)/bin
 verify: ## what make test leaves out, with the tools of others, each of which must be there; in half an hour
@@ -59,10 +59,33 @@ verify: ## what make test leaves out, with the tools of others, each of which mu
 	[ -z "$$missing" ] || { echo "make verify needs$$missing"; exit 1; }
 	go test -tags verify -count=1 ./verify/...
 	cd api/contract && go test -count=1 .
+	cd deploy/release && go vet . && go test -count=1 -timeout 30m .
+	cd deploy/image && go vet . && go test -count=1 .
 	./k6/run.sh
 	go test -tags verify -count=1 ./deploy
 	./deploy/prometheus/run.sh
 	go run ./loadtest
+
+# in_release runs deploy/release with the toolchain that go.mod names. It clears the
+# settings of Go itself; those that go run heeds are set here.
+in_release = @[ -n "$(VERSION)" ] || { echo "say which: make $@ VERSION=1.0.0"; exit 1; }; \
+	GOTOOLCHAIN=$$(sed -n 's/^toolchain //p' go.mod) GOFLAGS=-mod=readonly GOWORK=off GOOS= GOARCH= CGO_ENABLED=0 \
+	go run -C deploy/release . $(1)
+
+release: ## archives of VERSION for each platform, their checksums and contents (CycloneDX), from the last commit, in dist
+	$(call in_release,$(VERSION) "$(CURDIR)/dist")
+
+SUMS = dist/SHA256SUMS
+verify-release: ## build VERSION again from the last commit, and compare with SUMS, the published SHA256SUMS
+	$(call in_release,-against "$(abspath $(SUMS))" $(VERSION))
+
+# The flags leave out of the program what differs between machines.
+image: arch ?= $(shell go env GOARCH 2>/dev/null)
+image: tag ?= latest
+image: ## an OCI image as the folder fraudcheck.oci, without Docker; arch=arm64 tag=v1.0.0 to choose
+	@$(need_go)
+	CGO_ENABLED=0 GOOS=linux GOARCH=$(arch) go build -trimpath -buildvcs=false -ldflags '-s -w -buildid=' -o bin/linux-$(arch)/fraudcheck ./cmd/fraudcheck
+	cd deploy/image && go run . -program ../../bin/linux-$(arch)/fraudcheck -arch $(arch) -tag $(tag) -o ../../fraudcheck.oci
 
 k6: ## k6 against the real program: a smoke run, and an attack on two instances
 	./k6/run.sh

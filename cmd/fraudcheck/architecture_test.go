@@ -49,6 +49,8 @@ var forbidden = map[string][]string{
 	"internal/auth/session":  {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator", only("internal/auth")},
 	// The client of memcached, whatever is stored there.
 	"internal/memcached": {"net/http", fasthttp, prometheus, "log", ours},
+	// What the program was built from.
+	"internal/build": {"net", fasthttp, prometheus, "log", ours},
 	// Who may ask a store, whatever is asked.
 	"internal/turns": {"net", fasthttp, prometheus, "log", ours},
 	// A history judged again: files and velocity alone.

@@ -14,6 +14,7 @@ import (
 	"fraudcheck/internal/listener"
 	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/operator"
+	"fraudcheck/internal/recent"
 	"fraudcheck/internal/server"
 	"fraudcheck/internal/velocity"
 )
@@ -65,7 +66,7 @@ func (s *service) doorSettings(port string) door.Settings {
 		Guard: s.guard, CORS: s.cors, TLS: s.policy.certificate != nil, Log: s.log, TagKey: s.keys.log, InFlight: s.settings.Limits.InFlight,
 		Instance: s.peers.Header(),
 		Events: door.Events{
-			Request: s.metrics.Request, Decision: decided(s.metrics, s.log), Outcome: s.metrics.Outcome, NoIP: s.metrics.NoIP, PANLike: s.metrics.PANLike,
+			Request: s.metrics.Request, Decision: decided(s.metrics, s.traffic, s.log), Outcome: s.metrics.Outcome, NoIP: s.metrics.NoIP, PANLike: s.metrics.PANLike,
 			AcceptFailed: acceptFailed(s.metrics, s.log, port), MadeRoom: madeRoom(s.metrics, s.log, port),
 			TLSFailed: tlsFailed(s.metrics, s.log, port),
 		},
@@ -111,11 +112,12 @@ func (s *service) connections() (callers, operators int, err error) {
 	return callers, operators, nil
 }
 
-// decided returns what counts decisions, and warns at most once a minute of checks without
-// a card that no rule bounds.
-func decided(metrics *operator.Metrics, log *slog.Logger) func(*velocity.Decision, time.Duration) {
+// decided returns what counts decisions and how long they took, and warns at most once a
+// minute of checks without a card that no rule bounds.
+func decided(metrics *operator.Metrics, traffic *recent.Traffic, log *slog.Logger) func(*velocity.Decision, time.Duration) {
 	rarely := atMostEvery(time.Minute)
 	return func(d *velocity.Decision, took time.Duration) {
+		traffic.Took(took)
 		metrics.Decision(d, took)
 		if d.UnboundedLater && rarely() {
 			log.Warn("callers send card: later, and no enforced rule counts attempts of their subjects: any number of such checks pass before their cards are told")

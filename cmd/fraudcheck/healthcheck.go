@@ -26,27 +26,41 @@ func healthCheck(f *flags) error {
 		return err
 	}
 	network, address := readyAddress(p.settings.Listen)
+	ctx, cancel := context.WithTimeout(context.Background(), healthTimeout)
+	defer cancel()
+	status, err := askPort(ctx, network, address, p.onlyThisCertificate(), "/readyz")
+	if err != nil {
+		return fmt.Errorf("not ready at %s: %w", p.settings.Listen, err)
+	}
+	if status != http.StatusOK {
+		return fmt.Errorf("not ready at %s: %d %s", p.settings.Listen, status, http.StatusText(status))
+	}
+	return nil
+}
+
+// askPort makes one GET request over a connection of its own, with TLS where secure is not
+// nil, and returns the status.
+func askPort(ctx context.Context, network, address string, secure *tls.Config, path string) (status int, err error) {
 	transport := &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, network, address)
 		},
-		TLSClientConfig: p.onlyThisCertificate(),
+		TLSClientConfig: secure,
 	}
 	defer transport.CloseIdleConnections()
-	url := "http://fraudcheck/readyz"
-	if p.certificate != nil {
-		url = "https://fraudcheck/readyz"
+	url := "http://fraudcheck" + path
+	if secure != nil {
+		url = "https://fraudcheck" + path
 	}
-	client := http.Client{Transport: transport, Timeout: healthTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	answer, err := client.Get(url)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return fmt.Errorf("not ready at %s: %w", p.settings.Listen, errors.Unwrap(err))
+		return 0, err
 	}
-	_ = answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("not ready at %s: %s", p.settings.Listen, answer.Status)
+	answer, err := transport.RoundTrip(r) // follows no redirect
+	if err != nil {
+		return 0, err
 	}
-	return nil
+	return answer.StatusCode, answer.Body.Close()
 }
 
 // readyAddress is where an instance that listens there is reached from the same machine.

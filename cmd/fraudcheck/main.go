@@ -35,7 +35,7 @@
 // Each file of this command is one step of that: configure, callers, certificate, plan
 // and keys compile settings; service, store, logins, decision_log, doors and snapshot open
 // what runs;
-// serve, reload, watch and stop are its life; user and password are commands of their
+// serve, reload, watch, stop and manager are its life; user and password are commands of their
 // own.
 package main
 

@@ -21,6 +21,7 @@ type reloader struct {
 	flags   *flags
 	files   *fileWatch
 	service *service
+	manager *manager
 	running config.Settings // in force; where a reload changes nothing, those of the start
 	lists   listFiles       // in force
 	callers auth.Settings   // in force, to be kept where a file names no caller any more
@@ -47,6 +48,9 @@ func (r *reloader) run(ctx context.Context, hangups <-chan os.Signal) {
 // process.
 func (r *reloader) reload(by string) {
 	s := r.service
+	ok := false
+	done := r.manager.reloading()
+	defer func() { done(ok) }()
 	defer func() {
 		if fault := recover(); fault != nil {
 			s.metrics.Reload("error")
@@ -65,6 +69,7 @@ func (r *reloader) reload(by string) {
 		return
 	}
 	s.metrics.Reload("ok")
+	ok = true
 }
 
 // compile reads the configuration and compiles it whole. From then on the files that it

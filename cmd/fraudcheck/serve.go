@@ -42,13 +42,16 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 	s.start(stdout)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	r := reloader{flags: f, files: files, service: s, running: *p.settings, lists: p.listFiles, callers: p.authSettings}
+	m := newManager(s)
+	go m.run(ctx)
+	r := reloader{flags: f, files: files, service: s, manager: m, running: *p.settings, lists: p.listFiles, callers: p.authSettings}
 	go r.run(ctx, hangups) // so that a stop never waits for a reload
 
 	var failed error // why it cannot go on; nil: it is to stop
 	select {
 	case failed = <-s.failed:
 	case sig := <-stops:
+		m.tellStopping(s.settings.DrainDelay, s.settings.Drain)
 		failed = s.awaitDrain(sig, stops)
 	}
 	// In a goroutine: a stop may wait for what does not end, and a further signal must

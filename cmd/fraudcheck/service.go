@@ -181,7 +181,7 @@ func (s *service) makeMetrics() error {
 func (s *service) makeRing() error {
 	if keep := s.settings.Decisions.Keep; keep > 0 {
 		s.ring = recent.NewRing(recent.RingSettings{
-			Keep: keep, Rules: len(s.settings.Rules), IPv6Prefix: s.settings.IPv6Prefix, Instance: s.instance, Start: s.now(),
+			Keep: keep, Rules: len(s.settings.Rules), Instance: s.instance, Start: s.now(),
 		})
 	}
 	return nil

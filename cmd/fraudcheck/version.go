@@ -1,10 +1,14 @@
 package main
 
-import "runtime/debug"
+import (
+	"runtime/debug"
+
+	"fraudcheck/internal/build"
+)
 
 // version returns on one line what this program was built from.
 func version() string {
-	info, ok := debug.ReadBuildInfo()
+	info, ok := build.Info()
 	if !ok {
 		return "fraudcheck (unknown build)"
 	}

@@ -90,7 +90,7 @@ func (a *API) check(q *door.Request) *wire.Problem {
 	q.Decision = &s.decision
 	a.shortenAttempt(q, s)
 	if len(a.Watchers) > 0 {
-		s.event = event.Event{Kind: event.Check, Time: now, Decision: &s.decision, Took: time.Since(q.Start)}
+		s.event = event.Event{Kind: event.Check, Time: now, Decision: &s.decision}
 		a.tell(q, s)
 	}
 	if reason := s.fields.Value(velocity.FieldNoIP); reason != "" && a.Events.NoIP != nil {

@@ -13,7 +13,8 @@ import "time"
 //   - form: time for a time in RFC 3339, which YAML knows without quotes too
 //   - path: it names a file or folder, relative to the configuration file; of a socket,
 //     only what follows UnixPrefix does
-//   - help: its line in the table of docs/configuration.md, which a test holds equal
+//   - help: its line in the table of docs/configuration.md and in
+//     deploy/fraudcheck.example.yaml, which tests hold equal
 //
 // A new setting is a field here, its default in Defaults, and its use in cmd/fraudcheck.
 type Settings struct {

@@ -3,8 +3,6 @@
 package event
 
 import (
-	"time"
-
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/velocity"
 )
@@ -31,8 +29,7 @@ type Event struct {
 	Answer    velocity.IssuerAnswer // of an outcome, as it was told: it may have been too late to count
 	AttemptID string                // as the shop sent it, or as it was made here
 	RequestID []byte
-	Caller    *auth.Caller  // nil for a reload
-	Took      time.Duration // of a check, from the request to the decision
+	Caller    *auth.Caller // nil for a reload
 	// What is, of a forget, the kind of the subject ("ip", "email", ...); of an override
 	// "allow", "block" or "remove"; of a reload what asked for it, "SIGHUP" or "file".
 	What  string
@@ -40,6 +37,10 @@ type Event struct {
 
 	// Short ids of the card, 0 where it is not known, and of the attempt_id.
 	ShortCard, ShortAttempt velocity.ShortID
+
+	subject [16]byte // see Subject
+	hash    uint64
+	hashed  bool
 }
 
 // A Watcher is called for every event, on the request's path where there is a request: once

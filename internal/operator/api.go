@@ -36,7 +36,8 @@
 // # Decisions
 //
 // GET /v1/decisions lists the last checks of all instances, from memory, with short ids of
-// cards and attempts. GET /v1/decisions/stream sends those of this instance as they are made.
+// cards and attempts. GET /v1/decisions/stream sends them as they are made;
+// with peers, those of all.
 //
 // # Logins
 //
@@ -103,7 +104,9 @@ type API struct {
 	Firewall Firewall // of the list of the blocked for firewalls
 
 	scrapes scrapes
-	streams streams
+	streams streams // of callers
+	toPeers streams // of other instances
+	feed    feed
 	planIDs planIDs
 }
 
@@ -114,6 +117,7 @@ const (
 	overridesPath    = "/v1/overrides"
 	blockedPath      = "/v1/blocked"
 	decisionsPath    = "/v1/decisions"
+	streamPath       = "/v1/decisions/stream"
 	loginsPath       = "/v1/logins"
 	instancesPath    = "/v1/instances"
 	trendsPath       = "/v1/trends"
@@ -137,7 +141,7 @@ func (a *API) Routes() []door.Route {
 		{Methods: "GET", Path: decisionsPath, Needs: auth.Analyst, Peers: true, Turn: turns.LookUp, Handle: a.listDecisions},
 		{Methods: "GET", Path: "/v1/rules", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.listRules},
 		{Methods: "GET", Path: trendsPath, Needs: auth.Analyst, Peers: true, Turn: turns.LookUp, Handle: a.listTrends},
-		{Methods: "GET, HEAD", Path: "/v1/decisions/stream", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.streamDecisions},
+		{Methods: "GET, HEAD", Path: streamPath, Needs: auth.Analyst, Peers: true, Turn: turns.LookUp, Handle: a.streamDecisions},
 		{Methods: "GET", Path: loginsPath, Needs: auth.Operator, Peers: true, Turn: turns.LookUp, Handle: a.listLogins},
 		{Methods: "GET", Path: instancesPath, Needs: auth.Operator, Peers: true, Turn: turns.LookUp, Handle: a.listInstances},
 		{Methods: "DELETE", Path: "/v1/logins/{id}", Needs: auth.Operator, Turn: turns.Change, Handle: a.endLogin},

@@ -204,9 +204,9 @@ func TestTheListForFirewalls(t *testing.T) {
 func TestThereIsNoListForFirewallsThatIsNotWhole(t *testing.T) {
 	ask := func(d *port) doortest.Answer { return d.ask(t, "GET", "/v1/blocked", "", text) }
 	t.Run("a young instance", func(t *testing.T) {
-		perCard, inShadow := counting(rule("attempts_per_card", "card", 9), "attempts"), shadow(rule("cards_per_day", "ip", 9))
-		perCard.Window, inShadow.Window = 2*time.Hour, 24*time.Hour
-		d := open(t, []velocity.Rule{overOne, perCard, inShadow}, func(s *doortest.Setup) {
+		longest, perCard, inShadow := rule("cards_in_two_hours", "ip", 9), counting(rule("attempts_per_card", "card", 9), "attempts"), shadow(rule("cards_per_day", "ip", 9))
+		longest.Window, perCard.Window, inShadow.Window = 2*time.Hour, 720*time.Hour, 24*time.Hour
+		d := open(t, []velocity.Rule{overOne, longest, perCard, inShadow}, func(s *doortest.Setup) {
 			s.Firewall.Began = velocity.TimeOf(doortest.Morning)
 		})
 		d.set(2*time.Hour - time.Millisecond)

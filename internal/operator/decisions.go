@@ -27,6 +27,7 @@ type decisionsQuery struct {
 	limit    int
 	before   *recent.Position // nil: from the newest on
 	thisOnly bool             // scope=this
+	after    *uint64          // of a peer's stream: the number that it goes on behind
 }
 
 // A listedDecision is a decision as lists and streams show it.
@@ -168,6 +169,7 @@ func shownName(q *door.Request, name string) string {
 var (
 	streamFilters = []string{"decision", "rule", "ip", "attempt_id", "request_id", "since", "scope"}
 	listFilters   = append(slices.Clone(streamFilters), "limit", "before")
+	peerFilters   = []string{"scope", "after"} // of a stream to another instance
 )
 
 var ruleName = regexp.MustCompile(`^[a-z0-9_]{1,40}$`)
@@ -219,6 +221,9 @@ func (q *decisionsQuery) set(a *API, name, value string) (expected string) {
 		expected = "a time such as 2026-11-28T13:00:00Z, or Unix time"
 	case "scope":
 		q.thisOnly, ok, expected = true, value == "this", "this, or no scope"
+	case "after":
+		n, err := strconv.ParseUint(value, 10, 64)
+		q.after, ok, expected = &n, err == nil, "a number"
 	case "limit":
 		n, err := strconv.Atoi(value)
 		q.limit, ok, expected = n, err == nil && 1 <= n && n <= maxDecisions, "1 to 1000"

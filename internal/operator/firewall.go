@@ -72,7 +72,7 @@ var nobodys = func() (networks []netip.Prefix) {
 func (a *API) noFirewallList(view *blockedView, plan *velocity.Plan, now velocity.Time) *wire.Problem {
 	var longest time.Duration
 	for _, r := range plan.Rules() {
-		if r.Mode == velocity.Enforce {
+		if r.Mode == velocity.Enforce && r.Per == "ip" { // others put nobody in the list
 			longest = max(longest, r.Window)
 		}
 	}
@@ -81,7 +81,7 @@ func (a *API) noFirewallList(view *blockedView, plan *velocity.Plan, now velocit
 	case len(view.Unreachable) > 0:
 		return notWhole(fmt.Sprintf("%d of the other instances did not answer", len(view.Unreachable)))
 	case running < longest:
-		p := notWhole(fmt.Sprintf("this instance has run for less than the longest window of its enforced rules, %s", longest))
+		p := notWhole(fmt.Sprintf("this instance has run for less than the longest window of its enforced rules on ip, %s", longest))
 		p.Code, p.After = "overloaded", longest-running
 		return p
 	case view.Degraded:

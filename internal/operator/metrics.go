@@ -1,7 +1,6 @@
 package operator
 
 import (
-	"runtime/debug"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"fraudcheck/internal/auth"
+	"fraudcheck/internal/build"
 	"fraudcheck/internal/memcached"
 	"fraudcheck/internal/turns"
 	"fraudcheck/internal/velocity"
@@ -279,11 +279,11 @@ func (m *Metrics) registerSources(from Sources) {
 	gauge("fraudcheck_checks_waiting", "Checks that wait for their turn to ask the shared store.",
 		func() float64 { return float64(from.Waits().Waiting) }, nil)
 	m.Registry.MustRegister(waitCollector(from.Waits))
-	build := prometheus.Labels{"version": "unknown", "goversion": "unknown"}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		build["version"], build["goversion"] = info.Main.Version, info.GoVersion
+	built := prometheus.Labels{"version": "unknown", "goversion": "unknown"}
+	if info, ok := build.Info(); ok {
+		built["version"], built["goversion"] = info.Main.Version, info.GoVersion
 	}
-	gauge("fraudcheck_build_info", "What is running; always 1.", func() float64 { return 1 }, build)
+	gauge("fraudcheck_build_info", "What is running; always 1.", func() float64 { return 1 }, built)
 }
 
 // RegisterBlocked makes the metrics of blocked addresses. Both functions are called at each

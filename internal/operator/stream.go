@@ -3,6 +3,9 @@ package operator
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -22,9 +25,16 @@ const (
 	streamRecheck = 500 * time.Millisecond
 	// streamPart is how many decisions are sent at once.
 	streamPart = 100
+	// peerComment is the same of a stream to another instance, which gives it up after two
+	// seconds of silence.
+	peerComment = 500 * time.Millisecond
 	// unbegun is how long a place is kept for a stream that does not begin.
 	unbegun = 10 * time.Second
 )
+
+// peerStream is how long a stream to another instance lasts. Its proof was good for opening it,
+// and it is opened again with another: so nothing that was shown once is of use for long.
+var peerStream = time.Minute
 
 // streamsExhausted answers where there are maxStreams streams.
 var streamsExhausted = &wire.Problem{Status: 503, Code: "streams_exhausted", Detail: fmt.Sprintf("there are %d streams already, try again later", maxStreams), After: 10 * time.Second}
@@ -51,21 +61,28 @@ func (a *API) streamDecisions(q *door.Request) *wire.Problem {
 	if a.Ring == nil {
 		return keepsNone
 	}
-	query, p := a.parseDecisions(q.Query, streamFilters)
+	filters, counted := streamFilters, &a.streams
+	if q.Caller.IsPeer() {
+		filters, counted = peerFilters, &a.toPeers
+	}
+	query, p := a.parseDecisions(q.Query, filters)
 	if p != nil {
 		return p
 	}
 	if string(q.In.Method) != "HEAD" {
-		begin := a.streams.reserve()
+		begin := counted.reserve()
 		if begin == nil {
 			return streamsExhausted
 		}
-		decisions := a.Ring.Subscribe(query.Filter)
+		own := a.Ring.Subscribe(query.Filter)
+		if query.after != nil {
+			own = a.Ring.SubscribeAfter(*query.after, query.Filter)
+		}
 		q.Out.Set("X-Accel-Buffering", "no") // nginx would gather events
 		q.Out.Stream = func(s *door.Stream) {
 			if begin() {
-				defer a.streams.release()
-				a.follow(q, s, decisions)
+				defer counted.release()
+				a.follow(&follower{request: q, stream: s, query: query, own: own})
 			}
 		}
 	}
@@ -73,50 +90,114 @@ func (a *API) streamDecisions(q *door.Request) *wire.Problem {
 	return nil
 }
 
+// A follower is a caller that follows decisions.
+type follower struct {
+	request *door.Request
+	stream  *door.Stream
+	query   *decisionsQuery
+	own     *recent.Subscription
+	others  *feedReader // nil: of this instance only
+}
+
 // follow writes decisions until the stream is to end.
-func (a *API) follow(q *door.Request, s *door.Stream, decisions *recent.Subscription) {
+func (a *API) follow(f *follower) {
+	comment, began := streamComment, time.Now()
+	b := f.request.Buffer[:0]
+	if f.request.Caller.IsPeer() {
+		comment = peerComment
+		b = fmt.Appendf(b, "event: begun\ndata: {\"number\":%d}\n\n", f.own.Last())
+	} else if !f.query.thisOnly {
+		f.others = a.feed.join(a.Peers, a.Instance)
+		defer f.others.leave()
+		f.others.wait()
+	}
+	b = append(b, ": decisions\n\n"...) // so that the caller sees that it has begun
+	b = a.earlier(b, f)
 	tick := time.NewTicker(streamEvery)
 	defer tick.Stop()
-	b := []byte(": decisions\n\n") // so that the caller sees at once that it has begun
 	sent, rechecked := time.Now(), time.Now()
 	for {
-		found, missed := decisions.Read(streamPart)
-		if missed > 0 {
-			b = fmt.Appendf(b, "event: dropped\ndata: {\"missed\":%d}\n\n", missed)
-		}
-		for i := range found {
-			b = a.appendEvent(b, q, &found[i])
-		}
+		var more bool
+		b, more = a.appendNew(b, f)
 		now := time.Now()
-		if len(b) == 0 && now.Sub(sent) >= streamComment {
+		if len(b) == 0 && now.Sub(sent) >= comment {
 			b = append(b, ":\n\n"...)
 		}
 		if len(b) > 0 {
-			if s.Write(b) != nil {
+			if f.stream.Write(b) != nil {
 				return
 			}
 			b, sent = b[:0], now
 		}
 		if now.Sub(rechecked) >= streamRecheck {
-			if !q.StillAdmitted(now) {
+			if !f.request.StillAdmitted(now) || f.request.Caller.IsPeer() && now.Sub(began) > peerStream {
 				return
 			}
 			rechecked = now
 		}
-		if q.IsStopping() || s.Gone() {
+		if f.request.IsStopping() || f.stream.Gone() {
 			return
 		}
-		if len(found) < streamPart {
+		if !more {
 			<-tick.C
 		}
 	}
 }
 
+// appendNew appends what is new, as events; more: there is more.
+func (a *API) appendNew(b []byte, f *follower) (_ []byte, more bool) {
+	found, missed := f.own.Read(streamPart)
+	b = appendDropped(b, missed)
+	for i := range found {
+		b = appendEvent(b, a.listed(f.request, &found[i]))
+	}
+	b, more = f.others.read(b, &f.query.Filter, streamPart)
+	return b, more || len(found) == streamPart
+}
+
+// appendDropped appends an event that says how many decisions are missing, if any are.
+func appendDropped(b []byte, missed int) []byte {
+	if missed == 0 {
+		return b
+	}
+	return fmt.Appendf(b, "event: dropped\ndata: {\"missed\":%d}\n\n", missed)
+}
+
+// earlier appends the decisions of the other instances that the caller asks for by since, the
+// oldest first: of each the newest maxDecisions.
+func (a *API) earlier(b []byte, f *follower) []byte {
+	if f.query.Since == 0 || f.others == nil {
+		return b
+	}
+	query := *f.query
+	query.limit = maxDecisions
+	values, _ := url.ParseQuery(string(withoutScope(f.request.Query))) // it was parsed before
+	values.Set("limit", strconv.Itoa(maxDecisions))
+	told, _ := ofAll[decisionsPage](a, f.request, decisionsPath, []byte(values.Encode()), false)
+	var all []listedDecision
+	f.others.seen = make(map[string]uint64, len(told))
+	for _, other := range told {
+		theirs := placed(other, &query)
+		for i := range theirs {
+			f.others.seen[other.instance] = max(f.others.seen[other.instance], theirs[i].place.Number)
+		}
+		all = append(all, theirs...)
+	}
+	slices.SortFunc(all, func(x, y listedDecision) int { return y.place.Compare(x.place) })
+	for _, d := range all {
+		b = appendEvent(b, d)
+	}
+	return b
+}
+
 // appendEvent appends a decision as an event.
-func (a *API) appendEvent(b []byte, q *door.Request, d *recent.Decision) []byte {
-	text, err := json.Marshal(a.listed(q, d))
+func appendEvent(b []byte, d listedDecision) []byte { return appendJSONEvent(b, "decision", d) }
+
+// appendJSONEvent appends an event with the value as JSON.
+func appendJSONEvent(b []byte, name string, value any) []byte {
+	text, err := json.Marshal(value)
 	if err != nil {
 		panic("operator: " + err.Error()) // only for types that are no JSON
 	}
-	return append(append(append(b, "event: decision\ndata: "...), text...), "\n\n"...)
+	return fmt.Appendf(b, "event: %s\ndata: %s\n\n", name, text)
 }

@@ -41,10 +41,16 @@ func begun(t testing.TB, c *doortest.Conn) *stream {
 	response, err := http.ReadResponse(c.R, nil)
 	require.NoError(t, err)
 	require.Equal(t, 200, response.StatusCode)
-	s := &stream{c, response.Header, bufio.NewReader(response.Body)}
+	s := begunAfter(t, c, response)
 	name, _ := s.next(t)
 	require.Equal(t, "", name, "a comment says that it has begun")
 	return s
+}
+
+// begunAfter is a stream of which the head was read.
+func begunAfter(t testing.TB, c *doortest.Conn, response *http.Response) *stream {
+	t.Helper()
+	return &stream{c, response.Header, bufio.NewReader(response.Body)}
 }
 
 // next returns the next event, without a name for a comment.
@@ -113,7 +119,7 @@ func TestAStreamBeginsInThePastWhereItIsAskedTo(t *testing.T) {
 }
 
 func TestAStreamSaysHowManyDecisionsItMissed(t *testing.T) {
-	ring := recent.NewRing(recent.RingSettings{Keep: 10, Rules: 1, IPv6Prefix: 64, Instance: "web-1", Start: velocity.TimeOf(doortest.Morning)})
+	ring := recent.NewRing(recent.RingSettings{Keep: 10, Rules: 1, Instance: "web-1", Start: velocity.TimeOf(doortest.Morning)})
 	d := open(t, nil, func(s *doortest.Setup) { s.Ring = ring })
 	s := d.follow(t, "")
 	flood(ring, 5000) // in much less than the time between two looks
@@ -181,7 +187,7 @@ func TestAStopEndsStreams(t *testing.T) {
 
 // A caller that does not read is given up, and costs checks nothing meanwhile.
 func TestACallerThatDoesNotReadIsGivenUp(t *testing.T) {
-	ring := recent.NewRing(recent.RingSettings{Keep: 10_000, Rules: 1, IPv6Prefix: 64, Instance: "web-1", Start: velocity.TimeOf(doortest.Morning)})
+	ring := recent.NewRing(recent.RingSettings{Keep: 10_000, Rules: 1, Instance: "web-1", Start: velocity.TimeOf(doortest.Morning)})
 	d := open(t, nil, func(s *doortest.Setup) { s.Ring, s.Server.Write = ring, 200*time.Millisecond })
 	d.follow(t, "", "X-Request-ID: asleep")
 	require.Eventually(t, func() bool {

@@ -99,11 +99,8 @@ func (p *Peers) askPeer(ctx context.Context, each *peer, q Question) []Answer {
 
 // askAddress asks one address of a peer.
 func (p *Peers) askAddress(ctx context.Context, each *peer, address netip.Addr, q Question) (a Answer) {
-	at := net.JoinHostPort(address.String(), each.port)
-	a.Peer = each.name
-	if address.String() != each.host {
-		a.Peer += " (" + at + ")"
-	}
+	var at string
+	at, a.Peer = each.at(address)
 	defer func() {
 		if fault := recover(); fault != nil {
 			a.Why = "was not asked, by a fault of this instance"

@@ -1,5 +1,6 @@
 // Package peers asks the other instances of this service what they know: the same question
-// to all at once, for answers that are to be those of all instances.
+// to all at once, for answers that are to be those of all instances. It also follows what
+// they tell as it happens, over one connection to each: see [Peers.Follow].
 //
 // # Who is asked
 //
@@ -71,6 +72,7 @@ type Peers struct {
 	run       string // tells this run from that of another instance with the same id
 	peers     []*peer
 	questions chan struct{} // under way
+	closed    context.Context
 	stop      context.CancelFunc
 }
 
@@ -85,16 +87,16 @@ func New(s Settings) *Peers {
 	var run [9]byte
 	_, _ = rand.Read(run[:]) // never fails
 	p := &Peers{settings: s, run: base64.RawURLEncoding.EncodeToString(run[:]), questions: make(chan struct{}, maxQuestions)}
-	var ctx context.Context
-	ctx, p.stop = context.WithCancel(context.Background())
+	p.closed, p.stop = context.WithCancel(context.Background())
 	for _, name := range s.Peers {
-		p.peers = append(p.peers, newPeer(ctx, name, s.Resolve))
+		p.peers = append(p.peers, newPeer(p.closed, name, s.Resolve))
 	}
 	p.renew()
 	return p
 }
 
-// Close stops resolving names and closes the connections that are not in use.
+// Close stops resolving names and following peers, and closes the connections that are not in
+// use.
 func (p *Peers) Close() {
 	if p == nil {
 		return
@@ -142,6 +144,15 @@ type peer struct {
 	names      *names
 	client     atomic.Pointer[http.Client]
 	trouble    trouble
+}
+
+// at returns where an address of the peer is asked, and how that is named in answers.
+func (e *peer) at(address netip.Addr) (at, named string) {
+	at = net.JoinHostPort(address.String(), e.port)
+	if address.String() == e.host {
+		return at, e.name
+	}
+	return at, e.name + " (" + at + ")"
 }
 
 // Split returns the parts of a peer's name, host:port or https://host:port; it judges

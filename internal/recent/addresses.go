@@ -1,22 +1,16 @@
 package recent
 
-import (
-	"hash/maphash"
-	"net/netip"
-)
-
 // addresses are those that have entries in a Ring, in memory that is made once and holds no
 // pointers. They are chained by a keyed hash, so that nobody can choose addresses that
 // collide.
 type addresses struct {
-	seed    maphash.Seed
 	buckets []int32 // the first address of each chain
 	all     []address
 	unused  int32 // the first of a chain of those without entries
 }
 
-// An addressKey is a network of one address or more, as IPv6.
-type addressKey [16]byte
+// An addressKey is an address as it counts: see [event.Event.Subject].
+type addressKey = [16]byte
 
 // An address of a Ring.
 type address struct {
@@ -33,7 +27,7 @@ func newAddresses(most int) addresses {
 	for buckets < 2*most {
 		buckets *= 2
 	}
-	t := addresses{seed: maphash.MakeSeed(), buckets: make([]int32, buckets), all: make([]address, most)}
+	t := addresses{buckets: make([]int32, buckets), all: make([]address, most)}
 	for i := range t.buckets {
 		t.buckets[i] = none
 	}
@@ -44,22 +38,8 @@ func newAddresses(most int) addresses {
 	return t
 }
 
-// keyOfAddress returns the network of an address: an IPv4 address itself, of an IPv6 one that
-// many bits. No shopper has the address that stands for none, which is for multicast.
-func keyOfAddress(addr netip.Addr, ipv6Prefix int) addressKey {
-	switch {
-	case !addr.IsValid():
-		return addressKey{0xff}
-	case addr.Is4():
-		return addr.As16()
-	}
-	network, _ := addr.Prefix(ipv6Prefix) // the settings allow no length that is too great
-	return network.Addr().As16()
-}
-
-func (t *addresses) bucketOf(key *addressKey) uint32 {
-	return uint32(maphash.Bytes(t.seed, key[:])) & uint32(len(t.buckets)-1)
-}
+// bucketOf returns the chain of the addresses with that hash.
+func (t *addresses) bucketOf(hash uint64) uint32 { return uint32(hash) & uint32(len(t.buckets)-1) }
 
 // find returns the address with that key; none where it has no entry.
 func (t *addresses) find(bucket uint32, key *addressKey) int32 {

@@ -1,7 +1,6 @@
 package recent
 
 import (
-	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -81,15 +80,14 @@ func (b *Blocked) Watch(e *event.Event) {
 	case byRule && d.Outcome == velocity.Block:
 		b.note(e, e.Time+velocity.Time(clears)*1000)
 	case !byRule && b.count.Load() > 0: // byRule: something lets this attempt through, and perhaps not the next
-		b.passed(d.Plan.AddressSubject(e.Attempt.Address))
+		b.passed(e)
 	}
 }
 
 // note notes a blocked attempt. Where the block before it had ended by itself, it is the
 // first one again.
 func (b *Blocked) note(e *event.Event, until velocity.Time) {
-	key := keyOf(e.Decision.Plan.AddressSubject(e.Attempt.Address))
-	hash := b.table.hash(&key)
+	key, hash := keyOf(e)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	n := b.table.find(&key, hash)
@@ -120,11 +118,10 @@ func (b *Blocked) evict(now velocity.Time) {
 	b.table.remove(n)
 }
 
-// passed takes the subject's entry out, if it has one. It looks without a lock first: most
+// passed takes the entry of the check's subject out, if it has one. It looks without a lock first: most
 // have none.
-func (b *Blocked) passed(subject netip.Prefix) {
-	key := keyOf(subject)
-	hash := b.table.hash(&key)
+func (b *Blocked) passed(e *event.Event) {
+	key, hash := keyOf(e)
 	if !b.table.mayHave(hash) {
 		return
 	}

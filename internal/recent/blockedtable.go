@@ -1,10 +1,10 @@
 package recent
 
 import (
-	"hash/maphash"
 	"net/netip"
 	"sync/atomic"
 
+	"fraudcheck/internal/event"
 	"fraudcheck/internal/velocity"
 )
 
@@ -12,7 +12,6 @@ import (
 // holds no pointers: the garbage collector does not look at 100,000 entries. Its entries are in a list from the one tried
 // last to the one untried longest. All but mayHave need its owner's lock.
 type blockedTable struct {
-	seed   maphash.Seed
 	limit  int
 	chunks []*blockedChunk // of entries; entry 0 is both ends of the list
 	// index finds entries by their hash. It is as large as it must be: with few entries it
@@ -55,7 +54,7 @@ type blockedChunk [chunkSize]blockedEntry
 
 // newBlockedTable makes a table for that many entries.
 func newBlockedTable(limit int) *blockedTable {
-	t := &blockedTable{seed: maphash.MakeSeed(), limit: limit, chunks: []*blockedChunk{new(blockedChunk)}, fresh: 1}
+	t := &blockedTable{limit: limit, chunks: []*blockedChunk{new(blockedChunk)}, fresh: 1}
 	index := make(blockedIndex, 64)
 	t.index.Store(&index)
 	return t
@@ -64,13 +63,14 @@ func newBlockedTable(limit int) *blockedTable {
 // at is the entry with that number.
 func (t *blockedTable) at(n int32) *blockedEntry { return &t.chunks[n/chunkSize][n%chunkSize] }
 
-// keyOf is the key of a subject.
-func keyOf(subject netip.Prefix) (k blockedKey) {
-	k.addr, k.bits = subject.Addr().As16(), uint8(subject.Bits())
-	if subject.Addr().Is4() {
-		k.bits += 96
+// keyOf is the key of a check's subject, and its hash.
+func keyOf(e *event.Event) (k blockedKey, hash uint32) {
+	subject, whole := e.Subject()
+	k = blockedKey{subject, 128}
+	if !e.Attempt.Address.Is4() {
+		k.bits = uint8(e.Decision.Plan.IPv6Prefix())
 	}
-	return k
+	return k, uint32(whole)
 }
 
 // subject is the subject of the key.
@@ -81,9 +81,6 @@ func (k *blockedKey) subject() netip.Prefix {
 	}
 	return netip.PrefixFrom(addr, bits)
 }
-
-// hash is keyed, so that nobody can choose addresses that collide.
-func (t *blockedTable) hash(k *blockedKey) uint32 { return uint32(maphash.Comparable(t.seed, *k)) }
 
 // home is where the search for the hash begins. It is of the upper bits, the tag of the
 // lower ones.

@@ -3,7 +3,7 @@ package recent
 import (
 	"math"
 	"math/bits"
-	"sync/atomic"
+	"sync"
 
 	"fraudcheck/internal/velocity"
 )
@@ -13,10 +13,10 @@ import (
 // window up to now can be asked for, to the second. Its memory is fixed, and nothing needs to
 // be cleared: a time that is past counts no more.
 //
-// The standard error is 1.04/sqrt(registers), 0.8 %. An addition is a look at one word, and a
-// store to it where the second is another, so cores seldom wait for each other's.
+// The standard error is 1.04/sqrt(registers), 0.8 %. It may be used from many goroutines at once.
 type distinct struct {
-	seen [ranks][registers]atomic.Uint32 // seconds since the Unix epoch, by rank less 1; 0: never
+	mu   sync.Mutex
+	seen [ranks][registers]uint32 // seconds since the Unix epoch, by rank less 1; 0: never
 }
 
 const (
@@ -25,13 +25,46 @@ const (
 	ranks        = 33 // of a hash: zeros at the end of what the register's number leaves, and 1
 )
 
-// add notes that something with that hash was seen. The hash must be keyed: who knows it can
-// make any count.
-func (d *distinct) add(hash uint64, now velocity.Time) {
-	rank := min(bits.TrailingZeros64(hash>>registerBits), ranks-1)
-	if cell, second := &d.seen[rank][hash%registers], secondOf(now); cell.Load() != second {
-		cell.Store(second)
+// add notes that things with those hashes were seen in that second. The hashes must be keyed:
+// who knows them can make any count. Their words are spread over memory, so many at once cost
+// a fraction of one after the other: the processor fetches them at the same time.
+func (d *distinct) add(second uint32, hashes ...uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, hash := range hashes {
+		rank := min(bits.TrailingZeros64(hash>>registerBits), ranks-1)
+		cell := &d.seen[rank][hash%registers]
+		*cell = max(*cell, second)
 	}
+}
+
+// A batch is hashes for a distinct that were seen in one second. It has an owner's lock.
+type batch struct {
+	second uint32
+	n      int
+	hashes [64]uint64
+}
+
+func (b *batch) add(d *distinct, hash uint64, second uint32) {
+	if b.n == len(b.hashes) || b.second != second {
+		b.flush(d)
+		b.second = second
+	}
+	b.hashes[b.n] = hash
+	b.n++
+}
+
+// flush adds what the batch holds.
+func (b *batch) flush(d *distinct) {
+	d.add(b.second, b.hashes[:b.n]...)
+	b.n = 0
+}
+
+// row returns what was seen with a rank, at least 1.
+func (d *distinct) row(rank int) [registers]uint32 {
+	d.mu.Lock() // for a copy alone, so that no check waits for a sum
+	defer d.mu.Unlock()
+	return d.seen[rank-1]
 }
 
 // within estimates how many different things were seen in the last that many seconds; 0 to
@@ -42,10 +75,9 @@ func (d *distinct) within(seconds uint32, now velocity.Time) float64 {
 	until := secondOf(now)
 	left := registers
 	for rank := ranks; rank > 0 && left > 0; rank-- {
-		row := &d.seen[rank-1]
-		for i := range row {
+		for i, at := range d.row(rank) {
 			// A time after until was noted by a request that began later: it is recent too.
-			if at := row[i].Load(); at != 0 && highest[i] == 0 && (at > until || until-at < seconds) {
+			if at != 0 && highest[i] == 0 && (at > until || until-at < seconds) {
 				highest[i] = uint8(rank)
 				with[rank]++
 				left--

@@ -23,7 +23,7 @@ func TestADistinctCountIsWithinThreeInAHundred(t *testing.T) {
 		n := 0
 		for _, upTo := range []int{0, 1, 2, 10, 100, 1000, 5000, 10_000, 20_000, 40_000, 80_000, 200_000, 1_000_000} {
 			for ; n < upTo; n++ {
-				d.add(random.Uint64(), start)
+				d.add(secondOf(start), random.Uint64())
 			}
 			assert.InDelta(t, float64(upTo), d.within(600, start), max(0.5, 0.03*float64(upTo)), "%d, seed %d", upTo, seed)
 		}
@@ -41,7 +41,7 @@ func TestADistinctCountSlides(t *testing.T) {
 			from, things := rapid.Uint64Range(0, 3).Draw(t, "from"), rapid.IntRange(0, 3000).Draw(t, "things")
 			for i := range things {
 				hash := mixed(from<<32 + uint64(i))
-				d.add(hash, now)
+				d.add(secondOf(now), hash)
 				last[hash] = now
 			}
 			for _, seconds := range []uint32{1, 60, 600} {
@@ -74,7 +74,7 @@ func TestADistinctCountIsSharedByManyGoroutines(t *testing.T) {
 	for part := range 8 {
 		adding.Go(func() {
 			for i := range 10_000 {
-				d.add(mixed(uint64(part*5000+i)), start) // half of them the next part's too
+				d.add(secondOf(start), mixed(uint64(part*5000+i))) // half of them the next part's too
 			}
 		})
 	}

@@ -12,8 +12,6 @@ const TookLength = 4 * 22
 // of it is at most an eighth off. What takes longer than about four seconds is in the last.
 type histogram [TookLength]uint64
 
-func (h *histogram) add(took time.Duration) { h[bucketOf(took)]++ }
-
 // bucketOf returns the bucket of a time: its leading bit, and the two that follow.
 func bucketOf(took time.Duration) int {
 	us := uint64(max(took.Microseconds(), 0))

@@ -94,7 +94,7 @@ func (m *Minutes) tick(now velocity.Time) {
 func (m *Minutes) minute(now velocity.Time, totals *Counts, took *histogram) Minute {
 	since := uint32(max(now-m.begin, 0)/1000) + 1
 	one := Minute{Start: m.begin, Counts: Counts{Degraded: totals.Degraded - m.totals.Degraded},
-		Addresses: int(m.Traffic.addresses.within(since, now) + 0.5), Cards: int(m.Traffic.cards.within(since, now) + 0.5)}
+		Addresses: int(m.Traffic.within(&m.Traffic.addresses, since, now) + 0.5), Cards: int(m.Traffic.within(&m.Traffic.cards, since, now) + 0.5)}
 	for o := range one.By {
 		one.By[o] = totals.By[o] - m.totals.By[o]
 	}

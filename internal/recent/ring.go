@@ -40,7 +40,6 @@ const (
 // count as one address.
 type Ring struct {
 	keep, share int
-	ipv6Prefix  int
 	instance    uint64
 
 	mu     sync.Mutex
@@ -49,6 +48,7 @@ type Ring struct {
 	order  []int32 // the slot of each sequence number, found by its low bits; none: evicted
 	oldest uint64  // sequence number of the oldest entry; next where there is none
 	next   uint64  // of the next entry
+	first  uint64  // of the first entry there was
 
 	addresses addresses
 	over      []int32 // the addresses that have more than their share, fewer than shareOf
@@ -90,10 +90,9 @@ type ruleResult struct {
 
 // RingSettings say what a Ring is for.
 type RingSettings struct {
-	Keep       int    // decisions, at least 1
-	Rules      int    // by which checks are decided; where there are more, it takes more memory once
-	IPv6Prefix int    // bits of an IPv6 address that make one subject
-	Instance   string // which is told from others by it
+	Keep     int    // decisions, at least 1
+	Rules    int    // by which checks are decided; where there are more, it takes more memory once
+	Instance string // which is told from others by it
 	// Start is when the instance started. Its decisions are numbered from there on, so that
 	// the numbers of an instance rise over its restarts.
 	Start velocity.Time
@@ -108,8 +107,8 @@ func NewRing(set RingSettings) *Ring {
 	}
 	first, longAgo := uint64(set.Start)<<20, set.Start-waiting
 	r := &Ring{
-		keep: keep, share: max(1, keep/shareOf), ipv6Prefix: set.IPv6Prefix, instance: InstanceNumber(set.Instance),
-		slots: make([]slot, keep), order: make([]int32, orders), oldest: first, next: first,
+		keep: keep, share: max(1, keep/shareOf), instance: InstanceNumber(set.Instance),
+		slots: make([]slot, keep), order: make([]int32, orders), oldest: first, next: first, first: first,
 		addresses: newAddresses(keep), over: make([]int32, 0, shareOf), modest: longAgo, modestBefore: longAgo,
 	}
 	results, reasons := make([]ruleResult, keep*rules), make([]string, keep)
@@ -126,8 +125,8 @@ func (r *Ring) Watch(e *event.Event) {
 	if e.Kind != event.Check {
 		return
 	}
-	key := keyOfAddress(e.Attempt.Address, r.ipv6Prefix)
-	bucket := r.addresses.bucketOf(&key)
+	key, hash := e.Subject()
+	bucket := r.addresses.bucketOf(hash)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.latest = max(r.latest, e.Time)

@@ -23,9 +23,11 @@ var start = velocity.TimeOf(time.Date(2026, 11, 28, 13, 0, 0, 0, time.UTC))
 
 var cardsPerIP = velocity.DefaultRule
 
+var plan, _ = velocity.NewPlan([]velocity.Rule{cardsPerIP}, 64) // the default, which is valid
+
 // newRing keeps that many decisions.
 func newRing(keep int) *recent.Ring {
-	return recent.NewRing(recent.RingSettings{Keep: keep, Rules: 1, IPv6Prefix: 64, Instance: "web-1", Start: start})
+	return recent.NewRing(recent.RingSettings{Keep: keep, Rules: 1, Instance: "web-1", Start: start})
 }
 
 // A check of these tests.
@@ -41,7 +43,7 @@ func (c check) event() *event.Event {
 	if c.from != "" {
 		a.Address = netip.MustParseAddr(c.from)
 	}
-	d := &velocity.Decision{Outcome: c.outcome, Rules: []velocity.RuleResult{{Rule: &cardsPerIP, Outcome: c.outcome, Count: 3}}}
+	d := &velocity.Decision{Plan: plan, Outcome: c.outcome, Rules: []velocity.RuleResult{{Rule: &cardsPerIP, Outcome: c.outcome, Count: 3}}}
 	if c.outcome != velocity.Allow {
 		d.Reasons = []string{cardsPerIP.Name}
 	}

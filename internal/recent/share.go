@@ -33,7 +33,7 @@ type counter struct {
 	n       int64
 }
 
-// A subject is an address cut to what counts as one: see subjectOf.
+// A subject is an address cut to what counts as one: see [event.Event.Subject].
 type subject [16]byte
 
 // addr is the subject as an address.

@@ -21,6 +21,17 @@ func (r *Ring) Subscribe(f Filter) *Subscription {
 	return s
 }
 
+// SubscribeAfter goes on behind the decision of that number, or behind the last where it has no
+// such number yet. Of an earlier run of this instance, it begins with the first of this run.
+func (r *Ring) SubscribeAfter(number uint64, f Filter) *Subscription {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return &Subscription{ring: r, filter: f, next: max(r.first, min(number, r.next-1)+1)}
+}
+
+// Last returns the number of the decision that was looked at last.
+func (s *Subscription) Last() uint64 { return s.next - 1 }
+
 // Read returns the next decisions that the filter takes, the oldest first, at most limit; none
 // where there are none yet. missed is how many there were meanwhile, whatever the filter, that
 // have left the ring.

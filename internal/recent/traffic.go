@@ -1,11 +1,10 @@
 package recent
 
 import (
-	"hash/maphash"
-	"net/netip"
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"fraudcheck/internal/event"
 	"fraudcheck/internal/velocity"
@@ -15,8 +14,8 @@ import (
 // and how many different addresses and cards there were. It may be used from many goroutines
 // at once.
 type Traffic struct {
-	seed             maphash.Seed
 	addresses, cards distinct
+	took             [len(histogram{})]atomic.Uint64
 	parts            []*part
 	free             sync.Pool // *part, so that each processor mostly has one of its own
 	next             atomic.Uint32
@@ -24,9 +23,9 @@ type Traffic struct {
 
 // A part is what some of the checks write to, so that processors do not wait for each other.
 type part struct {
-	mu     sync.Mutex
-	shares shares
-	took   histogram
+	mu               sync.Mutex
+	shares           shares
+	addresses, cards batch
 }
 
 // window is the time that shares and distinct counts are about, in seconds.
@@ -35,7 +34,7 @@ const window = 600
 // NewTraffic makes an empty Traffic, of about 35 KiB for each processor and up to 4 MiB for
 // the distinct counts.
 func NewTraffic() *Traffic {
-	t := &Traffic{seed: maphash.MakeSeed()}
+	t := new(Traffic)
 	for range runtime.GOMAXPROCS(0) {
 		t.parts = append(t.parts, new(part))
 	}
@@ -49,38 +48,19 @@ func (t *Traffic) Watch(e *event.Event) {
 	if e.Kind != event.Check {
 		return
 	}
-	var address subject
-	var hash uint64
+	address, hash := e.Subject()
 	known := e.Attempt.Address.IsValid()
-	if known {
-		address = subjectOf(e.Attempt.Address, e.Decision.Plan.IPv6Prefix())
-		hash = maphash.Bytes(t.seed, address[:])
-		t.addresses.add(hash, e.Time)
-	}
-	if e.ShortCard != 0 {
-		t.cards.add(uint64(e.ShortCard), e.Time)
-	}
 	p := t.free.Get().(*part)
 	p.mu.Lock()
+	if known {
+		p.addresses.add(&t.addresses, hash, secondOf(e.Time))
+	}
+	if e.ShortCard != 0 {
+		p.cards.add(&t.cards, uint64(e.ShortCard), secondOf(e.Time))
+	}
 	p.shares.add(address, hash, known && e.Decision.Suspect == velocity.NotSuspect && !e.Decision.Settled, e.Time)
-	p.took.add(e.Took)
 	p.mu.Unlock()
 	t.free.Put(p)
-}
-
-// subjectOf cuts an IPv6 address to its network of that many bits, at least 48.
-func subjectOf(addr netip.Addr, bits int) subject {
-	b := addr.As16()
-	if addr.Is4() {
-		return b
-	}
-	if bits%8 != 0 {
-		b[bits/8] &= ^(0xff >> (bits % 8))
-	}
-	for i := (bits + 7) / 8; i < len(b); i++ {
-		b[i] = 0
-	}
-	return b
 }
 
 // Top returns the address that sent most attempts in the ten minutes before now.
@@ -98,19 +78,29 @@ func (t *Traffic) Top(now velocity.Time) Top {
 
 // Addresses estimates how many different addresses (of IPv6 networks, as they count) came in
 // the ten minutes before now, within 3 %.
-func (t *Traffic) Addresses(now velocity.Time) float64 { return t.addresses.within(window, now) }
+func (t *Traffic) Addresses(now velocity.Time) float64 { return t.within(&t.addresses, window, now) }
 
 // Cards estimates how many different cards came in the ten minutes before now, within 3 %.
-func (t *Traffic) Cards(now velocity.Time) float64 { return t.cards.within(window, now) }
+func (t *Traffic) Cards(now velocity.Time) float64 { return t.within(&t.cards, window, now) }
+
+// within estimates a distinct count of all checks until now, in the last that many seconds.
+func (t *Traffic) within(d *distinct, seconds uint32, now velocity.Time) float64 {
+	for _, p := range t.parts {
+		p.mu.Lock()
+		p.addresses.flush(&t.addresses)
+		p.cards.flush(&t.cards)
+		p.mu.Unlock()
+	}
+	return d.within(seconds, now)
+}
+
+// Took notes how long a check took.
+func (t *Traffic) Took(took time.Duration) { t.took[bucketOf(took)].Add(1) }
 
 // totalTook is how long all checks took.
 func (t *Traffic) totalTook() (all histogram) {
-	for _, p := range t.parts {
-		p.mu.Lock()
-		for i, n := range p.took {
-			all[i] += n
-		}
-		p.mu.Unlock()
+	for i := range t.took {
+		all[i] = t.took[i].Load()
 	}
 	return all
 }

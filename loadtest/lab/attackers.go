@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"fmt"
 	"math/rand/v2"
 
 	"fraudcheck/internal/velocity"
@@ -13,7 +12,7 @@ import (
 type attacker struct {
 	*world
 	*attack
-	name    string
+	number  int // among the scenario's
 	random  *rand.Rand
 	address int // which of the network
 	used    int // attempts from it
@@ -24,7 +23,7 @@ type attacker struct {
 
 // attack plans the attack's first attempt.
 func (w *world) attack(i int) {
-	a := &attacker{world: w, attack: &w.scenario.Attacks[i], name: fmt.Sprint("attacker", i), random: w.random("attack", i)}
+	a := &attacker{world: w, attack: &w.scenario.Attacks[i], number: i, random: w.random("attack", i)}
 	a.result.Cards += a.Cards
 	a.draw()
 	a.after(a.From, a.next)
@@ -49,11 +48,11 @@ func (a *attacker) next() {
 	}
 	t := &attempt{
 		id: a.newID(), ip: nth(a.Network, address), later: a.Later,
-		card: fmt.Sprintf("tok_%s_%d", a.name, a.card), month: 1 + a.card%12, year: 2027,
+		card: attackedCard(a.number, a.card), month: 1 + a.card%12, year: 2027,
 	}
 	t.cart = t.id
 	if a.OneCart {
-		t.cart = a.name
+		t.cart = attackedCart(a.number)
 	}
 	t.email, t.device = t.id+"@example.com", t.id // thrown away, too
 	if a.Guess == "expiry" {

@@ -50,6 +50,10 @@ type crowd struct {
 	// ShortOfMoney of 10,000 first attempts are declined for insufficient funds; 0: as
 	// shoppers.yaml says.
 	ShortOfMoney int `yaml:"short_of_money_of_10000"`
+	// Victims: the first attacker has their cards; the n-th person has the n-th card.
+	Victims bool `yaml:"victims"`
+	// Link: they pay by the payment link, and so with the cart, of the first attacker.
+	Link bool `yaml:"link"`
 	// Renewal: the shop charges stored cards, and there is no shopper and no IP address. A
 	// charge that is declined is tried again that often, once a day.
 	Renewal bool `yaml:"renewal"`

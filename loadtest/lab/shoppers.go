@@ -51,6 +51,9 @@ func (w *world) open(i int) {
 		for card := range cards {
 			p.cards = append(p.cards, fmt.Sprintf("tok_%s_%d", p.name, card))
 		}
+		if c.Victims {
+			p.cards[0] = attackedCard(0, n)
+		}
 		p.wallet, p.guest = s.one(p.random, w.behaviour.Wallet), s.one(p.random, w.behaviour.Guest)
 		s.people = append(s.people, p)
 	}
@@ -114,6 +117,9 @@ func (s *shoppers) order(p *shopper) {
 	if !p.guest {
 		a.account = p.name
 	}
+	if s.crowd.Link {
+		a.cart = attackedCart(0)
+	}
 	if s.crowd.Renewal {
 		a.noIP, a.later, a.device, a.cart = "renewal", false, "", ""
 		s.pay(p, a, s.crowd.Dunning+1)
@@ -123,6 +129,11 @@ func (s *shoppers) order(p *shopper) {
 	const most = 4 // presses of Pay, then even the patient leave
 	s.pay(p, a, most)
 }
+
+// attackedCard is the n-th card on the list of the i-th attacker, attackedCart the cart that
+// it uses for all.
+func attackedCard(i, n int) string { return fmt.Sprintf("tok_attacker%d_%d", i, n) }
+func attackedCart(i int) string    { return fmt.Sprintf("link-%d", i) }
 
 // address is where the shopper comes from today. Behind a shared IP address that changes
 // from day to day: carriers keep a subscriber on one while a session lasts (RFC 6888).

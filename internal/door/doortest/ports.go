@@ -120,7 +120,7 @@ func Open(t testing.TB, change ...func(*Setup)) *Fraudcheck {
 	}
 	s.Settings.Log = f.Log.Logger()
 	s.Store(t, []velocity.Rule{velocity.DefaultRule}, func(local *velocity.Memory) velocity.Store { return local })
-	s.Ring = recent.NewRing(recent.RingSettings{Keep: 1000, Rules: 1, IPv6Prefix: 64, Instance: "web-1", Start: f.Now()})
+	s.Ring = recent.NewRing(recent.RingSettings{Keep: 1000, Rules: 1, Instance: "web-1", Start: f.Now()})
 	for _, c := range change {
 		c(&s)
 	}
@@ -143,11 +143,15 @@ func Open(t testing.TB, change ...func(*Setup)) *Fraudcheck {
 
 func (f *Fraudcheck) open(t testing.TB, s *Setup) {
 	t.Helper()
+	decided := func(d *velocity.Decision, took time.Duration) {
+		s.Minutes.Traffic.Took(took)
+		f.Metrics.Decision(d, took)
+	}
 	settings := func(port string) door.Settings {
 		its := s.Settings
 		if its.Events.Request == nil {
 			its.Events = door.Events{
-				Request: f.Metrics.Request, Decision: f.Metrics.Decision, Outcome: f.Metrics.Outcome, NoIP: f.Metrics.NoIP, PANLike: f.Metrics.PANLike,
+				Request: f.Metrics.Request, Decision: decided, Outcome: f.Metrics.Outcome, NoIP: f.Metrics.NoIP, PANLike: f.Metrics.PANLike,
 				AcceptFailed: func(error) { f.Metrics.AcceptFailed(port) },
 				MadeRoom:     func() { f.Metrics.MadeRoom(port) },
 			}

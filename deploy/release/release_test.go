@@ -1,0 +1,179 @@
+package main
+
+import (
+	"archive/tar"
+	"compress/gzip"
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const version = "1.2.3-test"
+
+// The second build has another folder, umask, time zone, cache and settings of Go. It is
+// the comparison that a stranger makes, too.
+func TestAReleaseIsTheSameWhereverItIsBuilt(t *testing.T) {
+	program, folder := built(t), clone(t)
+	dist := filepath.Join(t.TempDir(), "dist")
+	said, err := command(program, folder, "022", []string{version, dist}, "TZ=UTC")
+	require.NoError(t, err, said)
+
+	sums := filepath.Join(dist, "SHA256SUMS")
+	said, err = command(program, clone(t), "077", []string{"-against", sums, version, "linux/amd64"},
+		"TZ=Pacific/Auckland", "LC_ALL=tr_TR.UTF-8", "USER=someone", "GOCACHE="+t.TempDir(), "GOFLAGS=-tags=other -race",
+		"GOAMD64=v3", "GOARM64=v9.0", "GOEXPERIMENT=nogreenteagc", "CGO_ENABLED=1", "GOWORK=/nowhere", "GODEBUG=http2server=0")
+	require.NoError(t, err, said)
+	assert.Contains(t, said, "all are those of this commit")
+
+	text := read(t, sums)
+	altered := filepath.Join(t.TempDir(), "SHA256SUMS")
+	require.NoError(t, os.WriteFile(altered, []byte("00000000"+text[8:]), 0o600))
+	said, err = command(program, folder, "022", []string{"-against", altered, version, "linux/amd64"})
+	require.Error(t, err)
+	assert.Contains(t, said, "not those of this commit: fraudcheck_"+version+"_linux_amd64.tar.gz\n")
+
+	check := exec.Command("sha256sum", "--check", "--strict", "SHA256SUMS")
+	check.Dir = dist
+	out, err := check.CombinedOutput()
+	assert.NoError(t, err, string(out))
+	assert.Equal(t, 2*len(platforms), strings.Count(text, "\n"))
+	for _, platform := range []string{"linux_amd64", "linux_arm64", "darwin_arm64"} {
+		name := "fraudcheck_" + version + "_" + platform
+		requireArchive(t, folder, filepath.Join(dist, name+".tar.gz"), name)
+		requireBill(t, filepath.Join(dist, name+".cdx.json"))
+	}
+}
+
+// requireArchive judges what an archive holds, and runs the program where it can.
+func requireArchive(t *testing.T, folder, path, name string) {
+	t.Helper()
+	zip, err := gzip.NewReader(strings.NewReader(read(t, path)))
+	require.NoError(t, err)
+	assert.Equal(t, gzip.Header{OS: 255}, zip.Header) // neither name nor time
+	commit, err := output(folder, "git", "show", "--no-patch", "--format=%H %ct", "HEAD")
+	require.NoError(t, err)
+	hash, seconds, _ := strings.Cut(commit, " ")
+	var names []string
+	for in := tar.NewReader(zip); ; {
+		h, err := in.Next()
+		if err == io.EOF {
+			break
+		}
+		require.NoError(t, err)
+		inside, found := strings.CutPrefix(h.Name, name+"/")
+		require.True(t, found, h.Name)
+		names = append(names, inside)
+		mode := int64(0o644)
+		if inside == "fraudcheck" || strings.HasSuffix(inside, ".sh") {
+			mode = 0o755
+		}
+		assert.Equal(t, mode, h.Mode, h.Name)
+		assert.Equal(t, seconds, strconv.FormatInt(h.ModTime.Unix(), 10), h.Name)
+		assert.Zero(t, h.Uid+h.Gid, h.Name)
+		assert.Empty(t, h.Uname+h.Gname, h.Name)
+		if inside == "fraudcheck" && strings.HasSuffix(name, "linux_amd64") {
+			program := filepath.Join(t.TempDir(), "fraudcheck")
+			data, err := io.ReadAll(in)
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(program, data, 0o700))
+			said, err := output("", program, "version")
+			require.NoError(t, err)
+			assert.Contains(t, said, "fraudcheck v"+version+" commit "+hash[:12]+" 20")
+		}
+	}
+	assert.IsNonDecreasing(t, names)
+	assert.Subset(t, names, []string{"fraudcheck", "LICENSE", "THIRD-PARTY-LICENSES", "README.md", "CHANGELOG.md",
+		"docs/configuration.md", "deploy/fraudcheck.example.yaml", "deploy/rules/recommended.yaml"})
+}
+
+// requireBill wants a licence of each module.
+func requireBill(t *testing.T, path string) {
+	t.Helper()
+	type component struct {
+		Name     string
+		Licenses []struct {
+			License    struct{ ID string }
+			Expression string
+		}
+	}
+	var bom struct {
+		BOMFormat  string
+		Metadata   struct{ Component component }
+		Components []component
+	}
+	require.NoError(t, json.Unmarshal([]byte(read(t, path)), &bom))
+	assert.Equal(t, "CycloneDX", bom.BOMFormat)
+	assert.Greater(t, len(bom.Components), 10)
+	licences := map[string]string{}
+	for _, c := range append(bom.Components, bom.Metadata.Component) {
+		require.Len(t, c.Licenses, 1, c.Name)
+		licences[c.Name] = c.Licenses[0].License.ID + c.Licenses[0].Expression
+		assert.NotEmpty(t, licences[c.Name], c.Name)
+	}
+	assert.Equal(t, "MIT", licences["fraudcheck"])
+	assert.Equal(t, "BSD-3-Clause", licences["std"])
+	assert.Equal(t, "BSD-3-Clause", licences["golang.org/x/crypto"])
+	assert.Equal(t, "Apache-2.0 AND MIT", licences["go.yaml.in/yaml/v3"])
+}
+
+func TestARefusedReleaseSaysWhy(t *testing.T) {
+	program, folder := built(t), clone(t)
+	refused := func(version, why string) {
+		t.Helper()
+		said, err := command(program, folder, "022", []string{version, t.TempDir()})
+		require.Error(t, err)
+		assert.Contains(t, said, why)
+	}
+	for _, wrong := range []string{"v1.0.0", "1.0", "01.0.0", "1.0.0 -X main.x=y"} {
+		refused(wrong, "expected a version such as 1.0.0")
+	}
+	mod := filepath.Join(folder, "go.mod")
+	changed := toolchainLine.ReplaceAllString(read(t, mod), "toolchain go1.26.1")
+	require.NoError(t, os.WriteFile(mod, []byte(changed), 0o600))
+	refused(version, "commit first")
+	_, err := output(folder, "git", "-c", "user.name=x", "-c", "user.email=x@example.com", "commit", "-qam", "another toolchain")
+	require.NoError(t, err)
+	refused(version, "releases are built with go1.26.1, this is go")
+}
+
+func built(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "release")
+	_, err := output("", "go", "build", "-o", path, ".")
+	require.NoError(t, err)
+	return path
+}
+
+// clone returns a copy of the last commit, in a folder of its own.
+func clone(t *testing.T) string {
+	t.Helper()
+	root, err := output("", "git", "rev-parse", "--show-toplevel")
+	require.NoError(t, err)
+	folder := filepath.Join(t.TempDir(), "copy")
+	_, err = output("", "git", "clone", "--quiet", root, folder)
+	require.NoError(t, err)
+	return folder
+}
+
+// command runs the program with that umask and returns what it says.
+func command(program, folder, umask string, args []string, env ...string) (string, error) {
+	cmd := exec.Command("sh", append([]string{"-c", `umask "$0" && exec "$@"`, umask, program}, args...)...)
+	cmd.Dir, cmd.Env = folder, append(os.Environ(), env...)
+	said, err := cmd.CombinedOutput()
+	return string(said), err
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return string(text)
+}
