@@ -62,6 +62,9 @@ func (w *writer) appendSubjects(b []byte, e *entry) []byte {
 		b = append(base64.RawURLEncoding.AppendEncode(b, id[:]), '"')
 	})
 	b = append(append(b, '}'), w.key...)
+	if prefix := plan.IPv6Prefix(); prefix != velocity.DefaultIPv6Prefix {
+		b = strconv.AppendInt(append(b, `,"ipv6_prefix":`...), int64(prefix), 10)
+	}
 	return append(append(b, `,"caller":`...), w.callerJSON(e.caller)...)
 }
 

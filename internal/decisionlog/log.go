@@ -28,6 +28,7 @@
 //	          network of ipv6_prefix bits, email the mailbox, card the card_id or else last
 //	          four digits and expiry, as rules count them
 //	key       which key the ids are made with: eight letters and digits
+//	ipv6_prefix  with how many bits of an IPv6 address, where that is not 64
 //	caller    the name of the caller, in the form of the program's log
 //
 // A check has, before subjects, decision, reasons, rules (of each that was evaluated name,

@@ -309,3 +309,23 @@ func TestALostEventIsNoCleanEnd(t *testing.T) {
 	r.open()
 	require.Equal(t, []string{"gap 7", "gap null", "gap 0"}, kinds(r.lines()))
 }
+
+// Ids of IPv6 addresses are of networks: a reader has to know of which.
+func TestLinesSayAPrefixOtherThan64(t *testing.T) {
+	plan, err := velocity.NewPlan([]velocity.Rule{velocity.DefaultRule}, 56)
+	require.NoError(t, err)
+	r := newRecorder(t)
+	r.checker.Replace(plan)
+	r.open()
+	r.take("ip=2001:db8::1", "card=later")
+	r.take("ip=2001:db8::1", "card=later", "outcome=declined")
+	for _, l := range r.lines()[:2] {
+		require.NotNil(t, l.Prefix, l.Kind)
+		assert.Equal(t, 56, *l.Prefix)
+	}
+
+	r = newRecorder(t)
+	r.open()
+	r.take("ip=2001:db8::1", "card=later")
+	assert.Nil(t, r.lines()[0].Prefix)
+}

@@ -41,6 +41,7 @@ type line struct {
 	At       string            `json:"at"`
 	Subjects map[string]string `json:"subjects"`
 	Key      string            `json:"key"`
+	Prefix   *int              `json:"ipv6_prefix"`
 	Caller   *string           `json:"caller"`
 	What     string            `json:"what"`
 	Until    string            `json:"until"`

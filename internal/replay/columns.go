@@ -32,21 +32,19 @@ var rowFields = []velocity.Field{
 // textFields are those of them that name a subject by their text.
 var textFields = []velocity.Field{velocity.FieldEmail, velocity.FieldDevice, velocity.FieldCart, velocity.FieldAccount}
 
+// subjectFields are those of which a row needs one.
+var subjectFields = append([]velocity.Field{velocity.FieldIP, velocity.FieldCardID, velocity.FieldLast4}, textFields...)
+
 // withDefaults returns the columns, or where none was named all those of the header that have
 // the name of a part: time, ip, card_id, ... and label, amount and outcome_time. The first
 // line of NDJSON, which is its header, may lack what later lines have; but which form an
 // expiry has, and whether there are outcomes and labels, it must tell.
 func (c *Columns) withDefaults(header []string, open bool) Columns {
 	named := *c
-	if named.Time+named.OutcomeTime+named.Label+named.Amount != "" || len(named.Fields) > 0 {
+	if c.named() {
 		return named
 	}
-	own := func(name string) string {
-		if slices.Contains(header, name) {
-			return name
-		}
-		return ""
-	}
+	own := func(name string) string { return nameIn(header, name) }
 	named.Time, named.OutcomeTime, named.Label, named.Amount = own("time"), own("outcome_time"), own("label"), own("amount")
 	named.Fields = map[velocity.Field]string{}
 	for _, f := range rowFields {
@@ -59,6 +57,44 @@ func (c *Columns) withDefaults(header []string, open bool) Columns {
 		}
 	}
 	return named
+}
+
+// named reports whether the caller named a column.
+func (c *Columns) named() bool {
+	return c.Time+c.OutcomeTime+c.Label+c.Amount != "" || len(c.Fields) > 0
+}
+
+// nameIn returns the name as the header has it, in another letter case where one column
+// alone can be meant; empty where there is none.
+func nameIn(header []string, name string) (found string) {
+	if slices.Contains(header, name) {
+		return name
+	}
+	for _, have := range header {
+		if strings.EqualFold(have, name) {
+			if found != "" {
+				return ""
+			}
+			found = have
+		}
+	}
+	return found
+}
+
+// unused returns the columns of the header that have the default name of a part and are not
+// in use, as the caller named others.
+func (m *mapping) unused(c *Columns, header []string) (names []string) {
+	if m.logged || !c.named() {
+		return nil
+	}
+	for _, name := range header {
+		field, ok := velocity.FieldByName(name)
+		own := ok && slices.Contains(rowFields, field) || slices.Contains([]string{"time", "outcome_time", "label", "amount"}, name)
+		if own && !slices.Contains(m.names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // A part is one part of a row and the columns that it is in.
@@ -95,7 +131,7 @@ func (e *ColumnError) Error() string { return e.Part + ": " + e.Problem }
 func (c *Columns) find(header []string, open bool) (*mapping, error) {
 	m := &mapping{Columns: c.withDefaults(header, open)}
 	if m.Time == "" {
-		return nil, &ColumnError{"--time", "missing; expected the column that holds the time of each row" + listed(header)}
+		return nil, &ColumnError{"--time", "missing; expected the column that holds the time of each row" + listed(header) + c.noDefaults()}
 	}
 	take := func(what, column, joint string) (part, error) {
 		p := part{name: column, joint: joint}
@@ -103,10 +139,13 @@ func (c *Columns) find(header []string, open bool) (*mapping, error) {
 			return p, nil
 		}
 		wanted := []string{column}
-		if !slices.Contains(header, column) && strings.Contains(column, "+") {
+		if nameIn(header, column) == "" && strings.Contains(column, "+") {
 			wanted = strings.Split(column, "+")
 		}
 		for _, name := range wanted {
+			if have := nameIn(header, name); have != "" {
+				name = have
+			}
 			if !open && !slices.Contains(header, name) {
 				return p, &ColumnError{"--" + what, "expected a column of the header" + listed(header)}
 			}
@@ -143,7 +182,19 @@ func (c *Columns) find(header []string, open bool) (*mapping, error) {
 	if len(m.names) > 64 { // a bit for each in scanner.given
 		return nil, &ColumnError{"columns", "expected at most 64 in use"}
 	}
+	if !slices.ContainsFunc(subjectFields, func(f velocity.Field) bool { return m.Fields[f] != "" }) {
+		return nil, &ColumnError{"--ip", "missing, and so is every other subject; expected the column of one (--ip, --card-id, --last4, --email, --device, --cart or --account)" +
+			listed(header) + c.noDefaults()}
+	}
 	return m, m.check()
+}
+
+// noDefaults says why a column that the header has is missing.
+func (c *Columns) noDefaults() string {
+	if c.named() {
+		return "; default names count only where no column is named"
+	}
+	return ""
 }
 
 // jointOfTexts is in no text that a shop would join, so that "a"+"bc" is not "ab"+"c".

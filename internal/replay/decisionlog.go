@@ -3,6 +3,7 @@ package replay
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 
 	"fraudcheck/internal/velocity"
@@ -15,6 +16,9 @@ import (
 
 // A logLine is a line of a decision log: see package decisionlog.
 type logLine struct {
+	Seq      uint64
+	Instance string
+	Prefix   *int `json:"ipv6_prefix"`
 	Kind     string
 	Time     string
 	Attempt  string
@@ -84,7 +88,16 @@ func (p *parser) parseLogged(line string, r *row) *Fault {
 	if !ok {
 		return &Fault{Expected: "a line of a decision log; the last one before a restart may be torn"}
 	}
-	r.at, r.degraded, r.does = at, l.Degraded, isChange
+	switch l.Kind {
+	case "check", "outcome", "forget", "override":
+		if len(l.Subjects) == 0 {
+			return &Fault{Expected: "at least one subject; they may have been erased"}
+		}
+		if r.prefix = velocity.DefaultIPv6Prefix; l.Prefix != nil {
+			r.prefix = *l.Prefix
+		}
+	}
+	r.at, r.degraded, r.does, r.seq, r.instance = at, l.Degraded, isChange, l.Seq, l.Instance
 	a := velocity.LoggedAttempt{Attempt: l.Attempt, CardWord: l.Card, IDs: l.Subjects}
 	until, _ := parseTime(l.Until)
 	switch {
@@ -122,5 +135,21 @@ func (p *parser) parseLogged(line string, r *row) *Fault {
 			r.lost = l.Lost == nil || *l.Lost > 0
 		}
 	}
+	return nil
+}
+
+// follow returns the error of a line that does not belong behind those above it. One
+// instance's lines have rising numbers, and a request's time may be a little before that of
+// the line above; lines of several instances are a history where they are in order of time.
+func (h *history) follow(r *row) error {
+	if r.prefix != 0 && r.prefix != h.plan.IPv6Prefix() {
+		return fmt.Errorf("ipv6_prefix: row %d of the decision log was written with %d and the configuration has %d: the ids of IPv6 addresses are others",
+			r.number, r.prefix, h.plan.IPv6Prefix())
+	}
+	if h.began && r.at < h.last && (r.seq <= h.seq || r.instance != h.instance) {
+		return fmt.Errorf("row %d is earlier than the line above it, and of another file or instance: name the files of one instance from the oldest to the newest, or sort those of several by time",
+			r.number)
+	}
+	h.seq, h.instance = r.seq, r.instance
 	return nil
 }

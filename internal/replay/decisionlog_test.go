@@ -17,11 +17,13 @@ import (
 	"fraudcheck/internal/velocity/velocitytest"
 )
 
-// loggedLine is a line as package decisionlog writes it, of what the attempt shows.
-func loggedLine(ids *velocity.LogIDs, plan *velocity.Plan, at velocity.Time, kind, id string, a *velocity.Attempt, more map[string]any) string {
+// loggedLine is a line as package decisionlog writes it, of what the attempt shows. seq is
+// that of the line before it.
+func loggedLine(seq *int, ids *velocity.LogIDs, plan *velocity.Plan, at velocity.Time, kind, id string, a *velocity.Attempt, more map[string]any) string {
 	subjects := map[string]string{}
 	ids.All(a, plan, func(name string, id velocity.LogID) { subjects[name] = base64.RawURLEncoding.EncodeToString(id[:]) })
-	line := map[string]any{"v": 1, "seq": 1, "time": timeText(at), "instance": "web-1", "kind": kind, "attempt": id, "subjects": subjects}
+	*seq++
+	line := map[string]any{"v": 1, "seq": *seq, "time": timeText(at), "instance": "web-1", "kind": kind, "attempt": id, "subjects": subjects}
 	if word := a.CardWord(); word != "" {
 		line["card"] = word
 	}
@@ -44,7 +46,7 @@ func TestADecisionLogIsDecidedAgainAsItWas(t *testing.T) {
 		memory, err := velocity.NewMemory(velocity.MinMemoryBytes)
 		require.NoError(t, err)
 		checker := velocity.NewChecker(plan, keys, memory)
-		now := velocitytest.Start
+		now, seq := velocitytest.Start, 1
 		var log, want strings.Builder
 		log.WriteString(`{"v":1,"seq":1,"time":"2026-11-21T09:00:00.000Z","instance":"web-1","kind":"gap","lost":0}` + "\n")
 		want.WriteString("row,decision,reasons,counts\n")
@@ -76,7 +78,7 @@ func TestADecisionLogIsDecidedAgainAsItWas(t *testing.T) {
 				require.NoError(t, err)
 				checker.Answered(&a, answer, now, nil)
 				more["outcome"], more["reason"] = answer.Outcome, answer.Reason
-				log.WriteString(loggedLine(ids, plan, now, kind, id, &a, more))
+				log.WriteString(loggedLine(&seq, ids, plan, now, kind, id, &a, more))
 				continue
 			}
 			a, err := velocity.ParseAttempt(&f)
@@ -85,7 +87,7 @@ func TestADecisionLogIsDecidedAgainAsItWas(t *testing.T) {
 			switch kind {
 			case "forget":
 				checker.Forget(&alone, "ip", now)
-				log.WriteString(loggedLine(ids, plan, now, kind, "", &alone, map[string]any{"what": "ip"}))
+				log.WriteString(loggedLine(&seq, ids, plan, now, kind, "", &alone, map[string]any{"what": "ip"}))
 			case "override":
 				what, until := rapid.SampledFrom([]string{"allow", "block", "remove"}).Draw(t, "what"), now+3000
 				more := map[string]any{"what": what}
@@ -99,11 +101,11 @@ func TestADecisionLogIsDecidedAgainAsItWas(t *testing.T) {
 					checker.SetOverride(&alone, velocity.Override{Outcome: outcome, Until: until, By: "ana", Reason: "test"}, now)
 					more["until"] = timeText(until)
 				}
-				log.WriteString(loggedLine(ids, plan, now, kind, "", &alone, more))
+				log.WriteString(loggedLine(&seq, ids, plan, now, kind, "", &alone, more))
 			default:
 				var d velocity.Decision
 				checker.Check(&a, now, nil, &d)
-				log.WriteString(loggedLine(ids, plan, now, kind, id, &a, map[string]any{"decision": d.Outcome.String(), "degraded": false}))
+				log.WriteString(loggedLine(&seq, ids, plan, now, kind, id, &a, map[string]any{"decision": d.Outcome.String(), "degraded": false}))
 				var counts []string
 				for _, r := range d.Rules {
 					counts = append(counts, fmt.Sprintf("%s=%d", r.Rule.Name, r.Count))
@@ -147,4 +149,51 @@ func TestWhatADecisionLogCannotHoldIsRefused(t *testing.T) {
 	r, err := Run(Options{Plan: plan, Files: []string{"-"}, Stdin: strings.NewReader(log), Columns: Columns{OutcomeAfter: 3 * time.Second}})
 	require.NoError(t, err)
 	assert.EqualValues(t, []int64{3, 1, 1, 1, 1}, []int64{r.Rows, r.Judged, r.Malformed, r.Degraded, r.Gaps})
+}
+
+// logged is a line of a check at that second of a minute, with more members.
+func logged(seq, second int, instance, subjects, more string) string {
+	return fmt.Sprintf(`{"v":1,"seq":%d,"time":"2026-11-21T09:00:%02d.000Z","instance":"%s","kind":"check","attempt":"a%d","subjects":{%s}%s}`+"\n", seq, second, instance, seq, subjects, more)
+}
+
+// The ids of IPv6 addresses depend on the prefix with which they were made.
+func TestADecisionLogOfAnotherPrefixIsRefused(t *testing.T) {
+	const gap = `{"v":1,"seq":1,"time":"2026-11-21T09:00:00.000Z","instance":"web-1","kind":"gap","lost":0}` + "\n"
+	with := func(prefix int, text string) error {
+		plan, err := velocity.NewPlan([]velocity.Rule{velocity.DefaultRule}, prefix)
+		require.NoError(t, err)
+		_, err = Run(Options{Plan: plan, Files: []string{"-"}, Stdin: strings.NewReader(gap + text)})
+		return err
+	}
+	of64, of56 := logged(2, 1, "web-1", `"ip":"x"`, ""), logged(2, 1, "web-1", `"ip":"x"`, `,"ipv6_prefix":56`)
+	require.NoError(t, with(64, of64))
+	require.NoError(t, with(56, of56))
+	require.EqualError(t, with(64, of56), "ipv6_prefix: row 2 of the decision log was written with 56 and the configuration has 64: the ids of IPv6 addresses are others")
+	require.ErrorContains(t, with(56, of64), "ipv6_prefix: row 2 of the decision log was written with 64 and the configuration has 56")
+}
+
+// docs/privacy.md takes all subjects out of the lines of one that is erased.
+func TestALineOfAnErasedSubjectIsMalformed(t *testing.T) {
+	text := logged(1, 1, "web-1", `"ip":"x","card":"y"`, "") + logged(2, 2, "web-1", "", "") + strings.Replace(logged(3, 3, "web-1", "", ""), "check", "outcome", 1)
+	letters, r, err := decided(t, Options{Stdin: strings.NewReader(text)})
+	require.NoError(t, err)
+	assert.Equal(t, "a", letters)
+	assert.EqualValues(t, []int64{3, 1, 2}, []int64{r.Rows, r.Judged, r.Malformed})
+	require.Len(t, r.Faults, 2)
+	assert.Equal(t, "row 2: expected at least one subject; they may have been erased", r.Faults[0].Error())
+}
+
+// Files in the wrong order, or of several instances one behind the other, are no history;
+// lines of several instances in the order of time are.
+func TestDecisionLogsAreInOrder(t *testing.T) {
+	a1, a2, b1, b2 := logged(7, 1, "web-1", `"ip":"x"`, ""), logged(8, 3, "web-1", `"ip":"x"`, ""), logged(11, 2, "web-2", `"ip":"x"`, ""), logged(12, 4, "web-2", `"ip":"x"`, "")
+	late := logged(9, 2, "web-1", `"ip":"x"`, "") // a request that took longer than the one above it
+	for _, text := range []string{a1 + a2 + late, a1 + b1 + a2 + b2} {
+		_, _, err := decided(t, Options{Stdin: strings.NewReader(text)})
+		require.NoError(t, err)
+	}
+	for _, text := range []string{a1 + a2 + b1, b2 + a1, a2 + a1} {
+		_, _, err := decided(t, Options{Stdin: strings.NewReader(text)})
+		require.ErrorContains(t, err, "is earlier than the line above it, and of another file or instance")
+	}
 }

@@ -266,3 +266,115 @@ func TestOutcomesAreHeardLater(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "aabbbbb", letters)
 }
+
+// A quote that nobody closes swallows rows: the run ends, or the row says how many lines it
+// has.
+func TestAStrayQuoteIsTold(t *testing.T) {
+	const head = "time,ip,card_id,note\n1,203.0.113.7,a,x\n"
+	lines := strings.Repeat("2,203.0.113.7,a,x\n", 10)
+	long := strings.Repeat("2,203.0.113.7,a,x\n", longestRow/10)
+	for text, want := range map[string]string{
+		head + "2,203.0.113.7,b,\"x\n" + lines:                       "a quote opened in row 2 is never closed",
+		head + lines + "2,203.0.113.7,b,\"":                          "a quote opened in row 12 is never closed",
+		head + "2,203.0.113.7,b,\"x\n" + long:                        "row 2 is longer than 4194304 bytes: a quote opened in it is not closed?",
+		"time,ip,card_id,note\n2,203.0.113.7,\"b,x\n" + head + lines: "a quote opened in row 1 is never closed",
+	} {
+		for _, sorted := range []bool{false, true} {
+			_, _, err := decided(t, Options{Stdin: strings.NewReader(text), Sort: sorted})
+			require.EqualError(t, err, want)
+		}
+	}
+	// Here other quotes close it, and the rows behind keep their numbers.
+	text := head + "2,203.0.113.7,\"b,x\n" + lines + "3,203.0.113.7,\"c\",\"x\ny\"\nlater,203.0.113.7,a,x\n4,203.0.113.7,a,x\n"
+	letters, r, err := decided(t, Options{Stdin: strings.NewReader(text)})
+	require.NoError(t, err)
+	var named []string
+	for i := range r.Faults {
+		named = append(named, r.Faults[i].Error())
+	}
+	assert.Equal(t, "aa", letters)
+	assert.Equal(t, []string{
+		"row 2: expected a row of CSV (RFC 4180): quotes around a field, and doubled in it; it spans 12 lines: a quote is not closed?",
+		"row 3: expected a row of CSV (RFC 4180): quotes around a field, and doubled in it",
+		"row 4, column time: expected " + aTime,
+	}, named)
+	text = head + "1,203.0.113.7,a,\"x\n\ny\"\n\nlater,203.0.113.7,a,\"x\ny\"\n"
+	_, r, err = decided(t, Options{Stdin: strings.NewReader(text)})
+	require.NoError(t, err)
+	require.Len(t, r.Faults, 1)
+	assert.Equal(t, "row 3, column time: expected "+aTime+"; it spans 2 lines: a quote is not closed?", r.Faults[0].Error())
+}
+
+// What a row is does not depend on where a chunk of the file ends.
+func TestRowsAreTheSameInEveryChunk(t *testing.T) {
+	broken := "2,203.0.113.7,a\"b,\"x\n2,203.0.113.7,\"a\"b,\"x\n2,203.0.113.7,b,\"x\r\ny\"\r\n"
+	_, r, err := decided(t, Options{Stdin: strings.NewReader("time,ip,card_id,note\n" + strings.Repeat(broken, 3*chunkSize/len(broken)))})
+	require.NoError(t, err)
+	assert.EqualValues(t, 3*(3*chunkSize/len(broken)), r.Rows)
+	assert.EqualValues(t, 3*chunkSize/len(broken), r.Judged)
+}
+
+func TestFormsThatAreNamed(t *testing.T) {
+	for text, want := range map[string]string{
+		"\xff\xfet\x00i\x00m\x00e\x00\n\x00":                     "expected UTF-8; this looks like UTF-16, which iconv -f UTF-16 -t UTF-8 converts",
+		"\xfe\xff\x00t\x00i\x00m\x00e\x00\n":                     "expected UTF-8; this looks like UTF-16",
+		"t\x00i\x00m\x00e\x00\n\x00":                             "expected UTF-8; this looks like UTF-16",
+		"time,ip,card_id\r1,203.0.113.7,a\r":                     "expected lines that end with a line feed; these end with a carriage return alone, which tr '\\r' '\\n' converts",
+		"time," + strings.Repeat("x", longestRow):                "expected a header of column names in its first line",
+		"time,ip,card_id,amount\n1,203.0.113.7,a,\"1,234.56\"\n": "row 1, column amount: expected a decimal number of at most 12 digits before the point, without separators of thousands, as in 1234.56",
+	} {
+		_, _, err := decided(t, Options{Stdin: strings.NewReader(text)})
+		require.ErrorContains(t, err, want)
+	}
+	for _, text := range []string{
+		"sep=,\ntime,ip,card_id\n1,203.0.113.7,a\n2,203.0.113.7,b\n",
+		"sep=;\r\ntime;ip;card_id\r\n1;203.0.113.7;a\r\n2;203.0.113.7;b\r\n",
+		"sep=|\ntime|ip|card_id\n1|203.0.113.7|a\n2|203.0.113.7|b\n",
+		"Time,IP,Card_ID\n1,203.0.113.7,a\n2,203.0.113.7,b\n",
+		`{"Time":1,"IP":"203.0.113.7","Card_ID":"a"}` + "\n" + `{"Time":2,"IP":"203.0.113.7","Card_ID":"b"}` + "\n",
+	} {
+		letters, _, err := decided(t, Options{Stdin: strings.NewReader(text)})
+		require.NoError(t, err, text)
+		assert.Equal(t, "ab", letters, text)
+	}
+}
+
+// A name in another letter case is taken where one column alone can be meant.
+func TestLetterCaseOfNames(t *testing.T) {
+	columns := Columns{Time: "WHEN", Fields: map[velocity.Field]string{velocity.FieldIP: "addr", velocity.FieldCardID: "card"}}
+	letters, _, err := decided(t, Options{Columns: columns, Stdin: strings.NewReader("When,Addr,card,Card\n1,203.0.113.7,a,x\n2,203.0.113.7,b,x\n")})
+	require.NoError(t, err)
+	assert.Equal(t, "ab", letters)
+	columns.Fields[velocity.FieldCardID] = "CARD"
+	_, _, err = decided(t, Options{Columns: columns, Stdin: strings.NewReader("When,Addr,card,Card\n1,203.0.113.7,a,x\n")})
+	require.ErrorContains(t, err, "--card-id: expected a column of the header")
+}
+
+// One named column switches the others' default names off.
+func TestDefaultNamesAreForRunsThatNameNone(t *testing.T) {
+	const text = "time,when,ip,card_id,outcome\n1,1,203.0.113.7,a,approved\n"
+	_, _, err := decided(t, Options{Columns: Columns{Time: "when"}, Stdin: strings.NewReader(text)})
+	require.EqualError(t, err, "-: --ip: missing, and so is every other subject; expected the column of one (--ip, --card-id, --last4, --email, --device, --cart or --account), which has time, when, ip, card_id, outcome; default names count only where no column is named")
+	_, _, err = decided(t, Options{Columns: Columns{Label: "outcome"}, Stdin: strings.NewReader(text)})
+	require.ErrorContains(t, err, "--time: missing; expected the column that holds the time of each row, which has time, when, ip, card_id, outcome; default names count only where no column is named")
+	_, r, err := decided(t, Options{Columns: Columns{Time: "when", Fields: map[velocity.Field]string{velocity.FieldIP: "ip"}}, Stdin: strings.NewReader(text)})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"time", "card_id", "outcome"}, r.Unused)
+	var out bytes.Buffer
+	require.NoError(t, r.WriteText(&out))
+	assert.Contains(t, out.String(), "Not used, as columns are named: time, card_id, outcome\n")
+}
+
+// An outcome that the service would refuse is not heard, and its attempt is judged.
+func TestMalformedOutcomes(t *testing.T) {
+	text := "time,ip,card_id,outcome\n1,203.0.113.7,a,hidden\n2,203.0.113.7,b,\n3,203.0.113.7,c,hidden\nx,,,\n"
+	letters, r, err := decided(t, Options{Stdin: strings.NewReader(text)})
+	require.NoError(t, err)
+	assert.Equal(t, "abb", letters)
+	assert.EqualValues(t, []int64{3, 1, 2}, []int64{r.Judged, r.Malformed, r.MalformedOutcomes})
+	var out bytes.Buffer
+	require.NoError(t, r.WriteText(&out))
+	assert.Contains(t, out.String(), "\n1 malformed row took no part:\n  row 4, column time: ")
+	assert.Contains(t, out.String(), "\n2 malformed outcomes were not heard; their attempts were judged:\n  row 1, column outcome: expected approved, declined or error\n")
+	assert.NotContains(t, out.String(), "hidden")
+}

@@ -15,6 +15,7 @@ type resultJSON struct {
 	Judged       int64       `json:"judged"`
 	Malformed    int64       `json:"malformed"`
 	Faults       []faultJSON `json:"malformed_rows"`
+	BadOutcomes  int64       `json:"malformed_outcomes"`
 	Degraded     int64       `json:"degraded"`
 	Gaps         int64       `json:"gaps"`
 	From         string      `json:"from"`
@@ -83,7 +84,7 @@ type scoreJSON struct {
 // WriteJSON writes the result as one JSON object.
 func (r *Result) WriteJSON(w io.Writer) error {
 	out := resultJSON{
-		Rows: r.Rows, Judged: r.Judged, Malformed: r.Malformed, Faults: []faultJSON{}, Degraded: r.Degraded, Gaps: r.Gaps, From: timeText(r.From), To: timeText(r.To),
+		Rows: r.Rows, Judged: r.Judged, Malformed: r.Malformed, Faults: []faultJSON{}, BadOutcomes: r.MalformedOutcomes, Degraded: r.Degraded, Gaps: r.Gaps, From: timeText(r.From), To: timeText(r.To),
 		Rules: r.cellsJSON(r.Rules), Cells: r.cellsJSON(r.cells()), InvalidCells: r.InvalidCells,
 	}
 	out.Decisions.Allow, out.Decisions.Review, out.Decisions.Block = r.Decisions[velocity.Allow], r.Decisions[velocity.Review], r.Decisions[velocity.Block]

@@ -23,12 +23,20 @@ func (h *history) judge(j *job) error {
 		if h.held == nil {
 			r.number = h.rows
 		}
+		if r.ends != "" {
+			return fmt.Errorf(r.ends, r.number)
+		}
 		if r.fault != nil {
 			h.note(r)
 			continue
 		}
 		if h.began && r.at < h.last && !h.logged {
 			return outOfOrder(r.number)
+		}
+		if h.logged {
+			if err := h.follow(r); err != nil {
+				return err
+			}
 		}
 		h.last, h.began = r.at, true
 		if h.logged && h.noteLogged(r) {
@@ -186,6 +194,12 @@ func (h *history) countRow(r *row, j *velocity.Judgement) error {
 	result.To = r.at
 	result.Judged++
 	result.Decisions[j.Outcome]++
+	if r.outcome != nil {
+		if result.MalformedOutcomes++; result.MalformedOutcomes == 1 {
+			result.OutcomeFault = *r.outcome
+			result.OutcomeFault.Row = r.number
+		}
+	}
 	if h.Each == nil {
 		return nil
 	}

@@ -29,6 +29,7 @@ type row struct {
 	number int64 // from 1
 	at     velocity.Time
 	fault  *Fault // the row is malformed, and has nothing else
+	ends   string // the row ends the run: see chunk
 	offset uint32 // of its values, where they are held
 
 	checks   []velocity.Trace // by the lanes
@@ -36,16 +37,20 @@ type row struct {
 	hears    bool             // the issuer's answer adds something
 	heardAt  velocity.Time
 
-	fraud    bool  // labelled as what should have been stopped
-	approved bool  // the issuer approved it
-	amount   int64 // in millionths
-	subject  bool  // it is an attempt of the subject to explain
+	fraud    bool   // labelled as what should have been stopped
+	outcome  *Fault // of an answer that is malformed, and not heard
+	approved bool   // the issuer approved it
+	amount   int64  // in millionths
+	subject  bool   // it is an attempt of the subject to explain
 
 	// Of a line of a decision log.
 	does     int    // isCheck, ...
 	forgets  string // the kind of subject that is forgotten; empty for none
 	degraded bool
 	lost     bool // lines are missing before it
+	seq      uint64
+	instance string
+	prefix   int // ipv6_prefix with which its ids were made; 0 where it has none
 }
 
 // A parser judges the values of rows. Each goroutine has one.
@@ -59,20 +64,17 @@ type parser struct {
 // parse judges the values of a record into r, whose memory it reuses. id tells the row from
 // all others of the history.
 func (p *parser) parse(m *mapping, rec *record, id int64, r *row) {
-	r.fault, r.hears, r.fraud, r.approved, r.amount, r.subject = nil, false, false, false, 0, false
-	r.does, r.forgets, r.degraded, r.lost = isCheck, "", false, false
+	r.fault, r.outcome, r.hears, r.fraud, r.approved, r.amount, r.subject = nil, nil, false, false, false, 0, false
+	r.does, r.forgets, r.degraded, r.lost, r.prefix = isCheck, "", false, false, 0
 	r.checks, r.outcomes = grown(r.checks, len(p.lanes)), grown(r.outcomes, len(p.lanes))
 	switch r.fault = rec.fault; {
-	case r.fault != nil:
+	case r.fault != nil || rec.ends != "":
 	case m.logged:
 		r.fault = p.parseLogged(rec.values[0], r)
 	default:
 		r.fault = p.parseValues(m, rec.values, id, r)
 	}
-	if r.fault != nil {
-		copied := *r.fault
-		r.fault = &copied // it gets the number of its row
-	}
+	r.fault, r.ends = rec.told(r.fault), rec.ends
 }
 
 func grown(t []velocity.Trace, n int) []velocity.Trace {
@@ -94,8 +96,8 @@ func (p *parser) parseValues(m *mapping, values []string, id int64, r *row) *Fau
 	if err != nil {
 		return m.faultOf(err)
 	}
-	if fault := p.parseOutcome(m, values, r); fault != nil {
-		return fault
+	if r.outcome = p.parseOutcome(m, values, r); r.outcome != nil {
+		r.approved = false
 	}
 	if fault := p.parseLabel(m, values, r); fault != nil {
 		return fault
@@ -187,7 +189,7 @@ func (p *parser) parseLabel(m *mapping, values []string, r *row) *Fault {
 	if text := strings.TrimSpace(m.amount.value(values)); text != "" {
 		var ok bool
 		if r.amount, ok = parseAmount(text); !ok {
-			return &Fault{Column: m.amount.name, Expected: "a decimal number of at most 12 digits before the point"}
+			return &Fault{Column: m.amount.name, Expected: "a decimal number of at most 12 digits before the point, without separators of thousands, as in 1234.56"}
 		}
 	}
 	return nil

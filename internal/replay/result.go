@@ -12,6 +12,13 @@ type Result struct {
 	Judged    int64
 	Malformed int64
 	Faults    []Fault // the first malformed rows
+	// MalformedOutcomes is how many rows were judged without their outcome, which is none
+	// that the service takes; OutcomeFault is that of the first.
+	MalformedOutcomes int64
+	OutcomeFault      Fault
+	// Unused are columns with the default name of a part, which are not used as the caller
+	// named columns.
+	Unused []string
 
 	// Of a decision log:
 

@@ -56,7 +56,9 @@ type history struct {
 
 	boundary velocity.Time // from here on rows are reported; 0 for none
 	last     velocity.Time
-	began    bool // last is set
+	began    bool   // last is set
+	seq      uint64 // of the last line of a decision log
+	instance string // likewise
 	rows     int64
 	result   Result
 	judged   Judged
@@ -146,6 +148,7 @@ func (h *history) prepare() error {
 			return err
 		}
 	}
+	h.result.Unused = m.unused(&h.Columns, f.format.header)
 	h.scores, h.retries = m.Label != "", m.logged || m.Fields[velocity.FieldAttemptID] != ""
 	twice := h.scores || h.retries && slices.ContainsFunc(h.sweeps, func(s sweep) bool { return h.rules[s.rule].Count == "attempts" })
 	if h.Sort || twice && slices.Contains(h.Files, "-") {

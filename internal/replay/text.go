@@ -17,14 +17,20 @@ const shownCells = 100
 func (r *Result) WriteText(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(w, "%d rows, %s to %s\n", r.Rows, timeText(r.From), timeText(r.To))
+	if len(r.Unused) > 0 {
+		fmt.Fprintf(w, "Not used, as columns are named: %s\n", strings.Join(r.Unused, ", "))
+	}
+	if r.MalformedOutcomes > 0 {
+		fmt.Fprintf(w, "%d malformed %s not heard; their attempts were judged:\n  %s\n", r.MalformedOutcomes, plural(r.MalformedOutcomes, "outcome was", "outcomes were"), r.OutcomeFault.Error())
+	}
 	if r.Malformed > 0 {
-		fmt.Fprintf(w, "%d malformed rows took no part:\n", r.Malformed)
+		fmt.Fprintf(w, "%d malformed %s took no part:\n", r.Malformed, plural(r.Malformed, "row", "rows"))
 		for i := range r.Faults {
 			fmt.Fprintf(w, "  %s\n", r.Faults[i].Error())
 		}
 	}
 	if r.Degraded+r.Gaps > 0 {
-		fmt.Fprintf(w, "%d checks were degraded when they were decided, and lines are missing in %d places: near them the log does not tell all\n", r.Degraded, r.Gaps)
+		fmt.Fprintln(w, r.LogTrouble())
 	}
 	fmt.Fprintf(w, "\nThe configuration would have decided: allow %s, review %s, block %s\n\n",
 		r.share(r.Decisions[velocity.Allow]), r.share(r.Decisions[velocity.Review]), r.share(r.Decisions[velocity.Block]))
@@ -46,6 +52,19 @@ func (r *Result) WriteText(w io.Writer) error {
 	r.writeChosen(w)
 	_, err := fmt.Fprintf(w, "\nWhat this cannot know:\n  %s\n", strings.Join(r.Limits(), "\n  "))
 	return err
+}
+
+// LogTrouble says where a decision log does not tell all.
+func (r *Result) LogTrouble() string {
+	return fmt.Sprintf("%d %s degraded when decided, and lines are missing in %d %s: near them the log does not tell all",
+		r.Degraded, plural(r.Degraded, "check was", "checks were"), r.Gaps, plural(r.Gaps, "place", "places"))
+}
+
+func plural(n int64, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
 }
 
 func (r *Result) share(n int64) string {

@@ -1,6 +1,10 @@
 package replay
 
-import "fraudcheck/internal/velocity"
+import (
+	"fmt"
+
+	"fraudcheck/internal/velocity"
+)
 
 // readTimes reads the history once for the times of its rows, before it is judged: to hold
 // and sort the rows, or to know where the last third of the time begins.
@@ -18,7 +22,10 @@ func (h *history) readTimes() error {
 		for i := range j.rows[:j.used] {
 			r := &j.rows[i]
 			rows++
-			if r.number = rows; r.fault != nil {
+			if r.number = rows; r.ends != "" {
+				return fmt.Errorf(r.ends, rows)
+			}
+			if r.fault != nil {
 				h.note(r)
 				continue
 			}
@@ -58,13 +65,13 @@ func (h *history) timeRows(j *job) {
 	j.page.mapping = m
 	j.chunk.records(func(rec *record) {
 		r := j.next()
-		if r.fault = rec.fault; r.fault == nil && !m.logged { // a log is in its own order
+		if r.fault, r.ends = rec.fault, rec.ends; r.fault == nil && r.ends == "" && !m.logged { // a log is in its own order
 			var ok bool
 			if r.at, ok = parseTime(m.time.value(rec.values)); !ok {
 				r.fault = &Fault{Column: m.time.name, Expected: aTime}
 			}
 		}
-		if r.fault == nil && h.held != nil {
+		if r.fault = rec.told(r.fault); r.fault == nil && r.ends == "" && h.held != nil {
 			r.offset = uint32(len(j.page.bytes))
 			j.page.hold(rec.values)
 		}

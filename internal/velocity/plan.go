@@ -106,6 +106,10 @@ func (p *Plan) WithRules(rules []Rule) (*Plan, error) {
 	return with, nil
 }
 
+// DefaultIPv6Prefix is the number of bits of an IPv6 address that make one "ip" subject where
+// the configuration says nothing.
+const DefaultIPv6Prefix = 64
+
 // IPv6Prefix returns the number of bits of an IPv6 address that make one "ip" subject.
 func (p *Plan) IPv6Prefix() int { return p.ipv6Prefix }
 
