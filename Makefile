@@ -1,4 +1,4 @@
-.PHONY: help build check test verify release verify-release image k6 k6-all prometheus bench bench-parts bench-peers faults fuzz
+.PHONY: help build check test verify release verify-release image console-test k6 k6-all prometheus bench bench-parts bench-peers faults fuzz
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 16
@@ -50,7 +50,7 @@ test: ## everything that must hold, in about four minutes on two processors
 	go test -count=1 -parallel 8 ./loadtest # alone: its load wants the machine
 
 # tools are what verify needs beside Go and memcached.
-tools = git sha256sum memcached curl nft unshare nsenter systemd-analyze umoci ip ab wrk nginx haproxy python3 node php java k6 prometheus promtool sqlite3
+tools = git sha256sum memcached curl nft unshare nsenter systemd-analyze umoci chromium npm ip ab wrk nginx haproxy python3 node php java k6 prometheus promtool sqlite3
 
 verify: export PATH := $(PATH):/usr/sbin:$(shell go env GOPATH 2>/dev/null)/bin
 verify: ## what make test leaves out, with the tools of others, each of which must be there; in half an hour
@@ -61,10 +61,15 @@ verify: ## what make test leaves out, with the tools of others, each of which mu
 	cd api/contract && go test -count=1 .
 	cd deploy/release && go vet . && go test -count=1 -timeout 30m .
 	cd deploy/image && go vet . && go test -count=1 .
+	cd deploy/kubernetes/check && go vet . && go test -count=1 .
 	./k6/run.sh
 	go test -tags verify -count=1 ./deploy
+	$(MAKE) console-test
 	./deploy/prometheus/run.sh
 	go run ./loadtest
+
+console-test: ## the console in a real browser: chromium, and what npm has for tests of pages
+	cd internal/console/browser && npm ci --silent --no-audit --no-fund --ignore-scripts && go test -count=1 .
 
 # in_release runs deploy/release with the toolchain that go.mod names. It clears the
 # settings of Go itself; those that go run heeds are set here.

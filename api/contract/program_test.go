@@ -149,7 +149,7 @@ func (c *call) ask(t *testing.T, i *testbed.Instance) answer {
 	require.NoError(t, err, "%s %s", c.method, c.target)
 	defer response.Body.Close()
 	a := answer{status: response.StatusCode, header: response.Header}
-	if response.Header.Get("Content-Type") == "text/event-stream" {
+	if c.method != http.MethodHead && response.Header.Get("Content-Type") == "text/event-stream" {
 		a.body, err = bufio.NewReader(response.Body).ReadBytes('\n') // it has no end
 	} else {
 		a.body, err = io.ReadAll(response.Body)

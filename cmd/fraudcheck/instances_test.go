@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,11 +36,11 @@ auth:
 `
 }
 
-// startSharing starts n instances on the memcached at addr.
-func startSharing(t *testing.T, addr string, n int) (instances []*program) {
+// startSharing starts n instances on the memcached at addr, with more configuration.
+func startSharing(t *testing.T, addr string, n int, more ...string) (instances []*program) {
 	t.Helper()
 	for range n {
-		instances = append(instances, start(t, sharing(addr)))
+		instances = append(instances, start(t, sharing(addr)+strings.Join(more, "")))
 	}
 	return instances
 }

@@ -17,6 +17,13 @@ import (
 type blockedView struct {
 	recent.BlockedList
 	Unreachable []string // instances that did not answer
+	youngest    youngest // of the other instances that answered
+}
+
+// The youngest instance is the one that started last.
+type youngest struct {
+	instance string // empty: there is none
+	running  time.Duration
 }
 
 // blockedQuery is what may be asked of GET /v1/blocked.
@@ -37,7 +44,7 @@ func (a *API) blocked(q *door.Request) *wire.Problem {
 	view := blockedView{BlockedList: a.Blocked.List(query.limit, now)}
 	a.ofAllBlocked(q, &view, query.limit, query.scopeThis)
 	if !text {
-		q.Answer(200, wire.JSON, view.appendJSON(nil))
+		q.Answer(200, wire.JSON, view.appendJSON(nil, a.running(q, now)))
 		return nil
 	}
 	if len(view.Unreachable) == 0 { // else there is no list, and the peer that is away is not waited for again
@@ -101,8 +108,17 @@ func prefersText(accept [][]byte) bool {
 	return text > json
 }
 
-// appendJSON appends the view as the JSON answer.
-func (v *blockedView) appendJSON(b []byte) []byte {
+// running is how long this instance has run at now, for another instance that asks; otherwise 0.
+func (a *API) running(q *door.Request, now velocity.Time) time.Duration {
+	if !q.Caller.IsPeer() {
+		return 0
+	}
+	return time.Duration(now-a.Firewall.Began) * time.Millisecond
+}
+
+// appendJSON appends the view as the JSON answer, with how long this instance has run unless
+// that is 0.
+func (v *blockedView) appendJSON(b []byte, running time.Duration) []byte {
 	b = slices.Grow(b, 200*len(v.Blocked)+100)
 	b = append(b, `{"blocked":[`...)
 	for i := range v.Blocked {
@@ -123,7 +139,11 @@ func (v *blockedView) appendJSON(b []byte) []byte {
 	}
 	b = appendNames(append(b, `],"unreachable":`...), v.Unreachable)
 	b = strconv.AppendBool(append(b, `,"degraded":`...), v.Degraded)
-	return append(strconv.AppendInt(append(b, `,"left_out":`...), int64(v.LeftOut), 10), '}')
+	b = strconv.AppendInt(append(b, `,"left_out":`...), int64(v.LeftOut), 10)
+	if running > 0 {
+		b = strconv.AppendInt(append(b, `,"running_seconds":`...), int64(running/time.Second), 10)
+	}
+	return append(b, '}')
 }
 
 // appendSubject appends an address, or a network in CIDR form.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 
 	"fraudcheck/internal/door"
 	"fraudcheck/internal/recent"
@@ -21,6 +22,8 @@ type blockedTold struct {
 	Blocked  list[blockedEntry] `json:"blocked"`
 	Degraded bool               `json:"degraded"`
 	LeftOut  int                `json:"left_out"`
+	// Running is told to other instances alone; 0 where an instance does not say it.
+	Running int `json:"running_seconds"`
 }
 
 // A blockedEntry is an address, or a network that counts as one, that is blocked there.
@@ -96,6 +99,10 @@ func (a *API) ofAllBlocked(q *door.Request, view *blockedView, limit int, scopeT
 	view.Blocked = slices.Clone(view.Blocked) // those who ask at the same time have the same list
 	for i := range others {
 		view.merge(&others[i].said, a.Checker.Plan())
+		running := time.Duration(max(0, min(others[i].said.Running, 1<<31))) * time.Second
+		if view.youngest.instance == "" || running < view.youngest.running {
+			view.youngest = youngest{others[i].instance, running}
+		}
 	}
 	slices.SortStableFunc(view.Blocked, func(x, y recent.BlockedAddress) int { return cmp.Compare(y.Tried, x.Tried) })
 	view.Blocked = view.Blocked[:min(limit, len(view.Blocked))]

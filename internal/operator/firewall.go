@@ -84,6 +84,10 @@ func (a *API) noFirewallList(view *blockedView, plan *velocity.Plan, now velocit
 		p := notWhole(fmt.Sprintf("this instance has run for less than the longest window of its enforced rules on ip, %s", longest))
 		p.Code, p.After = "overloaded", longest-running
 		return p
+	case view.youngest.instance != "" && view.youngest.running < longest:
+		p := notWhole(fmt.Sprintf("instance %s has run for less than the longest window of this one's enforced rules on ip, %s", view.youngest.instance, longest))
+		p.Code, p.After = "overloaded", longest-view.youngest.running
+		return p
 	case view.Degraded:
 		return notWhole("the store does not answer, or the clock is off: what other instances let go is not known")
 	}

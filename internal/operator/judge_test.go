@@ -73,7 +73,7 @@ func TestOnlySubjectsOfTheRulesAreTakenFromAPeer(t *testing.T) {
 	for _, ip := range []string{"2000::/3", "8.0.0.0/7", "203.0.113.0/24", "2001:db8::/63", "2001:db8::1", "2001:db8:0:2::/64", "203.0.113.9"} {
 		told = append(told, fmt.Sprintf(`{"ip":%q,"reasons":["cards_per_ip"]}`, ip))
 	}
-	hostile, _ := answering(t, "web-2", `{"blocked":[`+strings.Join(told, ",")+`],"overrides":[]}`)
+	hostile, _ := answering(t, "web-2", `{"blocked":[`+strings.Join(told, ",")+`],"overrides":[],"running_seconds":7200}`)
 	d := openAmong(t, hostile)
 	d.set(2 * time.Hour)
 	a := d.ask(t, "GET", "/v1/blocked?networks=1", "", text)

@@ -222,14 +222,16 @@ func TestWhoIsBlockedAtAnyInstance(t *testing.T) {
 		if path == "/v1/overrides" {
 			return `{"overrides":[{"subject":"203.0.113.10","decision":"allow"},{"subject":"203.0.113.11","decision":"block"}]}`
 		}
-		return `{"blocked":[` + entry("203.0.113.11", rules, "09:59:58", "09:59:59", "60", 2) + `,` + entry("203.0.113.7", `["cards_per_ip","other"]`, "08:59:00", "09:00:01", "9999", 3) + `],"degraded":false,"left_out":4}`
+		return `{"blocked":[` + entry("203.0.113.11", rules, "09:59:58", "09:59:59", "60", 2) + `,` + entry("203.0.113.7", `["cards_per_ip","other"]`, "08:59:00", "09:00:01", "9999", 3) + `],"degraded":false,"left_out":4,"running_seconds":3600}`
 	})
 	third, _ := answeringBy(t, "web-3", func(path string) string {
 		if path == "/v1/overrides" {
 			return `{}`
 		}
-		return `{"blocked":[` + entry("203.0.113.10", rules, "09:59:56", "09:59:57", "null", 1) + `,{}]}`
+		return `{"blocked":[` + entry("203.0.113.10", rules, "09:59:56", "09:59:57", "null", 1) + `,{}],"running_seconds":7200,"later":1}`
 	})
+	young, _ := answering(t, "web-5", `{"blocked":[],"overrides":[],"running_seconds":3599}`)
+	silent, _ := answering(t, "web-6", `{"blocked":[],"overrides":[]}`)
 	hostile, _ := answering(t, "web-4", `{"blocked":[{"ip":"everybody"}],"overrides":[]}`)
 	setup := func(names ...string) *port {
 		return open(t, []velocity.Rule{overOne}, func(s *doortest.Setup) {
@@ -253,6 +255,23 @@ func TestWhoIsBlockedAtAnyInstance(t *testing.T) {
 	a := d.ask(t, "GET", "/v1/blocked", "", text)
 	assert.Equal(t, "203.0.113.11\n203.0.113.7\n# end 2\n", a.Body, "an override at any instance lets an address go")
 	assert.NotContains(t, d.ask(t, "GET", "/v1/blocked?scope=this", "", text).Body, "203.0.113.11")
+
+	// One that has just started does not know whom it blocked: without it they would leave the list.
+	for name, peer := range map[string]string{"web-5": young, "web-6": silent} {
+		d = setup(third, peer)
+		d.set(2 * time.Hour)
+		a = d.ask(t, "GET", "/v1/blocked", "", text)
+		doortest.RequireProblem(t, a, 503, "overloaded", "")
+		assert.Contains(t, a.JSON["detail"], "instance "+name+" has run for less than the longest window of this one's enforced rules on ip, 1h0m0s")
+		assert.NotEmpty(t, a.Header.Get("Retry-After"))
+		assert.Equal(t, 200, d.ask(t, "GET", "/v1/blocked", "").Status)
+		assert.Equal(t, 200, d.ask(t, "GET", "/v1/blocked?scope=this", "", text).Status)
+	}
+	target := "/v1/blocked?scope=this"
+	d = openAmong(t, "127.0.0.1:1")
+	d.set(time.Hour)
+	assert.Regexp(t, `"left_out":0,"running_seconds":\d{4,}}$`, d.anonymous(t, "GET", target, "", withProof(t, "GET", target)).Body)
+	assert.NotContains(t, d.ask(t, "GET", target, "").Body, "running_seconds", "nobody else is told")
 
 	d = setup(third, hostile)
 	d.set(2 * time.Hour)

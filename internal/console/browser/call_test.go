@@ -1,0 +1,119 @@
+package browser
+
+import (
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp/kb"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const address = "203.0.113.7"
+
+// A customer calls: the whole of it, from the sixth card to the next payment.
+func TestACustomerIsBlockedAndLetGo(t *testing.T) {
+	s := open(t, 2)
+	b := s.console(0, "ana", "/console")
+	b.see("live")
+	s.attack(address, 5)
+	start := time.Now()
+	require.Equal(t, "block", s.check(0, address, "sixth"))
+	b.until("[...document.querySelectorAll('tr.block')].some((row) => row.innerText.includes('203.0.113.7') && row.innerText.includes('cards_per_ip 6'))")
+	assert.Less(t, time.Since(start), 3*time.Second, "a second, and what a busy machine adds")
+
+	// Read over the phone: typed, looked up, answered.
+	b.fill("#ip", " 203.0.113.7 ")
+	b.keys(kb.Enter)
+	b.see("Blocked by cards_per_ip, until ")
+	assert.Equal(t, "/console/address/203.0.113.7", eval[string](b, "location.pathname"))
+	b.see("at least 6 within 1 h; review over 3, block over 5")
+	b.see("What it counts: 6 entries")
+	b.see("A payment from here may also be blocked by cards_per_email (per email)")
+	b.until("document.querySelectorAll('tr.block').length > 0") // recent decisions
+
+	b.button("Let go")
+	b.see("What was counted is forgotten, at every instance.")
+	b.see("Allowed, nothing is counted.")
+	assert.Equal(t, "allow", s.check(1, address, "seventh"), "at the other instance")
+	assert.Regexp(t, `Audit: forget ip 203\.0\.113\.0/24 by=ana`, s.instances[0].Stderr.String())
+	b.see("1 within 1 h")
+
+	// Overridden, with a reason.
+	b.button("Override …")
+	b.fill("#reason", "shared office, ticket 4711")
+	eval[any](b, "document.querySelector('#decision').value = 'block', null")
+	b.button("Set the override")
+	b.see("The override is in force at every instance.")
+	b.see("Blocked by an override of ana, until ")
+	b.see("shared office, ticket 4711")
+	assert.Equal(t, "block", s.check(1, address, "eighth"))
+	b.button("Overrides")
+	b.see("1 override")
+	b.see("shared office, ticket 4711")
+	eval[any](b, "history.back(), null")
+	b.see("Blocked by an override of ana")
+	b.button("Remove the override")
+	b.see("The override is removed.")
+	b.see("Allowed")
+	assert.False(t, eval[bool](b, "[...document.querySelectorAll('button')].some((e) => e.innerText === 'Remove the override' && e.checkVisibility())"), "only where there is one")
+	assert.Equal(t, "allow", s.check(1, address, "ninth"))
+
+	assert.Empty(t, eval[[]string](b, "Object.keys(localStorage)"), "nothing is kept")
+	b.quiet()
+}
+
+// A subject that is no IP address stands in no URL.
+func TestAnEMailAddressIsLookedUpAndLetGo(t *testing.T) {
+	s := open(t, 1)
+	const mail = "somebody@example.com"
+	for card := range 5 {
+		s.ask(s.instances[0].Addr, till, "POST", "/v1/check", map[string]string{"ip": "81.2.3." + string(rune('1'+card)), "email": mail, "card_id": "tok_" + string(rune('a'+card)), "expiry": "12/30"})
+	}
+	b := s.console(0, "ana", "/console/subject")
+	b.see("Other subject")
+	eval[any](b, "(() => { const e = document.querySelector('#per'); e.value = 'email'; e.dispatchEvent(new Event('change')); })(), null")
+	b.fill("#value", mail)
+	b.button("Look up")
+	eval[any](b, "document.querySelector('.lookup').requestSubmit(), null")
+	b.see("Blocked by cards_per_email, until ")
+	b.button("Let go")
+	b.see("What was counted is forgotten")
+	b.see("Allowed, nothing is counted.")
+	assert.Equal(t, b.base+"/console/subject", eval[string](b, "location.href"))
+	assert.Empty(t, eval[[]string](b, "performance.getEntriesByType('resource').map((e) => e.name).filter((n) => n.includes('example.com'))"))
+	b.quiet()
+}
+
+// Everything on the way can be done from the keyboard, and what changes is heard.
+func TestTheKeyboardIsEnough(t *testing.T) {
+	s := open(t, 1)
+	s.attack(address, 6)
+	b := s.console(0, "ana", "/console")
+	b.until("document.activeElement.tagName === 'H1'")
+	// tabTo presses Tab until an element with this text has the focus.
+	tabTo := func(text string) {
+		t.Helper()
+		for range 80 {
+			if eval[bool](b, "(document.activeElement.innerText || document.activeElement.id || '').trim() === "+quote(text)) {
+				require.NotEqual(t, "none", eval[string](b, "getComputedStyle(document.activeElement).outlineStyle"), "%s: the focus is seen", text)
+				return
+			}
+			b.keys(kb.Tab)
+		}
+		require.Fail(t, "never has the focus: "+text)
+	}
+	tabTo("ip")
+	b.keys(address, kb.Enter)
+	b.until("document.activeElement.innerText === '203.0.113.7'")
+	b.until("document.querySelector('#say').innerText.startsWith('Blocked by cards_per_ip')")
+	tabTo("Override …")
+	b.keys(kb.Enter, kb.Tab, kb.Tab, kb.Tab, "a reason", kb.Enter)
+	b.see("Allowed by an override of ana")
+	b.until("document.querySelector('#say').innerText.startsWith('Allowed by an override')")
+	b.until("document.activeElement.innerText === 'Override …'")
+	// What has the focus keeps it while the page asks again and again.
+	b.until("performance.getEntriesByType('resource').filter((e) => e.name.includes('/v1/addresses/')).length > 4")
+	assert.Equal(t, "Override …", eval[string](b, "document.activeElement.innerText"))
+	b.quiet()
+}

@@ -1,0 +1,122 @@
+package browser
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/target"
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/testbed"
+)
+
+// One of two instances is killed: every page goes on, and says whose part is missing.
+func TestAnInstanceThatDoesNotAnswerIsNamed(t *testing.T) {
+	s := open(t, 2)
+	s.attack(address, 6)
+	s.check(1, address, "at the other")
+	b := s.console(0, "olga", "/console")
+	b.until("document.querySelectorAll('tbody tr').length === 7") // of both
+	away := s.instances[1].Operators
+	s.instances[1].Kill()
+	for _, page := range []string{"/console", "/console/blocked", "/console/overrides", "/console/trends", "/console/about"} {
+		b.open(page)
+		b.see("Not answering, so their part is missing: " + away + ".")
+	}
+	b.see("no: ")
+	b.open("/console/address/203.0.113.7")
+	b.see("Blocked by cards_per_ip")
+	b.see("Not answering, so their part is missing: " + away + ".")
+	b.quiet()
+}
+
+// memcached is away: what this instance knows is shown as that, and a change says who has
+// not heard of it.
+func TestTheStoreIsAway(t *testing.T) {
+	s := open(t, 2)
+	s.attack(address, 6)
+	b := s.console(0, "ana", "/console/address/203.0.113.7")
+	b.see("Blocked by cards_per_ip")
+	s.memcached.Kill()
+	b.see("The shared store does not answer. This is what this instance knows.")
+	b.button("Let go")
+	b.see("forgotten by this instance only")
+	s.memcached.Start()
+	b.until("!document.body.innerText.includes('The shared store does not answer.')")
+	b.quiet()
+}
+
+// Two tabs of one browser have one stream, which the other takes over when its tab is closed.
+func TestABrowserHasOneStream(t *testing.T) {
+	s := open(t, 1)
+	b := s.console(0, "ana", "/console")
+	b.see("live")
+	second, err := chromedp.CallBrowser(b.ctx, target.CreateTarget, target.CreateTargetParams{URL: "about:blank", BrowserContextID: chromedp.FromContext(b.ctx).BrowserContextID})
+	require.NoError(t, err)
+	ctx, end := chromedp.NewContext(b.ctx, chromedp.WithTargetID(second.TargetID))
+	defer end()
+	require.NoError(t, chromedp.Do(ctx)) // it ends with the context of what is done first
+	other := &tab{t: t, ctx: ctx, base: b.base}
+	other.size(1280, 900)
+	other.open("/console")
+	other.see("live")
+	assert.Equal(t, 0, eval[int](other, "performance.getEntriesByType('resource').filter((e) => e.name.includes('/stream')).length"))
+	s.check(0, address, "1")
+	b.see("203.0.113.7")
+	other.see("203.0.113.7")
+	b.button("About") // this tab reads no more
+	s.check(0, "203.0.113.8", "2")
+	other.see("203.0.113.8")
+}
+
+// All streams are in use: the page says so and asks every three seconds.
+func TestWithoutAStreamThePageAsks(t *testing.T) {
+	s := open(t, 1)
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
+	for range 64 {
+		request, err := http.NewRequestWithContext(ctx, "GET", "http://"+s.instances[0].Operators+"/v1/decisions/stream", nil)
+		require.NoError(t, err)
+		request.Header.Set("Authorization", testbed.Basic("ana", password))
+		response, err := http.DefaultClient.Do(request)
+		require.NoError(t, err)
+		require.Equal(t, 200, response.StatusCode)
+		defer response.Body.Close()
+	}
+	b := s.console(0, "ana", "/console")
+	b.see("There is no live connection (there are 64 streams already, try again later). This page asks every 3 seconds.")
+	s.check(0, address, "1")
+	b.untilIn(10*time.Second, "document.body.innerText.includes('203.0.113.7')")
+	end()
+	b.until("document.querySelector('.state').innerText.includes('live')") // once there is room
+}
+
+// However fast decisions come, the page changes at most 20 times a second, and holds still
+// when it is told to.
+func TestTheLivePageChangesAtMostTwentyTimesASecond(t *testing.T) {
+	s := open(t, 1)
+	b := s.console(0, "ana", "/console")
+	b.see("live")
+	eval[any](b, "(() => { window.changes = []; new MutationObserver(() => window.changes.push(performance.now())).observe(document.querySelector('.counts'), { childList: true, subtree: true, characterData: true }); })(), null")
+	for i := range 3000 {
+		s.check(0, "81.2.3."+string(rune('1'+i%9)), string(rune('a'+i%26)))
+	}
+	b.see("Since you came: ")
+	b.until("document.querySelectorAll('tbody tr').length >= 150")
+	fastest := eval[float64](b, "window.changes.slice(21).reduce((least, at, i) => Math.min(least, at - window.changes[i]), 1e9)")
+	assert.GreaterOrEqual(t, fastest, 950.0, "ms for 21 changes")
+	assert.Greater(t, eval[int](b, "window.changes.length"), 21)
+
+	b.button("Pause")
+	before := eval[string](b, "document.querySelector('tbody').innerText")
+	s.check(0, "81.2.4.1", "later")
+	b.see("Go on (1 new)")
+	assert.Equal(t, before, eval[string](b, "document.querySelector('tbody').innerText"))
+	b.button("Go on (1 new)")
+	b.see("81.2.4.1")
+	b.quiet()
+}
