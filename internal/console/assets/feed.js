@@ -62,7 +62,7 @@ async function read(tell, since, signal) {
       if (signal.aborted) return;
       all = !(error instanceof TooFast);
       tell('state', !all ? { name: 'fast' } : { name: 'polling', why: error.message });
-      await pause(again, signal);
+      await pause(all ? again : 2 * again, signal);
     }
   }
 }

@@ -90,7 +90,7 @@ export async function live(main, { signal, query, go }) {
   let turn = 0;
   every(1000, signal, () => {
     turn += 1;
-    return now === 'fast' || (now === 'polling' && turn % 3 === 0) ? ask(true) : true;
+    return (now === 'fast' && turn % 2 === 0) || (now === 'polling' && turn % 3 === 0) ? ask(true) : true;
   });
   follow({
     decision: (d) => { if (filter.takes(d)) take([d], true); },
@@ -115,7 +115,7 @@ const states = (why) => ({
   connecting: { short: 'connecting …' },
   live: { short: 'live' },
   polling: { short: 'every 3 seconds', long: `There is no live connection (${why}). This page asks every 3 seconds.` },
-  fast: { short: 'every second', long: 'Decisions come faster than a page can show them. This one asks for the newest 100 every second; Trends has the numbers.' },
+  fast: { short: 'every 2 seconds', long: 'Decisions come faster than a page can show them. This one asks for the newest 100 every 2 seconds; Trends has the numbers.' },
 });
 
 // id tells decisions apart.
