@@ -46,6 +46,7 @@ func TestAMistakeIsAnsweredWithWhatMendsIt(t *testing.T) {
 		{"a number in quotes", "rules:\n  - {name: a, per: ip, count: cards, window: 1h, block_over: \"5\"}\n", "DIR/f.yaml:2: rules[0].block_over: wrong value; expected a whole number; without quotes"},
 		{"a number with a point", "rules:\n  - {name: a, per: ip, count: cards, window: 1h, block_over: 5.0}\n", "DIR/f.yaml:2: rules[0].block_over: wrong value; expected a whole number"},
 		{"a rule without a name", "rules:\n  - {per: ip, count: cards, window: 1h, block_over: 5}\n", "DIR/f.yaml:2: rules[0].name: missing; expected 1 to 40 characters of a-z, 0-9 and _"},
+		{"a rule named as another reason", "rules:\n  - {name: list, per: ip, count: cards, window: 1h, block_over: 5}\n", "DIR/f.yaml:2: rules[0].name: wrong value; expected another name than override, list and store_failure, which are reasons that are no rule"},
 		{"a rule with a name in upper case", "rules:\n  - {name: Cards-per-IP, per: ip, count: cards, window: 1h, block_over: 5}\n", "DIR/f.yaml:2: rules[0].name: wrong value; expected 1 to 40 characters of a-z, 0-9 and _"},
 		{"two rules of one name", "rules:\n  - {name: a, per: ip, count: cards, window: 1h, block_over: 5}\n  - {name: a, per: card, count: attempts, window: 1h, block_over: 5}\n", "DIR/f.yaml:3: rules[1].name: wrong value; expected a name that rules[0] does not have"},
 		{"rules that are no list", "rules: {name: a}\n", "DIR/f.yaml:1: rules: wrong value; expected a list, in brackets or with each entry on a line after a dash and a blank"},

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/term"
@@ -86,6 +87,9 @@ func (r *replayCommand) run(f *flags, stdin io.Reader, stdout io.Writer, stderr 
 		options.Progress = showProgress(stderr)
 		defer func() { fmt.Fprint(stderr, clearLine) }()
 	}
+	if err := r.checkOutputs(stdin); err != nil {
+		return err
+	}
 	decisions, err := newOutput(r.Decisions)
 	if err != nil {
 		return fmt.Errorf("--decisions: %w", err)
@@ -104,8 +108,10 @@ func (r *replayCommand) run(f *flags, stdin io.Reader, stdout io.Writer, stderr 
 	collector := report.NewCollector()
 	writer := replay.NewDecisionWriter(decisions)
 	rules := len(p.plan.Rules())
+	explained := false
 	options.Each = func(j *replay.Judged) error {
 		if j.Explained {
+			explained = true
 			if err := replay.WriteExplained(stdout, j, rules); err != nil {
 				return err
 			}
@@ -128,6 +134,9 @@ func (r *replayCommand) run(f *flags, stdin io.Reader, stdout io.Writer, stderr 
 	if err := errors.Join(decisions.keep(), json.keep(), html.keep()); err != nil {
 		return err
 	}
+	if r.Explain != "" && !explained {
+		fmt.Fprint(stdout, "--explain: no attempt of that subject was judged\n\n")
+	}
 	return result.WriteText(stdout)
 }
 
@@ -142,6 +151,40 @@ func showProgress(terminal io.Writer) func(rows int64, at velocity.Time) {
 			fmt.Fprintf(terminal, "%s%d rows, %s", clearLine, rows, time.UnixMilli(int64(at)).UTC().Format(time.DateTime))
 		}
 	}
+}
+
+// checkOutputs returns the error of an option whose file would replace one of the history or
+// that of another option.
+func (r *replayCommand) checkOutputs(stdin io.Reader) error {
+	var read []os.FileInfo
+	for _, name := range r.Files {
+		info, err := os.Stat(name)
+		if file, ok := stdin.(*os.File); ok && name == "-" {
+			info, err = file.Stat()
+		}
+		if err == nil && info.Mode().IsRegular() {
+			read = append(read, info)
+		}
+	}
+	written := map[string]string{} // options by their files
+	for _, o := range []struct{ option, path string }{{"--decisions", r.Decisions}, {"--json", r.JSON}, {"--html", r.HTML}} {
+		if o.path == "" {
+			continue
+		}
+		if o.path == "-" {
+			return fmt.Errorf("%s: expected the name of a file; the summary goes to standard output", o.option)
+		}
+		info, err := os.Stat(o.path)
+		if err == nil && slices.ContainsFunc(read, func(f os.FileInfo) bool { return os.SameFile(f, info) }) {
+			return fmt.Errorf("%s: %s is a file of the history, which it would replace", o.option, o.path)
+		}
+		path, _ := filepath.Abs(o.path)
+		if other, taken := written[path]; taken && (err != nil || info.Mode().IsRegular()) {
+			return fmt.Errorf("%s: expected another file than that of %s", o.option, other)
+		}
+		written[path] = o.option
+	}
+	return nil
 }
 
 // An output is a file that appears, or replaces the one before it, only when it is whole.

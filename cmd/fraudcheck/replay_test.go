@@ -84,3 +84,44 @@ func TestReplayWritesFilesThatAreWhole(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, files, 4, "and nothing half written")
 }
+
+// What replay writes never takes the place of what it reads.
+func TestReplayReplacesNoFileThatItReads(t *testing.T) {
+	folder := t.TempDir()
+	in := func(name string) string { return filepath.Join(folder, name) }
+	const history = "time,ip,card_id\n1,203.0.113.7,a\n"
+	require.NoError(t, os.WriteFile(in("history.csv"), []byte(history), 0o600))
+	require.NoError(t, os.Link(in("history.csv"), in("linked.csv")))
+	require.NoError(t, os.Symlink(in("history.csv"), in("symbolic.csv")))
+	for _, option := range []string{"--decisions", "--json", "--html"} {
+		for path, want := range map[string]string{
+			in("history.csv"): "is a file of the history", in("linked.csv"): "is a file of the history", in("symbolic.csv"): "is a file of the history",
+			"-": "expected the name of a file",
+		} {
+			var stdout, stderr bytes.Buffer
+			require.Equal(t, 1, run([]string{"replay", option, path, in("history.csv")}, &stdout, &stderr), option)
+			assert.Contains(t, stderr.String(), option+": ")
+			assert.Contains(t, stderr.String(), want)
+			assert.Empty(t, stdout.String())
+		}
+	}
+	var stdout, stderr bytes.Buffer
+	require.Equal(t, 1, run([]string{"replay", "--json", in("x"), "--html", in(".") + "/./x", in("history.csv")}, &stdout, &stderr))
+	assert.Contains(t, stderr.String(), "--html: expected another file than that of --json")
+	after, err := os.ReadFile(in("history.csv"))
+	require.NoError(t, err)
+	assert.Equal(t, history, string(after))
+	files, err := os.ReadDir(folder)
+	require.NoError(t, err)
+	assert.Len(t, files, 3)
+}
+
+func TestReplaySaysThatASubjectWasNotFound(t *testing.T) {
+	history := filepath.Join(t.TempDir(), "history.csv")
+	require.NoError(t, os.WriteFile(history, []byte("time,ip,card_id\n1,203.0.113.7,a\n"), 0o600))
+	for subject, found := range map[string]bool{"ip=203.0.113.7": true, "ip=203.0.113.8": false} {
+		var stdout, stderr bytes.Buffer
+		require.Zero(t, run([]string{"replay", "--explain", subject, history}, &stdout, &stderr), stderr.String())
+		assert.Equal(t, found, !strings.HasPrefix(stdout.String(), "--explain: no attempt of that subject was judged\n"), stdout.String())
+	}
+}

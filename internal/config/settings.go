@@ -132,7 +132,7 @@ type Settings struct {
 // Rule is an entry of rules. Its values are as written: velocity.NewPlan judges them.
 // Times are whole seconds.
 type Rule struct {
-	Name       string        `yaml:"name" help:"1 to 40 of a-z, 0-9, _"`
+	Name       string        `yaml:"name" help:"1 to 40 of a-z, 0-9, _; not override, list or store_failure"`
 	Per        string        `yaml:"per" help:"what is watched (the subject): ip, network, card, email, device, cart or account"`
 	Count      string        `yaml:"count" help:"what is counted (the element): ips, cards, emails, devices, accounts, attempts, declines, declined_cards or expiries"`
 	Window     time.Duration `yaml:"window" least:"1s" most:"720h" help:"how long an element counts, 1s to 720h"`

@@ -2,7 +2,6 @@ package operator
 
 import (
 	"net/netip"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,7 +36,7 @@ type blockedQuery struct {
 // blocked answers GET /v1/blocked: who is blocked now, as JSON or for a firewall.
 func (a *API) blocked(q *door.Request) *wire.Problem {
 	text := prefersText(q.In.Header.Values("Accept"))
-	query, p := parseBlockedQuery(string(q.Query), text)
+	query, p := parseBlockedQuery(q.Query, text)
 	if p != nil {
 		return p
 	}
@@ -48,7 +47,9 @@ func (a *API) blocked(q *door.Request) *wire.Problem {
 		q.Answer(200, wire.JSON, view.appendJSON(nil, a.running(q, now)))
 		return nil
 	}
-	a.withoutAllowed(q, &view, query.scopeThis, now)
+	if len(view.Unreachable) == 0 { // else there is no list, and the peer that is away is not waited for again
+		a.withoutAllowed(q, &view, query.scopeThis, now)
+	}
 	body, p := a.firewallList(&view, query.networks, now)
 	if p == nil {
 		q.Answer(200, "text/plain; charset=utf-8", body)
@@ -56,38 +57,28 @@ func (a *API) blocked(q *door.Request) *wire.Problem {
 	return p
 }
 
-// parseBlockedQuery reads the query.
-func parseBlockedQuery(query string, text bool) (b blockedQuery, p *wire.Problem) {
-	wrong := func(code, field, detail string) (blockedQuery, *wire.Problem) {
-		return b, &wire.Problem{Status: 400, Code: code, Field: field, Detail: detail}
+// parseBlockedQuery reads the query: scope, as JSON limit, and as text networks.
+func parseBlockedQuery(query []byte, text bool) (b blockedQuery, p *wire.Problem) {
+	own := "limit"
+	if text {
+		own = "networks"
 	}
-	b.limit = recent.MaxBlocked
-	values, err := url.ParseQuery(query)
-	if err != nil {
-		return wrong("body_invalid", "", "expected a query of name=value")
+	values, p := parseFilters(query, own, "scope")
+	if p != nil {
+		return b, p
 	}
-	for name, all := range values {
-		if len(all) > 1 {
-			return wrong("field_repeated", name, "expected each filter once")
+	b.limit, b.networks, b.scopeThis = recent.MaxBlocked, values["networks"] == "1", values["scope"] == "this"
+	if limit := values["limit"]; limit != "" {
+		var err error
+		if b.limit, err = strconv.Atoi(limit); err != nil || b.limit < 1 || b.limit > recent.MaxBlocked {
+			return b, wrongFilter("limit", "a number from 1 to 100000")
 		}
-		switch value := all[0]; {
-		case name == "scope":
-			if b.scopeThis = value == "this"; !b.scopeThis {
-				return wrong("field_invalid", name, "expected this")
-			}
-		case name == "limit" && !text:
-			if b.limit, err = strconv.Atoi(value); err != nil || b.limit < 1 || b.limit > recent.MaxBlocked {
-				return wrong("field_invalid", name, "expected a number from 1 to 100000")
-			}
-		case name == "networks" && text:
-			if b.networks = value == "1"; !b.networks {
-				return wrong("field_invalid", name, "expected 1")
-			}
-		case text:
-			return wrong("field_unknown", "", "expected no filter but networks=1 and scope=this, as text")
-		default:
-			return wrong("field_unknown", "", "expected no filter but limit and scope=this; networks=1 is for Accept: text/plain")
-		}
+	}
+	switch {
+	case values["networks"] != "" && !b.networks:
+		return b, wrongFilter("networks", "1")
+	case values["scope"] != "" && !b.scopeThis:
+		return b, wrongFilter("scope", "this, or no scope")
 	}
 	return b, nil
 }

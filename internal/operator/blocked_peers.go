@@ -48,23 +48,25 @@ func (s *subject) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// merge adds who is blocked at another instance, and keeps the limit that were tried last.
-// An address that both know is blocked for the reasons of both, until it is at neither, and
-// has made the attempts of both.
-func (v *blockedView) merge(other *blockedTold) {
+// merge adds who is blocked at another instance. An address that both know is blocked for the
+// reasons of both, until it is at neither, and has made the attempts of both. What the plan
+// counts as no subject, such as half of all addresses, is left out, and so is what is blocked
+// for no reason.
+func (v *blockedView) merge(other *blockedTold, plan *velocity.Plan) {
 	at := make(map[netip.Prefix]int, len(v.Blocked))
 	for i := range v.Blocked {
 		at[v.Blocked[i].Subject] = i
 	}
 	v.Degraded = v.Degraded || other.Degraded
-	v.LeftOut += max(0, other.LeftOut)
-	for i := range other.Blocked {
+	v.LeftOut += min(max(0, other.LeftOut), recent.MaxBlocked)
+	for i := range other.Blocked[:min(len(other.Blocked), maxBlockedOfPeer)] {
 		e := &other.Blocked[i]
-		if !e.Subject.IsValid() { // it has no ip
+		reasons := reasonsTold(e.Reasons)
+		if !e.Subject.IsValid() || e.Subject.Prefix != plan.AddressSubject(e.Subject.Addr()) || len(reasons) == 0 {
 			continue
 		}
 		next := recent.BlockedAddress{
-			Subject: e.Subject.Prefix, Reasons: e.Reasons, FirstBlocked: velocity.TimeOf(e.FirstBlocked.Time), Tried: velocity.TimeOf(e.LastTried.Time),
+			Subject: e.Subject.Prefix, Reasons: reasons, FirstBlocked: velocity.TimeOf(e.FirstBlocked.Time), Tried: velocity.TimeOf(e.LastTried.Time),
 			ClearsIn: max(0, e.ClearsIn), Attempts: e.Attempts,
 		}
 		known, found := at[next.Subject]
@@ -80,7 +82,7 @@ func (v *blockedView) merge(other *blockedTold) {
 		}
 		own.Reasons = slices.Clone(own.Reasons) // others may have the same memory
 		for _, reason := range next.Reasons {
-			if !slices.Contains(own.Reasons, reason) {
+			if len(own.Reasons) < maxReasonsTold && !slices.Contains(own.Reasons, reason) {
 				own.Reasons = append(own.Reasons, reason)
 			}
 		}
@@ -96,7 +98,7 @@ func (a *API) ofAllBlocked(q *door.Request, view *blockedView, limit int, scopeT
 	}
 	view.Blocked = slices.Clone(view.Blocked) // those who ask at the same time have the same list
 	for i := range others {
-		view.merge(&others[i].said)
+		view.merge(&others[i].said, a.Checker.Plan())
 		running := time.Duration(max(0, min(others[i].said.Running, 1<<31))) * time.Second
 		if view.youngest.instance == "" || running < view.youngest.running {
 			view.youngest = youngest{others[i].instance, running}
@@ -119,10 +121,13 @@ func (a *API) withoutAllowed(q *door.Request, view *blockedView, scopeThis bool,
 	others, unreachable := ofAll[overrides](a, q, overridesPath, nil, scopeThis)
 	for i := range others {
 		for _, o := range others[i].said.Overrides {
+			if !o.judge() {
+				continue
+			}
 			allowed[o.Subject] = allowed[o.Subject] || o.Decision == velocity.Allow.String()
 		}
 	}
-	view.Unreachable = append(view.Unreachable, unreachable...)
+	view.Unreachable = unreachable
 	view.Blocked = slices.DeleteFunc(slices.Clone(view.Blocked), func(b recent.BlockedAddress) bool {
 		return allowed[string(appendSubject(nil, b.Subject))]
 	})

@@ -69,15 +69,15 @@ func TestWhoIsBlockedByAListWithoutEnd(t *testing.T) {
 func TestFiltersOfBlocked(t *testing.T) {
 	d := open(t, nil)
 	tests := []struct{ query, accept, code, field string }{
-		{"decision=block", "", "field_unknown", ""},
-		{"networks=1", "", "field_unknown", ""},
+		{"decision=block", "", "field_unknown", "decision"},
+		{"networks=1", "", "field_unknown", "networks"},
 		{"limit=0", "", "field_invalid", "limit"},
 		{"limit=100001", "", "field_invalid", "limit"},
 		{"limit=ten", "", "field_invalid", "limit"},
 		{"limit=1&limit=2", "", "field_repeated", "limit"},
 		{"scope=all", "", "field_invalid", "scope"},
-		{"a=%zz", "", "body_invalid", ""},
-		{"limit=1", text, "field_unknown", ""},
+		{"limit=%zz", "", "field_invalid", "limit"},
+		{"limit=1", text, "field_unknown", "limit"},
 		{"networks=yes", text, "field_invalid", "networks"},
 		{"networks=1&networks=1", text, "field_repeated", "networks"},
 	}

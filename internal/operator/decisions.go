@@ -60,7 +60,12 @@ type listedRule struct {
 
 // listDecisions answers GET /v1/decisions: the newest first.
 func (a *API) listDecisions(q *door.Request) *wire.Problem {
-	if a.Ring == nil {
+	switch {
+	case a.Ring != nil:
+	case q.Caller.IsPeer(): // which would name this instance as one that does not answer
+		answerJSON(q, decisionsPage{Decisions: list[listedDecision]{}, Unreachable: []string{}})
+		return nil
+	default:
 		return keepsNone
 	}
 	query, p := a.parseDecisions(q.Query, listFilters)
@@ -83,7 +88,7 @@ func (a *API) listDecisions(q *door.Request) *wire.Problem {
 // behind query.before. What it names itself, and no other, it is taken for.
 func placed(of told[decisionsPage], query *decisionsQuery) (found []listedDecision) {
 	for _, d := range of.said.Decisions[:min(query.limit, len(of.said.Decisions))] {
-		if d.Number == nil {
+		if d.Number == nil || !d.judge() {
 			continue
 		}
 		d.place = recent.Position{Time: velocity.TimeOf(d.Time.Time), Instance: recent.InstanceNumber(of.instance), Number: *d.Number}
@@ -91,20 +96,9 @@ func placed(of told[decisionsPage], query *decisionsQuery) (found []listedDecisi
 			continue
 		}
 		d.Instance, d.Number = of.instance, nil
-		d.complete()
 		found = append(found, d)
 	}
 	return found
-}
-
-// complete makes lists of those that an answer lacked.
-func (d *listedDecision) complete() {
-	if d.Reasons == nil {
-		d.Reasons = list[string]{}
-	}
-	if d.Rules == nil {
-		d.Rules = list[listedRule]{}
-	}
 }
 
 // A decisionsPage is the answer to GET /v1/decisions.
@@ -139,13 +133,12 @@ func (a *API) ownDecisions(q *door.Request, query *decisionsQuery) []listedDecis
 	return listed
 }
 
-// listed returns the decision as answers show it. A caller's name that may be a card number
-// is masked, as in the log.
+// listed returns the decision as answers show it.
 func (a *API) listed(q *door.Request, d *recent.Decision) listedDecision {
 	l := listedDecision{
 		Time: moment{time.UnixMilli(int64(d.Time))}, Instance: a.Instance,
 		Decision: d.Outcome.String(), Reasons: append([]string{}, d.Reasons...), Rules: make(list[listedRule], len(d.Rules)),
-		Degraded: d.Degraded, Caller: d.Caller, Attempt: d.Attempt.String(), RequestID: d.RequestID, More: d.More, place: d.Position,
+		Degraded: d.Degraded, Caller: shownName(q, d.Caller), Attempt: d.Attempt.String(), RequestID: d.RequestID, More: d.More, place: d.Position,
 	}
 	for i, r := range d.Rules {
 		l.Rules[i] = listedRule{Name: r.Rule.Name, Outcome: r.Outcome.String(), Mode: r.Rule.Mode, Count: r.Count}
@@ -161,10 +154,15 @@ func (a *API) listed(q *door.Request, d *recent.Decision) listedDecision {
 	if q.Caller.IsPeer() {
 		l.Number = &d.Number
 	}
-	if _, shown := door.ShownName(d.Caller); !shown {
-		l.Caller = q.Name(d.Caller)
-	}
 	return l
+}
+
+// shownName returns a user's name; one that may be a card number is masked, as in the log.
+func shownName(q *door.Request, name string) string {
+	if _, shown := door.ShownName(name); !shown {
+		return q.Name(name)
+	}
+	return name
 }
 
 // The parameters of a stream, and those of a list.
@@ -178,9 +176,9 @@ var ruleName = regexp.MustCompile(`^[a-z0-9_]{1,40}$`)
 
 // parseDecisions reads the parameters of these names. One that is empty is absent.
 func (a *API) parseDecisions(text []byte, names []string) (*decisionsQuery, *wire.Problem) {
-	values, err := wire.DecodeStrings(string(text), []byte("application/x-www-form-urlencoded"), nil, names...)
-	if err != nil {
-		return nil, wire.ProblemOf(err)
+	values, p := parseFilters(text, names...)
+	if p != nil {
+		return nil, p
 	}
 	q := &decisionsQuery{limit: defaultDecisions}
 	for _, name := range names {
@@ -188,7 +186,7 @@ func (a *API) parseDecisions(text []byte, names []string) (*decisionsQuery, *wir
 			continue
 		}
 		if expected := q.set(a, name, values[name]); expected != "" {
-			return nil, &wire.Problem{Status: 400, Code: "field_invalid", Field: name, Detail: "expected " + expected}
+			return nil, wrongFilter(name, expected)
 		}
 	}
 	return q, nil

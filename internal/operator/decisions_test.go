@@ -217,3 +217,10 @@ func TestWithoutARingThereAreNoDecisions(t *testing.T) {
 	doortest.RequireProblem(t, a, 404, "not_found", "")
 	assert.Contains(t, a.Body, "decisions.keep")
 }
+
+// Otherwise every other instance would name it as one that does not answer.
+func TestAPeerHearsThatThereAreNoDecisions(t *testing.T) {
+	d := open(t, nil, func(s *doortest.Setup) { s.Ring, s.Guard.Peers = nil, peerKeys(t) })
+	const target = "/v1/decisions?scope=this&rule=a"
+	requireJSON(t, `{"decisions":[],"next":null,"unreachable":[]}`, d.anonymous(t, "GET", target, "", withProof(t, "GET", target)))
+}

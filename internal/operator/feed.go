@@ -107,13 +107,10 @@ func (r *feedRun) event(instance, name string, data []byte) (at uint64, ok bool)
 
 // readDecision reads a decision of another instance.
 func readDecision(instance string, data []byte) (d listedDecision, ok bool) {
-	if json.Unmarshal(data, &d) != nil || d.Number == nil || d.Decision == "" {
+	if json.Unmarshal(data, &d) != nil || d.Number == nil || !d.judge() {
 		return d, false
 	}
-	if d.Instance == "" {
-		d.Instance = instance
-	}
-	d.complete()
+	d.Instance = instance
 	return d, true
 }
 

@@ -43,16 +43,18 @@ type instance struct {
 // listInstances answers GET /v1/instances: this instance and all peers, and what they have
 // to have alike.
 func (a *API) listInstances(q *door.Request) *wire.Problem {
-	if len(q.Query) > 0 && string(q.Query) != "scope=this" {
-		return noFilter
+	thisOnly, p := parseScope(q)
+	if p != nil {
+		return p
 	}
 	all := instances{Instances: list[instance]{a.self(q.Start)}, Unreachable: []string{}}
-	for _, other := range a.askPeers(q, instancesPath, nil, len(q.Query) > 0) {
+	for _, other := range a.askPeers(q, instancesPath, nil, thisOnly) {
 		next := instance{}
 		said, why := readPeer[instances](other)
 		switch {
 		case why == "" && len(said.Instances) == 1:
 			next = said.Instances[0]
+			next.judge()
 			next.ID, next.Reachable, next.Why = &other.Instance, true, nil // as it names itself to all questions
 		case why == "":
 			why = otherForm

@@ -53,6 +53,6 @@ func TestAnInstanceTellsOfItself(t *testing.T) {
 	delete(self, "time")
 	assert.Equal(t, map[string]any{"id": "web-1", "peer": nil, "reachable": true, "why": nil, "version": "fraudcheck 2", "since": "2026-11-21T08:00:00.000Z",
 		"store": "memory", "rules": rules, "lists": lists, "hash_key": "AAAAAAAA", "hash_key_previous": nil}, self)
-	doortest.RequireProblem(t, d.anonymous(t, "GET", "/v1/instances?x=1", "", doortest.AsOperator), 400, "field_unknown", "")
+	doortest.RequireProblem(t, d.anonymous(t, "GET", "/v1/instances?x=1", "", doortest.AsOperator), 400, "field_unknown", "x")
 	doortest.RequireProblem(t, d.anonymous(t, "GET", "/v1/instances", "", doortest.AsAnalyst), 403, "role_missing", "")
 }

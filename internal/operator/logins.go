@@ -14,7 +14,6 @@ var (
 	loginsUnreachable = &wire.Problem{Status: 503, Code: "store_unreachable", Detail: "the store does not answer, and holds the logins; try again"}
 	loginEndedHere    = &wire.Problem{Status: 503, Code: "store_unreachable", Detail: "ended at this instance only: the store did not answer, other instances hear of it when it does"}
 	noSuchLogin       = &wire.Problem{Status: 404, Code: "not_found", Detail: "there is no login of that id, or it has ended"}
-	noFilter          = &wire.Problem{Status: 400, Code: "field_unknown", Detail: "expected no filter but scope=this"}
 )
 
 // logins is the answer of one instance, or of all.
@@ -36,8 +35,9 @@ type login struct {
 
 // listLogins answers GET /v1/logins: who is logged in, the newest first.
 func (a *API) listLogins(q *door.Request) *wire.Problem {
-	if len(q.Query) > 0 && string(q.Query) != "scope=this" {
-		return noFilter
+	thisOnly, p := parseScope(q)
+	if p != nil {
+		return p
 	}
 	known, err := a.Guard.ListLogins(q.Start)
 	if err != nil {
@@ -47,7 +47,7 @@ func (a *API) listLogins(q *door.Request) *wire.Problem {
 	for i := range known {
 		l := &known[i]
 		next := login{
-			ID: auth.LoginText(l.ID), Username: l.User, Tag: q.ConversationTag(auth.AppendLoginConversation(nil, l.ID)),
+			ID: auth.LoginText(l.ID), Username: shownName(q, l.User), Tag: q.ConversationTag(auth.AppendLoginConversation(nil, l.ID)),
 			Since: moment{l.Since}, LastUsed: moment{l.Used}, Until: moment{l.Until},
 		}
 		if l.From.IsValid() {
@@ -56,7 +56,7 @@ func (a *API) listLogins(q *door.Request) *wire.Problem {
 		}
 		all.Logins = append(all.Logins, next)
 	}
-	others, unreachable := ofAll[logins](a, q, loginsPath, nil, len(q.Query) > 0)
+	others, unreachable := ofAll[logins](a, q, loginsPath, nil, thisOnly)
 	for _, other := range others {
 		all.merge(other.said.Logins)
 	}
@@ -73,6 +73,9 @@ func (l *logins) merge(others list[login]) {
 		at[l.Logins[i].ID] = i
 	}
 	for _, other := range others {
+		if !other.judge() {
+			continue
+		}
 		i, known := at[other.ID]
 		if !known {
 			at[other.ID] = len(l.Logins)

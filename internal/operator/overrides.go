@@ -27,11 +27,11 @@ var (
 // setOverride answers PUT /v1/addresses/{ip}/override: it allows or blocks the address in
 // the path for some time, whatever lists and rules say.
 func (a *API) setOverride(q *door.Request) *wire.Problem {
-	attempt, p := addressOf(q)
+	o, lasts, p := parseOverride(q) // first: its 403 and 415 come before a 400 of the address
 	if p != nil {
 		return p
 	}
-	o, lasts, p := parseOverride(q)
+	attempt, p := addressOf(q)
 	if p != nil {
 		return p
 	}
@@ -139,14 +139,15 @@ func momentOf(t velocity.Time) moment { return moment{time.UnixMilli(int64(t))} 
 // listOverrides answers GET /v1/overrides: those in force that this instance or another set
 // or met, the newest first.
 func (a *API) listOverrides(q *door.Request) *wire.Problem {
-	if len(q.Query) > 0 && string(q.Query) != "scope=this" {
-		return noFilter
+	thisOnly, p := parseScope(q)
+	if p != nil {
+		return p
 	}
 	all := overrides{Overrides: list[listedOverride]{}}
 	for _, o := range a.Checker.Overrides(a.Now(q.Start)) {
 		all.Overrides = append(all.Overrides, listedOverride{o.Subject, *shown(&o.Override)})
 	}
-	others, unreachable := ofAll[overrides](a, q, overridesPath, nil, len(q.Query) > 0)
+	others, unreachable := ofAll[overrides](a, q, overridesPath, nil, thisOnly)
 	for _, other := range others {
 		all.merge(other.said.Overrides)
 	}
@@ -158,7 +159,12 @@ func (a *API) listOverrides(q *door.Request) *wire.Problem {
 // merge adds the overrides that another instance knows. Of one subject the one that was set
 // later holds.
 func (o *overrides) merge(others list[listedOverride]) {
-	all := append(o.Overrides, others...)
+	all := o.Overrides
+	for _, other := range others {
+		if other.judge() {
+			all = append(all, other)
+		}
+	}
 	slices.SortStableFunc(all, func(a, b listedOverride) int {
 		return cmp.Or(strings.Compare(a.Subject, b.Subject), b.Since.Compare(a.Since.Time))
 	})

@@ -91,8 +91,11 @@ func TestAnOverrideThatIsWrongIsRefused(t *testing.T) {
 	doortest.RequireProblem(t, d.ask(t, "PUT", itsOverride, allowed, asText), 415, "media_type", "")
 	doortest.RequireProblem(t, d.ask(t, "PUT", "/v1/addresses/localhost/override", allowed, asJSON), 400, "field_invalid", "ip")
 	doortest.RequireProblem(t, d.ask(t, "DELETE", "/v1/addresses/localhost/override", ""), 400, "field_invalid", "ip")
-	doortest.RequireProblem(t, d.ask(t, "GET", "/v1/overrides?limit=1", ""), 400, "field_unknown", "")
+	doortest.RequireProblem(t, d.ask(t, "GET", "/v1/overrides?limit=1", ""), 400, "field_unknown", "limit")
 	doortest.RequireProblem(t, d.ask(t, "PUT", itsOverride, `{"decision":"allow","for":"24h1s","reason":""}`, asJSON), 403, "role_missing", "for")
+	// In the order of all errors: 403, 415, 400.
+	doortest.RequireProblem(t, d.ask(t, "PUT", "/v1/addresses/localhost/override", allowed, asText), 415, "media_type", "")
+	doortest.RequireProblem(t, d.ask(t, "PUT", "/v1/addresses/localhost/override", `{"decision":"allow","for":"25h","reason":"x"}`, asJSON), 403, "role_missing", "for")
 	require.Zero(t, d.memory.Stats().Records)
 }
 

@@ -47,6 +47,28 @@ func (a *API) askPeers(q *door.Request, path string, query []byte, scopeThis boo
 	return a.Peers.Ask(context.Background(), peers.Question{Target: peers.Target(path, query), Caller: q.Caller.Name, RequestID: string(q.ID)})
 }
 
+// parseScope reads a query that may have no other filter than scope; thisOnly: it is this.
+func parseScope(q *door.Request) (thisOnly bool, p *wire.Problem) {
+	values, p := parseFilters(q.Query, "scope")
+	if p == nil && values["scope"] != "" && values["scope"] != "this" {
+		p = wrongFilter("scope", "this, or no scope")
+	}
+	return values["scope"] == "this", p
+}
+
+// parseFilters reads a query that may have these filters. One that is empty is absent.
+func parseFilters(query []byte, names ...string) (map[string]string, *wire.Problem) {
+	values, err := wire.DecodeStrings(string(query), []byte("application/x-www-form-urlencoded"), nil, names...)
+	if err != nil {
+		return nil, wire.ProblemOf(err)
+	}
+	return values, nil
+}
+
+func wrongFilter(name, expected string) *wire.Problem {
+	return &wire.Problem{Status: 400, Code: "field_invalid", Field: name, Detail: "expected " + expected}
+}
+
 // withoutScope returns a query that was parsed, without its scope.
 func withoutScope(query []byte) []byte {
 	values, err := url.ParseQuery(string(query))

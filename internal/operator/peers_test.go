@@ -279,3 +279,25 @@ func TestWhoIsBlockedAtAnyInstance(t *testing.T) {
 	doortest.RequireProblem(t, d.ask(t, "GET", "/v1/blocked", "", text), 503, "store_unreachable", "")
 	assert.Equal(t, 200, d.ask(t, "GET", "/v1/blocked?scope=this", "", text).Status)
 }
+
+// The routes that ask all instances read the filter scope alike.
+func TestAWrongScopeIsNamed(t *testing.T) {
+	d := open(t, nil)
+	for _, path := range []string{"overrides", "trends", "instances", "logins", "blocked", "decisions"} {
+		for query, want := range map[string][3]string{
+			"scope=all":             {"400", "field_invalid", "scope"},
+			"scope=this&scope=this": {"400", "field_repeated", "scope"},
+			"mood=good":             {"400", "field_unknown", "mood"},
+			"4111111111111111=1":    {"400", "field_unknown", ""},
+			"scope=":                {"200"},
+			"scope=%74his":          {"200"},
+		} {
+			a := d.anonymous(t, "GET", "/v1/"+path+"?"+query, "", doortest.AsOperator)
+			if want[0] == "200" {
+				assert.Equal(t, 200, a.Status, a.Body)
+			} else {
+				doortest.RequireProblem(t, a, 400, want[1], want[2])
+			}
+		}
+	}
+}

@@ -32,8 +32,8 @@ type ruleHour struct {
 // listRules answers GET /v1/rules: the rules in force, in configuration order, each with its
 // last hour at this instance.
 func (a *API) listRules(q *door.Request) *wire.Problem {
-	if len(q.Query) > 0 {
-		return noFilterAtAll
+	if _, p := parseFilters(q.Query); p != nil {
+		return p
 	}
 	said := recent.SumRules(a.Minutes.Last(a.Now(q.Start)))
 	rules := []listedRuleHour{}
@@ -48,5 +48,3 @@ func (a *API) listRules(q *door.Request) *wire.Problem {
 	answerJSON(q, map[string]any{"rules": rules})
 	return nil
 }
-
-var noFilterAtAll = &wire.Problem{Status: 400, Code: "field_unknown", Detail: "expected no filter"}

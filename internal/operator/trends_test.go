@@ -51,7 +51,7 @@ func TestRulesAreListedWithTheirLastHour(t *testing.T) {
 
 	a := d.ask(t, "GET", "/v1/rules", "")
 	assert.Contains(t, a.Body, `{"name":"cards_per_ip","per":"ip","count":"cards","window_seconds":3600,"review_over":3,"block_over":5,"retention":"sliding","hold_seconds":0,"mode":"enforce","last_hour":{"allow":0,`)
-	doortest.RequireProblem(t, d.ask(t, "GET", "/v1/rules?scope=this", ""), 400, "field_unknown", "")
+	doortest.RequireProblem(t, d.ask(t, "GET", "/v1/rules?scope=this", ""), 400, "field_unknown", "scope")
 	doortest.RequireProblem(t, d.anonymous(t, "GET", "/v1/rules", "", doortest.AsCheckout), 403, "role_missing", "")
 }
 
@@ -86,6 +86,6 @@ func TestTrendsAreMinuteByMinute(t *testing.T) {
 	}
 	top := d.ask(t, "GET", "/v1/trends?scope=this", "").JSON["top"].(map[string]any)
 	assert.Equal(t, map[string]any{"ip": "203.0.113.9", "share": 300.0 / 307, "attempts": 300.0, "of": 307.0}, top)
-	doortest.RequireProblem(t, d.ask(t, "GET", "/v1/trends?minutes=5", ""), 400, "field_unknown", "")
+	doortest.RequireProblem(t, d.ask(t, "GET", "/v1/trends?minutes=5", ""), 400, "field_unknown", "minutes")
 	doortest.RequireProblem(t, d.anonymous(t, "GET", "/v1/trends", "", doortest.AsCheckout), 403, "role_missing", "")
 }

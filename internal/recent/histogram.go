@@ -5,9 +5,12 @@ import (
 	"time"
 )
 
+// TookLength is how many numbers a Took of [Minute] has at most.
+const TookLength = 4 * 22
+
 // A histogram counts times by four buckets for each power of two microseconds, so a quantile
 // of it is at most an eighth off. What takes longer than about four seconds is in the last.
-type histogram [4 * 22]uint64
+type histogram [TookLength]uint64
 
 // bucketOf returns the bucket of a time: its leading bit, and the two that follow.
 func bucketOf(took time.Duration) int {

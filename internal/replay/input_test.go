@@ -247,6 +247,20 @@ func TestScores(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, r.WriteJSON(&out))
 	assert.NotContains(t, out.String(), "precision", "nothing is invented")
+	assert.Contains(t, out.String(), `"approved_value_lost": 5.5`)
+
+	// Without outcomes, or without amounts, nobody knows what of value is lost.
+	for _, missing := range []string{"amount", "outcome"} {
+		_, r, err = decided(t, Options{Stdin: strings.NewReader(strings.Replace(text, missing, "x", 1))})
+		require.NoError(t, err)
+		out.Reset()
+		require.NoError(t, r.WriteJSON(&out))
+		assert.Contains(t, out.String(), `"approved_value_lost": null`, missing)
+		assert.NotRegexp(t, `"approved_value_lost": [0-9]`, out.String(), missing)
+		out.Reset()
+		require.NoError(t, r.WriteText(&out))
+		assert.NotContains(t, out.String(), "approved value lost", missing)
+	}
 }
 
 // An outcome is heard three seconds after its attempt: not by the attempt of a second later.

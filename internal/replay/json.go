@@ -30,6 +30,7 @@ type resultJSON struct {
 	Cells        []cellJSON `json:"cells"`
 	InvalidCells int        `json:"invalid_cells"`
 	Chosen       *cellJSON  `json:"chosen"`
+	WithinLimit  *bool      `json:"chosen_within_limit,omitempty"`
 }
 
 type faultJSON struct {
@@ -39,20 +40,20 @@ type faultJSON struct {
 }
 
 type cellJSON struct {
-	Rule        string  `json:"rule"`
-	Per         string  `json:"per"`
-	Count       string  `json:"count"`
-	Window      int64   `json:"window_seconds"`
-	ReviewOver  int     `json:"review_over"`
-	BlockOver   int     `json:"block_over"`
-	Hold        int64   `json:"hold_seconds"`
-	Retention   string  `json:"retention"`
-	Mode        string  `json:"mode"`
-	Rows        int64   `json:"rows"`
-	Skipped     int64   `json:"skipped"`
-	WouldBlock  int64   `json:"would_block"`
-	WouldReview int64   `json:"would_review"`
-	ValueLost   float64 `json:"approved_value_lost"`
+	Rule        string   `json:"rule"`
+	Per         string   `json:"per"`
+	Count       string   `json:"count"`
+	Window      int64    `json:"window_seconds"`
+	ReviewOver  int      `json:"review_over"`
+	BlockOver   int      `json:"block_over"`
+	Hold        int64    `json:"hold_seconds"`
+	Retention   string   `json:"retention"`
+	Mode        string   `json:"mode"`
+	Rows        int64    `json:"rows"`
+	Skipped     int64    `json:"skipped"`
+	WouldBlock  int64    `json:"would_block"`
+	WouldReview int64    `json:"would_review"`
+	ValueLost   *float64 `json:"approved_value_lost"`
 	*labelsJSON
 	Tuned    *scoreJSON `json:"tuned,omitempty"`
 	Reported *scoreJSON `json:"reported,omitempty"`
@@ -75,9 +76,9 @@ type labelsJSON struct {
 }
 
 type scoreJSON struct {
-	Rows       int64   `json:"rows"`
-	WouldBlock int64   `json:"would_block"`
-	ValueLost  float64 `json:"approved_value_lost"`
+	Rows       int64    `json:"rows"`
+	WouldBlock int64    `json:"would_block"`
+	ValueLost  *float64 `json:"approved_value_lost"`
 	*labelsJSON
 }
 
@@ -95,6 +96,7 @@ func (r *Result) WriteJSON(w io.Writer) error {
 		out.ReportedFrom = timeText(r.ReportedFrom)
 	}
 	if r.Chosen != nil {
+		out.WithinLimit = &r.WithinLimit
 		out.Chosen = &r.cellsJSON([]Cell{*r.Chosen})[0]
 	}
 	e := json.NewEncoder(w)
@@ -117,18 +119,26 @@ func (r *Result) cellsJSON(cells []Cell) []cellJSON {
 		o := cellJSON{
 			Rule: c.Name, Per: c.Per, Count: c.Count, Window: int64(c.Window.Seconds()), ReviewOver: c.ReviewOver, BlockOver: c.BlockOver,
 			Hold: int64(c.Hold.Seconds()), Retention: string(c.Retention), Mode: string(c.Mode),
-			Rows: c.Whole.Rows, Skipped: c.Skipped, WouldBlock: c.Whole.WouldBlock, WouldReview: c.Whole.WouldReview, ValueLost: money(c.Whole.ValueLost),
+			Rows: c.Whole.Rows, Skipped: c.Skipped, WouldBlock: c.Whole.WouldBlock, WouldReview: c.Whole.WouldReview, ValueLost: r.valueLost(&c.Whole),
 		}
 		if r.Labelled {
-			o.labelsJSON, o.Tuned, o.Reported = labels(&c.Whole), score(&c.Tuned), score(&c.Reported)
+			o.labelsJSON, o.Tuned, o.Reported = labels(&c.Whole), r.score(&c.Tuned), r.score(&c.Reported)
 		}
 		out = append(out, o)
 	}
 	return out
 }
 
-func score(s *Score) *scoreJSON {
-	return &scoreJSON{s.Rows, s.WouldBlock, money(s.ValueLost), labels(s)}
+func (r *Result) score(s *Score) *scoreJSON {
+	return &scoreJSON{s.Rows, s.WouldBlock, r.valueLost(s), labels(s)}
+}
+
+func (r *Result) valueLost(s *Score) *float64 {
+	if !r.Amounts {
+		return nil
+	}
+	v := money(s.ValueLost)
+	return &v
 }
 
 func labels(s *Score) *labelsJSON {

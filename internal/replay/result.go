@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"cmp"
 	"strings"
 
 	"fraudcheck/internal/velocity"
@@ -36,11 +37,20 @@ type Result struct {
 	// InvalidCells is how many combinations of the sweeps were left out, as they are no
 	// valid rule.
 	InvalidCells int
-	// Chosen is the best of Cells, or of Rules without sweeps, on the first two thirds of
-	// the time: the one with the highest harmonic mean of precision and recall; of equals the one
-	// that blocks least. nil where there are no labels, or nothing is caught.
-	Chosen *Cell
+	// Amounts reports whether the history has amounts and outcomes, without which no ValueLost
+	// is known.
+	Amounts bool
+	// Chosen is one of Cells, or of Rules without sweeps, that catches something on the first
+	// two thirds of the time: of those that block at most FalseLimit of 10,000 honest attempts
+	// there, the one with the highest recall; of equals the one with the fewest false blocks.
+	// Where none keeps the limit, WithinLimit is false and Chosen the one with the fewest false
+	// blocks. nil where there are no labels, or nothing is caught.
+	Chosen      *Cell
+	WithinLimit bool
 }
+
+// FalseLimit is how many of 10,000 honest attempts a cell may block that is chosen.
+const FalseLimit = 10
 
 // finish fills the result with what was counted.
 func (r *Result) finish(h *history, configured []*meter) {
@@ -76,11 +86,21 @@ func (r *Result) choose() {
 		if c.Tuned.Caught == 0 {
 			continue
 		}
-		if r.Chosen == nil || c.Tuned.f1() > r.Chosen.Tuned.f1() ||
-			c.Tuned.f1() == r.Chosen.Tuned.f1() && c.Tuned.WouldBlock < r.Chosen.Tuned.WouldBlock {
-			r.Chosen = c
+		within := c.Tuned.FalseBlocks*10_000 <= FalseLimit*c.Tuned.Honest
+		if r.Chosen == nil || within && !r.WithinLimit || within == r.WithinLimit && c.Tuned.betterThan(&r.Chosen.Tuned, within) {
+			r.Chosen, r.WithinLimit = c, within
 		}
 	}
+}
+
+// betterThan compares what two cells do with the same rows: by what they catch first where
+// both are within the limit of false blocks, otherwise by their false blocks.
+func (s *Score) betterThan(o *Score, within bool) bool {
+	caught, cost := cmp.Compare(s.Caught, o.Caught), cmp.Compare(o.FalseBlocks, s.FalseBlocks)
+	if within {
+		return cmp.Or(caught, cost) > 0
+	}
+	return cmp.Or(cost, caught) > 0
 }
 
 // flagOf is the option that names the field's column.

@@ -148,6 +148,7 @@ func (h *history) prepare() error {
 			return err
 		}
 	}
+	h.result.Amounts = m.Amount != "" && m.Fields[velocity.FieldOutcome] != ""
 	h.result.Unused = m.unused(&h.Columns, f.format.header)
 	h.scores, h.retries = m.Label != "", m.logged || m.Fields[velocity.FieldAttemptID] != ""
 	twice := h.scores || h.retries && slices.ContainsFunc(h.sweeps, func(s sweep) bool { return h.rules[s.rule].Count == "attempts" })

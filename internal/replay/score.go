@@ -38,11 +38,6 @@ func (s *Score) FalsePerAttempts() Share { return Share{s.FalseBlocks, s.Honest}
 // FalsePerSubjects is the share of honest subjects that would have been blocked at least once.
 func (s *Score) FalsePerSubjects() Share { return Share{s.BlockedSubjects, s.HonestSubjects} }
 
-// f1 is the harmonic mean of precision and recall; 0 where nothing is caught.
-func (s *Score) f1() float64 {
-	return 2 * float64(s.Caught) / float64(max(1, s.WouldBlock+s.Fraud))
-}
-
 // A Share is a number of a larger number.
 type Share struct{ Part, Of int64 }
 

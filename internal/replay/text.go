@@ -77,7 +77,9 @@ func (r *Result) table(t *tabwriter.Writer, cells []Cell) {
 	if r.Labelled {
 		head = append(head, "caught", "missed", "false per 10,000 attempts", "per 10,000 subjects", "precision", "recall")
 	}
-	head = append(head, "approved value lost")
+	if r.Amounts {
+		head = append(head, "approved value lost")
+	}
 	fmt.Fprintln(t, strings.Join(head, "\t")+"\t")
 	for i := range cells {
 		c := &cells[i]
@@ -89,27 +91,37 @@ func (r *Result) table(t *tabwriter.Writer, cells []Cell) {
 			line = append(line, fmt.Sprint(s.Caught), fmt.Sprint(s.Fraud-s.Caught), tenThousand(s.FalsePerAttempts()), tenThousand(s.FalsePerSubjects()),
 				percent(s.Precision()), percent(s.Recall()))
 		}
-		line = append(line, fmt.Sprintf("%.2f", money(c.Whole.ValueLost)))
+		if r.Amounts {
+			line = append(line, fmt.Sprintf("%.2f", money(c.Whole.ValueLost)))
+		}
 		fmt.Fprintln(t, strings.Join(line, "\t")+"\t")
 	}
 }
 
-// writeChosen writes the score of the cell that was best on the first two thirds of the
+// writeChosen writes the score of the cell that was chosen on the first two thirds of the
 // time, on the last third: scored on the rows by which it was chosen, it would be flattered.
 func (r *Result) writeChosen(w io.Writer) {
-	if !r.Labelled {
+	switch {
+	case !r.Labelled:
 		return
-	}
-	fmt.Fprintf(w, "\nChosen on the time before %s, and scored on the time from then on:\n", timeText(r.ReportedFrom))
-	if r.Chosen == nil {
-		fmt.Fprintln(w, "  none: nothing that is labelled would have been blocked before then")
+	case r.Chosen == nil:
+		fmt.Fprintf(w, "\nNone is chosen: nothing that is labelled would have been blocked before %s\n", timeText(r.ReportedFrom))
 		return
+	case r.WithinLimit:
+		fmt.Fprintf(w, "\nChosen on the time before %s, for the highest recall with at most %d false blocks per 10,000 honest attempts, and scored on the time from then on:\n",
+			timeText(r.ReportedFrom), FalseLimit)
+	default:
+		fmt.Fprintf(w, "\nNone of those that catch anything keeps at most %d false blocks per 10,000 honest attempts on the time before %s. The one with the fewest, scored on the time from then on:\n",
+			FalseLimit, timeText(r.ReportedFrom))
 	}
 	c, s := r.Chosen, &r.Chosen.Reported
 	fmt.Fprintf(w, "  %s window=%s block_over=%d hold=%s\n", c.Name, shortSpan(c.Window), c.BlockOver, shortSpan(c.Hold))
 	fmt.Fprintf(w, "  caught %d, missed %d; precision %s, recall %s\n", s.Caught, s.Fraud-s.Caught, interval(s.Precision()), interval(s.Recall()))
-	fmt.Fprintf(w, "  false blocks per 10,000 honest attempts %s, per 10,000 honest subjects %s; approved value lost %.2f\n",
-		tenThousand(s.FalsePerAttempts()), tenThousand(s.FalsePerSubjects()), money(s.ValueLost))
+	fmt.Fprintf(w, "  false blocks per 10,000 honest attempts %s, per 10,000 honest subjects %s", tenThousand(s.FalsePerAttempts()), tenThousand(s.FalsePerSubjects()))
+	if r.Amounts {
+		fmt.Fprintf(w, "; approved value lost %.2f", money(s.ValueLost))
+	}
+	fmt.Fprintln(w)
 }
 
 // shortSpan is a span as it is configured: 1h in place of 1h0m0s.

@@ -2,6 +2,7 @@ package velocity
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -36,7 +37,7 @@ const (
 
 // A Rule counts how many different elements a subject has shown within a window.
 type Rule struct {
-	Name       string        // [a-z0-9_]{1,40}
+	Name       string        // [a-z0-9_]{1,40}, and no other reason of a decision
 	Per        string        // the subject's name in the table of kinds, such as ip
 	Count      string        // the element's name in the table of kinds, such as cards
 	Window     time.Duration // whole seconds, MinWindow to MaxWindow
@@ -73,6 +74,8 @@ func (r *Rule) check() (key, expected string) {
 	switch {
 	case !isRuleName(r.Name):
 		return "name", "1 to 40 characters of a-z, 0-9 and _"
+	case slices.Contains(reservedNames, r.Name):
+		return "name", "another name than override, list and store_failure, which are reasons that are no rule"
 	case kindNamed(r.Per, subjectName) == nil:
 		return "per", "one of " + strings.Join(kindNames(subjectName), ", ")
 	case kindNamed(r.Count, elementName) == nil:
@@ -94,6 +97,9 @@ func (r *Rule) check() (key, expected string) {
 	}
 	return "", ""
 }
+
+// reservedNames are the reasons of a decision that are no rule's name.
+var reservedNames = []string{"override", "list", "store_failure"}
 
 func isRuleName(name string) bool {
 	for _, c := range []byte(name) {

@@ -136,7 +136,11 @@ func fieldUnknown(name string, taken []string) error {
 	if !showable(name) {
 		name = ""
 	}
-	return &DecodeError{Code: "field_unknown", Field: name, Detail: "not a field of this request, which takes " + strings.Join(taken, ", ")}
+	takes := strings.Join(taken, ", ")
+	if takes == "" {
+		takes = "none"
+	}
+	return &DecodeError{Code: "field_unknown", Field: name, Detail: "not a field of this request, which takes " + takes}
 }
 
 // The errors of a body that is well-formed, perhaps, as another media type.

@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -26,7 +27,7 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{"n": number
 
 // A cell is a line of the table of cells, and the best one's figures.
 type cell struct {
-	Name, Window                 string
+	Name, Window, Hold           string
 	ReviewOver, BlockOver        int
 	WouldBlock, WouldReview      int64
 	Caught, Missed               int64
@@ -40,13 +41,17 @@ type cell struct {
 // A data is all that the page shows.
 type data struct {
 	From, To                            string
-	Judged, Malformed                   int64
+	Judged, Malformed, BadOutcomes      int64
+	LogTrouble                          string
 	Allow, Review, Block                int64
 	AllowShare, ReviewShare, BlockShare string
 	Labelled, Amounts                   bool
 	Chosen                              *cell
+	WithinLimit                         bool
+	FalseLimit                          int
 	TradeTitle, TableTitle              string
 	Lines                               []legend
+	MoreLines                           int
 	TradePlot, HourPlot, LengthPlot     template.HTML
 	Cells                               []cell
 	MoreCells                           int
@@ -71,6 +76,10 @@ func Write(w io.Writer, r *replay.Result, c *Collector) error {
 	d := data{
 		From: timeText(r.From), To: timeText(r.To), Judged: r.Judged, Malformed: r.Malformed, Labelled: r.Labelled,
 		Allow: r.Decisions[velocity.Allow], Review: r.Decisions[velocity.Review], Block: r.Decisions[velocity.Block], Limits: r.Limits(),
+		Amounts: r.Amounts, BadOutcomes: r.MalformedOutcomes, WithinLimit: r.WithinLimit, FalseLimit: replay.FalseLimit,
+	}
+	if r.Degraded+r.Gaps > 0 {
+		d.LogTrouble = r.LogTrouble()
 	}
 	d.AllowShare, d.ReviewShare, d.BlockShare = percent(d.Allow, r.Judged), percent(d.Review, r.Judged), percent(d.Block, r.Judged)
 	cells := r.Cells
@@ -80,9 +89,6 @@ func Write(w io.Writer, r *replay.Result, c *Collector) error {
 	}
 	if r.Labelled {
 		d.TradeTitle = "What is caught, and what that costs"
-	}
-	for i := range cells {
-		d.Amounts = d.Amounts || cells[i].Whole.ValueLost > 0
 	}
 	for i := range cells[:min(len(cells), shownCells)] {
 		line := cellOf(&cells[i], &cells[i].Whole)
@@ -95,7 +101,8 @@ func Write(w io.Writer, r *replay.Result, c *Collector) error {
 		chosen.ReportedFrom = timeText(r.ReportedFrom)
 		d.Chosen = &chosen
 	}
-	d.TradePlot, d.Lines = tradeOff(cells, r.Labelled)
+	d.Lines, d.MoreLines = linesOf(cells, r.Chosen)
+	d.TradePlot = tradeOff(cells, d.Lines, r.Labelled)
 	d.addHours(c)
 	d.addSubjects(c, r.Rules)
 	return page.Execute(w, d)
@@ -103,7 +110,7 @@ func Write(w io.Writer, r *replay.Result, c *Collector) error {
 
 func cellOf(c *replay.Cell, s *replay.Score) cell {
 	return cell{
-		Name: c.Name, Window: duration(c.Window), ReviewOver: c.ReviewOver, BlockOver: c.BlockOver, WouldBlock: s.WouldBlock, WouldReview: s.WouldReview,
+		Name: c.Name, Window: duration(c.Window), Hold: duration(c.Hold), ReviewOver: c.ReviewOver, BlockOver: c.BlockOver, WouldBlock: s.WouldBlock, WouldReview: s.WouldReview,
 		Caught: s.Caught, Missed: s.Fraud - s.Caught, FalseAttempts: tenThousand(s.FalsePerAttempts()), FalseSubjects: tenThousand(s.FalsePerSubjects()),
 		Precision: shareOf(s.Precision()), Recall: shareOf(s.Recall()), Lost: fmt.Sprintf("%.2f", float64(s.ValueLost)/1e6), Shadow: c.Mode == velocity.Shadow,
 	}
@@ -112,27 +119,45 @@ func cellOf(c *replay.Cell, s *replay.Score) cell {
 // shownLines is how many lines the plot of cells has, one for each rule and window.
 const shownLines = 5
 
-// tradeOff plots the cells: with labels what is caught by what is wrongly blocked, otherwise
-// the share that is blocked by block_over.
-func tradeOff(cells []replay.Cell, labelled bool) (template.HTML, []legend) {
-	var lines []legend
+// lineOf names the line of a cell.
+func lineOf(c *replay.Cell) string { return c.Name + ", " + duration(c.Window) }
+
+// linesOf returns the lines of the plot, the chosen cell's among them, and how many are left
+// out.
+func linesOf(cells []replay.Cell, chosen *replay.Cell) (lines []legend, more int) {
+	var names []string
+	for i := range cells {
+		if name := lineOf(&cells[i]); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	more = max(0, len(names)-shownLines)
+	if chosen != nil && slices.Index(names, lineOf(chosen)) >= shownLines {
+		names[shownLines-1] = lineOf(chosen)
+	}
+	for i, name := range names[:len(names)-more] {
+		lines = append(lines, legend{"c" + strconv.Itoa(i), name})
+	}
+	return lines, more
+}
+
+// tradeOff plots the lines of the cells: with labels what is caught by what is wrongly
+// blocked, otherwise the share that is blocked by block_over.
+func tradeOff(cells []replay.Cell, lines []legend, labelled bool) template.HTML {
 	points := map[string][]point{}
 	var maxX, maxY float64
 	for i := range cells {
 		c := &cells[i]
+		name := lineOf(c)
+		if !slices.ContainsFunc(lines, func(l legend) bool { return l.Name == name }) {
+			continue
+		}
 		s := &c.Whole
 		q := point{x: float64(c.BlockOver), y: 100 * ratio(replay.Share{Part: s.WouldBlock, Of: s.Rows})}
 		if labelled {
 			q = point{x: logarithm(1e4 * ratio(s.FalsePerAttempts())), y: 100 * ratio(s.Recall())}
 		}
 		q.name = fmt.Sprintf("%s, window %s, block_over %d", c.Name, duration(c.Window), c.BlockOver)
-		name := c.Name + ", " + duration(c.Window)
-		if points[name] == nil {
-			if len(lines) == shownLines {
-				continue
-			}
-			lines = append(lines, legend{"c" + strconv.Itoa(len(lines)), name})
-		}
 		points[name] = append(points[name], q)
 		maxX, maxY = max(maxX, q.x), max(maxY, q.y)
 	}
@@ -154,7 +179,7 @@ func tradeOff(cells []replay.Cell, labelled bool) (template.HTML, []legend) {
 	for _, l := range lines {
 		p.line(l.Class, points[l.Name])
 	}
-	return p.html(), lines
+	return p.html()
 }
 
 // addHours adds what was decided by time.

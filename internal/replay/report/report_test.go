@@ -63,8 +63,9 @@ func TestAReportShowsWhatWasCounted(t *testing.T) {
 	assert.Contains(t, text, "<b>3\u202f120</b> attempts")
 	assert.Equal(t, int64(230), result.Decisions[velocity.Block], "all but five of each raid")
 	assert.Contains(t, text, "<b>230</b> blocked, 7.37 %")
-	assert.Equal(t, 1, strings.Count(text, `class="chosen"`))
-	assert.Equal(t, 20, strings.Count(text, "<td>10 min</td>")+strings.Count(text, "<td>1 h</td>"), "a line for each cell")
+	assert.Equal(t, 2, strings.Count(text, `class="chosen"`), "in each table")
+	assert.Equal(t, 40, strings.Count(text, "<td>10 min</td>")+strings.Count(text, "<td>1 h</td>"), "a line for each cell in each table")
+	assert.Contains(t, text, "Of those with at most 10 false blocks per 10,000 honest attempts, the one with the highest recall")
 	assert.Regexp(t, `<tr><th scope="row"><code>[a-z2-7]{8}</code></th><td>cards_per_ip</td><td>6\d\d</td><td>230</td><td>230</td><td>2</td><td>2 h 51 min</td></tr>`, text, "the attacker, with two blocks")
 	assert.Contains(t, text, `<tr><th scope="row">2 to 6 h</th><td>1</td></tr>`)
 	assert.Contains(t, text, `<tr><th scope="row">2026-11-01 10:00</th><td>63</td><td>2</td><td>55</td></tr>`)
@@ -97,4 +98,34 @@ func TestEachPlotHasATableBelow(t *testing.T) {
 	assert.Len(t, plots, 3)
 	assert.Equal(t, strings.Count(text, "<svg"), len(plots))
 	assert.Equal(t, strings.Count(text, "<table>"), strings.Count(text, "<caption>"))
+}
+
+// Nine columns can be read on a sheet of A4.
+func TestNoTableIsTooWide(t *testing.T) {
+	text, _ := page(t, true, "cards_per_ip block_over=1..3")
+	for _, head := range regexp.MustCompile(`<thead>.*</thead>`).FindAllString(text, -1) {
+		assert.LessOrEqual(t, strings.Count(head, "<th "), 9, head)
+	}
+}
+
+// The plot has five lines; the chosen cell's is always one of them.
+func TestLinesThatAreLeftOutAreCounted(t *testing.T) {
+	text, result := page(t, true, "cards_per_ip block_over=5 window=1m,2m,3m,4m,5m,6m,7m,1h")
+	require.NotNil(t, result.Chosen)
+	assert.Equal(t, 5, strings.Count(text, `<span class="key c`))
+	assert.Contains(t, text, `<span class="key c4">cards_per_ip, `+map[time.Duration]string{6 * time.Minute: "6 min", 7 * time.Minute: "7 min", time.Hour: "1 h"}[result.Chosen.Window]+"</span>")
+	assert.Contains(t, text, "3 more lines are left out of the plot; the tables below have all.")
+	text, _ = page(t, true, "cards_per_ip block_over=1..3")
+	assert.NotContains(t, text, "left out of the plot")
+}
+
+func TestAReportTellsWhereALogIsIncomplete(t *testing.T) {
+	var b bytes.Buffer
+	require.NoError(t, report.Write(&b, &replay.Result{Judged: 1, Degraded: 2, Gaps: 1}, report.NewCollector()))
+	assert.Contains(t, b.String(), "2 checks were degraded when decided, and lines are missing in 1 place")
+}
+
+func TestAReportHasNoValueWithoutAmounts(t *testing.T) {
+	text, _ := page(t, false)
+	assert.NotContains(t, text, "approved value lost")
 }
