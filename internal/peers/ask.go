@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -47,18 +48,12 @@ type Answer struct {
 }
 
 // Ask puts the question to all peers at once and returns their answers in the order of the
-// setting, after a second at the latest: one for each instance but this.
+// setting: one for each instance but this. A peer has a second from when it is asked, and is
+// asked within a second, or not at all where too many questions to it are under way. One that
+// is known to hang is asked by one question at a time.
 func (p *Peers) Ask(ctx context.Context, q Question) []Answer {
 	if p == nil {
 		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, Patience)
-	defer cancel()
-	select {
-	case p.questions <- struct{}{}:
-		defer func() { <-p.questions }()
-	case <-ctx.Done():
-		return p.unasked("was not asked: too many questions were under way")
 	}
 	ofPeers := make([][]Answer, len(p.peers))
 	var asking sync.WaitGroup
@@ -66,25 +61,18 @@ func (p *Peers) Ask(ctx context.Context, q Question) []Answer {
 		asking.Go(func() { ofPeers[i] = p.askPeer(ctx, each, q) })
 	}
 	asking.Wait()
-	var all []Answer
-	for i, answers := range ofPeers {
-		p.peers[i].trouble.note(p.peers[i].name, answers, p.settings.Changed)
-		all = append(all, answers...)
-	}
-	return p.others(all)
-}
-
-// unasked are the answers of peers that were not asked.
-func (p *Peers) unasked(why string) (answers []Answer) {
-	for _, each := range p.peers {
-		answers = append(answers, Answer{Peer: each.name, Why: why})
+	answers := p.others(slices.Concat(ofPeers...))
+	for i, its := range ofPeers {
+		p.peers[i].trouble.note(p.peers[i].name, its, p.settings.Changed)
 	}
 	return answers
 }
 
 // askPeer asks all addresses of a peer.
 func (p *Peers) askPeer(ctx context.Context, each *peer, q Question) []Answer {
-	addresses, err := each.names.addresses(ctx)
+	first, cancel := context.WithTimeout(ctx, Patience)
+	defer cancel()
+	addresses, err := each.names.addresses(first)
 	answers := make([]Answer, len(addresses))
 	var asking sync.WaitGroup
 	for i, address := range addresses {
@@ -109,7 +97,17 @@ func (p *Peers) askAddress(ctx context.Context, each *peer, address netip.Addr, 
 			}
 		}
 	}()
-	response, err := p.send(ctx, each, at, q)
+	to := each.lines.line(address)
+	leave, why := to.enter(ctx)
+	if leave == nil {
+		a.Why = why
+		return a
+	}
+	defer leave()
+	asked, cancel := context.WithTimeout(ctx, Patience)
+	defer cancel()
+	defer func() { to.hangs.Store(a.Why == silent && ctx.Err() == nil) }() // before others enter
+	response, err := p.send(asked, each, at, q)
 	if err != nil {
 		a.Why = whyNot(err)
 		return a
@@ -194,7 +192,7 @@ func whyNot(err error) string {
 	case isCertificate(err):
 		return "shows a certificate that cannot be verified"
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return "does not answer within a second"
+		return silent
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return "closes the connection without an answer"
 	case errors.As(err, &refused) && refused.Op == "dial":

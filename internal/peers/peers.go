@@ -46,9 +46,6 @@ const (
 	MaxAnswer = 8 << 20
 	// maxHead bounds the head of an answer, in bytes.
 	maxHead = 16 << 10
-	// maxQuestions is how many questions are under way at once, since each may bring as many
-	// answers of MaxAnswer as there are peers. The others wait, within their second.
-	maxQuestions = 8
 )
 
 // Settings of Peers.
@@ -68,12 +65,11 @@ type Settings struct {
 
 // Peers are the other instances. Nil are none. It is safe for concurrent use.
 type Peers struct {
-	settings  Settings
-	run       string // tells this run from that of another instance with the same id
-	peers     []*peer
-	questions chan struct{} // under way
-	closed    context.Context
-	stop      context.CancelFunc
+	settings Settings
+	run      string // tells this run from that of another instance with the same id
+	peers    []*peer
+	closed   context.Context
+	stop     context.CancelFunc
 }
 
 // New makes the client of these peers, and resolves their names until Close. It connects to
@@ -86,7 +82,7 @@ func New(s Settings) *Peers {
 	}
 	var run [9]byte
 	_, _ = rand.Read(run[:]) // never fails
-	p := &Peers{settings: s, run: base64.RawURLEncoding.EncodeToString(run[:]), questions: make(chan struct{}, maxQuestions)}
+	p := &Peers{settings: s, run: base64.RawURLEncoding.EncodeToString(run[:])}
 	p.closed, p.stop = context.WithCancel(context.Background())
 	for _, name := range s.Peers {
 		p.peers = append(p.peers, newPeer(p.closed, name, s.Resolve))
@@ -144,6 +140,7 @@ type peer struct {
 	names      *names
 	client     atomic.Pointer[http.Client]
 	trouble    trouble
+	lines      lines
 }
 
 // at returns where an address of the peer is asked, and how that is named in answers.

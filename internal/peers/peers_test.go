@@ -363,3 +363,54 @@ func TestNothingRunsOnAfterClose(t *testing.T) {
 	p.Close()
 	goleak.VerifyNone(t)
 }
+
+// Many people who look while one peer hangs still see the others, and do not wait for each
+// other.
+func TestAPeerThatHangsTakesNothingFromTheOthers(t *testing.T) {
+	released := make(chan struct{})
+	var hanging atomic.Bool
+	hanging.Store(true)
+	var probes atomic.Int32
+	slow := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		probes.Add(1)
+		if hanging.Load() {
+			select {
+			case <-released:
+			case <-r.Context().Done():
+			}
+		}
+		says("slow 1", "{}")(w, r)
+	})
+	t.Cleanup(func() { close(released) })
+	fast := serve(t, says("fast 1", "{}"))
+	p := peers.New(peers.Settings{Peers: []string{addr(slow), addr(fast)}, Instance: "here", Keys: keys(t)})
+	t.Cleanup(p.Close)
+	askAll := func(n int) {
+		var asking sync.WaitGroup
+		for range n {
+			asking.Go(func() {
+				answers := p.Ask(context.Background(), peers.Question{Target: "/"})
+				if assert.Len(t, answers, 2) {
+					assert.NotEmpty(t, answers[0].Why)
+					assert.Empty(t, answers[1].Why)
+				}
+			})
+		}
+		asking.Wait()
+	}
+	askAll(40)
+	asked := probes.Load()
+	assert.LessOrEqual(t, asked, int32(10), "who waited for those that heard nothing is not made to wait too")
+	askAll(40)
+	assert.LessOrEqual(t, probes.Load()-asked, int32(3), "one at a time finds out")
+
+	hanging.Store(false)
+	assert.Empty(t, p.Ask(t.Context(), peers.Question{Target: "/"})[0].Why)
+	answers := make([]string, 8)
+	var asking sync.WaitGroup
+	for i := range answers {
+		asking.Go(func() { answers[i] = p.Ask(context.Background(), peers.Question{Target: "/"})[0].Why })
+	}
+	asking.Wait()
+	assert.Equal(t, make([]string, 8), answers, "it is as the others again")
+}

@@ -31,7 +31,8 @@ async function ask(method, path, body, signal) {
 }
 
 // stream reads server-sent events until their end: begun is called once there is a stream,
-// heard with the name and the data of each event. It fails after so many ms of silence.
+// heard with the name and the data of each event. It fails after so many ms of silence, and with
+// what heard throws.
 export async function stream(path, signal, silent, begun, heard) {
   const tooQuiet = new AbortController();
   let timer;
@@ -55,10 +56,11 @@ export async function stream(path, signal, silent, begun, heard) {
       }
     }
   } catch (error) {
-    if (signal.aborted || error instanceof Refusal) throw error;
-    throw new Refusal(0, {});
+    if (tooQuiet.signal.aborted || error instanceof TypeError) throw new Refusal(0, {});
+    throw error;
   } finally {
     clearTimeout(timer);
+    tooQuiet.abort(); // nothing more is read
   }
 }
 

@@ -87,25 +87,36 @@ export async function live(main, { signal, query, go }) {
   if (!able) return;
 
   let now = '';
-  every(3000, signal, () => (now === 'polling' ? ask(true) : null));
-  // Others may be away while the stream of this instance goes on.
-  every(15000, signal, () => (now === 'live' ? ask(true) : null));
+  let turn = 0;
+  every(1000, signal, () => {
+    turn += 1;
+    return now === 'fast' || (now === 'polling' && turn % 3 === 0) ? ask(true) : true;
+  });
   follow({
     decision: (d) => { if (filter.takes(d)) take([d], true); },
     dropped({ missed }) {
       seen.missed += missed;
       plan();
     },
+    unreachable({ unreachable: away }) { show(trouble, unreachable(away)); },
     state({ name, why }) {
-      if (name === now || (name === 'connecting' && now === 'polling')) return;
+      if (name === now || (name === 'connecting' && now !== 'live')) return;
       now = name;
-      state.textContent = { live: 'live', connecting: 'connecting …', polling: 'every 3 seconds' }[name];
+      const { short, long } = states(why)[name];
+      state.textContent = short;
       state.className = `state ${name}`;
-      say(name === 'live' ? 'Live' : name === 'polling' ? 'No live connection. This page asks every 3 seconds.' : 'Connecting');
-      show(noStream, name === 'polling' ? notice('warn', `There is no live connection (${why}). This page asks every 3 seconds.`) : null);
+      say(long || short);
+      show(noStream, long ? notice('warn', long) : null);
     },
   }, known[0] && known[0].time, signal);
 }
+
+const states = (why) => ({
+  connecting: { short: 'connecting …' },
+  live: { short: 'live' },
+  polling: { short: 'every 3 seconds', long: `There is no live connection (${why}). This page asks every 3 seconds.` },
+  fast: { short: 'every second', long: 'Decisions come faster than a page can show them. This one asks for the newest 100 every second; Trends has the numbers.' },
+});
 
 // id tells decisions apart.
 const id = (d) => `${d.time} ${d.instance} ${d.attempt} ${d.card} ${d.request_id}`;
