@@ -132,7 +132,11 @@ func (m machine) decide(t *testing.T, last4 int) string {
 		`-d '{"ip":"203.0.113.7","last4":"%d","exp_month":12,"exp_year":2030}' http://fraudcheck/v1/check`, last4))
 }
 
+// It boots systemd in namespaces of its own, so it asks first.
 func TestTheProgramLivesUnderItsUnit(t *testing.T) {
+	if os.Getenv("BOOT_SYSTEMD") == "" {
+		t.Skip("boots systemd in namespaces: set BOOT_SYSTEMD=1")
+	}
 	m := startMachine(t)
 	const state = "systemctl show -p ActiveState,Result,StatusText,NRestarts fraudcheck"
 	m.run(t, "systemctl start fraudcheck") // waits for READY=1
