@@ -72,6 +72,8 @@ func (l *layout) lanes() (lanes []*lane, err error) {
 		s := &l.sweeps[i]
 		var own []*lane
 		switch r := &l.rules[s.rule]; {
+		case l.sharesHolds(s):
+			own, err = l.wholeLanes(s)
 		case l.retries && isOfDeclines(r), l.logged && r.Count != "attempts":
 			own, err = l.ownLanes(s, false)
 		case l.retries && r.Count == "attempts":
@@ -146,6 +148,47 @@ func (l *layout) ownLanes(s *sweep, eachCell bool) (lanes []*lane, err error) {
 			case i == s.rule:
 				s.meters = append(s.meters, l.meter(own, r.Per, cells, true))
 			case r.Per == cells[0].Per && (l.logged || r.Count == cells[0].Count || isOfDeclines(&r) && isOfDeclines(&cells[0])):
+				own.meters = append(own.meters, nil)
+			default:
+				continue
+			}
+			rules = append(rules, r)
+		}
+		if own.engine, err = l.engine(rules); err != nil {
+			return nil, err
+		}
+		lanes = append(lanes, own)
+	}
+	return lanes, nil
+}
+
+// sharesHolds reports whether a cell with a hold may be held by what another rule found: rules
+// that count alike share the time from which a hold runs.
+func (l *layout) sharesHolds(s *sweep) bool {
+	if !slices.ContainsFunc(s.cells, func(c velocity.Rule) bool { return c.Hold > 0 }) {
+		return false
+	}
+	swept := &l.rules[s.rule]
+	for i := range l.rules {
+		r := &l.rules[i]
+		if i != s.rule && r.Hold > 0 && r.Per == swept.Per && r.Count == swept.Count && r.Retention == swept.Retention {
+			return true
+		}
+	}
+	return false
+}
+
+// wholeLanes returns a lane for each cell, with the cell itself as a rule among the others on
+// its subject: what it found is its outcome.
+func (l *layout) wholeLanes(s *sweep) (lanes []*lane, err error) {
+	s.meters = nil
+	for _, c := range s.cells {
+		own, rules := l.newLane(), []velocity.Rule(nil)
+		for i, r := range replaced(l.rules, s.rule, c) {
+			switch {
+			case i == s.rule:
+				s.meters = append(s.meters, l.meter(own, c.Per, []velocity.Rule{c}, false))
+			case r.Per == c.Per:
 				own.meters = append(own.meters, nil)
 			default:
 				continue
