@@ -17,6 +17,7 @@ import (
 	"fraudcheck/internal/auth/proof"
 	"fraudcheck/internal/door/doortest"
 	"fraudcheck/internal/operator"
+	"fraudcheck/internal/testbed"
 )
 
 // A streaming is the operators' port of another instance, which streams what a test says.
@@ -117,6 +118,7 @@ func TestAStreamIsOfAllInstances(t *testing.T) {
 
 // The feed and the list that a stream begins with may know the same decisions.
 func TestAStreamThatBeginsInThePastIsOfAllInstancesToo(t *testing.T) {
+	testbed.SkipRace(t, "another instance has a second to answer")
 	there := streams(t, "there")
 	d := openAmong(t, there.addr)
 	d.checkOver(t, `{"ip":"203.0.113.9","card_id":"a"}`, "X-Request-ID: here")

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"pgregory.net/rapid"
 
+	"fraudcheck/internal/testbed"
 	"fraudcheck/internal/velocity"
 )
 
@@ -17,6 +18,7 @@ const start = velocity.Time(1_800_000_000_000)
 // The estimate is within 3 % of the truth for any number of things, each seen any number of
 // times.
 func TestADistinctCountIsWithinThreeInAHundred(t *testing.T) {
+	testbed.SkipRace(t, "one goroutine counts millions")
 	for seed := range uint64(8) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		d := new(distinct)
@@ -32,6 +34,7 @@ func TestADistinctCountIsWithinThreeInAHundred(t *testing.T) {
 
 // A window slides to the second, also where things come again and again.
 func TestADistinctCountSlides(t *testing.T) {
+	testbed.SkipRace(t, "one goroutine")
 	rapid.Check(t, func(t *rapid.T) {
 		d := new(distinct)
 		last := map[uint64]velocity.Time{}
