@@ -142,11 +142,14 @@ func TestTheWatchdogHearsOnlyOfPortsThatAnswer(t *testing.T) {
 	answers <- nil
 	assert.Equal(t, map[string]string{"WATCHDOG": "1"}, n.next(t, prompt))
 
-	go func() { // a question may be under way
-		select {
-		case <-asked:
-			answers <- refused
-		case <-ended:
+	go func() { // questions may be under way
+		for {
+			select {
+			case <-asked:
+				answers <- refused
+			case <-ended:
+				return
+			}
 		}
 	}()
 	m.tellStopping(time.Second, time.Second)

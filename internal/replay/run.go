@@ -104,6 +104,11 @@ func Run(o Options) (*Result, error) {
 	if h.result.Judged == 0 {
 		return nil, h.nothingJudged()
 	}
+	for _, l := range append(h.lanes, main) {
+		if l.engine.Lost() {
+			return nil, errors.New("the system gave too little memory for all records: no result, as it would be another one")
+		}
+	}
 	h.result.finish(h, main.meters[:len(h.rules)])
 	return &h.result, nil
 }

@@ -52,6 +52,16 @@ func NewReplay(plan *Plan) (*Replay, error) {
 // Records returns how many records are kept now.
 func (r *Replay) Records() int { return r.memory.table.Stats().Records }
 
+// Lost reports whether records left before their end, because the system gave no more memory.
+func (r *Replay) Lost() bool {
+	for _, n := range r.memory.table.Stats().EvictedInWindow {
+		if n > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // A Trace is what the rules of one Replay need to know of an attempt, or of an outcome. It
 // holds nothing of the attempt's text. Its memory is reused when it is filled again.
 type Trace struct {
