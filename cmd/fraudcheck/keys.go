@@ -53,7 +53,8 @@ func (p *policy) makeKeys() (k *keys, err error) {
 		return nil, err
 	}
 	p.warnOfSecrets(key, hashKey)
-	if hint, is := strings.CutPrefix(pathHint(key, hashKey), "; it"); is {
+	// A key of our own making may begin like a path, too.
+	if hint, is := strings.CutPrefix(pathHint(key, hashKey), "; it"); is && p.settings.HashKey != "" {
 		p.warn("%s%s", key, hint)
 	}
 	k = &keys{hashKeySum: sha256.Sum256(hashKey)}
