@@ -38,7 +38,6 @@ type writer struct {
 	key      string // likewise
 	second   timeText
 	caller   callerText
-	id       []byte // memory
 }
 
 // unknownLost is what a gap lost when nobody knows how much that is.

@@ -17,12 +17,10 @@ const (
 
 // A chunk is whole rows of one file.
 type chunk struct {
-	text    string
-	file    *file
-	starts  bool // it begins behind the header, or at the beginning
-	quoted  bool // it has a double quote
-	columns []int
-	ends    string // it is a row that ends the run, with this error of its number; empty for none
+	text   string
+	file   *file
+	quoted bool   // it has a double quote
+	ends   string // it is a row that ends the run, with this error of its number; empty for none
 }
 
 // A file is a file of the history that is being read.
