@@ -163,10 +163,14 @@ func (l *layout) ownLanes(s *sweep, eachCell bool) (lanes []*lane, err error) {
 }
 
 // sharesHolds reports whether a cell with a hold may be held by what another rule found: rules
-// that count alike share the time from which a hold runs.
+// that count alike share the time from which a hold runs. In a log overrides end and begin what
+// is held, too.
 func (l *layout) sharesHolds(s *sweep) bool {
 	if !slices.ContainsFunc(s.cells, func(c velocity.Rule) bool { return c.Hold > 0 }) {
 		return false
+	}
+	if l.logged {
+		return true
 	}
 	swept := &l.rules[s.rule]
 	for i := range l.rules {
