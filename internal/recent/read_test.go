@@ -140,3 +140,29 @@ func TestWhoFollowsTooSlowlyIsToldHowManyItMissed(t *testing.T) {
 	require.Len(t, found, 60)
 	assert.Equal(t, "190", found[0].RequestID)
 }
+
+func TestWhoFollowsMayPassOverWhatThereIs(t *testing.T) {
+	r := newRing(100)
+	all, one, evicted := r.Subscribe(recent.Filter{}), r.Subscribe(recent.Filter{RequestID: "20"}), r.Subscribe(recent.Filter{RequestID: "20"})
+	past := r.Subscribe(recent.Filter{Since: 1})
+	for n := range 90 {
+		r.Watch(check{from: honest(n), id: fmt.Sprint(n)}.event())
+	}
+	assert.Equal(t, 90, all.Skip())
+	assert.Equal(t, 1, one.Skip(), "those that the filter takes")
+	assert.Zero(t, all.Skip()+one.Skip())
+	assert.False(t, past.InPast(), "there were none before")
+	for n := range 50 {
+		r.Watch(check{from: honest(n), id: fmt.Sprint(90 + n)}.event())
+	}
+	found, missed := all.Read(1000)
+	assert.Equal(t, "90", found[0].RequestID)
+	assert.Zero(t, missed)
+	assert.Equal(t, 40, evicted.Skip(), "what has left, whatever the filter")
+	past = r.Subscribe(recent.Filter{Since: 1})
+	for n := range 100 {
+		assert.True(t, past.InPast(), n)
+		past.Read(1)
+	}
+	assert.False(t, past.InPast())
+}
