@@ -1,6 +1,6 @@
 import { get } from './api.js';
 import { append, h, say, show } from './dom.js';
-import { feedFilter, filters } from './filters.js';
+import { feedFilter, filters, finder } from './filters.js';
 import { follow } from './feed.js';
 import { number, things, time } from './format.js';
 import { address, asked, badge, chip, every, failed, notice, table, unreachable } from './parts.js';
@@ -17,7 +17,8 @@ export async function live(main, { signal, query, go }) {
   const trouble = h('div', { class: 'troubles' });
   const noStream = h('div', { class: 'troubles' });
   const list = table('Decisions, newest first', heads, id, row);
-  const filter = feedFilter(query);
+  const filter = (next) => go('/console', next, '.chips');
+  const wanted = feedFilter(query);
   const seen = { allow: 0, review: 0, block: 0 };
   let flooded = false; // then these are not all
   let known = []; // newest first
@@ -36,7 +37,7 @@ export async function live(main, { signal, query, go }) {
   label();
 
   show(main, h('div', { class: 'head' }, h('h1', { tabindex: '-1' }, 'Live'), state, pause),
-    filters(query, (next) => go('/console', next, '.chips')), trouble, noStream, counts, list.element);
+    h('div', { class: 'head' }, filters(query, filter), finder(query, filter, signal)), trouble, noStream, counts, list.element);
 
   const draw = () => {
     label();
@@ -73,7 +74,7 @@ export async function live(main, { signal, query, go }) {
 
   const ask = async (limit, counted) => {
     try {
-      const answer = await get(`/v1/decisions?limit=${limit}${filter.search}`, signal);
+      const answer = await get(`/v1/decisions?limit=${limit}${wanted.search}`, signal);
       show(trouble, unreachable(answer.unreachable));
       take(answer.decisions, counted);
       return true;
@@ -96,7 +97,7 @@ export async function live(main, { signal, query, go }) {
     return now === 'polling' && turn % 3 === 0 ? ask(100, true) : true;
   });
   follow({
-    decision: (d) => { if (filter.takes(d)) take([d], true); },
+    decision: (d) => { if (wanted.takes(d)) take([d], true); },
     dropped() {
       flooded = true;
       plan();

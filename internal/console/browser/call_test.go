@@ -121,3 +121,41 @@ func TestTheKeyboardIsEnough(t *testing.T) {
 	assert.Equal(t, "Override …", eval[string](b, "document.activeElement.innerText"))
 	b.quiet()
 }
+
+// A customer says which order it was. What the shop calls an attempt may be an order's number:
+// it stands in no URL, and what is found can be linked to.
+func TestAnOrderIsFound(t *testing.T) {
+	s := open(t, 2)
+	const order = "order-1001/1 <b>&"
+	for i, id := range []string{order, "order-1002", order} {
+		s.ask(s.instances[i%2].Addr, till, "POST", "/v1/check", map[string]string{"ip": shopper(i), "card_id": "tok_a", "expiry": "12/30", "attempt_id": id})
+	}
+	b := s.console(0, "ana", "/console")
+	b.until("document.querySelectorAll('tbody tr').length === 3")
+	b.button("Find an order …")
+	b.fill("#attempt", order)
+	b.keys(kb.Enter)
+	b.until("/^.attempt=[a-z2-7]{8}$/.test(location.search)")
+	b.until("document.querySelectorAll('tbody tr').length === 2")
+	s.ask(s.instances[1].Addr, till, "POST", "/v1/check", map[string]string{"ip": shopper(7), "card_id": "tok_a", "expiry": "12/30", "attempt_id": order})
+	s.check(1, shopper(8), "another")
+	b.until("document.querySelectorAll('tbody tr').length === 3") // by the stream
+	eval[any](b, "location.reload(), null")
+	b.until("document.querySelectorAll('tbody tr').length === 3")
+	asked := eval[[]string](b, "[...performance.getEntriesByType('resource'), ...performance.getEntriesByType('navigation')].map((e) => decodeURIComponent(e.name))")
+	require.NotEmpty(t, asked)
+	for _, url := range asked {
+		assert.NotContains(t, url, "1001")
+	}
+	eval[any](b, "document.querySelector('[aria-label^=\"Remove the filter attempt\"]').click(), null")
+	b.until("document.querySelectorAll('tbody tr').length === 5")
+	b.button("Find an order …")
+	for _, id := range payloads {
+		b.fill("#attempt", id)
+		b.keys(kb.Enter)
+		b.until("location.search.includes('attempt=')")
+		b.see("Nothing of this kind was decided lately.")
+		b.button("Find an order …")
+	}
+	b.quiet()
+}

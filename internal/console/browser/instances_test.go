@@ -18,7 +18,8 @@ import (
 	"fraudcheck/internal/testbed"
 )
 
-// One of two instances is killed: every page goes on, and says whose part is missing.
+// One of two instances is killed: every page goes on, the one that is open, too, and says whose
+// part is missing.
 func TestAnInstanceThatDoesNotAnswerIsNamed(t *testing.T) {
 	s := open(t, 2)
 	s.attack(address, 6)
@@ -26,15 +27,23 @@ func TestAnInstanceThatDoesNotAnswerIsNamed(t *testing.T) {
 	b := s.console(0, "olga", "/console")
 	b.until("document.querySelectorAll('tbody tr').length === 7") // of both
 	away := s.instances[1].Operators
+	missing := "Not answering, so their part is missing: " + away + "."
 	s.instances[1].Kill()
+	b.see(missing)
+	s.check(0, "198.51.100.77", "later")
+	b.see("198.51.100.77")
 	for _, page := range []string{"/console", "/console/blocked", "/console/overrides", "/console/trends", "/console/about"} {
 		b.open(page)
-		b.see("Not answering, so their part is missing: " + away + ".")
+		b.see(missing)
 	}
 	b.see("no: ")
 	b.open("/console/address/203.0.113.7")
 	b.see("Blocked by cards_per_ip")
-	b.see("Not answering, so their part is missing: " + away + ".")
+	b.see(missing)
+	b.button("Let go")
+	b.see("What was counted is forgotten")
+	b.see("Allowed, nothing is counted.")
+	assert.Equal(t, "allow", s.check(0, address, "after it"))
 	b.quiet()
 }
 
