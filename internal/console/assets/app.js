@@ -141,6 +141,7 @@ document.addEventListener('keydown', (event) => {
   const field = document.getElementById('ip');
   if (!field || event.key.toLowerCase() !== 'k' || !(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey) return;
   event.preventDefault();
+  field.focus();
   field.select();
 });
 // An IP address that is pasted beside the fields is looked up.

@@ -67,6 +67,39 @@ func TestACustomerIsBlockedAndLetGo(t *testing.T) {
 	b.quiet()
 }
 
+// An IP address is taken as it is heard, spelt or pasted; one that is none can be mended.
+func TestAnAddressIsTakenAsItIsHeard(t *testing.T) {
+	s := open(t, 1)
+	s.attack(address, 6)
+	b := s.console(0, "ana", "/console")
+	for _, as := range [][2]string{
+		{"203 . 0 . 113 . 7", "Blocked by cards_per_ip"},
+		{"203,0,113,7", "Blocked by cards_per_ip"},
+		{"203.0.113.7:4711", "Counted as 203.0.113.7."},
+		{"::FFFF:203.0.113.7", "Counted as 203.0.113.7."},
+		{"2001:0DB8:0000:0000:0:0:0:7", "Counted as 2001:db8::/64."},
+		{"[2001:db8::7]:443", "Counted as 2001:db8::/64."},
+	} {
+		b.until("document.activeElement.id === 'ip'")
+		b.keys(as[0], kb.Enter)
+		b.see(as[1])
+		b.open("/console")
+	}
+	b.until("document.activeElement.id === 'ip'")
+	b.keys("203.0.113.777", kb.Enter)
+	b.see("203.0.113.777 is no IP address: expected an IPv4 or IPv6 address such as 203.0.113.7 or 2001:db8::7.")
+	assert.Equal(t, "203.0.113.777", eval[string](b, "document.querySelector('#ip').value"))
+	assert.False(t, b.shows("may also be blocked"), "nothing is said of what is none")
+	paste := func(text string) {
+		eval[any](b, "(() => { const data = new DataTransfer(); data.setData('text/plain', "+quote(text)+"); document.body.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true })); })(), null")
+	}
+	paste("order 1001")
+	assert.Equal(t, "/console/address/203.0.113.777", eval[string](b, "location.pathname"))
+	paste(" 203.0.113.7\n")
+	b.see("Blocked by cards_per_ip")
+	b.quiet()
+}
+
 // A subject that is no IP address stands in no URL.
 func TestAnEMailAddressIsLookedUpAndLetGo(t *testing.T) {
 	s := open(t, 1)
@@ -107,7 +140,9 @@ func TestTheKeyboardIsEnough(t *testing.T) {
 		require.Fail(t, "never has the focus: "+text)
 	}
 	b.until("document.activeElement.id === 'ip'")
+	tabTo("Pause")
 	b.do(chromedp.KeyEvent("k", chromedp.KeyModifiers(chromedp.ModifierCtrl)))
+	b.until("document.activeElement.id === 'ip'")
 	b.keys(address, kb.Enter)
 	b.until("document.activeElement.innerText === '203.0.113.7'")
 	b.until("document.querySelector('#say').innerText.startsWith('Blocked by cards_per_ip')")
