@@ -13,7 +13,7 @@ import (
 // slash are folders.
 var ships = []string{
 	"LICENSE", "README.md", "CHANGELOG.md", "SECURITY.md", "api/openapi.yaml", "docs/",
-	"deploy/fraudcheck.example.yaml", "deploy/rules/", "deploy/systemd/", "deploy/firewall/", "deploy/nginx/", "deploy/haproxy/",
+	"deploy/fraudcheck.example.yaml", "deploy/rules/", "deploy/systemd/", "deploy/completion/", "deploy/firewall/", "deploy/nginx/", "deploy/haproxy/",
 	"deploy/grafana/", "deploy/prometheus/alerts.yaml", "deploy/prometheus/recordings.yaml", "deploy/prometheus/prometheus.yml",
 }
 
