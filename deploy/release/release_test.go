@@ -93,7 +93,11 @@ func requireArchive(t *testing.T, folder, path, name string) {
 	assert.IsNonDecreasing(t, names)
 	assert.Subset(t, names, []string{"fraudcheck", "LICENSE", "THIRD-PARTY-LICENSES", "README.md", "CHANGELOG.md",
 		"docs/configuration.md", "deploy/fraudcheck.example.yaml", "deploy/rules/recommended.yaml",
-		"deploy/systemd/fraudcheck.service", "deploy/completion/fraudcheck.bash"})
+		"deploy/systemd/fraudcheck.service", "deploy/completion/fraudcheck.bash", "deploy/kubernetes/base/kustomization.yaml",
+		"client/go.mod", "client/client.go", "client/node/fraudcheck.mjs", "examples/checkout/curl.sh"})
+	for _, inside := range names {
+		assert.NotRegexp(t, `_test\.go$`, inside)
+	}
 }
 
 // requireBill wants a licence of each module.
