@@ -161,8 +161,8 @@ const (
 	blockOver = 5 // of the default rule
 )
 
-// calls are what came of checks that are made all the time.
-type calls struct {
+// traffic is what came of checks that are made all the time.
+type traffic struct {
 	stop              context.CancelFunc
 	all               sync.WaitGroup
 	client            *http.Client
@@ -173,9 +173,9 @@ type calls struct {
 }
 
 // askAllTheTime makes about 400 checks a second over connections that are kept, until end.
-func askAllTheTime(t *testing.T, url string) *calls {
+func askAllTheTime(t *testing.T, url string) *traffic {
 	ctx, stop := context.WithCancel(t.Context())
-	c := &calls{stop: stop, url: url, client: &http.Client{Timeout: testbed.Prompt, Transport: &http.Transport{MaxIdleConnsPerHost: 20}}}
+	c := &traffic{stop: stop, url: url, client: &http.Client{Timeout: testbed.Prompt, Transport: &http.Transport{MaxIdleConnsPerHost: 20}}}
 	for caller := range 20 {
 		c.all.Go(func() {
 			for n := 0; testbed.Pause(ctx, 50*time.Millisecond) == nil; n++ {
@@ -191,7 +191,7 @@ func askAllTheTime(t *testing.T, url string) *calls {
 }
 
 // ask makes one check and counts what comes of it.
-func (c *calls) ask(ctx context.Context, caller, n int, ip string) {
+func (c *traffic) ask(ctx context.Context, caller, n int, ip string) {
 	body := fmt.Sprintf(`{"ip":%q,"card_id":"card-%d","attempt_id":"attempt-%d-%d"}`, ip, n, caller, n)
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url+"/v1/check", strings.NewReader(body))
 	if err != nil {
@@ -228,7 +228,7 @@ func (c *calls) ask(ctx context.Context, caller, n int, ip string) {
 }
 
 // end waits for the last check and judges what was answered.
-func (c *calls) end(t *testing.T) {
+func (c *traffic) end(t *testing.T) {
 	t.Helper()
 	c.stop()
 	c.all.Wait()
