@@ -63,14 +63,11 @@ func (s *streams) release() { s.n.Add(-1) }
 // streamDecisions answers GET /v1/decisions/stream: decisions as they are made, as
 // server-sent events, until the caller goes or would not be let in any more.
 func (a *API) streamDecisions(q *door.Request) *wire.Problem {
-	if a.Ring == nil {
-		return keepsNone
-	}
 	filters, counted := streamFilters, &a.streams
 	if q.Caller.IsPeer() {
 		filters, counted = peerFilters, &a.toPeers
 	}
-	query, p := a.parseDecisions(q.Query, filters)
+	query, p := a.parseDecisions(q, filters)
 	if p != nil {
 		return p
 	}
@@ -79,9 +76,13 @@ func (a *API) streamDecisions(q *door.Request) *wire.Problem {
 		if begin == nil {
 			return streamsExhausted
 		}
-		own := a.Ring.Subscribe(query.Filter)
-		if query.after != nil {
+		var own *recent.Subscription
+		switch {
+		case a.Ring == nil:
+		case query.after != nil:
 			own = a.Ring.SubscribeAfter(*query.after, query.Filter)
+		default:
+			own = a.Ring.Subscribe(query.Filter)
 		}
 		q.Out.Set("X-Accel-Buffering", "no") // nginx would gather events
 		q.Out.Stream = func(s *door.Stream) {
@@ -100,9 +101,9 @@ type follower struct {
 	request *door.Request
 	stream  *door.Stream
 	query   *decisionsQuery
-	own     *recent.Subscription
-	others  *feedReader // nil: of this instance only
-	left    float64     // how many decisions may be sent, at counted
+	own     *recent.Subscription // nil: this instance keeps none
+	others  *feedReader          // nil: of this instance only
+	left    float64              // how many decisions may be sent, at counted
 	counted time.Time
 }
 
@@ -112,7 +113,9 @@ func (a *API) follow(f *follower) {
 	b := f.request.Buffer[:0]
 	if f.request.Caller.IsPeer() {
 		comment = peerComment
-		b = fmt.Appendf(b, "event: begun\ndata: {\"number\":%d}\n\n", f.own.Last())
+		if f.own != nil {
+			b = fmt.Appendf(b, "event: begun\ndata: {\"number\":%d}\n\n", f.own.Last())
+		}
 	} else if !f.query.thisOnly {
 		f.others = a.feed.join(a.Peers, a.Instance)
 		defer f.others.leave()
@@ -154,15 +157,19 @@ func (a *API) follow(f *follower) {
 // appendNew appends what is new, as events; more: there is more that may be sent.
 func (a *API) appendNew(b []byte, f *follower) (_ []byte, more bool) {
 	allowed := f.allowed(time.Now())
-	own := allowed
-	if f.others != nil {
-		own -= allowed / 2 // so that others have their part of a flood
+	var found []recent.Decision
+	if f.own != nil {
+		own := allowed
+		if f.others != nil {
+			own -= allowed / 2 // so that others have their part of a flood
+		}
+		var missed int
+		found, missed = f.own.Read(min(streamPart, own))
+		if len(found) == own {
+			missed += f.own.Skip()
+		}
+		b = appendDropped(b, missed)
 	}
-	found, missed := f.own.Read(min(streamPart, own))
-	if len(found) == own {
-		missed += f.own.Skip()
-	}
-	b = appendDropped(b, missed)
 	for i := range found {
 		b = appendEvent(b, a.listed(f.request, &found[i]))
 	}
@@ -174,7 +181,7 @@ func (a *API) appendNew(b []byte, f *follower) (_ []byte, more bool) {
 // allowed returns how many decisions may be sent now. Another instance bounds by itself what it
 // reads, and what a caller asks for by since is sent whole.
 func (f *follower) allowed(now time.Time) int {
-	if f.request.Caller.IsPeer() || f.own.InPast() {
+	if f.request.Caller.IsPeer() || f.own != nil && f.own.InPast() {
 		f.left = 0
 		return math.MaxInt
 	}
