@@ -61,7 +61,6 @@ func (c *Checks) Watch(e *event.Event) {
 	known := e.Attempt.Address.IsValid()
 	shared := known && e.Decision.Suspect == velocity.NotSuspect && !e.Decision.Settled
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.noted == mostNotes {
 		c.settle()
 	}
@@ -71,6 +70,7 @@ func (c *Checks) Watch(e *event.Event) {
 	if c.ring != nil {
 		c.ring.slots[n.slot].fill(e)
 	}
+	c.mu.Unlock()
 }
 
 // lock locks, with every check seen.
@@ -81,8 +81,9 @@ func (c *Checks) lock() {
 
 // settle has the ring and the traffic see what was noted.
 func (c *Checks) settle() {
-	for i := range c.notes[:c.noted] {
-		if c.ring != nil {
+	if c.ring != nil {
+		c.ring.fetch(c.notes[:c.noted])
+		for i := range c.notes[:c.noted] {
 			c.ring.note(&c.notes[i])
 		}
 	}
