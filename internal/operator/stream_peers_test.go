@@ -191,7 +191,7 @@ func TestAStreamNamesWhoIsUnreachable(t *testing.T) {
 // What others decide counts among the hundred, and has its part of them.
 func TestAFloodOfOthersIsBoundedToo(t *testing.T) {
 	there := streams(t, "there")
-	d := openAmong(t, there.addr)
+	d := openAmong(t, []string{there.addr})
 	s := d.follow(t, "")
 	for n := range 400 {
 		there.tells(theirs(fmt.Sprint("r", n), 1+n%9, "allow"))
