@@ -20,7 +20,7 @@ type Checks struct {
 	notes [mostNotes]note
 }
 
-// mostNotes bounds what one check does for others: some ten microseconds.
+// mostNotes bounds what one check does for others, which is some ten microseconds.
 const mostNotes = 64
 
 // A note is a check that the ring and the traffic have not yet seen.
