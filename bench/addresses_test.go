@@ -12,6 +12,7 @@ import (
 
 func TestAddressesAreMeasuredInBothStores(t *testing.T) {
 	testbed.SkipShort(t, "starts the program twice")
+	testbed.SkipRace(t, "builds and starts the program")
 	testbed.NeedMemcached(t)
 	var out strings.Builder
 	require.NoError(t, measureAddresses(t.Context(), &options{addresses: 2000}, &out, io.Discard))
