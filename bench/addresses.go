@@ -5,9 +5,9 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -15,56 +15,120 @@ import (
 	"fraudcheck/internal/testbed/calls"
 )
 
-// measureAddresses shows o.addresses different IP addresses, with a card each, to an
-// instance with the embedded store and to one with memcached, and prints what they take
-// in memory.
+// measureAddresses shows IP addresses, with a card each, to an instance with the embedded
+// store and to one with memcached, and prints what they take in memory at each of the
+// numbers that o.addresses lists.
 func measureAddresses(ctx context.Context, o *options, stdout, progress io.Writer) error {
-	if o.addresses > calls.Addresses {
-		return fmt.Errorf("-addresses: at most %d", calls.Addresses)
+	steps, err := parseSteps(o.addresses)
+	if err != nil {
+		return fmt.Errorf("-addresses: %w", err)
 	}
 	l, err := newLab(ctx, rand.Text(), buildTree)
 	if err != nil {
 		return err
 	}
 	defer l.close()
-	fmt.Fprintf(stdout, "%s\n\n%d addresses with one card each\n", testbed.Machine(), o.addresses)
+	rules := "the default rule"
+	if o.pack {
+		rules = "the recommended rules, with card_id, cart and attempt_id, each from a network of its own"
+	}
+	fmt.Fprintf(stdout, "%s\n\nbytes for each IP address that showed one card, under %s\n", testbed.Machine(), rules)
 	for _, s := range []setup{quietMemory, quietTCP} {
-		s.storeMiB = 1024 + o.addresses/1000 // room for a kilobyte each: nothing is evicted
-		t := &target{name: s.store, auth: l.auth()}
-		if err := l.startFraudcheck(ctx, t, s); err != nil {
+		s.pack = o.pack
+		s.storeMiB = 1024 + int(steps[len(steps)-1])/250 // room for four kilobytes each: nothing is evicted
+		if err := l.measureMemory(ctx, s, steps, stdout, progress); err != nil {
 			return err
 		}
-		i := t.instances[0]
-		empty := i.ResidentKiB()
-		begun := time.Now()
-		if err := t.fill(ctx, uint32(o.addresses), progress); err != nil {
-			return fmt.Errorf("%s: %w%s", s.store, err, t.ended())
-		}
-		fmt.Fprintf(stdout, "\nstore %s, filled in %.0f s\n", s.store, time.Since(begun).Seconds())
-		if err := t.printMemory(stdout, float64(o.addresses), float64(i.ResidentKiB()-empty)*1024); err != nil {
-			return err
-		}
-		i.Stop() // the next one has the machine to itself
 	}
 	return nil
 }
 
-// fill shows every address once, over 64 connections. It fails where an answer is not
-// that to a new address.
-func (t *target) fill(ctx context.Context, addresses uint32, progress io.Writer) error {
+// parseSteps reads increasing numbers, with commas between them.
+func parseSteps(text string) (steps []uint32, err error) {
+	last := uint32(0)
+	for field := range strings.SplitSeq(text, ",") {
+		n, err := strconv.ParseUint(field, 10, 32)
+		if err != nil || uint32(n) <= last || n > calls.Addresses {
+			return nil, fmt.Errorf("%q: expected increasing numbers, at most %d, with commas between them", text, calls.Addresses)
+		}
+		last = uint32(n)
+		steps = append(steps, last)
+	}
+	return steps, nil
+}
+
+// measureMemory starts a target, fills it step by step and prints a line for each step.
+func (l *lab) measureMemory(ctx context.Context, s setup, steps []uint32, stdout, progress io.Writer) error {
+	t := &target{name: s.store, auth: l.auth()}
+	if err := l.startFraudcheck(ctx, t, s); err != nil {
+		return err
+	}
+	i := t.instances[0]
+	defer i.Stop() // the next one has the machine to itself
+	empty := float64(i.ResidentKiB()) * 1024
+	fmt.Fprintf(stdout, "\nstore %s\n%10s", s.store, "addresses")
+	for _, title := range memoryTitles[:t.titles()] {
+		fmt.Fprintf(stdout, " %*s", len(title)+2, title)
+	}
+	fmt.Fprintln(stdout)
+	from := uint32(0)
+	for _, to := range steps {
+		if err := t.fill(ctx, from, to, s.pack, progress); err != nil {
+			return fmt.Errorf("%s: %w%s", s.store, err, t.ended())
+		}
+		from = to
+		held, err := t.memory(float64(to), s.pack)
+		if err != nil {
+			return err
+		}
+		held[1] -= empty
+		fmt.Fprintf(stdout, "%10d", to)
+		for n, bytes := range held {
+			perAddress := fmt.Sprintf("%.0f", bytes/float64(to))
+			if n == leastMiB {
+				perAddress = fmt.Sprintf("%.0f", bytes/(1<<20))
+			}
+			fmt.Fprintf(stdout, " %*s", len(memoryTitles[n])+2, perAddress)
+		}
+		fmt.Fprintln(stdout)
+	}
+	return nil
+}
+
+// memoryTitles are those of the columns: of the instance what its records take
+// (fraudcheck_memory_bytes) and by how much its resident memory grew, and of memcached its
+// items (bytes), the pages for them (total_malloced), its hash table (hash_bytes), its
+// resident memory, and the pages again in MiB: the least for -m.
+var memoryTitles = []string{"records", "resident", "mc items", "mc pages", "mc hash table", "mc resident", "least -m MiB"}
+
+// leastMiB is the column that is no number of bytes for each address.
+const leastMiB = 6
+
+// titles returns how many columns the target has.
+func (t *target) titles() int {
+	if t.store == nil {
+		return 2
+	}
+	return len(memoryTitles)
+}
+
+// fill shows the addresses of these numbers once, over 64 connections. It fails where an
+// answer is not that to a new address.
+func (t *target) fill(ctx context.Context, from, to uint32, orders bool, progress io.Writer) error {
 	const conns = 64
 	var shown atomic.Uint32
+	shown.Store(from)
 	filling, ctx := errgroup.WithContext(ctx)
 	for range conns {
 		filling.Go(func() error {
-			c, err := calls.Dial(t.addrs[0], t.auth)
+			c, err := newCaller(t.addrs[0], t.auth, nil, orders)
 			if err != nil {
 				return err
 			}
 			defer c.Conn.Close()
 			for {
 				n := shown.Add(1) - 1
-				if n >= addresses || ctx.Err() != nil {
+				if n >= to || ctx.Err() != nil {
 					return ctx.Err()
 				}
 				if n%(1<<17) == 0 {
@@ -88,44 +152,38 @@ func (t *target) fill(ctx context.Context, addresses uint32, progress io.Writer)
 	return err
 }
 
-// printMemory prints what the instance and its memcached hold; grown is by how much the
-// resident memory of the instance grew, in bytes.
-func (t *target) printMemory(w io.Writer, addresses, grown float64) error {
-	const mib = 1 << 20
-	line := func(what string, bytes float64) {
-		fmt.Fprintf(w, "  %-60s %8.1f MiB %6.0f B/address\n", what, bytes/mib, bytes/addresses)
-	}
+// memory returns the bytes that the instance and its memcached hold, as memoryTitles
+// says; it fails where a record is not there.
+func (t *target) memory(addresses float64, orders bool) (held []float64, err error) {
 	s, err := t.state()
 	if err != nil {
-		return err
+		return nil, err
+	}
+	// An order is an address, a card, a cart and a network.
+	least, most := addresses, addresses
+	if orders {
+		least, most = 3*addresses, 4*addresses
 	}
 	m := s.metrics[0]
-	for name, wanted := range map[string]float64{"fraudcheck_memory_records": addresses, "fraudcheck_store_evicted_in_window_total": 0} {
-		if n := m[name]; n != wanted {
-			return fmt.Errorf("%w: %s is %.0f, not %.0f", errVoid, name, n, wanted)
-		}
+	if n := m["fraudcheck_memory_records"]; n < least || n > most || m["fraudcheck_store_evicted_in_window_total"] > 0 {
+		return nil, fmt.Errorf("%w: there are %.0f records of %.0f addresses", errVoid, n, addresses)
 	}
-	line("instance: records (fraudcheck_memory_bytes)", m["fraudcheck_memory_bytes"])
-	line("instance: resident memory more than empty", grown)
+	held = []float64{m["fraudcheck_memory_bytes"], float64(t.instances[0].ResidentKiB()) * 1024}
 	if t.store == nil {
-		return nil
+		return held, nil
 	}
 	// One item more is the name of the server's memory.
-	if items := s.store["curr_items"]; items != addresses+1 || s.store["evictions"] != 0 {
-		return fmt.Errorf("%w: memcached holds %.0f items and evicted %.0f", errVoid, items, s.store["evictions"])
+	if items := s.store["curr_items"]; items < least+1 || items > most+1 || s.store["evictions"] != 0 {
+		return nil, fmt.Errorf("%w: memcached holds %.0f items and evicted %.0f", errVoid, items, s.store["evictions"])
 	}
 	slabs, err := t.store.Ask("stats slabs")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var taken float64
+	var pages float64
 	_, after, _ := strings.Cut(slabs, "STAT total_malloced ")
-	if _, err := fmt.Sscan(after, &taken); err != nil {
-		return fmt.Errorf("stats slabs: %w", err)
+	if _, err := fmt.Sscan(after, &pages); err != nil {
+		return nil, fmt.Errorf("stats slabs: %w", err)
 	}
-	line("memcached: items (bytes)", s.store["bytes"])
-	line("memcached: pages for them (total_malloced): the least for -m", taken)
-	line("memcached: hash table (hash_bytes), beside -m", s.store["hash_bytes"])
-	line("memcached: resident memory", float64(t.store.ResidentKiB())*1024)
-	return nil
+	return append(held, s.store["bytes"], pages, s.store["hash_bytes"], float64(t.store.ResidentKiB())*1024, pages), nil
 }

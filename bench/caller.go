@@ -9,9 +9,14 @@ type caller struct {
 	tally *tally
 }
 
-// newCaller connects to addr; auth is the Authorization header of its calls.
-func newCaller(addr, auth string, next func() attempt) (*caller, error) {
-	c, err := calls.Dial(addr, auth)
+// newCaller connects to addr; auth is the Authorization header of its calls; orders says
+// that they tell what the recommended rules count.
+func newCaller(addr, auth string, next func() attempt, orders bool) (*caller, error) {
+	dial := calls.Dial
+	if orders {
+		dial = calls.DialOrders
+	}
+	c, err := dial(addr, auth)
 	if err != nil {
 		return nil, err
 	}
@@ -21,6 +26,10 @@ func newCaller(addr, auth string, next func() attempt) (*caller, error) {
 // call makes the next call and returns its attempt and answer.
 func (c *caller) call() (attempt, calls.Answer, error) {
 	v := c.next()
+	if v.outcome {
+		a, err := c.Outcome(v.address, v.card, v.declined)
+		return v, a, err
+	}
 	a, err := c.Call(v.address, v.card)
 	return v, a, err
 }

@@ -18,6 +18,7 @@ type cell struct {
 	conns  int             // connections
 	rate   int             // calls a second; 0 for a closed loop
 	base   string          // name of the cell that it is compared with
+	sizing bool            // its table has the columns of sizing
 }
 
 func (c *cell) name() string { return fmt.Sprintf("%s %s %d", c.target, c.does, c.conns) }
@@ -35,6 +36,8 @@ const (
 	byLog       = "the decision log: embedded store, without it and with it"
 	bySchemes   = "schemes: embedded store, credentials verified before, compared with a password in clear"
 	otherStacks = "other stacks, the same calls"
+	sizeDefault = "to size by: the default rule"
+	sizePack    = "to size by: the recommended rules, with card_id, cart and attempt_id"
 )
 
 // pacedRate is the calls a second of the open loop.

@@ -34,7 +34,7 @@ const (
 // addresses and credentials known before anything is measured.
 func (l *load) open(addrs []string, auth string, from *traffic, conns int) error {
 	for n := range conns {
-		c, err := newCaller(addrs[n%len(addrs)], auth, from.stream(n))
+		c, err := newCaller(addrs[n%len(addrs)], auth, from.stream(n), from.orders)
 		if err != nil {
 			return err
 		}
@@ -131,7 +131,9 @@ func (l *load) closedLoop() {
 			c.tally.note(v, a, false)
 			switch l.phase.Load() {
 			case measuring:
-				c.tally.recordLatency(now.Sub(since))
+				if !v.outcome {
+					c.tally.recordLatency(now.Sub(since))
+				}
 			case over:
 				return
 			}

@@ -30,7 +30,7 @@ func bareHere(t *testing.T) (addr string) {
 }
 
 func TestACallAllocatesNothing(t *testing.T) {
-	c, err := newCaller(bareHere(t), testbed.Basic("u", "p"), honest().stream(0))
+	c, err := newCaller(bareHere(t), testbed.Basic("u", "p"), honest().stream(0), false)
 	require.NoError(t, err)
 	defer c.Conn.Close()
 	require.Zero(t, testing.AllocsPerRun(500, func() {

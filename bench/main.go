@@ -6,7 +6,8 @@
 //	go run ./bench -before main -rounds 9   this tree against another commit, or a binary
 //	go run ./bench -peers                   and other stacks, found in bench/peers
 //	go run ./bench -json rows.json          the rows, round by round
-//	go run ./bench -addresses 5000000       what so many addresses take in memory, in a few minutes
+//	go run ./bench -addresses 1000,5000000  what so many addresses take in memory, in a few minutes
+//	go run ./bench -sizing                  what to size machines by, in five minutes
 //	make bench-parts                        what each part costs, HTTP aside
 //
 // It needs memcached on the machine, and Linux; all that it starts listens on free
@@ -45,6 +46,17 @@
 // A remark that ends with MISSED is a bar: a count, or a ratio to another row of the run
 // (targets.go).
 //
+// # Sizing
+//
+// With -sizing the rows are those that docs/capacity.md is made of, none compared with
+// another. checks/core is what one processor carries, of an instance and then of
+// memcached; mc in and mc out are the bytes that memcached read and wrote per check, in
+// and out those that the instance did, HTTP with them and TCP not; others is the most that
+// other processes took of the machine in any round. An instance that is called 1000 times
+// a second wakes up for each call: its row is what a check costs then, and no limit.
+// The rows of the pack are measured under the rules of deploy/rules: shoppers are honest,
+// orders are shoppers whose outcome is told too, one in ten a decline.
+//
 // # One build against another
 //
 // With -before each round measures a row with both builds right after one another, in
@@ -80,7 +92,8 @@ type options struct {
 	only, json      string
 	before          string
 	peers           bool
-	addresses       int
+	addresses       string
+	sizing, pack    bool
 }
 
 func main() {
@@ -91,17 +104,19 @@ func main() {
 	flag.StringVar(&o.json, "json", "", "file for the rows as JSON")
 	flag.StringVar(&o.before, "before", "", "commit or binary to compare the CPU per check with")
 	flag.BoolVar(&o.peers, "peers", false, "measure other stacks beside, those in bench/peers")
-	flag.IntVar(&o.addresses, "addresses", 0, "show this many IP addresses to both stores, and print what they take in memory")
+	flag.StringVar(&o.addresses, "addresses", "", "show this many IP addresses to both stores, and print what they take in memory; several numbers, such as 1000,10000, are measured on the way")
+	flag.BoolVar(&o.pack, "pack", false, "with -addresses: under the recommended rules, with all that they count")
+	flag.BoolVar(&o.sizing, "sizing", false, "the rows to size machines by: see docs/capacity.md")
 	listen := flag.String("bare", "", "be the bare answer, on this address")
 	flag.Parse()
 	var err error
 	switch {
 	case *listen != "":
 		err = bare(*listen)
-	case o.before != "" && o.peers:
-		err = errors.New("-before and -peers exclude each other")
-	case o.seconds < 1 || o.rounds < 1 || o.addresses < 0 || flag.NArg() > 0:
-		err = errors.New("-seconds, -rounds and -addresses are positive, and there are no arguments")
+	case o.before != "" && o.peers || o.sizing && (o.before != "" || o.peers):
+		err = errors.New("-before, -peers and -sizing exclude each other")
+	case o.seconds < 1 || o.rounds < 1 || flag.NArg() > 0:
+		err = errors.New("-seconds and -rounds are positive, and there are no arguments")
 	default:
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
@@ -120,13 +135,16 @@ var errVoid = errors.New("a row is void")
 // void.
 func run(ctx context.Context, o *options, stdout, progress io.Writer) error {
 	debug.SetGCPercent(1000) // so that the load's own garbage collection costs little
-	if o.addresses > 0 {
+	if o.addresses != "" {
 		return measureAddresses(ctx, o, stdout, progress)
 	}
 	if o.before != "" {
 		return compareBuilds(ctx, o, stdout, progress)
 	}
 	all := ownCells()
+	if o.sizing {
+		all = sizingCells()
+	}
 	if o.peers {
 		starts, err := peersHere(ctx)
 		if err != nil {

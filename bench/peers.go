@@ -104,7 +104,7 @@ func lastLine(p *testbed.Process) string {
 
 // answers returns the status of a check at the address, 0 when none comes.
 func (l *lab) answers(addr string) int {
-	c, err := newCaller(addr, l.auth(), honestAttempts())
+	c, err := newCaller(addr, l.auth(), honestAttempts(), false)
 	if err != nil {
 		return 0
 	}

@@ -74,12 +74,15 @@ func median(all []float64) float64 {
 // busy is the share of the machine that other processes may take without a remark.
 const busy = 0.1
 
-// columns of the tables, after the name.
-var columns = []struct {
+// A column of a table.
+type column struct {
 	title string
 	width int
 	text  func(*row) string
-}{
+}
+
+// columns of the tables, after the name, but of those to size by.
+var columns = []column{
 	{"checks/s", 8, func(r *row) string { return number(r.median(rate), 0) }},
 	{"min-max", 15, func(r *row) string {
 		all := each(r.samples, rate)
@@ -119,7 +122,7 @@ func printTables(w io.Writer, rows []*row) {
 			}
 			last = r.table
 			fmt.Fprintf(w, "%s\n%-16s %-11s %5s", last, "target", "traffic", "conns")
-			for _, c := range columns {
+			for _, c := range r.columns() {
 				fmt.Fprintf(w, " %*s", c.width, c.title)
 			}
 			fmt.Fprintln(w)
@@ -135,7 +138,7 @@ func (r *row) String() string {
 	if note := r.unmeasured(); note != "" {
 		return b.String() + note
 	}
-	for _, c := range columns {
+	for _, c := range r.columns() {
 		fmt.Fprintf(&b, " %*s", c.width, c.text(r))
 	}
 	if all := r.remarks(); len(all) > 0 {
@@ -157,8 +160,12 @@ func (r *row) unmeasured() string {
 	return ""
 }
 
-// remarks returns the verdicts, and what else helps to read the numbers.
+// remarks returns the verdicts, and what else helps to read the numbers. Rows to size by
+// have none: they meet no bar, and what others took is a column.
 func (r *row) remarks() []string {
+	if r.sizing {
+		return nil
+	}
 	all := r.verdict
 	for _, s := range r.samples {
 		if s.Note != "" {
@@ -215,7 +222,8 @@ func (s *sample) written() map[string]any {
 	for name, n := range map[string]float64{
 		"checks_per_second": s.Rate, "p50_ms": s.P50, "p99_ms": s.P99, "p99_9_ms": s.P999, "cpu_us": s.CPU,
 		"memcached_cpu_us": s.StoreCPU, "memcached_round_trips": s.Trips, "allocations": s.Allocs,
-		"load_cpu_us": s.LoadCPU, "others_share": s.Others,
+		"load_cpu_us": s.LoadCPU, "others_share": s.Others, "callers_sent_bytes": s.Sent, "callers_received_bytes": s.Received,
+		"memcached_read_bytes": s.ToStore, "memcached_written_bytes": s.Stored,
 	} {
 		if !math.IsNaN(n) && !math.IsInf(n, 0) {
 			all[name] = n

@@ -2,12 +2,15 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/testbed"
 )
 
 func TestARowIsTheMedianOfItsRounds(t *testing.T) {
@@ -55,7 +58,8 @@ func TestEveryCellHasItsBaseAndEveryBarItsRows(t *testing.T) {
 		base, there := names[c.base]
 		require.True(t, there && cells[base].table == c.table, "%s comes before %s", c.base, c.name())
 	}
-	for _, c := range peerCells([]string{"peers/haproxy/start"}) {
+	for _, c := range append(peerCells([]string{"peers/haproxy/start"}), sizingCells()...) {
+		require.True(t, !c.sizing || c.base == c.name())
 		names[c.name()] = 0
 	}
 	for _, b := range bars {
@@ -71,6 +75,13 @@ func TestEveryCellHasItsBaseAndEveryBarItsRows(t *testing.T) {
 	require.Equal(t, "bare honest 256", chosen[0].name())
 	_, err = choose(cells, "no such row")
 	require.Error(t, err)
+}
+
+func TestTheRowsToSizeByAreMeasured(t *testing.T) {
+	testbed.SkipShort(t, "starts the program")
+	var out strings.Builder
+	require.NoError(t, run(t.Context(), &options{sizing: true, only: "^embedded, pack orders", seconds: 1, rounds: 1}, &out, io.Discard))
+	require.Regexp(t, `(?m)^embedded, pack   orders         64 +\d+\.\d +\d+\.\d-\d+\.\d +\d+ +- +- +- +- +- +\d{3} +\d{4} +\d+ %$`, out.String())
 }
 
 func TestABarComparesRowsOfOneRun(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 // A tally counts how calls ended, the seeding calls too unless a field says otherwise.
 // Each connection has one, and they are added up when no call is in flight.
 type tally struct {
-	calls   int64
+	calls   int64 // without outcomes
 	attacks int64
 	passed  int64 // calls of the attack that were answered allow or review
 	refused int64 // other calls that were not answered allow
@@ -36,6 +36,12 @@ func newTally() *tally {
 
 // note counts an answer; seeding is true for the first calls of a connection.
 func (t *tally) note(v attempt, a calls.Answer, seeding bool) {
+	if v.outcome {
+		if a.Status != 202 {
+			t.non200++
+		}
+		return
+	}
 	t.calls++
 	if v.fresh {
 		t.fresh++
@@ -109,7 +115,7 @@ func (t *tally) wrongAnswers() string {
 	case t.err != nil:
 		return t.err.Error()
 	case t.non200 > 0:
-		return fmt.Sprintf("%d answers are not 200", t.non200)
+		return fmt.Sprintf("%d answers are not 200, or of outcomes 202", t.non200)
 	case t.window == 0:
 		return "no answers"
 	case t.degraded > 0:

@@ -124,6 +124,7 @@ type setup struct {
 	instances int
 	socket    bool   // callers connect to a unix socket
 	rules     string // empty for the default
+	pack      bool   // the rules are those of deploy/rules
 	scheme    scheme // nil for a user with a hashed password
 	storeMiB  int    // what memcached, or the embedded store, may take; 0: enough for the tables
 
@@ -148,6 +149,13 @@ func (l *lab) startFraudcheck(ctx context.Context, t *target, s setup) error {
 	}
 	if s.rules != "" {
 		config += "rules:\n" + s.rules
+	}
+	if s.pack {
+		rules, err := recommendedRules(ctx)
+		if err != nil {
+			return err
+		}
+		config += rules
 	}
 	if s.decisionLog {
 		config += "decision_log: {path: " + l.file("decisions") + ", max_bytes: 1GiB}\n"

@@ -7,6 +7,8 @@ type attempt struct {
 	address, card uint32
 	attack        bool
 	fresh         bool // the address was never seen before
+	outcome       bool // no check, but what became of the last one
+	declined      bool // that is a decline
 }
 
 // A traffic is a kind of load: which address shows which card next. Each connection has a
@@ -17,6 +19,7 @@ type traffic struct {
 	name   string
 	seed   int
 	beside int
+	orders bool // the calls tell what the recommended rules count: see calls.NewOrder
 	stream func(conn int) func() attempt
 	judge  func(t *tally) string // what is wrong with the answers; empty for nothing
 }

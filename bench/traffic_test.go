@@ -1,6 +1,8 @@
 package main
 
 import (
+	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -17,7 +19,11 @@ func shows(t *testing.T, r *calls.Request, v attempt) (ip, card string) {
 	r.Put(v.address, v.card)
 	body := r.Body()
 	var f velocity.Fields
-	require.NoError(t, wire.DecodeJSON(string(body), wire.CheckFields, &f))
+	fields := wire.CheckFields
+	if v.outcome {
+		fields = wire.OutcomeFields
+	}
+	require.NoError(t, wire.DecodeJSON(string(body), fields, &f))
 	_, err := velocity.ParseAttempt(&f)
 	require.NoError(t, err, "%s", body)
 	return f.Value(velocity.FieldIP), f.Value(velocity.FieldLast4) + f.Value(velocity.FieldExpMonth) + f.Value(velocity.FieldExpYear)
@@ -120,6 +126,31 @@ func TestSeedingShowsAllTheCardsThatAreShownAgain(t *testing.T) {
 		}
 		require.Len(t, ips, 1)
 	}
+}
+
+func TestAnOrderIsACheckAndItsOutcome(t *testing.T) {
+	auth := testbed.Basic("u", "p")
+	check, declined := calls.NewOrder("h", auth), calls.NewOutcome("h", auth, "declined")
+	next, declines := orders().stream(0), 0
+	networks := make(map[netip.Prefix]bool)
+	for n := range 1000 {
+		asked, told := next(), next()
+		require.False(t, asked.outcome)
+		require.True(t, told.outcome)
+		ip, _ := shows(t, check, asked)
+		shows(t, declined, told)
+		require.Equal(t, string(check.Body()), strings.Replace(string(declined.Body()), `,"outcome":"declined"`, "", 1))
+		if told.declined {
+			declines++
+		}
+		if asked.fresh {
+			networks[netip.PrefixFrom(netip.MustParseAddr(ip), 24).Masked()] = true
+		} else {
+			require.Equal(t, 19, n%20)
+		}
+	}
+	require.Equal(t, 1000/declinedOneIn, declines)
+	require.Len(t, networks, 950, "each shopper comes from another")
 }
 
 func TestDifferentNumbersAreDifferentAddressesAndCards(t *testing.T) {

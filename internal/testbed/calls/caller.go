@@ -16,9 +16,12 @@ import (
 // after an error it is of no more use. It is for one goroutine, but one may send and
 // another receive.
 type Caller struct {
-	Conn    net.Conn
-	request *Request
-	buf     [4096]byte // of the answer, which must fit
+	Conn           net.Conn
+	Sent, Received int // bytes
+	request        *Request
+	approved       *Request // nil where the caller tells no outcomes
+	declined       *Request
+	buf            [4096]byte // of the answer, which must fit
 }
 
 const dialTimeout = 10 * time.Second
@@ -34,11 +37,28 @@ func Dial(addr, auth string) (*Caller, error) {
 	if err != nil {
 		return nil, err
 	}
-	host := addr
-	if network == "unix" {
-		host = "localhost"
+	return &Caller{Conn: conn, request: NewRequest(hostOf(addr), auth)}, nil
+}
+
+// DialOrders is Dial for a caller that tells what the recommended rules count: see
+// [NewOrder].
+func DialOrders(addr, auth string) (*Caller, error) {
+	c, err := Dial(addr, auth)
+	if err != nil {
+		return nil, err
 	}
-	return &Caller{Conn: conn, request: NewRequest(host, auth)}, nil
+	host := hostOf(addr)
+	c.request = NewOrder(host, auth)
+	c.approved, c.declined = NewOutcome(host, auth, "approved"), NewOutcome(host, auth, "declined")
+	return c, nil
+}
+
+// hostOf returns the Host header of requests to addr.
+func hostOf(addr string) string {
+	if strings.HasPrefix(addr, "/") {
+		return "localhost"
+	}
+	return addr
 }
 
 // ErrLate says that no answer came within the deadline of the connection.
@@ -53,9 +73,12 @@ func deadlineError(err error) error {
 }
 
 // Send writes the request of an attempt: see [Request.Put].
-func (c *Caller) Send(address, card uint32) error {
-	c.request.Put(address, card)
-	_, err := c.Conn.Write(c.request.bytes)
+func (c *Caller) Send(address, card uint32) error { return c.send(c.request, address, card) }
+
+func (c *Caller) send(r *Request, address, card uint32) error {
+	r.Put(address, card)
+	n, err := c.Conn.Write(r.bytes)
+	c.Sent += n
 	return deadlineError(err)
 }
 
@@ -70,6 +93,7 @@ func (c *Caller) Receive() (Answer, error) {
 			return Answer{}, deadlineError(err)
 		}
 		n += more
+		c.Received += more
 		if a, err := parseAnswer(c.buf[:n]); err != errIncomplete {
 			return a, err
 		}
@@ -80,6 +104,19 @@ func (c *Caller) Receive() (Answer, error) {
 // Call sends an attempt and reads its answer.
 func (c *Caller) Call(address, card uint32) (Answer, error) {
 	if err := c.Send(address, card); err != nil {
+		return Answer{}, err
+	}
+	return c.Receive()
+}
+
+// Outcome tells what became of the attempt, and reads the answer. The caller is one of
+// [DialOrders].
+func (c *Caller) Outcome(address, card uint32, declined bool) (Answer, error) {
+	r := c.approved
+	if declined {
+		r = c.declined
+	}
+	if err := c.send(r, address, card); err != nil {
 		return Answer{}, err
 	}
 	return c.Receive()
