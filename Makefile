@@ -69,11 +69,12 @@ verify: ## what make test leaves out, with the tools of others, each of which mu
 	go run ./loadtest
 
 console-test: ## the console in a real browser: chromium, and what npm has for tests of pages
+	@$(need_go)
 	cd internal/console/browser && npm ci --silent --no-audit --no-fund --ignore-scripts && go test -count=1 .
 
 # in_release runs deploy/release with the toolchain that go.mod names. It clears the
 # settings of Go itself; those that go run heeds are set here.
-in_release = @[ -n "$(VERSION)" ] || { echo "say which: make $@ VERSION=1.0.0"; exit 1; }; \
+in_release = @$(need_go); [ -n "$(VERSION)" ] || { echo "say which: make $@ VERSION=1.0.0"; exit 1; }; \
 	GOTOOLCHAIN=$$(sed -n 's/^toolchain //p' go.mod) GOFLAGS=-mod=readonly GOWORK=off GOOS= GOARCH= CGO_ENABLED=0 \
 	go run -C deploy/release . $(1)
 
@@ -93,22 +94,28 @@ image: ## an OCI image as the folder fraudcheck.oci, without Docker; arch=arm64 
 	cd deploy/image && go run . -program ../../bin/linux-$(arch)/fraudcheck -arch $(arch) -tag $(tag) -o ../../fraudcheck.oci
 
 k6: ## k6 against the real program: a smoke run, and an attack on two instances
+	@$(need_go)
 	./k6/run.sh
 
 k6-all: ## every k6 script, in about 35 minutes; summaries as text and JSON in k6/summaries
+	@$(need_go)
 	SUMMARIES=k6/summaries ./k6/run.sh smoke attack steady checkout botnet ramp soak
 
 prometheus: ## the same attack, and what Prometheus saw of it
+	@$(need_go)
 	./deploy/prometheus/run.sh
 
 bench: ## the real program against a bare HTTP answer, in twenty minutes
+	@$(need_go)
 	@$(call need,memcached,memcached,the shared store,its rows are void)
 	go run ./bench
 
 bench-parts: ## what each part of a check costs, HTTP aside
+	@$(need_go)
 	go test -run '^$$' -bench . ./bench
 
 bench-peers: ## other ways to count cards, under the same load
+	@$(need_go)
 	@$(call need,memcached,memcached,the shared store,its rows are void)
 	@$(call need,gunicorn,gunicorn python3-bottle python3-pymemcache,bottle-memcached,it is left out)
 	@$(call need,redis-server,redis-server,go-redis,it is left out)
@@ -116,10 +123,12 @@ bench-peers: ## other ways to count cards, under the same load
 	go run ./bench -peers
 
 faults: ## the real program under load while memcached, callers and disks fail
+	@$(need_go)
 	@$(call need,memcached,memcached,the shared store,most faults cannot be staged)
 	go run ./loadtest
 
 fuzz: ## a minute of random input for each parser and codec
+	@$(need_go)
 	go test -run '^$$' -fuzz FuzzDecodeJSON -fuzztime 1m -fuzzminimizetime 200x ./internal/wire
 	go test -run '^$$' -fuzz FuzzDecodeForm -fuzztime 1m -fuzzminimizetime 200x ./internal/wire
 	go test -run '^$$' -fuzz FuzzDecodeRecord -fuzztime 1m -fuzzminimizetime 200x ./internal/velocity

@@ -19,6 +19,7 @@ type decisionLine struct {
 	Seq                     uint64
 	Instance, Kind, Attempt string
 	Decision, Outcome, Key  string
+	What                    string
 	Caller, Time            string
 	Subjects                map[string]string
 	Lost                    *uint64

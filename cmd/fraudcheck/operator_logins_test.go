@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -14,9 +15,11 @@ import (
 
 // An operator sees who is logged in, and ends a login that is not its own.
 func TestAnOperatorListsAndEndsLogins(t *testing.T) {
-	p := start(t, strings.Replace(guarded, "}]}", ", roles: [operator]}]}", 1))
+	folder := t.TempDir()
+	p := start(t, strings.Replace(guarded, "}]}", ", roles: [operator]}]}", 1)+"decision_log: {path: "+folder+"}\n")
 	l, other := login(t, p, p.addr), login(t, p, p.operators)
 	require.Equal(t, http.StatusOK, l.byToken(p, "GET", "/v1/me", "").status)
+	tags := map[string]string{}
 	list := func() (ids map[string]string) {
 		a, err := p.try(p.operators, "GET", "/v1/logins", "")
 		require.NoError(t, err)
@@ -31,7 +34,7 @@ func TestAnOperatorListsAndEndsLogins(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(a.body), &said))
 		ids = map[string]string{}
 		for _, login := range said.Logins {
-			ids[login.ID] = login.Username
+			ids[login.ID], tags[login.ID] = login.Username, login.Tag
 			assert.Equal(t, "127.0.0.1", login.From)
 			assert.Regexp(t, `\[127\.0\.0\.1-`+regexp.QuoteMeta(login.Tag)+`\] +POST /v1/login\n`, p.stderr.String(), "its log lines are found")
 			assert.WithinDuration(t, time.Now(), login.Since, time.Minute)
@@ -54,6 +57,9 @@ func TestAnOperatorListsAndEndsLogins(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, "404 not_found", problemOf(a), "it has ended")
 		p.await(t, p.stderr, `INFO .*Audit: end login `+id+` of checkout by=checkout request=`)
+		line := awaitDecisions(t, folder, 1)[0]
+		assert.Equal(t, []string{"login_ended", tags[id], "checkout"}, []string{line.Kind, line.What, line.Caller})
+		assert.NotContains(t, line.text, id)
 		break
 	}
 	assert.Len(t, list(), 1)
@@ -69,4 +75,8 @@ func TestAnOperatorListsAndEndsLogins(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, "404 not_found", problemOf(a), id)
 	}
+	p.signal(t, syscall.SIGTERM)
+	code, _ := p.exitCode(t)
+	require.Zero(t, code)
+	assert.Len(t, decisionsIn(t, folder), 2, "the end of the login and of the run: what was refused is no change")
 }

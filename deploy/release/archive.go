@@ -13,13 +13,15 @@ import (
 // slash are folders.
 var ships = []string{
 	"LICENSE", "README.md", "CHANGELOG.md", "SECURITY.md", "api/openapi.yaml", "docs/",
-	"deploy/fraudcheck.example.yaml", "deploy/rules/", "deploy/systemd/", "deploy/firewall/", "deploy/nginx/", "deploy/haproxy/",
+	"deploy/fraudcheck.example.yaml", "deploy/rules/", "deploy/systemd/", "deploy/completion/", "deploy/firewall/", "deploy/nginx/", "deploy/haproxy/",
+	"deploy/kubernetes/base/", "deploy/kubernetes/servicemonitor/",
 	"deploy/grafana/", "deploy/prometheus/alerts.yaml", "deploy/prometheus/recordings.yaml", "deploy/prometheus/prometheus.yml",
+	"client/", "examples/",
 }
 
 func (r *release) shipped() (files []file) {
 	for _, f := range r.files {
-		if strings.HasSuffix(f.name, ".go") {
+		if strings.HasSuffix(f.name, "_test.go") {
 			continue
 		}
 		if slices.ContainsFunc(ships, func(s string) bool { return f.name == s || strings.HasSuffix(s, "/") && strings.HasPrefix(f.name, s) }) {

@@ -11,7 +11,7 @@ import (
 )
 
 // kindNames are the kinds of events as lines have them.
-var kindNames = [...]string{event.Check: "check", event.Outcome: "outcome", event.Forget: "forget", event.Override: "override", event.Reload: "reload"}
+var kindNames = [...]string{event.Check: "check", event.Outcome: "outcome", event.Forget: "forget", event.Override: "override", event.Reload: "reload", event.LoginEnded: "login_ended"}
 
 // appendEvent appends the line of an event to the chunk.
 func (w *writer) appendEvent(e *entry, rules []velocity.RuleResult, reasons []string) {
@@ -29,8 +29,12 @@ func (w *writer) appendEvent(e *entry, rules []velocity.RuleResult, reasons []st
 			b = append(w.second.appendTime(b, e.until), '"')
 		}
 	}
-	if e.kind != event.Reload {
-		b = w.appendSubjects(b, e)
+	switch e.kind {
+	case event.Reload:
+	case event.LoginEnded:
+		b = w.appendCaller(b, e)
+	default:
+		b = w.appendCaller(w.appendSubjects(b, e), e)
 	}
 	w.chunk = append(b, "}\n"...)
 }
@@ -45,8 +49,7 @@ func appendAttempt(b []byte, e *entry) []byte {
 	return b
 }
 
-// appendSubjects appends the ids of what the request showed, the name of their key, and the
-// caller.
+// appendSubjects appends the ids of what the request showed, and the name of their key.
 func (w *writer) appendSubjects(b []byte, e *entry) []byte {
 	plan := e.plan
 	if plan == nil {
@@ -65,6 +68,11 @@ func (w *writer) appendSubjects(b []byte, e *entry) []byte {
 	if prefix := plan.IPv6Prefix(); prefix != velocity.DefaultIPv6Prefix {
 		b = strconv.AppendInt(append(b, `,"ipv6_prefix":`...), int64(prefix), 10)
 	}
+	return b
+}
+
+// appendCaller appends who made the request.
+func (w *writer) appendCaller(b []byte, e *entry) []byte {
 	return append(append(b, `,"caller":`...), w.callerJSON(e.caller)...)
 }
 

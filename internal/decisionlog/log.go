@@ -16,7 +16,9 @@
 //	seq       a number of the line: one more than that of the line before it, over restarts too
 //	time      when the request came, by the instance's clock: RFC 3339, UTC, milliseconds
 //	instance  the name of the instance
-//	kind      check, outcome, forget, override, reload or gap
+//	kind      check, outcome, forget, override, login_ended, reload or gap
+//
+// A reader passes over kinds that it does not know: a later version may have more.
 //
 // A check and an outcome have all of these; a forget and an override subjects, key and
 // caller:
@@ -36,7 +38,9 @@
 // reason where it was declined, and at where it was told: when the issuer answered.
 //
 // A forget has what, the kind of the subject that was forgotten, among subjects; an override
-// what, allow, block or remove, and until where it was set; a reload what, SIGHUP or file.
+// what, allow, block or remove, and until where it was set; a reload what, SIGHUP or file. A
+// login_ended has caller, and what: the six characters that end the tag of the login's lines
+// in the program's log, a keyed hash.
 //
 // A gap has lost: how many events were not written since the line before it. null says that
 // nobody knows: the run before did not end cleanly. A run that ends cleanly ends with a gap

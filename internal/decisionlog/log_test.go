@@ -173,7 +173,8 @@ func TestChangesHaveLines(t *testing.T) {
 	r.log.Watch(&event.Event{Kind: event.Override, Time: now, Attempt: subject("per=ip", "value=203.0.113.7"), Caller: analyst, What: "allow", Until: now + 3600_000})
 	r.log.Watch(&event.Event{Kind: event.Override, Time: now, Attempt: subject("per=ip", "value=203.0.113.7"), Caller: analyst, What: "remove"})
 	r.log.Watch(&event.Event{Kind: event.Reload, Time: now, What: "SIGHUP"})
-	require.Equal(t, []string{"forget", "override", "override", "reload", "gap 0"}, kinds(r.lines()))
+	r.log.Watch(&event.Event{Kind: event.LoginEnded, Time: now, Caller: analyst, What: "VJ8zq5"})
+	require.Equal(t, []string{"forget", "override", "override", "reload", "login_ended", "gap 0"}, kinds(r.lines()))
 	const head = `"time":"2026-11-28T13:00:00.123Z","instance":"web-1","kind":`
 	const address = `"subjects":{"ip":"d2igsqUIiqItGM1qOhheXg","network":"WeViyjtvuw4NGys-1N5h_Q"},"key":"uekb4474","caller":"ana"}` + "\n"
 	lines := strings.SplitAfter(r.text("decisions"), "\n")
@@ -181,6 +182,7 @@ func TestChangesHaveLines(t *testing.T) {
 	assert.Equal(t, `{"v":1,"seq":2,`+head+`"override","what":"allow","until":"2026-11-28T14:00:00.123Z",`+address, lines[1])
 	assert.Equal(t, `{"v":1,"seq":3,`+head+`"override","what":"remove",`+address, lines[2])
 	assert.Equal(t, `{"v":1,"seq":4,`+head+`"reload","what":"SIGHUP"}`+"\n", lines[3])
+	assert.Equal(t, `{"v":1,"seq":5,`+head+`"login_ended","what":"VJ8zq5","caller":"ana"}`+"\n", lines[4])
 }
 
 // What rules count as one has one id, and no other has.

@@ -73,7 +73,7 @@ func decode(text []byte) (l line, err error) {
 	switch {
 	case l.V != 1 || l.Seq == 0 || !timeForm.MatchString(l.Time) || badTime != nil || l.Instance == "":
 		return l, fmt.Errorf("wrong head")
-	case !isEvent && !isChange && l.Kind != "gap" && l.Kind != "reload":
+	case !isEvent && !isChange && l.Kind != "gap" && l.Kind != "reload" && l.Kind != "login_ended":
 		return l, fmt.Errorf("kind %q", l.Kind)
 	case l.Kind == "gap" && (len(names) != 6 || !has("lost")):
 		return l, fmt.Errorf("a gap with something else")
@@ -83,6 +83,8 @@ func decode(text []byte) (l line, err error) {
 		return l, fmt.Errorf("a change without something")
 	case l.Kind == "reload" && (len(names) != 6 || l.What == ""):
 		return l, fmt.Errorf("a reload with something else")
+	case l.Kind == "login_ended" && (len(names) != 7 || l.What == "" || l.Caller == nil):
+		return l, fmt.Errorf("the end of a login with something else")
 	case l.Kind == "check" && (!slices.Contains([]string{"allow", "review", "block"}, l.Decision) || l.Reasons == nil || l.Rules == nil || l.Degraded == nil || has("outcome")):
 		return l, fmt.Errorf("wrong check")
 	case l.Kind == "outcome" && (!slices.Contains([]string{"approved", "declined", "error"}, l.Outcome) || has("decision") || has("rules") || has("degraded") || (l.Outcome == "declined") != (l.Reason != "")):

@@ -12,11 +12,12 @@ type Kind uint8
 
 // The kinds of events.
 const (
-	Check    Kind = iota // a check was decided
-	Outcome              // an issuer's answer was taken
-	Forget               // an analyst had a subject forgotten
-	Override             // an analyst set an override on an IP address, or removed it
-	Reload               // the configuration was reloaded
+	Check      Kind = iota // a check was decided
+	Outcome                // an issuer's answer was taken
+	Forget                 // an analyst had a subject forgotten
+	Override               // an analyst set an override on an IP address, or removed it
+	Reload                 // the configuration was reloaded
+	LoginEnded             // an operator ended a login
 )
 
 // An Event is one thing that happened. What it points to, and its texts, are the request's
@@ -24,14 +25,15 @@ const (
 type Event struct {
 	Kind      Kind
 	Time      velocity.Time         // of the request, by the instance's clock
-	Attempt   *velocity.Attempt     // of a forget or an override: the subject alone; of a reload nil
+	Attempt   *velocity.Attempt     // of a forget or an override: the subject alone; of a reload or the end of a login nil
 	Decision  *velocity.Decision    // of a check; otherwise nil
 	Answer    velocity.IssuerAnswer // of an outcome, as it was told: it may have been too late to count
 	AttemptID string                // as the shop sent it, or as it was made here
 	RequestID []byte
 	Caller    *auth.Caller // nil for a reload
 	// What is, of a forget, the kind of the subject ("ip", "email", ...); of an override
-	// "allow", "block" or "remove"; of a reload what asked for it, "SIGHUP" or "file".
+	// "allow", "block" or "remove"; of a reload what asked for it, "SIGHUP" or "file"; of a
+	// login that was ended the characters that end the tag of its log lines.
 	What  string
 	Until velocity.Time // when an override that was set ends; otherwise 0
 

@@ -85,7 +85,7 @@ type API struct {
 	Now     func(time.Time) velocity.Time // the instance's time at a reading of the clock
 	// Address is how the log shows an IP address (the setting log.ip); empty for not at all.
 	Address func(netip.Addr) string
-	// Watchers are told of changes that are made at this port: forget and override.
+	// Watchers are told of changes that are made at this port: forget, override, the end of a login.
 	Watchers []event.Watcher
 	// LocalFor is how long other instances may go on answering by what they knew before a
 	// change: see [velocity.LocalFor]. 0 where there are none.

@@ -10,18 +10,27 @@ import (
 	"fraudcheck/internal/wire"
 )
 
-// A change is what an analyst did to a subject.
+// A change is what an analyst did to a subject, or an operator to a login.
 type change struct {
 	audit, object string // what was done, and to whom, as the audit line says
 	shared        bool   // other instances know, or will when they ask the store
 	event         event.Event
 }
 
-// changed writes the audit line of a change, with further attributes, and tells the
-// watchers. Where other instances can know, it returns when all of them honour it: each
-// may go on answering from its copy for as long as LocalFor.
+// changed records a change. Where other instances can know, it returns when all of them
+// honour it: each may go on answering from its copy for as long as LocalFor.
 func (a *API) changed(q *door.Request, c change, more ...slog.Attr) {
 	done := time.Now()
+	a.record(q, c, more...)
+	if c.shared {
+		q.Turn.Release() // nobody is to wait for it
+		time.Sleep(a.LocalFor - time.Since(done))
+	}
+}
+
+// record writes the audit line of a change, with further attributes, and tells the
+// watchers.
+func (a *API) record(q *door.Request, c change, more ...slog.Attr) {
 	if !c.shared {
 		more = append(more, slog.String("where", "(this instance only)"))
 	}
@@ -30,10 +39,6 @@ func (a *API) changed(q *door.Request, c change, more ...slog.Attr) {
 	e.Time, e.RequestID, e.Caller = a.Now(q.Start), q.ID, q.Caller
 	for _, watch := range a.Watchers {
 		watch(e)
-	}
-	if c.shared {
-		q.Turn.Release() // nobody is to wait for it
-		time.Sleep(a.LocalFor - time.Since(done))
 	}
 }
 

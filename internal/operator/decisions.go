@@ -18,7 +18,7 @@ const (
 	maxDecisions     = 1000
 )
 
-// keepsNone answers where decisions.keep is 0.
+// keepsNone answers where decisions.keep is 0, and no other instance is to be asked.
 var keepsNone = &wire.Problem{Status: 404, Code: "not_found", Detail: "this instance keeps no decisions: decisions.keep is 0"}
 
 // A decisionsQuery is what a list or a stream of decisions is asked for.
@@ -60,15 +60,7 @@ type listedRule struct {
 
 // listDecisions answers GET /v1/decisions: the newest first.
 func (a *API) listDecisions(q *door.Request) *wire.Problem {
-	switch {
-	case a.Ring != nil:
-	case q.Caller.IsPeer(): // which would name this instance as one that does not answer
-		answerJSON(q, decisionsPage{Decisions: list[listedDecision]{}, Unreachable: []string{}})
-		return nil
-	default:
-		return keepsNone
-	}
-	query, p := a.parseDecisions(q.Query, listFilters)
+	query, p := a.parseDecisions(q, listFilters)
 	if p != nil {
 		return p
 	}
@@ -125,6 +117,9 @@ func (a *API) decisionsPage(query *decisionsQuery, all []listedDecision, more bo
 
 // ownDecisions returns this instance's, up to one more than the limit.
 func (a *API) ownDecisions(q *door.Request, query *decisionsQuery) []listedDecision {
+	if a.Ring == nil {
+		return []listedDecision{}
+	}
 	found := a.Ring.Before(query.before, &query.Filter, query.limit+1)
 	listed := make([]listedDecision, len(found))
 	for i := range found {
@@ -175,8 +170,8 @@ var (
 var ruleName = regexp.MustCompile(`^[a-z0-9_]{1,40}$`)
 
 // parseDecisions reads the parameters of these names. One that is empty is absent.
-func (a *API) parseDecisions(text []byte, names []string) (*decisionsQuery, *wire.Problem) {
-	values, p := parseFilters(text, names...)
+func (a *API) parseDecisions(request *door.Request, names []string) (*decisionsQuery, *wire.Problem) {
+	values, p := parseFilters(request.Query, names...)
 	if p != nil {
 		return nil, p
 	}
@@ -188,6 +183,11 @@ func (a *API) parseDecisions(text []byte, names []string) (*decisionsQuery, *wir
 		if expected := q.set(a, name, values[name]); expected != "" {
 			return nil, wrongFilter(name, expected)
 		}
+	}
+	// A peer hears that there are none: otherwise it would name this instance as one that does
+	// not answer.
+	if a.Ring == nil && !request.Caller.IsPeer() && (a.Peers == nil || q.thisOnly) {
+		return nil, keepsNone
 	}
 	return q, nil
 }

@@ -216,6 +216,24 @@ func TestWithoutARingThereAreNoDecisions(t *testing.T) {
 	a := d.ask(t, "GET", "/v1/decisions", "")
 	doortest.RequireProblem(t, a, 404, "not_found", "")
 	assert.Contains(t, a.Body, "decisions.keep")
+	doortest.RequireProblem(t, d.ask(t, "GET", "/v1/decisions?scope=this", ""), 404, "not_found", "")
+}
+
+// The answer is that of all instances, of which this one has none.
+func TestWithoutARingThereAreThoseOfPeers(t *testing.T) {
+	there := streams(t, "there")
+	d := openAmong(t, []string{there.addr}, func(s *doortest.Setup) { s.Ring = nil })
+	d.checkOver(t, `{"ip":"203.0.113.7","card_id":"a"}`)
+	a := d.ask(t, "GET", "/v1/decisions?limit=1", "")
+	require.Equal(t, 200, a.Status, a.Body)
+	assert.Contains(t, a.Body, `"request_id":"early"`)
+	next, _ := a.JSON["next"].(string)
+	assert.Contains(t, d.ask(t, "GET", "/v1/decisions?before="+next, "").Body, `"request_id":"earlier"`)
+	doortest.RequireProblem(t, d.ask(t, "GET", "/v1/decisions?scope=this", ""), 404, "not_found", "")
+	doortest.RequireProblem(t, d.ask(t, "GET", "/v1/decisions/stream?scope=this", ""), 404, "not_found", "")
+	s := d.follow(t, "")
+	there.tells(theirs("late", 5, "allow"))
+	assert.Equal(t, "late", s.decision(t)["request_id"])
 }
 
 // Otherwise every other instance would name it as one that does not answer.

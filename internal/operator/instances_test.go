@@ -15,7 +15,7 @@ func TestInstancesShowWhatTheyMustHaveAlike(t *testing.T) {
 	alike, _ := answering(t, "web-2", `{"instances":[{"id":"web-2","peer":null,"reachable":true,"version":"fraudcheck 1","since":"2026-11-28T13:00:00.000Z","time":"2026-11-28T13:05:00.000Z","store":"memcached","rules":"aaaaaaaa","lists":"bbbbbbbb","hash_key":"AAAAAAAA","hash_key_previous":"BBBBBBBB","mood":"good"}],"unreachable":[]}`)
 	lies, _ := answering(t, "web-3", `{"instances":[{"id":"web-1","peer":"x","reachable":false,"why":"tired"}]}`)
 	crowd, _ := answering(t, "web-4", `{"instances":[{},{}]}`)
-	d := openAmong(t, alike, lies, crowd, "127.0.0.1:1")
+	d := openAmong(t, []string{alike, lies, crowd, "127.0.0.1:1"})
 	a := d.anonymous(t, "GET", "/v1/instances", "", doortest.AsOperator)
 	require.Equal(t, 200, a.Status, a.Body)
 	assert.Equal(t, []any{crowd, "127.0.0.1:1"}, a.JSON["unreachable"])

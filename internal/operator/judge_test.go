@@ -49,7 +49,7 @@ func TestWhatAPeerTellsIsShownAsOwnAnswersAre(t *testing.T) {
 		}
 		return `{"blocked":[{"ip":"203.0.113.7","reasons":["` + card + `","cards_per_ip"]}]}`
 	})
-	d := openAmong(t, hostile)
+	d := openAmong(t, []string{hostile})
 	shown := map[string]string{}
 	for _, path := range []string{"/v1/decisions", "/v1/overrides", "/v1/logins", "/v1/instances", "/v1/blocked"} {
 		a := d.anonymous(t, "GET", path, "", doortest.AsOperator)
@@ -74,7 +74,7 @@ func TestOnlySubjectsOfTheRulesAreTakenFromAPeer(t *testing.T) {
 		told = append(told, fmt.Sprintf(`{"ip":%q,"reasons":["cards_per_ip"]}`, ip))
 	}
 	hostile, _ := answering(t, "web-2", `{"blocked":[`+strings.Join(told, ",")+`],"overrides":[],"running_seconds":7200}`)
-	d := openAmong(t, hostile)
+	d := openAmong(t, []string{hostile})
 	d.set(2 * time.Hour)
 	a := d.ask(t, "GET", "/v1/blocked?networks=1", "", text)
 	require.Equal(t, 200, a.Status, a.Body)
@@ -91,7 +91,7 @@ func TestAPeerThatIsAwayIsCountedOnceAndAskedOnce(t *testing.T) {
 		_, _ = io.WriteString(w, "{}")
 	}))
 	t.Cleanup(away.Close)
-	d := openAmong(t, away.Listener.Addr().String())
+	d := openAmong(t, []string{away.Listener.Addr().String()})
 	d.set(2 * time.Hour)
 	a := d.ask(t, "GET", "/v1/blocked", "", text)
 	doortest.RequireProblem(t, a, 503, "store_unreachable", "")

@@ -2,11 +2,11 @@ package operator
 
 import (
 	"errors"
-	"log/slog"
 	"slices"
 
 	"fraudcheck/internal/auth"
 	"fraudcheck/internal/door"
+	"fraudcheck/internal/event"
 	"fraudcheck/internal/wire"
 )
 
@@ -92,7 +92,11 @@ func (l *logins) merge(others list[login]) {
 // endLogin answers DELETE /v1/logins/{id}: it ends a login, here at once and at every
 // other instance within a second.
 func (a *API) endLogin(q *door.Request) *wire.Problem {
-	user, err := a.Guard.EndLogin(q.Segment, q.Start)
+	id, known := auth.ParseLogin(q.Segment)
+	if !known {
+		return noSuchLogin
+	}
+	user, err := a.Guard.EndLogin(id, q.Start)
 	if errors.Is(err, auth.ErrNoLogin) {
 		return noSuchLogin
 	}
@@ -100,11 +104,13 @@ func (a *API) endLogin(q *door.Request) *wire.Problem {
 	if user != "" { // without the store it may not be known
 		object += " of " + q.Name(user)
 	}
+	a.record(q, change{
+		audit: "end login", object: object, shared: err == nil,
+		event: event.Event{Kind: event.LoginEnded, What: q.ConversationTag(auth.AppendLoginConversation(nil, id))},
+	})
 	if err != nil {
-		q.Audit("end login", object, slog.String("where", "(this instance only)"))
 		return loginEndedHere
 	}
-	q.Audit("end login", object)
 	q.Out.Status = 204
 	return nil
 }

@@ -54,13 +54,13 @@ func answeringBy(t testing.TB, instance string, body func(path string) string) (
 }
 
 // openAmong opens the operators' port of an instance with these peers.
-func openAmong(t testing.TB, names ...string) *port {
+func openAmong(t testing.TB, names []string, change ...func(*doortest.Setup)) *port {
 	t.Helper()
-	return open(t, []velocity.Rule{velocity.DefaultRule}, func(s *doortest.Setup) {
+	return open(t, []velocity.Rule{velocity.DefaultRule}, append(change, func(s *doortest.Setup) {
 		s.Peers = peers.New(peers.Settings{Peers: names, Instance: "here", Keys: peerKeys(t)})
 		t.Cleanup(s.Peers.Close)
 		s.Guard.Peers, s.Settings.Instance = peerKeys(t), s.Peers.Header()
-	})
+	})...)
 }
 
 // withProof is the header of another instance's request.
@@ -77,7 +77,7 @@ func TestWhoIsLoggedInAtAnyInstance(t *testing.T) {
 	// Of a shared store two instances tell the same login.
 	first, askedFirst := answering(t, "first", `{"logins":[`+entry("a", early, early)+`,`+entry("a", early, early)+`],"unreachable":[]}`)
 	second, _ := answering(t, "second", `{"logins":[`+entry("b", late, late)+`,`+entry("a", early, late)+`],"unreachable":["never repeated"]}`)
-	d := openAmong(t, first, second)
+	d := openAmong(t, []string{first, second})
 	a := d.anonymous(t, "GET", "/v1/logins", "", doortest.AsOperator)
 	requireJSON(t, `{"logins":[`+entry("b", late, late)+`,`+entry("a", early, late)+`],"unreachable":[]}`, a)
 	assert.Equal(t, []string{"/v1/logins?scope=this"}, askedFirst())
@@ -93,7 +93,7 @@ func TestOverridesOfAllInstances(t *testing.T) {
 	}
 	first, asked := answering(t, "first", `{"overrides":[`+entry("203.0.113.1", "eve", 3)+`,`+entry("203.0.113.2", "eve", 1)+`]}`)
 	second, _ := answering(t, "second", `{"overrides":[`+entry("203.0.113.2", "ian", 2)+`,`+entry("203.0.113.1", "eve", 3)+`]}`)
-	d := openAmong(t, first, second, "127.0.0.1:1")
+	d := openAmong(t, []string{first, second, "127.0.0.1:1"})
 	requireJSON(t, `{"overrides":[`+entry("203.0.113.1", "eve", 3)+`,`+entry("203.0.113.2", "ian", 2)+`],"unreachable":["127.0.0.1:1"]}`,
 		d.ask(t, "GET", "/v1/overrides", ""))
 	requireJSON(t, `{"overrides":[],"unreachable":[]}`, d.ask(t, "GET", "/v1/overrides?scope=this", ""))
@@ -103,7 +103,7 @@ func TestOverridesOfAllInstances(t *testing.T) {
 // Otherwise two instances would ask each other for ever.
 func TestAPeersQuestionAsksNobody(t *testing.T) {
 	other, asked := answering(t, "other", `{}`)
-	d := openAmong(t, other)
+	d := openAmong(t, []string{other})
 	for _, target := range []string{"/v1/logins?scope=this", "/v1/logins"} {
 		a := d.anonymous(t, "GET", target, "", withProof(t, "GET", target))
 		requireJSON(t, `{"logins":[],"unreachable":[]}`, a)
@@ -115,7 +115,7 @@ func TestAPeersQuestionAsksNobody(t *testing.T) {
 }
 
 func TestAPeerReadsOnlyWhatIsForPeers(t *testing.T) {
-	d := openAmong(t, "127.0.0.1:1")
+	d := openAmong(t, []string{"127.0.0.1:1"})
 	for _, r := range []string{"GET /v1/addresses/203.0.113.7", "DELETE /v1/addresses/203.0.113.7", "POST /v1/subjects/read", "POST /v1/subjects/forget",
 		"DELETE /v1/logins/Uu2IkKhVZ3xkq8Yb7c1m0Q", "GET /v1/me"} {
 		method, target, _ := strings.Cut(r, " ")
@@ -158,7 +158,7 @@ func TestWhatAPeerAnswersIsJudged(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			hostile, _ := answering(t, "hostile", tt.body)
 			honest, _ := answering(t, "honest", `{"logins":[{"id":"z"}]}`)
-			a := openAmong(t, hostile, honest).anonymous(t, "GET", "/v1/logins", "", doortest.AsOperator)
+			a := openAmong(t, []string{hostile, honest}).anonymous(t, "GET", "/v1/logins", "", doortest.AsOperator)
 			require.Equal(t, 200, a.Status, a.Body)
 			var ids []any
 			for _, l := range a.JSON["logins"].([]any) {
@@ -183,7 +183,7 @@ func TestDecisionsOfAllInstancesAreMergedByTime(t *testing.T) {
 	second, asked := answering(t, "web-2", `{"decisions":[`+decided("09:00:02", 7, `,"mood":1`)+`,`+decided("08:59:59", 6, "")+`],"next":null}`)
 	third, _ := answering(t, "web-3", `{"decisions":[`+decided("09:00:03", 9, "")+`],"next":"there is more"}`)
 	old, _ := answering(t, "web-4", `{"decisions":[{"time":"2026-11-21T09:00:05.000Z"}]}`) // it tells no place
-	d := openAmong(t, second, third, old)
+	d := openAmong(t, []string{second, third, old})
 	d.checkOver(t, `{"ip":"203.0.113.7","card_id":"a"}`, "X-Request-ID: own")
 	ask := func(query string) (ids []string, a doortest.Answer) {
 		a = d.ask(t, "GET", "/v1/decisions"+query, "")
@@ -268,7 +268,7 @@ func TestWhoIsBlockedAtAnyInstance(t *testing.T) {
 		assert.Equal(t, 200, d.ask(t, "GET", "/v1/blocked?scope=this", "", text).Status)
 	}
 	target := "/v1/blocked?scope=this"
-	d = openAmong(t, "127.0.0.1:1")
+	d = openAmong(t, []string{"127.0.0.1:1"})
 	d.set(time.Hour)
 	assert.Regexp(t, `"left_out":0,"running_seconds":\d{4,}}$`, d.anonymous(t, "GET", target, "", withProof(t, "GET", target)).Body)
 	assert.NotContains(t, d.ask(t, "GET", target, "").Body, "running_seconds", "nobody else is told")

@@ -58,14 +58,11 @@ func (s *streams) release() { s.n.Add(-1) }
 // streamDecisions answers GET /v1/decisions/stream: decisions as they are made, as
 // server-sent events, until the caller goes or would not be let in any more.
 func (a *API) streamDecisions(q *door.Request) *wire.Problem {
-	if a.Ring == nil {
-		return keepsNone
-	}
 	filters, counted := streamFilters, &a.streams
 	if q.Caller.IsPeer() {
 		filters, counted = peerFilters, &a.toPeers
 	}
-	query, p := a.parseDecisions(q.Query, filters)
+	query, p := a.parseDecisions(q, filters)
 	if p != nil {
 		return p
 	}
@@ -74,9 +71,13 @@ func (a *API) streamDecisions(q *door.Request) *wire.Problem {
 		if begin == nil {
 			return streamsExhausted
 		}
-		own := a.Ring.Subscribe(query.Filter)
-		if query.after != nil {
+		var own *recent.Subscription
+		switch {
+		case a.Ring == nil:
+		case query.after != nil:
 			own = a.Ring.SubscribeAfter(*query.after, query.Filter)
+		default:
+			own = a.Ring.Subscribe(query.Filter)
 		}
 		q.Out.Set("X-Accel-Buffering", "no") // nginx would gather events
 		q.Out.Stream = func(s *door.Stream) {
@@ -95,8 +96,8 @@ type follower struct {
 	request *door.Request
 	stream  *door.Stream
 	query   *decisionsQuery
-	own     *recent.Subscription
-	others  *feedReader // nil: of this instance only
+	own     *recent.Subscription // nil: this instance keeps none
+	others  *feedReader          // nil: of this instance only
 }
 
 // follow writes decisions until the stream is to end.
@@ -105,7 +106,9 @@ func (a *API) follow(f *follower) {
 	b := f.request.Buffer[:0]
 	if f.request.Caller.IsPeer() {
 		comment = peerComment
-		b = fmt.Appendf(b, "event: begun\ndata: {\"number\":%d}\n\n", f.own.Last())
+		if f.own != nil {
+			b = fmt.Appendf(b, "event: begun\ndata: {\"number\":%d}\n\n", f.own.Last())
+		}
 	} else if !f.query.thisOnly {
 		f.others = a.feed.join(a.Peers, a.Instance)
 		defer f.others.leave()
@@ -146,8 +149,12 @@ func (a *API) follow(f *follower) {
 
 // appendNew appends what is new, as events; more: there is more.
 func (a *API) appendNew(b []byte, f *follower) (_ []byte, more bool) {
-	found, missed := f.own.Read(streamPart)
-	b = appendDropped(b, missed)
+	var found []recent.Decision
+	if f.own != nil {
+		var missed int
+		found, missed = f.own.Read(streamPart)
+		b = appendDropped(b, missed)
+	}
 	for i := range found {
 		b = appendEvent(b, a.listed(f.request, &found[i]))
 	}

@@ -17,6 +17,7 @@ import (
 	"fraudcheck/internal/auth/proof"
 	"fraudcheck/internal/door/doortest"
 	"fraudcheck/internal/operator"
+	"fraudcheck/internal/peers"
 	"fraudcheck/internal/testbed"
 )
 
@@ -92,7 +93,7 @@ func (s *stream) unreachable(t testing.TB, want string) {
 
 func TestAStreamIsOfAllInstances(t *testing.T) {
 	there := streams(t, "there")
-	d := openAmong(t, there.addr)
+	d := openAmong(t, []string{there.addr})
 	all := d.follow(t, "")
 	filtered := map[string]*stream{}
 	for _, query := range []string{"decision=block", "ip=203.0.113.2", "attempt_id=pay%20two", "request_id=two"} {
@@ -120,7 +121,7 @@ func TestAStreamIsOfAllInstances(t *testing.T) {
 func TestAStreamThatBeginsInThePastIsOfAllInstancesToo(t *testing.T) {
 	testbed.SkipRace(t, "another instance has a second to answer")
 	there := streams(t, "there")
-	d := openAmong(t, there.addr)
+	d := openAmong(t, []string{there.addr})
 	d.checkOver(t, `{"ip":"203.0.113.9","card_id":"a"}`, "X-Request-ID: here")
 	c := d.Dial(t)
 	c.Send(doortest.Raw("GET /v1/decisions/stream?since=2026-11-21T09:00:00Z&decision=allow", "", doortest.AsAnalyst))
@@ -146,7 +147,7 @@ func TestAStreamThatBeginsInThePastIsOfAllInstancesToo(t *testing.T) {
 
 func TestOneConnectionFeedsAllStreams(t *testing.T) {
 	there := streams(t, "there")
-	d := openAmong(t, there.addr)
+	d := openAmong(t, []string{there.addr})
 	this := d.follow(t, "?scope=this")
 	assert.Zero(t, there.opened.Load())
 	var all []*stream
@@ -173,7 +174,7 @@ func TestOneConnectionFeedsAllStreams(t *testing.T) {
 
 func TestAStreamNamesWhoIsUnreachable(t *testing.T) {
 	there := streams(t, "there")
-	d := openAmong(t, there.addr, "127.0.0.1:1")
+	d := openAmong(t, []string{there.addr, "127.0.0.1:1"})
 	s := d.follow(t, "")
 	s.unreachable(t, `{"unreachable":["127.0.0.1:1"]}`)
 	there.tells(theirs("one", 1, "allow"))
@@ -196,7 +197,7 @@ func (s *stream) first(t testing.TB) string {
 
 func TestAPeersDecisionsAreTakenAsItsOwn(t *testing.T) {
 	there := streams(t, "there")
-	d := openAmong(t, there.addr)
+	d := openAmong(t, []string{there.addr})
 	s := d.follow(t, "")
 	one := theirs("one", 1, "allow")
 	there.tells(strings.Replace(one, `"there"`, `"web-1"`, 1), strings.Replace(one, `"there"`, `"elsewhere"`, 1))
@@ -206,7 +207,7 @@ func TestAPeersDecisionsAreTakenAsItsOwn(t *testing.T) {
 // Its proof was for opening it.
 func TestAStreamToAnotherInstanceLastsForAMinute(t *testing.T) {
 	operator.LetPeerStreamsLast(t, 2*time.Second)
-	d := openAmong(t, "127.0.0.1:1")
+	d := openAmong(t, []string{"127.0.0.1:1"})
 	const target = "/v1/decisions/stream?scope=this"
 	c := d.Dial(t)
 	c.Send(doortest.Raw("GET "+target, "", withProof(t, "GET", target)))
@@ -256,4 +257,19 @@ func TestAStreamToAnotherInstanceGoesOn(t *testing.T) {
 	assert.Equal(t, fmt.Sprintf(`{"number":%d}`, last), data)
 	s.next(t)
 	assert.Equal(t, "r2", s.decision(t)["request_id"])
+}
+
+// What keeps none of its decisions has none to send, and is not away.
+func TestAnInstanceWithoutARingIsFollowed(t *testing.T) {
+	there := open(t, nil, func(s *doortest.Setup) {
+		s.Ring, s.Guard.Peers = nil, peerKeys(t)
+		itself := peers.New(peers.Settings{Instance: "there", Keys: peerKeys(t)})
+		t.Cleanup(itself.Close)
+		s.Settings.Instance = itself.Header()
+	})
+	d := openAmong(t, []string{there.Addr()})
+	s := d.follow(t, "")
+	there.checkOver(t, `{"ip":"203.0.113.7","card_id":"a"}`)
+	d.checkOver(t, `{"ip":"203.0.113.9","card_id":"a"}`, "X-Request-ID: here")
+	assert.Equal(t, "here", s.decision(t)["request_id"], "and no event unreachable before it")
 }

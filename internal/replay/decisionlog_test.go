@@ -129,6 +129,18 @@ func TestADecisionLogIsDecidedAgainAsItWas(t *testing.T) {
 	require.NotZero(t, overridden)
 }
 
+// A log of a later version may have lines of kinds that this one does not know.
+func TestLinesThatChangeNoRecordArePassedOver(t *testing.T) {
+	log := logged(1, 0, "web-1", `"ip":"x","card":"y"`, "") +
+		`{"v":1,"seq":2,"time":"2026-11-21T09:00:01.000Z","instance":"web-1","kind":"reload","what":"SIGHUP"}
+{"v":1,"seq":3,"time":"2026-11-21T09:00:01.000Z","instance":"web-1","kind":"login_ended","what":"VJ8zq5","caller":"ana"}
+{"v":1,"seq":4,"time":"2026-11-21T09:00:01.000Z","instance":"web-1","kind":"of_next_year","what":"it"}
+` + logged(5, 2, "web-1", `"ip":"x","card":"z"`, "")
+	r, err := Run(Options{Plan: planOf(t, []velocity.Rule{velocity.DefaultRule}), Files: []string{"-"}, Stdin: strings.NewReader(log)})
+	require.NoError(t, err)
+	assert.EqualValues(t, []int64{5, 2, 3, 0, 0}, []int64{r.Rows, r.Judged, r.Others, r.Malformed, r.Gaps})
+}
+
 func TestWhatADecisionLogCannotHoldIsRefused(t *testing.T) {
 	const log = `{"v":1,"seq":1,"time":"2026-11-21T09:00:00.000Z","instance":"web-1","kind":"check","attempt":"a","degraded":true,"subjects":{"ip":"x","card":"y"}}
 {"v":1,"seq":2,"time":"2026-11-21T09:00:00.000Z","instance":"web-1","kind":"gap","lost":7}
