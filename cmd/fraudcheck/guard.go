@@ -11,8 +11,7 @@ import (
 // guardFile is the name of collapse_guard.networks_file among the files of lists.
 const guardFile = "collapse_guard"
 
-// withGuard returns the plan with the collapse guard of the settings; the plan itself where
-// they say enforce. inForce is what was read from the file of networks before: at a reload
+// withGuard returns the plan with the collapse guard of the settings. inForce is what was read from the file of networks before: at a reload
 // it stays where the file is wrong now. The error is a *config.Error.
 func (p *policy) withGuard(plan *velocity.Plan, inForce *listFile) (*velocity.Plan, error) {
 	s := &p.settings.CollapseGuard
@@ -42,13 +41,13 @@ func (p *policy) withGuard(plan *velocity.Plan, inForce *listFile) (*velocity.Pl
 			}
 		}
 	}
-	if s.Private == "enforce" {
-		if len(s.Networks) > 0 || s.NetworksFile != "" {
-			p.warn("collapse_guard.private is enforce: collapse_guard.networks and networks_file have no effect")
+	switch s.Private {
+	case "enforce":
+		guard.AtMost = velocity.Block
+		if len(guard.Networks) > 0 {
+			p.warn("collapse_guard.private is enforce: rules block the addresses of collapse_guard.networks and networks_file too; these are only kept out of the list for firewalls")
 		}
-		return plan, nil
-	}
-	if s.Private == "review" {
+	case "review":
 		guard.AtMost = velocity.Review
 	}
 	return plan.WithGuard(guard), nil

@@ -64,8 +64,8 @@ func TestTheCollapseGuardIsWarnedOf(t *testing.T) {
 	for settings, want := range map[string]string{
 		"{networks: [0.0.0.0/0]}":                         "collapse_guard.networks[0] holds every IPv4 address: no rule on addresses blocks any",
 		"{networks_file: " + file + "}":                   "collapse_guard.networks_file holds every IPv6 address, in line 2: no rule on addresses blocks any",
-		"{private: enforce, networks: [192.0.2.1]}":       "collapse_guard.private is enforce: collapse_guard.networks and networks_file have no effect",
-		"{private: enforce, networks_file: " + file + "}": "collapse_guard.private is enforce: collapse_guard.networks and networks_file have no effect",
+		"{private: enforce, networks: [192.0.2.1]}":       "collapse_guard.private is enforce: rules block the addresses of collapse_guard.networks and networks_file too; these are only kept out of the list for firewalls",
+		"{private: enforce, networks_file: " + file + "}": "collapse_guard.private is enforce: rules block the addresses of collapse_guard.networks and networks_file too; these are only kept out of the list for firewalls",
 	} {
 		assert.Contains(t, accepts(t, "collapse_guard: "+settings), "# warning: "+want+"\n", settings)
 	}

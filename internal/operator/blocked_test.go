@@ -171,6 +171,11 @@ func TestTheListForFirewalls(t *testing.T) {
 				AtMost: velocity.Review, Networks: []netip.Prefix{netip.MustParsePrefix("2001:db8:0:1::99/128")},
 			}))
 		}, query: "?networks=1", want: lines(v4)},
+		{name: "a proxy that rules may block", then: func(d *port) {
+			d.checker.Replace(d.checker.Plan().WithGuard(velocity.CollapseGuard{
+				AtMost: velocity.Block, Networks: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")},
+			}))
+		}, query: "?networks=1", want: lines("2001:db8:0:1::/64")},
 		{name: "what is nobody's", then: func(d *port) {
 			for _, address := range []string{"10.0.0.7", "100.64.0.7", "127.0.0.7", "169.254.1.7", "172.31.0.7", "192.168.1.7", "240.0.0.7", "fd00::7", "fe80::7"} {
 				d.block(t, address)

@@ -35,7 +35,7 @@ func (a *API) firewallList(view *blockedView, networks bool, now velocity.Time) 
 	if err != nil {
 		return nil, notWhole("an address that must never be in the list is not known: " + err.Error())
 	}
-	never := newRanges(slices.Concat(kept, plan.Allowed(now), plan.SuspectNetworks(), nobodys))
+	never := newRanges(slices.Concat(kept, plan.Allowed(now), plan.Proxies(), nobodys))
 	rules := enforcedOnAddress(plan)
 	b, n := make([]byte, 0, 16*len(view.Blocked)+16), 0
 	for i := range view.Blocked {

@@ -10,7 +10,8 @@ import "net/netip"
 // to what the guard says; rules on other subjects, lists and failures of the store decide
 // as ever. Such an attempt begins no hold and no local answer: the rule is not enforced.
 type CollapseGuard struct {
-	// AtMost is the strictest outcome of such a rule: Review or Allow.
+	// AtMost is the strictest outcome of such a rule: Review or Allow. With Block nobody is
+	// suspect.
 	AtMost Outcome
 	// Networks are those of the shop's proxies, or of its CDN.
 	Networks []netip.Prefix
@@ -55,7 +56,10 @@ func (p *Plan) WithGuard(g CollapseGuard) *Plan {
 	}
 	networks, _ := NewLists(entries) // none fails: entries that may repeat each other contradict none
 	with := *p
-	with.guard = &guard{g.AtMost, networks}
+	with.guard, with.proxies = &guard{g.AtMost, networks}, g.Networks
+	if g.AtMost == Block {
+		with.guard = nil
+	}
 	return &with
 }
 
@@ -89,16 +93,9 @@ func (p *Plan) Suspect(addr, peer netip.Addr) Suspicion {
 	return NotSuspect
 }
 
-// SuspectNetworks returns the networks of the plan's guard.
-func (p *Plan) SuspectNetworks() (networks []netip.Prefix) {
-	if p.guard == nil {
-		return nil
-	}
-	for i := range p.guard.networks.entries {
-		networks = append(networks, p.guard.networks.entries[i].Net)
-	}
-	return networks
-}
+// Proxies returns the networks of the shop's proxies and of its CDN, which the plan's guard was
+// given. They are not to be changed.
+func (p *Plan) Proxies() []netip.Prefix { return p.proxies }
 
 var carrierNAT = netip.MustParsePrefix("100.64.0.0/10")
 

@@ -2,6 +2,7 @@ package velocity
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 )
 
@@ -21,6 +22,7 @@ type Plan struct {
 	ipv6Prefix int
 	lists      *Lists
 	guard      *guard // nil: none
+	proxies    []netip.Prefix
 }
 
 // A subjectPlan is the part of the plan for one kind of subject.
@@ -102,7 +104,7 @@ func (p *Plan) WithRules(rules []Rule) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	with.lists, with.guard = p.lists, p.guard
+	with.lists, with.guard, with.proxies = p.lists, p.guard, p.proxies
 	return with, nil
 }
 
