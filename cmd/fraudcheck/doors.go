@@ -33,10 +33,7 @@ func (s *service) makeDoors() error {
 		ShortIDs: s.keys.short}
 	operatorsAPI := &operator.API{Checker: s.checker, Guard: s.guard, Metrics: s.metrics, Now: s.clock.Now, Address: address, Profiles: s.settings.Debug.PProf, Peers: s.peers, Self: s.self(),
 		Minutes: s.minutes, Ring: s.ring, Instance: s.instance, ShortIDs: s.keys.short, CursorKey: s.keys.cursors}
-	if s.ring != nil {
-		callersAPI.Watchers = append(callersAPI.Watchers, s.ring.Watch)
-	}
-	callersAPI.Watchers = append(callersAPI.Watchers, suspects(s.log, address), s.traffic.Watch)
+	callersAPI.Watchers = append(callersAPI.Watchers, recent.Together(s.ring, s.traffic).Watch, suspects(s.log, address))
 	if s.decisions != nil {
 		callersAPI.Watchers = append(callersAPI.Watchers, s.decisions.Watch)
 	}

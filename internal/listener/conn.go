@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"sync/atomic"
 	"syscall"
@@ -28,6 +29,8 @@ const (
 // reads it owns Kept and the state; all other fields that change are atomic.
 type Conn struct {
 	net.Conn
+	// Peer is the address of the other end; not valid on a unix socket.
+	Peer netip.Addr
 	// Kept is what the server above keeps of the connection between two requests.
 	Kept any
 

@@ -22,6 +22,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -132,14 +133,23 @@ func (l *Listener) Accept() (net.Conn, error) {
 // register makes the connection one of the listener's. Of TLS, the handshake is the first
 // Read's work: Accept does not wait for it.
 func (l *Listener) register(c net.Conn) *Conn {
+	peer := peerOf(c)
 	if l.settings.TLS != nil {
 		c = tls.Server(c, l.settings.TLS) // the first Read shakes hands: Accept does not wait for it
 	}
-	taken := &Conn{Conn: c, listener: l, accepted: time.Now(), tick: l.tick}
+	taken := &Conn{Conn: c, Peer: peer, listener: l, accepted: time.Now(), tick: l.tick}
 	taken.since.Store(l.tick.Load())
 	l.open.Store(taken, nil)
 	l.number.Add(1)
 	return taken
+}
+
+// peerOf returns the address of the connection's other end; not valid on a unix socket.
+func peerOf(c net.Conn) netip.Addr {
+	if a, ok := c.RemoteAddr().(*net.TCPAddr); ok {
+		return a.AddrPort().Addr()
+	}
+	return netip.Addr{}
 }
 
 // makeRoom closes the connection that has been silent or idle longest, and reports

@@ -42,16 +42,11 @@ var certificateAlerts = []string{
 
 // tlsFailure returns why the handshake failed, false where err is none of a handshake.
 func (c *Conn) tlsFailure(err error) (f TLSFailure, failed bool) {
-	socket, session := c.layers()
+	_, session := c.layers()
 	if session == nil || session.ConnectionState().HandshakeComplete {
 		return f, false
 	}
-	f = TLSFailure{Reason: HandshakeFailed, Err: err}
-	if socket != nil {
-		if peer, ok := socket.RemoteAddr().(*net.TCPAddr); ok {
-			f.From = peer.AddrPort().Addr()
-		}
-	}
+	f = TLSFailure{Reason: HandshakeFailed, From: c.Peer, Err: err}
 	var plain tls.RecordHeaderError
 	var remote *net.OpError
 	switch {

@@ -2,7 +2,6 @@ package logging
 
 import (
 	"log/slog"
-	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -78,43 +77,50 @@ func appendPadding(dst []byte, start, width int) []byte {
 // appendCanisterAttr appends a space and the value, after its key where that ends in
 // "="; nothing where the value is empty.
 func appendCanisterAttr(dst []byte, a slog.Attr) []byte {
-	start := len(dst)
-	dst = appendCanisterValue(dst, a.Value)
-	if strings.HasSuffix(a.Key, "=") && len(dst) > start {
-		dst = slices.Insert(dst, start+1, []byte(a.Key)...)
+	if !strings.HasSuffix(a.Key, "=") {
+		return appendCanisterValue(dst, "", a.Value)
 	}
-	return dst
+	return appendCanisterValue(dst, a.Key, a.Value)
 }
 
-// appendCanisterValue appends a space and v, or nothing when v is empty.
-func appendCanisterValue(dst []byte, v slog.Value) []byte {
-	v = v.Resolve()
-	switch v.Kind() {
+// appendCanisterValue appends a space, the key and v, or nothing when v is empty.
+func appendCanisterValue(dst []byte, key string, v slog.Value) []byte {
+	switch v.Kind() { // the most frequent ones first
+	case slog.KindString:
+		if s := v.String(); s != "" {
+			dst = appendPrintable(append(append(dst, ' '), key...), s)
+		}
+		return dst
 	case slog.KindGroup:
 		for _, a := range v.Group() {
 			dst = appendCanisterAttr(dst, a)
 		}
 		return dst
-	case slog.KindInt64:
-		return strconv.AppendInt(append(dst, ' '), v.Int64(), 10)
-	case slog.KindUint64:
-		return strconv.AppendUint(append(dst, ' '), v.Uint64(), 10)
-	case slog.KindFloat64:
-		return strconv.AppendFloat(append(dst, ' '), v.Float64(), 'g', -1, 64)
-	case slog.KindBool:
-		return strconv.AppendBool(append(dst, ' '), v.Bool())
-	case slog.KindDuration:
-		dst = strconv.AppendInt(append(dst, " ("...), v.Duration().Milliseconds(), 10)
-		return append(dst, "ms)"...)
-	case slog.KindTime:
-		return v.Time().UTC().AppendFormat(append(dst, ' '), time.RFC3339)
+	case slog.KindLogValuer:
+		return appendCanisterValue(dst, key, v.Resolve())
 	case slog.KindAny:
 		if v.Any() == nil { // a nil error, or slog's empty attribute
 			return dst
 		}
+		if s := v.String(); s != "" {
+			dst = appendPrintable(append(append(dst, ' '), key...), s)
+		}
+		return dst
 	}
-	if s := v.String(); s != "" {
-		dst = appendPrintable(append(dst, ' '), s)
+	dst = append(append(dst, ' '), key...)
+	switch v.Kind() {
+	case slog.KindInt64:
+		return strconv.AppendInt(dst, v.Int64(), 10)
+	case slog.KindUint64:
+		return strconv.AppendUint(dst, v.Uint64(), 10)
+	case slog.KindFloat64:
+		return strconv.AppendFloat(dst, v.Float64(), 'g', -1, 64)
+	case slog.KindBool:
+		return strconv.AppendBool(dst, v.Bool())
+	case slog.KindDuration:
+		return append(strconv.AppendInt(append(dst, '('), v.Duration().Milliseconds(), 10), "ms)"...)
+	case slog.KindTime:
+		return v.Time().UTC().AppendFormat(dst, time.RFC3339)
 	}
 	return dst
 }
@@ -124,10 +130,12 @@ func appendCanisterValue(dst []byte, v slog.Value) []byte {
 // UTF-8), so that one event stays one line.
 func appendPrintable(dst []byte, s string) []byte {
 	for i := 0; i < len(s); {
-		if c := s[i]; ' ' <= c && c <= '~' {
-			dst = append(dst, c)
+		plain := i
+		for i < len(s) && ' ' <= s[i] && s[i] <= '~' {
 			i++
-			continue
+		}
+		if dst = append(dst, s[plain:i]...); i == len(s) {
+			break
 		}
 		r, size := utf8.DecodeRuneInString(s[i:])
 		switch {

@@ -2,7 +2,6 @@ package logging
 
 import (
 	"io"
-	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -12,6 +11,10 @@ const (
 	queueLines   = 8192        // lines that wait for one writer
 	sureLines    = 1024        // audit lines that wait for one writer, beside those
 	closeTimeout = time.Second // that close gives a writer that blocks
+
+	// gatherFor is how long lines are gathered before they are written: to wake the writer
+	// and to write cost more than a line does. Audit lines end it.
+	gatherFor = 5 * time.Millisecond
 
 	// lookInterval is how often a file is looked after while no line comes: it may have
 	// been removed or replaced, or a day may have ended.
@@ -45,15 +48,16 @@ type queue struct {
 	lastDrop time.Time
 	closed   bool
 
-	wake chan struct{} // holds a token when there may be something to do
-	done chan struct{}
+	wake   chan struct{} // holds a token when there may be something to do
+	urgent chan struct{} // likewise, without gathering
+	done   chan struct{}
 }
 
 // newQueue starts the goroutine that writes to w; at its end it closes closer, which
 // may be nil. report appends the line that says how many lines were dropped. That line
 // has no level: the lines lost may have had any. failed is called after a failed Write.
 func newQueue(w io.Writer, closer io.Closer, report func([]byte, uint64, time.Time) []byte, failed func(error)) *queue {
-	q := &queue{w: w, closer: closer, report: report, failed: failed, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	q := &queue{w: w, closer: closer, report: report, failed: failed, wake: make(chan struct{}, 1), urgent: make(chan struct{}, 1), done: make(chan struct{})}
 	q.room.L = &q.mu
 	go q.run()
 	return q
@@ -69,9 +73,12 @@ func (q *queue) put(line []byte, at time.Time) {
 		q.dropped++
 		q.lastDrop = at
 	default:
+		first := len(q.pending) == 0 // others come along with it
 		q.pending = append(q.pending, line...)
 		q.lines++
-		q.signal()
+		if first {
+			notify(q.wake)
+		}
 	}
 }
 
@@ -92,7 +99,7 @@ func (q *queue) putSurely(line []byte) (written <-chan struct{}) {
 	q.pending = append(q.pending, line...)
 	q.sure++
 	q.waiting = append(q.waiting, done)
-	q.signal()
+	notify(q.urgent)
 	return done
 }
 
@@ -101,7 +108,7 @@ func (q *queue) putSurely(line []byte) (written <-chan struct{}) {
 func (q *queue) close() {
 	q.mu.Lock()
 	q.closed = true
-	q.signal()
+	notify(q.urgent)
 	q.room.Broadcast()
 	q.mu.Unlock()
 
@@ -121,10 +128,10 @@ func (q *queue) droppedSoFar() uint64 {
 	return q.dropped
 }
 
-// signal wakes the writing goroutine.
-func (q *queue) signal() {
+// notify wakes the writing goroutine.
+func notify(channel chan<- struct{}) {
 	select {
-	case q.wake <- struct{}{}:
+	case channel <- struct{}{}:
 	default: // a token is there already
 	}
 }
@@ -135,6 +142,8 @@ func (q *queue) run() {
 	if q.closer != nil {
 		defer q.closer.Close()
 	}
+	gather := time.NewTimer(gatherFor)
+	gather.Stop()
 	var look <-chan time.Time
 	if q.closer != nil {
 		ticker := time.NewTicker(lookInterval)
@@ -146,7 +155,13 @@ func (q *queue) run() {
 		looking := false
 		select {
 		case <-q.wake:
-			runtime.Gosched() // lines that are logged just now come into the same batch
+			gather.Reset(gatherFor)
+			select {
+			case <-gather.C:
+			case <-q.urgent:
+				gather.Stop()
+			}
+		case <-q.urgent:
 		case <-look:
 			looking = true // an empty Write makes the file look after itself
 		}

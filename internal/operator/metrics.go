@@ -25,7 +25,7 @@ type Metrics struct {
 
 	checks   [3]prometheus.Counter                           // by velocity.Outcome
 	degraded struct{ store, wait, clock prometheus.Counter } // by reason
-	duration prometheus.Histogram
+	duration *notedDurations
 	outcomes *prometheus.CounterVec
 	plan     atomic.Pointer[planMetrics]   // of the plan of the last decision
 	panLike  prometheus.Counter            // requests with a value like a card number
@@ -36,14 +36,14 @@ type Metrics struct {
 
 	requests  *prometheus.CounterVec
 	routes    map[string]*routeMetrics
-	durations *prometheus.HistogramVec
+	durations *durations
 
 	acceptErrors  map[string]prometheus.Counter // by door
 	closedForRoom map[string]prometheus.Counter // by door
 	tlsFailures   *prometheus.CounterVec        // by door and reason
 
 	operations        map[opResult]prometheus.Counter
-	operationDuration map[string]prometheus.Observer
+	operationDuration map[string]*notedDurations
 	storeUp           map[string]prometheus.Gauge // by server
 
 	auth    *prometheus.CounterVec
@@ -68,7 +68,7 @@ type opResult struct {
 // the program does not answer with are nil.
 type routeMetrics struct {
 	by       [600]prometheus.Counter
-	duration prometheus.Observer
+	duration *notedDurations
 }
 
 // planMetrics are the counters of a plan's rules, in configuration order. They are made
@@ -140,7 +140,7 @@ func (m *Metrics) registerChecks(plan *velocity.Plan) {
 	for _, a := range append(velocity.IssuerAnswers[:len(velocity.IssuerAnswers):len(velocity.IssuerAnswers)], velocity.LateAnswer) {
 		m.issuer[a] = issuer.WithLabelValues(a.Outcome, a.Reason)
 	}
-	m.duration = m.histograms("fraudcheck_check_duration_seconds", "Time from a check read to its decision.").WithLabelValues().(prometheus.Histogram)
+	m.duration = m.histograms("fraudcheck_check_duration_seconds", "Time from a check read to its decision.").of()
 	m.outcomes = m.counters("fraudcheck_rule_outcomes_total", "What each rule said; skipped: the attempt lacked its subject.", "rule", "outcome", "mode")
 	m.planCounters(plan)
 }
@@ -176,7 +176,7 @@ func (m *Metrics) registerRequests() {
 // for every status that the program answers with. It is called before any is used.
 func (m *Metrics) AddRoutes(paths []string) {
 	for _, route := range paths {
-		of := &routeMetrics{duration: m.durations.WithLabelValues(route)}
+		of := &routeMetrics{duration: m.durations.of(route)}
 		for _, status := range []int{200, 202, 204, 400, 401, 403, 404, 405, 408, 413, 415, 417, 429, 431, 500, 501, 503, 505} {
 			of.by[status] = m.requests.WithLabelValues(route, strconv.Itoa(status))
 		}
@@ -241,9 +241,9 @@ func (m *Metrics) registerStore(servers []string) {
 	operations := m.counters("fraudcheck_store_operations_total", "Operations on memcached, by how they ended.", "op", "result")
 	durations := m.histograms("fraudcheck_store_operation_duration_seconds", "Time of an operation on memcached.", "op")
 	m.operations = make(map[opResult]prometheus.Counter)
-	m.operationDuration = make(map[string]prometheus.Observer)
+	m.operationDuration = make(map[string]*notedDurations)
 	for _, op := range memcached.Ops {
-		m.operationDuration[op] = durations.WithLabelValues(op)
+		m.operationDuration[op] = durations.of(op)
 		for _, result := range memcached.Results {
 			m.operations[opResult{op, result}] = operations.WithLabelValues(op, string(result))
 		}
@@ -306,13 +306,13 @@ func (m *Metrics) counters(name, help string, labels ...string) *prometheus.Coun
 
 // histograms registers histograms with these labels, classic and native at once. A native
 // one keeps at most 100 buckets and is reset at most once an hour.
-func (m *Metrics) histograms(name, help string, labels ...string) *prometheus.HistogramVec {
-	v := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+func (m *Metrics) histograms(name, help string, labels ...string) *durations {
+	d := &durations{HistogramVec: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: name, Help: help, Buckets: bucketBounds,
 		NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 100, NativeHistogramMinResetDuration: time.Hour,
-	}, labels)
-	m.Registry.MustRegister(v)
-	return v
+	}, labels)}
+	m.Registry.MustRegister(d)
+	return d
 }
 
 // Request counts an answer of either port. took is the time from the request read to its
@@ -325,7 +325,7 @@ func (m *Metrics) Request(route string, status int, took time.Duration) {
 		of.by[status].Inc()
 	}
 	if of != nil {
-		of.duration.Observe(took.Seconds())
+		of.duration.observe(took)
 	}
 }
 
@@ -333,7 +333,7 @@ func (m *Metrics) Request(route string, status int, took time.Duration) {
 // the time from the request read to the decision.
 func (m *Metrics) Decision(d *velocity.Decision, took time.Duration) {
 	m.checks[d.Outcome].Inc()
-	m.duration.Observe(took.Seconds())
+	m.duration.observe(took)
 	switch {
 	case d.StoreFailed:
 		m.degraded.store.Inc()
@@ -391,7 +391,7 @@ func (m *Metrics) Reload(result string) { m.reloads.WithLabelValues(result).Inc(
 // memcached.Results.
 func (m *Metrics) Operation(server, op string, result memcached.Result, took time.Duration) {
 	m.operations[opResult{op, result}].Inc()
-	m.operationDuration[op].Observe(took.Seconds())
+	m.operationDuration[op].observe(took)
 	up := 1.0
 	if result == memcached.Timeout || result == memcached.Failed {
 		up = 0

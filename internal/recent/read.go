@@ -90,7 +90,7 @@ func (r *Ring) Before(p *Position, f *Filter, limit int) (found []Decision) {
 // before looks at atOnce numbers below next, and returns the first that it has not looked
 // at. ended says that there are no more entries.
 func (r *Ring) before(next uint64, p *Position, f *Filter, limit int, found []Decision) (_ []Decision, _ uint64, ended bool) {
-	r.mu.Lock()
+	r.lock()
 	defer r.mu.Unlock()
 	if next = min(next, r.next); p != nil && p.Instance == r.instance {
 		next = min(next, p.Number)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
-	"sync"
 
 	"fraudcheck/internal/event"
 	"fraudcheck/internal/velocity"
@@ -39,11 +38,12 @@ const (
 // An IPv6 address counts as its network, as the rules have it; attempts without an address
 // count as one address.
 type Ring struct {
+	*Checks
+
 	keep, share int
 	instance    uint64
 
-	mu     sync.Mutex
-	slots  []slot // of which used were used so far
+	slots  []slot // those of notes, and of entries, of which used were used so far
 	used   int
 	order  []int32 // the slot of each sequence number, found by its low bits; none: evicted
 	oldest uint64  // sequence number of the oldest entry; next where there is none
@@ -52,6 +52,8 @@ type Ring struct {
 
 	addresses addresses
 	over      []int32 // the addresses that have more than their share, fewer than shareOf
+
+	fetched int32 // see fetch
 
 	latest velocity.Time // of the newest decision
 	modest velocity.Time // of the newest of an address that had less than its share
@@ -108,41 +110,49 @@ func NewRing(set RingSettings) *Ring {
 	first, longAgo := uint64(set.Start)<<20, set.Start-waiting
 	r := &Ring{
 		keep: keep, share: max(1, keep/shareOf), instance: InstanceNumber(set.Instance),
-		slots: make([]slot, keep), order: make([]int32, orders), oldest: first, next: first, first: first,
+		slots: make([]slot, mostNotes+keep), order: make([]int32, orders), oldest: first, next: first, first: first,
 		addresses: newAddresses(keep), over: make([]int32, 0, shareOf), modest: longAgo, modestBefore: longAgo,
 	}
-	results, reasons := make([]ruleResult, keep*rules), make([]string, keep)
+	results, reasons := make([]ruleResult, len(r.slots)*rules), make([]string, len(r.slots))
 	for i := range r.slots {
 		s := &r.slots[i]
 		s.rules = results[i*rules : i*rules : (i+1)*rules]
 		s.reasons = reasons[i : i : i+1]
 	}
+	r.Checks = newChecks(r, nil)
 	return r
 }
 
-// Watch is an [event.Watcher]: it notes the decision of a check.
-func (r *Ring) Watch(e *event.Event) {
-	if e.Kind != event.Check {
-		return
+// fetch reads what the notes will mostly need, so that the processor fetches it at the same
+// time: one after the other, each waits for memory three times.
+func (r *Ring) fetch(notes []note) {
+	sum := int32(0)
+	for i := range notes {
+		sum += r.addresses.buckets[r.addresses.bucketOf(notes[i].hash)]
+		if at := r.order[(r.oldest+uint64(i))&r.mask()]; at != none {
+			sum += r.addresses.all[r.slots[at].of].count
+		}
 	}
-	key, hash := e.Subject()
-	bucket := r.addresses.bucketOf(hash)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.latest = max(r.latest, e.Time)
-	of := r.addresses.find(bucket, &key)
-	if of != none && !r.admits(of, &key) {
+	r.fetched = sum
+}
+
+// note takes what was noted of a check.
+func (r *Ring) note(n *note) {
+	bucket := r.addresses.bucketOf(n.hash)
+	r.latest = max(r.latest, n.time)
+	of := r.addresses.find(bucket, &n.key)
+	if of != none && !r.admits(of, &n.key) {
 		if newest := &r.slots[r.addresses.all[of].newest]; newest.more < 1<<32-1 {
 			newest.more++
 		}
 		return
 	}
-	at := r.place(of)
+	at := n.slot
+	n.slot = r.place(of)                              // which the next check to be noted fills
 	if of == none || r.addresses.all[of].count == 0 { // what left may have been its last
-		of = r.addresses.add(bucket, &key)
+		of = r.addresses.add(bucket, &n.key)
 	}
-	r.slots[at].fill(e)
-	r.append(at, of, &key)
+	r.append(at, of, &n.key)
 }
 
 // admits reports whether the address, which has entries, gets one more.
@@ -164,7 +174,7 @@ func (r *Ring) admits(of int32, key *addressKey) bool {
 func (r *Ring) place(of int32) int32 {
 	if r.used < r.keep {
 		r.used++
-		return int32(r.used - 1)
+		return int32(mostNotes + r.used - 1)
 	}
 	return r.evictOldestOf(r.giver(of))
 }

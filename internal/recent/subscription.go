@@ -12,7 +12,7 @@ type Subscription struct {
 // Subscribe begins with the next decision; where the filter says since when, with the oldest
 // that is kept of those.
 func (r *Ring) Subscribe(f Filter) *Subscription {
-	r.mu.Lock()
+	r.lock()
 	defer r.mu.Unlock()
 	s := &Subscription{ring: r, filter: f, next: r.next}
 	if f.Since != 0 {
@@ -24,7 +24,7 @@ func (r *Ring) Subscribe(f Filter) *Subscription {
 // SubscribeAfter goes on behind the decision of that number, or behind the last where it has no
 // such number yet. Of an earlier run of this instance, it begins with the first of this run.
 func (r *Ring) SubscribeAfter(number uint64, f Filter) *Subscription {
-	r.mu.Lock()
+	r.lock()
 	defer r.mu.Unlock()
 	return &Subscription{ring: r, filter: f, next: max(r.first, min(number, r.next-1)+1)}
 }
@@ -45,7 +45,7 @@ func (s *Subscription) Read(limit int) (found []Decision, missed int) {
 // read looks at atOnce numbers.
 func (s *Subscription) read(limit int, found []Decision, missed int) (_ []Decision, _ int, ended bool) {
 	r := s.ring
-	r.mu.Lock()
+	r.lock()
 	defer r.mu.Unlock()
 	for range atOnce {
 		if s.next >= r.next || len(found) == limit {

@@ -1,78 +1,59 @@
 package recent
 
 import (
-	"runtime"
-	"sync"
 	"sync/atomic"
 	"time"
 
-	"fraudcheck/internal/event"
 	"fraudcheck/internal/velocity"
 )
 
 // Traffic is the attempts of the last ten minutes: how large the share of one address is,
-// and how many different addresses and cards there were. It may be used from many goroutines
-// at once.
+// and how many different addresses and cards there were. An address that the collapse guard
+// takes for no shopper's, and one that a list or an override decides about, is nobody's share:
+// it is known already. It may be used from many goroutines at once.
 type Traffic struct {
+	*Checks
+
+	shares           shares
 	addresses, cards distinct
 	took             [len(histogram{})]atomic.Uint64
-	parts            []*part
-	free             sync.Pool // *part, so that each processor mostly has one of its own
-	next             atomic.Uint32
-}
-
-// A part is what some of the checks write to, so that processors do not wait for each other.
-type part struct {
-	mu               sync.Mutex
-	shares           shares
-	addresses, cards batch
 }
 
 // window is the time that shares and distinct counts are about, in seconds.
 const window = 600
 
-// NewTraffic makes an empty Traffic, of about 35 KiB for each processor and up to 4 MiB for
-// the distinct counts.
+// NewTraffic makes an empty Traffic, of 35 KiB and up to 4 MiB for the distinct counts.
 func NewTraffic() *Traffic {
 	t := new(Traffic)
-	for range runtime.GOMAXPROCS(0) {
-		t.parts = append(t.parts, new(part))
-	}
-	t.free.New = func() any { return t.parts[int(t.next.Add(1))%len(t.parts)] }
+	t.Checks = newChecks(nil, t)
 	return t
 }
 
-// Watch is an event.Watcher. An address that the collapse guard takes for no shopper's, and
-// one that a list or an override decides about, is nobody's share: it is known already.
-func (t *Traffic) Watch(e *event.Event) {
-	if e.Kind != event.Check {
-		return
+// note counts what was noted of checks.
+func (t *Traffic) note(notes []note) {
+	var addresses, cards batch
+	for i := range notes {
+		n := &notes[i]
+		second := secondOf(n.time)
+		if n.known {
+			addresses.add(&t.addresses, n.hash, second)
+		}
+		if n.card != 0 {
+			cards.add(&t.cards, uint64(n.card), second)
+		}
+		t.shares.add(n.key, n.hash, n.shared, n.time)
 	}
-	address, hash := e.Subject()
-	known := e.Attempt.Address.IsValid()
-	p := t.free.Get().(*part)
-	p.mu.Lock()
-	if known {
-		p.addresses.add(&t.addresses, hash, secondOf(e.Time))
-	}
-	if e.ShortCard != 0 {
-		p.cards.add(&t.cards, uint64(e.ShortCard), secondOf(e.Time))
-	}
-	p.shares.add(address, hash, known && e.Decision.Suspect == velocity.NotSuspect && !e.Decision.Settled, e.Time)
-	p.mu.Unlock()
-	t.free.Put(p)
+	addresses.flush(&t.addresses)
+	cards.flush(&t.cards)
 }
 
 // Top returns the address that sent most attempts in the ten minutes before now.
 func (t *Traffic) Top(now velocity.Time) Top {
+	t.lock()
+	copied := t.shares // so that no check waits for the adding up
+	t.mu.Unlock()
 	all := tally{of: make(map[subject]int64)}
-	var copied shares
-	for _, p := range t.parts {
-		p.mu.Lock()
-		copied = p.shares // so that no check waits for the adding up
-		p.mu.Unlock()
-		all.add(&copied, now)
-	}
+	all.add(&copied, now)
 	return all.top()
 }
 
@@ -85,12 +66,8 @@ func (t *Traffic) Cards(now velocity.Time) float64 { return t.within(&t.cards, w
 
 // within estimates a distinct count of all checks until now, in the last that many seconds.
 func (t *Traffic) within(d *distinct, seconds uint32, now velocity.Time) float64 {
-	for _, p := range t.parts {
-		p.mu.Lock()
-		p.addresses.flush(&t.addresses)
-		p.cards.flush(&t.cards)
-		p.mu.Unlock()
-	}
+	t.lock()
+	t.mu.Unlock()
 	return d.within(seconds, now)
 }
 

@@ -1,8 +1,6 @@
 package server
 
 import (
-	"net"
-	"net/netip"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -62,8 +60,8 @@ func readInput(in *door.Input, ctx *fasthttp.RequestCtx) {
 	in.ContentType = h.ContentType()
 	in.Header, in.Head = header{h}, h.RawHeaders()
 	in.Body = ctx.Request.Body()
-	in.Peer = peerOf(ctx)
 	if c, ours := ctx.Conn().(*listener.Conn); ours {
+		in.Peer = c.Peer
 		in.BareLF, in.BadChunks, in.Last = c.BareLF(), c.BadChunks(), lastCredentials(c)
 	}
 }
@@ -95,14 +93,6 @@ func writeOutput(ctx *fasthttp.RequestCtx, q *door.Request) {
 	if out.Close {
 		ctx.SetConnectionClose()
 	}
-}
-
-// peerOf returns the address of the connection's other end; not valid on a unix socket.
-func peerOf(ctx *fasthttp.RequestCtx) netip.Addr {
-	if a, ok := ctx.RemoteAddr().(*net.TCPAddr); ok {
-		return a.AddrPort().Addr()
-	}
-	return netip.Addr{}
 }
 
 // header is the door's view of the header of a request whose head it refuses, as far as

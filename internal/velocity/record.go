@@ -28,8 +28,11 @@ func (r *Record) list(key listKey) *list {
 
 // listFor returns the list with that key, and adds it where there is none.
 func (r *Record) listFor(key listKey) *list {
-	i, found := slices.BinarySearchFunc(r.lists, key, func(l list, key listKey) int { return l.key.compare(key) })
-	if found {
+	i := 0 // there are a few at most
+	for i < len(r.lists) && r.lists[i].key.compare(key) < 0 {
+		i++
+	}
+	if i < len(r.lists) && r.lists[i].key == key {
 		return &r.lists[i]
 	}
 	r.lists = openGap(r.lists, i)

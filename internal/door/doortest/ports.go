@@ -124,9 +124,6 @@ func Open(t testing.TB, change ...func(*Setup)) *Fraudcheck {
 	for _, c := range change {
 		c(&s)
 	}
-	if s.Ring != nil {
-		s.Watchers = append(s.Watchers, s.Ring.Watch)
-	}
 	f.Checker = s.Checker
 	if f.Metrics = s.Metrics; f.Metrics == nil {
 		f.Metrics = operator.NewMetrics(s.Checker.Plan(), nil, operator.Sources{
@@ -135,7 +132,7 @@ func Open(t testing.TB, change ...func(*Setup)) *Fraudcheck {
 		})
 	}
 	s.Minutes = recent.NewMinutes(recent.NewTraffic(), f.Metrics.Counts, f.Now())
-	s.Watchers = append(s.Watchers, s.Minutes.Traffic.Watch)
+	s.Watchers = append(s.Watchers, recent.Together(s.Ring, s.Minutes.Traffic).Watch)
 	s.Guard.Observe = f.Metrics.Auth
 	f.open(t, &s)
 	return f
