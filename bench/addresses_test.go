@@ -13,6 +13,7 @@ import (
 
 func TestAddressesAreMeasuredInBothStores(t *testing.T) {
 	testbed.SkipShort(t, "starts the program twice")
+	testbed.SkipRace(t, "builds and starts the program")
 	testbed.NeedMemcached(t)
 	for _, pack := range []bool{false, true} {
 		var out strings.Builder

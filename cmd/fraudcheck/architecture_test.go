@@ -17,6 +17,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/testbed"
 )
 
 // Which package may import which:
@@ -113,6 +115,7 @@ func TestOnlyTestsAndMeasurementsImportTheTestbed(t *testing.T) {
 func only(pkg string) string { return pkg + "$" }
 
 func TestPackagesImportNoForbiddenOnes(t *testing.T) {
+	testbed.SkipRace(t, "lists packages")
 	list := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Deps " "}}`, module+"/internal/...", module+"/cmd/...", module+"/api/...")
 	out, err := list.CombinedOutput()
 	require.NoError(t, err, string(out))
@@ -161,6 +164,7 @@ var fileSet = token.NewFileSet()
 // source is every Go file of this project.
 func source(t *testing.T) []*sourceFile {
 	t.Helper()
+	testbed.SkipRace(t, "reads source")
 	files, err := parsed()
 	require.NoError(t, err)
 	require.True(t, slices.ContainsFunc(files, func(f *sourceFile) bool { return f.path == "cmd/fraudcheck/main.go" }))

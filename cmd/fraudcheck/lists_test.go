@@ -77,7 +77,7 @@ func TestAFileOfNetworksIsRead(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{"198.51.100.7/32 our call centre", "2001:db8::/32 ours"}, l.holds("allow"))
 	assert.Equal(t, []string{"192.0.2.1/32", "192.0.2.0/24"}, l.holds("block"))
-	stdout, stderr, code := command("check-config", "--config", filepath.Join(l.dir, "f.yaml"))
+	stdout, stderr, code := configCheck(t, "--config", filepath.Join(l.dir, "f.yaml"))
 	require.Zero(t, code, stderr)
 	assert.Contains(t, stdout, "# lists.allow_file holds 2 networks\n# lists.block_file holds 2 networks\n")
 }

@@ -263,7 +263,7 @@ func TestAMistakeIsAnsweredWithWhatMendsIt(t *testing.T) {
 				require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 			}
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "f.yaml"), []byte(tt.text), 0o600))
-			stdout, stderr, code := command("check-config", "--config", filepath.Join(dir, "f.yaml"))
+			stdout, stderr, code := configCheck(t, "--config", filepath.Join(dir, "f.yaml"))
 			assert.Equal(t, 1, code)
 			assert.Empty(t, stdout)
 			assert.Equal(t, "fraudcheck: "+tt.want+"\n", strings.ReplaceAll(stderr, dir, "DIR"))

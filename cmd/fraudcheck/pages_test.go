@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/testbed"
 )
 
 const root = "../.."
@@ -17,6 +19,7 @@ const root = "../.."
 // The pages: all Markdown files, but for those of the tools, which name other things.
 func pages(t *testing.T) (pages []string) {
 	t.Helper()
+	testbed.SkipRace(t, "reads pages")
 	for _, pattern := range []string{"*.md", "docs/*.md", "bench/*/*.md", "client/*.md", "client/*/*.md"} {
 		found, err := filepath.Glob(filepath.Join(root, pattern))
 		require.NoError(t, err)

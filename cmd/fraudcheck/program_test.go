@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"os/exec"
 	"regexp"
 	"strconv"
@@ -17,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fraudcheck/internal/testbed"
+	"fraudcheck/internal/testbed/calls"
 )
 
 // unconfigured starts the program as a newcomer does; it returns what is printed
@@ -184,20 +184,25 @@ func TestMemoryBoundEvictsAndCounts(t *testing.T) {
 	testbed.SkipShort(t, "20,000 checks over HTTP")
 	const addresses, callers = 20_000, 8
 	p := start(t, guarded+"store: {memory: {max_bytes: 1MiB}}")
-	address := func(n int) string { return netip.AddrFrom4([4]byte{198, 18, byte(n >> 8), byte(n)}).String() }
 	var all sync.WaitGroup
-	for caller := range callers {
+	for caller := range uint32(callers) {
 		all.Go(func() {
+			c, err := calls.Dial(p.addr, testbed.Basic("checkout", password))
+			if !assert.NoError(t, err) {
+				return
+			}
+			defer c.Conn.Close()
 			for n := caller; n < addresses; n += callers {
-				if !assert.Equal(t, "allow", p.decide(t, address(n), "4242")) {
+				if a, err := c.Call(n, 0); err != nil || a.Status != http.StatusOK || a.Decision != 'a' {
+					assert.Fail(t, "not allowed", "%+v, %v", a, err)
 					return
 				}
 			}
 		})
 	}
 	all.Wait()
-	count := func(n int) int {
-		a := p.send(t, "POST", "/v1/check", attempt(address(n), "1881"))
+	count := func(n uint32) int {
+		a := p.send(t, "POST", "/v1/check", attempt(calls.IP(n), "1881"))
 		require.Len(t, a.Rules, 1, a.body)
 		return a.Rules[0].Count
 	}

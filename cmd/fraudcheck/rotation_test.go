@@ -172,11 +172,11 @@ func TestCheckConfigSaysWhenThePreviousHashKeyMayGo(t *testing.T) {
 		guarded + "rules: [{name: a, per: ip, count: cards, window: 1m, block_over: 3, hold: 2h}]\n":                                                     "2h0m0s",
 		sharing("127.0.0.1:1"): "24h0m0s", // auth.tokens.refresh_ttl
 	} {
-		stdout, stderr, code := command("check-config", "--config", writeFile(t, "fraudcheck.yaml", rekeyed(t, config, newHashKey, hashKey)))
+		stdout, stderr, code := configCheck(t, "--config", writeFile(t, "fraudcheck.yaml", rekeyed(t, config, newHashKey, hashKey)))
 		require.Zero(t, code, stderr)
 		assert.Contains(t, stdout, "# hash_key_previous_file may be taken out once every instance has run with it for "+want+"\n")
 		assert.NotContains(t, stdout, hashKey)
 	}
-	stdout, _, _ := command("check-config", "--config", writeFile(t, "fraudcheck.yaml", guarded))
+	stdout, _, _ := configCheck(t, "--config", writeFile(t, "fraudcheck.yaml", guarded))
 	assert.NotContains(t, stdout, "may be taken out")
 }

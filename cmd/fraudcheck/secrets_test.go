@@ -75,7 +75,7 @@ func TestCheckConfigWarnsOfFilesThatOthersMayReadOrChange(t *testing.T) {
 		require.NoError(t, os.WriteFile(path(name), []byte(text), 0o600))
 	}
 	check := func() string {
-		stdout, stderr, code := command("check-config", "--config", path("f.yaml"))
+		stdout, stderr, code := configCheck(t, "--config", path("f.yaml"))
 		require.Zero(t, code, stderr)
 		return stdout
 	}

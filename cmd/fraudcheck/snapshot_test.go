@@ -76,7 +76,7 @@ func TestAnUnusableSnapshotIsSetAside(t *testing.T) {
 
 func TestASnapshotNeedsAHashKeyThatStays(t *testing.T) {
 	_, file := remembering(t)
-	_, stderr, code := command("check-config", "--config", writeFile(t, "fraudcheck.yaml", "store: {memory: {snapshot_file: "+file+"}}"))
+	_, stderr, code := configCheck(t, "--config", writeFile(t, "fraudcheck.yaml", "store: {memory: {snapshot_file: "+file+"}}"))
 	require.Equal(t, 1, code)
 	require.Contains(t, stderr, "hash_key_file: missing; expected ")
 }
@@ -100,7 +100,7 @@ func TestASnapshotFileThatCannotBeWrittenIsRefusedAtTheStart(t *testing.T) {
 			problem := regexp.QuoteMeta(p.config) + `:\d+: store.memory.snapshot_file: ` + c.problem
 			require.Regexp(t, "fraudcheck: "+problem, p.stderr)
 
-			stdout, _, code := command("check-config", "--config", p.config)
+			stdout, _, code := configCheck(t, "--config", p.config)
 			require.Zero(t, code, "it may be another machine's configuration")
 			require.Regexp(t, "# warning: "+problem, stdout)
 		})

@@ -65,7 +65,7 @@ func TestTheFolderOfASocketHasToBeThere(t *testing.T) {
 		assert.Equal(t, 1, code)
 		assert.Empty(t, stdout)
 		assert.Equal(t, "fraudcheck: "+says, stderr)
-		stdout, stderr, code = command("check-config", "--config", config)
+		stdout, stderr, code = configCheck(t, "--config", config)
 		assert.Zero(t, code, stderr)
 		assert.Contains(t, stdout, "# warning: "+says)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"fraudcheck/internal/testbed"
 	"fraudcheck/internal/velocity"
 )
 
@@ -284,6 +285,7 @@ func TestOutcomesAreHeardLater(t *testing.T) {
 // A quote that nobody closes swallows rows: the run ends, or the row says how many lines it
 // has.
 func TestAStrayQuoteIsTold(t *testing.T) {
+	testbed.SkipRace(t, "reads rows of megabytes, byte by byte")
 	const head = "time,ip,card_id,note\n1,203.0.113.7,a,x\n"
 	lines := strings.Repeat("2,203.0.113.7,a,x\n", 10)
 	long := strings.Repeat("2,203.0.113.7,a,x\n", longestRow/10)

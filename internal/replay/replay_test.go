@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"fraudcheck/internal/testbed"
 	"fraudcheck/internal/velocity"
 )
 
@@ -66,6 +67,7 @@ func TestAReplayDecidesAsTheOracleDoes(t *testing.T) {
 
 // Every cell of a sweep is what a run with its values finds.
 func TestEveryCellEqualsASingleRun(t *testing.T) {
+	testbed.SkipRace(t, "a thousand runs; others sweep under the detector")
 	rapid.Check(t, func(t *rapid.T) {
 		runtime.GC() // unmaps the records of the runs before: a process has 65,530 mappings
 		rules, rows := ruleSets().Draw(t, "rules"), histories().Draw(t, "history")

@@ -288,13 +288,12 @@ func TestNothingIsReadBehindAnAmbiguousRequest(t *testing.T) {
 		for port, its := range all.Ports() {
 			for _, before := range []string{"", doortest.Raw("GET /nowhere", "")} {
 				counted = nil
-				lines := len(all.Log.Lines())
 				c := its.Dial(t)
 				c.Send(before + tt.request + probe)
 				whole, err := io.ReadAll(c.R)
 				require.NoError(t, c.Conn.Close())
 				var logged []string
-				for _, line := range all.Log.Lines()[lines:] {
+				for _, line := range all.Log.Take() {
 					if line.Message == "Response:" {
 						logged = append(logged, line.Attrs["status"])
 					}

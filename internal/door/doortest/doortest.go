@@ -12,6 +12,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -160,6 +161,8 @@ type Answer struct {
 	JSON   map[string]any // nil when the body is no JSON object
 }
 
+var requestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
 // Next reads the answer to a request of that method, and requires of it what every
 // answer has.
 func (c *Conn) Next(method string) Answer {
@@ -174,7 +177,7 @@ func (c *Conn) Next(method string) Answer {
 		Header: response.Header, Close: response.Close, Body: string(body),
 	}
 	require.NoError(c.t, response.Body.Close())
-	assert.Regexp(c.t, `^[A-Za-z0-9._-]{1,64}$`, a.Header.Get("X-Request-ID"))
+	assert.Regexp(c.t, requestID, a.Header.Get("X-Request-ID"))
 	kept := "no-store"
 	if a.Header.Get("ETag") != "" { // the document, which is nobody's secret
 		kept = "no-cache"
@@ -216,4 +219,21 @@ func RequireProblem(t testing.TB, a Answer, status int, code, field string) {
 	assert.Equal(t, status == 401, a.Header.Get("WWW-Authenticate") == `Basic realm="fraudcheck", charset="UTF-8"`)
 	assert.Equal(t, status == 405, a.Header.Get("Allow") != "")
 	assert.Equal(t, status == 503 || status == 429, a.Header.Get("Retry-After") != "")
+}
+
+// RequireThrottled guesses until it is told to wait, and returns how many guesses were
+// refused before that. Those are 60, and one more for every five seconds that they took.
+func RequireThrottled(t testing.TB, guess func() Answer) (refused int) {
+	t.Helper()
+	began := time.Now()
+	a := guess()
+	for ; a.Status != http.StatusTooManyRequests; a = guess() {
+		RequireProblem(t, a, 401, "credentials_invalid", "")
+		refused++
+	}
+	RequireProblem(t, a, 429, "too_many_failures", "")
+	assert.Regexp(t, "^[1-5]$", a.Header.Get("Retry-After"))
+	assert.GreaterOrEqual(t, refused, 60)
+	assert.LessOrEqual(t, refused, 60+int(time.Since(began)/(5*time.Second)))
+	return refused
 }

@@ -33,6 +33,15 @@ func (l *Log) Lines() []Line {
 	return append([]Line(nil), l.lines...)
 }
 
+// Take is Lines, and forgets them.
+func (l *Log) Take() []Line {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	lines := l.lines
+	l.lines = nil
+	return lines
+}
+
 // Text is the whole log, to search.
 func (l *Log) Text() string { return fmt.Sprint(l.Lines()) }
 
