@@ -152,7 +152,8 @@ func TestTheLivePageChangesAtMostTwentyTimesASecond(t *testing.T) {
 	b := s.console(0, "ana", "/console")
 	b.see("live")
 	eval[any](b, "(() => { window.changes = []; new MutationObserver(() => window.changes.push(performance.now())).observe(document.querySelector('.counts'), { childList: true, subtree: true, characterData: true }); })(), null")
-	for i := range 300 {
+	// On a busy machine the page changes less often: until there is something to judge.
+	for i := 0; i < 300 || eval[int](b, "window.changes.length") <= 42; i++ {
 		s.check(0, "198.51.100.2"+string(rune('1'+i%9)), string(rune('a'+i%26)))
 		require.NoError(t, testbed.Pause(t.Context(), 10*time.Millisecond)) // slower than what is too fast
 	}
@@ -160,7 +161,6 @@ func TestTheLivePageChangesAtMostTwentyTimesASecond(t *testing.T) {
 	b.until("document.querySelectorAll('tbody tr').length >= 150")
 	fastest := eval[float64](b, "window.changes.slice(21).reduce((least, at, i) => Math.min(least, at - window.changes[i]), 1e9)")
 	assert.GreaterOrEqual(t, fastest, 950.0, "ms for 21 changes")
-	assert.Greater(t, eval[int](b, "window.changes.length"), 21)
 
 	b.button("Pause")
 	before := eval[string](b, "document.querySelector('tbody').innerText")
