@@ -24,6 +24,7 @@ import (
 
 	"fraudcheck/internal/auth/proof"
 	"fraudcheck/internal/peers"
+	"fraudcheck/internal/testbed"
 )
 
 func keys(t testing.TB) *proof.Keys {
@@ -100,14 +101,17 @@ func TestAQuestionBearsAProofAndNoCredentials(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoAnswerIsNamedWithItsReason(t *testing.T) {
+// A reasoned is a peer, and what is said of its answer; nothing of a good one.
+type reasoned struct {
+	name string
+	peer http.HandlerFunc
+	why  string
+}
+
+func TestAnAnswerHasABound(t *testing.T) {
+	testbed.SkipRace(t, "a peer has a second for its answer, also for one of 8 MiB")
 	large := strings.Repeat("x", peers.MaxAnswer)
-	elsewhere := serve(t, says("elsewhere 1", `{"followed":true}`))
-	for _, tt := range []struct {
-		name string
-		peer http.HandlerFunc
-		why  string
-	}{
+	requireReasons(t, []reasoned{
 		{"as long as may be", says("there 1", large), ""},
 		{"too long", says("there 1", large+"x"), "answers with more than 8 MiB"},
 		{"endless", func(w http.ResponseWriter, _ *http.Request) {
@@ -118,6 +122,12 @@ func TestWhatIsNoAnswerIsNamedWithItsReason(t *testing.T) {
 				}
 			}
 		}, "answers with more than 8 MiB"},
+	})
+}
+
+func TestWhatIsNoAnswerIsNamedWithItsReason(t *testing.T) {
+	elsewhere := serve(t, says("elsewhere 1", `{"followed":true}`))
+	requireReasons(t, []reasoned{
 		{"a redirect", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "http://"+addr(elsewhere)+"/", http.StatusFound)
 		}, "answers with a redirect, and none is followed"},
@@ -136,7 +146,12 @@ func TestWhatIsNoAnswerIsNamedWithItsReason(t *testing.T) {
 		{"this instance's id", says("here 1", "{}"), "has the same id as this instance: set instance to another one"},
 		{"a head as long as a book", says(strings.Repeat("a", 64<<10)+" 1", "{}"), "answers with what is no HTTP of its scheme, or a head of more than 16 KiB"},
 		{"an end in the middle", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "closes the connection without an answer"},
-	} {
+	})
+}
+
+func requireReasons(t *testing.T, peers []reasoned) {
+	t.Helper()
+	for _, tt := range peers {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			server := serve(t, tt.peer)
