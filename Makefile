@@ -78,7 +78,7 @@ verify: ## what make test leaves out, with the tools of others, each of which mu
 
 console-test: ## the console in a real browser: chromium, and what npm has for tests of pages
 	@$(need_go)
-	cd internal/console/browser && npm ci --silent --no-audit --no-fund --ignore-scripts && go test -count=1 .
+	cd internal/console/browser && npm ci --silent --no-audit --no-fund --ignore-scripts && go test -count=1 -timeout 30m .
 
 # in_release runs deploy/release with the toolchain that go.mod names. It clears the
 # settings of Go itself; those that go run heeds are set here.

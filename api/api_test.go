@@ -150,6 +150,7 @@ func TestTheDocumentHasTheFieldsOfTheTable(t *testing.T) {
 		velocity.CheckRequest:   {"CheckRequest"},
 		velocity.OutcomeRequest: {"OutcomeRequest"},
 		velocity.SubjectRequest: {"CardSubject", "OtherSubject"},
+		velocity.AttemptRequest: {"AttemptName"},
 	} {
 		for _, name := range schemas {
 			properties := d.Components.Schemas[name].Properties

@@ -17,6 +17,7 @@ type cell struct {
 	does   string          // the traffic, in the table
 	conns  int             // connections
 	rate   int             // calls a second; 0 for a closed loop
+	beside crowd           // who else asks meanwhile
 	base   string          // name of the cell that it is compared with
 	sizing bool            // its table has the columns of sizing
 }
@@ -34,6 +35,7 @@ const (
 	byCards     = "memcached tcp, one address that shows its cards again: by cards shown"
 	byRules     = "memcached tcp, one address that shows its card again: by rules"
 	byLog       = "the decision log: embedded store, without it and with it"
+	byCrowd     = "analysts at the console, and programs that read the stream: open loop as above"
 	bySchemes   = "schemes: embedded store, credentials verified before, compared with a password in clear"
 	otherStacks = "other stacks, the same calls"
 	sizeDefault = "to size by: the default rule"
@@ -89,6 +91,13 @@ func ownCells() (all []cell) {
 	paced("bare", startBare, honest)
 	paced("embedded", quietMemory.start, honest)
 	paced("memcached tcp", quietTCP.start, honest)
+
+	for _, of := range []struct {
+		does   string
+		beside crowd
+	}{{"no consoles", crowd{}}, {"20 consoles", crowd{20, page}}, {"20 streams", crowd{20, program}}} {
+		add(cell{table: byCrowd, target: "embedded", start: quietMemory.start, from: honest, does: of.does, conns: 64, rate: pacedRate, beside: of.beside, base: "embedded no consoles 64"})
+	}
 
 	four := setup{logLevel: "WARNING", store: "tcp", instances: 4}.start
 	add(cell{table: hot, target: "4 instances", start: four, from: honest, does: "honest", conns: 256, base: "4 instances honest 256"})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -39,6 +40,7 @@ type experiment struct {
 	from   *traffic
 	conns  int
 	rate   int
+	beside crowd
 	lasts  time.Duration
 	slow   time.Duration
 	auth   string
@@ -189,7 +191,9 @@ func (e *experiment) sample(ctx context.Context) (s sample, err error) {
 	if e.rate > 0 {
 		calls = func() { l.openLoop(e.rate) }
 	}
-	if err := l.window(ctx, e.lasts, at, calls); err != nil {
+	leave := e.beside.come(ctx, e.target)
+	err = l.window(ctx, e.lasts, at, calls)
+	if err = errors.Join(err, leave()); err != nil {
 		return s, err
 	}
 	after, err := e.target.state()

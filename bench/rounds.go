@@ -112,6 +112,6 @@ func (l *lab) measure(ctx context.Context, c *cell, lasts time.Duration) (sample
 	if err != nil {
 		return sample{}, err
 	}
-	e := experiment{target: t, from: c.from(), conns: c.conns, rate: c.rate, lasts: lasts, slow: slow, auth: t.auth}
+	e := experiment{target: t, from: c.from(), conns: c.conns, rate: c.rate, beside: c.beside, lasts: lasts, slow: slow, auth: t.auth}
 	return e.run(ctx), nil
 }

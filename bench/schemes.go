@@ -37,7 +37,7 @@ func password(encryption string, kept func(password string) (string, error)) sch
 		if err != nil {
 			return "", "", err
 		}
-		return fmt.Sprintf("basic: {users: [{username: %s, password: %q, encryption: %s}]}", user, hash, encryption), l.auth(), nil
+		return fmt.Sprintf("basic: {users: [{username: %s, password: %q, encryption: %s, roles: [checker, analyst]}]}", user, hash, encryption), l.auth(), nil
 	}
 }
 

@@ -177,7 +177,7 @@ func (l *lab) startFraudcheck(ctx context.Context, t *target, s setup) error {
 		t.store, l.stops = m, append(l.stops, m.Stop)
 		store += `, kind: memcached, memcached: {servers: ["` + m.Addr + `"]}`
 	}
-	config += "store: {" + store + "}\n"
+	config += "store: {budget: 1s, " + store + "}\n" // as patience
 	path, err := l.configure(ctx, config)
 	if err != nil {
 		return err

@@ -36,6 +36,7 @@ var bars = []bar{
 	{"4 instances hot key 256", "4 instances honest 256", cpu, false, 0.8, "one address at four instances is cheaper than shoppers"},
 	{"memcached tcp 1000 shown 64", "memcached tcp 1 shown 64", cpu, false, 1.1, "more cards cost no more"},
 	{"rules: 16 retry 64", "rules: 1 retry 64", cpu, false, 1.5, "16 rules"},
+	{"embedded 20 consoles 64", "embedded no consoles 64", cpu, false, 1.05, "20 consoles cost the checks little"},
 	{"decision log honest 64", "no decision log honest 64", rate, true, 0.95, "the log takes little of the rate"},
 	{"decision log honest 64", "no decision log honest 64", cpu, false, 1.1, "and little processor time"},
 	{"Basic argon2id honest 64", "Basic clear honest 64", cpu, false, 1.15, "verified once"},

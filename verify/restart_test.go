@@ -120,7 +120,13 @@ type restartable struct {
 func pair(t *testing.T, program string) (one, two *restartable) {
 	t.Helper()
 	memcached := testbed.StartMemcached(t)
-	var both [2]*restartable
+	both := pairOn(t, func() string { return fmt.Sprintf("{kind: memcached, memcached: {servers: [%q]}}", memcached.Addr) })
+	return both[0], both[1]
+}
+
+// pairOn starts two; store returns the section of that name, for each.
+func pairOn(t *testing.T, store func() string) (both [2]*restartable) {
+	t.Helper()
 	for n := range both {
 		addr, err := testbed.FreeAddr()
 		require.NoError(t, err)
@@ -129,14 +135,14 @@ func pair(t *testing.T, program string) (one, two *restartable) {
 listen: %s
 operator_listen: 127.0.0.1:0
 hash_key: staple-0123456789-0123456789-0123456789
-store: {kind: memcached, memcached: {servers: [%q]}}
+store: %s
 auth: {basic: {users: [{username: checkout, password: correct-horse-battery}]}}
-`, addr, memcached.Addr), 0o600))
+`, addr, store()), 0o600))
 		both[n] = &restartable{t: t, config: config, addr: addr}
 		both[n].start(program)
 		t.Cleanup(func() { both[n].Kill() })
 	}
-	return both[0], both[1]
+	return both
 }
 
 func (r *restartable) start(program string) {

@@ -32,6 +32,7 @@ type sample struct {
 const (
 	someCheck   = `{"ip":"203.0.113.200","card_id":"pm_200"}`
 	someSubject = `{"per":"email","value":"ada@example.com"}`
+	someAttempt = `{"attempt_id":"order-1001-1"}`
 
 	setOverride    = op("PUT /v1/addresses/{ip}/override")
 	removeOverride = op("DELETE /v1/addresses/{ip}/override")
@@ -61,6 +62,7 @@ var samples = map[op]sample{
 	"GET /v1/overrides":          {as: asDesk},
 	"POST /v1/subjects/read":     {body: someSubject, as: asDesk},
 	"POST /v1/subjects/forget":   {body: someSubject, as: asDesk},
+	"POST /v1/attempts/read":     {body: someAttempt, as: asDesk},
 	"GET /v1/blocked":            {as: asDesk},
 	"GET /v1/decisions":          {as: asDesk},
 	"GET /v1/rules":              {as: asDesk},
@@ -307,6 +309,7 @@ func (d *drive) driveOperators(i *testbed.Instance) {
 	eve := d.sampleOf("POST /v1/subjects/read")
 	eve.body = `{"per":"email","value":"eve@example.com"}`
 	d.taken(i, "POST /v1/subjects/read", eve, 200)
+	d.taken(i, "POST /v1/attempts/read", d.sampleOf("POST /v1/attempts/read"), 200)
 	for _, o := range d.ops() {
 		if strings.HasPrefix(string(o), "GET /debug") {
 			d.taken(i, o, d.sampleOf(o), 200)
@@ -374,7 +377,7 @@ func (d *drive) driveDecisions(i *testbed.Instance) {
 	id := page.json["decisions"].([]any)[0].(map[string]any)["request_id"].(string)
 	for _, query := range []string{
 		"before=" + page.json["next"].(string), "decision=block&rule=cards_per_ip", "decision=&rule=&ip=&attempt_id=&request_id=&since=&scope=&before=",
-		"ip=203.0.113.0/24", "request_id=" + id, "since=2026-11-28T13:00:00Z", "since=1795870800.5", "attempt_id=order-1001-1", "scope=this", "ip=198.51.100.250",
+		"ip=203.0.113.0/24", "request_id=" + id, "since=2026-11-28T13:00:00Z", "since=1795870800.5", "attempt_id=order-1001-1", "attempt=k7qm2xpz", "attempt=", "scope=this", "ip=198.51.100.250",
 	} {
 		d.taken(i, list, ask(query), 200)
 	}
@@ -465,7 +468,7 @@ func (d *drive) driveHTTP(i *testbed.Instance) {
 		"POST /v1/refresh":  {body: `{"refresh_token":"fc_r_x"} x`},
 		"POST /v1/outcomes": {body: "[]"}, "POST /v1/logout": {body: "[]"},
 		setOverride:              {body: "[]"},
-		"POST /v1/subjects/read": {body: "[]"}, "POST /v1/subjects/forget": {body: "[]"},
+		"POST /v1/subjects/read": {body: "[]"}, "POST /v1/subjects/forget": {body: "[]"}, "POST /v1/attempts/read": {body: "[]"},
 	} {
 		bad := d.sampleOf(o)
 		bad.body, bad.media = c.body, c.media

@@ -110,6 +110,7 @@ var others = map[op][]string{
 		`{"per":"device","value":"d"}`, `{"per":"device","value":" "}`, `{"per":"card","last4":"4242","expiry":"12/30"}`, `{"per":"email","value":"a","expiry":"12/30"}`, `{"per":"cart","value":"c"}`, `{"per":"account","value":"12"}`, `{"per":"account","value":"` + long[257] + `"}`, `{"per":"email","value":"a","ip":"x"}`,
 	},
 	"POST /v1/subjects/forget": {`{}`, `{"per":"email"}`, `{"per":"card","card_id":"pm_1"}`, `{"per":"email","value":"` + long[256] + `"}`, `{"per":"x"}`, `{"ip":"203.0.113.7"}`},
+	"POST /v1/attempts/read":   {`{}`, `{"attempt_id":"4111111111111111"}`, `{"attempt_id":""}`, `{"attempt_id":null}`, `{"attempt_id":1}`, `{"attempt_id":"` + long[128] + `"}`, `{"attempt_id":"` + long[129] + `"}`, `{"ip":"203.0.113.7"}`},
 	"POST /v1/login":           {`{}`, `{"username":"checkout"}`, `{"username":"a","password":1}`, `{"username":null,"password":"x"}`, `{"username":"a","password":"b","user":"c"}`},
 	"POST /v1/refresh":         {`{}`, `{"refresh_token":null}`, `{"refresh_token":1}`, `{"token":"x"}`},
 	"POST /v1/logout":          {`{}`, `{"refresh_token":7}`, `{"token":"x"}`},
@@ -143,7 +144,7 @@ func (d *drive) driveFields(i *testbed.Instance) {
 	for o, body := range map[op]string{ // no schema can say that a name stands twice
 		"POST /v1/check": `{"card_id":"pm_1","card_id":"pm_1"}`, "POST /v1/outcomes": `{"card_id":"pm_1","card_id":"pm_1"}`,
 		"POST /v1/refresh": `{"refresh_token":"a","refresh_token":"a"}`, "POST /v1/logout": `{"refresh_token":"a","refresh_token":"a"}`,
-		"POST /v1/subjects/read": `{"per":"card","per":"card"}`, "POST /v1/subjects/forget": `{"per":"card","per":"card"}`,
+		"POST /v1/subjects/read": `{"per":"card","per":"card"}`, "POST /v1/subjects/forget": `{"per":"card","per":"card"}`, "POST /v1/attempts/read": `{"attempt_id":"a","attempt_id":"a"}`,
 	} {
 		twice := d.sampleOf(o)
 		twice.body = body

@@ -66,20 +66,19 @@ func newQueue(w io.Writer, closer io.Closer, report func([]byte, uint64, time.Ti
 // put queues a copy of line, or drops it when the queue is full or closed.
 func (q *queue) put(line []byte, at time.Time) {
 	q.mu.Lock()
-	defer q.mu.Unlock()
 	switch {
 	case q.closed:
 	case q.lines == queueLines:
 		q.dropped++
 		q.lastDrop = at
 	default:
-		first := len(q.pending) == 0 // others come along with it
-		q.pending = append(q.pending, line...)
-		q.lines++
-		if first {
+		if len(q.pending) == 0 { // the others come along with it
 			notify(q.wake)
 		}
+		q.pending = append(q.pending, line...)
+		q.lines++
 	}
+	q.mu.Unlock() // not deferred: that is a good part of what this costs
 }
 
 // putSurely queues a copy of an audit line, which is never dropped: where sureLines wait

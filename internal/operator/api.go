@@ -36,7 +36,7 @@
 // # Decisions
 //
 // GET /v1/decisions lists the last checks of all instances, from memory, with short ids of
-// cards and attempts. GET /v1/decisions/stream sends them as they are made;
+// cards and attempts; POST /v1/attempts/read makes one of an attempt_id. GET /v1/decisions/stream sends them as they are made;
 // with peers, those of all.
 //
 // # Logins
@@ -137,6 +137,7 @@ func (a *API) Routes() []door.Route {
 		{Methods: "GET", Path: overridesPath, Needs: auth.Analyst, Peers: true, Turn: turns.LookUp, Handle: a.listOverrides},
 		{Methods: "POST", Path: "/v1/subjects/read", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.readSubject},
 		{Methods: "POST", Path: "/v1/subjects/forget", Needs: auth.Analyst, Turn: turns.Change, Handle: a.forgetSubject},
+		{Methods: "POST", Path: "/v1/attempts/read", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.readAttempt},
 		{Methods: "GET", Path: blockedPath, Needs: auth.Analyst, Peers: true, Turn: turns.LookUp, Handle: a.blocked},
 		{Methods: "GET", Path: decisionsPath, Needs: auth.Analyst, Peers: true, Turn: turns.LookUp, Handle: a.listDecisions},
 		{Methods: "GET", Path: "/v1/rules", Needs: auth.Analyst, Turn: turns.LookUp, Handle: a.listRules},

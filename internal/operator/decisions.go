@@ -162,7 +162,7 @@ func shownName(q *door.Request, name string) string {
 
 // The parameters of a stream, and those of a list.
 var (
-	streamFilters = []string{"decision", "rule", "ip", "attempt_id", "request_id", "since", "scope"}
+	streamFilters = []string{"decision", "rule", "ip", "attempt", "attempt_id", "request_id", "since", "scope"}
 	listFilters   = append(slices.Clone(streamFilters), "limit", "before")
 	peerFilters   = []string{"scope", "after"} // of a stream to another instance
 )
@@ -212,8 +212,13 @@ func (q *decisionsQuery) set(a *API, name, value string) (expected string) {
 			}
 		}
 		expected = "an address such as 203.0.113.7, or a network such as 203.0.113.0/24"
+	case "attempt":
+		q.Attempt, ok = velocity.ParseShortID(value)
+		expected = "the attempt of a decision, such as k7qm2xpz"
 	case "attempt_id":
-		q.Attempt, ok, expected = a.ShortIDs.Attempt(value), velocity.IsAttemptID(value), "1 to 128 characters"
+		id := a.ShortIDs.Attempt(value)
+		ok, expected = velocity.IsAttemptID(value) && (q.Attempt == 0 || q.Attempt.Alike(id)), "1 to 128 characters, and not those of another attempt"
+		q.Attempt = id
 	case "request_id":
 		q.RequestID, ok, expected = value, door.Traceable([]byte(value)), "the X-Request-ID of an answer"
 	case "since":

@@ -33,6 +33,7 @@ func TestEachRouteNeedsItsRole(t *testing.T) {
 		{"POST", "/v1/subjects/read", someEmail},
 		{"POST", "/v1/subjects/forget", someEmail},
 		{"POST", "/v1/subjects/read", "{"},
+		{"POST", "/v1/attempts/read", `{"attempt_id":"order-1"}`},
 		{"POST", "/v1/subjects/forget", nine},
 	} {
 		t.Run(guarded.method+" "+guarded.path, func(t *testing.T) {

@@ -174,10 +174,11 @@ func (r *feedReader) wait() {
 
 // read appends to b, as events, what peers told since the last call and the filter takes, of
 // at most limit decisions, how many are missing, and who is unreachable where that has
-// changed. more: there is more to read.
-func (r *feedReader) read(b []byte, f *recent.Filter, limit int) (_ []byte, more bool) {
+// changed. Of what the filter takes, sent are appended, at most allowed, and the rest is
+// missing. more: there is more to read.
+func (r *feedReader) read(b []byte, f *recent.Filter, limit, allowed int) (_ []byte, sent int, more bool) {
 	if r == nil {
-		return b, false
+		return b, 0, false
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -187,19 +188,25 @@ func (r *feedReader) read(b []byte, f *recent.Filter, limit int) (_ []byte, more
 			Unreachable []string `json:"unreachable"`
 		}{append([]string{}, r.unreachable...)})
 	}
+	missed := 0
 	if r.from < r.oldest {
-		b = appendDropped(b, int(r.oldest-r.from))
+		missed = int(r.oldest - r.from)
 		r.from = r.oldest
 	}
 	for ; r.from < r.next && limit > 0; r.from++ {
 		d := &r.kept[r.from%feedKeeps]
 		limit--
-		b = appendDropped(b, d.missed)
-		if d.text != nil && d.place.Number > r.seen[d.Instance] && d.matches(f) {
+		missed += d.missed
+		switch {
+		case d.text == nil || d.place.Number <= r.seen[d.Instance] || !d.matches(f):
+		case sent == allowed:
+			missed++
+		default:
 			b = append(b, d.text...)
+			sent++
 		}
 	}
-	return b, r.from < r.next
+	return appendDropped(b, missed), sent, r.from < r.next
 }
 
 // matches reports whether the filter takes a decision of another instance.

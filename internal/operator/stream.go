@@ -3,6 +3,7 @@ package operator
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/url"
 	"slices"
 	"strconv"
@@ -25,6 +26,10 @@ const (
 	streamRecheck = 500 * time.Millisecond
 	// streamPart is how many decisions are sent at once.
 	streamPart = 100
+	// streamRate is how many decisions a second a stream sends to a caller; of more it says how
+	// many are missing. So what streams cost is bounded, however fast checks come: no person
+	// reads more, and a program that needs every decision has the decision log.
+	streamRate = 100
 	// peerComment is the same of a stream to another instance, which gives it up after two
 	// seconds of silence.
 	peerComment = 500 * time.Millisecond
@@ -98,6 +103,8 @@ type follower struct {
 	query   *decisionsQuery
 	own     *recent.Subscription // nil: this instance keeps none
 	others  *feedReader          // nil: of this instance only
+	left    float64              // how many decisions may be sent, at counted
+	counted time.Time
 }
 
 // follow writes decisions until the stream is to end.
@@ -147,19 +154,40 @@ func (a *API) follow(f *follower) {
 	}
 }
 
-// appendNew appends what is new, as events; more: there is more.
+// appendNew appends what is new, as events; more: there is more that may be sent.
 func (a *API) appendNew(b []byte, f *follower) (_ []byte, more bool) {
+	allowed := f.allowed(time.Now())
 	var found []recent.Decision
 	if f.own != nil {
+		own := allowed
+		if f.others != nil {
+			own -= allowed / 2 // so that others have their part of a flood
+		}
 		var missed int
-		found, missed = f.own.Read(streamPart)
+		found, missed = f.own.Read(min(streamPart, own))
+		if len(found) == own {
+			missed += f.own.Skip()
+		}
 		b = appendDropped(b, missed)
 	}
 	for i := range found {
 		b = appendEvent(b, a.listed(f.request, &found[i]))
 	}
-	b, more = f.others.read(b, &f.query.Filter, streamPart)
+	b, sent, more := f.others.read(b, &f.query.Filter, streamPart, allowed-len(found))
+	f.left -= float64(len(found) + sent)
 	return b, more || len(found) == streamPart
+}
+
+// allowed returns how many decisions may be sent now. Another instance bounds by itself what it
+// reads, and what a caller asks for by since is sent whole.
+func (f *follower) allowed(now time.Time) int {
+	if f.request.Caller.IsPeer() || f.own != nil && f.own.InPast() {
+		f.left = 0
+		return math.MaxInt
+	}
+	f.left = min(streamRate, max(0, f.left)+streamRate*now.Sub(f.counted).Seconds())
+	f.counted = now
+	return int(f.left)
 }
 
 // appendDropped appends an event that says how many decisions are missing, if any are.

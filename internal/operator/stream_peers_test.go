@@ -188,6 +188,29 @@ func TestAStreamNamesWhoIsUnreachable(t *testing.T) {
 	assert.Regexp(t, there.addr, d.follow(t, "").first(t), "one that begins later hears it too")
 }
 
+// What others decide counts among the hundred, and has its part of them.
+func TestAFloodOfOthersIsBoundedToo(t *testing.T) {
+	there := streams(t, "there")
+	d := openAmong(t, []string{there.addr})
+	s := d.follow(t, "")
+	for n := range 400 {
+		there.tells(theirs(fmt.Sprint("r", n), 1+n%9, "allow"))
+	}
+	began, sent, missed := time.Now(), 0, 0
+	for sent+missed < 400 {
+		switch name, data := s.next(t); name {
+		case "decision":
+			sent++
+		case "dropped":
+			var dropped struct{ Missed int }
+			require.NoError(t, json.Unmarshal([]byte(data), &dropped))
+			missed += dropped.Missed
+		}
+	}
+	assert.GreaterOrEqual(t, sent, 50)
+	assert.LessOrEqual(t, float64(sent), 110+100*time.Since(began).Seconds())
+}
+
 // first is the data of the next event.
 func (s *stream) first(t testing.TB) string {
 	t.Helper()

@@ -134,6 +134,33 @@ func TestAStreamSaysHowManyDecisionsItMissed(t *testing.T) {
 	s.decision(t)
 }
 
+// However fast decisions come, a stream costs no more, and says what it left out.
+func TestAStreamSendsAHundredDecisionsASecondAtMost(t *testing.T) {
+	ring := recent.NewRing(recent.RingSettings{Keep: 10_000, Rules: 1, Instance: "web-1", Start: velocity.TimeOf(doortest.Morning)})
+	d := open(t, nil, func(s *doortest.Setup) { s.Ring = ring })
+	all, one := d.follow(t, ""), d.follow(t, "?ip=10.0.7.7")
+	began := time.Now()
+	flood(ring, 5000)
+	sent, missed := 0, 0
+	for sent+missed < 5000 {
+		switch name, data := all.next(t); name {
+		case "decision":
+			sent++
+		case "dropped":
+			var dropped struct{ Missed int }
+			require.NoError(t, json.Unmarshal([]byte(data), &dropped))
+			missed += dropped.Missed
+		}
+	}
+	assert.GreaterOrEqual(t, sent, 100)
+	assert.LessOrEqual(t, float64(sent), 100+100*time.Since(began).Seconds())
+	assert.Equal(t, "10.0.7.7", one.decision(t)["ip"], "what a filter takes is sent, and nothing else is missing")
+	past := d.follow(t, "?since=2026-11-21T09:00:00Z")
+	for range 5000 {
+		past.decision(t) // what is asked for is sent whole
+	}
+}
+
 // flood notes that many decisions at once.
 func flood(ring *recent.Ring, n int) {
 	e := &event.Event{Time: velocity.TimeOf(doortest.Morning), Attempt: new(velocity.Attempt), Decision: new(velocity.Decision), RequestID: []byte("x"), Caller: &auth.Caller{Name: strings.Repeat("x", 4000)}}

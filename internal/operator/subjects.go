@@ -100,28 +100,19 @@ func (a *API) forgetSubject(q *door.Request) *wire.Problem {
 // of a card. It returns the kind, how the log names the subject (an IP address as log.ip
 // says, any other by a short id), and an attempt that has this subject alone.
 func (a *API) parseSubject(q *door.Request) (per, id string, attempt velocity.Attempt, p *wire.Problem) {
-	decode := wire.DecoderFor(q.In.ContentType, q.In.ContentEncoding)
-	if decode == nil && len(q.In.Body) > 0 {
-		return "", "", attempt, wire.UnsupportedMedia
-	}
 	var f velocity.Fields
-	var err error
-	if len(q.In.Body) > 0 {
-		err = decode(string(q.In.Body), wire.SubjectFields, &f)
-	}
-	if err == nil {
+	p = a.decode(q, wire.SubjectFields, &f, func() (err error) {
 		per, attempt, err = velocity.ParseSubject(&f)
-	}
-	if err == nil {
-		if attempt.Address.IsValid() {
-			return per, a.Address(attempt.Address), attempt, nil
-		}
+		return err
+	})
+	switch {
+	case p != nil:
+		return "", "", attempt, p
+	case attempt.Address.IsValid():
+		return per, a.Address(attempt.Address), attempt, nil
+	default:
 		return per, q.ShortID("subject", fmt.Sprintf("%+v", attempt)), attempt, nil
 	}
-	if wire.PANLike(&f, err) {
-		a.Metrics.PANLike()
-	}
-	return "", "", attempt, wire.ProblemOf(err)
 }
 
 // forget forgets the attempt's subject of the kind per. It answers which rules of these

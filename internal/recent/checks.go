@@ -8,9 +8,9 @@ import (
 )
 
 // Checks are the checks of this instance, for a Ring and a Traffic. A check only writes a note
-// of itself. When there are many, or somebody reads, the notes are worked off one after the
-// other: what that needs of the processor's caches is then fetched once, and not by every
-// check. Whoever reads misses nothing.
+// of itself. The notes are worked off one after the other when there are many, and before
+// somebody reads: what that needs of the processor's caches is fetched once, and not by every
+// check.
 type Checks struct {
 	ring    *Ring    // nil: none
 	traffic *Traffic // nil: none
@@ -20,7 +20,7 @@ type Checks struct {
 	notes [mostNotes]note
 }
 
-// mostNotes bounds what one check does for others: some ten microseconds.
+// mostNotes bounds what one check does for others, which is some ten microseconds.
 const mostNotes = 64
 
 // A note is a check that the ring and the traffic have not yet seen.

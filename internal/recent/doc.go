@@ -1,6 +1,7 @@
 // Package recent keeps in memory what happened lately at this instance, for those who
-// watch: each part is told of every check ([event.Watcher]), takes constant memory, and
-// costs a check next to nothing.
+// watch: each part is told of every check ([event.Watcher]) and takes constant memory. A
+// check writes a note; [Checks] has the parts see many of them at once, and all of them
+// before somebody reads.
 //
 // # Blocked
 //

@@ -53,7 +53,7 @@ type Filter struct {
 	Outcome   *velocity.Outcome
 	Rule      string // it is a reason, or a rule that did not allow, in shadow too
 	Network   netip.Prefix
-	Attempt   velocity.ShortID
+	Attempt   velocity.ShortID // as people read it
 	RequestID string
 	Since     velocity.Time // not before
 }
@@ -63,7 +63,7 @@ func (f *Filter) takes(s *slot) bool {
 	switch {
 	case f.Outcome != nil && *f.Outcome != s.outcome,
 		f.Network.IsValid() && !f.Network.Contains(s.address),
-		f.Attempt != 0 && f.Attempt != s.attempt,
+		f.Attempt != 0 && !f.Attempt.Alike(s.attempt),
 		f.RequestID != "" && f.RequestID != string(s.requestID[:s.idLength]),
 		s.time < f.Since:
 		return false

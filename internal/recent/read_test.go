@@ -30,7 +30,7 @@ func TestFilters(t *testing.T) {
 	} {
 		c.id, c.at = fmt.Sprint(n), time.Duration(n)*time.Second
 		e := c.event()
-		e.ShortAttempt = velocity.ShortID(n + 1)
+		e.ShortAttempt = velocity.ShortID(n+1) << 24
 		if n == 2 { // a shadow rule found too many, and a list allowed
 			e.Decision.Rules[0].Outcome, e.Decision.Reasons = velocity.Block, []string{"list"}
 		}
@@ -49,11 +49,11 @@ func TestFilters(t *testing.T) {
 		"a network":        {recent.Filter{Network: netip.MustParsePrefix("203.0.113.0/24")}, []string{"1", "0"}},
 		"an IPv6 network":  {recent.Filter{Network: netip.MustParsePrefix("2001:db8::/32")}, []string{"2"}},
 		"everything of v4": {recent.Filter{Network: netip.MustParsePrefix("0.0.0.0/0")}, []string{"1", "0"}},
-		"an attempt":       {recent.Filter{Attempt: 3}, []string{"2"}},
+		"an attempt":       {recent.Filter{Attempt: 3 << 24}, []string{"2"}},
 		"a request":        {recent.Filter{RequestID: "3"}, []string{"3"}},
 		"since":            {recent.Filter{Since: start + 2000}, []string{"3", "2"}},
 		"both":             {recent.Filter{Since: start + 1000, Rule: "cards_per_ip"}, []string{"2", "1"}},
-		"none":             {recent.Filter{Attempt: 9}, nil},
+		"none":             {recent.Filter{Attempt: 9 << 24}, nil},
 	} {
 		assert.Equal(t, tt.want, idsOf(r.Before(nil, &tt.filter, 10)), name)
 		since := tt.filter
@@ -139,4 +139,30 @@ func TestWhoFollowsTooSlowlyIsToldHowManyItMissed(t *testing.T) {
 	assert.Zero(t, missed)
 	require.Len(t, found, 60)
 	assert.Equal(t, "190", found[0].RequestID)
+}
+
+func TestWhoFollowsMayPassOverWhatThereIs(t *testing.T) {
+	r := newRing(100)
+	all, one, evicted := r.Subscribe(recent.Filter{}), r.Subscribe(recent.Filter{RequestID: "20"}), r.Subscribe(recent.Filter{RequestID: "20"})
+	past := r.Subscribe(recent.Filter{Since: 1})
+	for n := range 90 {
+		r.Watch(check{from: honest(n), id: fmt.Sprint(n)}.event())
+	}
+	assert.Equal(t, 90, all.Skip())
+	assert.Equal(t, 1, one.Skip(), "those that the filter takes")
+	assert.Zero(t, all.Skip()+one.Skip())
+	assert.False(t, past.InPast(), "there were none before")
+	for n := range 50 {
+		r.Watch(check{from: honest(n), id: fmt.Sprint(90 + n)}.event())
+	}
+	found, missed := all.Read(1000)
+	assert.Equal(t, "90", found[0].RequestID)
+	assert.Zero(t, missed)
+	assert.Equal(t, 40, evicted.Skip(), "what has left, whatever the filter")
+	past = r.Subscribe(recent.Filter{Since: 1})
+	for n := range 100 {
+		assert.True(t, past.InPast(), n)
+		past.Read(1)
+	}
+	assert.False(t, past.InPast())
 }

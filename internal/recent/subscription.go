@@ -6,6 +6,7 @@ package recent
 type Subscription struct {
 	ring   *Ring
 	filter Filter
+	began  uint64 // the number of the first decision that came after Subscribe
 	next   uint64 // the number of the decision to go on with
 }
 
@@ -14,7 +15,7 @@ type Subscription struct {
 func (r *Ring) Subscribe(f Filter) *Subscription {
 	r.lock()
 	defer r.mu.Unlock()
-	s := &Subscription{ring: r, filter: f, next: r.next}
+	s := &Subscription{ring: r, filter: f, began: r.next, next: r.next}
 	if f.Since != 0 {
 		s.next = r.oldest
 	}
@@ -26,11 +27,14 @@ func (r *Ring) Subscribe(f Filter) *Subscription {
 func (r *Ring) SubscribeAfter(number uint64, f Filter) *Subscription {
 	r.lock()
 	defer r.mu.Unlock()
-	return &Subscription{ring: r, filter: f, next: max(r.first, min(number, r.next-1)+1)}
+	return &Subscription{ring: r, filter: f, began: r.next, next: max(r.first, min(number, r.next-1)+1)}
 }
 
 // Last returns the number of the decision that was looked at last.
 func (s *Subscription) Last() uint64 { return s.next - 1 }
+
+// InPast reports whether decisions are next that were there when the subscription was made.
+func (s *Subscription) InPast() bool { return s.next < s.began }
 
 // Read returns the next decisions that the filter takes, the oldest first, at most limit; none
 // where there are none yet. missed is how many there were meanwhile, whatever the filter, that
@@ -64,4 +68,38 @@ func (s *Subscription) read(limit int, found []Decision, missed int) (_ []Decisi
 		}
 	}
 	return found, missed, false
+}
+
+// Skip passes over what there is. missed is how many decisions the filter takes of it, and how
+// many, whatever the filter, had left the ring.
+func (s *Subscription) Skip() (missed int) {
+	for ended := false; !ended; {
+		missed, ended = s.skip(missed)
+	}
+	return missed
+}
+
+// skip looks at atOnce numbers; without a filter it need not look.
+func (s *Subscription) skip(missed int) (_ int, ended bool) {
+	r := s.ring
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s.next < r.oldest {
+		missed += int(r.oldest - s.next)
+		s.next = r.oldest
+	}
+	if s.filter == (Filter{}) {
+		missed += int(r.next - s.next)
+		s.next = r.next
+	}
+	for range atOnce {
+		if s.next >= r.next {
+			return missed, true
+		}
+		if at := r.order[s.next&r.mask()]; at == none || s.filter.takes(&r.slots[at]) {
+			missed++
+		}
+		s.next++
+	}
+	return missed, false
 }

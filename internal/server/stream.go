@@ -13,7 +13,7 @@ import (
 
 // slowestReader is how long a part of a stream may take to leave, where Settings.Write is not
 // shorter. A caller that does not read is given up then.
-const slowestReader = 8 * time.Second
+const slowestReader = 5 * time.Second
 
 // unsent bounds what the system keeps of a stream that its caller has not taken, in bytes.
 const unsent = 64 << 10

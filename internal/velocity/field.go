@@ -40,6 +40,7 @@ const (
 	CheckRequest   Requests = 1 << iota // a check
 	OutcomeRequest                      // the issuer's answer
 	SubjectRequest                      // an analyst's, which names a subject
+	AttemptRequest                      // an analyst's, which names an attempt
 
 	attemptRequests = CheckRequest | OutcomeRequest
 	anyRequest      = attemptRequests | SubjectRequest
@@ -53,7 +54,7 @@ var fields = [...]field{
 	FieldExpMonth:  {name: "exp_month", in: anyRequest, required: exceptWithExpiry, number: true, expected: "a month from 1 to 12", judge: judgeMonth},
 	FieldExpYear:   {name: "exp_year", in: anyRequest, required: exceptWithExpiry, number: true, expected: "a year of two digits, or from 2000 to 2099", judge: judgeYear},
 	FieldCardID:    {name: "card_id", in: anyRequest, expected: "the payment provider's fingerprint of the card, of 1 to 128 characters, not a card number: before a token of digits alone put a prefix, such as tok_", judge: judgeCardID, panLike: isPANLike},
-	FieldAttemptID: {name: "attempt_id", in: attemptRequests, expected: "1 to 128 characters", judge: judgeID, panLike: hasPAN},
+	FieldAttemptID: {name: "attempt_id", in: attemptRequests | AttemptRequest, expected: "1 to 128 characters", judge: judgeID, panLike: hasPAN},
 	FieldOutcome:   {name: "outcome", in: OutcomeRequest},
 	FieldPer:       {name: "per", in: SubjectRequest},
 	FieldValue:     {name: "value", in: SubjectRequest},

@@ -117,6 +117,14 @@ func judgeTime(text string) (value, bool) {
 // IsAttemptID reports whether a caller may send the text as attempt_id.
 func IsAttemptID(text string) bool { return isOfLength(text, maxID) }
 
+// RequireAttemptID returns a [FieldError] where the fields hold no valid attempt_id.
+func RequireAttemptID(f *Fields) error {
+	if !IsAttemptID(f.Value(FieldAttemptID)) {
+		return &FieldError{Field: FieldAttemptID, Missing: !f.Has(FieldAttemptID), Expected: fields[FieldAttemptID].expected}
+	}
+	return nil
+}
+
 // ParseTime reads a time as the field "at" of an outcome is read: RFC 3339, or Unix time in
 // seconds or milliseconds.
 func ParseTime(text string) (Time, bool) {

@@ -69,5 +69,21 @@ func (id ShortID) AppendTo(b []byte) []byte {
 	return shortIDs.AppendEncode(b, bits[:5])
 }
 
+// ParseShortID reads what AppendTo appends, as an id that is [ShortID.Alike] the one it was.
+func ParseShortID(text string) (id ShortID, ok bool) {
+	bits, err := shortIDs.DecodeString(text)
+	if err != nil || len(bits) != 5 {
+		return 0, false
+	}
+	for _, b := range bits {
+		id = id<<8 | ShortID(b)
+	}
+	id = id<<24 | 1 // never that of none
+	return id, id.String() == text
+}
+
+// Alike reports whether people read the same of both.
+func (id ShortID) Alike(o ShortID) bool { return id>>24 == o>>24 }
+
 // String returns what AppendTo appends.
 func (id ShortID) String() string { return string(id.AppendTo(nil)) }

@@ -82,3 +82,19 @@ func BenchmarkShortIDs(b *testing.B) {
 	}
 	_ = sum
 }
+
+func TestAShortIDIsReadAsItIsShown(t *testing.T) {
+	ids := shortIDs("k")
+	for n := range 1000 {
+		id := ids.Attempt(fmt.Sprint(n))
+		read, ok := velocity.ParseShortID(id.String())
+		require.True(t, ok)
+		require.True(t, read.Alike(id))
+		require.Equal(t, id.String(), read.String())
+		require.False(t, read.Alike(ids.Attempt(fmt.Sprint(n+1))))
+	}
+	for _, text := range []string{"", "aaaaaaa", "AAAAAAAA", "aaaaaaa1", "aaaaaaaaa", "aaaaaaaaaaaaaaaa", "aaaaaa =", "aaaaaa\n\n"} {
+		_, ok := velocity.ParseShortID(text)
+		assert.False(t, ok, text)
+	}
+}

@@ -36,6 +36,7 @@ const (
 	CheckFields   = FieldSet(velocity.CheckRequest)
 	OutcomeFields = FieldSet(velocity.OutcomeRequest)
 	SubjectFields = FieldSet(velocity.SubjectRequest)
+	AttemptFields = FieldSet(velocity.AttemptRequest)
 )
 
 func (s FieldSet) has(f velocity.Field) bool { return f.In(velocity.Requests(s)) }

@@ -14,8 +14,8 @@ import { trends } from './trends.js';
 const pages = [
   { path: '/console', name: 'Live', show: live },
   { path: '/console/blocked', name: 'Blocked now', show: blocked },
-  { path: '/console/overrides', name: 'Overrides', show: overrides },
   { path: '/console/subject', name: 'Other subject', show: other },
+  { path: '/console/overrides', name: 'Overrides', show: overrides },
   { path: '/console/rules', name: 'Rules', show: rules },
   { path: '/console/trends', name: 'Trends', show: trends },
   { path: '/console/about', name: 'About', show: about, open: true },
@@ -78,11 +78,15 @@ function go(path, query, focus = 'h1') {
 const replace = (path, query) => window.history.replaceState(null, '', url(path, query));
 const url = (path, query) => path + (query && String(query) ? `?${query}` : '');
 
+// heard is an IP address as somebody types it who hears it: with blanks, or with the commas of
+// a keypad.
+const heard = (text) => text.replace(/\s+/g, '').replaceAll(',', '.');
+
 function frame() {
-  const ip = h('input', { id: 'ip', name: 'ip', type: 'search', placeholder: 'IP address', autocomplete: 'off', spellcheck: 'false', autocapitalize: 'none', enterkeyhint: 'search' });
+  const ip = h('input', { id: 'ip', name: 'ip', type: 'search', placeholder: 'IP address', title: 'Ctrl K, or paste an IP address anywhere', 'aria-keyshortcuts': 'Control+K Meta+K', inputmode: 'url', autocomplete: 'off', spellcheck: 'false', autocapitalize: 'none', enterkeyhint: 'search' });
   const lookUp = (event) => {
     event.preventDefault();
-    const text = ip.value.trim();
+    const text = heard(ip.value);
     if (!text) return;
     ip.value = '';
     go(ofAddress + encodeURIComponent(text));
@@ -91,7 +95,7 @@ function frame() {
   show(app,
     h('header', {}, h('a', { class: 'name', href: '/console' }, 'fraudcheck'),
       may ? h('form', { role: 'search', onsubmit: lookUp }, h('label', { for: 'ip', class: 'heard' }, 'IP address'), ip, h('button', { type: 'submit' }, 'Look up')) : null,
-      h('span', { class: 'who' }, theme(), h('span', { class: 'word' }, who.name), h('button', { type: 'button', onclick: signOut }, 'Sign out'))),
+      h('span', { class: 'who' }, theme(), h('span', { class: 'user', title: who.name }, who.name), h('button', { type: 'button', onclick: signOut }, 'Sign out'))),
     h('nav', { 'aria-label': 'Pages' }, h('ul', {}, pages.filter((p) => may || p.open).map(({ path, name }) => h('li', {}, h('a', { href: path }, name))))), main);
 }
 
@@ -121,6 +125,7 @@ async function begin() {
   who = await get('/v1/me');
   frame();
   draw(focus);
+  if (window.location.pathname === '/console' && mayAct(who)) document.getElementById('ip').focus(); // somebody is on the phone
 }
 
 document.addEventListener('click', (event) => {
@@ -131,6 +136,20 @@ document.addEventListener('click', (event) => {
   if (hash || origin !== window.location.origin || !(pathname === '/console' || pathname.startsWith('/console/')) || pathname.endsWith('.txt')) return;
   event.preventDefault();
   go(pathname, search.slice(1));
+});
+document.addEventListener('keydown', (event) => {
+  const field = document.getElementById('ip');
+  if (!field || event.key.toLowerCase() !== 'k' || !(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey) return;
+  event.preventDefault();
+  field.focus();
+  field.select();
+});
+// An IP address that is pasted beside the fields is looked up.
+document.addEventListener('paste', (event) => {
+  const text = heard(event.clipboardData.getData('text/plain'));
+  if (!document.getElementById('ip') || event.target.closest('input, select') || !/^[0-9a-f:.[\]]{3,60}$/i.test(text) || !/[:.]/.test(text)) return;
+  event.preventDefault();
+  go(ofAddress + encodeURIComponent(text));
 });
 window.addEventListener('popstate', () => { if (who) draw('h1'); });
 

@@ -79,5 +79,5 @@ export async function blocked(main, { signal, query, replace }) {
 
 function row(b) {
   return h('tr', {}, h('td', {}, address(b.ip)), h('td', {}, b.reasons.map(chip)), h('td', {}, time(b.first_blocked)), h('td', {}, time(b.last_tried)),
-    h('td', { class: 'n' }, number(b.attempts)), h('td', {}, b.clears_in_seconds === null ? 'no end' : [timeAfter(b.clears_in_seconds), h('span', { class: 'hint' }, ` in ${duration(b.clears_in_seconds)}`)]));
+    h('td', { class: 'n' }, number(b.attempts)), h('td', {}, b.clears_in_seconds === null ? 'no end' : [timeAfter(b.clears_in_seconds), b.clears_in_seconds < 2 * 86400 ? h('span', { class: 'hint' }, ` in ${duration(b.clears_in_seconds)}`) : null]));
 }

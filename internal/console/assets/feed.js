@@ -7,14 +7,14 @@ import { stream } from './api.js';
 const channel = 'BroadcastChannel' in window ? new BroadcastChannel('fraudcheck decisions') : null;
 const again = 10000; // ms until a stream is asked for again
 const silent = 40000; // ms without a comment after which a stream is given up
-const most = 300; // decisions a second that a page takes
 
 class TooFast extends Error {}
 
 // follow calls on.decision, on.dropped and on.state until the signal is aborted. The state is
-// "connecting", "live", "polling", with the reason, or "fast". Then there is no stream, so the
-// page has to ask by itself: none can be had, or so many decisions come that to send them all
-// would cost the service more than to check. since is the time from which decisions are wanted; some may come twice.
+// "connecting", "live", "polling", with the reason, or "fast". With these two there is no
+// stream, so the page has to ask by itself: none can be had, or so many decisions come that the
+// service leaves some out, and then a page with a filter would miss what it is for. since is the
+// time from which decisions are wanted; some may come twice.
 export function follow(on, since, signal) {
   let last = since || new Date(Date.now() - 5000).toISOString();
   const hear = (what, value) => {
@@ -43,22 +43,20 @@ export function follow(on, since, signal) {
 }
 
 async function read(tell, since, signal) {
-  let all = true; // that were made since
+  let all = true; // that were made since; not behind a flood
   while (!signal.aborted) {
     tell('state', { name: 'connecting' });
-    let [second, count] = [0, 0];
+    let calm; // behind a flood it is live again once that has proved to be over
+    const live = () => tell('state', { name: 'live' });
     try {
       const url = `/v1/decisions/stream${all ? `?since=${encodeURIComponent(since())}` : ''}`;
-      await stream(url, signal, silent, () => tell('state', { name: 'live' }), (event, data) => {
-        if (event === 'decision') {
-          const now = Math.floor(Date.now() / 1000);
-          [second, count] = second === now ? [now, count + 1] : [now, 1];
-          if (count > most) throw new TooFast();
-        }
+      await stream(url, signal, silent, () => { if (all) live(); else calm = setTimeout(live, 2000); }, (event, data) => {
         tell(event, data);
+        if (event === 'dropped') throw new TooFast();
       });
       await pause(1000, signal);
     } catch (error) {
+      clearTimeout(calm);
       if (signal.aborted) return;
       all = !(error instanceof TooFast);
       tell('state', !all ? { name: 'fast' } : { name: 'polling', why: error.message });

@@ -25,9 +25,11 @@ export const time = (at) => instant(new Date(at), clock);
 // timeAfter is the instant in so many seconds, to the minute.
 export const timeAfter = (seconds) => instant(new Date(Date.now() + seconds * 1000), shortClock);
 
-// duration is seconds in words: minutes and more in the two greatest units.
+// duration is seconds in words, in the two greatest units; seconds count in the last ten
+// minutes alone.
 export function duration(seconds) {
-  const left = Math.max(0, Math.ceil(seconds));
+  const exact = Math.max(0, Math.ceil(seconds));
+  const left = exact < 600 ? exact : 60 * Math.ceil(exact / 60);
   const units = [[86400, 'd'], [3600, 'h'], [60, 'min'], [1, 's']];
   const first = units.findIndex(([size]) => left >= size);
   if (first < 0) return '0 s';

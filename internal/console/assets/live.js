@@ -1,11 +1,12 @@
 import { get } from './api.js';
-import { h, say, show } from './dom.js';
-import { feedFilter, filters } from './filters.js';
+import { append, h, say, show } from './dom.js';
+import { feedFilter, filters, finder } from './filters.js';
 import { follow } from './feed.js';
 import { number, things, time } from './format.js';
-import { address, badge, chip, every, failed, notice, table, unreachable } from './parts.js';
+import { address, asked, badge, chip, every, failed, notice, table, unreachable } from './parts.js';
 
 const kept = 200; // rows that are shown
+const newest = 50; // decisions that are asked for in a flood
 const pace = 50; // ms between two changes of the page
 
 const heads = ['Time', 'Decision', 'IP address', 'Why', 'Card', 'Caller'];
@@ -16,8 +17,10 @@ export async function live(main, { signal, query, go }) {
   const trouble = h('div', { class: 'troubles' });
   const noStream = h('div', { class: 'troubles' });
   const list = table('Decisions, newest first', heads, id, row);
-  const filter = feedFilter(query);
-  const seen = { allow: 0, review: 0, block: 0, missed: 0 };
+  const filter = (next) => go('/console', next, '.chips');
+  const wanted = feedFilter(query);
+  const seen = { allow: 0, review: 0, block: 0 };
+  let flooded = false; // then these are not all
   let known = []; // newest first
   let ids = new Set();
   let fresh = 0; // while paused
@@ -34,7 +37,7 @@ export async function live(main, { signal, query, go }) {
   label();
 
   show(main, h('div', { class: 'head' }, h('h1', { tabindex: '-1' }, 'Live'), state, pause),
-    filters(query, (next) => go('/console', next, '.chips')), trouble, noStream, counts, list.element);
+    h('div', { class: 'head' }, filters(query, filter), finder(query, filter, signal)), trouble, noStream, counts, list.element);
 
   const draw = () => {
     label();
@@ -43,7 +46,7 @@ export async function live(main, { signal, query, go }) {
     list.element.hidden = !known.length;
     const came = seen.block + seen.review + seen.allow;
     show(counts, came ? `Since you came: ${number(seen.block)} blocked, ${number(seen.review)} reviewed, ${number(seen.allow)} allowed` : known.length ? 'None since you came' : 'Nothing of this kind was decided lately. The next decision appears here by itself',
-      seen.missed ? `; ${number(seen.missed)} more came faster than they can be shown` : '', '.');
+      flooded ? '; and more, which came faster than they can be shown' : '', '.');
   };
   let planned = false;
   const plan = () => {
@@ -69,9 +72,9 @@ export async function live(main, { signal, query, go }) {
     plan();
   };
 
-  const ask = async (counted) => {
+  const ask = async (limit, counted) => {
     try {
-      const answer = await get(`/v1/decisions?limit=100${filter.search}`, signal);
+      const answer = await get(`/v1/decisions?limit=${limit}${wanted.search}`, signal);
       show(trouble, unreachable(answer.unreachable));
       take(answer.decisions, counted);
       return true;
@@ -80,7 +83,7 @@ export async function live(main, { signal, query, go }) {
       return error.status === 0 || error.status >= 500;
     }
   };
-  const able = await ask(false);
+  const able = await asked(trouble, ask(100, false));
   if (signal.aborted) return;
   draw();
   say(known.length ? `${things(known.length, 'decision', 'decisions')}, the newest first` : 'No decisions yet');
@@ -90,18 +93,20 @@ export async function live(main, { signal, query, go }) {
   let turn = 0;
   every(1000, signal, () => {
     turn += 1;
-    return (now === 'fast' && turn % 2 === 0) || (now === 'polling' && turn % 3 === 0) ? ask(true) : true;
+    if (now === 'fast' && turn % 2 === 0) return ask(newest, true);
+    return now === 'polling' && turn % 3 === 0 ? ask(100, true) : true;
   });
   follow({
-    decision: (d) => { if (filter.takes(d)) take([d], true); },
-    dropped({ missed }) {
-      seen.missed += missed;
+    decision: (d) => { if (wanted.takes(d)) take([d], true); },
+    dropped() {
+      flooded = true;
       plan();
     },
     unreachable({ unreachable: away }) { show(trouble, unreachable(away)); },
     state({ name, why }) {
       if (name === now || (name === 'connecting' && now !== 'live')) return;
       now = name;
+      if (name === 'fast') ask(newest, true);
       const { short, long } = states(why)[name];
       state.textContent = short;
       state.className = `state ${name}`;
@@ -115,16 +120,16 @@ const states = (why) => ({
   connecting: { short: 'connecting …' },
   live: { short: 'live' },
   polling: { short: 'every 3 seconds', long: `There is no live connection (${why}). This page asks every 3 seconds.` },
-  fast: { short: 'every 2 seconds', long: 'Decisions come faster than a page can show them. This one asks for the newest 100 every 2 seconds; Trends has the numbers.' },
+  fast: { short: 'every 2 seconds', long: `Decisions come faster than a page can show them. This one asks for the newest ${newest} every 2 seconds; Trends has the numbers.` },
 });
 
 // id tells decisions apart.
 const id = (d) => `${d.time} ${d.instance} ${d.attempt} ${d.card} ${d.request_id}`;
 
-// row is a decision, as a row of a table.
-function row(d) {
+// row is a decision, as a row of a table; ofOne: where all are about one IP address.
+function row(d, ofOne) {
   return h('tr', { class: d.decision }, h('td', {}, time(d.time)), h('td', {}, badge(d.decision), d.degraded ? h('span', { class: 'hint', title: 'The shared store did not answer in time' }, ' degraded') : null),
-    h('td', {}, d.ip ? address(d.ip) : h('span', { class: 'hint' }, 'none sent')), h('td', {}, why(d), d.more ? h('span', { class: 'hint' }, ` and ${number(d.more)} more`) : null),
+    ofOne ? null : h('td', {}, d.ip ? address(d.ip) : h('span', { class: 'hint' }, 'none sent')), h('td', {}, why(d), d.more ? h('span', { class: 'hint' }, ` and ${number(d.more)} more`) : null),
     h('td', { class: 'mono' }, d.card || ''), h('td', { class: 'word' }, d.caller || ''));
 }
 
@@ -137,19 +142,24 @@ function why(d) {
   }), d.rules.filter((r) => r.mode === 'shadow' && r.outcome !== 'allow').map((r) => h('span', { class: 'chip small shadow', title: 'In shadow: it decides nothing' }, `${r.name} ${number(r.count)} would ${r.outcome}`))];
 }
 
-// recentOf shows the last decisions about an IP address; update asks again.
-export function recentOf(ip, signal) {
+// recent shows the last decisions about an IP address, or a network that counts as one; update
+// asks again.
+export function recent(signal) {
   const body = h('div', { class: 'troubles' });
-  const list = table('Recent decisions', heads, id, row);
+  const list = h('div', { class: 'troubles' });
   const none = h('p', { class: 'hint' }, 'None that is remembered.');
-  const element = h('section', { class: 'group' }, h('h2', {}, 'Recent decisions'), body, none, list.element);
-  list.element.hidden = true;
-  const update = async () => {
+  const element = h('section', { class: 'group' }, h('h2', {}, 'Recent decisions'), body, none, list);
+  let rows = null;
+  const update = async (subject) => {
     try {
-      const { decisions, unreachable: away } = await get(`/v1/decisions?limit=12&ip=${encodeURIComponent(ip)}`, signal);
+      const { decisions, unreachable: away } = await get(`/v1/decisions?limit=12&ip=${encodeURIComponent(subject)}`, signal);
       show(body, unreachable(away));
-      list.update(decisions);
-      list.element.hidden = !decisions.length;
+      if (!rows) {
+        rows = subject.includes('/') ? table('Recent decisions', heads, id, row) : table('Recent decisions', heads.filter((head) => head !== 'IP address'), id, (d) => row(d, true));
+        append(list, rows.element);
+      }
+      rows.update(decisions);
+      rows.element.hidden = !decisions.length;
       none.hidden = decisions.length > 0;
     } catch (error) {
       if (error.name !== 'AbortError') show(body, failed(error));

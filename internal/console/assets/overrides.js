@@ -8,7 +8,7 @@ export async function overrides(main, { signal }) {
   const count = h('p', { class: 'counts' });
   const list = table('Overrides in force', ['IP address', 'Decision', 'Until', 'By', 'Reason', 'Since'], (o) => o.subject, row);
   list.element.hidden = true;
-  append(main, h('p', {}, 'An override decides before lists and rules. These are in force: those that the instances set, or met in a check or a look-up.'), trouble, count, list.element);
+  append(main, h('p', { class: 'hint' }, 'An override decides before lists and rules. These are in force: those that the instances set, or met in a check or a look-up.'), trouble, count, list.element);
   let told = false;
   await refresh(5000, signal, trouble, () => get('/v1/overrides', signal), (answer) => {
     list.update(answer.overrides);

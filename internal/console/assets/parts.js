@@ -108,13 +108,25 @@ export function every(ms, signal, work) {
   return again();
 }
 
+// asked waits for an answer, and where that takes long says so in trouble, if nothing stands there.
+export async function asked(trouble, answer) {
+  const late = setTimeout(() => { if (!trouble.firstChild) show(trouble, h('p', { class: 'hint' }, 'Asking …')); }, 400);
+  try {
+    return await answer;
+  } finally {
+    clearTimeout(late);
+  }
+}
+
 // refresh asks again and again, and hands on what is answered; trouble is the element that
 // says why there is no answer, and which instances are missing. A refusal that will not
 // change ends it.
 export function refresh(ms, signal, trouble, ask, update) {
+  let first = true;
   return every(ms, signal, async () => {
     try {
-      const answer = await ask();
+      const answer = await (first ? asked(trouble, ask()) : ask());
+      first = false;
       if (signal.aborted) return false;
       show(trouble, unreachable(answer.unreachable));
       update(answer);

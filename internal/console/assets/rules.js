@@ -7,7 +7,7 @@ export async function rules(main, { signal }) {
   const trouble = h('div', { class: 'troubles' });
   const list = table('Rules, with their last hour', ['Rule', 'Counts', 'Limits', 'Mode', { n: 'Allowed' }, { n: 'Reviewed' }, { n: 'Blocked' }, { n: 'Skipped' }], (r) => `${r.name} ${r.mode}`, row);
   list.element.hidden = true;
-  append(main, h('p', {}, 'What each rule said of the checks of the last hour, at the instance that serves this page. A rule in shadow decides nothing: its numbers say what it would have done. A rule skips a check that lacks what it watches.'), trouble, list.element);
+  append(main, h('p', { class: 'hint' }, 'What each rule said of the checks of the last hour, at the instance that serves this page. One in shadow decides nothing: its numbers say what it would have done. Skipped are checks that lack what the rule watches.'), trouble, list.element);
   await refresh(10000, signal, trouble, () => get('/v1/rules', signal), (answer) => {
     list.update(answer.rules);
     list.element.hidden = false;
@@ -15,9 +15,8 @@ export async function rules(main, { signal }) {
 }
 
 function row({ last_hour: hour, ...r }) {
-  const shadow = r.mode === 'shadow';
   const n = (value, outcome) => h('td', { class: 'n' }, value && outcome ? h('a', { href: `/console?rule=${encodeURIComponent(r.name)}` }, number(value)) : number(value));
   return h('tr', {}, h('th', { scope: 'row', class: 'word' }, r.name), h('td', {}, `${r.count.replace('_', ' ')} per ${r.per}, ${duration(r.window_seconds)}`),
     h('td', {}, r.review_over ? `review over ${r.review_over}, ` : '', `block over ${r.block_over}`, r.hold_seconds ? `, held ${duration(r.hold_seconds)}` : ''),
-    h('td', {}, h('span', { class: `chip small ${r.mode}` }, shadow ? 'shadow: would have' : r.mode)), n(hour.allow), n(hour.review, 'review'), n(hour.block, 'block'), n(hour.skipped));
+    h('td', {}, h('span', { class: `chip small ${r.mode}` }, r.mode)), n(hour.allow), n(hour.review, 'review'), n(hour.block, 'block'), n(hour.skipped));
 }

@@ -24,7 +24,7 @@ export function signIn(main, why, done) {
     }
   };
   show(main, h('form', { class: 'card signin', onsubmit: submit },
-    h('h1', { tabindex: '-1' }, 'Sign in'), why ? notice('warn', why) : null, trouble,
+    h('h1', { tabindex: '-1' }, 'Sign in to fraudcheck'), why ? notice('warn', why) : null, trouble,
     h('label', { for: 'user' }, 'User name'), user,
     h('label', { for: 'password' }, 'Password'), password, button));
   user.focus();

@@ -1,7 +1,7 @@
 import { get, post, put, remove } from './api.js';
 import { append, h, say, show } from './dom.js';
-import { recentOf } from './live.js';
-import { every, failed, mayAct, notice } from './parts.js';
+import { recent as recentDecisions } from './live.js';
+import { asked, every, failed, mayAct, notice } from './parts.js';
 import { reportView } from './verdict.js';
 
 const names = { list: 'a list of the configuration', override: 'an override' };
@@ -17,12 +17,12 @@ export async function address(main, { ip, signal, who }) {
   const actions = h('div', { class: 'actions' });
   const counted = h('p', { class: 'hint' });
   const elsewhere = h('p', {});
-  const recent = recentOf(ip, signal);
+  const recent = recentDecisions(signal);
   elsewhere.hidden = true;
   counted.hidden = true;
   view.sentence.hidden = true;
   recent.element.hidden = true;
-  append(main, counted, trouble, view.sentence, result, actions, elsewhere, ...view.details, recent.element);
+  append(main, counted, trouble, view.sentence, view.cautions, result, actions, elsewhere, view.details, recent.element);
 
   const may = mayAct(who) ? forms(who, { forget: () => act(() => remove(path), 'What was counted is forgotten, at every instance.'),
     override: (body) => act(() => put(`${path}/override`, body), 'The override is in force at every instance.'),
@@ -30,10 +30,13 @@ export async function address(main, { ip, signal, who }) {
   if (may) show(actions, may.elements);
   actions.hidden = true;
 
+  let known = false;
   const read = async () => {
     try {
-      const report = await get(path, signal);
+      const report = await (known ? get(path, signal) : asked(trouble, get(path, signal)));
       show(trouble);
+      if (!known) others().catch(() => {}); // the verdict stands without them
+      known = true;
       const news = view.update(report);
       if (news) say(news);
       if (may) may.update(report);
@@ -42,11 +45,16 @@ export async function address(main, { ip, signal, who }) {
       view.sentence.hidden = false;
       recent.element.hidden = false;
       actions.hidden = !may;
-      await recent.update();
+      await recent.update(report.subject);
       return true;
     } catch (error) {
       if (signal.aborted || error.name === 'AbortError') return false;
-      show(trouble, failed(error));
+      if (error.field) {
+        show(trouble, notice('error', h('span', { class: 'mono' }, ip), ' is no IP address: ', error.message, '.'));
+        document.getElementById('ip').value = ip; // to mend it
+      } else {
+        show(trouble, failed(error));
+      }
       return error.status === 0 || error.status >= 500;
     }
   };
@@ -71,7 +79,6 @@ export async function address(main, { ip, signal, who }) {
     show(elsewhere, 'A payment from here may also be blocked by ', apart.map((r, i) => [i ? ', ' : '', h('strong', {}, r.name), ` (per ${r.per})`]), ': an IP address cannot say. ', h('a', { href: '/console/subject' }, 'Look up the other subject'), '.');
     elsewhere.hidden = false;
   };
-  others().catch(() => {}); // the verdict stands without them
   await every(2000, signal, read);
 }
 
@@ -104,10 +111,17 @@ function forms(who, act) {
     h('span', { class: 'field' }, h('label', { for: 'decision' }, 'Decision'), decision), h('span', { class: 'field' }, h('label', { for: 'for' }, 'For'), lasts),
     h('span', { class: 'field wide' }, h('label', { for: 'reason' }, 'Reason'), reason, h('span', { class: 'hint', id: 'reason-hint' }, 'It stands in the log beside your name: no card number, nobody\'s name.')),
     h('button', { type: 'submit', class: 'main' }, 'Set the override')));
-  return { elements: [letGo, end, details], update: (report) => {
-    if (!report.override && document.activeElement === end) letGo.focus();
+  // The button that would change the verdict stands out; there is none against a list.
+  const update = (report) => {
+    const { known_card: known, new_card: fresh } = report.next;
+    const had = document.activeElement;
     end.hidden = !report.override;
-  } };
+    end.className = report.override ? 'main' : '';
+    letGo.hidden = report.rules.every((r) => r.count === 0 && !r.held);
+    letGo.className = (known !== 'allow' || fresh !== 'allow') && !report.override && !report.list ? 'main' : '';
+    if (had.hidden) details.querySelector('summary').focus();
+  };
+  return { elements: [end, letGo, details], update };
 }
 
 // other is the page of a subject that is no address. Its value stands in no URL.
@@ -127,16 +141,16 @@ export async function other(main, { who, signal }) {
     show(trouble);
     show(result);
   };
-  const asked = () => ({ per: kind.value, ...Object.fromEntries(Object.entries(inputs).filter(([, i]) => i.value).map(([name, i]) => [name, i.value.trim()])) });
+  const subjectAsked = () => ({ per: kind.value, ...Object.fromEntries(Object.entries(inputs).filter(([, i]) => i.value).map(([name, i]) => [name, i.value.trim()])) });
 
   const lookUp = async () => {
-    const subject = asked();
+    const subject = subjectAsked();
     show(trouble);
     show(result);
     try {
       const view = reportView();
       say(view.update(await post('/v1/subjects/read', subject, signal)));
-      show(result, view.sentence, mayAct(who) ? h('div', { class: 'actions' }, h('button', { type: 'button', class: 'main', onclick: () => forget(subject, view) }, 'Let go')) : null, view.details);
+      show(result, view.sentence, view.cautions, mayAct(who) ? h('div', { class: 'actions' }, h('button', { type: 'button', class: 'main', onclick: () => forget(subject, view) }, 'Let go')) : null, view.details);
     } catch (error) {
       if (!signal.aborted) show(trouble, failed(error));
     }
@@ -151,6 +165,6 @@ export async function other(main, { who, signal }) {
     }
   };
   shape();
-  append(main, h('p', {}, 'A card, an e-mail address or the like. What you type is sent in the body of a request: it stands in no URL and no log.'),
+  append(main, h('p', { class: 'hint' }, 'A card, an e-mail address or the like. What you type is sent in the body of a request: it stands in no URL and no log.'),
     h('form', { class: 'card lookup', onsubmit: (event) => { event.preventDefault(); lookUp(); } }, h('span', { class: 'field' }, h('label', { for: 'per' }, 'What'), kind), fields, h('button', { class: 'main', type: 'submit' }, 'Look up')), trouble, result);
 }

@@ -15,7 +15,7 @@ export async function trends(main, { signal }) {
   ];
   const grid = h('div', { class: 'grid' }, plots.map((p) => p.element));
   grid.hidden = true;
-  append(main, h('p', {}, 'The last hour, minute by minute; the last minute is not over.'), trouble, top, grid);
+  append(main, h('p', { class: 'hint' }, 'The last hour, minute by minute; the last minute is not over.'), trouble, top, grid);
   await refresh(15000, signal, trouble, () => get('/v1/trends', signal), (answer) => {
     const most = answer.top;
     show(top, most ? h('p', {}, 'Of the last ten minutes, ', address(most.ip), ` sent the largest part: ${percent(most.share)} of all checks.`) : null);

@@ -35,28 +35,37 @@ function verdict(report) {
 // sentence where that is another one than before.
 export function reportView() {
   const sentence = h('p', { class: 'verdict' });
+  const cautions = h('div', { class: 'troubles' });
   const decided = h('div', { class: 'troubles' });
   const rules = h('div', { class: 'grid' });
   let said = '';
   const update = (report) => {
     const { worst, short, words } = verdict(report);
     sentence.className = `verdict ${worst}`;
-    show(sentence, badge(worst), ' ', words);
-    renew(decided, deciders(report), ({ kind }) => kind, ({ kind, ...what }) => deciderOf[kind](what));
+    const now = h('span', {}, badge(worst), ' ', words);
+    if (now.textContent !== sentence.textContent) show(sentence, now); // what is selected stays so
+    renew(cautions, warnings(report), ({ kind }) => kind, shown);
+    renew(decided, deciders(report), ({ kind }) => kind, shown);
     renew(rules, report.rules, (r) => r.name, ruleCard);
     if (short === said) return '';
     said = short;
     return short;
   };
-  return { sentence, details: [decided, rules], update };
+  return { sentence, cautions, details: [decided, rules], update };
 }
 
-// deciders are what decides before the rules, or makes a report less than the truth.
-function deciders(report) {
+// warnings are what makes a report less than the truth.
+function warnings(report) {
   return [
     report.degraded && { kind: 'degraded' },
     report.watched === false && { kind: 'unwatched' },
     report.suspect && { kind: 'suspect', why: report.suspect },
+  ].filter(Boolean);
+}
+
+// deciders are what decides before the rules.
+function deciders(report) {
+  return [
     report.override && { kind: 'override', ...report.override },
     report.list && { kind: 'list', ...report.list },
   ].filter(Boolean);
@@ -66,7 +75,7 @@ const suspects = {
   network: 'it is in a network that the configuration names as one of proxies', connection: 'it is the other end of a connection over which checks come', carrier_nat: 'it is one of a carrier, for many',
 };
 
-const deciderOf = {
+const shownAs = {
   degraded: () => notice('warn', 'The shared store does not answer. This is what this instance knows.'),
   unwatched: () => notice('warn', 'No rule watches such subjects, so nothing is known of any.'),
   suspect: ({ why }) => notice('warn', `This is hardly a shopper's IP address: ${suspects[why] || `it is ${why.replace('_', ' ')}`}. Rules on it review and do not block.`),
@@ -75,6 +84,8 @@ const deciderOf = {
   list: (l) => h('section', { class: 'card' }, h('h2', {}, 'List of the configuration: ', badge(l.decision)),
     h('p', {}, h('span', { class: 'mono' }, l.net), l.until ? [', until ', time(l.until)] : '', l.note ? [', ', h('q', {}, l.note)] : '', '. Rules do not decide. Only a change of the configuration ends it; an override decides before it.')),
 };
+
+const shown = ({ kind, ...what }) => shownAs[kind](what);
 
 function ruleCard(r) {
   const most = r.count > r.block_over;

@@ -1,9 +1,11 @@
 package browser
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -22,8 +24,10 @@ func TestACustomerIsBlockedAndLetGo(t *testing.T) {
 	b.until("[...document.querySelectorAll('tr.block')].some((row) => row.innerText.includes('203.0.113.7') && row.innerText.includes('cards_per_ip 6'))")
 	assert.Less(t, time.Since(start), 3*time.Second, "a second, and what a busy machine adds")
 
-	// Read over the phone: typed, looked up, answered.
-	b.fill("#ip", " 203.0.113.7 ")
+	// Read over the phone: typed as it is heard, looked up, answered. Nothing has to be
+	// pressed before, and the way ends with the third thing that is done.
+	require.Equal(t, "ip", eval[string](b, "document.activeElement.id"))
+	b.keys("203, 0, 113, 7")
 	b.keys(kb.Enter)
 	b.see("Blocked by cards_per_ip, until ")
 	assert.Equal(t, "/console/address/203.0.113.7", eval[string](b, "location.pathname"))
@@ -63,12 +67,45 @@ func TestACustomerIsBlockedAndLetGo(t *testing.T) {
 	b.quiet()
 }
 
+// An IP address is taken as it is heard, spelt or pasted; one that is none can be mended.
+func TestAnAddressIsTakenAsItIsHeard(t *testing.T) {
+	s := open(t, 1)
+	s.attack(address, 6)
+	b := s.console(0, "ana", "/console")
+	for _, as := range [][2]string{
+		{"203 . 0 . 113 . 7", "Blocked by cards_per_ip"},
+		{"203,0,113,7", "Blocked by cards_per_ip"},
+		{"203.0.113.7:4711", "Counted as 203.0.113.7."},
+		{"::FFFF:203.0.113.7", "Counted as 203.0.113.7."},
+		{"2001:0DB8:0000:0000:0:0:0:7", "Counted as 2001:db8::/64."},
+		{"[2001:db8::7]:443", "Counted as 2001:db8::/64."},
+	} {
+		b.until("document.activeElement.id === 'ip'")
+		b.keys(as[0], kb.Enter)
+		b.see(as[1])
+		b.open("/console")
+	}
+	b.until("document.activeElement.id === 'ip'")
+	b.keys("203.0.113.777", kb.Enter)
+	b.see("203.0.113.777 is no IP address: expected an IPv4 or IPv6 address such as 203.0.113.7 or 2001:db8::7.")
+	assert.Equal(t, "203.0.113.777", eval[string](b, "document.querySelector('#ip').value"))
+	assert.False(t, b.shows("may also be blocked"), "nothing is said of what is none")
+	paste := func(text string) {
+		eval[any](b, "(() => { const data = new DataTransfer(); data.setData('text/plain', "+quote(text)+"); document.body.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true })); })(), null")
+	}
+	paste("order 1001")
+	assert.Equal(t, "/console/address/203.0.113.777", eval[string](b, "location.pathname"))
+	paste(" 203.0.113.7\n")
+	b.see("Blocked by cards_per_ip")
+	b.quiet()
+}
+
 // A subject that is no IP address stands in no URL.
 func TestAnEMailAddressIsLookedUpAndLetGo(t *testing.T) {
 	s := open(t, 1)
 	const mail = "somebody@example.com"
 	for card := range 5 {
-		s.ask(s.instances[0].Addr, till, "POST", "/v1/check", map[string]string{"ip": "81.2.3." + string(rune('1'+card)), "email": mail, "card_id": "tok_" + string(rune('a'+card)), "expiry": "12/30"})
+		s.ask(s.instances[0].Addr, till, "POST", "/v1/check", map[string]string{"ip": fmt.Sprint("198.51.100.2", card), "email": mail, "card_id": "tok_" + string(rune('a'+card)), "expiry": "12/30"})
 	}
 	b := s.console(0, "ana", "/console/subject")
 	b.see("Other subject")
@@ -90,7 +127,6 @@ func TestTheKeyboardIsEnough(t *testing.T) {
 	s := open(t, 1)
 	s.attack(address, 6)
 	b := s.console(0, "ana", "/console")
-	b.until("document.activeElement.tagName === 'H1'")
 	// tabTo presses Tab until an element with this text has the focus.
 	tabTo := func(text string) {
 		t.Helper()
@@ -103,7 +139,10 @@ func TestTheKeyboardIsEnough(t *testing.T) {
 		}
 		require.Fail(t, "never has the focus: "+text)
 	}
-	tabTo("ip")
+	b.until("document.activeElement.id === 'ip'")
+	tabTo("Pause")
+	b.do(chromedp.KeyEvent("k", chromedp.KeyModifiers(chromedp.ModifierCtrl)))
+	b.until("document.activeElement.id === 'ip'")
 	b.keys(address, kb.Enter)
 	b.until("document.activeElement.innerText === '203.0.113.7'")
 	b.until("document.querySelector('#say').innerText.startsWith('Blocked by cards_per_ip')")
@@ -115,5 +154,43 @@ func TestTheKeyboardIsEnough(t *testing.T) {
 	// What has the focus keeps it while the page asks again and again.
 	b.until("performance.getEntriesByType('resource').filter((e) => e.name.includes('/v1/addresses/')).length > 4")
 	assert.Equal(t, "Override …", eval[string](b, "document.activeElement.innerText"))
+	b.quiet()
+}
+
+// A customer says which order it was. What the shop calls an attempt may be an order's number:
+// it stands in no URL, and what is found can be linked to.
+func TestAnOrderIsFound(t *testing.T) {
+	s := open(t, 2)
+	const order = "order-1001/1 <b>&"
+	for i, id := range []string{order, "order-1002", order} {
+		s.ask(s.instances[i%2].Addr, till, "POST", "/v1/check", map[string]string{"ip": shopper(i), "card_id": "tok_a", "expiry": "12/30", "attempt_id": id})
+	}
+	b := s.console(0, "ana", "/console")
+	b.until("document.querySelectorAll('tbody tr').length === 3")
+	b.button("Find an order …")
+	b.fill("#attempt", order)
+	b.keys(kb.Enter)
+	b.until("/^.attempt=[a-z2-7]{8}$/.test(location.search)")
+	b.until("document.querySelectorAll('tbody tr').length === 2")
+	s.ask(s.instances[1].Addr, till, "POST", "/v1/check", map[string]string{"ip": shopper(7), "card_id": "tok_a", "expiry": "12/30", "attempt_id": order})
+	s.check(1, shopper(8), "another")
+	b.until("document.querySelectorAll('tbody tr').length === 3") // by the stream
+	eval[any](b, "location.reload(), null")
+	b.until("document.querySelectorAll('tbody tr').length === 3")
+	asked := eval[[]string](b, "[...performance.getEntriesByType('resource'), ...performance.getEntriesByType('navigation')].map((e) => decodeURIComponent(e.name))")
+	require.NotEmpty(t, asked)
+	for _, url := range asked {
+		assert.NotContains(t, url, "1001")
+	}
+	eval[any](b, "document.querySelector('[aria-label^=\"Remove the filter attempt\"]').click(), null")
+	b.until("document.querySelectorAll('tbody tr').length === 5")
+	b.button("Find an order …")
+	for _, id := range payloads {
+		b.fill("#attempt", id)
+		b.keys(kb.Enter)
+		b.until("location.search.includes('attempt=')")
+		b.see("Nothing of this kind was decided lately.")
+		b.button("Find an order …")
+	}
 	b.quiet()
 }

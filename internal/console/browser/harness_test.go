@@ -24,7 +24,7 @@ import (
 )
 
 // patience is for what a browser on a busy machine does.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 var (
 	program  string          // its path

@@ -167,34 +167,51 @@ func TestWhatIsAskedForIsText(t *testing.T) {
 }
 
 // The policy refuses what is planted in a page as it is served, so the tests above would
-// notice it.
+// notice it. Without the policy, each of the plants takes.
 func TestThePolicyRefusesWhatIsServed(t *testing.T) {
 	s := open(t, 1)
-	to, err := url.Parse("http://" + s.instances[0].Operators)
-	require.NoError(t, err)
-	proxy := &httputil.ReverseProxy{
-		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to) },
-		ModifyResponse: func(r *http.Response) error {
-			if !strings.HasPrefix(r.Header.Get("Content-Type"), "text/html") {
-				return nil
-			}
-			page, err := io.ReadAll(r.Body)
-			page = append(page, "<script>ran(1)</script><style>body { display: none }</style><p style='position: fixed' onclick=ran(2)>planted</p>"...)
-			r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(page)), int64(len(page))
-			r.Header.Set("Content-Length", strconv.Itoa(len(page)))
-			return err
-		},
+	const policy = "Content-Security-Policy"
+	// planted opens a page with the plants, under the policy that change makes of the true one.
+	planted := func(change func(policy string) string) *tab {
+		to, err := url.Parse("http://" + s.instances[0].Operators)
+		require.NoError(t, err)
+		proxy := &httputil.ReverseProxy{
+			Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to) },
+			ModifyResponse: func(r *http.Response) error {
+				r.Header.Set(policy, change(r.Header.Get(policy)))
+				if !strings.HasPrefix(r.Header.Get("Content-Type"), "text/html") {
+					return nil
+				}
+				page, err := io.ReadAll(r.Body)
+				page = append(page, "<script>ran(1)</script><style>body { display: inline }</style><p style='position: fixed' onclick=ran(2)>planted</p>"...)
+				r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(page)), int64(len(page))
+				r.Header.Set("Content-Length", strconv.Itoa(len(page)))
+				return err
+			},
+		}
+		server := httptest.NewServer(proxy)
+		t.Cleanup(server.Close)
+		b := s.tab(0)
+		b.do(chromedp.Navigate(server.URL + "/console"))
+		b.there("#user")
+		eval[any](b, "[...document.querySelectorAll('p')].at(-1).click(), null")
+		return b
 	}
-	server := httptest.NewServer(proxy)
-	t.Cleanup(server.Close)
-	b := s.tab(0)
-	b.do(chromedp.Navigate(server.URL + "/console"))
-	b.there("#user")
-	for _, directive := range []string{"script-src-elem", "style-src-elem", "style-src-attr"} {
+	const styles = "getComputedStyle(document.body).display + ' ' + getComputedStyle([...document.querySelectorAll('p')].at(-1)).position"
+
+	b := planted(func(policy string) string { return policy })
+	for _, directive := range []string{"script-src-elem", "script-src-attr", "style-src-elem", "style-src-attr"} {
 		b.until("window.refused.some((r) => r.startsWith(" + quote(directive+" inline") + "))")
 	}
-	assert.Equal(t, "block static", eval[string](b, "getComputedStyle(document.body).display + ' ' + getComputedStyle([...document.querySelectorAll('p')].at(-1)).position"))
+	assert.Equal(t, "block static", eval[string](b, styles))
 	assert.Empty(t, eval[[]string](b, "window.ranBy"))
+
+	b = planted(func(policy string) string {
+		return strings.NewReplacer("script-src 'self'", "script-src 'self' 'unsafe-inline'", "style-src 'self'", "style-src 'self' 'unsafe-inline'").Replace(policy)
+	})
+	assert.Equal(t, "inline fixed", eval[string](b, styles))
+	assert.Equal(t, []string{"1", "2"}, eval[[]string](b, "window.ranBy"))
+	assert.Empty(t, eval[[]string](b, "window.refused"))
 }
 
 // It refuses what a script plants, too.

@@ -3,7 +3,9 @@ package browser
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -16,7 +18,8 @@ import (
 	"fraudcheck/internal/testbed"
 )
 
-// One of two instances is killed: every page goes on, and says whose part is missing.
+// One of two instances is killed: every page goes on, the one that is open, too, and says whose
+// part is missing.
 func TestAnInstanceThatDoesNotAnswerIsNamed(t *testing.T) {
 	s := open(t, 2)
 	s.attack(address, 6)
@@ -24,15 +27,23 @@ func TestAnInstanceThatDoesNotAnswerIsNamed(t *testing.T) {
 	b := s.console(0, "olga", "/console")
 	b.until("document.querySelectorAll('tbody tr').length === 7") // of both
 	away := s.instances[1].Operators
+	missing := "Not answering, so their part is missing: " + away + "."
 	s.instances[1].Kill()
+	b.see(missing)
+	s.check(0, "198.51.100.77", "later")
+	b.see("198.51.100.77")
 	for _, page := range []string{"/console", "/console/blocked", "/console/overrides", "/console/trends", "/console/about"} {
 		b.open(page)
-		b.see("Not answering, so their part is missing: " + away + ".")
+		b.see(missing)
 	}
 	b.see("no: ")
 	b.open("/console/address/203.0.113.7")
 	b.see("Blocked by cards_per_ip")
-	b.see("Not answering, so their part is missing: " + away + ".")
+	b.see(missing)
+	b.button("Let go")
+	b.see("What was counted is forgotten")
+	b.see("Allowed, nothing is counted.")
+	assert.Equal(t, "allow", s.check(0, address, "after it"))
 	b.quiet()
 }
 
@@ -97,6 +108,43 @@ func TestWithoutAStreamThePageAsks(t *testing.T) {
 	b.until("document.querySelector('.state').innerText.includes('live')") // once there is room
 }
 
+// A caller that follows decisions and stops reading is given up within ten seconds. Checks and
+// other pages do not notice.
+func TestWhoStopsReadingIsGivenUp(t *testing.T) {
+	s := open(t, 1)
+	b := s.console(0, "ana", "/console")
+	b.see("live")
+	asleep, err := net.Dial("tcp", s.instances[0].Operators)
+	require.NoError(t, err)
+	defer asleep.Close()
+	require.NoError(t, asleep.(*net.TCPConn).SetReadBuffer(4096)) // so that it is soon full
+	_, err = fmt.Fprintf(asleep, "GET /v1/decisions/stream HTTP/1.1\r\nHost: console\r\nAuthorization: %s\r\nX-Request-ID: asleep\r\n\r\n", testbed.Basic("ana", password))
+	require.NoError(t, err)
+	caller := token(t, strings.Repeat("x", 1000)) // whose name is in each decision
+	ended := func() bool {
+		return strings.Contains(s.instances[0].Stdout.String()+s.instances[0].Stderr.String(), "request=asleep")
+	}
+	last := ""
+	start := time.Now()
+	for n := 0; !ended(); n++ {
+		require.Less(t, time.Since(start), 15*time.Second)
+		last = shopper(n)
+		began := time.Now()
+		status, _ := s.ask(s.instances[0].Addr, caller, "POST", "/v1/check", map[string]string{"ip": last, "card_id": fmt.Sprint("tok_", n), "expiry": "12/30"})
+		require.Equal(t, 200, status)
+		require.Less(t, time.Since(began), 2*time.Second)
+		if n%50 == 0 {
+			b.see(last)
+		}
+		require.NoError(t, testbed.Pause(t.Context(), 8*time.Millisecond))
+	}
+	t.Log("given up after", time.Since(start))
+	assert.Less(t, time.Since(start), 12*time.Second, "ten seconds, and two until its socket is full")
+	b.see(last)
+	assert.Equal(t, "live", eval[string](b, "document.querySelector('.state').innerText"))
+	b.quiet()
+}
+
 // However fast decisions come, the page changes at most 20 times a second, and holds still
 // when it is told to.
 func TestTheLivePageChangesAtMostTwentyTimesASecond(t *testing.T) {
@@ -105,7 +153,7 @@ func TestTheLivePageChangesAtMostTwentyTimesASecond(t *testing.T) {
 	b.see("live")
 	eval[any](b, "(() => { window.changes = []; new MutationObserver(() => window.changes.push(performance.now())).observe(document.querySelector('.counts'), { childList: true, subtree: true, characterData: true }); })(), null")
 	for i := range 300 {
-		s.check(0, "81.2.3."+string(rune('1'+i%9)), string(rune('a'+i%26)))
+		s.check(0, "198.51.100.2"+string(rune('1'+i%9)), string(rune('a'+i%26)))
 		require.NoError(t, testbed.Pause(t.Context(), 10*time.Millisecond)) // slower than what is too fast
 	}
 	b.see("Since you came: ")
@@ -116,11 +164,11 @@ func TestTheLivePageChangesAtMostTwentyTimesASecond(t *testing.T) {
 
 	b.button("Pause")
 	before := eval[string](b, "document.querySelector('tbody').innerText")
-	s.check(0, "81.2.4.1", "later")
+	s.check(0, "198.51.100.41", "later")
 	b.see("Go on (1 new)")
 	assert.Equal(t, before, eval[string](b, "document.querySelector('tbody').innerText"))
 	b.button("Go on (1 new)")
-	b.see("81.2.4.1")
+	b.see("198.51.100.41")
 	b.quiet()
 }
 
@@ -134,14 +182,14 @@ func TestAFloodIsShownByItsNewest(t *testing.T) {
 	for caller := range 8 {
 		flood.Go(func() {
 			for i := range 400 {
-				s.check(0, fmt.Sprintf("81.%d.3.%d", caller, i%250), fmt.Sprint(i))
+				s.check(0, fmt.Sprintf("2001:db8:%x:%x::1", caller, i%250), fmt.Sprint(i))
 			}
 		})
 	}
 	flood.Wait()
 	b.see("Decisions come faster than a page can show them.")
 	s.check(0, address, "after it")
-	b.until("document.querySelector('tbody tr').innerText.includes('203.0.113.7')")
+	b.until("document.querySelector('tbody tr')?.innerText.includes('203.0.113.7')")
 	b.until("document.querySelector('.state').innerText.includes('live')")
 	b.until("!document.body.innerText.includes('faster than a page')")
 	b.quiet()

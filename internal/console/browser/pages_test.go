@@ -120,12 +120,20 @@ func TestPagesAreForEverybody(t *testing.T) {
 	b.lookAt("no-role")
 }
 
+// shopper is the IP address of one of many, in the ranges for documentation.
+func shopper(i int) string {
+	if i%3 == 0 {
+		return fmt.Sprintf("2001:db8:%x::%x", 16+i*7%90, i+1)
+	}
+	return fmt.Sprint("198.51.100.", 16+i*37%230)
+}
+
 // trade has something on each page.
 func (s *shop) trade() {
 	s.attack(address, 9)
 	s.attack("203.0.113.45", 7)
 	for i := range 60 {
-		s.check(i%2, fmt.Sprintf("81.2.%d.%d", i%7, i), fmt.Sprint("trade-", i))
+		s.check(i%2, shopper(i), fmt.Sprint("trade-", i))
 	}
 	s.check(0, "192.0.2.8", "listed")
 	s.check(0, "198.51.100.3", "office")
@@ -179,6 +187,6 @@ func TestWhatABrowserLoadsAndKeeps(t *testing.T) {
 // trade1 is trade for one instance.
 func (s *shop) trade1() {
 	for i := range 20 {
-		s.check(0, fmt.Sprintf("81.2.3.%d", i), fmt.Sprint("trade-", i))
+		s.check(0, shopper(i), fmt.Sprint("trade-", i))
 	}
 }

@@ -21,7 +21,7 @@ func TestTheReportOfAReplay(t *testing.T) {
 	var rows strings.Builder
 	rows.WriteString("time,ip,card,expiry,fraud\n")
 	for i := range 600 {
-		ip, fraud := fmt.Sprintf("81.2.%d.%d", i%5, i%200), 0
+		ip, fraud := fmt.Sprintf("2001:db8:%x:%x::1", i%5, i%200), 0
 		if i%4 == 0 {
 			ip, fraud = fmt.Sprintf("203.0.113.%d", i%3), 1
 		}
