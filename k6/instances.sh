@@ -148,12 +148,13 @@ password=$(random)
 analyst_password=$(random)
 go build -o "$dir/fraudcheck" ./cmd/fraudcheck
 # Without rules the default rule is in force. smoke and attack do not judge latency: there the
-# budget is long, so that a busy machine does not make answers degraded.
-budget=5s
+# store has long to answer, so that a busy machine does not make answers degraded.
+budget=5s answer=5s
 write_config() {
   cat >"$dir/config.yaml" <<END_OF_CONFIG
 listen: 127.0.0.1:0
 store: {budget: $budget}
+limits: {answer: $answer}
 auth:
   basic:
     users:

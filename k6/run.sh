@@ -32,8 +32,8 @@ done
 for script; do
   echo "$script"
   case $script in
-    smoke | attack) budget=5s ;;
-    *) budget=50ms ;; # the default
+    smoke | attack) budget=5s answer=5s ;;
+    *) budget=50ms answer=80ms ;; # the defaults
   esac
   write_config
   case $script in
