@@ -96,6 +96,9 @@ func (a *API) endLogin(q *door.Request) *wire.Problem {
 	if !known {
 		return noSuchLogin
 	}
+	if _, p := parseFilters(q.Query); p != nil {
+		return p
+	}
 	user, err := a.Guard.EndLogin(id, q.Start)
 	if errors.Is(err, auth.ErrNoLogin) {
 		return noSuchLogin

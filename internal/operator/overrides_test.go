@@ -92,6 +92,10 @@ func TestAnOverrideThatIsWrongIsRefused(t *testing.T) {
 	doortest.RequireProblem(t, d.ask(t, "PUT", "/v1/addresses/localhost/override", allowed, asJSON), 400, "field_invalid", "ip")
 	doortest.RequireProblem(t, d.ask(t, "DELETE", "/v1/addresses/localhost/override", ""), 400, "field_invalid", "ip")
 	doortest.RequireProblem(t, d.ask(t, "GET", "/v1/overrides?limit=1", ""), 400, "field_unknown", "limit")
+	// What stands in the URL would be passed over, and is in the logs of proxies.
+	doortest.RequireProblem(t, d.ask(t, "PUT", itsOverride+"?for=1h", allowed, asJSON), 400, "field_unknown", "for")
+	doortest.RequireProblem(t, d.ask(t, "DELETE", itsOverride+"?scope=this", ""), 400, "field_unknown", "scope")
+	doortest.RequireProblem(t, d.ask(t, "POST", "/v1/subjects/read?value=ana@example.com", `{"per":"email","value":"ana@example.com"}`, asJSON), 400, "field_unknown", "value")
 	doortest.RequireProblem(t, d.ask(t, "PUT", itsOverride, `{"decision":"allow","for":"24h1s","reason":""}`, asJSON), 403, "role_missing", "for")
 	// In the order of all errors: 403, 415, 400.
 	doortest.RequireProblem(t, d.ask(t, "PUT", "/v1/addresses/localhost/override", allowed, asText), 415, "media_type", "")

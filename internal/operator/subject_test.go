@@ -269,7 +269,7 @@ func TestABodyOfExactlyTheLimitIsRead(t *testing.T) {
 func TestASubjectIsNotTakenFromTheURL(t *testing.T) {
 	d := open(t, nil)
 	a := d.ask(t, "POST", "/v1/subjects/read?per=email&value=hidden%40example.org", "")
-	doortest.RequireProblem(t, a, 400, "field_missing", "per")
+	doortest.RequireProblem(t, a, 400, "field_unknown", "per")
 	assert.NotContains(t, a.Body, "hidden")
 	assert.NotContains(t, d.all.Log.Text(), "hidden")
 }

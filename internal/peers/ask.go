@@ -70,7 +70,7 @@ func (p *Peers) Ask(ctx context.Context, q Question) []Answer {
 
 // askPeer asks all addresses of a peer.
 func (p *Peers) askPeer(ctx context.Context, each *peer, q Question) []Answer {
-	first, cancel := context.WithTimeout(ctx, Patience)
+	first, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	addresses, err := each.names.addresses(first)
 	answers := make([]Answer, len(addresses))
@@ -104,7 +104,7 @@ func (p *Peers) askAddress(ctx context.Context, each *peer, address netip.Addr, 
 		return a
 	}
 	defer leave()
-	asked, cancel := context.WithTimeout(ctx, Patience)
+	asked, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	defer func() { to.hangs.Store(a.Why == silent && ctx.Err() == nil) }() // before others enter
 	response, err := p.send(asked, each, at, q)

@@ -85,7 +85,7 @@ func (f *following) followPeer(ctx context.Context, each *peer, tried func()) {
 	again := time.NewTicker(look)
 	defer again.Stop()
 	for first := true; ; first = false {
-		waiting, stop := context.WithTimeout(ctx, Patience)
+		waiting, stop := context.WithTimeout(ctx, patience)
 		addresses, err := each.names.addresses(waiting)
 		stop()
 		if err != nil {
@@ -189,7 +189,7 @@ func (f *following) open(ctx context.Context, each *peer, at string, last *posit
 			}
 		}
 	}()
-	late := time.AfterFunc(Patience, func() { cancel(context.DeadlineExceeded) })
+	late := time.AfterFunc(patience, func() { cancel(context.DeadlineExceeded) })
 	defer late.Stop()
 	var query []byte
 	if last.at != 0 {

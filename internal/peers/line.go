@@ -37,11 +37,11 @@ func (l *line) enter(ctx context.Context) (leave func(), why string) {
 	if l.hangs.Load() {
 		return l.enterHanging()
 	}
-	patience := time.NewTimer(Patience)
-	defer patience.Stop()
+	ended := time.NewTimer(patience)
+	defer ended.Stop()
 	select {
 	case l.slots <- struct{}{}:
-	case <-patience.C:
+	case <-ended.C:
 		return nil, tooMany
 	case <-ctx.Done():
 		return nil, tooMany

@@ -39,6 +39,9 @@ import (
 	"fraudcheck/internal/auth/proof"
 )
 
+// patience is Patience, but for tests of what is no matter of time.
+var patience = Patience
+
 const (
 	// Patience is how long a peer has for its answer.
 	Patience = time.Second
@@ -170,13 +173,13 @@ func newPeer(ctx context.Context, name string, resolve func(context.Context, str
 // newClient makes the client for all addresses of the peer. A certificate must be for the
 // peer's name, whatever address it stands for.
 func (e *peer) newClient(roots *x509.CertPool) *http.Client {
-	dialer := &net.Dialer{Timeout: Patience}
+	dialer := &net.Dialer{Timeout: patience}
 	return &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
 			DialContext:            dialer.DialContext,
 			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, ServerName: e.host, RootCAs: roots},
-			TLSHandshakeTimeout:    Patience,
+			TLSHandshakeTimeout:    patience,
 			MaxResponseHeaderBytes: maxHead,
 			DisableCompression:     true, // an answer of 8 MiB is that long on the wire too
 			MaxIdleConnsPerHost:    maxQuestions,

@@ -100,14 +100,16 @@ func TestAQuestionBearsAProofAndNoCredentials(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoAnswerIsNamedWithItsReason(t *testing.T) {
+// A reasoned is a peer, and what is said of its answer; nothing of a good one.
+type reasoned struct {
+	name string
+	peer http.HandlerFunc
+	why  string
+}
+
+func TestAnAnswerHasABound(t *testing.T) {
 	large := strings.Repeat("x", peers.MaxAnswer)
-	elsewhere := serve(t, says("elsewhere 1", `{"followed":true}`))
-	for _, tt := range []struct {
-		name string
-		peer http.HandlerFunc
-		why  string
-	}{
+	requireReasons(t, []reasoned{
 		{"as long as may be", says("there 1", large), ""},
 		{"too long", says("there 1", large+"x"), "answers with more than 8 MiB"},
 		{"endless", func(w http.ResponseWriter, _ *http.Request) {
@@ -118,6 +120,12 @@ func TestWhatIsNoAnswerIsNamedWithItsReason(t *testing.T) {
 				}
 			}
 		}, "answers with more than 8 MiB"},
+	})
+}
+
+func TestWhatIsNoAnswerIsNamedWithItsReason(t *testing.T) {
+	elsewhere := serve(t, says("elsewhere 1", `{"followed":true}`))
+	requireReasons(t, []reasoned{
 		{"a redirect", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "http://"+addr(elsewhere)+"/", http.StatusFound)
 		}, "answers with a redirect, and none is followed"},
@@ -136,7 +144,13 @@ func TestWhatIsNoAnswerIsNamedWithItsReason(t *testing.T) {
 		{"this instance's id", says("here 1", "{}"), "has the same id as this instance: set instance to another one"},
 		{"a head as long as a book", says(strings.Repeat("a", 64<<10)+" 1", "{}"), "answers with what is no HTTP of its scheme, or a head of more than 16 KiB"},
 		{"an end in the middle", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "closes the connection without an answer"},
-	} {
+	})
+}
+
+func requireReasons(t *testing.T, all []reasoned) {
+	t.Helper()
+	peers.GivePeers(t, patience)
+	for _, tt := range all {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			server := serve(t, tt.peer)
@@ -245,6 +259,7 @@ func TestANameMeansAllItsAddresses(t *testing.T) {
 }
 
 func TestACertificateIsVerified(t *testing.T) {
+	peers.GivePeers(t, patience)
 	server := httptest.NewUnstartedServer(says("there 1", "{}"))
 	server.Config.ErrorLog = nil
 	server.StartTLS()
