@@ -82,7 +82,7 @@ func (s *Subscription) Skip() (missed int) {
 // skip looks at atOnce numbers; without a filter it need not look.
 func (s *Subscription) skip(missed int) (_ int, ended bool) {
 	r := s.ring
-	r.mu.Lock()
+	r.lock()
 	defer r.mu.Unlock()
 	if s.next < r.oldest {
 		missed += int(r.oldest - s.next)
