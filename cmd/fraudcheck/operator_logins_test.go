@@ -36,7 +36,7 @@ func TestAnOperatorListsAndEndsLogins(t *testing.T) {
 		for _, login := range said.Logins {
 			ids[login.ID], tags[login.ID] = login.Username, login.Tag
 			assert.Equal(t, "127.0.0.1", login.From)
-			assert.Regexp(t, `\[127\.0\.0\.1-`+regexp.QuoteMeta(login.Tag)+`\] +POST /v1/login\n`, p.stderr.String(), "its log lines are found")
+			p.await(t, p.stderr, `\[127\.0\.0\.1-`+regexp.QuoteMeta(login.Tag)+`\] +POST /v1/login\n`) // its log lines are found
 			assert.WithinDuration(t, time.Now(), login.Since, time.Minute)
 			assert.False(t, login.LastUsed.Before(login.Since))
 			assert.Equal(t, 24*time.Hour, login.Until.Sub(login.Since))

@@ -120,6 +120,7 @@ func TestBothDoorsSpeakTLS(t *testing.T) {
 		a, err := p.try(door, "GET", "/healthz", "")
 		assert.True(t, err != nil || a.status == http.StatusBadRequest, "without TLS: %+v", a)
 	}
+	p.await(t, p.stderr, `(?s)(WARNING  \[main\].*){5}`)
 	assert.Equal(t, 5, strings.Count(p.stderr.String(), "WARNING  [main]"), "of the password in clear; at each port, of plain HTTP and of old versions")
 	assert.NotContains(t, p.stderr.String(), "panic")
 }
