@@ -14,7 +14,9 @@ func (d *drive) driveBlocked(i *testbed.Instance) {
 	for _, filters := range []string{"?limit=x", "?decision=block"} {
 		d.refused(i, blocked, at("/v1/blocked"+filters))
 	}
-	d.ask(i, blocked, at("/v1/blocked?limit=1&limit=2"), 400)
+	for _, filters := range []string{"?limit=1&limit=2", "?networks=1"} { // the document cannot say it
+		d.ask(i, blocked, at("/v1/blocked"+filters), 400)
+	}
 	d.taken(i, blocked, at("/v1/blocked?limit=9&scope=this"), 200)
 	d.taken(i, blocked, at("/v1/blocked?networks=1", "Accept: text/plain"), 503)
 }

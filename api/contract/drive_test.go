@@ -341,7 +341,7 @@ func (d *drive) driveOverrides(i *testbed.Instance) {
 	filtered := d.sampleOf(list)
 	filtered.target += "?scope=this"
 	d.taken(i, list, filtered, 200)
-	filtered.target = "/v1/overrides?by=ana"
+	filtered.target = "/v1/overrides?limit=1"
 	d.refused(i, list, filtered)
 	d.taken(i, removeOverride, d.sampleOf(removeOverride), 200)
 
@@ -524,7 +524,7 @@ func (d *drive) driveCallers(i *testbed.Instance) {
 		filtered := d.sampleOf(o)
 		filtered.target += "?scope=this"
 		d.taken(i, o, filtered, 200)
-		filtered.target = o.path() + "?user=checkout"
+		filtered.target = o.path() + "?limit=1"
 		d.refused(i, o, filtered)
 	}
 }
