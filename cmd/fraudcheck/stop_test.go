@@ -221,20 +221,20 @@ func TestStopEndsAtOnceAtASecondSignal(t *testing.T) {
 // that the instance is not ready.
 func TestStopGoesOnAnsweringForTheDrainDelay(t *testing.T) {
 	t.Parallel()
-	p := start(t, guarded+"drain_delay: 700ms\ndrain: 1h")
+	p := start(t, guarded+"drain_delay: 2s\ndrain: 1h")
 	p.client.Transport = &http.Transport{DisableKeepAlives: true}
 	kept := begin(t, p)
 	assert.Equal(t, http.StatusOK, kept.finish(t).status)
 	p.signal(t, syscall.SIGTERM)
 	since := time.Now()
-	p.await(t, p.stderr, `Unready \(terminated\), answering for another 700ms; a second signal begins the drain at once`)
+	p.await(t, p.stderr, `Unready \(terminated\), answering for another 2s; a second signal begins the drain at once`)
 	for _, port := range []string{p.addr, p.operators} {
 		a, err := p.try(port, "GET", "/readyz", "")
 		require.NoError(t, err)
 		assert.Equal(t, http.StatusServiceUnavailable, a.status)
 	}
 	answered := 0
-	for time.Since(since) < 500*time.Millisecond {
+	for time.Since(since) < 300*time.Millisecond {
 		require.Equal(t, "allow", p.decide(t, "203.0.113.7", "4242"))
 		answered++
 	}
