@@ -36,7 +36,7 @@ check: ## in about a minute: compile, vet, and the fast tests without -race
 # or start the program: the race detector has nothing to find there.
 one_goroutine = /(api|deploy|verify|examples/.*|internal/(auth/(password|proof)|build|console|event|hangup|replay/report|testbed/calls|wire))$$
 
-test: ## everything that must hold, in about four minutes on two processors
+test: ## everything that must hold, in about six minutes on two processors
 	@$(need_go)
 	@$(call need,cc,gcc libc6-dev,the race detector,tests run without -race)
 	@$(call need,memcached,memcached,the shared store,its tests are skipped)
