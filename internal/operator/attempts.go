@@ -21,8 +21,12 @@ func (a *API) readAttempt(q *door.Request) *wire.Problem {
 	return nil
 }
 
-// decode reads the body's fields, and has parse judge them.
+// decode reads the body's fields, and has parse judge them. It takes no parameters: a
+// value in a URL is in the logs of proxies.
 func (a *API) decode(q *door.Request, fields wire.FieldSet, f *velocity.Fields, parse func() error) *wire.Problem {
+	if _, p := parseFilters(q.Query); p != nil {
+		return p
+	}
 	decode := wire.DecoderFor(q.In.ContentType, q.In.ContentEncoding)
 	if decode == nil && len(q.In.Body) > 0 {
 		return wire.UnsupportedMedia

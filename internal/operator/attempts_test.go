@@ -50,4 +50,5 @@ func TestADecisionIsFoundByTheShortIDOfItsAttempt(t *testing.T) {
 		doortest.RequireProblem(t, answer, 400, "field_invalid", strings.SplitN(query, "=", 2)[0])
 	}
 	assert.Equal(t, 415, d.ask(t, "POST", "/v1/attempts/read", "x", "Content-Type: text/plain").Status)
+	doortest.RequireProblem(t, d.ask(t, "POST", "/v1/attempts/read?attempt_id=order-1", `{"attempt_id":"order-1"}`, asJSON), 400, "field_unknown", "attempt_id")
 }

@@ -100,9 +100,6 @@ func (a *API) forgetSubject(q *door.Request) *wire.Problem {
 // of a card. It returns the kind, how the log names the subject (an IP address as log.ip
 // says, any other by a short id), and an attempt that has this subject alone.
 func (a *API) parseSubject(q *door.Request) (per, id string, attempt velocity.Attempt, p *wire.Problem) {
-	if _, p = parseFilters(q.Query); p != nil { // a value in a URL is in the logs of proxies
-		return "", "", attempt, p
-	}
 	var f velocity.Fields
 	p = a.decode(q, wire.SubjectFields, &f, func() (err error) {
 		per, attempt, err = velocity.ParseSubject(&f)
