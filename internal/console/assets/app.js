@@ -78,9 +78,12 @@ function go(path, query, focus = 'h1') {
 const replace = (path, query) => window.history.replaceState(null, '', url(path, query));
 const url = (path, query) => path + (query && String(query) ? `?${query}` : '');
 
-// heard is an IP address as somebody types it who hears it: with blanks, or with the commas of
-// a keypad.
-const heard = (text) => text.replace(/\s+/g, '').replaceAll(',', '.');
+// heard is an IP address as somebody types it who hears it: four numbers with anything
+// between them, or with blanks in it.
+function heard(text) {
+  const numbers = text.trim().replace(/[.,]$/, '').split(/\s*(?:[.,-]|dot|\s)\s*/i);
+  return numbers.length === 4 && numbers.every((n) => /^\d{1,3}$/.test(n)) ? numbers.join('.') : text.replace(/\s+/g, '').replaceAll(',', '.');
+}
 
 function frame() {
   const ip = h('input', { id: 'ip', name: 'ip', type: 'search', placeholder: 'IP address', title: 'Ctrl K, or paste an IP address anywhere', 'aria-keyshortcuts': 'Control+K Meta+K', inputmode: 'url', autocomplete: 'off', spellcheck: 'false', autocapitalize: 'none', enterkeyhint: 'search' });
@@ -151,7 +154,12 @@ document.addEventListener('paste', (event) => {
   event.preventDefault();
   go(ofAddress + encodeURIComponent(text));
 });
-window.addEventListener('popstate', () => { if (who) draw('h1'); });
+window.addEventListener('popstate', () => {
+  if (!who) return;
+  const field = document.getElementById('ip');
+  if (field) field.value = ''; // it is not what the page shows
+  draw('h1');
+});
 
 onSignedOut(() => { if (who) leave('Your session has ended.'); });
 

@@ -7,9 +7,24 @@ import { reportView } from './verdict.js';
 const names = { list: 'a list of the configuration', override: 'an override' };
 const named = (left) => left.map((name) => names[name] || name).join(', ');
 
+// mend puts what is no IP address back into the field.
+function mend(text) {
+  const field = document.getElementById('ip');
+  if (!field) return;
+  field.value = text;
+  field.focus();
+  field.select();
+}
+
 // address is the page of one IP address: whether it is blocked, why, until when, what else
 // would block it, and letting it go.
 export async function address(main, { ip, signal, who }) {
+  if (ip.includes('/')) { // no path has one
+    append(main, notice('error', h('span', { class: 'mono' }, ip), ' is no IP address. ', /^[0-9a-f:.]+\/\d+$/i.test(ip) ? h('a', { href: `/console?ip=${encodeURIComponent(ip)}` }, 'Live shows the decisions on a network') : ''));
+    await null; // the new page takes the focus first
+    mend(ip);
+    return;
+  }
   const path = `/v1/addresses/${encodeURIComponent(ip)}`;
   const view = reportView();
   const trouble = h('div', { class: 'troubles' });
@@ -31,6 +46,7 @@ export async function address(main, { ip, signal, who }) {
   actions.hidden = true;
 
   let known = false;
+  let alone = false; // an override or a list decides, whatever else is known
   const read = async () => {
     try {
       const report = await (known ? get(path, signal) : asked(trouble, get(path, signal)));
@@ -45,13 +61,15 @@ export async function address(main, { ip, signal, who }) {
       view.sentence.hidden = false;
       recent.element.hidden = false;
       actions.hidden = !may;
+      alone = Boolean(report.override || report.list);
+      elsewhere.hidden = alone || !elsewhere.firstChild;
       await recent.update(report.subject);
       return true;
     } catch (error) {
       if (signal.aborted || error.name === 'AbortError') return false;
       if (error.field) {
         show(trouble, notice('error', h('span', { class: 'mono' }, ip), ' is no IP address: ', error.message, '.'));
-        document.getElementById('ip').value = ip; // to mend it
+        mend(ip);
       } else {
         show(trouble, failed(error));
       }
@@ -77,14 +95,14 @@ export async function address(main, { ip, signal, who }) {
     const apart = rules.filter((r) => r.mode === 'enforce' && !['ip', 'network'].includes(r.per));
     if (!apart.length) return;
     show(elsewhere, 'A payment from here may also be blocked by ', apart.map((r, i) => [i ? ', ' : '', h('strong', {}, r.name), ` (per ${r.per})`]), ': an IP address cannot say. ', h('a', { href: '/console/subject' }, 'Look up the other subject'), '.');
-    elsewhere.hidden = false;
+    elsewhere.hidden = alone;
   };
   await every(2000, signal, read);
 }
 
 // forms are what may be done: let go, and override. update shows what can be done now.
 function forms(who, act) {
-  const reason = h('input', { id: 'reason', maxlength: '200', required: true, autocomplete: 'off', 'aria-describedby': 'reason-hint' });
+  const reason = h('input', { id: 'reason', required: true, autocomplete: 'off', 'aria-describedby': 'reason-hint' });
   const decision = h('select', { id: 'decision' }, h('option', { value: 'allow' }, 'allow'), h('option', { value: 'block' }, 'block'));
   const lasts = h('select', { id: 'for' }, [['1h', '1 hour'], ['24h', '24 hours'], ...(who.roles.includes('operator') ? [['168h', '7 days'], ['720h', '30 days']] : [])].map(([value, label]) => h('option', { value }, label)));
   // once has one change at a time, and nobody presses twice.

@@ -6,29 +6,56 @@ import { badge, bar, chip, clears, notice } from './parts.js';
 const strictness = { allow: 0, review: 1, block: 2 };
 const done = { allow: 'Allowed', review: 'Reviewed', block: 'Blocked' };
 
+// secondsTo is after how many seconds a rule counts at most so many, if nothing more is shown;
+// null where the report does not tell. It tells when review_over is reached: until then one
+// element after the other is left behind, or, where they stay together, all at once.
+function secondsTo(most, r) {
+  const { elements = [], window_seconds: lasts, clears_in_seconds: clear, review_over: first, block_over: last } = r;
+  const from = first || last;
+  if (most < from) return null;
+  if (most === from || r.held || !elements[most]) return clear;
+  const together = clear - (lasts - elements[from].age_seconds) > 1;
+  return together ? clear : Math.max(clear - (elements[most].age_seconds - elements[from].age_seconds), 0);
+}
+
+const longest = (all) => (all.some((n) => n === null) ? null : Math.max(...all));
+const named = (rules) => ` by ${rules.map((r) => r.name).join(' and ')}`;
+const until = (seconds) => (seconds > 0 ? [', until ', timeAfter(seconds), ` (${duration(seconds)}) if nothing more is shown`] : null);
+
 // verdict is the sentence: what the subject would hear now, why, and until when. short is
 // that without the times, which change all the time.
 function verdict(report) {
   const { known_card: known, new_card: fresh } = report.next;
   const worst = strictness[known] > strictness[fresh] ? known : fresh;
-  const words = known === fresh ? done[worst] : strictness[known] < strictness[fresh] ? `Another card would be ${done[worst].toLowerCase()}; those it has shown are ${done[known].toLowerCase()}` : `${done[fresh]} with another card, ${done[known].toLowerCase()} with those it has shown`;
-  const rules = report.rules.filter((r) => r.mode === 'enforce' && r.outcome === worst && worst !== 'allow');
+  const enforced = report.rules.filter((r) => r.mode === 'enforce');
+  let words = known === fresh ? done[worst] : `${done[fresh]} with another card, ${done[known].toLowerCase()} with those it has shown`;
   let by = '';
-  let until = null;
+  let end = null;
+  let rest = '';
   if (report.override) {
     by = ` by an override of ${report.override.by}`;
-    until = [', until ', time(report.override.until)];
+    end = [', until ', time(report.override.until)];
   } else if (report.list) {
     by = ' by a list of the configuration';
-    until = report.list.until ? [', until ', time(report.list.until)] : null;
-  } else if (rules.length) {
-    const wait = Math.max(...rules.map((r) => r.clears_in_seconds));
-    by = ` by ${rules.map((r) => r.name).join(' and ')}`;
-    until = wait > 0 ? [', until ', timeAfter(wait), ` (${duration(wait)}) if nothing more is shown`] : null;
-  } else if (worst === 'allow' && report.rules.every((r) => r.count === 0)) {
+    end = report.list.until ? [', until ', time(report.list.until)] : null;
+  } else if (strictness[known] < strictness[fresh]) {
+    const limit = fresh === 'block' ? 'block_over' : 'review_over';
+    const rules = enforced.filter((r) => r[limit] && r.count >= r[limit]);
+    words = `Another card would be ${done[fresh].toLowerCase()}`;
+    by = rules.length ? named(rules) : '';
+    end = rules.length ? until(longest(rules.map((r) => secondsTo(r[limit] - 1, r)))) : null;
+    rest = `; those it has shown are ${done[known].toLowerCase()}`;
+  } else if (worst !== 'allow') {
+    const rules = enforced.filter((r) => r.outcome === worst);
+    const stops = longest(rules.map((r) => (worst === 'block' ? secondsTo(r.block_over, r) : r.clears_in_seconds)));
+    const clear = longest(rules.map((r) => r.clears_in_seconds));
+    by = rules.length ? named(rules) : '';
+    end = rules.length ? until(stops) : null;
+    if (stops > 0 && clear > stops + 1) rest = ['; cards it has shown are then reviewed until ', timeAfter(clear)];
+  } else if (report.rules.every((r) => r.count === 0)) {
     by = ', nothing is counted';
   }
-  return { worst, short: `${words}${by}.`, words: [h('strong', {}, words), by, until, '.'] };
+  return { worst, short: `${words}${by}.`, words: [h('strong', {}, words), by, end, rest, '.'] };
 }
 
 // report makes what shows reports about one subject. update shows a report, and returns the

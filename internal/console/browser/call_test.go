@@ -51,6 +51,7 @@ func TestACustomerIsBlockedAndLetGo(t *testing.T) {
 	b.see("The override is in force at every instance.")
 	b.see("Blocked by an override of ana, until ")
 	b.see("shared office, ticket 4711")
+	assert.False(t, b.shows("may also be blocked"), "nothing else decides")
 	assert.Equal(t, "block", s.check(1, address, "eighth"))
 	b.button("Overrides")
 	b.see("1 override")
@@ -75,6 +76,9 @@ func TestAnAddressIsTakenAsItIsHeard(t *testing.T) {
 	for _, as := range [][2]string{
 		{"203 . 0 . 113 . 7", "Blocked by cards_per_ip"},
 		{"203,0,113,7", "Blocked by cards_per_ip"},
+		{"203 0 113 7", "Blocked by cards_per_ip"},
+		{"203-0-113-7", "Blocked by cards_per_ip"},
+		{"203 dot 0 Dot 113 dot 7.", "Blocked by cards_per_ip"},
 		{"203.0.113.7:4711", "Counted as 203.0.113.7."},
 		{"::FFFF:203.0.113.7", "Counted as 203.0.113.7."},
 		{"2001:0DB8:0000:0000:0:0:0:7", "Counted as 2001:db8::/64."},
@@ -88,8 +92,13 @@ func TestAnAddressIsTakenAsItIsHeard(t *testing.T) {
 	b.until("document.activeElement.id === 'ip'")
 	b.keys("203.0.113.777", kb.Enter)
 	b.see("203.0.113.777 is no IP address: expected an IPv4 or IPv6 address such as 203.0.113.7 or 2001:db8::7.")
+	b.until("document.activeElement.id === 'ip'")
 	assert.Equal(t, "203.0.113.777", eval[string](b, "document.querySelector('#ip').value"))
 	assert.False(t, b.shows("may also be blocked"), "nothing is said of what is none")
+	b.keys("203.0.113.0/24", kb.Enter)
+	b.see("203.0.113.0/24 is no IP address. Live shows the decisions on a network")
+	b.keys("203.0.113.777", kb.Enter) // in place of what was selected
+	b.see("203.0.113.777 is no IP address")
 	paste := func(text string) {
 		eval[any](b, "(() => { const data = new DataTransfer(); data.setData('text/plain', "+quote(text)+"); document.body.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true })); })(), null")
 	}
@@ -97,6 +106,27 @@ func TestAnAddressIsTakenAsItIsHeard(t *testing.T) {
 	assert.Equal(t, "/console/address/203.0.113.777", eval[string](b, "location.pathname"))
 	paste(" 203.0.113.7\n")
 	b.see("Blocked by cards_per_ip")
+	b.quiet()
+}
+
+// One card short of a block, the sentence says by what and until when another one would be.
+func TestTheSentenceOfAnAddressThatIsNearlyBlocked(t *testing.T) {
+	s := open(t, 1)
+	s.attack(address, 5)
+	b := s.console(0, "ana", "/console/address/"+address)
+	b.see("Another card would be blocked by cards_per_ip, until ")
+	b.see("if nothing more is shown; those it has shown are reviewed.")
+	b.quiet()
+}
+
+// A block ends when one card is left behind; what was shown is then reviewed for longer.
+func TestTheSentenceSaysWhenABlockEnds(t *testing.T) {
+	s := open(t, 1)
+	s.check(0, address, "the first")
+	b := s.console(0, "ana", "/console/address/"+address)
+	b.until("performance.now() > 3000")
+	s.attack(address, 5)
+	b.see("if nothing more is shown; cards it has shown are then reviewed until ")
 	b.quiet()
 }
 
