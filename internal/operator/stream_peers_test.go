@@ -196,17 +196,8 @@ func TestAFloodOfOthersIsBoundedToo(t *testing.T) {
 	for n := range 400 {
 		there.tells(theirs(fmt.Sprint("r", n), 1+n%9, "allow"))
 	}
-	began, sent, missed := time.Now(), 0, 0
-	for sent+missed < 400 {
-		switch name, data := s.next(t); name {
-		case "decision":
-			sent++
-		case "dropped":
-			var dropped struct{ Missed int }
-			require.NoError(t, json.Unmarshal([]byte(data), &dropped))
-			missed += dropped.Missed
-		}
-	}
+	began := time.Now()
+	sent := s.sentOf(t, 400)
 	assert.GreaterOrEqual(t, sent, 50)
 	assert.LessOrEqual(t, float64(sent), 110+100*time.Since(began).Seconds())
 }
