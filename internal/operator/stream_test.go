@@ -152,6 +152,7 @@ func (s *stream) sentOf(t testing.TB, decisions int) (sent int) {
 
 // However fast decisions come, a stream costs no more, and says what it left out.
 func TestAStreamSendsAHundredDecisionsASecondAtMost(t *testing.T) {
+	t.Parallel()
 	ring := recent.NewRing(recent.RingSettings{Keep: 10_000, Rules: 1, Instance: "web-1", Start: velocity.TimeOf(doortest.Morning)})
 	d := open(t, nil, func(s *doortest.Setup) { s.Ring = ring })
 	all, one := d.follow(t, ""), d.follow(t, "?ip=10.0.7.7")
@@ -198,6 +199,7 @@ func TestStreamsAreBounded(t *testing.T) {
 }
 
 func TestAStreamEndsWithItsCallersRights(t *testing.T) {
+	t.Parallel()
 	guard := auth.NewGuard(doortest.NewPolicy(t, nil, nil))
 	d := open(t, nil, func(s *doortest.Setup) { s.Guard = guard })
 	s := d.follow(t, "")
