@@ -147,7 +147,7 @@ func TestNobodyBlockedPassesElsewhereAfterAServerLostItsMemory(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server := testbed.StartMemcached(t)
 			a, b := newInstance(t, patient, server.Addr), newInstance(t, patient, server.Addr)
-			for range 5 {
+			for range 3 {
 				a.block(addresses())
 				lose(t, server)
 				b.requireFirstShared(addresses(), 6)
