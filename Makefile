@@ -61,9 +61,9 @@ test: ## everything that must hold, in about six minutes on two processors
 	@$(with_program); files=$$(grep -rl --include='*_test.go' 'testbed\.SkipRace(' internal); \
 	tests=$$(awk '/^func (Test|Fuzz)/ { gsub(/^func |\(.*/, ""); name = $$0 } /testbed\.SkipRace\(/ { print name }' $$files | sort -u | paste -sd '|' -); set -x; \
 	$(go_test) -shuffle=on -count=1 -run "^($$tests)$$" $$(dirname $$files | sort -u | sed 's|^|./|') & first=$$!; \
-	$(go_test) -shuffle=on -count=1 -parallel 4 ./cmd/... $$(go list ./... | grep -E '$(without_race)'); second=$$?; \
+	$(go_test) -shuffle=on -count=1 -parallel 8 -skip InACrowd ./loadtest ./cmd/... $$(go list ./... | grep -E '$(without_race)'); second=$$?; \
 	wait $$first && exit $$second # side by side: the program's tests wait more than they compute
-	$(go_test) -count=1 -parallel 8 ./loadtest # alone: its load wants the machine
+	$(go_test) -count=1 -run InACrowd ./loadtest # alone: its load wants the machine
 
 # tools are what verify needs beside Go and memcached.
 tools = git sha256sum memcached curl nft unshare nsenter systemd-analyze umoci chromium npm ip ab wrk nginx haproxy python3 node php java k6 prometheus promtool sqlite3
