@@ -1,12 +1,12 @@
 .PHONY: help build check test verify release verify-release image console-test k6 k6-all prometheus bench bench-parts bench-peers faults fuzz
 
 help: ## this list
-	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 16
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-16s%s\n", $$1, $$2 }' Makefile
 
 # need_go stops with one line where Go is missing or too old to read go.mod: Debian's
-# says "invalid go version".
-need_go = v=$$(go version 2>/dev/null | sed 's/.*go1\.\([0-9]*\).*/\1/'); [ "$${v:-0}" -ge 26 ] || \
-	{ echo "fraudcheck needs Go 1.26 or newer, see https://go.dev/dl; here is $$(go version 2>/dev/null || echo none)"; exit 1; }
+# says "invalid go version". One that fetches a newer Go says so itself, and why it cannot.
+need_go = v=$$(command -v go >/dev/null && go version | sed 's/.*go1\.\([0-9]*\).*/\1/'); [ "$${v:-0}" -ge 26 ] || \
+	{ echo "fraudcheck needs Go 1.26 or newer, see https://go.dev/dl; here is $$(GOTOOLCHAIN=local go version 2>/dev/null || echo none)"; exit 1; }
 
 # need PROGRAM,PACKAGES,WHAT FOR,WITHOUT IT: says what is missing, and installs it
 # where that may be done.

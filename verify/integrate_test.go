@@ -4,7 +4,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -76,18 +75,6 @@ func withoutIndent(lines []string) string {
 		joined.WriteString(strings.TrimLeft(strings.TrimPrefix(line, " *"), " \t") + "\n")
 	}
 	return joined.String()
-}
-
-func TestThePageOfIntegrationShowsRulesThatAreTaken(t *testing.T) {
-	for _, b := range integratePage(t) {
-		if b.language != "yaml" {
-			continue
-		}
-		path := filepath.Join(t.TempDir(), "fraudcheck.yaml")
-		require.NoError(t, os.WriteFile(path, []byte(strings.Join(b.lines, "\n")), 0o600))
-		out, err := exec.CommandContext(t.Context(), testbed.Program(t), "check-config", "--config", path).CombinedOutput()
-		assert.NoError(t, err, "%s\n%s", b.lines, out)
-	}
 }
 
 func TestThePageOfIntegrationShowsRequestsThatAreTaken(t *testing.T) {
