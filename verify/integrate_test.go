@@ -11,8 +11,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"fraudcheck/internal/testbed"
 )
 
 // A block of docs/integrate.md: the file that the comment before it names, if there is one,
