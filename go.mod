@@ -1,5 +1,6 @@
 module fraudcheck
 
+// A Go that says "invalid go version" here is older than 1.21: see https://go.dev/dl.
 go 1.26.0
 
 // Releases are built with exactly this one.
