@@ -182,7 +182,7 @@ func (s *service) makeMetrics() error {
 	s.traffic = recent.NewTraffic()
 	s.minutes = recent.NewMinutes(s.traffic, s.metrics.Counts, s.now())
 	s.topShare.limit(s.settings)
-	s.metrics.RegisterTraffic(func() float64 { return s.traffic.Top(s.now()).Share() },
+	s.metrics.RegisterTraffic(s.topShare.share,
 		func() float64 { return s.traffic.Addresses(s.now()) }, func() float64 { return s.traffic.Cards(s.now()) })
 	if s.policy.certificate != nil {
 		s.metrics.RegisterTLS(listener.TLSReasons, s.certificate.expiry)
