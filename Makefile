@@ -94,13 +94,14 @@ SUMS = dist/SHA256SUMS
 verify-release: ## build VERSION again from the last commit, and compare with SUMS, the published SHA256SUMS
 	$(call in_release,-against "$(abspath $(SUMS))" $(VERSION))
 
-# The flags leave out of the program what differs between machines.
+# The flags leave out of the program what differs between machines. What packs it is built by
+# the same Go: a module of its own would fetch the one that it names.
 image: arch ?= $(shell go env GOARCH 2>/dev/null)
 image: tag ?= latest
 image: ## an OCI image as the folder fraudcheck.oci, without Docker; arch=arm64 tag=v1.0.0 to choose
 	@$(need_go)
 	CGO_ENABLED=0 GOOS=linux GOARCH=$(arch) go build -trimpath -buildvcs=false -ldflags '-s -w -buildid=' -o bin/linux-$(arch)/fraudcheck ./cmd/fraudcheck
-	cd deploy/image && go run . -program ../../bin/linux-$(arch)/fraudcheck -arch $(arch) -tag $(tag) -o ../../fraudcheck.oci
+	cd deploy/image && GOTOOLCHAIN=$$(go env -C ../.. GOVERSION) go run . -program ../../bin/linux-$(arch)/fraudcheck -arch $(arch) -tag $(tag) -o ../../fraudcheck.oci
 
 k6: ## k6 against the real program: a smoke run, and an attack on two instances
 	@$(need_go)

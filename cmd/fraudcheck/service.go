@@ -134,7 +134,7 @@ func (s *service) listen() (err error) {
 // cannotListen returns the error of an address that cannot be used.
 func (s *service) cannotListen(key string, err error) error {
 	if !s.config.IsSet(key) {
-		err = fmt.Errorf("%w; this is the default: set %s to another address", err, key)
+		err = fmt.Errorf("%w; this is the default: give another one with --%s, or in the configuration", err, strings.ReplaceAll(key, "_", "-"))
 	}
 	return unusable(key, err)
 }
