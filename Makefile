@@ -1,12 +1,12 @@
 .PHONY: help build check test verify release verify-release image console-test k6 k6-all prometheus bench bench-parts bench-peers faults fuzz
 
 help: ## this list
-	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 16
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-16s%s\n", $$1, $$2 }' Makefile
 
 # need_go stops with one line where Go is missing or too old to read go.mod: Debian's
-# says "invalid go version".
-need_go = v=$$(go version 2>/dev/null | sed 's/.*go1\.\([0-9]*\).*/\1/'); [ "$${v:-0}" -ge 26 ] || \
-	{ echo "fraudcheck needs Go 1.26 or newer, see https://go.dev/dl; here is $$(go version 2>/dev/null || echo none)"; exit 1; }
+# says "invalid go version". One that fetches a newer Go says so itself, and why it cannot.
+need_go = v=$$(command -v go >/dev/null && go version | sed 's/.*go1\.\([0-9]*\).*/\1/'); [ "$${v:-0}" -ge 26 ] || \
+	{ echo "fraudcheck needs Go 1.26 or newer, see https://go.dev/dl; here is $$(GOTOOLCHAIN=local go version 2>/dev/null || echo none)"; exit 1; }
 
 # need PROGRAM,PACKAGES,WHAT FOR,WITHOUT IT: says what is missing, and installs it
 # where that may be done.
@@ -29,7 +29,7 @@ with_program = dir=$$(mktemp -d) && trap 'rm -r "$$dir"' EXIT && export TESTBED_
 check: ## in about a minute: compile, vet, and the fast tests without -race
 	@$(need_go)
 	go list -export ./... >/dev/null # compiles all and links nothing
-	go vet ./...
+	go vet -tags verify ./... # with the tests of make verify, which nothing else here compiles
 	@# Most of them wait more than they compute, so five packages run at once; the longest first.
 	@$(with_program); set -ex; \
 	$(go_test) -short -p 5 ./internal/velocity ./internal/operator ./internal/server $$(go list ./... | grep -v -e /loadtest -e /cmd/); \
@@ -49,7 +49,7 @@ test: ## everything that must hold, in about six minutes on two processors
 	@$(call need,cc,gcc libc6-dev,the race detector,tests run without -race)
 	@$(call need,memcached,memcached,the shared store,its tests are skipped)
 	@$(call need,strace,strace,a slow disk in tests of the stop,those are skipped)
-	go vet ./...
+	go vet -tags verify ./...
 	@# The longest come first, so that none is left to run alone; four at a time, as those
 	@# with memcached wait more than they compute.
 	@race=$$(command -v cc >/dev/null && echo -race); set -x; \
@@ -71,7 +71,8 @@ tools = git sha256sum memcached curl nft unshare nsenter systemd-analyze umoci c
 verify: export PATH := $(PATH):/usr/sbin:$(shell go env GOPATH 2>/dev/null)/bin
 verify: ## what make test leaves out, with the tools of others, each of which must be there; in half an hour
 	@$(need_go)
-	@missing=$$(for tool in $(tools); do command -v $$tool >/dev/null || printf ' %s' $$tool; done); \
+	@missing=$$(for tool in $(tools); do command -v $$tool >/dev/null || printf ' %s' $$tool; done; \
+	php -r 'curl_version();' >/dev/null 2>&1 || printf ' php-curl'); \
 	[ -z "$$missing" ] || { echo "make verify needs$$missing"; exit 1; }
 	go test -tags verify -count=1 ./verify/...
 	cd api/contract && go test -count=1 .
@@ -101,13 +102,14 @@ SUMS = dist/SHA256SUMS
 verify-release: ## build VERSION again from the last commit, and compare with SUMS, the published SHA256SUMS
 	$(call in_release,-against "$(abspath $(SUMS))" $(VERSION))
 
-# The flags leave out of the program what differs between machines.
+# The flags leave out of the program what differs between machines. What packs it is built by
+# the same Go: a module of its own would fetch the one that it names.
 image: arch ?= $(shell go env GOARCH 2>/dev/null)
 image: tag ?= latest
 image: ## an OCI image as the folder fraudcheck.oci, without Docker; arch=arm64 tag=v1.0.0 to choose
 	@$(need_go)
 	CGO_ENABLED=0 GOOS=linux GOARCH=$(arch) go build -trimpath -buildvcs=false -ldflags '-s -w -buildid=' -o bin/linux-$(arch)/fraudcheck ./cmd/fraudcheck
-	cd deploy/image && go run . -program ../../bin/linux-$(arch)/fraudcheck -arch $(arch) -tag $(tag) -o ../../fraudcheck.oci
+	cd deploy/image && GOTOOLCHAIN=$$(go env -C ../.. GOVERSION) go run . -program ../../bin/linux-$(arch)/fraudcheck -arch $(arch) -tag $(tag) -o ../../fraudcheck.oci
 
 k6: ## k6 against the real program: a smoke run, and an attack on two instances
 	@$(need_go)

@@ -1,5 +1,6 @@
 module fraudcheck
 
+// A Go that says "invalid go version" here is older than 1.21: see https://go.dev/dl.
 go 1.26.0
 
 // Releases are built with exactly this one.
@@ -28,6 +29,7 @@ require (
 	go.uber.org/goleak v1.3.0
 	go.yaml.in/yaml/v3 v3.0.6
 	golang.org/x/crypto v0.58.0
+	golang.org/x/net v0.62.0
 	golang.org/x/sync v0.24.0
 	golang.org/x/sys v0.49.0
 	golang.org/x/term v0.47.0

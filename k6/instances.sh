@@ -12,6 +12,10 @@ for name in RATE DURATION MOST; do
   if [[ ${!name-} ]]; then k6_env+=(-e "$name=${!name}"); fi
 done
 
+go list -m >/dev/null || {
+  echo "fraudcheck needs Go 1.26 or newer, see https://go.dev/dl" >&2
+  exit 1
+}
 k6_version=v1.8.1
 gobin=$(go env GOPATH)/bin
 PATH=$PATH:$gobin

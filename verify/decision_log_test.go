@@ -55,7 +55,7 @@ func TestConfigurationsOfShippersAreYAML(t *testing.T) {
 	require.NoError(t, err)
 	for shipper, keys := range map[string][]string{"Vector": {"sources", "transforms", "sinks"}, "Fluent Bit": {"parsers", "pipeline"}} {
 		var settings map[string]any
-		require.NoError(t, yaml.Unmarshal([]byte(between(t, string(page), shipper+":\n\n```yaml\n", "```")), &settings), shipper)
+		require.NoError(t, yaml.Unmarshal([]byte(between(t, string(page), shipper+":\n\n```yml\n", "```")), &settings), shipper)
 		for _, key := range keys {
 			assert.Contains(t, settings, key, shipper)
 		}

@@ -4,7 +4,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -12,8 +11,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"fraudcheck/internal/testbed"
 )
 
 // A block of docs/integrate.md: the file that the comment before it names, if there is one,
@@ -76,18 +73,6 @@ func withoutIndent(lines []string) string {
 		joined.WriteString(strings.TrimLeft(strings.TrimPrefix(line, " *"), " \t") + "\n")
 	}
 	return joined.String()
-}
-
-func TestThePageOfIntegrationShowsRulesThatAreTaken(t *testing.T) {
-	for _, b := range integratePage(t) {
-		if b.language != "yaml" {
-			continue
-		}
-		path := filepath.Join(t.TempDir(), "fraudcheck.yaml")
-		require.NoError(t, os.WriteFile(path, []byte(strings.Join(b.lines, "\n")), 0o600))
-		out, err := exec.CommandContext(t.Context(), testbed.Program(t), "check-config", "--config", path).CombinedOutput()
-		assert.NoError(t, err, "%s\n%s", b.lines, out)
-	}
 }
 
 func TestThePageOfIntegrationShowsRequestsThatAreTaken(t *testing.T) {

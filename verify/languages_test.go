@@ -55,6 +55,17 @@ func TestTheClientsPagesWork(t *testing.T) {
 	}
 }
 
+// A shop whose PHP lacks curl hears of it as it makes the client, in words.
+func TestThePHPClientSaysThatCurlIsMissing(t *testing.T) {
+	without := "if (extension_loaded('curl')) exit('built in'); require '../client/php/fraudcheck.php'; new Fraudcheck\\Client('http://127.0.0.1:8080');"
+	out, err := exec.CommandContext(t.Context(), "php", "-n", "-d", "display_errors=stderr", "-r", without).CombinedOutput()
+	if string(out) == "built in" {
+		t.Skip("curl is built into this PHP")
+	}
+	require.Error(t, err)
+	assert.Contains(t, string(out), "fraudcheck: PHP's curl extension is missing; on Debian: apt-get install php-curl")
+}
+
 // Servers such as gunicorn make the client and then fork their workers.
 func TestThePythonClientWorksAcrossForkAndThreads(t *testing.T) {
 	i := startCounting(t, "127.0.0.1:0")
@@ -91,10 +102,13 @@ func processShop(name string, args ...string) func(t *testing.T) shop {
 		require.NoError(t, err, "make verify needs it")
 		cmd := exec.Command(name, args...)
 		// Pipes of our own: those of exec are closed as the process is waited for.
-		inRead, in := io.Pipe()
+		// That of the input is the kernel's, which tells when the process has ended.
+		inRead, in, err := os.Pipe()
+		require.NoError(t, err)
 		outRead, outWrite := io.Pipe()
 		cmd.Stdin, cmd.Stdout = inRead, outWrite
 		p := testbed.StartProcess(t, cmd)
+		require.NoError(t, inRead.Close())
 		t.Cleanup(func() { _ = in.Close() })
 		go func() {
 			<-p.Exited()

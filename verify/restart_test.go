@@ -120,12 +120,12 @@ type restartable struct {
 func pair(t *testing.T, program string) (one, two *restartable) {
 	t.Helper()
 	memcached := testbed.StartMemcached(t)
-	both := pairOn(t, func() string { return fmt.Sprintf("{kind: memcached, memcached: {servers: [%q]}}", memcached.Addr) })
+	both := pairOn(t, program, func() string { return fmt.Sprintf("{kind: memcached, memcached: {servers: [%q]}}", memcached.Addr) })
 	return both[0], both[1]
 }
 
-// pairOn starts two; store returns the section of that name, for each.
-func pairOn(t *testing.T, store func() string) (both [2]*restartable) {
+// pairOn starts two of the program; store returns the section of that name, for each.
+func pairOn(t *testing.T, program string, store func() string) (both [2]*restartable) {
 	t.Helper()
 	for n := range both {
 		addr, err := testbed.FreeAddr()

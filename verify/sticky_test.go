@@ -45,7 +45,7 @@ http {
 		"nginx, by defaults": {fmt.Sprintf(ofNginx, ""), nginx, 10},
 	} {
 		t.Run(name, func(t *testing.T) {
-			both := pairOn(t, func() string {
+			both := pairOn(t, testbed.Program(t), func() string {
 				return "{memory: {snapshot_file: " + filepath.Join(t.TempDir(), "snapshot") + "}}"
 			})
 			config := strings.NewReplacer("BACKEND1", both[0].addr, "BACKEND2", both[1].addr).Replace(tt.config)
@@ -66,7 +66,7 @@ http {
 				assert.Equal(t, tt.passes, n, "cards of shopper %d", shopper)
 			}
 			for _, i := range both {
-				i.restart()
+				i.restart(testbed.Program(t))
 			}
 			for shopper, n := range passed() {
 				assert.Zero(t, n, "cards of shopper %d after a restart", shopper)
@@ -103,7 +103,7 @@ func TestWithSnapshotsMemcachedAndItsInstancesMayRestartTogether(t *testing.T) {
 	for name, kept := range map[string]bool{"snapshots": true, "none": false} {
 		t.Run(name, func(t *testing.T) {
 			memcached := testbed.StartMemcached(t)
-			both := pairOn(t, func() string {
+			both := pairOn(t, testbed.Program(t), func() string {
 				memory := ""
 				if kept {
 					memory = ", memory: {snapshot_file: " + filepath.Join(t.TempDir(), "snapshot") + "}"
@@ -117,7 +117,7 @@ func TestWithSnapshotsMemcachedAndItsInstancesMayRestartTogether(t *testing.T) {
 			require.Equal(t, "block", ask(both[0], 6))
 			memcached.Kill()
 			for _, i := range both {
-				i.restart()
+				i.restart(testbed.Program(t))
 			}
 			memcached.Start()
 			require.Eventually(t, func() bool { return both[0].Ready() && both[1].Ready() }, testbed.Prompt, 10*time.Millisecond)

@@ -363,6 +363,11 @@ func (d *drive) driveOverrides(i *testbed.Instance) {
 		c.target = "/v1/addresses/nowhere/override"
 		d.refused(i, o, c)
 	}
+	for _, o := range []op{read, forget, removeOverride, "DELETE /v1/logins/{id}"} {
+		c := d.sampleOf(o)
+		c.target += "?scope=this"
+		d.refused(i, o, c)
+	}
 }
 
 // driveDecisions lists decisions by every filter.

@@ -86,6 +86,9 @@ final class Client
         private int $timeout = 100,
         private string $caFile = ''
     ) {
+        if (!extension_loaded('curl')) { // said here, not by the first payment
+            throw new \RuntimeException("fraudcheck: PHP's curl extension is missing; on Debian: apt-get install php-curl");
+        }
         if (!in_array($onFailure, ['allow', 'review', 'error'], true)) {
             throw new \InvalidArgumentException('fraudcheck: onFailure: expected allow, review or error');
         }

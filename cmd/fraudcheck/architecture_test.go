@@ -50,7 +50,7 @@ var forbidden = map[string][]string{
 	"internal/auth/proof":    {"net", fasthttp, prometheus, "log", ours},
 	"internal/auth/session":  {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator", only("internal/auth")},
 	// The client of memcached, whatever is stored there.
-	"internal/memcached": {"net/http", fasthttp, prometheus, "log", ours},
+	"internal/memcached": {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/auth", "internal/wire", "internal/door", "internal/listener", "internal/server", "internal/callers", "internal/operator"},
 	// What the program was built from.
 	"internal/build": {"net", fasthttp, prometheus, "log", ours},
 	// Who may ask a store, whatever is asked.
@@ -73,6 +73,8 @@ var forbidden = map[string][]string{
 	"internal/wire": {fasthttp, prometheus, "log/slog", "internal/door", "internal/server", "internal/callers", "internal/operator"},
 	// Connections, whatever is said over them.
 	"internal/listener": {"net/http", fasthttp, prometheus, "log", "internal/velocity", "internal/auth", "internal/wire", "internal/door", "internal/server", "internal/callers", "internal/operator"},
+	// Bytes of connections, whatever they mean.
+	"internal/socket": {"net/http", fasthttp, prometheus, "log", ours},
 	// The way of a request, whatever library read it.
 	"internal/door": {fasthttp, prometheus, "internal/listener", "internal/server", "internal/callers", "internal/operator"},
 	// HTTP, whatever is asked.

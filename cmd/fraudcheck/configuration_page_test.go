@@ -1,12 +1,16 @@
 package main
 
 import (
+	"encoding/base64"
 	"fmt"
 	"os"
+	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 
@@ -62,26 +66,44 @@ func rows(b *strings.Builder, v reflect.Value, key string) {
 	}
 }
 
-func TestTheConfigurationPagesExamplesRun(t *testing.T) {
-	text, err := os.ReadFile(page)
-	require.NoError(t, err)
-	key := writeFile(t, "hash.key", strings.Repeat("k", 32)+"\n")
-	var rules []int
-	for _, rest := range strings.Split(string(text), "```yaml\n")[1:] {
-		example, _, closed := strings.Cut(rest, "```")
-		require.True(t, closed)
-		var its struct {
-			KeyFile string `yaml:"hash_key_file"`
-		}
-		require.NoError(t, yaml.Unmarshal([]byte(example), &its))
-		if its.KeyFile != "" {
-			example = strings.ReplaceAll(example, its.KeyFile, key)
-		}
-		example = strings.ReplaceAll(example, "HASH-OF-ITS-PASSWORD", argonHash)
-		p, err := configure(&flags{Config: writeFile(t, "fraudcheck.yaml", example)}, config.FilesAndPipes)
+var pageYAML = regexp.MustCompile("(?ms)^ *```yaml\n(.*?)^ *```$")
+
+// What a page shows as yaml is a configuration that is taken as it stands; what is for other
+// programs, or a part, stands there as yml. The page of the configuration warns of nothing.
+func TestThePagesConfigurationsAreTaken(t *testing.T) {
+	files := filepath.Dir(writeFile(t, "hash.key", strings.Repeat("k", 32)+"\n"))
+	require.NoError(t, os.WriteFile(filepath.Join(files, "users"), []byte("checkout:"+argonHash+"\n"), 0o600))
+	placeholders := strings.NewReplacer("HASH-OF-ITS-PASSWORD", argonHash, "SIGNING-KEY-IN-BASE64", base64.StdEncoding.EncodeToString([]byte(strings.Repeat("s", 32))))
+	rules := map[string][]int{}
+	for _, of := range pages(t) {
+		text, err := os.ReadFile(of)
 		require.NoError(t, err)
-		require.Empty(t, p.warnings)
-		rules = append(rules, len(p.settings.Rules))
+		for _, m := range pageYAML.FindAllStringSubmatch(string(text), -1) {
+			example := placeholders.Replace(m[1])
+			var its struct {
+				KeyFile string `yaml:"hash_key_file"`
+				Auth    struct {
+					Basic struct {
+						UsersFile string `yaml:"users_file"`
+					}
+				}
+			}
+			require.NoError(t, yaml.Unmarshal([]byte(example), &its), "%s: %s", of, example)
+			for _, file := range []string{its.KeyFile, its.Auth.Basic.UsersFile} {
+				if file != "" {
+					example = strings.ReplaceAll(example, ": "+file, ": "+filepath.Join(files, filepath.Base(file)))
+				}
+			}
+			p, err := configure(&flags{Config: writeFile(t, "fraudcheck.yaml", example)}, config.FilesAndPipes)
+			if !assert.NoError(t, err, "%s: %s", of, example) {
+				continue
+			}
+			rules[of] = append(rules[of], len(p.settings.Rules))
+			if of == page {
+				assert.Empty(t, p.warnings, example)
+			}
+		}
 	}
-	require.Contains(t, rules, 2, "the one to start from")
+	require.Contains(t, rules[page], 2, "the one to start from")
+	require.Greater(t, len(rules), 8)
 }

@@ -28,7 +28,7 @@ func TestTheConsoleIsAtTheOperatorsPort(t *testing.T) {
 		assert.Contains(t, policy, directive)
 	}
 	assert.NotContains(t, policy, "unsafe")
-	for _, path := range []string{"/console/blocked", "/console/address/203.0.113.7", "/console/address/2001:db8::1"} {
+	for _, path := range []string{"/console/", "/console/blocked", "/console/address/203.0.113.7", "/console/address/2001:db8::1"} {
 		assert.Equal(t, shell.body, get(path).body, path)
 	}
 	assert.Equal(t, 304, get("/console", "If-None-Match", shell.header.Get("ETag")).status)

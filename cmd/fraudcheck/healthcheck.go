@@ -63,14 +63,15 @@ func askPort(ctx context.Context, network, address string, secure *tls.Config, p
 	return answer.StatusCode, answer.Body.Close()
 }
 
-// readyAddress is where an instance that listens there is reached from the same machine.
+// readyAddress is where an instance that listens there is reached from the same machine. It
+// is no name: an image has no /etc/hosts that would know localhost.
 func readyAddress(listen string) (network, address string) {
 	if path, ok := strings.CutPrefix(listen, config.UnixPrefix); ok {
 		return "unix", path
 	}
 	host, port, _ := net.SplitHostPort(listen) // configure has checked it
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "localhost"
+		host = "127.0.0.1" // the port takes both versions of IP
 	}
 	return "tcp", net.JoinHostPort(host, port)
 }

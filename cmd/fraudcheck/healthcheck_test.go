@@ -10,7 +10,7 @@ import (
 
 func TestReadyAddress(t *testing.T) {
 	for listen, want := range map[string]string{
-		"127.0.0.1:8080": "tcp 127.0.0.1:8080", "0.0.0.0:8080": "tcp localhost:8080", ":8080": "tcp localhost:8080", "[::]:8080": "tcp localhost:8080",
+		"127.0.0.1:8080": "tcp 127.0.0.1:8080", "0.0.0.0:8080": "tcp 127.0.0.1:8080", ":8080": "tcp 127.0.0.1:8080", "[::]:8080": "tcp 127.0.0.1:8080",
 		"[2001:db8::1]:8080": "tcp [2001:db8::1]:8080", "unix:/run/fraudcheck/check.sock": "unix /run/fraudcheck/check.sock",
 	} {
 		network, address := readyAddress(listen)

@@ -42,7 +42,7 @@ func TestABusyDefaultIsNamedAsOne(t *testing.T) {
 	s := &service{policy: &policy{config: &config.Config{Settings: config.Defaults(), Path: "f.yaml"}}}
 	busy := syscall.EADDRINUSE
 	assert.EqualError(t, s.config.Locate(s.cannotListen("operator_listen", busy)),
-		"f.yaml: operator_listen: address already in use; this is the default: set operator_listen to another address")
+		"f.yaml: operator_listen: address already in use; this is the default: give another one with --operator-listen, or in the configuration")
 }
 
 func TestAMistakeInAFlagOrVariableNamesIt(t *testing.T) {

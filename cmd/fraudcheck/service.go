@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -133,7 +134,7 @@ func (s *service) listen() (err error) {
 // cannotListen returns the error of an address that cannot be used.
 func (s *service) cannotListen(key string, err error) error {
 	if !s.config.IsSet(key) {
-		err = fmt.Errorf("%w; this is the default: set %s to another address", err, key)
+		err = fmt.Errorf("%w; this is the default: give another one with --%s, or in the configuration", err, strings.ReplaceAll(key, "_", "-"))
 	}
 	return unusable(key, err)
 }
@@ -144,13 +145,27 @@ func (s *service) openLog(stderr io.Writer) (err error) {
 	var file io.WriteCloser
 	set := s.settings.Log
 	if set.Path != "" {
-		if file, err = logging.OpenFile(set.Path, "log", set.Days, int64(set.MaxBytes), time.Now); err != nil {
+		err = s.openAlone(func() (err error) {
+			file, err = logging.OpenFile(set.Path, "log", set.Days, int64(set.MaxBytes), time.Now)
+			return err
+		})
+		if err != nil {
 			return unusable("log.path", err)
 		}
 	}
 	s.log, s.closeLog, s.logsDropped = logging.New(stderr, file, set.Level, set.Format)
 	s.logConfiguration()
 	return nil
+}
+
+// openAlone opens a log that has one writer at a time. It waits, for drain at most, for one
+// that is stopping: that writes its last lines, and a snapshot, when its ports are free.
+func (s *service) openAlone(open func() error) error {
+	for end := time.Now().Add(s.settings.Drain); ; time.Sleep(10 * time.Millisecond) {
+		if err := open(); !errors.Is(err, logging.ErrInUse) || time.Now().After(end) {
+			return err
+		}
+	}
 }
 
 // makeMetrics makes every series of the closed sets, at zero.
@@ -167,7 +182,7 @@ func (s *service) makeMetrics() error {
 	s.traffic = recent.NewTraffic()
 	s.minutes = recent.NewMinutes(s.traffic, s.metrics.Counts, s.now())
 	s.topShare.limit(s.settings)
-	s.metrics.RegisterTraffic(func() float64 { return s.traffic.Top(s.now()).Share() },
+	s.metrics.RegisterTraffic(s.topShare.share,
 		func() float64 { return s.traffic.Addresses(s.now()) }, func() float64 { return s.traffic.Cards(s.now()) })
 	if s.policy.certificate != nil {
 		s.metrics.RegisterTLS(listener.TLSReasons, s.certificate.expiry)

@@ -18,7 +18,16 @@ import (
 // says both. One goroutine at a time may look.
 type topShare struct {
 	most   atomic.Uint64 // the share as math.Float64bits
+	last   atomic.Uint64 // likewise, the share as of the last look
 	warned velocity.Time
+}
+
+// share is the largest share of an address, as of the last look.
+func (w *topShare) share() float64 { return math.Float64frombits(w.last.Load()) }
+
+// isLarge reports whether the share of an address is one to warn of.
+func (w *topShare) isLarge(top recent.Top) bool {
+	return top.Share() > math.Float64frombits(w.most.Load())
 }
 
 // limit takes over collapse_guard.share.
@@ -27,7 +36,8 @@ func (w *topShare) limit(s *config.Settings) { w.most.Store(math.Float64bits(s.C
 // look returns the warning that is due at now; empty for none. shown is the address as the log
 // may show it, whole where that is all of it, and operators the URL of the operators' port.
 func (w *topShare) look(top recent.Top, now velocity.Time, shown, operators string) string {
-	if top.Share() <= math.Float64frombits(w.most.Load()) || w.warned > 0 && now-w.warned < velocity.Time(time.Minute.Milliseconds()) {
+	w.last.Store(math.Float64bits(top.Share()))
+	if !w.isLarge(top) || w.warned > 0 && now-w.warned < velocity.Time(time.Minute.Milliseconds()) {
 		return ""
 	}
 	w.warned = now
@@ -44,7 +54,8 @@ func (w *topShare) look(top recent.Top, now velocity.Time, shown, operators stri
 		100*top.Share(), top.Attempts, top.Of, which, override("block", "attack"), override("allow", "our proxy"))
 }
 
-// watchTraffic looks once a second, until stop is called.
+// watchTraffic looks once a second, until stop is called, which waits for a look: it may ask
+// the store.
 func (s *service) watchTraffic() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	form := addressForm(s.settings.Log.IP, s.keys.log)
@@ -53,15 +64,29 @@ func (s *service) watchTraffic() (stop func()) {
 		scheme = "https://"
 	}
 	operators := scheme + s.operatorsListen.Addr().String()
-	go every(ctx, time.Second, func(time.Time) {
-		now := s.now()
-		s.minutes.Tick(now)
-		top := s.traffic.Top(now)
-		if text := s.topShare.look(top, now, shownAddress(top.Address, form), operators); text != "" {
-			s.log.Warn(text)
-		}
-	})
-	return cancel
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		every(ctx, time.Second, func(time.Time) {
+			now := s.now()
+			s.minutes.Tick(now)
+			top := s.traffic.Top(now, func(top recent.Top) bool { return s.topShare.isLarge(top) && s.isDecided(top.Address, now) })
+			if text := s.topShare.look(top, now, shownAddress(top.Address, form), operators); text != "" {
+				s.log.Warn(text)
+			}
+		})
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+// isDecided reports whether an override or a list decides about an address: then somebody
+// knows it.
+func (s *service) isDecided(address netip.Addr, now velocity.Time) bool {
+	r := s.checker.Inspect(&velocity.Attempt{Address: address}, []string{"ip"}, now)
+	return r.Override != nil || r.Listed != nil
 }
 
 // shownAddress is the address in that form; "not shown" where the log may show none.

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -61,7 +62,7 @@ func TestOneAddressWithMostOfTheTrafficIsWarnedOf(t *testing.T) {
 	t.Parallel()
 	for share, others := range map[string]int{"95": 10, "60": 80} {
 		t.Run(share, func(t *testing.T) {
-			p := start(t, guarded+"log: {ip: full}\n")
+			p := start(t, strings.Replace(guarded, "password: ", "roles: [operator], password: ", 1)+"log: {ip: full}\n")
 			for n := range 200 {
 				if n%200 < others {
 					require.Equal(t, "allow", p.decide(t, fmt.Sprintf("198.18.0.%d", n), fmt.Sprint(1000+n)))
@@ -75,6 +76,16 @@ func TestOneAddressWithMostOfTheTrafficIsWarnedOf(t *testing.T) {
 			assert.InEpsilon(t, 200+others+1, value(t, scraped, "fraudcheck_recent_distinct"), 0.03, "cards and addresses")
 			assert.Equal(t, "block", p.decide(t, "203.0.113.7", "4242"), "it changes no decision")
 			assert.Equal(t, 1, strings.Count(p.stderr.String(), "one IP address sends"))
+
+			// An override says that somebody knows the address.
+			a, err := p.try(p.operators, "PUT", "/v1/addresses/203.0.113.7/override", `{"decision":"allow","for":"1h","reason":"our proxy"}`)
+			require.NoError(t, err)
+			require.Equal(t, 200, a.status, a.body)
+			require.Eventually(t, func() bool { return value(t, p.scrape(t), "fraudcheck_top_subject_share") < 0.01 }, prompt, 50*time.Millisecond)
+			a, err = p.try(p.operators, "DELETE", "/v1/addresses/203.0.113.7/override", "")
+			require.NoError(t, err)
+			require.Equal(t, 200, a.status, a.body)
+			require.Eventually(t, func() bool { return value(t, p.scrape(t), "fraudcheck_top_subject_share") > 0.5 }, prompt, 50*time.Millisecond)
 		})
 	}
 }

@@ -107,7 +107,8 @@ func TestTheImageServesAndIsHealthy(t *testing.T) {
 	require.NoError(t, err)
 	address := ln.Addr().String()
 	require.NoError(t, ln.Close())
-	settings := fmt.Sprintf("listen: %s\noperator_listen: 127.0.0.1:0\nhash_key_file: hash.key\nstore: {memory: {snapshot_file: /var/lib/fraudcheck/snapshot}}\n", address)
+	// As docs/deploy.md has it; an image has no /etc/hosts that would know localhost.
+	settings := fmt.Sprintf("listen: %s\noperator_listen: 127.0.0.1:0\nhash_key_file: hash.key\nstore: {memory: {snapshot_file: /var/lib/fraudcheck/snapshot}}\n", strings.Replace(address, "127.0.0.1", "0.0.0.0", 1))
 	require.NoError(t, os.WriteFile(filepath.Join(root, "etc/fraudcheck/fraudcheck.yaml"), []byte(settings), 0o644))
 	require.NoError(t, os.WriteFile(filepath.Join(root, "etc/fraudcheck/hash.key"), []byte(strings.Repeat("staple-", 6)), 0o644))
 

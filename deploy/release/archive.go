@@ -32,7 +32,8 @@ func (r *release) shipped() (files []file) {
 }
 
 // pack returns a gzipped tar of the files, in the order of their names, below one folder.
-// All have the same time and belong to root.
+// All have the same time and belong to root. Folders are entries of their own: those that
+// are not get their mode from the umask of root, under which no service may reach them.
 func pack(folder string, files []file, at time.Time) ([]byte, error) {
 	slices.SortFunc(files, func(a, b file) int { return strings.Compare(a.name, b.name) })
 	var packed bytes.Buffer
@@ -41,8 +42,18 @@ func pack(folder string, files []file, at time.Time) ([]byte, error) {
 		return nil, err
 	}
 	out := tar.NewWriter(zip)
+	packedFolders := map[string]bool{}
 	for _, f := range files {
-		header := &tar.Header{Format: tar.FormatUSTAR, Name: folder + "/" + f.name, Size: int64(len(f.data)), Mode: 0o644, ModTime: at}
+		name := folder + "/" + f.name
+		for i, c := range name {
+			if parent := name[:i] + "/"; c == '/' && !packedFolders[parent] {
+				packedFolders[parent] = true
+				if err := out.WriteHeader(&tar.Header{Format: tar.FormatUSTAR, Typeflag: tar.TypeDir, Name: parent, Mode: 0o755, ModTime: at}); err != nil {
+					return nil, err
+				}
+			}
+		}
+		header := &tar.Header{Format: tar.FormatUSTAR, Name: name, Size: int64(len(f.data)), Mode: 0o644, ModTime: at}
 		if f.executable {
 			header.Mode = 0o755
 		}

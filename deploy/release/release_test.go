@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -53,6 +54,22 @@ func TestAnArchiveThatIsNotOfTheCommitIsNamed(t *testing.T) {
 	require.EqualError(t, compare(made, ""), "not those of this commit: one.tar.gz, one.cdx.json")
 }
 
+// Whatever the umask of root is, others may run what root unpacks: a service is not root.
+// tar applies the umask to folders that the archive does not have.
+func TestAnArchiveUnpackedByRootIsForEverybody(t *testing.T) {
+	folder := t.TempDir()
+	packed, err := pack("one", []file{{name: "deploy/rules/a.yaml"}, {name: "fraudcheck", executable: true}}, time.Unix(0, 0))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "one.tar.gz"), packed, 0o600))
+	said, err := command("tar", folder, "077", []string{"-xpzf", "one.tar.gz"}) // -p is what root has by default
+	require.NoError(t, err, said)
+	for name, mode := range map[string]os.FileMode{"one": 0o755, "one/deploy": 0o755, "one/deploy/rules": 0o755, "one/deploy/rules/a.yaml": 0o644, "one/fraudcheck": 0o755} {
+		info, err := os.Stat(filepath.Join(folder, name))
+		require.NoError(t, err)
+		assert.Equal(t, mode, info.Mode().Perm(), name)
+	}
+}
+
 // requireArchive judges what an archive holds, and runs the program where it can.
 func requireArchive(t *testing.T, folder, path, name string) {
 	t.Helper()
@@ -73,7 +90,7 @@ func requireArchive(t *testing.T, folder, path, name string) {
 		require.True(t, found, h.Name)
 		names = append(names, inside)
 		mode := int64(0o644)
-		if inside == "fraudcheck" || strings.HasSuffix(inside, ".sh") {
+		if h.Typeflag == tar.TypeDir || inside == "fraudcheck" || strings.HasSuffix(inside, ".sh") {
 			mode = 0o755
 		}
 		assert.Equal(t, mode, h.Mode, h.Name)

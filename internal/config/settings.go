@@ -119,7 +119,7 @@ type Settings struct {
 	Log struct {
 		Level    string   `yaml:"level" oneof:"DISABLED,DEBUG,INFO,WARNING,ERROR,CRITICAL" help:"the least level that is logged"`
 		Format   string   `yaml:"format" oneof:"canister,json" help:"form of a line"`
-		Path     string   `yaml:"path" path:"folder" help:"folder for log files as well: log, rotated at midnight UTC to log.YYYY-MM-DD"`
+		Path     string   `yaml:"path" path:"folder" help:"folder for log files as well, of this instance alone: log, rotated at midnight UTC to log.YYYY-MM-DD"`
 		Days     int      `yaml:"days" min:"1" max:"3650" help:"days that rotated log files are kept"`
 		MaxBytes ByteSize `yaml:"max_bytes" min:"1MiB" max:"1TiB" help:"most bytes that all log files may have together; whole days leave first, then the first half of the day"`
 		IP       string   `yaml:"ip" oneof:"full,prefix,hash,none" help:"how a shopper's address is logged; prefix is its /24 or /48"`

@@ -103,6 +103,7 @@ var pages = []string{"/console", "/console/{page}", "/console/address/{ip}"}
 // Routes returns the routes of the console. They are open: what is behind them is the API's.
 func Routes() []door.Route {
 	routes := []door.Route{
+		{Methods: "GET, HEAD", Path: "/console/", Handle: withoutSlash},
 		{Methods: "GET, HEAD", Path: "/console/licences.txt", Handle: terms.answer},
 		{Methods: "GET, HEAD", Path: "/console/a/" + folder + "/{file}", Name: "/console/a/{hash}/{file}", Handle: file},
 	}
@@ -122,6 +123,18 @@ func (d *document) answer(q *door.Request) *wire.Problem {
 		return nil
 	}
 	q.Answer(200, d.media, d.text)
+	return nil
+}
+
+// withoutSlash sends to the first page who typed a slash behind its path.
+func withoutSlash(q *door.Request) *wire.Problem {
+	secure(q)
+	to := "/console"
+	if len(q.Query) > 0 {
+		to += "?" + string(q.Query)
+	}
+	q.Out.Set("Location", to)
+	q.Out.Status = 308
 	return nil
 }
 

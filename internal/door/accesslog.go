@@ -42,19 +42,10 @@ func (d *Door) logRequest(q *Request, took time.Duration) {
 	if p := q.problem; p != nil && !d.refusals.shows(refusal{q.route(), p.Status, p.Code}, level, end) {
 		return
 	}
-	// One allocation for all texts that belong to this request alone.
-	text := d.appendTag(q.text[:0], q)
-	tagEnd := len(text)
-	text = append(text, q.ID...)
-	idEnd := len(text)
-	text = append(text, q.attempt...)
-	q.text = text
-	all := string(text)
-	tag := slog.String("tag", all[:tagEnd])
+	tag := d.tag(q)
+	q.text = append(append(q.text[:0], q.ID...), q.attempt...)
+	ids := string(q.text) // one allocation for both
 
-	if q.routed {
-		d.line(level, q.Start, requestLine(q.In.Method, q.route()), tag)
-	}
 	attrs := append(q.attrs[:0], slog.Int("status", q.Out.Status))
 	if q.problem == nil {
 		attrs = append(attrs, q.LogAttrs...)
@@ -72,21 +63,26 @@ func (d *Door) logRequest(q *Request, took time.Duration) {
 	if caller := q.auth.Caller(); caller != "" {
 		attrs = append(attrs, slog.String("caller", d.tags.Name(caller)))
 	}
-	attrs = append(attrs, slog.String("request=", all[tagEnd:idEnd]))
-	if idEnd < len(all) {
-		attrs = append(attrs, slog.String("attempt=", all[idEnd:]))
+	attrs = append(attrs, slog.String("request=", ids[:len(q.ID)]))
+	if len(q.attempt) > 0 {
+		attrs = append(attrs, slog.String("attempt=", ids[len(q.ID):]))
 	}
 	if reason := q.auth.Reason(); reason != "" {
 		attrs = append(attrs, slog.String("reason=", reason))
 	}
 	q.attrs = attrs
-	d.line(level, end, "Response:", tag, slog.Attr{Value: slog.GroupValue(attrs...)})
+	response := logging.Line{At: end, Level: level, Tag: tag, Text: "Response:", Attrs: attrs}
+	if !q.routed {
+		logging.Write(d.Log, response)
+		return
+	}
+	logging.Write(d.Log, logging.Line{At: q.Start, Level: level, Tag: tag, Text: requestLine(q.In.Method, q.route())}, response)
 }
 
 // logHidden writes how many refused requests of a kind left no lines in the last second.
 func (d *Door) logHidden(of refusal, level slog.Level, hidden int) {
-	d.line(level, time.Now(), "Refused requests not shown:", slog.String("route", of.route), slog.Int("status", of.status),
-		slog.String("code", of.code), slog.Int("more=", hidden))
+	logging.Write(d.Log, logging.Line{At: time.Now(), Level: level, Text: "Refused requests not shown:", Attrs: []slog.Attr{
+		slog.String("route", of.route), slog.Int("status", of.status), slog.String("code", of.code), slog.Int("more=", hidden)}})
 }
 
 // Audit writes the audit line of a change that the caller makes: what it does and to
@@ -96,21 +92,13 @@ func (q *Request) Audit(what, object string, more ...slog.Attr) {
 	if !q.door.Log.Enabled(context.Background(), logging.LevelAudit) {
 		return
 	}
-	attrs := append([]slog.Attr{slog.String("tag", string(q.door.appendTag(nil, q))), slog.String("what", what), slog.String("object", object),
-		slog.String("by=", q.door.tags.Name(q.auth.Caller()))}, more...)
-	q.door.line(logging.LevelAudit, time.Now(), "Audit:", append(attrs, slog.String("request=", string(q.ID)))...)
+	attrs := append([]slog.Attr{slog.String("what", what), slog.String("object", object), slog.String("by=", q.door.tags.Name(q.auth.Caller()))}, more...)
+	logging.Write(q.door.Log, logging.Line{At: time.Now(), Level: logging.LevelAudit, Tag: q.door.tag(q),
+		Text: "Audit:", Attrs: append(attrs, slog.String("request=", string(q.ID)))})
 }
 
 // Name returns the form of a user's name that is logged: see [Tags.Name].
 func (q *Request) Name(user string) string { return q.door.tags.Name(user) }
-
-// line writes a line with the handler itself: a Logger would look up the caller's source
-// line, and the time, once more for every line.
-func (d *Door) line(level slog.Level, at time.Time, text string, attrs ...slog.Attr) {
-	r := slog.NewRecord(at, level, text, 0)
-	r.AddAttrs(attrs...)
-	_ = d.Log.Handler().Handle(context.Background(), r)
-}
 
 // route returns the path of the request's route, as the routes' tables have it.
 func (q *Request) route() string {
@@ -140,15 +128,16 @@ func knownMethod(method []byte) string {
 	return "(other method)"
 }
 
-// appendTag appends the tag of the request's conversation; of the request alone where
-// nobody is known.
-func (d *Door) appendTag(b []byte, q *Request) []byte {
+// tag returns the tag of the request's conversation; of the request alone where nobody is
+// known.
+func (d *Door) tag(q *Request) string {
 	from := d.Guard.From(&q.auth)
 	q.conversation = q.auth.AppendConversation(q.conversation[:0])
-	if len(q.conversation) == 0 {
-		q.conversation = append(append(q.conversation, "request "...), q.ID...)
+	if len(q.conversation) > 0 {
+		return q.In.Kept.tagOf(d.tags, from, q.conversation)
 	}
-	return d.tags.AppendTag(b, from, q.conversation)
+	q.conversation = append(append(q.conversation, "request "...), q.ID...)
+	return string(d.tags.AppendTag(nil, from, q.conversation))
 }
 
 func isField(name string) bool {

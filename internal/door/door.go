@@ -255,7 +255,7 @@ func (d *Door) end(q *Request) {
 	}
 	if fault != nil {
 		// The value may quote a request; its type and the stack do not.
-		d.Log.Error("panic in a handler", "tag", string(d.appendTag(nil, q)), "type", fmt.Sprintf("%T", fault), "stack", string(debug.Stack()))
+		d.Log.Error("panic in a handler", "tag", d.tag(q), "type", fmt.Sprintf("%T", fault), "stack", string(debug.Stack()))
 		q.Out.Stream = nil
 		q.refuse(wire.Internal)
 	}

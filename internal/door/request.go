@@ -20,10 +20,10 @@ type Input struct {
 	Header                       auth.Header // of a head that CheckFraming refuses; of others it finds its own
 	Head                         []byte      // the header section as it came, without the request line
 	Body                         []byte
-	BareLF                       bool                  // the request line ended with LF alone
-	BadChunks                    bool                  // the body came in chunks that are malformed, or have fields behind them
-	Peer                         netip.Addr            // the connection's other end; not valid on a unix socket
-	Last                         *auth.LastCredentials // of the connection; may be nil
+	BareLF                       bool       // the request line ended with LF alone
+	BadChunks                    bool       // the body came in chunks that are malformed, or have fields behind them
+	Peer                         netip.Addr // the connection's other end; not valid on a unix socket
+	Kept                         *Kept      // of the connection; may be nil
 	// Unread is why the request could not be read; nothing else is valid then. With
 	// wire.TooLarge only the body could not.
 	Unread *wire.Problem
@@ -107,7 +107,10 @@ func (q *Request) begin(start time.Time, tls bool) {
 		q.badHead = q.In.CheckFraming()
 	}
 	a := &q.auth // zero until here, see Reset
-	a.Turn, a.Last = &q.Turn, q.In.Last
+	a.Turn = &q.Turn
+	if q.In.Kept != nil {
+		a.Last = &q.In.Kept.credentials
+	}
 	a.Header, a.At, a.Peer, a.TLS = q.In.Header, start, q.In.Peer, tls
 	a.Method, a.Target, a.Host = q.In.Method, q.In.Target, q.In.Host
 	q.Out.Status = 200

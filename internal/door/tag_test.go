@@ -87,3 +87,17 @@ func TestACallersNameIsOneWordOfItsLine(t *testing.T) {
 		masked[shown] = true
 	}
 }
+
+// Requests of several callers may come over one connection, from a proxy for instance.
+func TestATagIsThatOfItsRequestWhateverTheConnectionCarriedBefore(t *testing.T) {
+	tags, kept := NewTags([]byte("key")), new(Kept)
+	one, other := netip.MustParseAddr("10.0.0.5"), netip.MustParseAddr("10.0.0.6")
+	for _, request := range []struct {
+		from         netip.Addr
+		conversation string
+	}{{one, "user a"}, {one, "user a"}, {one, "user b"}, {other, "user b"}, {netip.Addr{}, "user b"}, {one, "user a"}} {
+		want := string(tags.AppendTag(nil, request.from, []byte(request.conversation)))
+		assert.Equal(t, want, kept.tagOf(tags, request.from, []byte(request.conversation)))
+		assert.Equal(t, want, (*Kept)(nil).tagOf(tags, request.from, []byte(request.conversation)), "nothing is kept of the connection")
+	}
+}

@@ -29,6 +29,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"fraudcheck/internal/socket"
 )
 
 // QuietPeriod without a request means, during a stop, that none is on its way.
@@ -134,6 +136,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 // Read's work: Accept does not wait for it.
 func (l *Listener) register(c net.Conn) *Conn {
 	peer := peerOf(c)
+	c = socket.New(c)
 	if l.settings.TLS != nil {
 		c = tls.Server(c, l.settings.TLS) // the first Read shakes hands: Accept does not wait for it
 	}

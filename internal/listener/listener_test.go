@@ -29,7 +29,7 @@ func (f *failing) Accept() (net.Conn, error) {
 	return f.Listener.Accept()
 }
 
-func socket(t *testing.T) net.Listener {
+func listening(t *testing.T) net.Listener {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -54,7 +54,7 @@ func TestNoAcceptErrorEndsAListener(t *testing.T) {
 		t.Run(err.Error(), func(t *testing.T) {
 			t.Parallel()
 			var told []error
-			l := New(&failing{socket(t), []error{err, err}}, Settings{Failed: func(err error) { told = append(told, err) }})
+			l := New(&failing{listening(t), []error{err, err}}, Settings{Failed: func(err error) { told = append(told, err) }})
 			dial(t, l)
 			c, accepted := l.Accept()
 			require.NoError(t, accepted)
@@ -66,7 +66,7 @@ func TestNoAcceptErrorEndsAListener(t *testing.T) {
 }
 
 func TestAClosedListenerEnds(t *testing.T) {
-	l := New(socket(t), Settings{})
+	l := New(listening(t), Settings{})
 	require.NoError(t, l.Close())
 	_, err := l.Accept()
 	require.ErrorIs(t, err, net.ErrClosed)
@@ -81,7 +81,7 @@ func TestAListenerThatPausesIsClosedAtOnce(t *testing.T) {
 	closed := make(chan struct{})
 	var once sync.Once
 	l := New(nil, Settings{})
-	l.Listener = &failing{socket(t), many}
+	l.Listener = &failing{listening(t), many}
 	l.settings.Failed = func(error) { once.Do(func() { close(l.closed); close(closed) }) }
 	go func() {
 		<-closed
@@ -101,7 +101,7 @@ type server struct {
 
 func serve(t *testing.T, most int) *server {
 	s := &server{accepted: make(chan *Conn, 100), ended: make(chan *Conn, 100), rooms: make(chan struct{}, 100)}
-	s.Listener = New(socket(t), Settings{Max: most, MadeRoom: func() { s.rooms <- struct{}{} }})
+	s.Listener = New(listening(t), Settings{Max: most, MadeRoom: func() { s.rooms <- struct{}{} }})
 	go func() {
 		for {
 			c, err := s.Accept()
@@ -175,7 +175,7 @@ func TestAConnectionIsNotTakenWhereAllAreBusy(t *testing.T) {
 // A connection is closed by the goroutine that reads it, which a busy machine runs late.
 func TestConnectionsThatAreBeingClosedAreBounded(t *testing.T) {
 	const most = 4
-	l := New(socket(t), Settings{Max: most})
+	l := New(listening(t), Settings{Max: most})
 	accept := func() *Conn {
 		dial(t, l)
 		c, err := l.Accept()
@@ -237,7 +237,7 @@ func TestACandidateThatIsGoneMakesNoRoom(t *testing.T) {
 }
 
 func TestOutOfDescriptorsTheConnectionUnusedLongestMakesRoom(t *testing.T) {
-	s := New(&failing{socket(t), nil}, Settings{})
+	s := New(&failing{listening(t), nil}, Settings{})
 	theirs := dial(t, s)
 	c, err := s.Accept()
 	require.NoError(t, err)

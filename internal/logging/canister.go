@@ -18,32 +18,29 @@ const (
 
 // appendCanister is the form for people: time, level and tag in columns, then the
 // message and the values of the attributes without their keys.
-func appendCanister(dst []byte, tag string, with []slog.Attr, r slog.Record) []byte {
-	dst = appendCanisterTime(dst, r.Time)
+func appendCanister(dst []byte, with []slog.Attr, l Line) []byte {
+	dst = appendCanisterTime(dst, l.At)
 	dst = append(dst, ' ')
 
 	start := len(dst)
-	dst = append(dst, levelName(r.Level)...)
+	dst = append(dst, levelName(l.Level)...)
 	dst = appendPadding(dst, start, canisterLevelWidth)
 	dst = append(dst, ' ')
 
 	start = len(dst)
 	dst = append(dst, '[')
-	dst = appendPrintable(dst, tag)
+	dst = appendPrintable(dst, l.Tag)
 	dst = append(dst, ']')
 	dst = appendPadding(dst, start, canisterTagWidth)
 	dst = append(dst, ' ')
 
-	dst = appendPrintable(dst, r.Message)
+	dst = appendPrintable(dst, l.Text)
 	for _, a := range with {
 		dst = appendCanisterAttr(dst, a)
 	}
-	r.Attrs(func(a slog.Attr) bool {
-		if a.Key != TagKey {
-			dst = appendCanisterAttr(dst, a)
-		}
-		return true
-	})
+	for _, a := range l.Attrs {
+		dst = appendCanisterAttr(dst, a)
+	}
 	return append(dst, '\n')
 }
 

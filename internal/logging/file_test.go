@@ -301,6 +301,31 @@ func TestOpenFileSaysWhatItCannotMake(t *testing.T) {
 	}
 }
 
+func TestAFileHasOneWriter(t *testing.T) {
+	d := newTestFile(t, "2026-11-20T09:00:00Z")
+	d.open()
+	second := func() error {
+		file, err := OpenFile(d.dir, "log", 30, 1<<20, time.Now)
+		if err == nil {
+			t.Cleanup(func() { _ = file.Close() })
+		}
+		return err
+	}
+	require.ErrorIs(t, second(), ErrInUse)
+	d.write("2026-11-20T09:00:00Z", "a")
+	d.write("2026-11-21T09:00:00Z", "b")
+	require.ErrorIs(t, second(), ErrInUse, "after a rotation")
+	d.open()
+	require.ErrorIs(t, second(), ErrInUse, "after a restart")
+
+	require.NoError(t, os.Remove(filepath.Join(d.dir, "log")))
+	require.NoError(t, second(), "nobody writes to the file that is there then")
+	d.write("2026-11-21T09:00:01Z", "c")
+	text, err := os.ReadFile(filepath.Join(d.dir, "log"))
+	require.NoError(t, err)
+	assert.Equal(t, "c\n", string(text), "what runs goes on writing")
+}
+
 func TestFileComesBackWithTheDisk(t *testing.T) {
 	d := newTestFile(t, "2026-11-20T09:00:00Z")
 	d.open()

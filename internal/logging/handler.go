@@ -22,6 +22,7 @@
 package logging
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -63,9 +64,7 @@ func New(stderr io.Writer, file io.WriteCloser, level, format string) (logger *s
 		form = appendJSON
 	}
 	report := func(dst []byte, dropped uint64, last time.Time) []byte {
-		r := slog.NewRecord(last, slog.LevelWarn, "log lines dropped", 0)
-		r.AddAttrs(slog.Uint64("count", dropped))
-		return form(dst, defaultTag, nil, r)
+		return form(dst, nil, Line{At: last, Level: slog.LevelWarn, Tag: defaultTag, Text: "log lines dropped", Attrs: []slog.Attr{slog.Uint64("count", dropped)}})
 	}
 	all := queues{newQueue(stderr, nil, report, nil)}
 	if file != nil {
@@ -73,9 +72,8 @@ func New(stderr io.Writer, file io.WriteCloser, level, format string) (logger *s
 		failed := func(err error) { // called by one goroutine
 			if now := time.Now(); now.Sub(last) >= failureInterval {
 				last = now
-				r := slog.NewRecord(now, slog.LevelWarn, "log file cannot be written", 0)
-				r.AddAttrs(slog.Any("error", err))
-				all[0].put(form(nil, defaultTag, nil, r), now)
+				failure := Line{At: now, Level: slog.LevelWarn, Tag: defaultTag, Text: "log file cannot be written", Attrs: []slog.Attr{slog.Any("error", err)}}
+				all[0].put(form(nil, nil, failure), 1, now)
 			}
 		}
 		all = append(all, newQueue(file, file, report, failed))
@@ -87,9 +85,9 @@ func New(stderr io.Writer, file io.WriteCloser, level, format string) (logger *s
 	return slog.New(h), all.close, all.dropped
 }
 
-// A form appends one event to dst as one line, newline included. Attributes with
-// the key TagKey are skipped: tag is their value.
-type form func(dst []byte, tag string, with []slog.Attr, r slog.Record) []byte
+// A form appends one line to dst, newline included; with are attributes that stand before
+// the line's own.
+type form func(dst []byte, with []slog.Attr, l Line) []byte
 
 // handler is the slog.Handler that formats events and queues the lines.
 type handler struct {
@@ -100,8 +98,13 @@ type handler struct {
 	with   []slog.Attr
 }
 
-// lineBuffers holds pointers: putting a slice into a pool allocates its header.
-var lineBuffers = sync.Pool{New: func() any { b := make([]byte, 0, 512); return &b }}
+// A scratch holds the memory of lines that are written together.
+type scratch struct {
+	text  []byte
+	attrs []slog.Attr
+}
+
+var scratches = sync.Pool{New: func() any { return &scratch{text: make([]byte, 0, 512)} }}
 
 // Enabled implements slog.Handler.
 func (h *handler) Enabled(_ context.Context, level slog.Level) bool { return level >= h.level }
@@ -109,22 +112,43 @@ func (h *handler) Enabled(_ context.Context, level slog.Level) bool { return lev
 // Handle formats the event and queues it. The tag may be an attribute of the event or of
 // the logger; the event's goes first.
 func (h *handler) Handle(_ context.Context, r slog.Record) error {
-	tag := h.tag
+	s := scratches.Get().(*scratch)
+	l := Line{At: r.Time, Level: r.Level, Text: r.Message, Attrs: s.attrs[:0]}
 	r.Attrs(func(a slog.Attr) bool {
-		tag = tagOr(a, tag)
+		if a.Key == TagKey {
+			l.Tag = tagOr(a, l.Tag)
+		} else {
+			l.Attrs = append(l.Attrs, a)
+		}
 		return true
 	})
-	b := lineBuffers.Get().(*[]byte)
-	*b = h.form((*b)[:0], tag, h.with, r)
-	if r.Level == LevelAudit {
-		h.queues.putSurely(*b)
-	} else {
-		h.queues.put(*b, r.Time)
-	}
-	if cap(*b) <= maxPooled {
-		lineBuffers.Put(b)
-	}
+	h.write(s, l)
+	clear(l.Attrs)
+	s.attrs = l.Attrs
+	scratches.Put(s)
 	return nil
+}
+
+// write formats the lines and queues them together; those below the handler's level are
+// left out. Lines of LevelAudit come alone.
+func (h *handler) write(s *scratch, lines ...Line) {
+	b, n := s.text[:0], 0
+	for _, l := range lines {
+		if l.Level >= h.level {
+			l.Tag = cmp.Or(l.Tag, h.tag)
+			b, n = h.form(b, h.with, l), n+1
+		}
+	}
+	switch {
+	case n == 0:
+	case lines[0].Level == LevelAudit:
+		h.queues.putSurely(b)
+	default:
+		h.queues.put(b, n, lines[0].At)
+	}
+	if cap(b) <= maxPooled {
+		s.text = b
+	}
 }
 
 // WithAttrs returns a handler that adds the attributes to each line.

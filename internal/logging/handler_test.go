@@ -204,12 +204,11 @@ func FuzzOneEventIsOneLine(f *testing.F) {
 	f.Add("POST /", "10.0.0.5", "x\n2026-11-21 09:38:33,217 INFO     [main]              Response: 200 allow")
 	f.Add("a\r\nb", "]\n[main", "\x1b[2J\x7f\u2028\u2029\u0085\xc3\x28\xff")
 	f.Fuzz(func(t *testing.T, msg, tag, value string) {
-		r := slog.NewRecord(lineTime, slog.LevelInfo, msg, 0)
-		r.AddAttrs(slog.String("value", value), slog.Any("any", []string{value}))
-		canister := appendCanister(nil, tag, nil, r)
+		l := Line{At: lineTime, Level: slog.LevelInfo, Tag: tag, Text: msg, Attrs: []slog.Attr{slog.String("value", value), slog.Any("any", []string{value})}}
+		canister := appendCanister(nil, nil, l)
 		require.True(t, utf8.Valid(canister))
 		require.Equal(t, len(canister)-1, bytes.IndexFunc(canister, func(r rune) bool { return !unicode.IsPrint(r) }), "%q", canister)
-		object := appendJSON(nil, tag, nil, r)
+		object := appendJSON(nil, nil, l)
 		require.True(t, json.Valid(object))
 		require.Equal(t, len(object)-1, bytes.IndexAny(object, "\n\r\u2028\u2029"), "%q", object)
 	})

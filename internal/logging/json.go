@@ -22,16 +22,11 @@ var jsonEncoders = sync.Pool{New: func() any {
 }}
 
 // appendJSON is the JSON form: time, level, message, tag, then the attributes.
-func appendJSON(dst []byte, tag string, with []slog.Attr, r slog.Record) []byte {
-	out := slog.NewRecord(r.Time, r.Level, r.Message, 0)
-	out.AddAttrs(slog.String(TagKey, tag))
+func appendJSON(dst []byte, with []slog.Attr, l Line) []byte {
+	out := slog.NewRecord(l.At, l.Level, l.Text, 0)
+	out.AddAttrs(slog.String(TagKey, l.Tag))
 	out.AddAttrs(with...)
-	r.Attrs(func(a slog.Attr) bool {
-		if a.Key != TagKey {
-			out.AddAttrs(a)
-		}
-		return true
-	})
+	out.AddAttrs(l.Attrs...)
 
 	e := jsonEncoders.Get().(*jsonEncoder)
 	e.line.Reset()

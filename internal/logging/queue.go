@@ -63,20 +63,20 @@ func newQueue(w io.Writer, closer io.Closer, report func([]byte, uint64, time.Ti
 	return q
 }
 
-// put queues a copy of line, or drops it when the queue is full or closed.
-func (q *queue) put(line []byte, at time.Time) {
+// put queues a copy of that many lines, or drops them when the queue is full or closed.
+func (q *queue) put(lines []byte, n int, at time.Time) {
 	q.mu.Lock()
 	switch {
 	case q.closed:
-	case q.lines == queueLines:
-		q.dropped++
+	case q.lines+n > queueLines:
+		q.dropped += uint64(n)
 		q.lastDrop = at
 	default:
 		if len(q.pending) == 0 { // the others come along with it
 			notify(q.wake)
 		}
-		q.pending = append(q.pending, line...)
-		q.lines++
+		q.pending = append(q.pending, lines...)
+		q.lines += n
 	}
 	q.mu.Unlock() // not deferred: that is a good part of what this costs
 }
@@ -203,9 +203,9 @@ func (q *queue) take(empty []byte) (batch []byte, waiting []chan struct{}, last 
 // queues get the same lines.
 type queues []*queue
 
-func (qs queues) put(line []byte, at time.Time) {
+func (qs queues) put(lines []byte, n int, at time.Time) {
 	for _, q := range qs {
-		q.put(line, at)
+		q.put(lines, n, at)
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"fraudcheck/internal/socket"
 )
 
 // A link is one real connection, from before it is made until it is closed.
@@ -49,6 +51,7 @@ func (l *link) run() {
 		l.end(err)
 		return
 	}
+	nc = socket.New(nc)
 	l.mu.Lock()
 	l.nc = nc
 	closed := l.err != nil

@@ -213,7 +213,8 @@ func TestARequestLeavesTwoLines(t *testing.T) {
 		name, method, path, body string
 		asked, status, code      string
 	}{ // of the analyst, who stands in the line where somebody was asked for
-		{"an address", "GET", someone + "?x=y", "", "GET /v1/addresses/{ip}", "200", ""},
+		{"an address", "GET", someone, "", "GET /v1/addresses/{ip}", "200", ""},
+		{"a parameter", "GET", someone + "?x=y", "", "GET /v1/addresses/{ip}", "400", "field_unknown"},
 		{"an address forgotten", "DELETE", someone, "", "DELETE /v1/addresses/{ip}", "200", ""},
 		{"no address", "GET", "/v1/addresses/localhost", "", "GET /v1/addresses/{ip}", "400", "field_invalid"},
 		{"a subject", "POST", "/v1/subjects/read", someEmail, "POST /v1/subjects/read", "200", ""},
@@ -256,6 +257,9 @@ func TestARequestLeavesTwoLines(t *testing.T) {
 			}
 			if tt.code == "field_invalid" {
 				attrs["field"] = "ip"
+			}
+			if tt.code == "field_unknown" {
+				attrs["field"] = "x"
 			}
 			if strings.Contains(tt.asked, "/v1/") && tt.status != "404" && tt.status != "405" {
 				attrs["scheme"], attrs["caller"] = "basic", "analyst"

@@ -31,9 +31,6 @@ func (a *API) setOverride(q *door.Request) *wire.Problem {
 	if p != nil {
 		return p
 	}
-	if _, p := parseFilters(q.Query); p != nil {
-		return p
-	}
 	attempt, p := addressOf(q)
 	if p != nil {
 		return p
@@ -57,9 +54,6 @@ func (a *API) setOverride(q *door.Request) *wire.Problem {
 
 // removeOverride answers DELETE /v1/addresses/{ip}/override: lists and rules decide again.
 func (a *API) removeOverride(q *door.Request) *wire.Problem {
-	if _, p := parseFilters(q.Query); p != nil {
-		return p
-	}
 	attempt, p := addressOf(q)
 	if p != nil {
 		return p

@@ -93,6 +93,9 @@ func TestAnOverrideThatIsWrongIsRefused(t *testing.T) {
 	doortest.RequireProblem(t, d.ask(t, "DELETE", "/v1/addresses/localhost/override", ""), 400, "field_invalid", "ip")
 	doortest.RequireProblem(t, d.ask(t, "GET", "/v1/overrides?limit=1", ""), 400, "field_unknown", "limit")
 	// What stands in the URL would be passed over, and is in the logs of proxies.
+	doortest.RequireProblem(t, d.ask(t, "GET", someone+"?since=1h", ""), 400, "field_unknown", "since")
+	doortest.RequireProblem(t, d.ask(t, "DELETE", someone+"?scope=this", ""), 400, "field_unknown", "scope")
+	doortest.RequireProblem(t, d.ask(t, "DELETE", someone+"?%zz", ""), 400, "body_invalid", "")
 	doortest.RequireProblem(t, d.ask(t, "PUT", itsOverride+"?for=1h", allowed, asJSON), 400, "field_unknown", "for")
 	doortest.RequireProblem(t, d.ask(t, "DELETE", itsOverride+"?scope=this", ""), 400, "field_unknown", "scope")
 	doortest.RequireProblem(t, d.ask(t, "POST", "/v1/subjects/read?value=ana@example.com", `{"per":"email","value":"ana@example.com"}`, asJSON), 400, "field_unknown", "value")

@@ -154,28 +154,36 @@ func (a *API) follow(f *follower) {
 	}
 }
 
-// appendNew appends what is new, as events; more: there is more that may be sent.
+// appendNew appends what is new, as events; more: there is more that may be sent. With peers,
+// each side has half of what may be sent, and what the other side leaves.
 func (a *API) appendNew(b []byte, f *follower) (_ []byte, more bool) {
 	allowed := f.allowed(time.Now())
-	var found []recent.Decision
-	if f.own != nil {
-		own := allowed
-		if f.others != nil {
-			own -= allowed / 2 // so that others have their part of a flood
-		}
-		var missed int
-		found, missed = f.own.Read(min(streamPart, own))
-		if len(found) == own {
-			missed += f.own.Skip()
-		}
-		b = appendDropped(b, missed)
+	part := allowed
+	if f.others != nil {
+		part -= allowed / 2
 	}
+	b, own := a.appendOwn(b, f, min(streamPart, part))
+	b, theirs, more := f.others.read(b, &f.query.Filter, streamPart, allowed-own)
+	b, rest := a.appendOwn(b, f, min(streamPart-own, allowed-own-theirs))
+	own += rest
+	if f.own != nil && own+theirs == allowed {
+		b = appendDropped(b, f.own.Skip())
+	}
+	f.left -= float64(own + theirs)
+	return b, more || own == streamPart
+}
+
+// appendOwn appends up to limit decisions of this instance, and how many left the ring before.
+func (a *API) appendOwn(b []byte, f *follower, limit int) (_ []byte, sent int) {
+	if f.own == nil {
+		return b, 0
+	}
+	found, missed := f.own.Read(limit)
+	b = appendDropped(b, missed)
 	for i := range found {
 		b = appendEvent(b, a.listed(f.request, &found[i]))
 	}
-	b, sent, more := f.others.read(b, &f.query.Filter, streamPart, allowed-len(found))
-	f.left -= float64(len(found) + sent)
-	return b, more || len(found) == streamPart
+	return b, len(found)
 }
 
 // allowed returns how many decisions may be sent now. Another instance bounds by itself what it

@@ -18,7 +18,9 @@ import (
 	"fraudcheck/internal/door/doortest"
 	"fraudcheck/internal/operator"
 	"fraudcheck/internal/peers"
+	"fraudcheck/internal/recent"
 	"fraudcheck/internal/testbed"
+	"fraudcheck/internal/velocity"
 )
 
 // A streaming is the operators' port of another instance, which streams what a test says.
@@ -200,6 +202,22 @@ func TestAFloodOfOthersIsBoundedToo(t *testing.T) {
 	sent := s.sentOf(t, 400)
 	assert.GreaterOrEqual(t, sent, 50)
 	assert.LessOrEqual(t, float64(sent), 110+100*time.Since(began).Seconds())
+}
+
+// What is kept for others and they do not use is not taken away from this instance, nor the
+// other way round.
+func TestWhatOthersLeaveOfAStreamIsOfUse(t *testing.T) {
+	for _, burst := range []struct{ here, there, sent int }{{60, 0, 60}, {0, 60, 60}, {60, 40, 100}, {30, 70, 100}} {
+		ring := recent.NewRing(recent.RingSettings{Keep: 10_000, Rules: 1, Instance: "here", Start: velocity.TimeOf(doortest.Morning)})
+		there := streams(t, "there")
+		d := openAmong(t, []string{there.addr}, func(s *doortest.Setup) { s.Ring = ring })
+		s := d.follow(t, "")
+		for n := range burst.there {
+			there.tells(theirs(fmt.Sprint("r", n), 1+n%9, "allow"))
+		}
+		flood(ring, burst.here)
+		assert.Equal(t, burst.sent, s.sentOf(t, burst.here+burst.there), burst)
+	}
 }
 
 // first is the data of the next event.

@@ -41,8 +41,11 @@ func (a *API) forgetAddress(q *door.Request) *wire.Problem {
 }
 
 // addressOf returns an attempt that has the address in the path, and nothing else. It
-// takes every form that the field "ip" of a check takes.
+// takes every form that the field "ip" of a check takes, and no parameters.
 func addressOf(q *door.Request) (*velocity.Attempt, *wire.Problem) {
+	if _, p := parseFilters(q.Query); p != nil {
+		return nil, p
+	}
 	address, ok := velocity.ParseAddress(q.Segment)
 	if !ok {
 		return nil, &wire.Problem{Status: 400, Code: "field_invalid", Field: "ip", Detail: "expected an IPv4 or IPv6 address such as 203.0.113.7 or 2001:db8::7"}

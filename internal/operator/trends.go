@@ -67,7 +67,7 @@ func (a *API) listTrends(q *door.Request) *wire.Problem {
 		return p
 	}
 	now := a.Now(q.Start)
-	all := trends{Minutes: list[trendMinute]{}, Top: topOf(a.Minutes.Traffic.Top(now))}
+	all := trends{Minutes: list[trendMinute]{}, Top: topOf(a.Minutes.Traffic.Top(now, nil))}
 	for _, m := range a.Minutes.Last(now) {
 		all.Minutes = append(all.Minutes, trendMinute{
 			Time: moment{time.UnixMilli(int64(m.Start))}, Allow: m.By[velocity.Allow], Review: m.By[velocity.Review], Block: m.By[velocity.Block],

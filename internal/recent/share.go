@@ -99,8 +99,8 @@ func (t Top) Share() float64 {
 
 // A tally adds the sketches of several shares up.
 type tally struct {
-	of map[subject]int64
-	Top
+	of       map[subject]int64
+	attempts int64 // in all
 }
 
 // add adds what came in the ten minutes before now.
@@ -111,7 +111,7 @@ func (t *tally) add(s *shares, now velocity.Time) {
 		if k.slice <= slice-inWindow {
 			continue
 		}
-		t.Of += k.attempts
+		t.attempts += k.attempts
 		for b := range k.counters {
 			for _, c := range &k.counters[b] {
 				if c.n > 0 {
@@ -124,10 +124,11 @@ func (t *tally) add(s *shares, now velocity.Time) {
 
 // top returns the address with the most attempts.
 func (t *tally) top() Top {
+	top := Top{Of: t.attempts}
 	for s, n := range t.of {
-		if n > t.Attempts || n == t.Attempts && s.addr().Less(t.Address) {
-			t.Attempts, t.Address = n, s.addr()
+		if n > top.Attempts || n == top.Attempts && s.addr().Less(top.Address) {
+			top.Attempts, top.Address = n, s.addr()
 		}
 	}
-	return t.Top
+	return top
 }

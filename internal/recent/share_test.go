@@ -56,7 +56,7 @@ func TestTheShareOfOneAddressIsFound(t *testing.T) {
 				c.check(shopper(random.IntN(30_000)), n)
 			}
 		}
-		top := c.Top(c.now)
+		top := c.Top(c.now, nil)
 		assert.Equal(t, attacker, top.Address, "%v", share)
 		assert.EqualValues(t, 20_000, top.Of)
 		assert.InDelta(t, float64(sent)/20_000, top.Share(), 0.02)
@@ -66,13 +66,14 @@ func TestTheShareOfOneAddressIsFound(t *testing.T) {
 
 func TestAShareSaysNothingOfFewAttempts(t *testing.T) {
 	c := newTraffic(t)
-	assert.Equal(t, Top{}, c.Top(c.now))
+	assert.Equal(t, Top{}, c.Top(c.now, nil))
 	for n := range LeastAttempts {
-		assert.Zero(t, c.Top(c.now).Share(), "%d", n)
+		assert.Zero(t, c.Top(c.now, nil).Share(), "%d", n)
 		c.check(attacker, n)
 	}
-	assert.Equal(t, Top{Address: attacker, Attempts: LeastAttempts, Of: LeastAttempts}, c.Top(c.now))
-	assert.InDelta(t, 1, c.Top(c.now).Share(), 0)
+	assert.Equal(t, Top{Address: attacker, Attempts: LeastAttempts, Of: LeastAttempts}, c.Top(c.now, nil))
+	assert.InDelta(t, 1, c.Top(c.now, nil).Share(), 0)
+	assert.Equal(t, Top{Of: LeastAttempts}, c.Top(c.now, func(top Top) bool { return top.Address == attacker }), "somebody knows it")
 }
 
 func TestAShareIsOfTheLastTenMinutes(t *testing.T) {
@@ -84,14 +85,14 @@ func TestAShareIsOfTheLastTenMinutes(t *testing.T) {
 	for n := range 700 {
 		c.check(shopper(n), n)
 	}
-	assert.InDelta(t, 0.3, c.Top(c.now).Share(), 0)
-	assert.EqualValues(t, 1000, c.Top(c.now+5*60_000-sliceTime).Of)
-	assert.EqualValues(t, 700, c.Top(c.now+5*60_000).Of, "those of ten minutes ago have gone")
-	assert.NotEqual(t, attacker, c.Top(c.now+5*60_000).Address)
-	assert.Equal(t, Top{}, c.Top(c.now+24*3600_000))
+	assert.InDelta(t, 0.3, c.Top(c.now, nil).Share(), 0)
+	assert.EqualValues(t, 1000, c.Top(c.now+5*60_000-sliceTime, nil).Of)
+	assert.EqualValues(t, 700, c.Top(c.now+5*60_000, nil).Of, "those of ten minutes ago have gone")
+	assert.NotEqual(t, attacker, c.Top(c.now+5*60_000, nil).Address)
+	assert.Equal(t, Top{}, c.Top(c.now+24*3600_000, nil))
 	c.now += 24 * 3600_000
 	c.check(attacker, 0)
-	assert.Equal(t, Top{Address: attacker, Attempts: 1, Of: 1}, c.Top(c.now), "a slice is used again")
+	assert.Equal(t, Top{Address: attacker, Attempts: 1, Of: 1}, c.Top(c.now, nil), "a slice is used again")
 }
 
 // An IPv6 network counts as one; a suspect address and one that somebody has decided about
@@ -109,7 +110,7 @@ func TestWhatIsCountedAsAShare(t *testing.T) {
 		c.Watch(&e)
 		c.Watch(&event.Event{Kind: event.Outcome, Time: c.now, Attempt: new(velocity.Attempt)})
 	}
-	assert.Equal(t, Top{Address: netip.MustParseAddr("2001:db8:0:1::"), Attempts: 200, Of: 800}, c.Top(c.now))
+	assert.Equal(t, Top{Address: netip.MustParseAddr("2001:db8:0:1::"), Attempts: 200, Of: 800}, c.Top(c.now, nil))
 	assert.InDelta(t, 2, c.Addresses(c.now), 0.1)
 	assert.InDelta(t, 200, c.Cards(c.now), 6)
 }
@@ -125,7 +126,7 @@ func TestManyGoroutinesLoseNoAttempt(t *testing.T) {
 		})
 	}
 	checking.Wait()
-	assert.Equal(t, Top{Address: attacker, Attempts: 40_000, Of: 40_000}, c.Top(c.now))
+	assert.Equal(t, Top{Address: attacker, Attempts: 40_000, Of: 40_000}, c.Top(c.now, nil))
 }
 
 func TestWatchingAllocatesNothing(t *testing.T) {

@@ -47,14 +47,20 @@ func (t *Traffic) note(notes []note) {
 	cards.flush(&t.cards)
 }
 
-// Top returns the address that sent most attempts in the ten minutes before now.
-func (t *Traffic) Top(now velocity.Time) Top {
+// Top returns the address that sent most attempts in the ten minutes before now, of those that
+// isKnown does not say are known meanwhile; nil for all.
+func (t *Traffic) Top(now velocity.Time, isKnown func(Top) bool) Top {
 	t.lock()
 	copied := t.shares // so that no check waits for the adding up
 	t.mu.Unlock()
 	all := tally{of: make(map[subject]int64)}
 	all.add(&copied, now)
-	return all.top()
+	top := all.top()
+	for isKnown != nil && top.Attempts > 0 && isKnown(top) {
+		delete(all.of, top.Address.As16())
+		top = all.top()
+	}
+	return top
 }
 
 // Addresses estimates how many different addresses (of IPv6 networks, as they count) came in

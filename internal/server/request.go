@@ -5,7 +5,6 @@ import (
 
 	"github.com/valyala/fasthttp"
 
-	"fraudcheck/internal/auth"
 	"fraudcheck/internal/door"
 	"fraudcheck/internal/listener"
 	"fraudcheck/internal/wire"
@@ -62,18 +61,18 @@ func readInput(in *door.Input, ctx *fasthttp.RequestCtx) {
 	in.Body = ctx.Request.Body()
 	if c, ours := ctx.Conn().(*listener.Conn); ours {
 		in.Peer = c.Peer
-		in.BareLF, in.BadChunks, in.Last = c.BareLF(), c.BadChunks(), lastCredentials(c)
+		in.BareLF, in.BadChunks, in.Kept = c.BareLF(), c.BadChunks(), kept(c)
 	}
 }
 
-// lastCredentials returns what is kept with the connection.
-func lastCredentials(c *listener.Conn) *auth.LastCredentials {
-	last, ok := c.Kept.(*auth.LastCredentials)
+// kept returns what the door keeps of the connection.
+func kept(c *listener.Conn) *door.Kept {
+	k, ok := c.Kept.(*door.Kept)
 	if !ok {
-		last = new(auth.LastCredentials)
-		c.Kept = last
+		k = new(door.Kept)
+		c.Kept = k
 	}
-	return last
+	return k
 }
 
 // writeOutput hands the answer to fasthttp, which sends it after the handler returns.

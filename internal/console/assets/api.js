@@ -32,10 +32,11 @@ async function ask(method, path, body, signal) {
 
 // stream reads server-sent events until their end: begun is called once there is a stream,
 // heard with the name and the data of each event. It fails after so many ms of silence, and with
-// what heard throws.
+// what heard throws. Where nothing comes any more, heardAt of the error is when something came last.
 export async function stream(path, signal, silent, begun, heard) {
   const tooQuiet = new AbortController();
   let timer;
+  let heardAt;
   const wait = () => {
     clearTimeout(timer);
     timer = setTimeout(() => tooQuiet.abort(), silent);
@@ -44,10 +45,12 @@ export async function stream(path, signal, silent, begun, heard) {
   try {
     const answer = await send(path, { signal: AbortSignal.any([signal, tooQuiet.signal]) });
     begun();
+    heardAt = new Date();
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
     let text = '';
     for (let part = await reader.read(); !part.done; part = await reader.read()) {
       wait();
+      heardAt = new Date();
       const events = (text + part.value).split('\n\n');
       text = events.pop();
       for (const event of events) {
@@ -56,7 +59,7 @@ export async function stream(path, signal, silent, begun, heard) {
       }
     }
   } catch (error) {
-    if (tooQuiet.signal.aborted || error instanceof TypeError) throw new Refusal(0, {});
+    if (tooQuiet.signal.aborted || error instanceof TypeError) throw Object.assign(new Refusal(0, {}), { heardAt });
     throw error;
   } finally {
     clearTimeout(timer);

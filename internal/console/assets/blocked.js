@@ -12,7 +12,7 @@ const columns = [
   { name: 'first_blocked', label: 'Blocked since', of: (b) => b.first_blocked },
   { name: 'last_tried', label: 'Last tried', of: (b) => b.last_tried },
   { name: 'attempts', label: 'Attempts', of: (b) => b.attempts },
-  { name: 'clears_in_seconds', label: 'Until', of: (b) => (b.clears_in_seconds === null ? Infinity : b.clears_in_seconds) },
+  { name: 'clears_in_seconds', label: 'All clear', of: (b) => (b.clears_in_seconds === null ? Infinity : b.clears_in_seconds) },
 ];
 const byTime = columns[3];
 const inOrder = new Intl.Collator(undefined, { numeric: true });
@@ -37,7 +37,8 @@ export async function blocked(main, { signal, query, replace }) {
   } }, c.label)));
   const list = table('Blocked IP addresses', heads, (b) => b.ip, row);
 
-  append(main, h('div', { class: 'troubles' }, trouble, partly), h('div', { class: 'head' }, h('label', { for: 'search', class: 'heard' }, 'Search'), search, count), list.element, more);
+  append(main, h('p', { class: 'hint' }, 'When all is clear, a card that was shown is allowed again, if nothing more is shown. The block may end before, with reviews until then: the page of the IP address says when.'),
+    h('div', { class: 'troubles' }, trouble, partly), h('div', { class: 'head' }, h('label', { for: 'search', class: 'heard' }, 'Search'), search, count), list.element, more);
   partly.hidden = true;
   list.element.hidden = true;
   more.hidden = true;

@@ -11,10 +11,11 @@ const silent = 40000; // ms without a comment after which a stream is given up
 class TooFast extends Error {}
 
 // follow calls on.decision, on.dropped and on.state until the signal is aborted. The state is
-// "connecting", "live", "polling", with the reason, or "fast". With these two there is no
-// stream, so the page has to ask by itself: none can be had, or so many decisions come that the
-// service leaves some out, and then a page with a filter would miss what it is for. since is the
-// time from which decisions are wanted; some may come twice.
+// "connecting", "live", "polling", with the reason and, where a stream broke off, when it was
+// heard last, or "fast". With these two there is no stream, so the page has to ask by itself:
+// none can be had, or so many decisions come that the service leaves some out, and then a page
+// with a filter would miss what it is for. since is the time from which decisions are wanted;
+// some may come twice.
 export function follow(on, since, signal) {
   let last = since || new Date(Date.now() - 5000).toISOString();
   const hear = (what, value) => {
@@ -59,7 +60,7 @@ async function read(tell, since, signal) {
       clearTimeout(calm);
       if (signal.aborted) return;
       all = !(error instanceof TooFast);
-      tell('state', !all ? { name: 'fast' } : { name: 'polling', why: error.message });
+      tell('state', !all ? { name: 'fast' } : { name: 'polling', why: error.status ? error.message : '', heardAt: error.heardAt });
       await pause(all ? again : 2 * again, signal);
     }
   }

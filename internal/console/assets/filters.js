@@ -4,6 +4,7 @@ import { failed } from './parts.js';
 
 const decisions = ['block', 'review', 'allow'];
 const names = ['decision', 'rule', 'ip', 'attempt', 'request_id'];
+const sought = new Map(); // what stands for a short id, as it was typed: in no URL, and gone with the tab
 
 // feedFilter is what the page's query asks for: as a part of a query for the API, and as a
 // function of a decision for the stream, which several tabs share.
@@ -48,8 +49,10 @@ export function filters(query, change) {
     change(next);
   };
   const chip = (label, on, click, said) => h('button', { type: 'button', class: 'chip', 'aria-pressed': said ? null : String(on), 'aria-label': said, onclick: click }, label);
-  const others = names.slice(1).filter((name) => query.get(name))
-    .map((name) => chip(`${name}: ${query.get(name)} ✕`, true, () => set(name, ''), `Remove the filter ${name}: ${query.get(name)}`));
+  const others = names.slice(1).filter((name) => query.get(name)).map((name) => {
+    const text = `${name}: ${name === 'attempt' && sought.get(query.get(name)) || query.get(name)}`;
+    return chip(`${text} ✕`, true, () => set(name, ''), `Remove the filter ${text}`);
+  });
   return h('div', { class: 'chips', role: 'group', 'aria-label': 'Filters' }, chip('all', !now, () => set('decision', '')),
     decisions.map((d) => chip(d, now === d, () => set('decision', now === d ? '' : d))), others);
 }
@@ -63,7 +66,9 @@ export function finder(query, change, signal) {
     event.preventDefault();
     show(trouble);
     try {
-      const { attempt } = await post('/v1/attempts/read', { attempt_id: field.value.trim() }, signal);
+      const text = field.value.trim();
+      const { attempt } = await post('/v1/attempts/read', { attempt_id: text }, signal);
+      sought.set(attempt, text);
       const next = new URLSearchParams(query);
       next.set('attempt', attempt);
       change(next);

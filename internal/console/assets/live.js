@@ -3,7 +3,7 @@ import { append, h, say, show } from './dom.js';
 import { feedFilter, filters, finder } from './filters.js';
 import { follow } from './feed.js';
 import { number, things, time } from './format.js';
-import { address, asked, badge, chip, every, failed, notice, table, unreachable } from './parts.js';
+import { address, asked, badge, chip, every, failed, notice, table, tell, unreachable } from './parts.js';
 
 const kept = 200; // rows that are shown
 const newest = 50; // decisions that are asked for in a flood
@@ -20,7 +20,9 @@ export async function live(main, { signal, query, go }) {
   const filter = (next) => go('/console', next, '.chips');
   const wanted = feedFilter(query);
   const seen = { allow: 0, review: 0, block: 0 };
-  let flooded = false; // then these are not all
+  const sought = query.get('attempt') || query.get('request_id'); // then there are few
+  let flooded = false; // then those that are seen are not all
+  let asOf; // when it was last known that the list is whole
   let known = []; // newest first
   let ids = new Set();
   let fresh = 0; // while paused
@@ -39,14 +41,19 @@ export async function live(main, { signal, query, go }) {
   show(main, h('div', { class: 'head' }, h('h1', { tabindex: '-1' }, 'Live'), state, pause),
     h('div', { class: 'head' }, filters(query, filter), finder(query, filter, signal)), trouble, noStream, counts, list.element);
 
+  const total = () => {
+    if (!known.length) return 'Nothing of this kind was decided lately. The next decision appears here by itself.';
+    if (sought) return `${things(known.length, 'decision', 'decisions')} found. The next one appears here by itself.`;
+    const sum = `${number(seen.block)} blocked, ${number(seen.review)} reviewed, ${number(seen.allow)} allowed`;
+    if (flooded) return `Of those shown since you came: ${sum}. More came than can be shown; Trends counts them all.`;
+    return seen.block + seen.review + seen.allow ? `Since you came: ${sum}.` : 'None since you came: these were before.';
+  };
   const draw = () => {
     label();
     if (paused) return;
     list.update(known);
     list.element.hidden = !known.length;
-    const came = seen.block + seen.review + seen.allow;
-    show(counts, came ? `Since you came: ${number(seen.block)} blocked, ${number(seen.review)} reviewed, ${number(seen.allow)} allowed` : known.length ? 'None since you came' : 'Nothing of this kind was decided lately. The next decision appears here by itself',
-      flooded ? '; and more, which came faster than they can be shown' : '', '.');
+    counts.textContent = total();
   };
   let planned = false;
   const plan = () => {
@@ -75,11 +82,15 @@ export async function live(main, { signal, query, go }) {
   const ask = async (limit, counted) => {
     try {
       const answer = await get(`/v1/decisions?limit=${limit}${wanted.search}`, signal);
-      show(trouble, unreachable(answer.unreachable));
+      asOf = new Date();
+      tell(trouble, unreachable(answer.unreachable));
+      noStream.hidden = false;
       take(answer.decisions, counted);
       return true;
     } catch (error) {
-      if (error.name !== 'AbortError') show(trouble, failed(error));
+      if (error.name === 'AbortError') return false;
+      tell(trouble, failed(error, asOf));
+      noStream.hidden = true; // that nothing is answered is said once
       return error.status === 0 || error.status >= 500;
     }
   };
@@ -102,16 +113,25 @@ export async function live(main, { signal, query, go }) {
       flooded = true;
       plan();
     },
-    unreachable({ unreachable: away }) { show(trouble, unreachable(away)); },
-    state({ name, why }) {
+    unreachable({ unreachable: away }) { tell(trouble, unreachable(away)); },
+    async state({ name, why, heardAt }) {
       if (name === now || (name === 'connecting' && now !== 'live')) return;
+      if (now === 'live') asOf = heardAt || new Date();
+      const first = !now;
       now = name;
-      if (name === 'fast') ask(newest, true);
+      if (name === 'fast') {
+        flooded = true;
+        plan();
+      }
       const { short, long } = states(why)[name];
       state.textContent = short;
       state.className = `state ${name}`;
-      say(long || short);
+      show(noStream);
+      // What was missed meanwhile comes, and a stream that is back takes away that nothing is answered.
+      if (name !== 'connecting' && (long || !first)) await ask(name === 'fast' ? newest : 100, true);
+      if (signal.aborted || now !== name) return;
       show(noStream, long ? notice('warn', long) : null);
+      if (!noStream.hidden) say(long || short);
     },
   }, known[0] && known[0].time, signal);
 }
@@ -119,7 +139,7 @@ export async function live(main, { signal, query, go }) {
 const states = (why) => ({
   connecting: { short: 'connecting …' },
   live: { short: 'live' },
-  polling: { short: 'every 3 seconds', long: `There is no live connection (${why}). This page asks every 3 seconds.` },
+  polling: { short: 'every 3 seconds', long: `There is no live connection${why ? ` (${why})` : ''}. This page asks every 3 seconds.` },
   fast: { short: 'every 2 seconds', long: `Decisions come faster than a page can show them. This one asks for the newest ${newest} every 2 seconds; Trends has the numbers.` },
 });
 
@@ -153,7 +173,7 @@ export function recent(signal) {
   const update = async (subject) => {
     try {
       const { decisions, unreachable: away } = await get(`/v1/decisions?limit=12&ip=${encodeURIComponent(subject)}`, signal);
-      show(body, unreachable(away));
+      tell(body, unreachable(away));
       if (!rows) {
         rows = subject.includes('/') ? table('Recent decisions', heads, id, row) : table('Recent decisions', heads.filter((head) => head !== 'IP address'), id, (d) => row(d, true));
         append(list, rows.element);
@@ -162,7 +182,8 @@ export function recent(signal) {
       rows.element.hidden = !decisions.length;
       none.hidden = decisions.length > 0;
     } catch (error) {
-      if (error.name !== 'AbortError') show(body, failed(error));
+      // Without any answer the page has none about the IP address either, and says so.
+      if (error.name !== 'AbortError' && error.status !== 0) tell(body, failed(error));
     }
   };
   return { element, update };

@@ -1,6 +1,6 @@
 // What several pages show.
 import { h, renew, show, s } from './dom.js';
-import { duration, number, timeAfter, timeOfDay } from './format.js';
+import { duration, number, time, timeAfter, timeOfDay } from './format.js';
 
 const signs = { allow: '✓', review: '!', block: '✕' };
 
@@ -17,10 +17,19 @@ export const chip = (text) => h('span', { class: 'chip small' }, text);
 
 export const notice = (kind, ...children) => h('p', { class: `notice ${kind}`, role: kind === 'error' ? 'alert' : null }, ...children);
 
-// failed is what a page shows in place of what it could not get.
-export function failed(error) {
+// isAway says that the service, or what it needs, does not answer now.
+const isAway = (error) => error.status === 0 || error.status >= 500;
+
+// failed is what a page shows in place of what it could not get. asOf is of when that is which
+// the page still shows, if anything.
+export function failed(error, asOf) {
   if (error.status === 403 && !error.field) return notice('warn', 'Your role does not allow this.');
-  return notice('error', error.field ? `${error.field}: ` : '', error.message);
+  return notice('error', error.field ? `${error.field}: ` : '', error.message, asOf && isAway(error) ? [error.message.endsWith('.') ? '' : '.', ' This page shows what was known at ', time(asOf), '.'] : '');
+}
+
+// tell shows a notice, or none. One that says the same stays: it would be spoken again.
+export function tell(trouble, said) {
+  if (!said || said.textContent !== trouble.textContent) show(trouble, said);
 }
 
 // unreachable names the instances that did not answer.
@@ -123,18 +132,20 @@ export async function asked(trouble, answer) {
 // change ends it.
 export function refresh(ms, signal, trouble, ask, update) {
   let first = true;
+  let asOf;
   return every(ms, signal, async () => {
     try {
       const answer = await (first ? asked(trouble, ask()) : ask());
       first = false;
       if (signal.aborted) return false;
-      show(trouble, unreachable(answer.unreachable));
+      asOf = new Date();
+      tell(trouble, unreachable(answer.unreachable));
       update(answer);
       return true;
     } catch (error) {
       if (signal.aborted || error.name === 'AbortError') return false;
-      show(trouble, failed(error));
-      return error.status === 0 || error.status >= 500 || error.status === 429;
+      tell(trouble, failed(error, asOf));
+      return isAway(error) || error.status === 429;
     }
   });
 }

@@ -73,20 +73,22 @@ func TestAnAddressIsTakenAsItIsHeard(t *testing.T) {
 	s := open(t, 1)
 	s.attack(address, 6)
 	b := s.console(0, "ana", "/console")
-	for _, as := range [][2]string{
-		{"203 . 0 . 113 . 7", "Blocked by cards_per_ip"},
-		{"203,0,113,7", "Blocked by cards_per_ip"},
-		{"203 0 113 7", "Blocked by cards_per_ip"},
-		{"203-0-113-7", "Blocked by cards_per_ip"},
-		{"203 dot 0 Dot 113 dot 7.", "Blocked by cards_per_ip"},
-		{"203.0.113.7:4711", "Counted as 203.0.113.7."},
-		{"::FFFF:203.0.113.7", "Counted as 203.0.113.7."},
-		{"2001:0DB8:0000:0000:0:0:0:7", "Counted as 2001:db8::/64."},
-		{"[2001:db8::7]:443", "Counted as 2001:db8::/64."},
+	for _, as := range []struct{ typed, heading, says string }{
+		{"203 . 0 . 113 . 7", address, "Blocked by cards_per_ip"},
+		{"203,0,113,7", address, "Blocked by cards_per_ip"},
+		{"203 0 113 7", address, "Blocked by cards_per_ip"},
+		{"203-0-113-7", address, "Blocked by cards_per_ip"},
+		{"203 dot 0 Dot 113 dot 7.", address, "Blocked by cards_per_ip"},
+		{"203.0.113.7:4711", address, "You asked for 203.0.113.7:4711, which is counted as this."},
+		{"::FFFF:203.0.113.7", address, "You asked for ::FFFF:203.0.113.7, which is counted as this."},
+		{"2001:0DB8:0000:0000:0:0:0:7", "2001:db8::/64", "You asked for 2001:0DB8:0000:0000:0:0:0:7, which is counted as this."},
+		{"[2001:db8::7]:443", "2001:db8::/64", "You asked for [2001:db8::7]:443, which is counted as this."},
 	} {
 		b.until("document.activeElement.id === 'ip'")
-		b.keys(as[0], kb.Enter)
-		b.see(as[1])
+		b.keys(as.typed, kb.Enter)
+		b.see(as.says)
+		assert.Equal(t, as.heading, eval[string](b, "document.activeElement.innerText"), as.typed)
+		assert.Equal(t, as.heading+" · fraudcheck", eval[string](b, "document.title"))
 		b.open("/console")
 	}
 	b.until("document.activeElement.id === 'ip'")
@@ -127,6 +129,9 @@ func TestTheSentenceSaysWhenABlockEnds(t *testing.T) {
 	b.until("performance.now() > 3000")
 	s.attack(address, 5)
 	b.see("if nothing more is shown; cards it has shown are then reviewed until ")
+	b.open("/console/blocked") // which has the later of the two
+	b.until("document.querySelector('tbody tr td:last-child')?.dataset.label === 'All clear'")
+	b.see("The block may end before, with reviews until then")
 	b.quiet()
 }
 
@@ -150,6 +155,33 @@ func TestAnEMailAddressIsLookedUpAndLetGo(t *testing.T) {
 	assert.Equal(t, b.base+"/console/subject", eval[string](b, "location.href"))
 	assert.Empty(t, eval[[]string](b, "performance.getEntriesByType('resource').map((e) => e.name).filter((n) => n.includes('example.com'))"))
 	b.quiet()
+}
+
+// What is wrong with a card is said in the words of the page, and the field has the focus.
+func TestAWrongCardIsSaidInThePagesWords(t *testing.T) {
+	s := open(t, 1)
+	b := s.console(0, "ana", "/console/subject")
+	b.there("#card_id")
+	for _, wrong := range []struct{ id, last4, expiry, says, focus string }{
+		{"", "", "", "Give the provider's id of the card, or its last four digits and its expiry.", "last4"},
+		{"", "42", "12/30", "The last four digits are four digits, as in 4242.", "last4"},
+		{"", "4242", "", "The last four digits need the expiry beside them, as in 12/30.", "expiry"},
+		{"", "4242", "13/30", "The expiry is a month and a year, as in 12/30.", "expiry"},
+		{"4242424242424242", "", "", "The provider's id of a card is not its number: give the id that your payment provider made.", "card_id"},
+	} {
+		b.fill("#card_id", wrong.id)
+		b.fill("#last4", wrong.last4)
+		b.fill("#expiry", wrong.expiry)
+		b.keys(kb.Enter)
+		b.see(wrong.says)
+		assert.Equal(t, wrong.focus, eval[string](b, "document.activeElement.id"))
+		assert.NotContains(t, eval[string](b, "document.querySelector('.notice').innerText"), "expected")
+	}
+	b.lookAt("subject-refused")
+	b.fill("#card_id", "tok_1")
+	b.keys(kb.Enter)
+	b.see("No rule watches such subjects")
+	assert.False(t, b.shows("not its number"))
 }
 
 // Everything on the way can be done from the keyboard, and what changes is heard.
@@ -202,9 +234,12 @@ func TestAnOrderIsFound(t *testing.T) {
 	b.keys(kb.Enter)
 	b.until("/^.attempt=[a-z2-7]{8}$/.test(location.search)")
 	b.until("document.querySelectorAll('tbody tr').length === 2")
+	b.see("2 decisions found.")
+	b.see("attempt: " + order + " ✕")
 	s.ask(s.instances[1].Addr, till, "POST", "/v1/check", map[string]string{"ip": shopper(7), "card_id": "tok_a", "expiry": "12/30", "attempt_id": order})
 	s.check(1, shopper(8), "another")
 	b.until("document.querySelectorAll('tbody tr').length === 3") // by the stream
+	b.see("3 decisions found.")
 	eval[any](b, "window.before = true, location.reload(), null")
 	b.until("!window.before && document.querySelectorAll('tbody tr').length === 3")
 	asked := eval[[]string](b, "[...performance.getEntriesByType('resource'), ...performance.getEntriesByType('navigation')].map((e) => decodeURIComponent(e.name))")

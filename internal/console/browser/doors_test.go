@@ -75,6 +75,39 @@ func TestSessions(t *testing.T) {
 	b.quiet()
 }
 
+// A session that ends while a reason is typed does not take it away. It is the user's who
+// typed it.
+func TestAReasonOutlivesTheSession(t *testing.T) {
+	s := open(t, 1)
+	b := s.console(0, "olga", "/console/address/203.0.113.7")
+	b.button("Override …")
+	b.fill("#reason", "shared office, ticket 4711")
+	eval[any](b, "(() => { const e = document.querySelector('#for'); e.value = '168h'; e.dispatchEvent(new Event('input', { bubbles: true })); })(), null")
+	end := func() {
+		eval[any](b, "fetch('/v1/logout', { method: 'POST' }).then(() => null)")
+		b.see("Your session has ended.")
+	}
+	end()
+	b.signIn("olga")
+	b.until("document.querySelector('#reason') && document.querySelector('#reason').checkVisibility()")
+	assert.Equal(t, "shared office, ticket 4711", eval[string](b, "document.querySelector('#reason').value"))
+	assert.Equal(t, "168h", eval[string](b, "document.querySelector('#for').value"))
+	b.lookAt("address-reason-kept")
+	b.button("Set the override")
+	b.see("The override is in force at every instance.")
+	b.until("!document.querySelector('#reason').checkVisibility()")
+	b.button("Override …")
+	assert.Empty(t, eval[string](b, "document.querySelector('#reason').value"), "it is used")
+
+	b.fill("#reason", "another one")
+	end()
+	b.signIn("ana")
+	b.see("Allowed by an override of olga")
+	assert.Empty(t, eval[string](b, "document.querySelector('#reason').value"))
+	assert.False(t, eval[bool](b, "document.querySelector('#reason').checkVisibility()"))
+	b.quiet()
+}
+
 // A page of another origin can do nothing with the analyst's session, nor show the console.
 func TestAnotherSitesPageIsRefused(t *testing.T) {
 	s := open(t, 1)

@@ -5,8 +5,12 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,6 +48,55 @@ func TestAnInstanceThatDoesNotAnswerIsNamed(t *testing.T) {
 	b.see("What was counted is forgotten")
 	b.see("Allowed, nothing is counted.")
 	assert.Equal(t, "allow", s.check(0, address, "after it"))
+	b.quiet()
+}
+
+// The service is away: an open page says so once, with the time of what it shows, and takes it
+// back when there is an answer.
+func TestTheServiceIsAway(t *testing.T) {
+	s := open(t, 1)
+	s.attack(address, 6)
+	to, err := url.Parse("http://" + s.instances[0].Operators)
+	require.NoError(t, err)
+	var isAway atomic.Bool
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(to)
+		r.Out.Host = r.In.Host
+	}}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if isAway.Load() {
+			panic(http.ErrAbortHandler)
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	defer server.CloseClientConnections()
+	b := s.tab(0)
+	b.base = server.URL
+	b.open("/console")
+	b.signIn("ana")
+	for _, page := range []struct{ path, shows string }{
+		{"/console", "live"}, {"/console/blocked", "1 IP address"}, {"/console/overrides", "There is none."},
+		{"/console/trends", "Decisions"}, {"/console/address/203.0.113.7", "Blocked by cards_per_ip"},
+	} {
+		b.open(page.path)
+		b.see(page.shows)
+		b.there(".verdict, .counts, .plot")
+		isAway.Store(true)
+		server.CloseClientConnections()
+		b.see("The service does not answer. This page shows what was known at ")
+		assert.Equal(t, 1, eval[int](b, "document.body.innerText.split('not answer').length - 1"), page.path)
+		assert.False(t, b.shows("There is no live connection"), page.path)
+		if page.path == "/console" {
+			b.lookAt("live-away")
+		}
+		isAway.Store(false)
+		b.until("!document.body.innerText.includes('not answer')")
+		if page.path == "/console" {
+			b.until("document.querySelector('.state').innerText === 'live'")
+			assert.False(t, b.shows("There is no live connection"))
+		}
+	}
 	b.quiet()
 }
 
@@ -188,6 +241,7 @@ func TestAFloodIsShownByItsNewest(t *testing.T) {
 	}
 	flood.Wait()
 	b.see("Decisions come faster than a page can show them.")
+	b.see("More came than can be shown; Trends counts them all.")
 	s.check(0, address, "after it")
 	b.until("document.querySelector('tbody tr')?.innerText.includes('203.0.113.7')")
 	b.until("document.querySelector('.state').innerText.includes('live')")

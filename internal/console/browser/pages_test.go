@@ -89,6 +89,7 @@ func TestPagesAreForEverybody(t *testing.T) {
 	pages := []struct{ name, path, there, press string }{
 		{"live", "/console", "tr.block", ""},
 		{"live-filtered", "/console?decision=block&rule=cards_per_ip&ip=203.0.113.0/24", "tr.block", ""},
+		{"live-found", "/console?attempt=aaaaaaaa", ".counts:not(:empty)", ""},
 		{"live-paused", "/console", "tr.block", "Pause"},
 		{"blocked", "/console/blocked", "tbody tr", ""},
 		{"blocked-none-found", "/console/blocked?search=nothing", ".counts:not(:empty)", ""},
@@ -140,6 +141,14 @@ func (s *shop) trade() {
 	s.check(1, "2001:db8:7::1", "six")
 	status, _ := s.ask(s.instances[0].Operators, testbed.Basic("ana", password), "PUT", "/v1/addresses/203.0.113.50/override", map[string]string{"decision": "allow", "for": "1h", "reason": "shared office, ticket 4711"})
 	require.Equal(s.t, 200, status)
+}
+
+func TestASlashBehindThePathIsTakenAway(t *testing.T) {
+	s := open(t, 1)
+	b := s.console(0, "ana", "/console/?decision=block")
+	b.there(".chips")
+	assert.Equal(t, "/console?decision=block", eval[string](b, "location.pathname + location.search"))
+	b.quiet()
 }
 
 // Motion is for those who want it.
