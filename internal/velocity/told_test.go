@@ -167,7 +167,10 @@ func TestNobodyBlockedPassesElsewhereAfterAServerLostItsMemory(t *testing.T) {
 func TestARecordThatAServerRefusesConcernsItsSubjectAlone(t *testing.T) {
 	t.Parallel()
 	testbed.SkipShort(t, "waits for a server to be given up or trusted again")
-	server := testbed.StartMemcached(t, "-I", "1k", "-o", "slab_chunk_max=512")
+	testbed.NeedMemcached(t)
+	small, err := testbed.SmallItems(t.Context(), t.TempDir())
+	require.NoError(t, err)
+	server := testbed.StartMemcached(t, small...)
 	large := wide
 	large.BlockOver = 4000
 	a := newCountingInstance(t, server, large)
