@@ -21,21 +21,29 @@ build: ## the program, as ./fraudcheck
 # which the linker would write as much again as of code.
 go_test = go test -vet=off -ldflags=-w
 
-# Of the tests that start the program, check runs some: each start takes a quarter of a
-# second, and there are hundreds.
+# with_program builds the program once for all packages whose tests start it.
+with_program = dir=$$(mktemp -d) && trap 'rm -r "$$dir"' EXIT && export TESTBED_PROGRAM="$$dir/fraudcheck" && \
+	go build -ldflags=-w -o "$$TESTBED_PROGRAM" ./cmd/fraudcheck || exit
+
+# Of the tests that start the program, check runs some: there are hundreds.
 check: ## in about a minute: compile, vet, and the fast tests without -race
 	@$(need_go)
 	go list -export ./... >/dev/null # compiles all and links nothing
 	go vet -tags verify ./... # with the tests of make verify, which nothing else here compiles
 	@# Most of them wait more than they compute, so five packages run at once; the longest first.
-	$(go_test) -short -p 5 ./internal/velocity ./internal/operator ./internal/server $$(go list ./... | grep -v -e /loadtest -e /cmd/)
-	cd client && go vet ./... && $(go_test) -short ./...
+	@$(with_program); set -ex; \
+	$(go_test) -short -p 5 ./internal/velocity ./internal/operator ./internal/server $$(go list ./... | grep -v -e /loadtest -e /cmd/); \
 	$(go_test) -short ./cmd/... -run 'Program|Package|Pages|Comments|Exported|Configuration'
+	cd client && go vet ./... && $(go_test) -short ./...
 
-# one_goroutine are packages whose tests have no second goroutine of their own, read files,
-# or start the program: the race detector has nothing to find there.
-one_goroutine = /(api|deploy|verify|examples/.*|internal/(auth/(password|proof)|build|console|event|hangup|replay/report|testbed/calls|wire))$$
+# without_race are packages whose tests have no second goroutine of their own, read files,
+# or start the program, where the race detector has nothing to find; and the tools that
+# measure and test.
+without_race = /(api|bench|deploy|verify|examples/.*|loadtest/lab|internal/(auth/(password|proof)|build|console|event|hangup|replay/report|testbed(/calls)?|wire))$$
 
+# Paths of this folder are left out of all that is compiled: tests build an earlier version
+# too, which can then share the standard library and what else has not changed.
+test: export GOFLAGS = $(shell go env GOFLAGS 2>/dev/null) -trimpath
 test: ## everything that must hold, in about six minutes on two processors
 	@$(need_go)
 	@$(call need,cc,gcc libc6-dev,the race detector,tests run without -race)
@@ -45,17 +53,17 @@ test: ## everything that must hold, in about six minutes on two processors
 	@# The longest come first, so that none is left to run alone; four at a time, as those
 	@# with memcached wait more than they compute.
 	@race=$$(command -v cc >/dev/null && echo -race); set -x; \
-	$(go_test) $$race -shuffle=on -count=1 -p 4 ./internal/velocity ./internal/memcached $$(go list ./... | grep -v -E -e /loadtest -e '$(one_goroutine)')
+	$(go_test) $$race -shuffle=on -count=1 -p 4 -parallel 4 ./internal/velocity ./internal/operator $$(go list ./... | grep -v -E -e '/loadtest$$' -e '$(without_race)')
 	cd client && go vet ./... && $(go_test) $$(command -v cc >/dev/null && echo -race) -shuffle=on -count=1 ./...
 	@# Without the detector: what calls testbed.SkipRace, which are allocation budgets, that
 	@# the detector would spoil, and tables filled by one goroutine, in which it can find
 	@# nothing; and what starts the program, which it does not reach.
-	@files=$$(grep -rl --include='*_test.go' 'testbed\.SkipRace(' internal); \
+	@$(with_program); files=$$(grep -rl --include='*_test.go' 'testbed\.SkipRace(' internal); \
 	tests=$$(awk '/^func (Test|Fuzz)/ { gsub(/^func |\(.*/, ""); name = $$0 } /testbed\.SkipRace\(/ { print name }' $$files | sort -u | paste -sd '|' -); set -x; \
 	$(go_test) -shuffle=on -count=1 -run "^($$tests)$$" $$(dirname $$files | sort -u | sed 's|^|./|') & first=$$!; \
-	$(go_test) -shuffle=on -count=1 -parallel 4 ./cmd/... ./bench ./internal/testbed ./loadtest/lab $$(go list ./... | grep -E '$(one_goroutine)'); second=$$?; \
+	$(go_test) -shuffle=on -count=1 -parallel 8 -skip InACrowd ./loadtest ./cmd/... $$(go list ./... | grep -E '$(without_race)'); second=$$?; \
 	wait $$first && exit $$second # side by side: the program's tests wait more than they compute
-	$(go_test) -count=1 -parallel 8 ./loadtest # alone: its load wants the machine
+	$(go_test) -count=1 -run InACrowd ./loadtest # alone: its load wants the machine
 
 # tools are what verify needs beside Go and memcached.
 tools = git sha256sum memcached curl nft unshare nsenter systemd-analyze umoci chromium npm ip ab wrk nginx haproxy python3 node php java k6 prometheus promtool sqlite3

@@ -76,7 +76,11 @@ func recordRefused(s *trial) error {
 	s.config = "rules:\n" +
 		"  - {name: cards_per_ip, per: ip, count: cards, window: 1h, review_over: 3, block_over: 5}\n" +
 		"  - {name: many_cards, per: ip, count: cards, window: 1h, block_over: 1000, mode: shadow}\n"
-	if _, err := s.startOnMemcached("-I", "1k", "-o", "slab_chunk_max=512"); err != nil {
+	small, err := testbed.SmallItems(s.ctx, s.dir)
+	if err != nil {
+		return err
+	}
+	if _, err := s.startOnMemcached(small...); err != nil {
 		return err
 	}
 	s.mostDegraded = 0.25 // those of the attackers, whose records grow too

@@ -90,13 +90,13 @@ func (s *trial) blockAt(i *testbed.Instance, ips []string) error {
 // undegraded: it believes the store again.
 func (s *trial) awaitUndegraded(i *testbed.Instance) error {
 	var last showing
-	ok, err := s.until(testbed.Prompt, func() bool {
+	ok, err := s.until(longestWait, func() bool {
 		seen, err := s.show(i, []string{"192.0.2.1"})
 		last = seen
 		return err == nil && seen.degraded == 0
 	})
 	if err == nil && !ok {
-		return brokenPromise(fmt.Sprintf("still degraded after %s: %+v", testbed.Prompt, last))
+		return brokenPromise(fmt.Sprintf("still degraded after %s: %+v", longestWait, last))
 	}
 	return err
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A block of docs/integrate.md: the file that the comment before it names, if there is one,
+// A block of a page: the file that the comment before it names, if there is one,
 // its language, and its lines.
 type block struct {
 	file, language string
@@ -22,9 +22,11 @@ type block struct {
 
 var blockStart = regexp.MustCompile("^( *)```([a-z]*)$")
 
-func integratePage(t *testing.T) (blocks []block) {
+func integratePage(t *testing.T) []block { return pageBlocks(t, "../docs/integrate.md") }
+
+func pageBlocks(t *testing.T, page string) (blocks []block) {
 	t.Helper()
-	text, err := os.ReadFile("../docs/integrate.md")
+	text, err := os.ReadFile(page)
 	require.NoError(t, err)
 	var b *block
 	var indent, before string

@@ -32,7 +32,7 @@ func TestTheGoClientsPageWorksInAnotherModule(t *testing.T) {
 	run := func(args ...string) string {
 		cmd := exec.Command("go", args...)
 		cmd.Dir = shop
-		cmd.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off", "GOPROXY=off", "CHECK_URL=http://"+i.Addr, "CHECK_PASSWORD=correct-horse-battery")
+		cmd.Env = append(os.Environ(), "GOFLAGS="+os.Getenv("GOFLAGS")+" -mod=mod", "GOWORK=off", "GOPROXY=off", "CHECK_URL=http://"+i.Addr, "CHECK_PASSWORD=correct-horse-battery")
 		out, err := cmd.CombinedOutput()
 		require.NoError(t, err, string(out))
 		return string(out)

@@ -62,7 +62,7 @@ func exactAddress(round int) string { return fmt.Sprintf("198.18.%d.%d", round/2
 // exactly five of them looked at: no interleaving lets a sixth pass, and none of
 // the cards is forgotten.
 func TestExactlyBlockOverPassAcrossInstances(t *testing.T) {
-	rounds := 100
+	rounds := 30
 	if testing.Short() {
 		rounds = 10
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"index/suffixarray"
 	"io"
 	"net"
 	"net/netip"
@@ -34,7 +35,7 @@ type haystack struct {
 	bytes bool
 }
 
-var notWord = regexp.MustCompile(`[^0-9a-z]+`)
+func notOfWord(r rune) bool { return (r < '0' || r > '9') && (r < 'a' || r > 'z') }
 
 // search says what is found where.
 func search(hay haystack, needles []needle) (found []string) {
@@ -42,8 +43,9 @@ func search(hay haystack, needles []needle) (found []string) {
 	if !hay.bytes {
 		text = strings.ToLower(text)
 	}
+	index := suffixarray.New([]byte(text)) // there are hundreds of needles
 	words := map[string]bool{}
-	for _, w := range notWord.Split(text, -1) {
+	for _, w := range strings.FieldsFunc(text, notOfWord) {
 		words[w] = true
 	}
 	for _, n := range needles {
@@ -53,7 +55,7 @@ func search(hay haystack, needles []needle) (found []string) {
 				found = append(found, fmt.Sprintf("%s: %q", hay.name, n.text))
 			}
 		case hay.bytes: // so short a word is in any bytes
-		case n.word && words[strings.ToLower(n.text)], !n.word && strings.Contains(text, strings.ToLower(n.text)):
+		case n.word && words[strings.ToLower(n.text)], !n.word && index.Lookup([]byte(strings.ToLower(n.text)), 1) != nil:
 			found = append(found, fmt.Sprintf("%s: %q", hay.name, n.text))
 		}
 	}

@@ -111,7 +111,7 @@ func buildWith(t *testing.T, entries map[string]entry) string {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "overlay.json"), replace, 0o600))
 	path := filepath.Join(dir, "fraudcheck")
-	out, err := exec.Command("go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", path, ".").CombinedOutput()
+	out, err := exec.Command("go", "build", "-ldflags=-w", "-overlay", filepath.Join(dir, "overlay.json"), "-o", path, ".").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	return path
 }

@@ -43,7 +43,9 @@ func testLongestWait(t *testing.T, shorter string) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var took time.Duration
-			for range 20 { // a busy machine is slow now and then, a second wait is always there
+			// A busy machine is slow now and then, or leaves no time to ask at all; a second
+			// wait is always there.
+			for range 20 {
 				one.shared(t)
 				other.shared(t)
 				header := append(credentials(), "Content-Type", "application/json", "Sec-Fetch-Site", "same-origin")
@@ -59,12 +61,11 @@ func testLongestWait(t *testing.T, shorter string) {
 					require.Equal(t, http.StatusOK, a.status, a.body)
 					require.True(t, a.Degraded)
 				}
-				require.GreaterOrEqual(t, took, budget, "it did not wait")
-				if took < budget+margin {
+				if budget <= took && took < budget+margin {
 					return
 				}
 			}
-			assert.Less(t, took, budget+margin)
+			assert.Fail(t, "it never waited as long as it may, and no longer", "at last %s", took)
 		})
 	}
 }

@@ -231,6 +231,8 @@ func TestAStoreThatLostItsMemoryEndsSessionsAndRevivesNoLogin(t *testing.T) {
 	require.Equal(t, "token_invalid", b.ask(goneCookie), "both have learnt of it")
 	server.Kill()
 	server.Start()
+	a.awaitStore() // a busy machine may have given it up
+	b.awaitStore()
 	both(a, b, time.Second)
 	for _, i := range []*instance{a, b} {
 		assert.Equal(t, "token_invalid", i.ask(leftCookie))

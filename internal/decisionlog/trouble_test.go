@@ -119,7 +119,7 @@ func TestABlockedDiskFillsTheQueueAndNothingElse(t *testing.T) {
 }
 
 func TestManyCallersLoseNothing(t *testing.T) {
-	const callers, each = 16, 500
+	const callers, each = 16, 150
 	r := newRecorder(t)
 	r.open()
 	events := []*event.Event{

@@ -95,7 +95,7 @@ func TestAServerThatRefusesConnectionsIsToldFromOneThatHangs(t *testing.T) {
 
 // What a server refuses is the command's trouble, not the server's.
 func TestAServerThatRefusesAWriteIsUsedOn(t *testing.T) {
-	server := testbed.StartMemcached(t, "-I", "16k", "-o", "slab_chunk_max=8192")
+	server := testbed.StartMemcached(t) // which keeps a MiB at most
 	var said atomic.Value
 	var observed atomic.Int32
 	c := newTestClient(t, Settings{
@@ -111,7 +111,7 @@ func TestAServerThatRefusesAWriteIsUsedOn(t *testing.T) {
 	c.Await(patient)
 	s := c.ServerOf(0)
 	for range 3 * tooManyInARow {
-		require.Equal(t, Refused, add(s, "large", make([]byte, 20_000)))
+		require.Equal(t, Refused, add(s, "large", make([]byte, 1<<20)))
 	}
 	require.Contains(t, said.Load(), "too large")
 	require.EqualValues(t, 3*tooManyInARow, observed.Load(), "an answer, and not an error")

@@ -29,6 +29,7 @@ func TestAnAddressIsReported(t *testing.T) {
 }
 
 func TestWhatTheNextCardWouldGet(t *testing.T) {
+	t.Parallel()
 	stages := []struct {
 		shown, count int
 		outcome      string
@@ -69,6 +70,7 @@ func TestWhatTheNextCardWouldGet(t *testing.T) {
 }
 
 func TestWhatTheNextAttemptWouldGetByOtherRules(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name  string
 		rules []velocity.Rule
@@ -135,6 +137,7 @@ func TestWhereNoRuleWatchesAddressesThereIsNothingToReport(t *testing.T) {
 }
 
 func TestAddressesAreNamedInEveryPlainForm(t *testing.T) {
+	t.Parallel()
 	tests := []struct{ path, subject, shownAt string }{
 		{"203.0.113.7", "203.0.113.7", "203.0.113.7"},
 		{"::ffff:203.0.113.7", "203.0.113.7", "203.0.113.7"},
@@ -244,6 +247,7 @@ func TestAnIPv6AddressIsForgottenWithItsNetwork(t *testing.T) {
 }
 
 func TestForgettingSaysWhatItLeaves(t *testing.T) {
+	t.Parallel()
 	rules := []velocity.Rule{
 		rule("cards_per_account", "account", 9),
 		velocity.DefaultRule,

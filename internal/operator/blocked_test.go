@@ -118,6 +118,7 @@ func TestTheAcceptHeaderChoosesTheForm(t *testing.T) {
 
 // What stands in the list for firewalls, and what never does.
 func TestTheListForFirewalls(t *testing.T) {
+	t.Parallel()
 	const v4, v6 = "203.0.113.7", "2001:db8:0:1::7"
 	lines := func(lines ...string) string {
 		return strings.Join(append(lines, fmt.Sprintf("# end %d\n", len(lines))), "\n")

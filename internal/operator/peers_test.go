@@ -134,6 +134,7 @@ func TestAPeerReadsOnlyWhatIsForPeers(t *testing.T) {
 
 // A peer may run another version, or be taken over.
 func TestWhatAPeerAnswersIsJudged(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		body    string
 		ids     []any
@@ -214,6 +215,7 @@ func TestDecisionsOfAllInstancesAreMergedByTime(t *testing.T) {
 }
 
 func TestWhoIsBlockedAtAnyInstance(t *testing.T) {
+	t.Parallel()
 	entry := func(ip, reasons, first, last, clears string, attempts int) string {
 		return fmt.Sprintf(`{"ip":"%s","reasons":%s,"first_blocked":"2026-11-21T%s.000Z","last_tried":"2026-11-21T%s.000Z","clears_in_seconds":%s,"attempts":%d}`, ip, reasons, first, last, clears, attempts)
 	}

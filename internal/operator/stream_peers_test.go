@@ -238,6 +238,7 @@ func TestAPeersDecisionsAreTakenAsItsOwn(t *testing.T) {
 
 // Its proof was for opening it.
 func TestAStreamToAnotherInstanceLastsForAMinute(t *testing.T) {
+	t.Parallel()
 	operator.LetPeerStreamsLast(t, 2*time.Second)
 	d := openAmong(t, []string{"127.0.0.1:1"})
 	const target = "/v1/decisions/stream?scope=this"

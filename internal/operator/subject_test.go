@@ -28,6 +28,7 @@ func attackOn(n int) []string {
 }
 
 func TestEverySubjectIsReadAndForgotten(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		per, rule string
 		json      string // what names it
@@ -97,6 +98,7 @@ func TestEverySubjectIsReadAndForgotten(t *testing.T) {
 }
 
 func TestACardIsNamedAsACheckNamesIt(t *testing.T) {
+	t.Parallel()
 	digits := []string{"last4=4242", "exp_month=1", "exp_year=2030"}
 	tests := []struct {
 		name, body string
@@ -165,6 +167,7 @@ func TestAShadowRuleOnASubjectIsReportedOnly(t *testing.T) {
 var nine = `{"per":"cart","value":"` + strings.Repeat("x", 9<<10) + `"}`
 
 func TestEveryRefusalOfASubject(t *testing.T) {
+	t.Parallel()
 	const someone = `{"per":"email","value":"hidden@example.org"}`
 	tests := []struct {
 		name, body string

@@ -84,6 +84,7 @@ func TestATableMapsMemoryAsItNeedsIt(t *testing.T) {
 
 // The child process has a limit of address space that its table would pass.
 func TestATableLivesWithTheMemoryThatTheSystemGives(t *testing.T) {
+	testbed.SkipShort(t, "fills a table many times")
 	testbed.SkipRace(t, "fills a table, in one goroutine")
 	if os.Getenv("SLAB_TEST_LIMITED") == "" {
 		child := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")

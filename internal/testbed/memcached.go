@@ -33,6 +33,20 @@ func NewMemcached(ctx context.Context, dir, socket string, args ...string) (*Mem
 	return m, m.Start(ctx)
 }
 
+// SmallItems returns the arguments of a memcached that takes no item of more than 1 KiB.
+// Its slab_chunk_max, which must be no more than that, is in KiB; before 2024 it was in bytes.
+func SmallItems(ctx context.Context, dir string) (args []string, err error) {
+	for _, most := range []string{"512", "1"} { // as KiB the first is too large, and ends the start
+		args = []string{"-I", "1k", "-o", "slab_chunk_max=" + most}
+		var m *Memcached
+		if m, err = NewMemcached(ctx, dir, "", args...); err == nil {
+			m.Kill()
+			break
+		}
+	}
+	return args, err
+}
+
 // Start starts the process anew, at the same address and empty, once it has ended.
 func (m *Memcached) Start(ctx context.Context) error {
 	where, portFile := []string{"-s", m.Addr}, filepath.Join(m.dir, "port")

@@ -26,8 +26,9 @@ import (
 
 const (
 	// Prompt is the longest that a process may take to start, to end, or to do
-	// anything else that it should do at once.
-	Prompt = 10 * time.Second
+	// anything else that it should do at once. A machine that many tests share, and its
+	// disk, may be away for seconds.
+	Prompt = 30 * time.Second
 	// PollInterval is the time between two looks at a condition that is waited for.
 	PollInterval = 5 * time.Millisecond
 )

@@ -24,6 +24,9 @@ func Main(m *testing.M) {
 var (
 	builtIn string // a folder; empty until something is built
 	built   = sync.OnceValues(func() (path string, err error) {
+		if path := os.Getenv("TESTBED_PROGRAM"); path != "" {
+			return path, nil // one for all packages
+		}
 		if builtIn, err = os.MkdirTemp("", "fraudcheck"); err != nil {
 			return "", err
 		}
@@ -32,8 +35,8 @@ var (
 	})
 )
 
-// Program returns the path of the program, which is built for the first test that
-// asks. The package's TestMain must call Main. It skips the test where the race detector
+// Program returns the path of the program: that of TESTBED_PROGRAM, or it is built for the
+// first test that asks. The package's TestMain must call Main. It skips the test where the race detector
 // runs.
 func Program(t testing.TB) string {
 	t.Helper()

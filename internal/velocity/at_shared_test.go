@@ -45,6 +45,7 @@ var declinedRules = []velocity.Rule{
 // Outcomes of six hours come to two instances at once, out of order: each is counted at its
 // own time, and none takes another with it.
 func TestOutcomesHeldUpAreExactOnTwoInstances(t *testing.T) {
+	t.Parallel()
 	server := testbed.StartMemcached(t)
 	a, b := newCountingInstance(t, server, declinedRules...), newCountingInstance(t, server, declinedRules...)
 	var all sync.WaitGroup
@@ -69,6 +70,7 @@ func TestOutcomesHeldUpAreExactOnTwoInstances(t *testing.T) {
 
 // What came late while memcached was away is merged back with its own times.
 func TestOutcomesHeldUpKeepTheirTimesThroughAnOutage(t *testing.T) {
+	t.Parallel()
 	testbed.SkipShort(t, "waits for a server to be given up or trusted again")
 	server := testbed.StartMemcached(t)
 	a := newCountingInstance(t, server, declinedRules...)

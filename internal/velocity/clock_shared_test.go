@@ -14,6 +14,7 @@ import (
 // What was answered from the copy is written by an update of its own: that too leaves the
 // times of instances alone whose clocks may be right.
 func TestWhatAnInstanceWithAClockThatIsOffWritesLaterSetsBackNobodysTimes(t *testing.T) {
+	t.Parallel()
 	server := testbed.StartMemcached(t)
 	right := newCountingInstance(t, server, velocity.DefaultRule)
 	right.clock.Add(2 * hourMS)

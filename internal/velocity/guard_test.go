@@ -173,6 +173,7 @@ func TestASuspectAddressBeginsNoHold(t *testing.T) {
 }
 
 func TestASuspectAddressIsNotAnsweredFromTheCopy(t *testing.T) {
+	t.Parallel()
 	server := testbed.StartMemcached(t)
 	a := newCountingInstance(t, server, velocity.DefaultRule, wide)
 	a.Replace(guarded(t, reviewing, velocity.DefaultRule, wide))

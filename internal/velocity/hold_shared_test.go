@@ -38,6 +38,7 @@ func (i *instance) requireHeld(ip string, held bool) {
 // An instance without the hold, such as one that is not reloaded yet, writes the record and
 // carries the mark; a shorter hold ends at once, and a longer one is back.
 func TestEachInstanceAddsItsOwnHold(t *testing.T) {
+	t.Parallel()
 	server := testbed.StartMemcached(t)
 	day, short := newCountingInstance(t, server, holding(24*time.Hour)), newCountingInstance(t, server, holding(3*time.Hour))
 	none, other := newCountingInstance(t, server, holding(0)), newCountingInstance(t, server, cardsPer("ip", 100))
@@ -70,6 +71,7 @@ func planWith(t *testing.T, rules ...velocity.Rule) *velocity.Plan {
 
 // The cards have left long ago when the server loses its memory.
 func TestWhatIsHeldStaysSoAfterAServerLostItsMemory(t *testing.T) {
+	t.Parallel()
 	testbed.SkipShort(t, "waits for a server to be given up or trusted again")
 	server := testbed.StartMemcached(t)
 	a, b := newCountingInstance(t, server, holding(24*time.Hour)), newCountingInstance(t, server, holding(24*time.Hour))
@@ -95,6 +97,7 @@ func TestWhatIsHeldStaysSoAfterAServerLostItsMemory(t *testing.T) {
 
 // What an instance finds by itself while the server hangs holds everywhere.
 func TestAHoldThatBeginsWhileAServerHangsIsTold(t *testing.T) {
+	t.Parallel()
 	testbed.SkipShort(t, "waits for a server to be given up or trusted again")
 	server := testbed.StartMemcached(t)
 	a, b := newInstance(t, 50*time.Millisecond, server.Addr), newInstance(t, patient, server.Addr) // only a is to give up
@@ -114,6 +117,7 @@ func TestAHoldThatBeginsWhileAServerHangsIsTold(t *testing.T) {
 // A rule on declines: a check adds nothing, and leaves a mark. In a flood it is written
 // once a second, not with every check.
 func TestHoldsThatOnlyMarksKeepAreAnsweredFromTheCopy(t *testing.T) {
+	t.Parallel()
 	server := testbed.StartMemcached(t)
 	rule := holding(24 * time.Hour)
 	rule.Count, rule.ReviewOver, rule.BlockOver = "declined_cards", 0, 1

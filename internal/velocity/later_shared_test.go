@@ -34,6 +34,7 @@ func withoutItsCard(t testing.TB, ip string, card int) (check, outcome velocity.
 // Where checks do not know their cards, block_over and one more pass, and those whose
 // outcome is on its way; every card that was told is counted, whichever instance heard it.
 func TestWithoutCardsOneMorePassesAndThoseInFlight(t *testing.T) {
+	t.Parallel()
 	server := testbed.StartMemcached(t)
 	instances := []*instance{newCountingInstance(t, server, velocity.DefaultRule, wide), newCountingInstance(t, server, velocity.DefaultRule, wide)}
 	const callers, each = 8, 25
@@ -65,6 +66,7 @@ func TestWithoutCardsOneMorePassesAndThoseInFlight(t *testing.T) {
 }
 
 func TestChecksWithoutCardsOfABlockedAddressCostTheServerNothing(t *testing.T) {
+	t.Parallel()
 	server := testbed.StartMemcached(t)
 	a := newCountingInstance(t, server, velocity.DefaultRule)
 	a.attack(ip, 0, 6)

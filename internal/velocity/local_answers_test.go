@@ -81,6 +81,7 @@ func TestWhoIsBlockedIsAnsweredFromTheCopyAndWrittenWithinASecond(t *testing.T) 
 }
 
 func TestAStopWritesWhatWasShown(t *testing.T) {
+	t.Parallel()
 	server := testbed.StartMemcached(t)
 	a := newCountingInstance(t, server, velocity.DefaultRule, wide)
 	a.attack(ip, 0, 50)
@@ -90,6 +91,7 @@ func TestAStopWritesWhatWasShown(t *testing.T) {
 }
 
 func TestAStopWritesWhatWasShownThoughEveryTurnIsTaken(t *testing.T) {
+	t.Parallel()
 	server := testbed.StartMemcached(t)
 	a := newCountingInstance(t, server, velocity.DefaultRule, wide)
 	a.attack(ip, 0, 50)
@@ -120,6 +122,7 @@ func TestAStopWritesWhatWasShownThoughEveryTurnIsTaken(t *testing.T) {
 }
 
 func TestWhatWouldNotBlockIsAskedFor(t *testing.T) {
+	t.Parallel()
 	server := testbed.StartMemcached(t)
 	short := velocity.DefaultRule
 	short.Window = time.Second
@@ -134,6 +137,7 @@ func TestWhatWouldNotBlockIsAskedFor(t *testing.T) {
 }
 
 func TestOnlyAnEnforcedBlockIsAnsweredFromTheCopy(t *testing.T) {
+	t.Parallel()
 	server := testbed.StartMemcached(t)
 	shadow := velocity.DefaultRule
 	shadow.Mode = velocity.Shadow
@@ -160,6 +164,7 @@ func (i *instance) requireOnServer(server *testbed.TestMemcached, ip string, car
 }
 
 func TestWhatCouldNotBeWrittenWhenItWasTimeIsWrittenLater(t *testing.T) {
+	t.Parallel()
 	server := testbed.StartMemcached(t)
 	between := newPicky(t, server)
 	a := newCountingInstanceAt(t, between.addr, velocity.DefaultRule, wide)
@@ -173,6 +178,7 @@ func TestWhatCouldNotBeWrittenWhenItWasTimeIsWrittenLater(t *testing.T) {
 }
 
 func TestWhatWasShownIsWrittenAlsoWhenItsRuleHasGone(t *testing.T) {
+	t.Parallel()
 	server := testbed.StartMemcached(t)
 	a := newCountingInstance(t, server, velocity.DefaultRule, wide)
 	a.attack(ip, 0, 50)
@@ -186,6 +192,7 @@ func TestWhatWasShownIsWrittenAlsoWhenItsRuleHasGone(t *testing.T) {
 }
 
 func TestAfterAStopNobodyIsAnsweredFromTheCopy(t *testing.T) {
+	t.Parallel()
 	server := testbed.StartMemcached(t)
 	a := newCountingInstance(t, server, velocity.DefaultRule, wide)
 	require.NoError(t, a.store.Close())

@@ -107,6 +107,7 @@ const (
 )
 
 func TestAnInstanceAnswersFromItsCopyAndMergesItBack(t *testing.T) {
+	t.Parallel()
 	testbed.SkipShort(t, "waits for a server to be given up or trusted again")
 	server := testbed.StartMemcached(t)
 	a, b := newInstance(t, patient, server.Addr), newInstance(t, patient, server.Addr)
@@ -126,6 +127,7 @@ func TestAnInstanceAnswersFromItsCopyAndMergesItBack(t *testing.T) {
 }
 
 func TestForgottenStaysForgottenOnEveryInstance(t *testing.T) {
+	t.Parallel()
 	testbed.SkipShort(t, "waits for a server to be given up or trusted again")
 	server := testbed.StartMemcached(t)
 	a, b := newInstance(t, patient, server.Addr), newInstance(t, patient, server.Addr)
@@ -149,6 +151,7 @@ func TestForgottenStaysForgottenOnEveryInstance(t *testing.T) {
 }
 
 func TestAfterARestartAnswersAreDegradedForASecond(t *testing.T) {
+	t.Parallel()
 	testbed.SkipShort(t, "waits for a server to be given up or trusted again")
 	server := testbed.StartMemcached(t)
 	a := newInstance(t, patient, server.Addr)
@@ -187,6 +190,7 @@ func TestAServerThatHangsIsWaitedForNoLongerThanTheBudget(t *testing.T) {
 }
 
 func TestAForgedValueIsAFaultAndNoCount(t *testing.T) {
+	t.Parallel()
 	server := testbed.StartMemcached(t)
 	a, b := newInstance(t, patient, server.Addr), newInstance(t, patient, server.Addr)
 	attempt := velocitytest.Attempt(t, ip, 0)
@@ -220,6 +224,7 @@ func TestAForgedValueIsAFaultAndNoCount(t *testing.T) {
 }
 
 func TestARecordOfANewerVersionIsNotOverwritten(t *testing.T) {
+	t.Parallel()
 	server := testbed.StartMemcached(t)
 	a := newInstance(t, patient, server.Addr)
 	attempt := velocitytest.Attempt(t, ip, 0)
@@ -234,6 +239,7 @@ func TestARecordOfANewerVersionIsNotOverwritten(t *testing.T) {
 }
 
 func TestAnAttackCostsFewRoundTrips(t *testing.T) {
+	t.Parallel()
 	server := testbed.StartMemcached(t)
 	a := newInstance(t, patient, server.Addr)
 	var all sync.WaitGroup
@@ -252,6 +258,7 @@ func TestAnAttackCostsFewRoundTrips(t *testing.T) {
 }
 
 func TestAUnixSocketServesToo(t *testing.T) {
+	t.Parallel()
 	socket := t.TempDir() + "/memcached"
 	server := testbed.StartMemcached(t)
 	ln, err := net.Listen("unix", socket)
@@ -316,6 +323,7 @@ func TestWhileAServerIsDownNobodyWaitsForIt(t *testing.T) {
 }
 
 func TestWhatToAnswerWithoutTheStoreIsForTheOperatorToSay(t *testing.T) {
+	t.Parallel()
 	testbed.SkipShort(t, "waits for a server to be given up or trusted again")
 	for _, o := range []velocity.Outcome{velocity.Allow, velocity.Block} {
 		server := testbed.StartMemcached(t)
@@ -347,6 +355,7 @@ func TestWhatToAnswerWithoutTheStoreIsForTheOperatorToSay(t *testing.T) {
 
 // While rules change from instance to instance, none cuts another's memory short.
 func TestAnInstanceWithoutTheRuleKeepsWhatOthersCount(t *testing.T) {
+	t.Parallel()
 	server := testbed.StartMemcached(t)
 	a := newInstance(t, patient, server.Addr)
 	a.show(ip, 1)
@@ -370,6 +379,7 @@ func TestAnInstanceWithoutTheRuleKeepsWhatOthersCount(t *testing.T) {
 
 // The clocks of instances are never quite the same.
 func TestInstancesHalfAMinuteApartCountAsOne(t *testing.T) {
+	t.Parallel()
 	server := testbed.StartMemcached(t)
 	instances := []*instance{newInstance(t, patient, server.Addr), newInstance(t, patient, server.Addr)}
 	show := func(i, card int, at time.Duration) velocity.Decision {

@@ -79,6 +79,7 @@ func attemptAddress(t testing.TB, ip string) netip.Addr {
 }
 
 func TestOverridesOutlastAServerThatLosesItsMemory(t *testing.T) {
+	t.Parallel()
 	testbed.SkipShort(t, "waits for a server to be given up or trusted again")
 	server := testbed.StartMemcached(t)
 	a, b := newCountingInstance(t, server, velocity.DefaultRule), newCountingInstance(t, server, velocity.DefaultRule)
@@ -104,6 +105,7 @@ func TestOverridesOutlastAServerThatLosesItsMemory(t *testing.T) {
 
 // It holds where it was set at once, and everywhere when the server is well again.
 func TestAnOverrideSetWhileAServerHungIsToldWhenItIsWellAgain(t *testing.T) {
+	t.Parallel()
 	server, a, b := hungAfterBlocking(t)
 	a.OnFailure(velocity.Block)
 	for _, ip := range addresses() {
@@ -125,6 +127,7 @@ func TestAnOverrideSetWhileAServerHungIsToldWhenItIsWellAgain(t *testing.T) {
 
 // No rule of the instances watches IP addresses: the record is read all the same.
 func TestAnOverrideNeedsNoRule(t *testing.T) {
+	t.Parallel()
 	server := testbed.StartMemcached(t)
 	rule := cardsPer("network", 1)
 	a, b := newCountingInstance(t, server, rule), newCountingInstance(t, server, rule)
@@ -178,6 +181,7 @@ func TestOverridesOutlastARotation(t *testing.T) {
 }
 
 func TestAnInstanceListsTheOverridesThatItSetOrMet(t *testing.T) {
+	t.Parallel()
 	server := testbed.StartMemcached(t)
 	a, b := newCountingInstance(t, server, velocity.DefaultRule), newCountingInstance(t, server, velocity.DefaultRule)
 	subjects := func(i *instance) (all []string) {

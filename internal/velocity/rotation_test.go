@@ -192,6 +192,7 @@ func TestForgettingOneAddressInARotationLeavesTheOthers(t *testing.T) {
 // A burst against instances of every kind that may run side by side: never one card more
 // than the rule lets pass.
 func TestNoRotationLetsABurstPass(t *testing.T) {
+	t.Parallel()
 	addr := testbed.StartMemcached(t).Addr
 	plan, err := velocity.NewPlan([]velocity.Rule{rotated}, 64)
 	require.NoError(t, err)

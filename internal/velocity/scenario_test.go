@@ -45,6 +45,7 @@ func TestScenariosOnMemory(t *testing.T) {
 }
 
 func TestScenariosOnMemcached(t *testing.T) {
+	t.Parallel()
 	velocitytest.RunAll(t, scenarios, func(t *testing.T, plan *velocity.Plan) velocitytest.Driver {
 		return velocitytest.CheckerDriver(t, plan, newMemcached(t, testbed.StartMemcached(t).Addr))
 	})
@@ -52,6 +53,7 @@ func TestScenariosOnMemcached(t *testing.T) {
 
 // The instances take turns: what one counted the other knows.
 func TestScenariosOnTwoInstances(t *testing.T) {
+	t.Parallel()
 	velocitytest.RunAll(t, scenarios, func(t *testing.T, plan *velocity.Plan) velocitytest.Driver {
 		addr := testbed.StartMemcached(t).Addr
 		return velocitytest.CheckerDriver(t, plan, &taking{turns: []velocity.Store{newMemcached(t, addr), newMemcached(t, addr)}})
@@ -69,6 +71,7 @@ func (s *taking) Update(u *velocity.Update) {
 }
 
 func TestContract(t *testing.T) {
+	t.Parallel()
 	t.Run("core", func(t *testing.T) {
 		velocitytest.StoreContract(t, func(*testing.T) velocity.Store { return velocity.NewRecords() })
 	})

@@ -43,6 +43,7 @@ func (i *instance) requireFirstShared(addresses []string, want int) {
 }
 
 func TestWhatWasLearnedWhileAServerHungIsToldWhenItIsWellAgain(t *testing.T) {
+	t.Parallel()
 	testbed.SkipShort(t, "waits for a server to be given up or trusted again")
 	server := testbed.StartMemcached(t)
 	a, b := newInstance(t, 50*time.Millisecond, server.Addr), newInstance(t, patient, server.Addr) // only a is to give up
@@ -70,6 +71,7 @@ func hungAfterBlocking(t *testing.T) (server *testbed.TestMemcached, a, b *insta
 }
 
 func TestWhatWasForgottenWhileAServerHungIsToldWhenItIsWellAgain(t *testing.T) {
+	t.Parallel()
 	server, a, b := hungAfterBlocking(t)
 	for _, ip := range addresses() {
 		attempt := velocitytest.Attempt(t, ip, 0)
@@ -86,6 +88,7 @@ func TestWhatWasForgottenWhileAServerHungIsToldWhenItIsWellAgain(t *testing.T) {
 
 // The server is told when the hang is over, and of what was shown until then.
 func TestWhatIsToldAfterALongHangKeepsItsTime(t *testing.T) {
+	t.Parallel()
 	testbed.SkipShort(t, "waits for a server to be given up or trusted again")
 	server := testbed.StartMemcached(t)
 	a, b := newInstance(t, 50*time.Millisecond, server.Addr), newInstance(t, patient, server.Addr) // only a is to give up
@@ -104,6 +107,7 @@ func TestWhatIsToldAfterALongHangKeepsItsTime(t *testing.T) {
 
 // A hang may be too short for the server to be given up.
 func TestWhatWasLearnedDuringAShortHangIsToldSoon(t *testing.T) {
+	t.Parallel()
 	testbed.SkipShort(t, "waits for a server to be given up or trusted again")
 	server := testbed.StartMemcached(t)
 	a, b := newInstance(t, patient, server.Addr), newInstance(t, patient, server.Addr)
@@ -134,6 +138,7 @@ func flush(t *testing.T, server *testbed.TestMemcached) {
 }
 
 func TestNobodyBlockedPassesElsewhereAfterAServerLostItsMemory(t *testing.T) {
+	t.Parallel()
 	testbed.SkipShort(t, "restarts and flushes memcached many times")
 	for name, lose := range map[string]func(t *testing.T, server *testbed.TestMemcached){
 		"flush_all": flush,
@@ -142,7 +147,7 @@ func TestNobodyBlockedPassesElsewhereAfterAServerLostItsMemory(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server := testbed.StartMemcached(t)
 			a, b := newInstance(t, patient, server.Addr), newInstance(t, patient, server.Addr)
-			for range 5 {
+			for range 3 {
 				a.block(addresses())
 				lose(t, server)
 				b.requireFirstShared(addresses(), 6)
@@ -160,8 +165,12 @@ func TestNobodyBlockedPassesElsewhereAfterAServerLostItsMemory(t *testing.T) {
 
 // Other records are stored as before, and the server is not given up.
 func TestARecordThatAServerRefusesConcernsItsSubjectAlone(t *testing.T) {
+	t.Parallel()
 	testbed.SkipShort(t, "waits for a server to be given up or trusted again")
-	server := testbed.StartMemcached(t, "-I", "1k", "-o", "slab_chunk_max=512")
+	testbed.NeedMemcached(t)
+	small, err := testbed.SmallItems(t.Context(), t.TempDir())
+	require.NoError(t, err)
+	server := testbed.StartMemcached(t, small...)
 	large := wide
 	large.BlockOver = 4000
 	a := newCountingInstance(t, server, large)
@@ -179,6 +188,7 @@ func TestARecordThatAServerRefusesConcernsItsSubjectAlone(t *testing.T) {
 
 // However long that takes.
 func TestNobodyBelievesANewMemoryWhileAnInstanceIsStillTelling(t *testing.T) {
+	t.Parallel()
 	testbed.SkipShort(t, "waits for a server to be given up or trusted again")
 	server := testbed.StartMemcached(t)
 	a, b := newInstance(t, patient, server.Addr), newInstance(t, patient, server.Addr)
@@ -203,6 +213,7 @@ func TestNobodyBelievesANewMemoryWhileAnInstanceIsStillTelling(t *testing.T) {
 
 // Also an instance that has read nothing for a while, and one that was just started.
 func TestAnInstanceThatIsNewDoesNotBelieveANewMemory(t *testing.T) {
+	t.Parallel()
 	testbed.SkipShort(t, "waits for a server to be given up or trusted again")
 	server := testbed.StartMemcached(t)
 	a := newInstance(t, patient, server.Addr)
@@ -213,6 +224,7 @@ func TestAnInstanceThatIsNewDoesNotBelieveANewMemory(t *testing.T) {
 }
 
 func TestWhatWasForgivenStaysForgivenAfterAServerLostItsMemory(t *testing.T) {
+	t.Parallel()
 	testbed.SkipShort(t, "waits for a server to be given up or trusted again")
 	server := testbed.StartMemcached(t)
 	a, b := newInstance(t, patient, server.Addr), newInstance(t, patient, server.Addr)

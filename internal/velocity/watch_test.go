@@ -20,6 +20,7 @@ import (
 )
 
 func TestAServerThatLostItsMemoryIsToldWhoIsBlocked(t *testing.T) {
+	t.Parallel()
 	testbed.SkipShort(t, "waits for a server to be given up or trusted again")
 	server := testbed.StartMemcached(t)
 	a := newInstance(t, patient, server.Addr)
@@ -44,6 +45,7 @@ func TestAServerThatLostItsMemoryIsToldWhoIsBlocked(t *testing.T) {
 
 // Whoever finds out first does not keep the others from telling what they know.
 func TestEachInstanceTellsAServerThatLostItsMemory(t *testing.T) {
+	t.Parallel()
 	server := testbed.StartMemcached(t)
 	var instances []*instance
 	for n := range 3 {
@@ -69,6 +71,7 @@ func TestEachInstanceTellsAServerThatLostItsMemory(t *testing.T) {
 }
 
 func TestAServerThatCouldNotBeToldIsToldAgain(t *testing.T) {
+	t.Parallel()
 	server := testbed.StartMemcached(t)
 	between := newPicky(t, server)
 	a := newInstance(t, patient, between.addr)

@@ -64,11 +64,10 @@ func StoreContract(t *testing.T, open func(t *testing.T) velocity.Store) {
 	})
 	t.Run("addresses are apart", func(t *testing.T) {
 		c := start(t)
-		for n := range 1000 {
-			require.Equal(t, 1, check(t, c, 0, fmt.Sprintf("198.51.%d.%d", n/250, n%250), 7).Count)
-		}
-		for n := range 1000 {
-			require.Equal(t, 2, check(t, c, 0, fmt.Sprintf("198.51.%d.%d", n/250, n%250), 8).Count)
+		for card := range 2 {
+			for n := range 200 {
+				require.Equal(t, 1+card, check(t, c, 0, fmt.Sprintf("198.51.100.%d", n), card).Count)
+			}
 		}
 	})
 	t.Run("64 at once on one address: exactly block_over pass", func(t *testing.T) {
