@@ -44,7 +44,7 @@ without_race = /(api|bench|deploy|verify|examples/.*|loadtest/lab|internal/(auth
 # Paths of this folder are left out of all that is compiled: tests build an earlier version
 # too, which can then share the standard library and what else has not changed.
 test: export GOFLAGS = $(shell go env GOFLAGS 2>/dev/null) -trimpath
-test: ## everything that must hold, in about six minutes on two processors
+test: ## everything that must hold, in three to four minutes on two free processors
 	@$(need_go)
 	@$(call need,cc,gcc libc6-dev,the race detector,tests run without -race)
 	@$(call need,memcached,memcached,the shared store,its tests are skipped)
