@@ -62,7 +62,7 @@ func (s *service) openDecisionLog() (err error) {
 		return nil
 	}
 	rarely := atMostEvery(time.Minute)
-	log := decisionlog.Settings{
+	s.decisions, err = decisionlog.Open(decisionlog.Settings{
 		Dir: set.Path, Days: set.Days, MaxBytes: int64(set.MaxBytes), Instance: s.instance,
 		IDs: s.keys.decisions, Now: s.now, Plan: s.checker.Plan, Caller: door.NewTags(s.keys.log).Name,
 		Failed: func(err error) {
@@ -71,10 +71,7 @@ func (s *service) openDecisionLog() (err error) {
 			}
 		},
 		Panicked: func(fault any) { logPanic(s.log, "panic in the decision log", fault) },
-	}
-	err = s.openAlone(func() (err error) {
-		s.decisions, err = decisionlog.Open(log)
-		return err
+		Shared:   func() { s.log.Warn("decision_log.path: " + sharedFolder) },
 	})
 	if err != nil {
 		return unusable("decision_log.path", err)

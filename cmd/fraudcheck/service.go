@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -143,30 +142,24 @@ func (s *service) cannotListen(key string, err error) error {
 // start, go to standard error as text.
 func (s *service) openLog(stderr io.Writer) (err error) {
 	var file io.WriteCloser
+	var shared bool
 	set := s.settings.Log
 	if set.Path != "" {
-		err = s.openAlone(func() (err error) {
-			file, err = logging.OpenFile(set.Path, "log", set.Days, int64(set.MaxBytes), time.Now)
-			return err
-		})
-		if err != nil {
+		if file, shared, err = logging.OpenFile(set.Path, "log", set.Days, int64(set.MaxBytes), time.Now); err != nil {
 			return unusable("log.path", err)
 		}
 	}
 	s.log, s.closeLog, s.logsDropped = logging.New(stderr, file, set.Level, set.Format)
 	s.logConfiguration()
+	if shared {
+		s.log.Warn("log.path: " + sharedFolder)
+	}
 	return nil
 }
 
-// openAlone opens a log that has one writer at a time. It waits, for drain at most, for one
-// that is stopping: that writes its last lines, and a snapshot, when its ports are free.
-func (s *service) openAlone(open func() error) error {
-	for end := time.Now().Add(s.settings.Drain); ; time.Sleep(10 * time.Millisecond) {
-		if err := open(); !errors.Is(err, logging.ErrInUse) || time.Now().After(end) {
-			return err
-		}
-	}
-}
+// sharedFolder is what is wrong with a folder of logs; an instance that is about to stop may
+// still write there.
+const sharedFolder = "another instance writes to this folder, and each should have one of its own: here their lines are mixed"
 
 // makeMetrics makes every series of the closed sets, at zero.
 func (s *service) makeMetrics() error {

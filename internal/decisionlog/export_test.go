@@ -47,7 +47,7 @@ func (w *Writer) End()                     { w.w.end() }
 func (w *Writer) Open() io.WriteCloser {
 	latest := time.UnixMilli(int64(w.w.latest))
 	require.NoError(w.t, os.Chtimes(filepath.Join(w.w.Dir, FileName), latest, latest))
-	f, err := openFile(&w.w.Settings, &w.w.latest)
+	f, _, err := openFile(&w.w.Settings, &w.w.latest)
 	require.NoError(w.t, err)
 	return f
 }

@@ -95,6 +95,8 @@ type Settings struct {
 	// was recovered and cost a batch of events; both by one goroutine at a time.
 	Failed   func(error)
 	Panicked func(fault any)
+	// Shared, if set, is called by Open where another process writes to the folder.
+	Shared func()
 }
 
 // A Log writes the decision log. Watch and Dropped may be called from many goroutines at

@@ -46,9 +46,13 @@ const unknownLost = ^uint64(0)
 // newWriter opens the file and finds out how the last run ended.
 func newWriter(s Settings, dropped *atomic.Uint64) (*writer, error) {
 	w := &writer{Settings: s, dropped: dropped, latest: s.Now()}
+	var shared bool
 	var err error
-	if w.file, err = openFile(&s, &w.latest); err != nil {
+	if w.file, shared, err = openFile(&s, &w.latest); err != nil {
 		return nil, err
+	}
+	if shared && s.Shared != nil {
+		s.Shared()
 	}
 	w.seq, w.unknown = lastRun(s.Dir)
 	w.instance = string(wire.AppendString([]byte(`,"instance":`), s.Instance))
@@ -58,7 +62,7 @@ func newWriter(s Settings, dropped *atomic.Uint64) (*writer, error) {
 }
 
 // openFile opens the file that lines are appended to. latest says what day it is.
-func openFile(s *Settings, latest *velocity.Time) (io.WriteCloser, error) {
+func openFile(s *Settings, latest *velocity.Time) (file io.WriteCloser, shared bool, err error) {
 	return logging.OpenFile(s.Dir, FileName, s.Days, s.MaxBytes, func() time.Time { return time.UnixMilli(int64(*latest)) })
 }
 

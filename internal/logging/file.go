@@ -14,9 +14,6 @@ import (
 
 const rotateAgain = time.Minute // after a rotation that failed
 
-// ErrInUse is why a file cannot be opened that another process writes to.
-var ErrInUse = errors.New("another instance writes to this folder, and each needs one of its own")
-
 // dailyFile is a file of lines in a folder, such as "log". The first Write of a day (UTC)
 // renames the file with the lines of an earlier day to log.YYYY-MM-DD, after the day of its
 // lines.
@@ -24,10 +21,12 @@ var ErrInUse = errors.New("another instance writes to this folder, and each need
 // that failed does not make the next one fail. It is for one goroutine at a time and
 // starts none.
 //
-// The file is locked (flock) while it is open, so that a second process is refused when it
-// starts: two would rename and number each other's lines. Where a file system has no such
-// lock, the file is opened without. It is the file that is locked and not the folder: the
-// folder may hold the files of both logs, a socket and the users file, whose makers lock it.
+// The file is locked (flock) while it is open. A second process that writes to it is told
+// so, and leaves the rotation to the first: else the file that one of them has just begun
+// could be renamed over that of the day before. It is not refused the start, as the first
+// may be about to stop, and a log is worth less than an answer. Where a file system has no
+// such lock, each is the first. It is the file that is locked and not the folder: the folder
+// may hold the files of both logs, a socket and the users file, whose makers lock it.
 //
 // It is not timberjack, which names its files log-<time of rotation>-<reason> and does
 // not notice that its file was removed.
@@ -38,8 +37,8 @@ type dailyFile struct {
 	maxBytes  int64 // of all files
 	now       func() time.Time
 
-	opened bool        // before: from then on lines are written, whoever else writes there
 	file   *os.File    // nil: the next Write opens it
+	shared bool        // another process has locked it
 	info   fs.FileInfo // of file, when it was opened
 	size   int64       // of file
 	others int64       // size of the rotated files, as of the last look
@@ -50,15 +49,15 @@ type dailyFile struct {
 
 // OpenFile opens the file of that name in the folder dir, which it creates when it does not
 // exist. It keeps rotated files for that many days, all files together within maxBytes,
-// and goes by the clock now. A Write may have at most half of maxBytes. The error is
-// ErrInUse while another process has the file open.
-func OpenFile(dir, name string, days int, maxBytes int64, now func() time.Time) (io.WriteCloser, error) {
+// and goes by the clock now. A Write may have at most half of maxBytes. shared says that
+// another process writes there.
+func OpenFile(dir, name string, days int, maxBytes int64, now func() time.Time) (file io.WriteCloser, shared bool, err error) {
 	f := &dailyFile{dir: dir, name: name, path: filepath.Join(dir, name), days: days, maxBytes: maxBytes, now: now}
 	if err := f.ready(); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	f.removeOld(0) // the last run may have kept more
-	return f, nil
+	return f, f.shared, nil
 }
 
 // Write appends p, which must be whole lines. An empty Write looks after the file: it is
@@ -115,6 +114,9 @@ func (f *dailyFile) ready() error {
 	if f.day == "" || f.day == dayOf(now) || !f.info.Mode().IsRegular() || now.Sub(f.failed).Abs() < rotateAgain {
 		return nil
 	}
+	if f.shared = f.shared && isLocked(f.file); f.shared {
+		return nil
+	}
 	if f.rotate(f.path+"."+f.day) != nil {
 		f.failed = now // the lines of today go to the file of another day
 		return nil
@@ -129,13 +131,10 @@ func (f *dailyFile) open() (err error) {
 	if err = os.MkdirAll(f.dir, 0o700); err != nil {
 		return fmt.Errorf("cannot create the folder: %w", err)
 	}
-	if f.file, f.info, err = openLines(f.path, !f.opened); err != nil {
-		if errors.Is(err, ErrInUse) {
-			return err
-		}
+	if f.file, f.info, err = openLines(f.path); err != nil {
 		return fmt.Errorf("cannot open the file: %w", err)
 	}
-	f.opened = true
+	f.shared = isLocked(f.file)
 	f.day, f.size = "", f.info.Size()
 	if f.size > 0 {
 		f.day = dayOf(f.info.ModTime())
@@ -149,7 +148,7 @@ func (f *dailyFile) rotate(name string) error {
 		return os.Rename(f.path, name)
 	}
 	f.removeOld(f.size) // for the time of the copy the lines are there twice
-	to, info, err := openLines(name, false)
+	to, info, err := openLines(name)
 	if err != nil {
 		return err
 	}
@@ -168,16 +167,11 @@ func (f *dailyFile) rotate(name string) error {
 }
 
 // openLines opens a file to append lines to, and completes a last line that a crash or
-// a full disk cut short. The path may name something else than a regular file. alone: it
-// fails with ErrInUse where another process has the file open.
-func openLines(path string, alone bool) (*os.File, fs.FileInfo, error) {
+// a full disk cut short. The path may name something else than a regular file.
+func openLines(path string) (*os.File, fs.FileInfo, error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, nil, err
-	}
-	if isLocked := lock(file); isLocked && alone { // before its size is taken, which may grow until then
-		_ = file.Close()
-		return nil, nil, ErrInUse
 	}
 	info, err := file.Stat()
 	if err != nil {
@@ -198,9 +192,9 @@ func openLines(path string, alone bool) (*os.File, fs.FileInfo, error) {
 	return file, info, nil
 }
 
-// lock locks a regular file until it is closed, and reports whether another process has
+// isLocked locks a regular file until it is closed, and reports whether another process has
 // done so.
-func lock(file *os.File) (isLocked bool) {
+func isLocked(file *os.File) bool {
 	info, err := file.Stat()
 	return err == nil && info.Mode().IsRegular() && errors.Is(unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB), unix.EWOULDBLOCK)
 }

@@ -55,7 +55,7 @@ func (d *testFile) open() {
 		require.NoError(d.t, d.file.Close())
 	}
 	var err error
-	d.file, err = OpenFile(d.dir, "log", d.days, d.max, func() time.Time { return d.now })
+	d.file, _, err = OpenFile(d.dir, "log", d.days, d.max, func() time.Time { return d.now })
 	require.NoError(d.t, err)
 }
 
@@ -294,36 +294,50 @@ func TestOpenFileSaysWhatItCannotMake(t *testing.T) {
 	} {
 		dir := filepath.Join(t.TempDir(), "logs")
 		require.NoError(t, spoil(dir))
-		file, err := OpenFile(dir, "log", 30, 1<<20, time.Now)
+		file, _, err := OpenFile(dir, "log", 30, 1<<20, time.Now)
 		assert.ErrorContains(t, err, want)
 		assert.ErrorContains(t, err, dir)
 		assert.Nil(t, file)
 	}
 }
 
-func TestAFileHasOneWriter(t *testing.T) {
+// A second process writes along, and only one puts the day's lines away.
+func TestAFileThatIsSharedIsRotatedByOne(t *testing.T) {
 	d := newTestFile(t, "2026-11-20T09:00:00Z")
 	d.open()
-	second := func() error {
-		file, err := OpenFile(d.dir, "log", 30, 1<<20, time.Now)
-		if err == nil {
-			t.Cleanup(func() { _ = file.Close() })
-		}
-		return err
-	}
-	require.ErrorIs(t, second(), ErrInUse)
-	d.write("2026-11-20T09:00:00Z", "a")
-	d.write("2026-11-21T09:00:00Z", "b")
-	require.ErrorIs(t, second(), ErrInUse, "after a rotation")
-	d.open()
-	require.ErrorIs(t, second(), ErrInUse, "after a restart")
-
-	require.NoError(t, os.Remove(filepath.Join(d.dir, "log")))
-	require.NoError(t, second(), "nobody writes to the file that is there then")
-	d.write("2026-11-21T09:00:01Z", "c")
-	text, err := os.ReadFile(filepath.Join(d.dir, "log"))
+	d.write("2026-11-20T09:00:00Z", "first")
+	at := d.now
+	file, shared, err := OpenFile(d.dir, "log", 30, 1<<20, func() time.Time { return at })
 	require.NoError(t, err)
-	assert.Equal(t, "c\n", string(text), "what runs goes on writing")
+	defer file.Close()
+	require.True(t, shared)
+	writes := func(line, to string) {
+		t.Helper()
+		_, err := file.Write([]byte(line + "\n"))
+		require.NoError(t, err)
+		text, err := os.ReadFile(filepath.Join(d.dir, to))
+		require.NoError(t, err)
+		assert.Contains(t, string(text), line+"\n")
+	}
+	writes("second", "log")
+	at = at.Add(24 * time.Hour)
+	writes("the other has not put the day away", "log")
+	d.write("2026-11-21T09:00:00Z", "first, next day")
+	require.NoError(t, os.Chtimes(filepath.Join(d.dir, "log"), at, at))
+	writes("second, next day", "log")
+	text, err := os.ReadFile(filepath.Join(d.dir, "log.2026-11-20"))
+	require.NoError(t, err)
+	assert.Equal(t, "first\nsecond\nthe other has not put the day away\n", string(text))
+
+	require.NoError(t, d.file.Close())
+	at = at.Add(24 * time.Hour)
+	writes("alone, the third day", "log")
+	text, err = os.ReadFile(filepath.Join(d.dir, "log.2026-11-21"))
+	require.NoError(t, err)
+	assert.Equal(t, "first, next day\nsecond, next day\n", string(text))
+	_, shared, err = OpenFile(d.dir, "log", 30, 1<<20, d.now.UTC)
+	require.NoError(t, err)
+	assert.True(t, shared, "it has taken the lock")
 }
 
 func TestFileComesBackWithTheDisk(t *testing.T) {
@@ -434,7 +448,7 @@ func TestBurstOverManyDays(t *testing.T) {
 	const callers, each = 16, 500 // fewer than the queue holds: nothing is dropped
 	dir := filepath.Join(t.TempDir(), "logs")
 	day := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
-	file, err := OpenFile(dir, "log", callers*each, 1<<30, func() time.Time {
+	file, _, err := OpenFile(dir, "log", callers*each, 1<<30, func() time.Time {
 		day = day.Add(12 * time.Hour) // it is asked at least once a batch
 		return day
 	})
