@@ -89,18 +89,25 @@ console-test: ## the console in a real browser: chromium, and what npm has for t
 	@$(need_go)
 	cd internal/console/browser && npm ci --silent --no-audit --no-fund --ignore-scripts && go test -count=1 -timeout 30m .
 
+# What the caller gives reaches a recipe only through the environment and in quotes, so that
+# nothing in it is run: neither by the shell nor, as $(shell), by make.
+SUMS = dist/SHA256SUMS
+override VERSION := $(value VERSION)
+override SUMS := $(value SUMS)
+release verify-release: export VERSION := $(VERSION)
+verify-release: export SUMS := $(SUMS)
+
 # in_release runs deploy/release with the toolchain that go.mod names. It clears the
 # settings of Go itself; those that go run heeds are set here.
-in_release = @$(need_go); [ -n "$(VERSION)" ] || { echo "say which: make $@ VERSION=1.0.0"; exit 1; }; \
+in_release = $(need_go); [ -n "$$VERSION" ] || { echo "say which: make $@ VERSION=1.0.0"; exit 1; }; \
 	GOTOOLCHAIN=$$(sed -n 's/^toolchain //p' go.mod) GOFLAGS=-mod=readonly GOWORK=off GOOS= GOARCH= CGO_ENABLED=0 \
-	go run -C deploy/release . $(1)
+	go run -C deploy/release .
 
 release: ## archives of VERSION for each platform, their checksums and contents (CycloneDX), from the last commit, in dist
-	$(call in_release,$(VERSION) "$(CURDIR)/dist")
+	@$(in_release) -- "$$VERSION" "$$PWD/dist"
 
-SUMS = dist/SHA256SUMS
 verify-release: ## build VERSION again from the last commit, and compare with SUMS, the published SHA256SUMS
-	$(call in_release,-against "$(abspath $(SUMS))" $(VERSION))
+	@case $$SUMS in /*) ;; *) SUMS=$$PWD/$$SUMS ;; esac; $(in_release) -against "$$SUMS" -- "$$VERSION"
 
 # The flags leave out of the program what differs between machines. What packs it is built by
 # the same Go: a module of its own would fetch the one that it names.

@@ -8,18 +8,19 @@
 // checksums of all.
 //
 // What is built is the last commit, from a copy of its files alone, by the toolchain that
-// go.mod names, with no setting of Go but those below. Neither a path nor a clock, user or
-// umask of the machine reaches an archive: its times are the commit's.
+// go.mod names, with no setting of Go but those below. Neither a path nor a clock, user,
+// umask or git setting of the machine reaches an archive: its times are the commit's.
 package main
 
 import (
-	"archive/tar"
+	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,7 +34,11 @@ import (
 var platforms = []string{"linux/amd64", "linux/arm64", "darwin/arm64"}
 
 // Semantic Versioning 2.0.0, without build metadata.
-var validVersion = regexp.MustCompile(`^(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}(-[0-9A-Za-z.-]+)?$`)
+var validVersion = func() *regexp.Regexp {
+	const number = `(0|[1-9]\d*)`
+	const identifier = `(0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*)`
+	return regexp.MustCompile(`^` + number + `(\.` + number + `){2}(-` + identifier + `(\.` + identifier + `)*)?$`)
+}()
 
 func main() {
 	against := flag.String("against", "", "a SHA256SUMS to compare with")
@@ -63,7 +68,7 @@ func run(against string, args []string) error {
 		if err := r.make(args[1:]); err != nil {
 			return err
 		}
-		return compare(r.sums.String(), string(published))
+		return compare(r.sums.String(), string(published), len(args) == 1)
 	}
 	if len(args) < 2 {
 		return errors.New("expected a folder for the archives")
@@ -95,6 +100,12 @@ type file struct {
 
 // make makes what belongs to the platforms, or to all where none is named.
 func (r *release) make(only []string) error {
+	if len(only) == 0 {
+		only = platforms
+	}
+	if err := r.refuseOthers(only); err != nil {
+		return err
+	}
 	if err := r.export(); err != nil {
 		return err
 	}
@@ -105,9 +116,6 @@ func (r *release) make(only []string) error {
 		return err
 	}
 	fmt.Printf("fraudcheck %s, commit %s of %s\n", r.version, r.commit, r.time.Format(time.RFC3339))
-	if len(only) == 0 {
-		only = platforms
-	}
 	for _, platform := range only {
 		if err := r.platform(platform); err != nil {
 			return fmt.Errorf("%s: %w", platform, err)
@@ -116,8 +124,30 @@ func (r *release) make(only []string) error {
 	return os.WriteFile(filepath.Join(r.folder, "SHA256SUMS"), r.sums.Bytes(), 0o644)
 }
 
+// refuseOthers refuses a folder with archives that the new SHA256SUMS would not list, as
+// those of another version.
+func (r *release) refuseOthers(only []string) error {
+	found, err := filepath.Glob(filepath.Join(r.folder, "fraudcheck_*"))
+	if err != nil {
+		return err
+	}
+	for _, path := range found {
+		if !slices.ContainsFunc(only, func(platform string) bool {
+			return strings.HasPrefix(filepath.Base(path), r.name(platform)+".")
+		}) {
+			return fmt.Errorf("%s is not of this release: move it away first, or delete it", path)
+		}
+	}
+	return nil
+}
+
+// name is the name of what is made for a platform, without an ending.
+func (r *release) name(platform string) string {
+	return "fraudcheck_" + r.version + "_" + strings.ReplaceAll(platform, "/", "_")
+}
+
 // export copies the files of the last commit. It refuses changes that are not committed:
-// they would be missing.
+// they would be missing. It also refuses another commit than the one of the version's tag.
 func (r *release) export() error {
 	root, err := output("", "git", "rev-parse", "--show-toplevel")
 	if err != nil {
@@ -129,35 +159,73 @@ func (r *release) export() error {
 	if r.commit, err = output(root, "git", "rev-parse", "HEAD"); err != nil {
 		return err
 	}
-	seconds, err := output(root, "git", "show", "--no-patch", "--format=%ct", r.commit)
+	tag := "refs/tags/v" + r.version
+	tagged, err := output(root, "git", "for-each-ref", "--format=%(objectname)", tag)
 	if err != nil {
 		return err
+	}
+	if tagged != "" {
+		if tagged, err = output(root, "git", "rev-parse", tag+"^{commit}"); err != nil {
+			return err
+		}
+		if tagged != r.commit {
+			return fmt.Errorf("v%s is the tag of commit %s, and the last commit here is %s: check out the tag", r.version, tagged, r.commit)
+		}
+	}
+	if r.time, err = commitTime(root, r.commit); err != nil {
+		return err
+	}
+	return r.copyFiles(root)
+}
+
+// commitTime returns when the commit was made, UTC.
+func commitTime(root, commit string) (time.Time, error) {
+	seconds, err := output(root, "git", "-c", "log.showSignature=false", "show", "--no-patch", "--format=%ct", commit)
+	if err != nil {
+		return time.Time{}, err
 	}
 	n, err := strconv.ParseInt(seconds, 10, 64)
+	return time.Unix(n, 0).UTC(), err
+}
+
+// copyFiles reads the files of the commit as git keeps them. git archive and a checkout
+// would apply attributes, which the machine and the clone may set: line ends, export-ignore.
+func (r *release) copyFiles(root string) error {
+	tree, err := output(root, "git", "ls-tree", "-r", "-z", "--full-tree", r.commit)
 	if err != nil {
 		return err
 	}
-	r.time = time.Unix(n, 0).UTC()
-	archive, err := output(root, "git", "-c", "core.autocrlf=false", "archive", "--format=tar", r.commit)
-	if err != nil {
-		return err
+	var objects strings.Builder
+	for entry := range strings.SplitSeq(strings.TrimSuffix(tree, "\x00"), "\x00") {
+		about, name, _ := strings.Cut(entry, "\t")
+		fields := strings.Fields(about) // mode, type, object
+		if len(fields) != 3 || fields[1] != "blob" || fields[0] == "120000" {
+			continue // a symbolic link, or a module of git
+		}
+		r.files = append(r.files, file{name: name, executable: fields[0] == "100755"})
+		objects.WriteString(fields[2] + "\n")
 	}
-	for in := tar.NewReader(strings.NewReader(archive)); ; {
-		header, err := in.Next()
-		if err == io.EOF {
-			return nil
+	cat := exec.Command("git", "cat-file", "--batch")
+	cat.Dir, cat.Stdin, cat.Stderr = root, strings.NewReader(objects.String()), os.Stderr
+	contents, err := cat.Output()
+	if err != nil {
+		return fmt.Errorf("git cat-file: %w", err)
+	}
+	in := bufio.NewReader(bytes.NewReader(contents))
+	for i := range r.files {
+		f := &r.files[i]
+		var object, kind string
+		var size int
+		if _, err := fmt.Fscanf(in, "%s %s %d\n", &object, &kind, &size); err != nil {
+			return fmt.Errorf("%s: git cat-file: %w", f.name, err)
 		}
-		if err != nil {
+		f.data = make([]byte, size)
+		if _, err := io.ReadFull(in, f.data); err != nil {
 			return err
 		}
-		if header.Typeflag != tar.TypeReg {
-			continue
-		}
-		f := file{name: header.Name, executable: header.Mode&0o100 != 0}
-		if f.data, err = io.ReadAll(in); err != nil {
+		if _, err := in.Discard(1); err != nil { // a line end
 			return err
 		}
-		r.files = append(r.files, f)
 		path := filepath.Join(r.source, filepath.FromSlash(f.name))
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return err
@@ -166,6 +234,7 @@ func (r *release) export() error {
 			return err
 		}
 	}
+	return nil
 }
 
 // platform makes the archive and the bill of materials for one platform.
@@ -192,7 +261,7 @@ func (r *release) platform(platform string) error {
 	if err != nil {
 		return err
 	}
-	name := fmt.Sprintf("fraudcheck_%s_%s_%s", r.version, goos, arch)
+	name := r.name(platform)
 	files := append(r.shipped(),
 		file{name: "fraudcheck", executable: true, data: data},
 		file{name: "THIRD-PARTY-LICENSES", data: licenceTexts(parts)})
@@ -214,19 +283,42 @@ func (r *release) write(name string, data []byte) error {
 	return os.WriteFile(filepath.Join(r.folder, name), data, 0o644)
 }
 
-// compare says what was made that is not in the published SHA256SUMS.
-func compare(made, published string) error {
-	lines := slices.Collect(strings.Lines(published))
-	var wrong []string
-	for line := range strings.Lines(made) {
-		if !slices.Contains(lines, line) {
-			wrong = append(wrong, strings.Fields(line)[1])
+// compare compares what was made with the published SHA256SUMS. That may list more only
+// where not all platforms were made.
+func compare(made, published string, all bool) error {
+	sums := map[string]string{}
+	for line := range strings.Lines(published) {
+		sum, name, found := strings.Cut(strings.TrimSuffix(line, "\n"), "  ")
+		if !found || name == "" {
+			return fmt.Errorf("not a line of a checksum and a file: %q", line)
 		}
+		if _, found := sums[name]; found {
+			return fmt.Errorf("listed twice: %s", name)
+		}
+		sums[name] = sum
+	}
+	var right, wrong []string
+	for line := range strings.Lines(made) {
+		sum, name, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "  ")
+		if sums[name] == sum {
+			right = append(right, name)
+		} else {
+			wrong = append(wrong, name)
+		}
+		delete(sums, name)
 	}
 	if wrong != nil {
 		return fmt.Errorf("not those of this commit: %s", strings.Join(wrong, ", "))
 	}
-	fmt.Println("all are those of this commit")
+	if len(sums) == 0 {
+		fmt.Println("all are those of this commit")
+		return nil
+	}
+	rest := strings.Join(slices.Sorted(maps.Keys(sums)), ", ")
+	if all {
+		return fmt.Errorf("listed, but not made from this commit: %s", rest)
+	}
+	fmt.Printf("those of this commit: %s\nnot compared: %s\n", strings.Join(right, ", "), rest)
 	return nil
 }
 

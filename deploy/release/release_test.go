@@ -32,7 +32,8 @@ func TestAReleaseIsTheSameWhereverItIsBuilt(t *testing.T) {
 		"TZ=Pacific/Auckland", "LC_ALL=tr_TR.UTF-8", "USER=someone", "GOCACHE="+t.TempDir(), "GOFLAGS=-tags=other -race",
 		"GOAMD64=v3", "GOARM64=v9.0", "GOEXPERIMENT=nogreenteagc", "CGO_ENABLED=1", "GOWORK=/nowhere", "GODEBUG=http2server=0")
 	require.NoError(t, err, said)
-	assert.Contains(t, said, "all are those of this commit")
+	made := "fraudcheck_" + version + "_linux_amd64"
+	assert.Contains(t, said, "\nthose of this commit: "+made+".tar.gz, "+made+".cdx.json\nnot compared: ")
 
 	text := read(t, sums)
 	check := exec.Command("sha256sum", "--check", "--strict", "SHA256SUMS")
@@ -49,9 +50,109 @@ func TestAReleaseIsTheSameWhereverItIsBuilt(t *testing.T) {
 
 func TestAnArchiveThatIsNotOfTheCommitIsNamed(t *testing.T) {
 	const made = "0123  one.tar.gz\n4567  one.cdx.json\n"
-	require.NoError(t, compare(made, made+"89ab  two.tar.gz\n"))
-	require.EqualError(t, compare(made, "0000  one.tar.gz\n4567  one.cdx.json\n"), "not those of this commit: one.tar.gz")
-	require.EqualError(t, compare(made, ""), "not those of this commit: one.tar.gz, one.cdx.json")
+	require.NoError(t, compare(made, made, true))
+	require.NoError(t, compare(made, made+"89ab  two.tar.gz\n", false))
+	for published, says := range map[string]string{
+		"0000  one.tar.gz\n4567  one.cdx.json\n": "not those of this commit: one.tar.gz",
+		"":                                       "not those of this commit: one.tar.gz, one.cdx.json",
+		made + "0000  one.tar.gz\n":              "listed twice: one.tar.gz",
+		"0000  one.tar.gz\n" + made:              "listed twice: one.tar.gz",
+		made + "89ab  two.tar.gz\n":              "listed, but not made from this commit: two.tar.gz",
+		made + "89ab two.tar.gz\n":               `not a line of a checksum and a file: "89ab two.tar.gz\n"`,
+		made + "\n0123  one.tar.gz\n":            `not a line of a checksum and a file: "\n"`,
+	} {
+		assert.EqualError(t, compare(made, published, true), says)
+	}
+}
+
+func TestAVersionIsSemantic(t *testing.T) {
+	for _, right := range []string{"1.0.0", "0.10.0", "1.0.0-rc.1", "1.0.0-0", "1.0.0-01a", "1.0.0--", "1.0.0-x-1.y"} {
+		assert.Regexp(t, validVersion, right)
+	}
+	for _, wrong := range []string{"1.0.0-01", "1.0.0-rc.01", "1.0.0-", "1.0.0-a..b", "1.0.0-a.", "01.0.0", "1.0", "v1.0.0", "1.0.0+x",
+		"1.0.0; touch x", "1.0.0 linux/amd64", "1.0.0\n", ""} {
+		assert.NotRegexp(t, validVersion, wrong)
+	}
+}
+
+// repository makes a repository of two commits in a new folder and changes into it.
+func repository(t *testing.T) {
+	t.Helper()
+	t.Setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+	t.Chdir(t.TempDir())
+	git(t, "init", "--quiet")
+	for name, text := range map[string]string{"go.mod": "module x\n", "docs/page.md": "one\ntwo\n", "run.sh": "#!/bin/sh\n", "data": "\x00\n\xff"} {
+		require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o755))
+		require.NoError(t, os.WriteFile(name, []byte(text), 0o644))
+	}
+	require.NoError(t, os.Chmod("run.sh", 0o755))
+	git(t, "add", ".")
+	git(t, "commit", "--quiet", "-m", "first")
+	git(t, "commit", "--quiet", "--allow-empty", "-m", "second")
+}
+
+func git(t *testing.T, args ...string) {
+	t.Helper()
+	_, err := output("", "git", append([]string{"-c", "user.name=x", "-c", "user.email=x@example.com"}, args...)...)
+	require.NoError(t, err)
+}
+
+func exported(t *testing.T) (*release, error) {
+	t.Helper()
+	r := &release{version: "1.0.0", source: t.TempDir()}
+	return r, r.export()
+}
+
+// A user of git may have it change line ends and leave files out of archives, on the
+// machine or in the clone.
+func TestNoGitSettingChangesTheFiles(t *testing.T) {
+	repository(t)
+	plain, err := exported(t)
+	require.NoError(t, err)
+	require.Equal(t, []file{
+		{name: "data", data: []byte("\x00\n\xff")},
+		{name: "docs/page.md", data: []byte("one\ntwo\n")},
+		{name: "go.mod", data: []byte("module x\n")},
+		{name: "run.sh", executable: true, data: []byte("#!/bin/sh\n")},
+	}, plain.files)
+
+	const attributes = "* text=auto\n*.md text eol=crlf\ngo.mod export-ignore\nrun.sh ident export-subst\n"
+	global := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(global, "attributes"), []byte(attributes), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(global, "config"),
+		[]byte("[core]\nautocrlf = true\neol = crlf\nattributesFile = "+filepath.Join(global, "attributes")+"\n[tar]\numask = 0077\n[log]\nshowSignature = true\n"), 0o600))
+	t.Setenv("GIT_CONFIG_GLOBAL", filepath.Join(global, "config"))
+	require.NoError(t, os.MkdirAll(".git/info", 0o755))
+	require.NoError(t, os.WriteFile(".git/info/attributes", []byte(attributes), 0o600))
+	set, err := exported(t)
+	require.NoError(t, err)
+	assert.Equal(t, plain.files, set.files)
+	assert.Equal(t, plain.time, set.time)
+	assert.Equal(t, read(t, filepath.Join(plain.source, "docs/page.md")), read(t, filepath.Join(set.source, "docs/page.md")))
+}
+
+func TestATagOfAnotherCommitIsRefused(t *testing.T) {
+	repository(t)
+	git(t, "tag", "-a", "-m", "x", "v1.0.0")
+	_, err := exported(t)
+	require.NoError(t, err)
+	for _, kind := range [][]string{{"tag", "-f", "v1.0.0", "HEAD~1"}, {"tag", "-f", "-a", "-m", "x", "v1.0.0", "HEAD~1"}} {
+		git(t, kind...)
+		_, err = exported(t)
+		require.ErrorContains(t, err, "v1.0.0 is the tag of commit ")
+	}
+}
+
+func TestArchivesOfAnotherReleaseAreRefused(t *testing.T) {
+	r := &release{version: "1.1.0", folder: t.TempDir()}
+	require.NoError(t, r.refuseOthers(platforms))
+	for _, own := range []string{"fraudcheck_1.1.0_linux_amd64.tar.gz", "fraudcheck_1.1.0_linux_amd64.cdx.json", "SHA256SUMS"} {
+		require.NoError(t, os.WriteFile(filepath.Join(r.folder, own), nil, 0o600))
+	}
+	require.NoError(t, r.refuseOthers(platforms))
+	require.ErrorContains(t, r.refuseOthers([]string{"darwin/arm64"}), "linux_amd64", "the new SHA256SUMS does not list it")
+	require.NoError(t, os.WriteFile(filepath.Join(r.folder, "fraudcheck_1.0.0_linux_amd64.tar.gz"), nil, 0o600))
+	require.ErrorContains(t, r.refuseOthers(platforms), "fraudcheck_1.0.0_linux_amd64.tar.gz is not of this release")
 }
 
 // Whatever the umask of root is, others may run what root unpacks: a service is not root.
@@ -165,6 +266,30 @@ func TestARefusedReleaseSaysWhy(t *testing.T) {
 	_, err := output(folder, "git", "-c", "user.name=x", "-c", "user.email=x@example.com", "commit", "-qam", "another toolchain")
 	require.NoError(t, err)
 	refused(version, "releases are built with go1.26.1, this is go")
+}
+
+// make hands on what it is given as one argument, and runs nothing in it.
+func TestMakeRunsNothingThatItIsGiven(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "a folder; touch x")
+	require.NoError(t, os.MkdirAll(filepath.Join(folder, "bin"), 0o755))
+	for _, name := range []string{"Makefile", "go.mod"} {
+		require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte(read(t, filepath.Join("../..", name))), 0o600))
+	}
+	// It stands for Go, and notes with what it was called.
+	const note = "#!/bin/sh\n[ \"$1\" = version ] && echo go version go1.26.8 && exit\n[ \"$1\" = run ] && printf '%s\\n' \"$@\" >called\nexit 0\n"
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "bin/go"), []byte(note), 0o755))
+	called := func(args ...string) []string {
+		said, err := command("make", folder, "022", append([]string{"--no-print-directory"}, args...), "PATH="+filepath.Join(folder, "bin")+":"+os.Getenv("PATH"))
+		require.NoError(t, err, said)
+		return strings.Split(strings.TrimSuffix(read(t, filepath.Join(folder, "called")), "\n"), "\n")
+	}
+	for _, given := range []string{"1.0.0", "1.0.0; touch x", "$$(touch x)", "$(shell touch x)", "`touch x`", `"; touch x; "`, "'; touch x; '", "1.0.0 linux/amd64", "-against"} {
+		assert.Equal(t, []string{"run", "-C", "deploy/release", ".", "--", given, folder + "/dist"}, called("release", "VERSION="+given))
+		assert.Equal(t, []string{"run", "-C", "deploy/release", ".", "-against", folder + "/" + given, "--", "1.0.0"}, called("verify-release", "VERSION=1.0.0", "SUMS="+given))
+		assert.Equal(t, "/a b/"+given, called("verify-release", "VERSION=1.0.0", "SUMS=/a b/"+given)[5])
+		require.NoFileExists(t, filepath.Join(folder, "x"), given)
+	}
+	assert.Equal(t, folder+"/dist/SHA256SUMS", called("verify-release", "VERSION=1.0.0")[5])
 }
 
 func built(t *testing.T) string {
