@@ -35,14 +35,9 @@ func replayed(t require.TestingT, o Options) (*Result, string) {
 	return r, b.String()
 }
 
-// unmapRecords unmaps the records of the runs before. A process has 65,530 mappings; a
-// table that gets no more of them forgets records.
-func unmapRecords() { runtime.GC() }
-
 func TestAReplayDecidesAsTheOracleDoes(t *testing.T) {
 	blocked := 0
 	rapid.Check(t, func(t *rapid.T) {
-		unmapRecords()
 		rules, rows := ruleSets().Draw(t, "rules"), histories().Draw(t, "history")
 		o := newOracle(rules)
 		plan := planOf(t, rules)
@@ -74,7 +69,7 @@ func TestAReplayDecidesAsTheOracleDoes(t *testing.T) {
 func TestEveryCellEqualsASingleRun(t *testing.T) {
 	testbed.SkipRace(t, "a thousand runs; others sweep under the detector")
 	rapid.Check(t, func(t *rapid.T) {
-		unmapRecords()
+		runtime.GC() // unmaps the records of the runs before: a process has 65,530 mappings
 		rules, rows := ruleSets().Draw(t, "rules"), histories().Draw(t, "history")
 		swept := rapid.IntRange(0, len(rules)-1).Draw(t, "swept")
 		holds := rapid.SampledFrom([]string{"", " hold=0s,20s"}).Draw(t, "holds")
