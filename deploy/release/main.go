@@ -165,6 +165,9 @@ func (r *release) name(platform string) string {
 // export copies the files of the last commit. It refuses changes that are not committed:
 // they would be missing. It also refuses another commit than the one of the version's tag.
 func (r *release) export() error {
+	if err := os.Setenv("GIT_NO_REPLACE_OBJECTS", "1"); err != nil { // git replace changes commits of one clone
+		return err
+	}
 	root, err := output("", "git", "rev-parse", "--show-toplevel")
 	if err != nil {
 		return err

@@ -128,6 +128,9 @@ func TestNoGitSettingChangesTheFiles(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, plain.files, set.files)
 	assert.Equal(t, plain.time, set.time)
+	archived, err := output("", "git", "archive", "--format=tar", "HEAD", "docs/page.md")
+	require.NoError(t, err)
+	require.Contains(t, archived, "one\r\ntwo\r\n", "the settings are in force")
 	assert.Equal(t, read(t, filepath.Join(plain.source, "docs/page.md")), read(t, filepath.Join(set.source, "docs/page.md")))
 }
 
@@ -165,6 +168,22 @@ func TestTheProgramOfAnImageSaysItsCommit(t *testing.T) {
 	said, err := command(program, ".", "022", []string{"-program", folder, "--", version, "linux/amd64"})
 	require.Error(t, err)
 	assert.Contains(t, said, "commit first")
+}
+
+func TestACommitReplacedInTheCloneIsNotBuilt(t *testing.T) {
+	repository(t)
+	plain, err := exported(t)
+	require.NoError(t, err)
+	git(t, "checkout", "--quiet", "-b", "other")
+	require.NoError(t, os.WriteFile("data", []byte("other"), 0o600))
+	git(t, "commit", "--quiet", "-am", "other")
+	git(t, "checkout", "--quiet", "-")
+	t.Setenv("GIT_NO_REPLACE_OBJECTS", "") // t.Setenv takes back what export sets
+	require.NoError(t, os.Unsetenv("GIT_NO_REPLACE_OBJECTS"))
+	git(t, "replace", "HEAD", "other")
+	replaced, err := exported(t)
+	require.NoError(t, err)
+	assert.Equal(t, plain.files, replaced.files)
 }
 
 func TestATagOfAnotherCommitIsRefused(t *testing.T) {
