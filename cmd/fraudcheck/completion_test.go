@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -11,12 +12,14 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fraudcheck/internal/config"
 )
 
 const completionFile = "../../deploy/completion/fraudcheck.bash"
 
-// completion has places for the flags that take a value, those of every command, and what
-// each command has beside them.
+// completion has places for the flags of every command, those that take a value, the values
+// of two, and what each command has beside these.
 const completion = `# Completes commands and flags of fraudcheck in bash. Source it, or copy it as
 # /usr/share/bash-completion/completions/fraudcheck.
 _fraudcheck() {
@@ -31,8 +34,18 @@ _fraudcheck() {
 		esac
 	done
 	COMPREPLY=()
-	# A value: bash completes the names of files.
-	if ((at > COMP_CWORD)) || [[ ${COMP_WORDS[COMP_CWORD]} = [=:] ]]; then return; fi
+	if ((at > COMP_CWORD)) || [[ ${COMP_WORDS[COMP_CWORD]} = [=:] ]]; then
+		# A value. Where there are no words for it bash completes the names of files.
+		local flag=$((COMP_CWORD - 1)) value=${COMP_WORDS[COMP_CWORD]}
+		if [[ ${COMP_WORDS[flag]} = '=' ]]; then ((flag--)); fi
+		case ${COMP_WORDS[flag]} in
+			--store) words='%s' ;;
+			--log-level) words='%s' ;;
+			*) return ;;
+		esac
+		COMPREPLY=($(compgen -W "$words" -- "${value#=}"))
+		return
+	fi
 	case $command in
 %s	esac
 	COMPREPLY=($(compgen -W "$words" -- "$2"))
@@ -50,7 +63,9 @@ func TestTheCompletionEqualsTheCode(t *testing.T) {
 	}
 	var cases strings.Builder
 	completionOf(parser.Model.Node, "", nil, &valued, &cases)
-	want := fmt.Sprintf(completion, strings.Join(everywhere, " "), strings.Join(valued, " | "), cases.String())
+	helpOf(parser.Model.Node, " help", &cases)
+	want := fmt.Sprintf(completion, strings.Join(everywhere, " "), strings.Join(valued, " | "),
+		wordsOf(t, "Store", "Kind"), wordsOf(t, "Log", "Level"), cases.String())
 	if *update {
 		require.NoError(t, os.WriteFile(completionFile, []byte(want), 0o644))
 	}
@@ -85,6 +100,28 @@ func completionOf(n *kong.Node, path string, own []string, valued *[]string, cas
 	}
 }
 
+// helpOf appends the cases of help, which is followed by a command.
+func helpOf(n *kong.Node, path string, cases *strings.Builder) {
+	var words []string
+	for _, child := range n.Children {
+		words = append(words, child.Name)
+		helpOf(child, path+" "+child.Name, cases)
+	}
+	if len(words) > 0 {
+		fmt.Fprintf(cases, "\t\t'%s') words+=' %s' ;;\n", path, strings.Join(words, " "))
+	}
+}
+
+// wordsOf returns the words that a setting takes.
+func wordsOf(t *testing.T, section, name string) string {
+	t.Helper()
+	s, found := reflect.TypeFor[config.Settings]().FieldByName(section)
+	require.True(t, found)
+	field, found := s.Type.FieldByName(name)
+	require.True(t, found)
+	return strings.ReplaceAll(field.Tag.Get("oneof"), ",", " ")
+}
+
 func TestCompletionInBash(t *testing.T) {
 	if _, err := exec.LookPath("bash"); err != nil {
 		t.Skip("needs bash")
@@ -103,6 +140,15 @@ func TestCompletionInBash(t *testing.T) {
 		"--config = user chec":  "check-config",
 		"--listen 127.0.0.1 : 8080 check-config --co": "--config",
 		"--config ":               "", // a file
+		"--store ":                "memory memcached",
+		"--store memc":            "memcached",
+		"--store =":               "memory memcached",
+		"--store = memo":          "memory",
+		"--store memory --log":    "--log-level",
+		"serve --log-level D":     "DISABLED DEBUG",
+		"help us":                 "user",
+		"help user re":            "remove",
+		"help replay us":          "",
 		"--config =":              "",
 		"--config = fr":           "",
 		"replay --sw":             "--sweep",

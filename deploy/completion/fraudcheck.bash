@@ -12,8 +12,18 @@ _fraudcheck() {
 		esac
 	done
 	COMPREPLY=()
-	# A value: bash completes the names of files.
-	if ((at > COMP_CWORD)) || [[ ${COMP_WORDS[COMP_CWORD]} = [=:] ]]; then return; fi
+	if ((at > COMP_CWORD)) || [[ ${COMP_WORDS[COMP_CWORD]} = [=:] ]]; then
+		# A value. Where there are no words for it bash completes the names of files.
+		local flag=$((COMP_CWORD - 1)) value=${COMP_WORDS[COMP_CWORD]}
+		if [[ ${COMP_WORDS[flag]} = '=' ]]; then ((flag--)); fi
+		case ${COMP_WORDS[flag]} in
+			--store) words='memory memcached' ;;
+			--log-level) words='DISABLED DEBUG INFO WARNING ERROR CRITICAL' ;;
+			*) return ;;
+		esac
+		COMPREPLY=($(compgen -W "$words" -- "${value#=}"))
+		return
+	fi
 	case $command in
 		' user add'*) words+=' --users-file --roles --networks --bind-ip --note' ;;
 		' user remove'*) words+=' --users-file' ;;
@@ -21,6 +31,8 @@ _fraudcheck() {
 		' user'*) words+=' add remove list --users-file' ;;
 		' replay'*) words+=' --time --ip --card-id --last4 --exp-month --exp-year --expiry --email --device --cart --account --attempt-id --outcome --reason --outcome-time --label --amount --outcome-after --sweep --decisions --json --html --explain --sort' ;;
 		'') words+=' serve check-config hash-password user replay log-ids healthcheck version help' ;;
+		' help user') words+=' add remove list' ;;
+		' help') words+=' serve check-config hash-password user replay log-ids healthcheck version help' ;;
 	esac
 	COMPREPLY=($(compgen -W "$words" -- "$2"))
 }
