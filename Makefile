@@ -94,8 +94,10 @@ console-test: ## the console in a real browser: chromium, and what npm has for t
 SUMS = dist/SHA256SUMS
 override VERSION := $(value VERSION)
 override SUMS := $(value SUMS)
-release verify-release: export VERSION := $(VERSION)
-verify-release: export SUMS := $(SUMS)
+override tag := $(value tag)
+override arch := $(value arch)
+release verify-release image: export VERSION := $(value VERSION)
+verify-release: export SUMS := $(value SUMS)
 
 # in_release runs deploy/release with the toolchain that go.mod names. It clears the
 # settings of Go itself; those that go run heeds are set here.
@@ -109,14 +111,17 @@ release: ## archives of VERSION for each platform, their checksums and contents 
 verify-release: ## build VERSION again from the last commit, and compare with SUMS, the published SHA256SUMS
 	@case $$SUMS in /*) ;; *) SUMS=$$PWD/$$SUMS ;; esac; $(in_release) -against "$$SUMS" -- "$$VERSION"
 
-# The flags leave out of the program what differs between machines. What packs it is built by
-# the same Go: a module of its own would fetch the one that it names.
-image: arch ?= $(shell go env GOARCH 2>/dev/null)
-image: tag ?= latest
-image: ## an OCI image as the folder fraudcheck.oci, without Docker; arch=arm64 tag=v1.0.0 to choose
+# Without VERSION the Go at hand builds the files as they are; with it, the one of go.mod
+# builds the last commit, as in a release. What packs it is built by the same Go: a module of
+# its own would fetch the one that it names.
+image: export arch := $(value arch)
+image: export tag := $(value tag)
+image: ## an OCI image as the folder fraudcheck.oci, without Docker; VERSION=1.0.0 arch=arm64 tag=v1.0.0 to choose
 	@$(need_go)
-	CGO_ENABLED=0 GOOS=linux GOARCH=$(arch) go build -trimpath -buildvcs=false -ldflags '-s -w -buildid=' -o bin/linux-$(arch)/fraudcheck ./cmd/fraudcheck
-	cd deploy/image && GOTOOLCHAIN=$$(go env -C ../.. GOVERSION) go run . -program ../../bin/linux-$(arch)/fraudcheck -arch $(arch) -tag $(tag) -o ../../fraudcheck.oci
+	@arch=$${arch:-$$(go env GOARCH)}; tag=$${tag:-$${VERSION:+v$$VERSION}}; \
+	export GOTOOLCHAIN=$$(if [ -n "$$VERSION" ]; then sed -n 's/^toolchain //p' go.mod; else go env GOVERSION; fi) GOWORK=off GOOS= GOARCH=; \
+	go run -C deploy/release . -program "$$PWD/bin/image" -- "$$VERSION" "linux/$$arch" && \
+	go run -C deploy/image . -from "$$PWD/bin/image" -arch "$$arch" -tag "$${tag:-latest}" -o "$$PWD/fraudcheck.oci"
 
 k6: ## k6 against the real program: a smoke run, and an attack on two instances
 	@$(need_go)

@@ -201,7 +201,7 @@ func TestAStopIsNotHeldUpByABlockedStandardError(t *testing.T) {
 				require.NoError(t, conn.Close())
 			}
 			for range signals {
-				p.signal(t, syscall.SIGTERM)
+				p.signalAgain(t, syscall.SIGTERM)
 				says("Stopping ")
 			}
 			code, _ := p.exitCode(t)

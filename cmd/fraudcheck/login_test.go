@@ -231,6 +231,35 @@ func TestWithTheEmbeddedStoreARestartLogsEverybodyOut(t *testing.T) {
 	assert.Equal(t, "401 token_invalid", problemOf(l.refresh(next)))
 }
 
+// A logout that is refused before its credentials are looked at speaks of a login, too.
+func TestTheLinesOfARefusedLogoutHaveTheTagOfItsLogin(t *testing.T) {
+	t.Parallel()
+	p := start(t, guarded)
+	l := login(t, p, p.addr)
+	requests := []struct {
+		body, want string
+		header     []string
+	}{
+		{"", "403 origin_refused", []string{"Cookie", l.cookie}},
+		{"", "403 origin_refused", []string{"Cookie", l.cookie, "Sec-Fetch-Site", "cross-site"}},
+		{"", "403 origin_refused", []string{"Cookie", l.cookie, "Origin", "https://evil.example"}},
+		{`{"all":"yes"}`, "400 field_unknown", []string{"Cookie", l.cookie, "Sec-Fetch-Site", "same-origin"}},
+		{`{"all":"yes"}`, "400 field_unknown", []string{"Authorization", "Bearer " + l.Token}},
+	}
+	for _, r := range requests {
+		a, err := p.try(p.addr, "POST", "/v1/logout", r.body, append([]string{"Authorization", "", "Content-Type", "application/json"}, r.header...)...)
+		require.NoError(t, err)
+		require.Equal(t, r.want, problemOf(a), r.header)
+	}
+	require.Equal(t, http.StatusOK, l.bySession(p, "GET", "/v1/me", "").status, "it ends no login")
+	p.signal(t, syscall.SIGTERM)
+	p.exitCode(t)
+	tag := regexp.MustCompile(`(\S+) +POST /v1/login\n`).FindStringSubmatch(p.stderr.String())
+	require.NotNil(t, tag)
+	assert.Len(t, regexp.MustCompile(`WARNING +`+regexp.QuoteMeta(tag[1])+` +POST /v1/logout\n`).FindAllString(p.stderr.String(), -1), len(requests), p.stderr)
+	assert.Len(t, regexp.MustCompile(`WARNING +`+regexp.QuoteMeta(tag[1])+` +Response: 40[03] .* logout checkout request=`).FindAllString(p.stderr.String(), -1), len(requests), p.stderr)
+}
+
 func TestOneLoginIsOneTagInTheLog(t *testing.T) {
 	t.Parallel()
 	p := start(t, guarded)

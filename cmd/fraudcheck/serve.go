@@ -12,7 +12,7 @@ import (
 
 // serve runs the service until SIGTERM or SIGINT, and returns nil after a clean stop. The
 // error is what is wrong with the settings, why a port cannot go on, what failed at the
-// stop, or errFurtherSignal.
+// stop, or that of a further signal: see endedBySignal.
 func serve(f *flags, stdout, stderr io.Writer) error {
 	files := new(fileWatch)
 	// Before the file is read, so that a change while it is read is a change.
@@ -32,16 +32,17 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 	defer s.closeLog()
 
 	// Until here a signal to stop ends the process at once: nothing is in flight.
-	stops, hangups := make(chan os.Signal, 3), make(chan os.Signal, 1)
-	signal.Notify(stops, syscall.SIGTERM, syscall.SIGINT)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	signals, hangups := make(chan os.Signal, 3), make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(stops)
+	defer signal.Stop(signals)
 	defer signal.Stop(hangups)
+	stops := withoutRepeats(ctx, signals)
 
 	// Signals are taken over before the first request can arrive.
 	s.start(stdout)
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
 	m := newManager(s)
 	go m.run(ctx)
 	r := reloader{flags: f, files: files, service: s, manager: m, running: *p.settings, lists: p.listFiles, callers: p.authSettings}
@@ -61,14 +62,19 @@ func serve(f *flags, stdout, stderr io.Writer) error {
 		if failed == nil {
 			failed = s.stop()
 		} else {
+			s.stopPhase.Store(int32(writing))
 			s.close()
 		}
 		stopped <- failed
 	}()
-	select {
-	case err = <-stopped:
-	case <-stops:
-		err = errFurtherSignal
+	for ended := false; !ended; {
+		select {
+		case err = <-stopped:
+			ended = true
+		case <-stops:
+			err = endedBySignal(stopPhase(s.stopPhase.Load()), s.hasRequestsInFlight())
+			ended = err != nil
+		}
 	}
 	if err != nil {
 		s.log.Error("Stopped: " + err.Error())

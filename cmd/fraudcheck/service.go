@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"fraudcheck/internal/auth"
@@ -59,8 +60,9 @@ type service struct {
 	closeLog    func()        // writes the lines that still wait
 	logsDropped func() uint64 // lines that found the queue full
 
-	open   closers    // in the order of opening
-	failed chan error // why the service cannot go on; room for every sender
+	open      closers      // in the order of opening
+	failed    chan error   // why the service cannot go on; room for every sender
+	stopPhase atomic.Int32 // a stopPhase
 }
 
 // newService builds a service from the policy. It listens, but accepts no connection

@@ -180,8 +180,8 @@ func TestASecondSignalDoesNotWaitForTheLastSnapshot(t *testing.T) {
 	require.Equal(t, "allow", p.decide(t, "203.0.113.7", "1001"))
 	p.signal(t, syscall.SIGTERM)
 	awaitUnfinished(t, file)
-	p.signal(t, syscall.SIGTERM)
-	p.await(t, p.stderr, `(?m)^fraudcheck: stopped by a further signal`)
+	p.signalAgain(t, syscall.SIGTERM)
+	p.await(t, p.stderr, `(?m)^fraudcheck: stopped by a further signal, before everything was written$`)
 	require.NoFileExists(t, file, "the snapshot is not there yet")
 	code, _ := p.exitCode(t) // strace lets go of it when the fsync ends
 	require.Equal(t, 1, code)

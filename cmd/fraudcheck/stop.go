@@ -8,8 +8,75 @@ import (
 	"time"
 )
 
-// errFurtherSignal ends a stop that takes too long.
-var errFurtherSignal = errors.New("stopped by a further signal, with requests in flight")
+// The errors of a stop that a further signal ends.
+var (
+	errRequestsCut = errors.New("stopped by a further signal, with requests in flight")
+	errNotWritten  = errors.New("stopped by a further signal, before everything was written")
+)
+
+// sameSignal is how soon after another a signal to stop is still the same one. timeout,
+// supervisord with stopasgroup and tini -g signal the process and its group; a terminal
+// and a wrapper that passes signals on do the same.
+const sameSignal = 100 * time.Millisecond
+
+// repeats finds signals that repeat the one before.
+type repeats struct{ last time.Time }
+
+// isRepeat reports whether the signal of that time repeats the one before.
+func (r *repeats) isRepeat(at time.Time) bool {
+	repeated := !r.last.IsZero() && at.Sub(r.last) < sameSignal
+	r.last = at
+	return repeated
+}
+
+// withoutRepeats returns a channel of the signals that repeat none, until ctx ends. It
+// reads them at once, whatever the receiver does: the time between two is to be right.
+func withoutRepeats(ctx context.Context, signals <-chan os.Signal) <-chan os.Signal {
+	once := make(chan os.Signal, cap(signals))
+	go func() {
+		var r repeats
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case sig := <-signals:
+				if r.isRepeat(time.Now()) {
+					continue
+				}
+				select {
+				case once <- sig:
+				default: // there are more than a stop can use
+				}
+			}
+		}
+	}()
+	return once
+}
+
+// A stopPhase is how far a stop is.
+type stopPhase int32
+
+const (
+	draining stopPhase = iota // requests in flight are answered
+	writing                   // no request is left; the snapshot and the logs are written
+)
+
+// endedBySignal returns the error with which a further signal ends a stop in that phase.
+// nil: the stop goes on, since without a request in flight a drain ends by itself.
+func endedBySignal(phase stopPhase, inFlight bool) error {
+	switch {
+	case phase == writing:
+		return errNotWritten
+	case inFlight:
+		return errRequestsCut
+	}
+	return nil
+}
+
+// hasRequestsInFlight reports whether a request is being read or answered.
+func (s *service) hasRequestsInFlight() bool {
+	return s.callers.HasRequests() || s.operators.HasRequests()
+}
 
 // awaitDrain makes the service unready and waits for drain_delay, in which everything is
 // answered as before: until a load balancer has noticed, it sends calls, on new
@@ -39,6 +106,7 @@ func (s *service) stop() error {
 		s.close()
 		return err
 	}
+	s.stopPhase.Store(int32(writing))
 	s.close() // so that no periodic snapshot replaces the last one
 	if s.settings.Store.Memory.SnapshotFile != "" {
 		if err := s.saveSnapshot(context.Background()); err != nil {

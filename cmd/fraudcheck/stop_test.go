@@ -209,10 +209,10 @@ func TestStopEndsAtOnceAtASecondSignal(t *testing.T) {
 		p.awaitAccepted(t)
 		p.signal(t, syscall.SIGTERM)
 		p.await(t, p.stderr, "Stopping .*terminated")
-		p.signal(t, second)
+		p.signalAgain(t, second)
 		code, _ := p.exitCode(t)
 		assert.Equal(t, 1, code)
-		assert.Regexp(t, `(?m)^fraudcheck: stopped by a further signal`, p.stderr.String())
+		assert.Regexp(t, `(?m)^fraudcheck: stopped by a further signal, with requests in flight$`, p.stderr.String())
 		assert.NotContains(t, p.stderr.String(), "Stopped (", "that would be the clean way")
 	}
 }
@@ -256,7 +256,7 @@ func TestASecondSignalBeginsTheDrainAndAThirdEndsIt(t *testing.T) {
 	p.signal(t, syscall.SIGTERM)
 	p.await(t, p.stderr, `Unready `)
 	require.Equal(t, "allow", p.decide(t, "203.0.113.7", "4242"))
-	p.signal(t, syscall.SIGINT)
+	p.signalAgain(t, syscall.SIGINT)
 	p.await(t, p.stderr, `Stopping \(interrupt, within 1h0m0s\)`)
 	p.awaitClosed(t)
 	assert.True(t, c.finish(t).last)
@@ -264,13 +264,83 @@ func TestASecondSignalBeginsTheDrainAndAThirdEndsIt(t *testing.T) {
 	begin(t, begunLate)
 	begunLate.awaitAccepted(t)
 	for _, says := range []string{`Unready `, `Stopping `, `stopped by a further signal`} {
-		begunLate.signal(t, syscall.SIGTERM)
+		begunLate.signalAgain(t, syscall.SIGTERM)
 		begunLate.await(t, begunLate.stderr, says)
 	}
 	code, _ := begunLate.exitCode(t)
 	assert.Equal(t, 1, code)
 	code, _ = p.exitCode(t)
 	assert.Zero(t, code)
+}
+
+func TestASignalSoonAfterAnotherIsTheSameOne(t *testing.T) {
+	t.Parallel()
+	var r repeats
+	at := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	for i, c := range []struct {
+		after  time.Duration
+		repeat bool
+	}{{0, false}, {2 * time.Millisecond, true}, {99 * time.Millisecond, true}, {99 * time.Millisecond, true}, {100 * time.Millisecond, false}, {time.Hour, false}, {0, true}} {
+		at = at.Add(c.after)
+		assert.Equal(t, c.repeat, r.isRepeat(at), "signal %d", i)
+	}
+}
+
+func TestWhatAFurtherSignalEnds(t *testing.T) {
+	t.Parallel()
+	assert.NoError(t, endedBySignal(draining, false), "it ends by itself")
+	assert.Equal(t, errRequestsCut, endedBySignal(draining, true))
+	assert.Equal(t, errNotWritten, endedBySignal(writing, false))
+}
+
+// timeout, supervisord with stopasgroup and tini -g signal the process and its group. Two
+// different signals: the kernel makes one of two alike that wait.
+func TestTwoSignalsAtOnceAreOneStop(t *testing.T) {
+	t.Parallel()
+	for _, second := range []os.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		config, file := remembering(t)
+		p := start(t, config+longDrain)
+		p.block(t, "203.0.113.7")
+		p.signal(t, syscall.SIGTERM)
+		p.signal(t, second)
+		code, _ := p.exitCode(t)
+		assert.Zero(t, code, p.stderr)
+		assert.FileExists(t, file)
+		assert.Contains(t, p.stderr.String(), "Stopped (1 record in memory")
+	}
+}
+
+func TestTwoSignalsAtOnceCutNoRequest(t *testing.T) {
+	t.Parallel()
+	p := start(t, guarded+longDrain)
+	c := begin(t, p)
+	p.awaitAccepted(t)
+	p.signal(t, syscall.SIGTERM)
+	p.signal(t, syscall.SIGINT)
+	p.await(t, p.stderr, "Stopping ")
+	assert.Equal(t, http.StatusOK, c.finish(t).status)
+	code, _ := p.exitCode(t)
+	assert.Zero(t, code, p.stderr)
+}
+
+// A connection that was just made keeps a drain going for half a second, though nothing
+// was asked on it.
+func TestAFurtherSignalLosesNothingWithNothingInFlight(t *testing.T) {
+	t.Parallel()
+	config, file := remembering(t)
+	p := start(t, config+longDrain)
+	p.block(t, "203.0.113.7")
+	conn, err := net.Dial("tcp", p.addr)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	p.awaitAccepted(t)
+	p.signal(t, syscall.SIGTERM)
+	p.await(t, p.stderr, "Stopping ")
+	p.signalAgain(t, syscall.SIGTERM)
+	code, _ := p.exitCode(t)
+	assert.Zero(t, code, p.stderr)
+	assert.FileExists(t, file)
+	assert.Contains(t, p.stderr.String(), "Stopped (1 record in memory")
 }
 
 func TestStopLeavesNothingRunning(t *testing.T) {

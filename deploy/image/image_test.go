@@ -21,15 +21,16 @@ import (
 // prompt is the longest that the program may take to start or to end.
 const prompt = 20 * time.Second
 
-// program builds the program as make image does.
-func program(t *testing.T) string {
+const labels = `{"org.opencontainers.image.version":"1.0.0","org.opencontainers.image.revision":"0123456789abcdef0123456789abcdef01234567","org.opencontainers.image.created":"2026-11-28T13:00:00Z"}`
+
+// source makes a folder to pack, with that text as the program.
+func source(t *testing.T, program string) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "fraudcheck")
-	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=", "-o", path, "./cmd/fraudcheck")
-	build.Dir, build.Env = "../..", append(os.Environ(), "CGO_ENABLED=0")
-	out, err := build.CombinedOutput()
-	require.NoError(t, err, string(out))
-	return path
+	folder := t.TempDir()
+	for name, text := range map[string]string{"fraudcheck": program, "LICENSE": "ours", "THIRD-PARTY-LICENSES": "theirs", "labels.json": labels} {
+		require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte(text), 0o755))
+	}
+	return folder
 }
 
 // command runs it and returns what it says.
@@ -57,10 +58,10 @@ func files(t *testing.T, folder string) map[string]string {
 }
 
 func TestTheImageOfAProgramIsTheSameEverywhere(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "program")
-	require.NoError(t, os.WriteFile(file, []byte("any"), 0o755))
+	from := source(t, "any")
+	file := filepath.Join(from, "fraudcheck")
 	one, other := filepath.Join(t.TempDir(), "one"), filepath.Join(t.TempDir(), "other")
-	require.NoError(t, run(file, "arm64", "v1", one))
+	require.NoError(t, run(from, "arm64", "v1", one))
 
 	// Another day, mode, zone and umask.
 	require.NoError(t, os.Chmod(file, 0o600))
@@ -69,13 +70,51 @@ func TestTheImageOfAProgramIsTheSameEverywhere(t *testing.T) {
 	defer syscall.Umask(syscall.Umask(0o077))
 	require.NoError(t, os.Mkdir(other, 0o700))
 	require.NoError(t, os.WriteFile(filepath.Join(other, "old"), nil, 0o600), "what was there before goes")
-	require.NoError(t, run(file, "arm64", "v1", other))
+	require.NoError(t, run(from, "arm64", "v1", other))
 	assert.Equal(t, files(t, one), files(t, other))
 
 	require.NoError(t, os.WriteFile(file, []byte("another"), 0o755))
-	require.NoError(t, run(file, "arm64", "v1", other))
+	require.NoError(t, run(from, "arm64", "v1", other))
 	assert.NotEqual(t, files(t, one)["/index.json"], files(t, other)["/index.json"])
 	assert.NotContains(t, fmt.Sprint(files(t, one)), "docker", "a media type")
+}
+
+func TestTheImageSaysWhatItIs(t *testing.T) {
+	from := source(t, "any")
+	image, err := build(from, "amd64")
+	require.NoError(t, err)
+	made, err := image.ConfigFile()
+	require.NoError(t, err)
+	assert.Equal(t, map[string]string{
+		"org.opencontainers.image.title":    "fraudcheck",
+		"org.opencontainers.image.licenses": "MIT",
+		"org.opencontainers.image.version":  "1.0.0",
+		"org.opencontainers.image.revision": "0123456789abcdef0123456789abcdef01234567",
+		"org.opencontainers.image.created":  "2026-11-28T13:00:00Z",
+	}, made.Config.Labels)
+	assert.Equal(t, time.Date(2026, 11, 28, 13, 0, 0, 0, time.UTC), made.Created.Time)
+
+	require.NoError(t, os.WriteFile(filepath.Join(from, "labels.json"), []byte("{}"), 0o600))
+	image, err = build(from, "amd64")
+	require.NoError(t, err)
+	made, err = image.ConfigFile()
+	require.NoError(t, err)
+	assert.Equal(t, time.Unix(0, 0).UTC(), made.Created.Time, "the commit is not known")
+
+	require.NoError(t, os.Remove(filepath.Join(from, "THIRD-PARTY-LICENSES")))
+	_, err = build(from, "amd64")
+	require.ErrorContains(t, err, "THIRD-PARTY-LICENSES")
+}
+
+func TestWhatIsNoTagIsRefused(t *testing.T) {
+	from, out := source(t, "any"), filepath.Join(t.TempDir(), "out")
+	for _, tag := range []string{"", "v1.0.0; touch x", "a b", "-a", "a/b", "v1.0.0\n", strings.Repeat("a", 129)} {
+		require.ErrorContains(t, run(from, "amd64", tag, out), "is no tag", tag)
+	}
+	for _, arch := range []string{"", "amd64 x", "../x", "arm64;x"} {
+		require.ErrorContains(t, run(from, arch, "v1", out), "is no architecture", arch)
+	}
+	require.NoDirExists(t, out)
 }
 
 // unpack has umoci, which shares no code with what wrote the image, make a bundle of it.
@@ -88,7 +127,9 @@ func unpack(t *testing.T) (root string, config struct {
 }) {
 	t.Helper()
 	oci, bundle := filepath.Join(t.TempDir(), "oci"), filepath.Join(t.TempDir(), "bundle")
-	require.NoError(t, run(program(t), "amd64", "v1", oci))
+	from := filepath.Join(t.TempDir(), "from")
+	command(t, "go", "run", "-C", "../release", ".", "-program", from, "--", "", "linux/amd64") // as make image does
+	require.NoError(t, run(from, "amd64", "v1", oci))
 	command(t, "umoci", "unpack", "--image", oci+":v1", bundle)
 	text, err := os.ReadFile(filepath.Join(bundle, "config.json"))
 	require.NoError(t, err)
@@ -102,6 +143,11 @@ func TestTheImageServesAndIsHealthy(t *testing.T) {
 	assert.EqualValues(t, user, config.Process.User.UID)
 	assert.EqualValues(t, user, config.Process.User.GID)
 	require.Equal(t, []string{"/fraudcheck"}, config.Process.Args)
+	ours, err := os.ReadFile("../../LICENSE")
+	require.NoError(t, err)
+	licences := files(t, filepath.Join(root, "licenses"))
+	assert.Equal(t, string(ours), licences["/LICENSE"])
+	assert.Contains(t, licences["/THIRD-PARTY-LICENSES"], "github.com/valyala/fasthttp@")
 
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -163,9 +209,7 @@ func TestTheDockerfileSaysTheSame(t *testing.T) {
 	require.NoError(t, err)
 	_, last, found := strings.Cut(string(text), "\nFROM scratch\n")
 	require.True(t, found)
-	file := filepath.Join(t.TempDir(), "program")
-	require.NoError(t, os.WriteFile(file, nil, 0o755))
-	image, err := build(file, "amd64")
+	image, err := build(source(t, ""), "amd64")
 	require.NoError(t, err)
 	made, err := image.ConfigFile()
 	require.NoError(t, err)
@@ -177,7 +221,11 @@ func TestTheDockerfileSaysTheSame(t *testing.T) {
 		fmt.Sprintf("HEALTHCHECK --interval=%s --timeout=%s --start-period=%s --retries=%d CMD [\"%s\", \"%s\"]", h.Interval, h.Timeout, h.StartPeriod, h.Retries, h.Test[1], h.Test[2]),
 		fmt.Sprintf("ENTRYPOINT [\"%s\"]", c.Entrypoint[0]),
 		fmt.Sprintf("COPY --from=build --chown=%s /out/var/ /var/", c.User),
+		"COPY --from=build /out/licenses/ /licenses/",
 	} {
 		assert.Contains(t, strings.Split(last, "\n"), line)
+	}
+	for label := range c.Labels {
+		assert.Contains(t, last, label+"=")
 	}
 }

@@ -2,6 +2,8 @@
 //
 //	release VERSION FOLDER [OS/ARCH...]                    make them, such as 1.0.0 dist
 //	release -against SHA256SUMS VERSION [OS/ARCH...]       make them aside and compare
+//	release -program FOLDER VERSION OS/ARCH                only what an image holds of one
+//	release -licences FOLDER OS/ARCH                       only the licences, of the files here
 //
 // For each platform the folder gets fraudcheck_VERSION_OS_ARCH.tar.gz and, beside it, what
 // it is made of (CycloneDX) in fraudcheck_VERSION_OS_ARCH.cdx.json; SHA256SUMS holds the
@@ -10,6 +12,9 @@
 // What is built is the last commit, from a copy of its files alone, by the toolchain that
 // go.mod names, with no setting of Go but those below. Neither a path nor a clock, user,
 // umask or git setting of the machine reaches an archive: its times are the commit's.
+//
+// What deploy/image packs is the same program with the licences, and labels.json, which says
+// its version and commit. With "" as VERSION it is of the files as they are here, by any Go.
 package main
 
 import (
@@ -42,8 +47,19 @@ var validVersion = func() *regexp.Regexp {
 
 func main() {
 	against := flag.String("against", "", "a SHA256SUMS to compare with")
+	program := flag.String("program", "", "a folder for the program, its licences and labels.json")
+	licences := flag.String("licences", "", "a folder for the licences")
 	flag.Parse()
-	if err := run(*against, flag.Args()); err != nil {
+	var err error
+	switch {
+	case *program != "":
+		err = writeProgram(*program, flag.Args())
+	case *licences != "":
+		err = writeLicences(*licences, flag.Args())
+	default:
+		err = run(*against, flag.Args())
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "release:", err)
 		os.Exit(1)
 	}
@@ -149,6 +165,9 @@ func (r *release) name(platform string) string {
 // export copies the files of the last commit. It refuses changes that are not committed:
 // they would be missing. It also refuses another commit than the one of the version's tag.
 func (r *release) export() error {
+	if err := os.Setenv("GIT_NO_REPLACE_OBJECTS", "1"); err != nil { // git replace changes commits of one clone
+		return err
+	}
 	root, err := output("", "git", "rev-parse", "--show-toplevel")
 	if err != nil {
 		return err
@@ -237,27 +256,43 @@ func (r *release) copyFiles(root string) error {
 	return nil
 }
 
-// platform makes the archive and the bill of materials for one platform.
-func (r *release) platform(platform string) error {
+// build builds the program for one platform, and returns its path and its parts. Version
+// and commit may be unknown.
+func (r *release) build(platform string) (string, []*part, error) {
+	if err := setPlatform(platform); err != nil {
+		return "", nil, err
+	}
+	program := filepath.Join(r.temp, "fraudcheck")
+	flags := "-s -w -buildid="
+	if r.version != "" {
+		flags += " -X fraudcheck/internal/build.version=v" + r.version
+	}
+	if r.commit != "" {
+		flags += " -X fraudcheck/internal/build.commit=" + r.commit + " -X fraudcheck/internal/build.date=" + r.time.Format(time.RFC3339)
+	}
+	if _, err := output(r.source, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", program, "./cmd/fraudcheck"); err != nil {
+		return "", nil, err
+	}
+	parts, err := r.modules()
+	return program, parts, err
+}
+
+// setPlatform has the commands of Go build for OS/ARCH.
+func setPlatform(platform string) error {
 	goos, arch, found := strings.Cut(platform, "/")
 	if !found {
-		return errors.New("expected OS/ARCH")
+		return fmt.Errorf("expected OS/ARCH, not %q", platform)
 	}
-	os.Setenv("GOOS", goos)
-	os.Setenv("GOARCH", arch)
-	program := filepath.Join(r.temp, "fraudcheck")
-	flags := "-s -w -buildid=" +
-		" -X fraudcheck/internal/build.version=v" + r.version +
-		" -X fraudcheck/internal/build.commit=" + r.commit +
-		" -X fraudcheck/internal/build.date=" + r.time.Format(time.RFC3339)
-	if _, err := output(r.source, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", program, "./cmd/fraudcheck"); err != nil {
-		return err
-	}
-	data, err := os.ReadFile(program)
+	return errors.Join(os.Setenv("GOOS", goos), os.Setenv("GOARCH", arch), os.Setenv("CGO_ENABLED", "0"))
+}
+
+// platform makes the archive and the bill of materials for one platform.
+func (r *release) platform(platform string) error {
+	program, parts, err := r.build(platform)
 	if err != nil {
 		return err
 	}
-	parts, err := r.modules()
+	data, err := os.ReadFile(program)
 	if err != nil {
 		return err
 	}

@@ -128,7 +128,62 @@ func TestNoGitSettingChangesTheFiles(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, plain.files, set.files)
 	assert.Equal(t, plain.time, set.time)
+	archived, err := output("", "git", "archive", "--format=tar", "HEAD", "docs/page.md")
+	require.NoError(t, err)
+	require.Contains(t, archived, "one\r\ntwo\r\n", "the settings are in force")
 	assert.Equal(t, read(t, filepath.Join(plain.source, "docs/page.md")), read(t, filepath.Join(set.source, "docs/page.md")))
+}
+
+// What an image holds is of the version, and without one of the files as they are here.
+func TestTheProgramOfAnImageSaysItsCommit(t *testing.T) {
+	copied := clone(t)
+	commit, err := output(copied, "git", "rev-parse", "HEAD")
+	require.NoError(t, err)
+	t.Chdir(filepath.Join(copied, "deploy/release"))
+	program := built(t)
+	folder := filepath.Join(t.TempDir(), "folder")
+	made := func(version string) string {
+		said, err := command(program, ".", "022", []string{"-program", folder, "--", version, "linux/amd64"})
+		require.NoError(t, err, said)
+		says, err := output("", filepath.Join(folder, "fraudcheck"), "version")
+		require.NoError(t, err)
+		return says
+	}
+	assert.Contains(t, made(version), "fraudcheck v"+version+" commit "+commit[:12]+" 20")
+	of := read(t, filepath.Join(folder, "labels.json"))
+	assert.Contains(t, of, `"org.opencontainers.image.version":"`+version+`"`)
+	assert.Contains(t, of, `"org.opencontainers.image.revision":"`+commit+`"`)
+	assert.Equal(t, read(t, filepath.Join(copied, "LICENSE")), read(t, filepath.Join(folder, "LICENSE")))
+	assert.Contains(t, read(t, filepath.Join(folder, "THIRD-PARTY-LICENSES")), "github.com/valyala/fasthttp@")
+
+	assert.Contains(t, made(""), "fraudcheck (devel) commit "+commit[:12]+" 20")
+	of = read(t, filepath.Join(folder, "labels.json"))
+	assert.NotContains(t, of, "image.version")
+	assert.Contains(t, of, `"org.opencontainers.image.revision":"`+commit+`"`)
+
+	require.NoError(t, os.WriteFile(filepath.Join(copied, "LICENSE"), []byte(read(t, filepath.Join(copied, "LICENSE"))+"changed"), 0o600))
+	assert.NotContains(t, made(""), "commit", "it is not of that commit")
+	assert.Equal(t, "{}", read(t, filepath.Join(folder, "labels.json")))
+	assert.Contains(t, read(t, filepath.Join(folder, "LICENSE")), "changed")
+	said, err := command(program, ".", "022", []string{"-program", folder, "--", version, "linux/amd64"})
+	require.Error(t, err)
+	assert.Contains(t, said, "commit first")
+}
+
+func TestACommitReplacedInTheCloneIsNotBuilt(t *testing.T) {
+	repository(t)
+	plain, err := exported(t)
+	require.NoError(t, err)
+	git(t, "checkout", "--quiet", "-b", "other")
+	require.NoError(t, os.WriteFile("data", []byte("other"), 0o600))
+	git(t, "commit", "--quiet", "-am", "other")
+	git(t, "checkout", "--quiet", "-")
+	t.Setenv("GIT_NO_REPLACE_OBJECTS", "") // t.Setenv takes back what export sets
+	require.NoError(t, os.Unsetenv("GIT_NO_REPLACE_OBJECTS"))
+	git(t, "replace", "HEAD", "other")
+	replaced, err := exported(t)
+	require.NoError(t, err)
+	assert.Equal(t, plain.files, replaced.files)
 }
 
 func TestATagOfAnotherCommitIsRefused(t *testing.T) {
@@ -276,9 +331,10 @@ func TestMakeRunsNothingThatItIsGiven(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte(read(t, filepath.Join("../..", name))), 0o600))
 	}
 	// It stands for Go, and notes with what it was called.
-	const note = "#!/bin/sh\n[ \"$1\" = version ] && echo go version go1.26.8 && exit\n[ \"$1\" = run ] && printf '%s\\n' \"$@\" >called\nexit 0\n"
+	const note = "#!/bin/sh\n[ \"$1\" = version ] && echo go version go1.26.8 && exit\n[ \"$1\" = env ] && echo amd64\n[ \"$1\" = run ] && printf '%s\\n' \"$@\" >>called\nexit 0\n"
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "bin/go"), []byte(note), 0o755))
 	called := func(args ...string) []string {
+		_ = os.Remove(filepath.Join(folder, "called"))
 		said, err := command("make", folder, "022", append([]string{"--no-print-directory"}, args...), "PATH="+filepath.Join(folder, "bin")+":"+os.Getenv("PATH"))
 		require.NoError(t, err, said)
 		return strings.Split(strings.TrimSuffix(read(t, filepath.Join(folder, "called")), "\n"), "\n")
@@ -287,6 +343,14 @@ func TestMakeRunsNothingThatItIsGiven(t *testing.T) {
 		assert.Equal(t, []string{"run", "-C", "deploy/release", ".", "--", given, folder + "/dist"}, called("release", "VERSION="+given))
 		assert.Equal(t, []string{"run", "-C", "deploy/release", ".", "-against", folder + "/" + given, "--", "1.0.0"}, called("verify-release", "VERSION=1.0.0", "SUMS="+given))
 		assert.Equal(t, "/a b/"+given, called("verify-release", "VERSION=1.0.0", "SUMS=/a b/"+given)[5])
+		image := func(version, arch, tag string) []string {
+			return []string{"run", "-C", "deploy/release", ".", "-program", folder + "/bin/image", "--", version, "linux/" + arch,
+				"run", "-C", "deploy/image", ".", "-from", folder + "/bin/image", "-arch", arch, "-tag", tag, "-o", folder + "/fraudcheck.oci"}
+		}
+		assert.Equal(t, image("", "amd64", "latest"), called("image"))
+		assert.Equal(t, image(given, "amd64", "v"+given), called("image", "VERSION="+given))
+		assert.Equal(t, image("1.0.0", "amd64", given), called("image", "VERSION=1.0.0", "tag="+given))
+		assert.Equal(t, image("", given, given), called("image", "arch="+given, "tag="+given))
 		require.NoFileExists(t, filepath.Join(folder, "x"), given)
 	}
 	assert.Equal(t, folder+"/dist/SHA256SUMS", called("verify-release", "VERSION=1.0.0")[5])

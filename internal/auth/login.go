@@ -144,6 +144,27 @@ func (g *Guard) Logout(r *Request, refreshToken string) (err error) {
 	return err
 }
 
+// NoteShown notes for the log the login of a token or session that a logout shows which was
+// refused before its credentials were looked at. It ends nothing, and is no use of the
+// login; nor is it counted or charged to the throttle.
+func (g *Guard) NoteShown(r *Request) {
+	f := g.inForce.Load()
+	if r.login != (session.LoginID{}) || r.caller != "" || g.Logins == nil || f.logins == nil {
+		return
+	}
+	g.complete(r, f)
+	var shown session.Shown
+	var err error
+	if text, found := r.ownToken(); found {
+		shown, err = g.Logins.PeekAccess(f.logins, text, r.from, r.At, r.Turn)
+	} else if text, found := r.sessionCookie(); found && r.authorization.headers == 0 {
+		shown, err = g.Logins.Session(f.logins, text, r.from, r.At, r.Turn)
+	}
+	if r.login = shown.Login; err == nil && shown.User != nil {
+		r.scheme, r.caller = "logout", shown.User.Name
+	}
+}
+
 // endShown ends the login that the request's header shows.
 func (g *Guard) endShown(f *inForce, r *Request) error {
 	if text, found := r.ownToken(); found {

@@ -120,12 +120,14 @@ func New(settings Settings, routes ...Route) *Door {
 	return d
 }
 
+const logoutPath = "/v1/logout"
+
 // common returns the routes of every door.
 func (d *Door) common() []Route {
 	return []Route{
 		{Methods: "POST", Path: "/v1/login", Turn: turns.LookUp, Handle: d.login},
 		{Methods: "POST", Path: "/v1/refresh", Turn: turns.LookUp, Handle: d.refresh},
-		{Methods: "POST", Path: "/v1/logout", Turn: turns.Change, Handle: d.logout},
+		{Methods: "POST", Path: logoutPath, Turn: turns.Change, Handle: d.logout},
 		{Methods: "GET, HEAD", Path: "/v1/me", Needs: auth.Anyone, Turn: turns.LookUp, Handle: d.me},
 		{Methods: "GET, HEAD", Path: "/healthz", Handle: d.health},
 		{Methods: "GET, HEAD", Path: "/readyz", Handle: d.ready},
@@ -171,6 +173,10 @@ func (d *Door) Serve(q *Request) {
 	defer d.end(q)
 	q.auth.ListedOrigin, q.preflight = d.CORS.Allow(string(q.In.Method) == "OPTIONS", q.In.Header, &q.Out)
 	if p := d.answer(q, inFlight); p != nil {
+		// The lines of a refused logout have the tag of the login that it shows.
+		if q.route() == logoutPath && p.Status < 500 {
+			d.Guard.NoteShown(&q.auth)
+		}
 		q.refuse(p)
 	}
 }

@@ -224,3 +224,12 @@ func (l *Listener) CloseUnused(ctx context.Context) {
 		}
 	}
 }
+
+// HasActive reports whether a request is being read or answered on any connection.
+func (l *Listener) HasActive() (active bool) {
+	l.open.Range(func(c, _ any) bool {
+		active = c.(*Conn).is(StateActive)
+		return !active
+	})
+	return active
+}

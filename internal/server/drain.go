@@ -55,3 +55,12 @@ func (s *Server) awaitQuiet(ctx context.Context) {
 		}
 	}
 }
+
+// HasRequests reports whether a request is being read or answered.
+func (s *Server) HasRequests() bool {
+	s.mu.Lock()
+	l := s.listener
+	s.mu.Unlock()
+	_, inFlight := s.door.Load()
+	return inFlight > 0 || l != nil && l.HasActive()
+}
