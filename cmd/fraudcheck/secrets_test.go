@@ -115,7 +115,15 @@ func TestCheckConfigWarnsOfFilesOfSecretsThatOthersMayRead(t *testing.T) {
 func TestCheckConfigWarnsOfALogFolderThatServeRefuses(t *testing.T) {
 	file := writeFile(t, "file", "")
 	assert.Regexp(t, `^\S+:1: log\.path: .*not a (folder|directory)`, strings.Join(warningsOf(t, "log: {path: "+file+"/log}"), "\n"))
-	assert.Empty(t, warningsOf(t, "log: {path: "+t.TempDir()+"/none/yet}"))
+	folder := t.TempDir()
+	assert.Empty(t, warningsOf(t, "log: {path: "+folder+"/none/yet}"))
+	left, err := os.ReadDir(folder)
+	require.NoError(t, err)
+	assert.Empty(t, left, "trying it leaves nothing")
+	for _, text := range []string{"log: {path: /proc/x}", "decision_log: {path: /proc/x}"} { // root may write there, and can make nothing
+		assert.Regexp(t, `(?m)^\S+:1: \w+\.path: cannot write to /proc: `, strings.Join(warningsOf(t, text), "\n"))
+	}
+	assert.Regexp(t, `^\S+:1: listen: cannot make the socket in /proc: `, strings.Join(warningsOf(t, "listen: unix:/proc/x"), "\n"))
 	if os.Getuid() != 0 {
 		assert.Regexp(t, `log\.path: cannot write to /: permission denied`, strings.Join(warningsOf(t, "log: {path: /none}"), "\n"))
 	}

@@ -110,9 +110,12 @@ func (p *policy) warnOfSocket() {
 	}
 }
 
-// warnOfTimes warns of a budget of the store that limits.answer ends before it is spent.
+// warnOfTimes warns of a budget of the store that limits.answer ends before it is spent;
+// with the embedded store, which needs none, only of one that was set.
 func (p *policy) warnOfTimes() {
-	if s := p.settings; s.Store.Kind == "memcached" && s.Store.Budget > s.Limits.Answer {
+	s := p.settings
+	used := s.Store.Kind == "memcached" || s.Store.Budget != config.Defaults().Store.Budget
+	if used && s.Store.Budget > s.Limits.Answer {
 		p.warn("store.budget is longer than limits.answer (%s), which ends it", s.Limits.Answer)
 	}
 }

@@ -88,7 +88,7 @@ func (p *policy) checkSocketFolder() error {
 	case err == nil && !info.IsDir():
 		reason = unix.ENOTDIR
 	case err == nil:
-		reason = unix.Access(folder, unix.W_OK|unix.X_OK)
+		reason = tryFolder(folder)
 	}
 	if reason != nil {
 		return p.config.Locate(&config.Error{Key: "listen", Problem: fmt.Errorf("cannot make the socket in %s: %w", folder, reason)})
@@ -96,8 +96,21 @@ func (p *policy) checkSocketFolder() error {
 	return nil
 }
 
+// tryFolder returns why nothing can be made in a folder that is there. Permissions alone do
+// not tell: root may write to /proc, which takes no file.
+func tryFolder(path string) error {
+	if err := unix.Access(path, unix.W_OK|unix.X_OK); err != nil {
+		return err
+	}
+	made, err := os.MkdirTemp(path, ".fraudcheck-")
+	if err != nil {
+		return errors.Unwrap(err)
+	}
+	return os.Remove(made)
+}
+
 // checkLogFolder returns why no log file can be kept at log.path, as far as that is found
-// without changing anything.
+// without leaving anything.
 func (p *policy) checkLogFolder() error { return p.checkFolder("log.path", p.settings.Log.Path) }
 
 // checkFolder returns why no file can be kept in the folder that the setting of that key
@@ -115,7 +128,7 @@ func (p *policy) checkFolder(key, path string) error {
 		case err == nil && !info.IsDir():
 			err = errors.New("not a folder: " + path)
 		case err == nil:
-			if err = unix.Access(path, unix.W_OK|unix.X_OK); err != nil {
+			if err = tryFolder(path); err != nil {
 				err = &fs.PathError{Op: "cannot write to", Path: path, Err: err}
 			}
 		}
