@@ -80,7 +80,7 @@ func New(maxBytes int64) (*Table, error) {
 // which the system gives no memory, is not kept: nothing is left under its key, and it
 // counts as evicted.
 func (t *Table) Edit(key *Key, now uint32, buffer *[]byte, edit func(record []byte) ([]byte, Label)) {
-	s := t.shard(key)
+	s := &t.shards[t.ShardOf(key)]
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var record []byte
@@ -93,10 +93,9 @@ func (t *Table) Edit(key *Key, now uint32, buffer *[]byte, edit func(record []by
 	}
 }
 
-// shard takes the first bits of the key, hashOf others.
-func (t *Table) shard(key *Key) *shard {
-	return &t.shards[binary.LittleEndian.Uint16(key[:])&t.mask]
-}
+// ShardOf is the number of the shard of the record under key, 0 to Shards()-1. It takes the
+// first bits of the key, hashOf others.
+func (t *Table) ShardOf(key *Key) int { return int(binary.LittleEndian.Uint16(key[:]) & t.mask) }
 
 // Shards is how many parts the table has.
 func (t *Table) Shards() int { return len(t.shards) }

@@ -3,6 +3,8 @@ package velocity
 import (
 	"hash/maphash"
 	"slices"
+
+	"fraudcheck/internal/slab"
 )
 
 // replayBytes is the most memory that the records of a replay may take. It is never
@@ -192,17 +194,19 @@ func (r *Replay) decide(t *Trace, override *Outcome, j *Judgement) {
 func (r *Replay) Answered(t *Trace, now Time) { r.whole.Answered(t, now) }
 
 // A ReplayPart is the part of a Replay that one goroutine judges, at the side of others: the
-// records of some of the subjects, by their hashes. No record depends on another, so the
-// parts need not wait for each other. Overrides are for a Replay that is judged whole.
+// records of some of the shards of the table. No record depends on another, so the parts need
+// not wait for each other. They share no shard, as a shard drops the records that have ended
+// by the time of whoever comes: one part may be hours ahead of another. Overrides are for a
+// Replay that is judged whole.
 type ReplayPart struct {
 	*Replay
 	update   Update
-	part, of byte
+	part, of int
 }
 
 // Part returns the part with that index of so many.
 func (r *Replay) Part(part, of int) *ReplayPart {
-	return &ReplayPart{Replay: r, part: byte(part), of: byte(of)}
+	return &ReplayPart{Replay: r, part: part, of: of}
 }
 
 // Check records the attempt at now for the part's subjects, and sets what the rules on them
@@ -244,7 +248,7 @@ func (p *ReplayPart) Answered(t *Trace, now Time) {
 // has reports whether the attempt has the i-th of the plan's subjects, and it is the part's.
 func (p *ReplayPart) has(t *Trace, i int) bool {
 	key := &t.keys[i]
-	return *key != (Key{}) && (p.of == 1 || key[4]%p.of == p.part)
+	return *key != (Key{}) && (p.of == 1 || p.memory.table.ShardOf((*slab.Key)(key))%p.of == p.part)
 }
 
 // apply updates the record of the i-th of the plan's subjects.

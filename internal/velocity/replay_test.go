@@ -104,6 +104,40 @@ func TestAReplayDecidesAsACheckerDoes(t *testing.T) {
 	})
 }
 
+// The parts of a history are judged at once, and one may be far ahead of another.
+func TestAPartOfAReplayDropsNoRecordOfAnother(t *testing.T) {
+	plan, err := velocity.NewPlan([]velocity.Rule{{Name: "cards", Per: "ip", Count: "cards", BlockOver: 3, Window: time.Second, Mode: velocity.Enforce, Retention: velocity.Sliding}}, 64)
+	require.NoError(t, err)
+	whole, err := velocity.NewReplay(plan)
+	require.NoError(t, err)
+	slow, fast := whole.Part(0, 2), whole.Part(1, 2)
+	results := make([]velocity.RuleResult, 1)
+	var trace velocity.Trace
+	// show has the part judge the card from each of many IP addresses, and returns how often it
+	// counted what.
+	show := func(p *velocity.ReplayPart, card string, at velocity.Time) map[int]int {
+		counts := map[int]int{}
+		for i := range 2000 {
+			var f velocity.Fields
+			f.Set(velocity.FieldIP, fmt.Sprintf("203.0.%d.%d", 1+i/250, 1+i%250))
+			f.Set(velocity.FieldCardID, card)
+			attempt, err := velocity.ParseAttempt(&f)
+			require.NoError(t, err)
+			whole.TraceCheck(&attempt, at, &trace)
+			clear(results)
+			p.Check(&trace, at, results)
+			if results[0].Rule != nil {
+				counts[results[0].Count]++
+			}
+		}
+		return counts
+	}
+	first := show(slow, "c1", velocitytest.Start)
+	require.Greater(t, first[1], 800)
+	show(fast, "c1", velocitytest.Start+velocity.Time(time.Hour.Milliseconds()))
+	require.Equal(t, map[int]int{2: first[1]}, show(slow, "c2", velocitytest.Start+1))
+}
+
 // differences is empty where both have the same words.
 func differences(a, b []string) string {
 	if fmt.Sprint(a) == fmt.Sprint(b) {
