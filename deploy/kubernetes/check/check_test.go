@@ -166,6 +166,58 @@ func TestTheManifestsFitTogether(t *testing.T) {
 	assert.Equal(t, "/readyz /healthz", c.ReadinessProbe.HTTPGet.Path+" "+c.LivenessProbe.HTTPGet.Path)
 }
 
+// DNS is in kube-system, or on the node's own network (NodeLocal DNSCache).
+func TestTheInstancesReachDNS(t *testing.T) {
+	for _, rule := range objects(t, "base")["NetworkPolicy fraudcheck"].(*networking.NetworkPolicy).Spec.Egress {
+		if rule.Ports[0].Port.IntValue() != 53 {
+			continue
+		}
+		var protocols []core.Protocol
+		for _, port := range rule.Ports {
+			assert.Equal(t, 53, port.Port.IntValue())
+			protocols = append(protocols, *port.Protocol)
+		}
+		assert.ElementsMatch(t, []core.Protocol{core.ProtocolUDP, core.ProtocolTCP}, protocols)
+		require.Len(t, rule.To, 2)
+		assert.Equal(t, map[string]string{"kubernetes.io/metadata.name": "kube-system"}, rule.To[0].NamespaceSelector.MatchLabels)
+		assert.Equal(t, "169.254.20.10/32", rule.To[1].IPBlock.CIDR)
+		return
+	}
+	require.Fail(t, "no rule for DNS")
+}
+
+// docs/operate.md shows probes and times; they are those of the manifests.
+func TestThePageHasTheNumbersOfTheManifests(t *testing.T) {
+	page := string(read(t, "../../docs/operate.md"))
+	_, page, found := strings.Cut(page, "\n## In Kubernetes\n")
+	require.True(t, found)
+	page, _, _ = strings.Cut(page, "\n## ")
+	shown := map[string][]byte{}
+	for _, language := range []string{"yml", "yaml"} {
+		_, text, found := strings.Cut(page, "```"+language+"\n")
+		require.True(t, found, language)
+		text, _, _ = strings.Cut(text, "```")
+		shown[language] = []byte(text)
+	}
+	var pod struct {
+		ReadinessProbe, LivenessProbe *core.Probe
+		TerminationGracePeriodSeconds *int64
+	}
+	require.NoError(t, yaml.UnmarshalStrict(shown["yml"], &pod))
+	spec := objects(t, "base")["Deployment fraudcheck"].(*apps.Deployment).Spec.Template.Spec
+	assert.Equal(t, spec.Containers[0].ReadinessProbe, pod.ReadinessProbe)
+	assert.Equal(t, spec.Containers[0].LivenessProbe, pod.LivenessProbe)
+	assert.Equal(t, spec.TerminationGracePeriodSeconds, pod.TerminationGracePeriodSeconds)
+	var says, has map[string]any
+	require.NoError(t, yaml.Unmarshal(shown["yaml"], &says))
+	require.NoError(t, yaml.Unmarshal(read(t, "base/config.yaml"), &has))
+	for key, value := range says {
+		assert.Equal(t, has[key], value, key)
+	}
+	cpus := spec.Containers[0].Resources.Limits.Cpu()
+	assert.Contains(t, page, "it is "+cpus.String()+" processors")
+}
+
 // A stop has the time that it takes, and nothing is sent to a port that has closed.
 func TestAStopIsLongEnough(t *testing.T) {
 	var config struct {
