@@ -31,7 +31,6 @@ type program struct {
 	addr           string // host:port of the callers' API
 	operators      string // host:port of the operators' API
 	client         http.Client
-	signalled      time.Time // when signal was last called
 }
 
 // launch starts the program with the configuration, or without any when empty. Its
@@ -96,14 +95,15 @@ func (p *program) await(t *testing.T, o testbed.Output, pattern string) []string
 
 func (p *program) signal(t *testing.T, sig os.Signal) {
 	t.Helper()
-	p.signalled = time.Now()
 	require.NoError(t, p.Signal(sig))
 }
 
-// signalAgain sends a signal as soon as it is no repeat of the one before.
+// signalAgain sends a signal as soon as it is no repeat of the one before, of which the
+// program has shown that it got it.
 func (p *program) signalAgain(t *testing.T, sig os.Signal) {
 	t.Helper()
-	require.Eventually(t, func() bool { return time.Since(p.signalled) > sameSignal+sameSignal/10 }, prompt, testbed.PollInterval)
+	since := time.Now()
+	require.Eventually(t, func() bool { return time.Since(since) > sameSignal+sameSignal/10 }, prompt, testbed.PollInterval)
 	p.signal(t, sig)
 }
 
