@@ -19,14 +19,17 @@ var (
 // and a wrapper that passes signals on do the same.
 const sameSignal = 100 * time.Millisecond
 
-// repeats finds signals that repeat the one before.
-type repeats struct{ last time.Time }
+// repeats finds signals that repeat another.
+type repeats struct{ last time.Time } // that was no repeat
 
-// isRepeat reports whether the signal of that time repeats the one before.
+// isRepeat reports whether the signal of that time repeats the last that was none: one who
+// signals without a pause is heard all the same.
 func (r *repeats) isRepeat(at time.Time) bool {
-	repeated := !r.last.IsZero() && at.Sub(r.last) < sameSignal
+	if !r.last.IsZero() && at.Sub(r.last) < sameSignal {
+		return true
+	}
 	r.last = at
-	return repeated
+	return false
 }
 
 // withoutRepeats returns a channel of the signals that repeat none, until ctx ends. It

@@ -280,7 +280,7 @@ func TestASignalSoonAfterAnotherIsTheSameOne(t *testing.T) {
 	for i, c := range []struct {
 		after  time.Duration
 		repeat bool
-	}{{0, false}, {2 * time.Millisecond, true}, {99 * time.Millisecond, true}, {99 * time.Millisecond, true}, {100 * time.Millisecond, false}, {time.Hour, false}, {0, true}} {
+	}{{0, false}, {2 * time.Millisecond, true}, {97 * time.Millisecond, true}, {time.Millisecond, false}, {60 * time.Millisecond, true}, {60 * time.Millisecond, false}, {time.Hour, false}, {0, true}} {
 		at = at.Add(c.after)
 		assert.Equal(t, c.repeat, r.isRepeat(at), "signal %d", i)
 	}
